@@ -1,0 +1,206 @@
+"""Presets and run configuration: the only place with defaults. An unknown key is an error."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError, did_you_mean
+from bench.registry import DATASETS, METRICS, MODELS
+
+#: The data root that stands for the embedded synthetic scenes.
+SYNTHETIC = "synthetic"
+#: The baseline that every table has unless it is told not to.
+ALWAYS = "copy"
+
+#: What a size of experiment means. `resolution` and `options` may be given by dataset and by model.
+#: MD-GAN's and VGAN's widths, rates and losses under "paper" are the papers' (PAPER.md; they are the models' own
+#: defaults); batch size and number of steps were not published and are ours.
+PRESETS: dict[str, dict[str, Any]] = {
+    "smoke": {
+        "resolution": {"sky": 64, "beach": 64, "": 64},
+        "steps": 60,
+        "batch": 4,
+        "options": {"mdgan": {"width": 8}, "vgan": {"width": 16}, "rnngan": {"width": 16}},
+        "validate_every": 20,
+        "checkpoint_every": 20,
+        "log_every": 1,
+    },
+    "small": {
+        "resolution": {"sky": 64, "beach": 64, "": 64},
+        "steps": 600,
+        "batch": 4,
+        "options": {"mdgan": {"width": 16}, "vgan": {"width": 32}, "rnngan": {"width": 32}},
+        "validate_every": 100,
+        "checkpoint_every": 50,
+        "log_every": 5,
+    },
+    "paper": {
+        "resolution": {"sky": 128, "beach": 64, "": 128},
+        "steps": 100_000,
+        "batch": 16,
+        "options": {"mdgan": {"width": 32}, "vgan": {"width": 128}, "rnngan": {"width": 64}},
+        "validate_every": 1000,
+        "checkpoint_every": 500,
+        "log_every": 50,
+    },
+}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that determines a run's tables. Two runs of equal configuration on equal data give equal tables.
+
+    Attributes:
+        models: registered names, in the order of the table.
+        dataset: registered name.
+        data_root: its folder, or "synthetic".
+        preset: "smoke", "small" or "paper"; where the fields below are not given, they come from it.
+        resolution: side of the scored frames in pixels; a model works at its largest size that is not above it.
+        frames: scored frames: "all" 32 (the paper's way) or "future" (the given first frame left out).
+        metrics: registered names.
+        clips: score that many test clips, those with the smallest SHA-256 of their id; None for all.
+        seeds: one training each.
+        steps: training steps of each stage.
+        batch: clips in a training step, over all processes.
+        options: constructor options by model ({"mdgan": {"width": 16}}).
+        flip: mirror training clips at random from left to right (never in time).
+        validate_every, checkpoint_every, log_every: in steps.
+        select: which weights a stage hands on: "last", or "best" by validation clips.
+        device: "auto", "cpu" or "cuda".
+        precision: "auto" (bf16 mixed on GPUs that have it, else float32), "32-true" or "bf16-mixed".
+    """
+
+    models: tuple[str, ...]
+    preset: str
+    resolution: int
+    steps: int
+    batch: int
+    validate_every: int
+    checkpoint_every: int
+    log_every: int
+    dataset: str = "sky"
+    data_root: str = SYNTHETIC
+    frames: str = "all"
+    metrics: tuple[str, ...] = ()
+    clips: int | None = None
+    seeds: tuple[int, ...] = (0,)
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    flip: bool = False
+    select: str = "last"
+    device: str = "auto"
+    precision: str = "auto"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return values
+
+
+CHOICES = {
+    "frames": ("all", "future"),
+    "select": ("last", "best"),
+    "device": ("auto", "cpu", "cuda"),
+    "precision": ("auto", "32-true", "bf16-mixed"),
+}
+KEYS = tuple(f.name for f in dataclasses.fields(RunConfig))
+
+
+def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig:
+    """Check what was given and fill in the rest from the preset.
+
+    Args:
+        given: any of `RunConfig`'s fields; `models` and `preset` must be there.
+        baseline: add the `copy` baseline where it is not named.
+
+    Raises:
+        BenchError: an unknown key, model, dataset, metric, preset or model option (with the nearest name), or a value
+            out of range.
+    """
+    for key in given:
+        if key not in KEYS:
+            raise BenchError(f"There is no configuration key '{key}'.{did_you_mean(key, KEYS)}")
+    values = dict(given)
+    preset_name = check_preset(values["preset"])
+    preset = PRESETS[preset_name]
+    models = tuple(dict.fromkeys(MODELS.check(name) for name in values["models"]))
+    values["models"] = (*models, ALWAYS) if baseline and ALWAYS not in models else models
+    dataset = DATASETS.check(values.get("dataset", "sky"))
+    sizes = preset["resolution"]
+    values.setdefault("resolution", sizes.get(dataset, sizes[""]))
+    values["metrics"] = tuple(dict.fromkeys(METRICS.check(m) for m in values.get("metrics") or METRICS))
+    values["seeds"] = tuple(values.get("seeds", (0,)))
+    for key in ("steps", "batch", "validate_every", "checkpoint_every", "log_every"):
+        values.setdefault(key, preset[key])
+    options = values.get("options", {})
+    for name in options:
+        if name not in values["models"]:
+            raise BenchError(f"Options are given for the model '{name}', which this run does not have.")
+    values["options"] = {
+        name: {**preset["options"].get(name, {}), **options.get(name, {})} for name in values["models"]
+    }
+    _check_values(values)
+    return RunConfig(**values)
+
+
+def check_preset(name: str) -> str:
+    """Return the preset's name, or raise a `BenchError` that suggests the nearest one."""
+    if name not in PRESETS:
+        raise BenchError(f"There is no preset '{name}'.{did_you_mean(name, PRESETS)}")
+    return name
+
+
+def _check_values(values: Mapping[str, Any]) -> None:
+    for key, allowed in CHOICES.items():
+        if key in values and values[key] not in allowed:
+            raise BenchError(f"{key} is '{values[key]}': expected one of {', '.join(allowed)}.")
+    for key in ("resolution", "batch", "validate_every", "checkpoint_every", "log_every"):
+        if not isinstance(values[key], int) or values[key] < 1:
+            raise BenchError(f"{key} is {values[key]!r}: expected a whole number above 0.")
+    if not isinstance(values["steps"], int) or values["steps"] < 0:
+        raise BenchError(f"steps is {values['steps']!r}: expected a whole number, 0 or above.")
+    if values.get("clips") is not None and values["clips"] < 1:
+        raise BenchError(f"clips is {values['clips']}: expected a whole number above 0.")
+    if not values["models"]:
+        raise BenchError(f"No model is named. Known: {', '.join(sorted(MODELS))}.")
+    if not values["seeds"] or len(set(values["seeds"])) != len(values["seeds"]):
+        raise BenchError(f"seeds is {list(values['seeds'])}: expected one or more different whole numbers.")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read configuration keys from a TOML file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BenchError(f"There is no configuration file {path}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BenchError(f"The configuration file {path} is not valid TOML ({error}).") from error
+
+
+def parse_setting(text: str) -> tuple[list[str], Any]:
+    """Read `key=value` or `options.mdgan.width=16`; the value is TOML, or a plain word."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise BenchError(f"'{text}' is no setting: expected key=value.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    return key.strip().split("."), parsed
+
+
+def apply_settings(values: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """Lay `key=value` settings over configuration values; a dotted key goes into nested tables."""
+    result: dict[str, Any] = json.loads(json.dumps(values))
+    for text in settings:
+        (*tables, last), value = parse_setting(text)
+        target = result
+        for name in tables:
+            target = target.setdefault(name, {})
+        target[last] = value
+    return result

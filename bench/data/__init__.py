@@ -1,0 +1,1 @@
+"""Clips: where they lie, which split they belong to, and how they are read."""

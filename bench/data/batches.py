@@ -1,0 +1,72 @@
+"""Training batches from a pack: which clips a step sees is a function of the seed and the step alone.
+
+So a resumed training sees what an undisturbed one saw, and several processes share a batch without repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.data.pack import Pack
+
+
+def clip_numbers(clips: int, batch: int, seed: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which clips make the batch of a step, and which of them a run with flips mirrors.
+
+    Every epoch is a permutation of its own; batches run on over its end, so that no clip is ever left out.
+
+    Args:
+        clips: how many there are.
+        batch: clips in a global batch.
+        seed: of the training.
+        step: counted from 0.
+
+    Returns:
+        Clip numbers and flip decisions, `[batch]` each.
+    """
+    positions = np.arange(step * batch, (step + 1) * batch)
+    numbers, flips = np.empty(batch, np.int64), np.empty(batch, bool)
+    for epoch in np.unique(positions // clips):
+        here = positions // clips == epoch
+        rng = np.random.default_rng([seed, int(epoch)])
+        numbers[here] = rng.permutation(clips)[positions[here] % clips]
+        flips[here] = rng.integers(0, 2, clips, np.uint8)[positions[here] % clips]
+    return numbers, flips
+
+
+def to_tensor(frames: np.ndarray, device: torch.device | str) -> Tensor:
+    """Move uint8 `[N, T, H, W, 3]` to a device and bring it to float32 `[N, 3, T, H, W]` in [-1, 1]."""
+    return torch.from_numpy(np.array(frames)).to(device, non_blocking=True).permute(0, 4, 1, 2, 3).float() / 127.5 - 1.0
+
+
+def batches(
+    pack: Pack,
+    batch: int,
+    seed: int,
+    steps: range,
+    *,
+    flip: bool = False,
+    rank: int = 0,
+    ranks: int = 1,
+) -> Iterator[np.ndarray]:
+    """Yield this process's share of each step's batch, uint8 `[batch / ranks, T, H, W, 3]`, read one step ahead."""
+
+    def read(step: int) -> np.ndarray:
+        numbers, flips = clip_numbers(len(pack), batch, seed, step)
+        frames = np.stack([pack.frames[number] for number in numbers[rank::ranks]])
+        if flip:
+            mirrored = flips[rank::ranks]
+            frames[mirrored] = frames[mirrored, :, :, ::-1]
+        return frames
+
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(read, steps[0]) if steps else None
+        for step in steps:
+            assert ahead is not None
+            now, ahead = ahead, reader.submit(read, step + 1) if step + 1 in steps else None
+            yield now.result()

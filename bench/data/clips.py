@@ -1,0 +1,238 @@
+"""Clips, and the manifest that training and scoring use in place of a directory listing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from bench.data.video import IMAGES, Frames, images_in, read_image, read_strip, read_video, resize, stack
+from bench.errors import BenchError
+from bench.files import digest, write_text
+from bench.registry import DATASETS
+
+#: Frames of a clip, and so of everything that is trained, generated and scored (PAPER.md: T = 32).
+FRAMES = 32
+#: Share of the training set's source videos that validation takes.
+VALIDATION_SHARE = 0.1
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """`FRAMES` consecutive frames of one source video.
+
+    Attributes:
+        id: path below the split folder, parts joined by `__`, then the clip's number within its short video.
+        video: source video, the unit of splits and of the bootstrap; clips of one video are not independent.
+        split: "train", "val" or "test".
+        path: frame folder or file, below the data root.
+        start: first frame within it, counted from 0.
+        names: the frames' file names joined by "/" when `path` is a folder (one string, so that 35,000 clips stay
+            small in memory); empty when it is a file.
+        sha256: hash of the source bytes and of the place in them.
+    """
+
+    id: str
+    video: str
+    split: str
+    path: str
+    start: int = 0
+    names: str = ""
+    sha256: str = ""
+
+    def files(self, root: Path) -> list[Path]:
+        """The files this clip is read from, in frame order."""
+        folder = root / self.path
+        return [folder / name for name in self.names.split("/")] if self.names else [folder]
+
+    def read(self, root: Path, resolution: int | None = None, frames: int = FRAMES) -> Frames:
+        """Read the first `frames` frames as uint8 `[T, H, W, 3]`, resized to a square where `resolution` is given."""
+        if self.names:
+            clip = stack((read_image(file) for file in self.files(root)[:frames]), root / self.path)
+        else:
+            file = root / self.path
+            video = read_strip(file) if file.suffix.lower() in IMAGES else read_video(file)
+            clip = video[self.start : self.start + frames]
+            if len(clip) < frames:
+                raise BenchError(f"{file} has {len(video)} frames: {self.start + frames} are due for clip {self.id}.")
+        return resize(clip, resolution) if resolution else clip
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a dataset's reader found: clips without hashes, and what it left out.
+
+    Attributes:
+        clips: of the splits asked for, "train" and "test" only; validation is taken from train later.
+        short: videos with fewer than `FRAMES` frames, as `path: N frames`.
+        remarks: anything else worth a line in `bench data verify` (gaps in numbering, files in no list, ...).
+    """
+
+    clips: list[Clip]
+    short: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+#: What the registry's entries for datasets are: (data root, splits of "train" and "test") -> Listing.
+Index = Callable[[Path, Sequence[str]], Listing]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The clips of one dataset as one run sees them.
+
+    Attributes:
+        dataset: registered name.
+        root: data root at the time of indexing; content hashes and not this path say which data it was.
+        clips: in order of split and id.
+        short: how many videos were left out for having fewer than `FRAMES` frames.
+    """
+
+    dataset: str
+    root: Path
+    clips: tuple[Clip, ...]
+    short: int = 0
+
+    def split(self, *names: str) -> list[Clip]:
+        """Clips of the named splits."""
+        return [clip for clip in self.clips if clip.split in names]
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """For each split that has clips, the hash of its ids and contents."""
+        return {
+            split: digest([[c.id, c.video, c.sha256] for c in clips])
+            for split in SPLITS
+            if (clips := self.split(split))
+        }
+
+    def save(self, path: Path) -> None:
+        """Write as JSON lines: a header, then a line a clip."""
+        header = {"dataset": self.dataset, "root": str(self.root), "short": self.short, "hashes": self.hashes}
+        lines = [header, *(asdict(clip) for clip in self.clips)]
+        write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+    @staticmethod
+    def load(path: Path) -> Manifest:
+        """Read what `save` wrote."""
+        if not path.exists():
+            raise BenchError(f"There is no clip manifest {path}.")
+        with path.open(encoding="utf-8") as lines:
+            header = json.loads(next(lines))
+            clips = tuple(Clip(**json.loads(line)) for line in lines)
+        return Manifest(header["dataset"], Path(header["root"]), clips, header["short"])
+
+
+def content_hash(files: Iterable[Path], *place: int) -> str:
+    """Hash of files' bytes, one after another with their lengths, and of a place in them."""
+    total = hashlib.sha256(json.dumps(place).encode())
+    for file in files:
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise BenchError(f"{file} cannot be read ({error.strerror}).") from error
+        total.update(len(content).to_bytes(8, "little"))
+        total.update(content)
+    return total.hexdigest()
+
+
+def by_hash(names: Iterable[str]) -> list[str]:
+    """Names in the order of the SHA-256 of their UTF-8: a fixed shuffle that no machine, seed or listing changes."""
+    return sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+
+
+def sample(clips: Sequence[Clip], count: int | None) -> list[Clip]:
+    """The `count` clips with the smallest SHA-256 of their id, in the order given; all of them for None."""
+    if count is None or count >= len(clips):
+        return list(clips)
+    chosen = set(by_hash(clip.id for clip in clips)[:count])
+    return [clip for clip in clips if clip.id in chosen]
+
+
+def with_validation(clips: Sequence[Clip]) -> list[Clip]:
+    """Move about a tenth of the training set's source videos, chosen by hash, to the split "val".
+
+    At least one video when there are two or more; none otherwise. Source videos are moved whole.
+    """
+    videos = by_hash({clip.video for clip in clips if clip.split == "train"})
+    taken = set(videos[: max(1, round(VALIDATION_SHARE * len(videos)))]) if len(videos) > 1 else set()
+    return [replace(c, split="val") if c.split == "train" and c.video in taken else c for c in clips]
+
+
+def build_manifest(dataset: str, root: str | Path, splits: Sequence[str] = ("train", "test")) -> Manifest:
+    """Index and hash a dataset.
+
+    Args:
+        dataset: registered name.
+        root: its folder.
+        splits: of "train" and "test"; scoring needs "test" only and then reads nothing else.
+
+    Raises:
+        BenchError: the root is missing, has no clips in a split that was asked for, has two clips of one id, or
+            shares a source video between train and test.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise BenchError(f"The data root {root} does not exist: give the folder of the {dataset} dataset.")
+    index: Index = DATASETS.load(dataset)
+    listing = index(root, splits)
+    clips = listing.clips
+    for split in splits:
+        if not any(clip.split == split for clip in clips):
+            short = f" ({len(listing.short)} videos have fewer than {FRAMES} frames)" if listing.short else ""
+            raise BenchError(f"The data root {root} has no {split} clips in the {dataset} layout{short}.")
+    train = {c.video for c in clips if c.split == "train"}
+    if shared := sorted(train & {c.video for c in clips if c.split == "test"}):
+        raise BenchError(f"The source video {shared[0]} is in train and in test below {root}: scores would be leaked.")
+    if twice := _first_repeated(clip.id for clip in clips):
+        raise BenchError(f"The clip id {twice} occurs twice below {root}: rename one of the two videos.")
+
+    def hashed(clip: Clip) -> Clip:
+        return replace(clip, sha256=content_hash(clip.files(root), clip.start, FRAMES))
+
+    with ThreadPoolExecutor() as pool:  # reading and hashing both let go of the interpreter lock
+        clips = list(pool.map(hashed, with_validation(clips)))
+    clips.sort(key=lambda clip: (SPLITS.index(clip.split), clip.id))
+    return Manifest(dataset, root.resolve(), tuple(clips), len(listing.short))
+
+
+def _first_repeated(names: Iterable[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def frame_folders(top: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Folders below `top` (itself included) that hold images directly, with the images' names in natural order."""
+    for folder in sorted([top, *(path for path in top.rglob("*") if path.is_dir())]):
+        if names := images_in(folder):
+            yield folder, names
+
+
+def cut(path: Path, root: Path, split: str, names: Sequence[str], *, below: Path, video: str) -> list[Clip]:
+    """Cut a frame folder into clips of `FRAMES` consecutive frames that do not overlap."""
+    prefix = clip_prefix(path, below)
+    return [
+        Clip(
+            id=f"{prefix}__{number:03d}",
+            video=video,
+            split=split,
+            path=path.relative_to(root).as_posix(),
+            start=number * FRAMES,
+            names="/".join(names[number * FRAMES : (number + 1) * FRAMES]),
+        )
+        for number in range(len(names) // FRAMES)
+    ]
+
+
+def clip_prefix(path: Path, below: Path) -> str:
+    """A clip id without its number: the path below the split folder, parts joined by `__`."""
+    return "__".join(path.relative_to(below).parts)

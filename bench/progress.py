@@ -1,0 +1,53 @@
+"""Progress on stderr: a bar on a terminal, a line now and then in a log file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+#: Seconds between two lines where stderr is no terminal.
+LOG_EVERY = 20.0
+
+
+def console() -> Console:
+    """A console for whatever is not a result."""
+    return Console(stderr=True, highlight=False)
+
+
+class Task:
+    """Something with a known number of parts, of which some are done."""
+
+    def __init__(self, label: str, total: int, bar: Progress | None, done: int = 0) -> None:
+        self._label, self._total, self._bar, self._done = label, total, bar, done
+        self._started_at, self._logged_at = time.monotonic(), time.monotonic()
+        self._first = done
+        self._id = bar.add_task(label, total=total, completed=done, note="") if bar else None
+
+    def advance(self, parts: int = 1, note: str = "") -> None:
+        """Count `parts` more as done; `note` stands behind the bar (losses, clips/s)."""
+        self._done += parts
+        if self._bar is not None and self._id is not None:
+            self._bar.update(self._id, advance=parts, note=note)
+        elif (now := time.monotonic()) - self._logged_at >= LOG_EVERY or self._done == self._total:
+            self._logged_at = now
+            left = (now - self._started_at) / (self._done - self._first) * (self._total - self._done)
+            console().print(
+                f"{self._label}: {self._done}/{self._total} {note} ({left:.0f} s left)".replace("  ", " "),
+                soft_wrap=True,
+            )
+
+
+@contextmanager
+def task(label: str, total: int, done: int = 0) -> Iterator[Task]:
+    """Show `label` with its progress while the block runs; `done` parts were done before (a resumed training)."""
+    screen = console()
+    if not screen.is_terminal:
+        yield Task(label, total, None, done)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("[dim]{task.fields[note]}"), console=screen) as bar:
+        yield Task(label, total, bar, done)

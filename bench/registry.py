@@ -1,0 +1,99 @@
+"""What can be named on the command line: one line each, imported only when asked for.
+
+Third parties add theirs by entry point: in their pyproject, under `timelapse_bench.models`,
+`timelapse_bench.datasets` or `timelapse_bench.metrics`, `name = "package.module:attribute"`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import Any
+
+from bench.errors import BenchError, did_you_mean
+
+
+class Registry:
+    """Names to lazily imported objects.
+
+    A name registered twice raises; a name that is not there raises a `BenchError` with the nearest one that is.
+    """
+
+    def __init__(self, kind: str, builtin: dict[str, str]) -> None:
+        self.kind = kind
+        self._targets: dict[str, str] = {}
+        self._third_parties_read = False
+        for name, target in builtin.items():
+            self.add(name, target)
+
+    def add(self, name: str, target: str) -> None:
+        """Register `name` as `"module:attribute"`; a taken name is a `BenchError`."""
+        if name in self._targets:
+            raise BenchError(
+                f"The {self.kind} name '{name}' is taken by {self._targets[name]}; {target} needs another name."
+            )
+        self._targets[name] = target
+
+    def _read_third_parties(self) -> None:
+        if self._third_parties_read:
+            return
+        self._third_parties_read = True
+        for entry in entry_points(group=f"timelapse_bench.{self.kind}s"):
+            self.add(entry.name, entry.value)
+
+    def check(self, name: str) -> str:
+        """Return `name` if it is registered; otherwise raise a `BenchError` that suggests the nearest one."""
+        self._read_third_parties()
+        if name not in self._targets:
+            raise BenchError(f"There is no {self.kind} '{name}'.{did_you_mean(name, self._targets)}")
+        return name
+
+    def load(self, name: str) -> Any:
+        """Import and return what `name` stands for."""
+        module, _, attribute = self._targets[self.check(name)].partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise BenchError(
+                f"The {self.kind} '{name}' ({self._targets[name]}) cannot be imported: {error}."
+            ) from error
+
+    def target(self, name: str) -> str:
+        """Return the `"module:attribute"` behind a name."""
+        return self._targets[self.check(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        self._read_third_parties()
+        return iter(self._targets)
+
+
+MODELS = Registry(
+    "model",
+    {
+        "mdgan": "mdgan.model:MDGAN",
+        "vgan": "baselines.vgan:VGAN",
+        "rnngan": "baselines.rnngan:RNNGAN",
+        "copy": "baselines.copy_first:CopyFirst",
+    },
+)
+
+DATASETS = Registry(
+    "dataset",
+    {
+        "sky": "bench.data.sky:index",
+        "beach": "bench.data.beach:index",
+        "folder": "bench.data.folder:index",
+    },
+)
+
+METRICS = Registry(
+    "metric",
+    {
+        "mse": "bench.metrics.mse:MSE",
+        "psnr": "bench.metrics.psnr:PSNR",
+        "psnr_frame": "bench.metrics.psnr:PSNRFrame",
+        "ssim": "bench.metrics.ssim:SSIM",
+        "motion": "bench.metrics.motion:Motion",
+    },
+)

@@ -1,0 +1,67 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.small import make_beach, make_sky
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real clips and reference fixtures; a test that needs it says why it is skipped."""
+    root = Path(os.environ.get("BENCH_REAL_DATA", REPOSITORY.parent / "shared"))
+    if not (root / "real").is_dir():
+        pytest.skip(f"the real clips are not at {root} (set BENCH_REAL_DATA)")
+    return root
+
+
+@pytest.fixture(scope="session")
+def real_data(shared_data: Path) -> Path:
+    """Real Sky and Beach clips, and the authors' own predictions."""
+    return shared_data / "real"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Packs and synthetic scenes of the tests stay out of the user's cache."""
+    os.environ["BENCH_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def sky(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small Sky Scene: 4 training and 2 test clips."""
+    return make_sky(tmp_path_factory.mktemp("data") / "sky")
+
+
+@pytest.fixture(scope="session")
+def beach(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small Beach dataset: 4 training and 2 test clips."""
+    return make_beach(tmp_path_factory.mktemp("data") / "beach")
+
+
+@pytest.fixture(scope="session")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that, once on the path, is an installed package with an entry point for the model 'tint'."""
+    folder = tmp_path_factory.mktemp("site")
+    info = folder / "someones_model-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: someones-model\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[timelapse_bench.models]\ntint = tests.small:Tint\n")
+    return folder
+
+
+@pytest.fixture
+def tint(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a third party's model, registered by entry point."""
+    from bench import registry
+
+    monkeypatch.syspath_prepend(str(plugins))
+    monkeypatch.setattr(registry.MODELS, "_targets", dict(registry.MODELS._targets))
+    monkeypatch.setattr(registry.MODELS, "_third_parties_read", False)
+    return "tint"

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.data.beach import index
+from bench.data.clips import build_manifest
+from bench.errors import BenchError
+from tests.small import make_beach, moving_clip, write_strip
+
+
+def test_real_strips_have_the_ids_of_their_readme(real_data: Path) -> None:
+    manifest = build_manifest("beach", real_data / "beach")
+    assert len(manifest.split("train", "val")) == 75
+    assert len(manifest.split("test")) == 26
+    assert "promenade__0032_0__000" in {clip.id for clip in manifest.split("test")}
+
+
+def test_strips_of_one_video_share_their_source(tmp_path: Path) -> None:
+    make_beach(tmp_path)
+    write_strip(tmp_path / "frames-stable-many/shore/0100_32.jpg", moving_clip(7))
+    with (tmp_path / "beach_test.txt").open("a") as lines:
+        lines.write("shore/0100_32.jpg\n")
+    clips = index(tmp_path, ("test",)).clips
+    assert {c.id: c.video for c in clips} == {
+        "shore__0100_0__000": "shore__0100",
+        "shore__0101_0__000": "shore__0101",
+        "shore__0100_32__000": "shore__0100",
+    }
+
+
+def test_a_strip_is_cut_into_frames(beach: Path) -> None:
+    clip = index(beach, ("test",)).clips[0]
+    assert np.abs(clip.read(beach).astype(int) - moving_clip(100)).mean() < 10  # JPEG halves the colours' resolution
+
+
+def test_33_frames_give_the_first_32_and_31_are_short(tmp_path: Path) -> None:
+    make_beach(tmp_path, test=1)
+    strip = tmp_path / "frames-stable-many/shore/0100_0.jpg"
+    write_strip(strip, moving_clip(1, 33))
+    assert index(tmp_path, ("test",)).clips[0].read(tmp_path).shape == (32, 64, 64, 3)
+    write_strip(strip, moving_clip(1, 31))
+    listing = index(tmp_path, ("test",))
+    assert not listing.clips
+    assert listing.short == ["frames-stable-many/shore/0100_0.jpg: 31 frames"]
+
+
+def test_a_strip_of_a_wrong_height_is_named(tmp_path: Path) -> None:
+    make_beach(tmp_path)
+    Image.fromarray(np.zeros((128 * 32 + 5, 128, 3), np.uint8)).save(tmp_path / "frames-stable-many/shore/0101_0.jpg")
+    with pytest.raises(BenchError, match=r"0101_0\.jpg is 128×4101 pixels: its height is no multiple of 128"):
+        build_manifest("beach", tmp_path)
+
+
+def test_a_listed_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    make_beach(tmp_path)
+    (tmp_path / "frames-stable-many/shore/0002_0.jpg").unlink()
+    with pytest.raises(BenchError, match=r"0002_0\.jpg is named in the train list"):
+        build_manifest("beach", tmp_path)
+
+
+def test_one_list_is_divided_by_source_video_as_in_the_paper(tmp_path: Path) -> None:
+    make_beach(tmp_path, train=20, test=0)
+    (tmp_path / "beach_train.txt").rename(tmp_path / "beach.txt")
+    (tmp_path / "beach_test.txt").unlink()
+    listing = index(tmp_path, ("train", "test"))
+    splits = [clip.split for clip in listing.clips]
+    assert (splits.count("train"), splits.count("test")) == (2, 18)
+
+
+def test_no_list_at_all_is_named(tmp_path: Path) -> None:
+    make_beach(tmp_path)
+    (tmp_path / "beach_train.txt").unlink()
+    (tmp_path / "beach_test.txt").unlink()
+    with pytest.raises(BenchError, match="found none"):
+        index(tmp_path, ("train",))
+
+
+def test_a_file_in_no_list_is_remarked(tmp_path: Path) -> None:
+    make_beach(tmp_path)
+    write_strip(tmp_path / "frames-stable-many/shore/0999_0.jpg", moving_clip(1))
+    assert index(tmp_path, ("test",)).remarks == ["frames-stable-many/shore/0999_0.jpg: in no list"]
