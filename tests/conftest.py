@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+# Networks as narrow as the tests' gain nothing from threads, and lose much when other work holds the cores. It stands
+# before torch is imported, and in the environment, so that commands that tests start do the same sums.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import pytest
+import torch
+from torch import Tensor
 
-from tests.small import make_beach, make_sky
+from bench.interface import Losses, Stage
+from tests.small import SHARED, make_beach, make_sky
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+Play = Callable[..., dict[str, Losses]]
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real clips and reference fixtures; a test that needs it says why it is skipped."""
-    root = Path(os.environ.get("BENCH_REAL_DATA", REPOSITORY.parent / "shared"))
-    if not (root / "real").is_dir():
-        pytest.skip(f"the real clips are not at {root} (set BENCH_REAL_DATA)")
-    return root
+    if not (SHARED / "real").is_dir():
+        pytest.skip(f"the real clips are not at {SHARED} (set BENCH_REAL_DATA)")
+    return SHARED
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +72,27 @@ def tint(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(registry.MODELS, "_targets", dict(registry.MODELS._targets))
     monkeypatch.setattr(registry.MODELS, "_third_parties_read", False)
     return "tint"
+
+
+@pytest.fixture
+def play() -> Play:
+    """One batch as the training loop plays it: a shared forward pass, then each player's step in order."""
+
+    def step(stage: Stage, clips: Tensor, optimizers: dict[str, torch.optim.Optimizer]) -> dict[str, Losses]:
+        shared = stage.forward(clips)
+        told: dict[str, Losses] = {}
+        for player in stage.players:
+            if player.name not in optimizers:
+                optimizers[player.name] = player.optimizer(player.network.parameters())
+            for module in player.frozen:
+                module.requires_grad_(False)
+            losses = player.loss(shared)
+            optimizers[player.name].zero_grad()
+            torch.stack(list(losses.values())).sum().backward()
+            optimizers[player.name].step()
+            for module in player.frozen:
+                module.requires_grad_(True)
+            told[player.name] = {name: loss.detach() for name, loss in losses.items()}
+        return told
+
+    return step

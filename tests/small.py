@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +12,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from bench.interface import Losses, Player, Shared, Stage, VideoModel
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+#: Real clips and parity fixtures; tests that need them skip, with the reason, where they are not.
+SHARED = Path(os.environ.get("BENCH_REAL_DATA") or REPOSITORY.parent / "shared")
 
 
 def moving_clip(seed: int, frames: int = 32, size: int = 64) -> np.ndarray:

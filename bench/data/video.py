@@ -36,7 +36,7 @@ def read_image(path: str | Path) -> Frames:
     """Read one image as uint8 `[H, W, 3]`; a broken or truncated file is a `BenchError` that names it."""
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+            return np.array(image.convert("RGB"))
     except FileNotFoundError as error:
         raise BenchError(f"The frame {path} is missing.") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:

@@ -1,0 +1,219 @@
+"""RNN-GAN: one frame makes the next, over and over (after Zhou, Berg, "Learning Temporal Transformations From
+Time-Lapse Videos", ECCV 2016, as the MD-GAN paper extends it to 32 frames).
+
+The layer sizes were never published in full. These choices are ours:
+
+- Encoder, decoder, widths and batch norms are DCGAN's; between them an LSTM cell over a vector of `hidden` values,
+  whose forget gate starts open (bias 3, so that the first frame is still felt after 32 steps).
+- Every output frame is generated, the first included: it is decoded from the input frame, and stands for it as the
+  other models' first frames do. Frame t + 1 comes from generated frame t, in training too (no real frame is ever
+  fed in after the first), so errors accumulate and are trained through all steps: the model's known weakness.
+- Batch norms are shared by all time steps, and so are their running statistics. In training a step is normalised by
+  its own batch, in evaluation by the average over all steps; the averages' momentum is DCGAN's 0.1 divided by the
+  number of frames, or they would know the last frames only. Group norms would need no averages, but in short
+  trials (width 8, some hundred steps) the recursion forgot its input within ten frames and made one video for all.
+- The discriminator sees the whole video: 3D convolutions with DCGAN's widths and batch norms.
+- Reconstruction is the mean squared error over all frames, weighted 1000 to 1 against the adversarial term, near
+  the 999 to 1 of Pathak et al., "Context Encoders", CVPR 2016. Adam at 0.0002 with beta1 0.5, weights as DCGAN's.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.adversarial import adam, discriminator_loss, generator_loss, initialise
+from bench.checks import check_positive, check_request, check_resolution
+from bench.errors import BenchError
+from bench.interface import Losses, Player, Shared, Stage, VideoModel
+
+RESOLUTIONS = (64,)
+#: The discriminator halves time four times.
+FEWEST_FRAMES = 16
+
+
+def down(inputs: int, outputs: int) -> list[nn.Module]:
+    """Halve the image."""
+    return [
+        nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.LeakyReLU(0.2, inplace=True),
+    ]
+
+
+def up(inputs: int, outputs: int) -> list[nn.Module]:
+    """Double the image."""
+    return [
+        nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def down3d(inputs: int, outputs: int) -> list[nn.Module]:
+    """Halve the video in time, height and width."""
+    return [
+        nn.Conv3d(inputs, outputs, 4, 2, 1, bias=False),
+        nn.BatchNorm3d(outputs),
+        nn.LeakyReLU(0.2, inplace=True),
+    ]
+
+
+class Generator(nn.Module):
+    """Encoder, LSTM cell and decoder, shared by all time steps."""
+
+    def __init__(self, width: int, hidden: int, frames: int) -> None:
+        super().__init__()
+        w = width
+        self.frames = frames
+        self.encoder = nn.Sequential(  # [N, 3, 64, 64]
+            nn.Conv2d(3, w, 4, 2, 1),  # [N,  w, 32, 32]
+            nn.LeakyReLU(0.2, inplace=True),
+            *down(w, 2 * w),  # [N, 2w, 16, 16]
+            *down(2 * w, 4 * w),  # [N, 4w, 8, 8]
+            *down(4 * w, 8 * w),  # [N, 8w, 4, 4]
+            nn.Conv2d(8 * w, hidden, 4),  # [N, hidden, 1, 1]
+        )
+        self.cell = nn.LSTMCell(hidden, hidden)
+        # Gates are stacked as input, forget, cell, output.
+        nn.init.constant_(self.cell.bias_ih[hidden : 2 * hidden], 3.0)
+        self.decoder = nn.Sequential(  # [N, hidden, 1, 1]
+            nn.ConvTranspose2d(hidden, 8 * w, 4, bias=False),  # [N, 8w, 4, 4]
+            nn.BatchNorm2d(8 * w),
+            nn.ReLU(inplace=True),
+            *up(8 * w, 4 * w),  # [N, 4w, 8, 8]
+            *up(4 * w, 2 * w),  # [N, 2w, 16, 16]
+            *up(2 * w, w),  # [N,  w, 32, 32]
+            nn.ConvTranspose2d(w, 3, 4, 2, 1),  # [N, 3, 64, 64]
+            nn.Tanh(),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 0.1 / frames
+
+    def forward(self, first_frames: Tensor) -> Tensor:
+        """Continue first frames `[N, 3, 64, 64]` as `[N, 3, T, 64, 64]`, each frame from the one before."""
+        frame, memory = first_frames, None
+        video = []
+        for _ in range(self.frames):
+            code = self.encoder(frame).flatten(1)  # [N, hidden]
+            memory = self.cell(code, memory)  # two of [N, hidden]
+            frame = self.decoder(memory[0][:, :, None, None])  # [N, 3, 64, 64]
+            video.append(frame)
+        return torch.stack(video, 2)
+
+
+class Discriminator(nn.Module):
+    """Video `[N, 3, T, 64, 64]` to logits `[N]` of being real."""
+
+    def __init__(self, width: int, frames: int) -> None:
+        super().__init__()
+        w = width
+        self.layers = nn.Sequential(  # [N, 3, T, 64, 64]
+            nn.Conv3d(3, w, 4, 2, 1),  # [N,  w, T/2, 32, 32]
+            nn.LeakyReLU(0.2, inplace=True),
+            *down3d(w, 2 * w),  # [N, 2w, T/4, 16, 16]
+            *down3d(2 * w, 4 * w),  # [N, 4w, T/8, 8, 8]
+            *down3d(4 * w, 8 * w),  # [N, 8w, T/16, 4, 4]
+            nn.Conv3d(8 * w, 1, (frames // 16, 4, 4)),  # [N, 1, 1, 1, 1]
+        )
+
+    def forward(self, video: Tensor) -> Tensor:
+        """Return the logits."""
+        logits: Tensor = self.layers(video)
+        return logits.flatten()
+
+
+class RNNGANStage(Stage):
+    """The only stage: adversarial + `reconstruction_weight` · squared error."""
+
+    name = "rnngan"
+    row = "rnngan"
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        learning_rate: float,
+        beta1: float,
+        reconstruction_weight: float,
+    ) -> None:
+        self.generator = generator
+        self.discriminator = discriminator
+        self.reconstruction_weight = reconstruction_weight
+        optimizer = adam(learning_rate, (beta1, 0.999))
+        self.players = (
+            Player("discriminator", discriminator, optimizer, self.discriminator_losses),
+            Player("generator", generator, optimizer, self.generator_losses, (discriminator,)),
+        )
+
+    def forward(self, clips: Tensor) -> Shared:
+        """Return real and generated clips, both `[N, 3, T, 64, 64]`."""
+        return {"real": clips, "fake": self.generator(clips[:, :, 0])}
+
+    def discriminator_losses(self, shared: Shared) -> Losses:
+        """−log D(Y) − log(1 − D(G(x)))."""
+        real, fake = self.discriminator(shared["real"]), self.discriminator(shared["fake"].detach())
+        return {"adversarial": discriminator_loss(real, fake)}
+
+    def generator_losses(self, shared: Shared) -> Losses:
+        """−log D(G(x)) and the weighted mean squared error."""
+        error = F.mse_loss(shared["fake"], shared["real"])
+        return {
+            "adversarial": generator_loss(self.discriminator(shared["fake"])),
+            "reconstruction": self.reconstruction_weight * error,
+        }
+
+
+class RNNGAN(VideoModel):
+    """Recurrent GAN; deterministic, no noise enters.
+
+    Args:
+        resolution: 64 pixels.
+        frames: at least 16.
+        width: channels of the first layer, in both networks.
+        hidden: values in the recurrent cell's memory; by default 8 · `width`.
+        learning_rate: Adam's.
+        beta1: Adam's first; the second is 0.999.
+        reconstruction_weight: weight of the squared error against the adversarial term.
+
+    Raises:
+        BenchError: another resolution, fewer frames, or a width or memory below 1.
+    """
+
+    rows = ("rnngan",)
+    resolutions = RESOLUTIONS
+
+    def __init__(
+        self,
+        resolution: int,
+        frames: int,
+        *,
+        width: int = 64,
+        hidden: int | None = None,
+        learning_rate: float = 2e-4,
+        beta1: float = 0.5,
+        reconstruction_weight: float = 1000.0,
+    ) -> None:
+        super().__init__(resolution, frames)
+        hidden = 8 * width if hidden is None else hidden
+        check_resolution("RNN-GAN", resolution, RESOLUTIONS)
+        check_positive("RNN-GAN", frames=frames, width=width, hidden=hidden)
+        if frames < FEWEST_FRAMES:
+            raise BenchError(f"RNN-GAN makes videos of at least {FEWEST_FRAMES} frames, not {frames}.")
+        self.generator = Generator(width, hidden, frames)
+        self.discriminator = Discriminator(width, frames)
+        initialise(self)
+        self._stages = (RNNGANStage(self.generator, self.discriminator, learning_rate, beta1, reconstruction_weight),)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The one stage."""
+        return self._stages
+
+    @torch.no_grad()
+    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
+        """Continue first frames `[N, 3, 64, 64]` as `[N, 3, T, 64, 64]`."""
+        check_request(self, first_frames, row)
+        video: Tensor = self.generator(first_frames)
+        return video

@@ -1,0 +1,233 @@
+"""VGAN, the version conditioned on a first frame (Vondrick, Pirsiavash, Torralba, "Generating Videos with
+Scene Dynamics", NIPS 2016, sections 3 and 5.1, with layers, initialisation and training as in the authors'
+released code).
+
+A still background and a moving foreground are made apart and blended by a mask:
+video = mask · foreground + (1 − mask) · background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.adversarial import adam, initialise
+from bench.checks import check_frames, check_positive, check_request, check_resolution
+from bench.interface import Losses, Player, Shared, Stage, VideoModel
+
+#: What the layers are made for.
+RESOLUTIONS = (64,)
+FRAMES = 32
+#: The two classes of the discriminator.
+FAKE, REAL = 0, 1
+
+
+def conv2d(inputs: int, outputs: int) -> list[nn.Module]:
+    """Halve the image. Encoder and discriminator have the released code's larger epsilon."""
+    return [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.BatchNorm2d(outputs, eps=1e-3), nn.ReLU(inplace=True)]
+
+
+def deconv2d(inputs: int, outputs: int) -> list[nn.Module]:
+    """Double the image."""
+    return [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+
+def deconv3d(inputs: int, outputs: int) -> list[nn.Module]:
+    """Double the video in time, height and width."""
+    return [nn.ConvTranspose3d(inputs, outputs, 4, 2, 1), nn.BatchNorm3d(outputs), nn.ReLU(inplace=True)]
+
+
+def conv3d(inputs: int, outputs: int) -> list[nn.Module]:
+    """Halve the video in time, height and width."""
+    return [
+        nn.Conv3d(inputs, outputs, 4, 2, 1),
+        nn.BatchNorm3d(outputs, eps=1e-3),
+        nn.LeakyReLU(0.2, inplace=True),
+    ]
+
+
+class Generator(nn.Module):
+    """First frame to background, foreground, mask, and the video they make; the paper's width is 128."""
+
+    def __init__(self, width: int = 128) -> None:
+        super().__init__()
+        w = width
+        self.encoder = nn.Sequential(  # [N, 3, 64, 64]
+            nn.Conv2d(3, w, 4, 2, 1),  # [N,  w, 32, 32]
+            nn.ReLU(inplace=True),
+            *conv2d(w, 2 * w),  # [N, 2w, 16, 16]
+            *conv2d(2 * w, 4 * w),  # [N, 4w, 8, 8]
+            *conv2d(4 * w, 8 * w),  # [N, 8w, 4, 4]
+        )
+        self.background = nn.Sequential(
+            *deconv2d(8 * w, 4 * w),  # [N, 4w, 8, 8]
+            *deconv2d(4 * w, 2 * w),  # [N, 2w, 16, 16]
+            *deconv2d(2 * w, w),  # [N,  w, 32, 32]
+            nn.ConvTranspose2d(w, 3, 4, 2, 1),  # [N,  3, 64, 64]
+            nn.Tanh(),
+        )
+        self.stream = nn.Sequential(  # [N, 8w, 1, 4, 4]
+            nn.ConvTranspose3d(8 * w, 8 * w, (2, 1, 1)),  # [N, 8w, 2, 4, 4]
+            nn.BatchNorm3d(8 * w),
+            nn.ReLU(inplace=True),
+            *deconv3d(8 * w, 4 * w),  # [N, 4w, 4, 8, 8]
+            *deconv3d(4 * w, 2 * w),  # [N, 2w, 8, 16, 16]
+            *deconv3d(2 * w, w),  # [N,  w, 16, 32, 32]
+        )
+        self.foreground = nn.Sequential(nn.ConvTranspose3d(w, 3, 4, 2, 1), nn.Tanh())  # [N, 3, 32, 64, 64]
+        self.mask = nn.Sequential(nn.ConvTranspose3d(w, 1, 4, 2, 1), nn.Sigmoid())  # [N, 1, 32, 64, 64]
+
+    def parts(self, first_frames: Tensor) -> dict[str, Tensor]:
+        """Return what the video of first frames `[N, 3, 64, 64]` is made of, by name.
+
+        Returns:
+            `background` `[N, 3, 1, 64, 64]` and `foreground` `[N, 3, 32, 64, 64]`, both in [-1, 1], and `mask`
+            `[N, 1, 32, 64, 64]` in [0, 1], where 1 shows the foreground.
+        """
+        code = self.encoder(first_frames)
+        stream = self.stream(code.unsqueeze(2))
+        return {
+            "background": self.background(code).unsqueeze(2),
+            "foreground": self.foreground(stream),
+            "mask": self.mask(stream),
+        }
+
+    def forward(self, first_frames: Tensor) -> Tensor:
+        """Continue first frames `[N, 3, 64, 64]` as `[N, 3, 32, 64, 64]`."""
+        parts = self.parts(first_frames)
+        mask = parts["mask"]
+        return mask * parts["foreground"] + (1 - mask) * parts["background"]
+
+
+class Discriminator(nn.Module):
+    """Video `[N, 3, 32, 64, 64]` to the logits `[N, 2]` of generated and real; width 128 in the paper."""
+
+    def __init__(self, width: int = 128) -> None:
+        super().__init__()
+        w = width
+        self.layers = nn.Sequential(  # [N, 3, 32, 64, 64]
+            nn.Conv3d(3, w, 4, 2, 1),  # [N,  w, 16, 32, 32]
+            nn.LeakyReLU(0.2, inplace=True),
+            *conv3d(w, 2 * w),  # [N, 2w, 8, 16, 16]
+            *conv3d(2 * w, 4 * w),  # [N, 4w, 4, 8, 8]
+            *conv3d(4 * w, 8 * w),  # [N, 8w, 2, 4, 4]
+            nn.Conv3d(8 * w, 2, (2, 4, 4)),  # [N, 2, 1, 1, 1]
+            nn.Flatten(),
+        )
+
+    def forward(self, video: Tensor) -> Tensor:
+        """Return the logits of the classes `FAKE` and `REAL`."""
+        logits: Tensor = self.layers(video)
+        return logits
+
+
+def class_loss(logits: Tensor, label: int) -> Tensor:
+    """Cross-entropy of logits `[N, 2]` when every clip is of the class `label`."""
+    return F.cross_entropy(logits, torch.full((len(logits),), label, device=logits.device))
+
+
+class VGANStage(Stage):
+    """The only stage: adversarial + `l1_weight` · L1 between the first generated frame and the input."""
+
+    name = "vgan"
+    row = "vgan"
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        learning_rate: float,
+        beta1: float,
+        l1_weight: float,
+    ) -> None:
+        self.generator = generator
+        self.discriminator = discriminator
+        self.l1_weight = l1_weight
+        optimizer = adam(learning_rate, (beta1, 0.999))
+        self.players = (
+            Player("discriminator", discriminator, optimizer, self.discriminator_losses),
+            Player("generator", generator, optimizer, self.generator_losses, (discriminator,)),
+        )
+
+    def forward(self, clips: Tensor) -> Shared:
+        """Return real and generated clips, both `[N, 3, 32, 64, 64]`."""
+        return {"real": clips, "fake": self.generator(clips[:, :, 0])}
+
+    def discriminator_losses(self, shared: Shared) -> Losses:
+        """Mean cross-entropy over real and generated clips, halved as in the released code."""
+        real = class_loss(self.discriminator(shared["real"]), REAL)
+        fake = class_loss(self.discriminator(shared["fake"].detach()), FAKE)
+        return {"adversarial": (real + fake) / 2}
+
+    def generator_losses(self, shared: Shared) -> Losses:
+        """Cross-entropy of generated clips called real, and how far the first frame is from the input."""
+        first_frame = F.l1_loss(shared["fake"][:, :, 0], shared["real"][:, :, 0])
+        return {
+            "adversarial": class_loss(self.discriminator(shared["fake"]), REAL),
+            "first_frame": self.l1_weight * first_frame,
+        }
+
+
+class VGAN(VideoModel):
+    """Conditional VGAN; deterministic, no noise enters.
+
+    Weights of convolutions start from N(0, 0.01), biases at 0, batch-norm weights from N(1, 0.02) as in the
+    released code.
+
+    Args:
+        resolution: 64 pixels.
+        frames: 32.
+        width: channels of the first layer, in both networks.
+        learning_rate: Adam's.
+        beta1: Adam's first; the second is 0.999.
+        l1_weight: weight of the L1 loss on the first frame.
+
+    Raises:
+        BenchError: another resolution or number of frames, or a width below 1.
+    """
+
+    rows = ("vgan",)
+    resolutions = RESOLUTIONS
+
+    def __init__(
+        self,
+        resolution: int,
+        frames: int,
+        *,
+        width: int = 128,
+        learning_rate: float = 2e-4,
+        beta1: float = 0.5,
+        l1_weight: float = 10.0,
+    ) -> None:
+        super().__init__(resolution, frames)
+        check_resolution("VGAN", resolution, RESOLUTIONS)
+        check_frames("VGAN", frames, FRAMES)
+        check_positive("VGAN", width=width)
+        self.generator = Generator(width)
+        self.discriminator = Discriminator(width)
+        initialise(self, std=0.01)
+        self._stages = (VGANStage(self.generator, self.discriminator, learning_rate, beta1, l1_weight),)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The one stage."""
+        return self._stages
+
+    @torch.no_grad()
+    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
+        """Continue first frames `[N, 3, 64, 64]` as `[N, 3, 32, 64, 64]`."""
+        check_request(self, first_frames, row)
+        video: Tensor = self.generator(first_frames)
+        return video
+
+    @torch.no_grad()
+    def parts(self, first_frames: Tensor) -> Mapping[str, Tensor]:
+        """Background (repeated over time), foreground and mask, `[N, 3 or 1, 32, 64, 64]`.
+
+        The mask is in [0, 1], where 1 shows the foreground; the others are in [-1, 1].
+        """
+        check_request(self, first_frames, None)
+        parts = self.generator.parts(first_frames)
+        return {name: part.expand(-1, -1, FRAMES, -1, -1) for name, part in parts.items()}

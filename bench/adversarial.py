@@ -1,0 +1,64 @@
+"""What every adversarially trained model here shares: the two players' losses on logits, Adam, the DCGAN
+initialisation.
+
+A discriminator returns logits; the probability that a clip is real is their sigmoid. Losses on logits stay
+finite where `log(sigmoid(x))` of a confident discriminator underflows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """−E[log D(Y)] − E[log(1 − D(G(X)))], what the discriminator minimises in the game of Goodfellow et al.
+    (2014), eq. 1.
+
+    Args:
+        real_logits: logits of real clips, any shape.
+        fake_logits: logits of generated clips, any shape.
+    """
+    real = F.binary_cross_entropy_with_logits(real_logits, torch.ones_like(real_logits))
+    fake = F.binary_cross_entropy_with_logits(fake_logits, torch.zeros_like(fake_logits))
+    return real + fake
+
+
+def generator_loss(fake_logits: Tensor) -> Tensor:
+    """−E[log D(G(X))], what the generator minimises.
+
+    This is the non-saturating form that Goodfellow et al. (2014, section 3) recommend and that DCGAN, VGAN
+    and their successors train with, not the literal E[log(1 − D(G(X)))] of the minimax game: both reward a
+    higher D(G(X)) and have the same fixed point, but the literal one has almost no gradient while the
+    discriminator is winning.
+
+    Args:
+        fake_logits: logits of generated clips, any shape.
+    """
+    return F.binary_cross_entropy_with_logits(fake_logits, torch.ones_like(fake_logits))
+
+
+def adam(learning_rate: float, betas: tuple[float, float]) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
+    """Return a `Player.optimizer`: it turns parameters into an Adam with these settings."""
+    return partial(torch.optim.Adam, lr=learning_rate, betas=(float(betas[0]), float(betas[1])))
+
+
+def initialise(network: nn.Module, std: float = 0.02, norm_std: float = 0.02) -> None:
+    """Draw convolution weights from N(0, std) and normalisation weights from N(1, norm_std); biases become 0.
+
+    The defaults are DCGAN's (Radford et al., 2016, section 4). Layers of other kinds keep PyTorch's
+    initialisation.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+            nn.init.normal_(module.weight, 0.0, std)
+        elif isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d | nn.GroupNorm):
+            nn.init.normal_(module.weight, 1.0, norm_std)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,82 @@
+"""`bench doctor`: what is installed, which device, data and weights are found, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.data.pack import cache_dir
+from bench.provenance import PACKAGES, package_version
+from bench.registry import METRICS
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line: what was looked at, whether it is there, and what to do if it is not."""
+
+    what: str
+    state: Literal["ok", "missing"]
+    detail: str
+
+
+def examine(data_roots: list[tuple[str, Path]]) -> list[Check]:
+    """Look at everything that the other verbs rely on; nothing is fetched or changed.
+
+    Args:
+        data_roots: datasets and the folders to look for them in.
+    """
+    return [*_software(), _device(), *_metrics(), *_data(data_roots), _disk()]
+
+
+def _software() -> list[Check]:
+    checks = [Check("Python", "ok", platform.python_version())]
+    for name in PACKAGES:
+        found = package_version(name)
+        checks.append(Check(name, "ok" if found else "missing", found or f"install it with `pip install {name}`"))
+    return checks
+
+
+def _device() -> Check:
+    import torch
+
+    if torch.cuda.is_available():
+        bf16 = "with bf16" if torch.cuda.is_bf16_supported() else "without bf16"
+        return Check("device", "ok", f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()} ({bf16})")
+    return Check("device", "ok", f"CPU, {os.cpu_count()} cores; PyTorch finds no GPU")
+
+
+def _metrics() -> list[Check]:
+    checks = []
+    for name in METRICS:
+        reason = METRICS.load(name)().unavailable()
+        checks.append(Check(f"metric {name}", "missing" if reason else "ok", str(reason) if reason else "computable"))
+    return checks
+
+
+def _data(roots: list[tuple[str, Path]]) -> list[Check]:
+    from bench.data.clips import build_manifest
+    from bench.errors import BenchError
+
+    checks = []
+    for dataset, root in roots:
+        try:
+            manifest = build_manifest(dataset, root)
+        except BenchError as error:
+            checks.append(Check(f"dataset {dataset}", "missing", str(error)))
+            continue
+        counts = ", ".join(f"{len(manifest.split(split))} {split}" for split in ("train", "val", "test"))
+        checks.append(Check(f"dataset {dataset}", "ok", f"{counts} clips in {root}"))
+    if not roots:
+        checks.append(Check("datasets", "ok", "synthetic scenes are built in; --data sky=FOLDER looks at yours"))
+    return checks
+
+
+def _disk() -> Check:
+    folder = cache_dir()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free / 1e9
+    return Check("cache", "ok", f"{folder}, {free:.1f} GB free (BENCH_CACHE_DIR chooses another folder)")

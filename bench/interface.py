@@ -1,0 +1,108 @@
+"""What a model is, for the loop that trains it and the code that asks it for videos.
+
+Tensors carry values in [-1, 1]. A batch of clips is `[N, 3, T, H, W]`, a batch of first frames `[N, 3, H, W]`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+#: Output of one forward pass that the players of a stage share, by name ("real", "fake", ...).
+Shared = dict[str, Tensor]
+#: Named loss terms of one player; their sum is what the player minimises.
+Losses = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Player:
+    """One side of the game: the network it moves, how, and what it minimises.
+
+    Attributes:
+        name: "generator", "discriminator"; names columns of the training log.
+        network: the module whose parameters this player alone updates.
+        optimizer: called with the network's parameters, returns a `torch.optim.Optimizer`.
+        loss: called with what `Stage.forward` returned (same weights of the shared generator pass, whatever other
+            players did since); returns the terms that this player minimises, each a scalar tensor.
+        frozen: modules whose weights need no gradient in this player's loss (they still pass gradients through).
+    """
+
+    name: str
+    network: nn.Module
+    optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    loss: Callable[[Shared], Losses]
+    frozen: Sequence[nn.Module] = ()
+
+
+class Stage(ABC):
+    """One training stage: one shared forward pass, then each player's step in order.
+
+    The loop (`bench.train`) calls `forward` once a batch with gradients on, then for each player in `players`:
+    loss, backward, step. Players that come before the generator must use the detached video.
+    """
+
+    #: Unique within its model; names its checkpoints and log columns.
+    name: str
+    #: The result row that this stage's network produces; validation during the stage is done with it.
+    row: str
+    #: In the order of their updates.
+    players: Sequence[Player]
+
+    @abstractmethod
+    def forward(self, clips: Tensor) -> Shared:
+        """Run what the players share on real clips `[N, 3, T, H, W]` in [-1, 1]."""
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Networks that this stage trains, by player name."""
+        return {player.name: player.network for player in self.players}
+
+
+class VideoModel(nn.Module, ABC):
+    """Turns first frames into videos, and says how it is trained.
+
+    A subclass is constructed as `Model(resolution=…, frames=…, **options)`, where `options` are the model's own
+    settings (widths, loss weights) from the run configuration; an unknown option is a `TypeError` there, which
+    `bench.registry` reports by name.
+
+    Attributes:
+        rows: result rows this model gives, e.g. `("mdgan-1", "mdgan-2")`. The last is the model's best word.
+        resolutions: sizes that the network exists for, ascending; empty when every size works.
+        resolution: the size this instance works at, in pixels.
+        frames: how many frames a video has, the first included.
+    """
+
+    rows: tuple[str, ...]
+    resolutions: tuple[int, ...] = ()
+
+    def __init__(self, resolution: int, frames: int) -> None:
+        super().__init__()
+        self.resolution = resolution
+        self.frames = frames
+
+    @abstractmethod
+    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
+        """Continue first frames `[N, 3, H, W]` as videos `[N, 3, T, H, W]`, both in [-1, 1].
+
+        Deterministic; a clip's result does not depend on the others in its batch; the model must be in evaluation
+        mode. `row` is one of `rows`, by default the last.
+        """
+
+    def stages(self) -> Sequence[Stage]:
+        """Training stages in order; none for a model that is not trained."""
+        return ()
+
+    def parts(self, first_frames: Tensor) -> Mapping[str, Tensor]:
+        """Intermediate videos worth a figure (background, foreground, mask), `[N, C, T, H, W]`; none by default."""
+        return {}
+
+
+#: What the registry's entries for models are: a `VideoModel` subclass or a function with the same arguments.
+ModelFactory = Callable[..., VideoModel]
+
+#: Options of a model as they stand in a configuration.
+Options = Mapping[str, Any]

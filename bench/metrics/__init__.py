@@ -1,0 +1,1 @@
+"""Metrics, one a file; their definitions are stated in their files and printed with every table."""

@@ -1,0 +1,49 @@
+"""How much a clip moves, beside how much the real one does.
+
+Mean absolute difference of successive frames of the prediction, divided by that of the real clip: 1 is right, 0 is a
+still. The other metrics reward a still; this one tells it from a video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from bench.metrics.base import ClipMetric, Column, Direction, Frames
+from bench.metrics.mse import absolute_difference
+
+
+def frame_change(frames: Frames) -> Column:
+    """Mean |x_t − x_{t−1}| of each frame, uint8 [T, H, W, C] → float64 [T] in [0, 1]; NaN for the first."""
+    change = np.full(len(frames), np.nan)
+    for t in range(1, len(frames)):
+        change[t] = absolute_difference(frames[t], frames[t - 1]).sum(dtype=np.uint64) / (255.0 * frames[t].size)
+    return change
+
+
+class Motion(ClipMetric):
+    """Change from frame to frame, prediction over real."""
+
+    name = "motion"
+    direction: ClassVar[Direction] = "one"
+    range = "[0, inf), 1 is right"
+    decimals = 3
+    definition = (
+        "mean absolute difference of successive frames, prediction divided by real clip; mean over the clips whose "
+        "real one moves, the others counted"
+    )
+    columns = ("motion_prediction", "motion_real")
+
+    def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
+        """Change since the last frame, columns `motion_prediction` and `motion_real` [T] in [0, 1]; NaN at frame 1."""
+        return {"motion_prediction": frame_change(prediction), "motion_real": frame_change(real)}
+
+    def clip(self, columns: Mapping[str, Column]) -> float:
+        """Sum over the scored frames but the first, prediction over real; NaN where the real clip stands still.
+
+        The first of the scored frames is left out because the frame before it is not scored.
+        """
+        predicted, real = (float(np.sum(columns[name][1:])) for name in self.columns)
+        return predicted / real if real > 0 else float("nan")

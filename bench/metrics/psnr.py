@@ -1,0 +1,62 @@
+"""Peak signal-to-noise ratio: −10·log10(mean squared error), peak 1, in dB.
+
+Two conventions are in use and differ wherever the error varies over a clip, so each has a name of its own: `psnr` takes
+the logarithm of the clip's mean squared error, `psnr_frame` the mean over frames of each frame's ratio (OpenSTL and
+others). Identical frames have no finite value and are never given a made-up one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from bench.metrics.base import ClipMetric, Column, Direction, Frames
+from bench.metrics.mse import frame_mse
+
+
+def psnr_from_mse(mse: Column) -> Column:
+    """−10·log10(mse) for each value in [0, 1]; inf where it is 0."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(-10.0 * np.log10(mse), np.float64)
+
+
+class PSNR(ClipMetric):
+    """Peak signal-to-noise ratio of a clip's mean squared error."""
+
+    name = "psnr"
+    direction: ClassVar[Direction] = "higher"
+    range = "dB"
+    decimals = 2
+    definition = "−10·log10 of the clip's mse, peak 1; mean over the clips with a finite value, identical clips counted"
+    columns = ("mse",)
+
+    def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
+        """Mean squared error of each frame, column `mse` [T], shared with that metric."""
+        return {"mse": frame_mse(prediction, real)}
+
+    def clip(self, columns: Mapping[str, Column]) -> float:
+        """−10·log10 of the mean over the scored frames; inf for identical clips."""
+        return float(psnr_from_mse(np.mean(columns["mse"], keepdims=True))[0])
+
+
+class PSNRFrame(ClipMetric):
+    """Peak signal-to-noise ratio of each frame, mean over the finite ones."""
+
+    name = "psnr_frame"
+    direction: ClassVar[Direction] = "higher"
+    range = "dB"
+    decimals = 2
+    definition = "−10·log10 of each frame's mse, peak 1; mean over a clip's finite ones, then over clips"
+    columns = ("psnr_frame",)
+
+    def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
+        """Peak signal-to-noise ratio of each frame in dB, column `psnr_frame` [T]; inf where frames are identical."""
+        return {"psnr_frame": psnr_from_mse(frame_mse(prediction, real))}
+
+    def clip(self, columns: Mapping[str, Column]) -> float:
+        """Mean over the finite ones of the scored frames; inf where all of them are identical."""
+        values = columns["psnr_frame"]
+        finite = values[np.isfinite(values)]
+        return float(np.mean(finite)) if len(finite) else float("inf")

@@ -1,0 +1,153 @@
+"""The only reader and writer of predictions: one lossless file a clip, named by clip id.
+
+Ours are PNGs that hold a clip's frames as a vertical strip (the Beach dataset's own layout): 8 bits, lossless, opened
+by every viewer, and exact even where all frames are the same, which animation formats merge. A `manifest.json` says
+what made them and holds the hash of each file. A folder without a manifest is somebody else's: videos of any known
+kind, or frame folders, named by clip id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from bench.data.video import IMAGES, VIDEOS, Frames, images_in, read_video
+from bench.errors import BenchError
+from bench.files import atomic_path, disk_error, read_json, sha256, write_json
+
+MANIFEST = "manifest.json"
+#: The row under which a run folder keeps the real test clips, for figures, reports and studies.
+REAL = "real"
+
+
+class Predictions:
+    """Videos of one row, by clip id.
+
+    Attributes:
+        folder: where they lie.
+        manifest: what the folder says of itself; empty for somebody else's folder.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise BenchError(f"There is no prediction folder {self.folder}.")
+        path = self.folder / MANIFEST
+        self.manifest: dict[str, Any] = read_json(path) if path.exists() else {}
+        if self.manifest and not self.manifest["complete"]:
+            raise BenchError(
+                f"The predictions in {self.folder} are not finished: give the command that made them again."
+            )
+        self._files = self._list()
+        if not self._files:
+            raise BenchError(f"The prediction folder {self.folder} holds no videos named by clip id.")
+
+    def _list(self) -> dict[str, Path]:
+        if self.manifest:
+            return {id: self.folder / entry["file"] for id, entry in self.manifest["clips"].items()}
+        files: dict[str, Path] = {}
+        for path in sorted(self.folder.iterdir()):
+            if path.name.startswith("."):
+                continue
+            if path.is_dir():
+                if not images_in(path):
+                    continue
+                id = path.name
+            elif path.suffix.lower() in VIDEOS | IMAGES:
+                id = path.stem
+            else:
+                continue
+            if id in files:
+                raise BenchError(
+                    f"The clip {id} lies twice in {self.folder}: as {files[id].name} and as {path.name}. Keep one."
+                )
+            files[id] = path
+        return files
+
+    @property
+    def ids(self) -> list[str]:
+        """Clip ids in order."""
+        return sorted(self._files)
+
+    def path(self, id: str) -> Path:
+        """The file or frame folder of one clip."""
+        return self._files[id]
+
+    def sha256(self, id: str) -> str:
+        """Hash of a clip's bytes (of all its frames' bytes for a frame folder)."""
+        path = self._files[id]
+        if path.is_dir():
+            from bench.data.clips import content_hash
+
+            return content_hash([path / name for name in images_in(path)])
+        return sha256(path)
+
+    def read(self, id: str) -> Frames:
+        """Read one clip as uint8 `[T, H, W, 3]`; a file that is not the one its manifest names is a `BenchError`."""
+        if self.manifest and sha256(self._files[id]) != self.manifest["clips"][id]["sha256"]:
+            raise BenchError(f"{self._files[id]} has changed since its manifest was written: generate it again.")
+        return read_video(self._files[id])
+
+
+class PredictionWriter:
+    """Writes a folder of predictions, clip by clip, and goes on where a killed one stopped.
+
+    Args:
+        folder: made if it does not exist.
+        made_by: what determines the videos (row, model, seed, checkpoint hash, resolution, ...). Files that an earlier
+            writer left under the same `made_by` are kept; a folder of another one is a `BenchError`, never overwritten.
+    """
+
+    def __init__(self, folder: str | Path, made_by: Mapping[str, Any]) -> None:
+        self.folder = Path(folder)
+        self.made_by = dict(made_by)
+        path = self.folder / MANIFEST
+        if path.exists():
+            if (kept := read_json(path)["made_by"]) != self.made_by:
+                differing = ", ".join(sorted(k for k in kept | self.made_by if kept.get(k) != self.made_by.get(k)))
+                raise BenchError(
+                    f"{self.folder} holds predictions made with other settings (differing: {differing}): "
+                    "choose another folder or remove it."
+                )
+        elif self.folder.is_dir() and any(self.folder.iterdir()):
+            raise BenchError(f"{self.folder} is not empty and has no {MANIFEST}: choose another folder.")
+        else:
+            write_json(path, {"format": 1, "complete": False, "made_by": self.made_by, "clips": {}})
+        for left in self.folder.glob(".part-*"):  # of a killed process
+            left.unlink()
+
+    def has(self, id: str) -> bool:
+        """Whether a clip's video is there already, from this process or from one that was killed."""
+        return (self.folder / f"{id}.png").exists()
+
+    def write(self, id: str, frames: Frames) -> None:
+        """Write one clip, uint8 `[T, H, W, 3]`, atomically."""
+        write_strip(self.folder / f"{id}.png", frames)
+
+    def close(self) -> None:
+        """Write the manifest: only now is the folder complete."""
+        files = sorted(self.folder.glob("*.png"))
+        clips = {p.stem: {"file": p.name, "sha256": sha256(p)} for p in files}
+        manifest = {"format": 1, "complete": True, "made_by": self.made_by, "clips": clips}
+        write_json(self.folder / MANIFEST, manifest)
+
+
+def write_strip(path: str | Path, frames: Frames) -> None:
+    """Write uint8 `[T, H, W, 3]` as one PNG, frames from top to bottom."""
+    count, height, width, _ = frames.shape
+    if height != width:
+        raise BenchError(f"Predictions are square; {path} would be {width}×{height}.")
+    try:
+        with atomic_path(path) as part:
+            Image.fromarray(frames.reshape(count * height, width, 3)).save(part, "PNG", compress_level=3)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def to_uint8(video: np.ndarray) -> Frames:
+    """Round values in [-1, 1] to the 8 bits that are stored, shown and scored."""
+    return np.clip(np.floor((video + 1.0) * 127.5 + 0.5), 0, 255).astype(np.uint8)

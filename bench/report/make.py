@@ -1,0 +1,87 @@
+"""`bench report`: tables, figures and the page of a run folder, made again from what is stored in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.data.clips import by_hash
+from bench.errors import BenchError
+from bench.files import read_json
+from bench.predictions import REAL
+from bench.protocol import Protocol
+from bench.report.figures import (
+    frames_figure,
+    over_time_figure,
+    run_videos,
+    samples_animation,
+    training_figure,
+)
+from bench.report.page import write_page
+from bench.report.tables import Table, make_table, write_tables
+from bench.scores import ScoredClips, read_left_out, read_scores, read_summary
+
+#: Clips that get a figure of their own frames, and that play in the animated samples.
+EXAMPLES = 3
+
+
+def stored_table(out: Path) -> Table:
+    """The table of a folder's stored scores; nothing is written."""
+    if not (out / "summary.csv").exists():
+        raise BenchError(f"{out} has no scores to report: give a folder that `bench run` or `bench score` has filled.")
+    return make_table(read_summary(out), read_protocol(out), read_left_out(out))
+
+
+def read_protocol(out: Path) -> Protocol:
+    """The protocol of a folder's stored scores."""
+    return Protocol.load(out / "scores" / "protocol.json")
+
+
+def report(out: Path) -> Table:
+    """Write `table.*`, `figures/` and `report.html` from a folder's stored scores and predictions.
+
+    A folder without predictions (a `bench score` of somebody's videos) gets what its scores allow.
+
+    Raises:
+        BenchError: the folder has no scores.
+    """
+    table = stored_table(out)
+    write_tables(table, out)
+    figures = write_figures(out, read_scores(out), read_protocol(out))
+    run = read_json(out / "run.json") if (out / "run.json").exists() else {}
+    write_page(out, table, figures, run)
+    return table
+
+
+def write_figures(out: Path, scored: ScoredClips, protocol: Protocol) -> list[tuple[str, Path]]:
+    """Write all figures of a folder; returns captions and paths of the pictures that a page shows."""
+    folder = out / "figures"
+    pictures: list[tuple[str, Path]] = []
+    if (out / "predictions" / REAL).is_dir():
+        examples = example_clips(scored)
+        videos = [run_videos(out, scored.rows, id, protocol.resolution) for id in examples]
+        samples_animation(videos, folder / "samples.webp")
+        pictures.append(("Samples under the same first frames", folder / "samples.webp"))
+        for number, (id, clip) in enumerate(zip(examples, videos, strict=True), start=1):
+            for ending in ("png", "pdf"):
+                frames_figure(clip, folder / f"frames_{number}.{ending}")
+            pictures.append((f"Frames of clip {id}", folder / f"frames_{number}.png"))
+    for ending in ("png", "pdf"):
+        over_time_figure(scored, folder / f"over_time.{ending}")
+        training_figure(_logs(out), folder / f"training.{ending}")
+    for caption, name in (("Metrics over frame number", "over_time"), ("Training", "training")):
+        if (folder / f"{name}.png").exists():
+            pictures.append((caption, folder / f"{name}.png"))
+    return pictures
+
+
+def example_clips(scored: ScoredClips) -> list[str]:
+    """A few clips that nobody picked: smallest hashes of their ids, each of another video while there are any."""
+    ids = by_hash(scored.ids)
+    first = list({scored.videos[id]: id for id in reversed(ids)}.values())[::-1]
+    return [*first, *(id for id in ids if id not in first)][:EXAMPLES]
+
+
+def _logs(out: Path) -> dict[str, Path]:
+    logs: Sequence[Path] = sorted((out / "checkpoints").glob("*/training.csv"))
+    return {log.parent.name: log for log in logs}

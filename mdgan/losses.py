@@ -1,0 +1,82 @@
+"""MD-GAN's own losses as pure functions (Xiong et al., CVPR 2018, sections 3.1 and 3.2).
+
+The two players' adversarial terms are common to all models and stand in `bench.adversarial`. Clips are named
+by what they are: `real` is Y, `base` is Y1 (Stage I), `refined` is Y2 (Stage II).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def content_loss(fake: Tensor, real: Tensor) -> Tensor:
+    """Mean absolute difference of two clips of one shape: the paper's L1 content loss, per value."""
+    return F.l1_loss(fake, real)
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Motion descriptor of a layer: g = 1/(N·M·S) · Σ_n Ĥ_n Ĥ_nᵀ with Ĥ_n the features as M = C·T rows of S =
+    H·W values.
+
+    Rows are channels *at a time step*, so the matrix holds how features go together between time steps. The
+    paper writes 1/(M·S); the division by the number of clips N too is ours, so that neither the matrix nor
+    the losses made of it grow with the batch.
+
+    Computed in float32 (or in the features' own precision if higher) even under autocast: sums of S·N
+    products exceed what half precision holds.
+
+    Args:
+        features: `[N, C, T, H, W]`.
+
+    Returns:
+        `[C·T, C·T]`, symmetric and positive semi-definite.
+    """
+    n, c, t, h, w = features.shape
+    with torch.autocast(features.device.type, enabled=False):
+        rows = features.to(torch.promote_types(features.dtype, torch.float32))
+        rows = rows.reshape(n, c * t, h * w)  # [N, M, S]
+        return torch.einsum("nis,njs->ij", rows, rows) / (n * c * t * h * w)  # [M, M]
+
+
+def gram_distance(a: Tensor, b: Tensor) -> Tensor:
+    """‖g(a) − g(b)‖₁, the sum over the matrix, of the features `[N, C, T, H, W]` of two batches of clips."""
+    return (gram_matrix(a) - gram_matrix(b)).abs().sum()
+
+
+def rank(to_real: Tensor, to_base: Tensor) -> Tensor:
+    """softplus(d⁺ − d⁻) = −log(e^(−d⁺) / (e^(−d⁺) + e^(−d⁻))).
+
+    The same number as the paper's, but finite: at the distances of real features (hundreds) both exponentials
+    of the written form underflow to 0/0. It falls towards 0 as the refined clip comes nearer to the real than
+    to the base one and grows without bound, like d⁺ − d⁻, the other way.
+    """
+    return F.softplus(to_real - to_base)
+
+
+def ranking_loss(*, refined: Sequence[Tensor], real: Sequence[Tensor], base: Sequence[Tensor]) -> Tensor:
+    """Sum over the layers of softplus(‖g(Y2) − g(Y)‖₁ − ‖g(Y2) − g(Y1)‖₁).
+
+    The refining generator minimises it. The discriminator maximises it, that is, minimises its negative,
+    which is not bounded below: nothing in the formula keeps the discriminator from stretching its features
+    (those of its first layer have no norm), only its adversarial term and Adam's bounded steps hold it back.
+
+    Args:
+        refined: features of the refined clips, one tensor `[N, C, T, H, W]` a layer.
+        real: features of the real clips, same layers.
+        base: features of the Stage I clips, same layers.
+    """
+    terms = [rank(gram_distance(y2, y), gram_distance(y2, y1)) for y2, y, y1 in zip(refined, real, base, strict=True)]
+    return torch.stack(terms).sum()
+
+
+def pixel_ranking_loss(*, refined: Tensor, real: Tensor, base: Tensor) -> Tensor:
+    """softplus(mean|Y2 − Y| − mean|Y2 − Y1|): the ranking without motion features, our ablation of the Gram
+    matrix.
+
+    Means, not sums, so that the term stays on the scale of the content loss. All clips are `[N, 3, T, H, W]`.
+    """
+    return rank((refined - real).abs().mean(), (refined - base).abs().mean())

@@ -1,0 +1,172 @@
+"""Generator and discriminator of both MD-GAN stages (Xiong et al., CVPR 2018, table I and section 4).
+
+Shapes in the comments are for 128×128 at width w. At 64×64 the paper omits "the first convolutional layer",
+the rest being unchanged: so conv1 and its mirror deconv6 are absent here, conv2 takes the three colour
+channels, deconv5 gives them back through tanh (an output layer, hence without norm and ReLU), and every layer
+that stays keeps its channels, norm and activation, conv2 included. The discriminator loses its first layer in
+the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.checks import check_positive, check_resolution
+from bench.errors import BenchError
+
+#: Sizes in pixels that the networks exist for.
+RESOLUTIONS = (64, 128)
+#: Frames of a clip: the bottleneck's 2×4×4 kernel fits no other number.
+FRAMES = 32
+#: Encoder layers whose maps are added to the decoder's: all in Stage I, the inner ones in Stage II.
+STAGE1_SKIPS = (1, 2, 3, 4, 5)
+STAGE2_SKIPS = (3, 4, 5)
+
+
+def down(inputs: int, outputs: int, slope: float = 0.2) -> nn.Sequential:
+    """Halve time, height and width."""
+    return nn.Sequential(
+        nn.Conv3d(inputs, outputs, 4, 2, 1, bias=False),
+        nn.BatchNorm3d(outputs),
+        nn.LeakyReLU(slope, inplace=True),
+    )
+
+
+def up(inputs: int, outputs: int) -> nn.Sequential:
+    """Double time, height and width."""
+    return nn.Sequential(
+        nn.ConvTranspose3d(inputs, outputs, 4, 2, 1, bias=False),
+        nn.BatchNorm3d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Generator(nn.Module):
+    """3D encoder-decoder whose decoder adds the encoder's maps; one class for both stages.
+
+    Args:
+        width: channels of the first layer (32 in the paper).
+        resolution: 64 or 128 pixels.
+        skips: numbers of the encoder layers whose maps are added to the decoder's map of the same size:
+            `STAGE1_SKIPS`, `STAGE2_SKIPS`, or none. At 64×64 there is no layer 1, and its number is ignored.
+
+    Raises:
+        BenchError: another resolution, a width below 1, or a number that is no layer.
+    """
+
+    def __init__(self, width: int = 32, resolution: int = 128, skips: Collection[int] = STAGE1_SKIPS) -> None:
+        super().__init__()
+        check_positive("MD-GAN", width=width)
+        check_resolution("MD-GAN", resolution, RESOLUTIONS)
+        if unknown := set(skips) - set(STAGE1_SKIPS):
+            raise BenchError(f"MD-GAN has skips from encoder layers 1 to 5, not {sorted(unknown)}.")
+        w, big = width, resolution == 128
+        self.skips = frozenset(skips)
+
+        self.conv1 = nn.Conv3d(3, w, (3, 4, 4), (1, 2, 2), 1, bias=False) if big else None
+        self.conv2 = down(w if big else 3, 2 * w)
+        self.conv3 = down(2 * w, 4 * w)
+        self.conv4 = down(4 * w, 8 * w)
+        self.conv5 = down(8 * w, 16 * w)
+        # Its output is one value per channel and clip: a batch norm would have nothing else to average over.
+        self.conv6 = nn.Conv3d(16 * w, 16 * w, (2, 4, 4), bias=False)
+
+        self.deconv1 = nn.Sequential(
+            nn.ConvTranspose3d(16 * w, 16 * w, (2, 4, 4), bias=False),
+            nn.BatchNorm3d(16 * w),
+            nn.ReLU(inplace=True),
+        )
+        self.deconv2 = up(16 * w, 8 * w)
+        self.deconv3 = up(8 * w, 4 * w)
+        self.deconv4 = up(4 * w, 2 * w)
+        self.deconv5: nn.Module
+        if big:
+            self.deconv5 = up(2 * w, w)
+            self.deconv6 = nn.ConvTranspose3d(w, 3, (3, 4, 4), (1, 2, 2), 1, bias=False)
+        else:
+            self.deconv5 = nn.ConvTranspose3d(2 * w, 3, 4, 2, 1, bias=False)
+
+    def _add(self, y: Tensor, layer: int, encoded: Tensor) -> Tensor:
+        return y + encoded if layer in self.skips else y
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn a video `[N, 3, 32, H, W]` into a video of the same shape, both in [-1, 1]."""
+        h1 = x if self.conv1 is None else self.conv1(x)  # [N,   w, 32, 64, 64], no norm, no activation
+        h2 = self.conv2(h1)  # [N,  2w, 16, 32, 32]
+        h3 = self.conv3(h2)  # [N,  4w,  8, 16, 16]
+        h4 = self.conv4(h3)  # [N,  8w,  4,  8,  8]
+        h5 = self.conv5(h4)  # [N, 16w,  2,  4,  4]
+        h6 = self.conv6(h5)  # [N, 16w,  1,  1,  1]
+
+        y = self._add(self.deconv1(h6), 5, h5)  # [N, 16w,  2,  4,  4]
+        y = self._add(self.deconv2(y), 4, h4)  # [N,  8w,  4,  8,  8]
+        y = self._add(self.deconv3(y), 3, h3)  # [N,  4w,  8, 16, 16]
+        y = self._add(self.deconv4(y), 2, h2)  # [N,  2w, 16, 32, 32]
+        if self.conv1 is None:
+            return torch.tanh(self.deconv5(y))  # [N,   3, 32, 64, 64]
+        y = self._add(self.deconv5(y), 1, h1)  # [N,   w, 32, 64, 64]
+        return torch.tanh(self.deconv6(y))  # [N,   3, 32, 128, 128]
+
+
+class Discriminator(nn.Module):
+    """The generator's encoder, ending in one logit a clip; its features also describe motion in Stage II.
+
+    Args:
+        width: channels of the first layer (32 in the paper).
+        resolution: 64 or 128 pixels.
+
+    Raises:
+        BenchError: another resolution, or a width below 1.
+    """
+
+    def __init__(self, width: int = 32, resolution: int = 128) -> None:
+        super().__init__()
+        check_positive("MD-GAN", width=width)
+        check_resolution("MD-GAN", resolution, RESOLUTIONS)
+        w = width
+        first = nn.Sequential(
+            nn.Conv3d(3, w, (3, 4, 4), (1, 2, 2), 1, bias=False),
+            nn.LeakyReLU(0.2, inplace=True),
+        )
+        big = resolution == 128
+        self.blocks = nn.ModuleList(
+            [
+                *([first] if big else []),  # [N,   w, 32, 64, 64]
+                down(w if big else 3, 2 * w),  # [N,  2w, 16, 32, 32]
+                down(2 * w, 4 * w),  # [N,  4w,  8, 16, 16]
+                down(4 * w, 8 * w),  # [N,  8w,  4,  8,  8]
+                down(8 * w, 16 * w, slope=0.01),  # [N, 16w,  2,  4,  4]; the slope of the published code
+            ]
+        )
+        self.head = nn.Conv3d(16 * w, 1, (2, 4, 4), bias=False)  # [N, 1, 1, 1, 1]
+
+    def features(self, video: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps of the first and third convolution, after the activation, without running the layers behind
+        them.
+
+        Args:
+            video: `[N, 3, 32, H, W]` in [-1, 1].
+
+        Returns:
+            `[N, w, 32, 64, 64]` and `[N, 4w, 8, 16, 16]` at 128×128. At 64×64 the first and third convolution
+            of the network as it then is: `[N, 2w, 16, 32, 32]` and `[N, 8w, 4, 8, 8]`.
+        """
+        first = self.blocks[0](video)
+        third = self.blocks[2](self.blocks[1](first))
+        return first, third
+
+    def forward(self, video: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return logits `[N]`, whose sigmoid is the probability of being real, and the `features`."""
+        first, third = self.features(video)
+        h = third
+        for block in self.blocks[3:]:
+            h = block(h)
+        return self.head(h).flatten(), (first, third)
+
+    def probability(self, video: Tensor) -> Tensor:
+        """Probability `[N]` in [0, 1] that a clip `[N, 3, 32, H, W]` is real."""
+        return F.sigmoid(self(video)[0])

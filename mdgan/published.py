@@ -1,0 +1,229 @@
+"""The MD-GAN authors' published checkpoints: their tensor names, read into our networks, and a model that
+runs them.
+
+The files (`netG_S1_030.pth` and `netG_S2_067.pth`, PyTorch 0.3 state dicts) are the reader's to obtain. Two
+generators have the same tensors in the same shapes, so nothing in a file tells Stage I from Stage II: the
+caller does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.checks import check_frames, check_request, check_resolution
+from bench.errors import BenchError, did_you_mean
+from bench.interface import VideoModel
+from mdgan.model import repeat
+from mdgan.networks import FRAMES, STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
+
+#: A checkpoint: its file, or its tensors by name.
+Source = str | Path | Mapping[str, Any]
+
+#: Published layer names to ours. A layer's tensors (weight, bias, running_mean, …) are called alike on both
+#: sides.
+GENERATOR_LAYERS = {
+    "downConv1": "conv1",
+    **{f"downConv{i}": f"conv{i}.0" for i in range(2, 6)},
+    **{f"downBN{i}": f"conv{i}.1" for i in range(2, 6)},
+    "downConv6": "conv6",
+    **{f"upConv{i}": f"deconv{i}.0" for i in range(1, 6)},
+    **{f"upBN{i}": f"deconv{i}.1" for i in range(1, 6)},
+    "upConv6": "deconv6",
+}
+DISCRIMINATOR_LAYERS = {
+    "slice1.0": "blocks.0.0",
+    "slice2.0": "blocks.1.0",
+    "slice2.1": "blocks.1.1",
+    "slice2.3": "blocks.2.0",
+    "slice2.4": "blocks.2.1",
+    "slice3.0": "blocks.3.0",
+    "slice3.1": "blocks.3.1",
+    "slice3.3": "blocks.4.0",
+    "slice3.4": "blocks.4.1",
+    "slice4.0": "head",
+}
+
+#: How the batch norms of a published generator average.
+BATCH_NORMS = ("running", "batch")
+
+
+def load_generator(source: Source, stage: int) -> Generator:
+    """Build the published generator of a stage, at the width of its checkpoint, in evaluation mode.
+
+    Args:
+        source: the checkpoint's file, or its tensors (of PyTorch or NumPy) by published name. Names may begin
+            with `module.`, and the counters `num_batches_tracked` may be missing, as they are in PyTorch
+            0.3's files.
+        stage: 1 or 2; decides the skips, which leave no trace in a checkpoint.
+
+    Raises:
+        BenchError: no such stage, or the source is no checkpoint of a published generator.
+    """
+    if stage not in (1, 2):
+        raise BenchError(f"MD-GAN has stages 1 and 2, not {stage!r}.")
+    tensors = _read(source)
+    what = f"the Stage {'I' * stage} generator"
+    width = _width(source, tensors, "downConv1.weight", what, other=("slice1.0.weight", "a discriminator"))
+    # On the meta device no time is spent on weights that are replaced at once.
+    with torch.device("meta"):
+        generator = Generator(width, 128, STAGE1_SKIPS if stage == 1 else STAGE2_SKIPS)
+    _fill(generator, source, tensors, GENERATOR_LAYERS, what)
+    return generator
+
+
+def load_discriminator(source: Source) -> Discriminator:
+    """Build the published Stage II discriminator, at the width of its checkpoint, in evaluation mode.
+
+    Args:
+        source: as for `load_generator`.
+
+    Raises:
+        BenchError: the source is no checkpoint of the published discriminator.
+    """
+    tensors = _read(source)
+    what = "the Stage II discriminator"
+    width = _width(source, tensors, "slice1.0.weight", what, other=("downConv1.weight", "a generator"))
+    with torch.device("meta"):
+        discriminator = Discriminator(width, 128)
+    _fill(discriminator, source, tensors, DISCRIMINATOR_LAYERS, what)
+    return discriminator
+
+
+def _name(source: Source) -> str:
+    return "The state dict" if isinstance(source, Mapping) else f"'{source}'"
+
+
+def _read(source: Source) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint by published name, without the `module.` of a DataParallel."""
+    name = _name(source)
+    state: Any = source
+    if not isinstance(source, Mapping):
+        path = Path(source)
+        if not path.is_file():
+            raise BenchError(f"{name} is not a file; give the path of a downloaded MD-GAN checkpoint.")
+        with path.open("rb") as file:
+            start = file.read(64).lstrip().lower()
+        if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+            raise BenchError(
+                f"{name} is a web page, not a checkpoint; download the file itself, not the page of its link."
+            )
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # what a damaged or foreign pickle raises is anybody's guess
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise BenchError(f"{name} cannot be read as a PyTorch checkpoint ({reason}); download it again.") from error
+    if not isinstance(state, Mapping):
+        raise BenchError(f"{name} holds a {type(state).__name__}, not a state dict of tensors by name.")
+    tensors: dict[str, Tensor] = {}
+    for key, value in state.items():
+        tensor = torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray | np.generic) else value
+        if not isinstance(key, str) or not isinstance(tensor, Tensor):
+            raise BenchError(
+                f"{name} holds {key!r}, which is no tensor; a state dict of an MD-GAN network was expected."
+            )
+        tensors[key.removeprefix("module.")] = tensor.detach()
+    return tensors
+
+
+def _width(source: Source, tensors: dict[str, Tensor], first: str, what: str, other: tuple[str, str]) -> int:
+    """Return the width: the output channels of the first convolution's weight `[w, 3, 3, 4, 4]`."""
+    if first not in tensors:
+        held = f"holds {other[1]}" if other[0] in tensors else f"has no tensor '{first}'"
+        raise BenchError(f"{_name(source)} is not {what}: it {held}; give the published checkpoint of {what}.")
+    shape = list(tensors[first].shape)
+    if len(shape) != 5 or shape[0] < 1 or shape[1:] != [3, 3, 4, 4]:
+        raise BenchError(f"{_name(source)} is not {what}: '{first}' is {shape} where [width, 3, 3, 4, 4] was expected.")
+    return shape[0]
+
+
+def _fill(network: nn.Module, source: Source, tensors: dict[str, Tensor], layers: dict[str, str], what: str) -> None:
+    """Give a network on the meta device the tensors of a checkpoint, all of them and no others."""
+    wanted = network.state_dict()
+    renamed: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        layer, _, kind = name.rpartition(".")
+        ours = f"{layers.get(layer)}.{kind}"
+        if ours not in wanted:
+            raise BenchError(f"{_name(source)} is not {what}: it holds an unknown tensor '{name}'.")
+        if tensor.shape != wanted[ours].shape:
+            raise BenchError(
+                f"{_name(source)} is not {what}: '{name}' is {list(tensor.shape)} "
+                f"where {list(wanted[ours].shape)} was expected."
+            )
+        # A copy: the network must not change when its source does.
+        renamed[ours] = tensor.to(wanted[ours].dtype, copy=True)
+    theirs = {ours: published for published, ours in layers.items()}
+    for ours in wanted:
+        layer, _, kind = ours.rpartition(".")
+        if ours not in renamed:
+            if kind != "num_batches_tracked":
+                raise BenchError(f"{_name(source)} is not {what}: it has no tensor '{theirs[layer]}.{kind}'.")
+            renamed[ours] = torch.zeros((), dtype=torch.long)
+    network.load_state_dict(renamed, assign=True)
+    network.requires_grad_(True).eval()
+
+
+def use_batch_statistics(network: nn.Module) -> None:
+    """Make every batch norm use the statistics of what it is given even in evaluation mode; irreversible."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            module.track_running_stats = False
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+
+
+class PublishedMDGAN(VideoModel):
+    """The authors' trained generators, from their two checkpoint files; not trained here.
+
+    Args:
+        resolution: 128 pixels.
+        frames: 32.
+        stage1: checkpoint of the Stage I generator (file, or tensors by name).
+        stage2: checkpoint of the Stage II generator.
+        batch_norm: "running" uses the checkpoints' running statistics. "batch" uses the statistics of the
+            input, as the authors' test script does, and then runs one clip at a time, so that a clip's video
+            does not depend on its neighbours: the numbers of the authors' script at batch size 1.
+
+    Raises:
+        BenchError: another resolution or number of frames, an unknown `batch_norm`, or a wrong checkpoint.
+    """
+
+    rows = ("mdgan-published-1", "mdgan-published-2")
+    resolutions = (128,)
+
+    def __init__(
+        self,
+        resolution: int = 128,
+        frames: int = FRAMES,
+        *,
+        stage1: Source,
+        stage2: Source,
+        batch_norm: str = "running",
+    ) -> None:
+        super().__init__(resolution, frames)
+        check_resolution("The published MD-GAN", resolution, self.resolutions)
+        check_frames("The published MD-GAN", frames, FRAMES)
+        if batch_norm not in BATCH_NORMS:
+            raise BenchError(f"batch_norm cannot be '{batch_norm}'.{did_you_mean(batch_norm, BATCH_NORMS)}")
+        self.generator1 = load_generator(stage1, 1)
+        self.generator2 = load_generator(stage2, 2)
+        self.batch_norm = batch_norm
+        if batch_norm == "batch":
+            use_batch_statistics(self)
+        self.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
+        """Continue first frames `[N, 3, 128, 128]` as `[N, 3, 32, 128, 128]`, by default with both stages."""
+        row = check_request(self, first_frames, row)
+        together = len(first_frames) if self.batch_norm == "running" else 1
+        videos = []
+        for frames in first_frames.split(max(together, 1)):
+            video = self.generator1(repeat(frames))
+            videos.append(video if row == self.rows[0] else self.generator2(video))
+        return torch.cat(videos)

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from baselines.rnngan import RNNGAN, RNNGANStage
+from bench.adversarial import discriminator_loss, generator_loss
+from bench.errors import BenchError
+from bench.models import estimating_statistics
+
+Play = Callable[..., dict[str, dict[str, Tensor]]]
+
+
+def pictures(count: int, frames: int = 32, seed: int = 0) -> Tensor:
+    """Still random coarse pictures as clips, `[count, 3, frames, 64, 64]` in [-1, 1]."""
+    coarse = torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    large = torch.nn.functional.interpolate(coarse, (64, 64), mode="bilinear")
+    return large.unsqueeze(2).repeat(1, 1, frames, 1, 1)
+
+
+def model(frames: int = 32, **options: object) -> RNNGAN:
+    torch.manual_seed(0)
+    return RNNGAN(64, frames, **{"width": 4, **options})  # type: ignore[arg-type]
+
+
+def stage_of(built: RNNGAN) -> RNNGANStage:
+    (stage,) = built.stages()
+    assert isinstance(stage, RNNGANStage)
+    return stage
+
+
+def test_each_frame_is_made_from_the_one_before_and_the_memory():
+    built = model().eval()
+    first = pictures(2)[:, :, 0]
+    video = built.predict(first)
+    assert video.shape == (2, 3, 32, 64, 64)
+    assert video.abs().max() <= 1
+    net = built.generator
+    with torch.no_grad():
+        frame, memory = first, None
+        for t in range(3):
+            memory = net.cell(net.encoder(frame).flatten(1), memory)
+            frame = net.decoder(memory[0][:, :, None, None])
+            assert torch.equal(frame, video[:, :, t])
+        # Without what the cell remembers, the third frame is another one.
+        forgetful = net.decoder(net.cell(net.encoder(video[:, :, 1]).flatten(1))[0][:, :, None, None])
+    assert not torch.allclose(forgetful, frame, atol=1e-6)
+
+
+def test_a_change_of_the_first_frame_reaches_the_last():
+    built = model().eval()
+    first = pictures(1)[:, :, 0].requires_grad_()
+    built.generator(first)[:, :, -1].square().mean().backward()
+    assert first.grad is not None
+    assert first.grad.any()
+
+
+def test_running_statistics_cover_all_time_steps_and_serve_evaluation(play: Play):
+    built, clips = model(learning_rate=2e-3), pictures(3)
+    stage, optimizers = stage_of(built), {}
+    for _ in range(4):
+        play(stage, clips, optimizers)
+    net, first = built.train().generator, clips[:, :, 0]
+    norm, seen = net.decoder[1], []
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].mean(dim=(0, 2, 3))))
+    with torch.no_grad(), estimating_statistics(net):
+        trained = net(first)
+    # One estimate for all steps, not the last steps' alone.
+    assert len(seen) == 32
+    torch.testing.assert_close(norm.running_mean, torch.stack(seen).mean(0), rtol=1e-4, atol=1e-6)
+    assert norm.momentum == 0.1 / 32
+    # Evaluation goes on from them without drifting off over its 32 steps.
+    evaluated = built.eval().predict(first)
+    assert (evaluated - trained).abs().mean() < 0.25 * trained.abs().mean()
+
+
+def test_fewer_frames_are_the_beginning_of_more():
+    short, long = model(16).eval(), model(40).eval()
+    long.generator.load_state_dict(short.generator.state_dict())
+    first = pictures(1)[:, :, 0]
+    assert torch.equal(short.predict(first), long.predict(first)[:, :, :16])
+
+
+@pytest.mark.parametrize("frames", [16, 17, 32, 47])
+def test_discriminator_gives_one_logit_a_clip(frames: int):
+    with torch.no_grad():
+        assert model(frames, width=1).discriminator(pictures(2, frames)).shape == (2,)
+
+
+def test_losses_are_the_two_terms():
+    built = model(16, reconstruction_weight=3.0)
+    built.discriminator.eval()
+    stage = stage_of(built)
+    real, fake = pictures(2, 16, 1), pictures(2, 16, 2).requires_grad_()
+    shared = {"real": real, "fake": fake}
+    of_generator = stage.generator_losses(shared)
+    assert set(of_generator) == {"adversarial", "reconstruction"}
+    torch.testing.assert_close(of_generator["reconstruction"], 3 * ((fake - real) ** 2).mean())
+    torch.testing.assert_close(of_generator["adversarial"], generator_loss(built.discriminator(fake)))
+    of_discriminator = stage.discriminator_losses(shared)
+    expected = discriminator_loss(built.discriminator(real), built.discriminator(fake))
+    torch.testing.assert_close(of_discriminator["adversarial"], expected)
+    of_discriminator["adversarial"].backward()
+    assert fake.grad is None
+
+
+def test_thirty_two_recursive_steps_train_stably(play: Play):
+    built, clips = model(learning_rate=2e-3), pictures(2)
+    stage, optimizers = stage_of(built), {}
+    history = []
+    for _ in range(12):
+        history.append(float(play(stage, clips, optimizers)["generator"]["reconstruction"]))
+        sizes = [p.grad.norm() for p in built.generator.parameters() if p.grad is not None]
+        assert len(sizes) == len(list(built.generator.parameters()))
+        assert torch.stack(sizes).isfinite().all()
+    assert history[-1] < 0.9 * history[0]
+
+
+def test_a_clip_does_not_depend_on_its_batch(play: Play):
+    built = model()
+    play(stage_of(built), pictures(2), {})
+    built.eval()
+    first = pictures(3, seed=1)[:, :, 0]
+    together = built.predict(first)
+    for i in range(3):
+        torch.testing.assert_close(built.predict(first[i : i + 1])[0], together[i], rtol=0, atol=1e-5)
+    assert not torch.equal(together[0], together[1])
+
+
+def test_rows_players_and_settings():
+    built = model(16, learning_rate=1e-3, beta1=0.3, hidden=5)
+    stage = stage_of(built)
+    assert (stage.row,) == RNNGAN.rows
+    assert [player.name for player in stage.players] == ["discriminator", "generator"]
+    assert built.generator.cell.hidden_size == 5
+    assert model(16).generator.cell.hidden_size == 32
+    defaults = stage.players[1].optimizer(built.generator.parameters()).defaults
+    assert (defaults["lr"], defaults["betas"]) == (1e-3, (0.3, 0.999))
+    with pytest.raises(BenchError, match="64 pixels, not 128"):
+        RNNGAN(128, 32)
+    with pytest.raises(BenchError, match="at least 16 frames, not 8"):
+        RNNGAN(64, 8)
+    with pytest.raises(BenchError, match="hidden, not 0"):
+        RNNGAN(64, 32, hidden=0)

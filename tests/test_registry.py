@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.registry import DATASETS, METRICS, MODELS, Registry
+
+
+@pytest.mark.parametrize("registry", [MODELS, DATASETS, METRICS])
+def test_every_name_can_be_loaded(registry: Registry) -> None:
+    for name in registry:
+        assert registry.load(name) is not None
+
+
+def test_a_typo_gets_the_nearest_name() -> None:
+    with pytest.raises(BenchError, match=r"There is no model 'mdgam'\. Did you mean 'mdgan'\?"):
+        MODELS.load("mdgam")
+    with pytest.raises(BenchError, match=r"There is no metric 'zzzz'\. Known: .*ssim"):
+        METRICS.load("zzzz")
+
+
+def test_a_taken_name_raises() -> None:
+    registry = Registry("model", {"a": "x:y"})
+    with pytest.raises(BenchError, match="'a' is taken by x:y"):
+        registry.add("a", "z:w")
+
+
+def test_what_cannot_be_imported_is_named() -> None:
+    registry = Registry("model", {"a": "no_such_module:y", "b": "bench.errors:nothing"})
+    for name in "ab":
+        with pytest.raises(BenchError, match=f"The model '{name}'"):
+            registry.load(name)
+
+
+def test_third_parties_add_theirs_by_entry_point(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(plugins))
+    registry = Registry("model", {"a": "x:y"})
+    assert list(registry) == ["a", "tint"]
+    assert registry.load("tint").rows == ("tint",)
+    taken = Registry("model", {"tint": "x:y"})
+    with pytest.raises(BenchError, match="taken"):
+        list(taken)
