@@ -167,6 +167,25 @@ def samples_animation(videos: Sequence[dict[str, Frames]], path: Path, size: int
         pages[0].save(part, "WEBP", save_all=True, append_images=pages[1:], duration=1000 // rate, loop=0, quality=85)
 
 
+def contact_sheet(clips: Sequence[Frames], path: Path, columns: int = 2) -> None:
+    """Frames 1, 8, 16, 24, 32 of clips side by side, pixel for pixel, in columns of clips.
+
+    Args:
+        clips: uint8 `[T, H, W, 3]`, all of one size.
+        path: `.png`.
+        columns: how many clips stand beside each other.
+    """
+    strips = [np.concatenate([clip[number - 1] for number in SHOWN], axis=1) for clip in clips]
+    gap = np.full((strips[0].shape[0], 4, 3), 255, np.uint8)
+    blank = np.full_like(strips[0], 255)
+    lines = []
+    for start in range(0, len(strips), columns):
+        line = [*strips[start : start + columns], *[blank] * columns][:columns]
+        lines.append(np.concatenate([part for strip in line for part in (strip, gap)][:-1], axis=1))
+    with atomic_path(path) as part:
+        Image.fromarray(np.concatenate(lines)).save(part, "PNG")
+
+
 def run_videos(run: Path, rows: Sequence[str], id: str, resolution: int) -> dict[str, Frames]:
     """One clip of every row of a run, the real one first, at one size."""
     return {

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.data.clips import by_hash
+from bench.data.clips import build_manifest, by_hash
+from bench.data.embedded import find_data
 from bench.errors import BenchError
 from bench.files import read_json
 from bench.predictions import REAL
 from bench.protocol import Protocol
 from bench.report.figures import (
+    contact_sheet,
     frames_figure,
     over_time_figure,
     run_videos,
@@ -58,7 +60,7 @@ def write_figures(out: Path, scored: ScoredClips, protocol: Protocol) -> list[tu
     folder = out / "figures"
     pictures: list[tuple[str, Path]] = []
     if (out / "predictions" / REAL).is_dir():
-        examples = example_clips(scored)
+        examples = example_clips(scored.videos)
         videos = [run_videos(out, scored.rows, id, protocol.resolution) for id in examples]
         samples_animation(videos, folder / "samples.webp")
         pictures.append(("Samples under the same first frames", folder / "samples.webp"))
@@ -75,11 +77,24 @@ def write_figures(out: Path, scored: ScoredClips, protocol: Protocol) -> list[tu
     return pictures
 
 
-def example_clips(scored: ScoredClips) -> list[str]:
-    """A few clips that nobody picked: smallest hashes of their ids, each of another video while there are any."""
-    ids = by_hash(scored.ids)
-    first = list({scored.videos[id]: id for id in reversed(ids)}.values())[::-1]
-    return [*first, *(id for id in ids if id not in first)][:EXAMPLES]
+def example_clips(videos: Mapping[str, str], count: int = EXAMPLES) -> list[str]:
+    """A few clips that nobody picked: smallest hashes of their ids, each of another video while there are any.
+
+    Args:
+        videos: source video of each clip id.
+        count: how many.
+    """
+    ids = by_hash(videos)
+    first = list({videos[id]: id for id in reversed(ids)}.values())[::-1]
+    return [*first, *(id for id in ids if id not in first)][:count]
+
+
+def sheet(dataset: str, data_root: str, resolution: int, count: int, path: Path) -> None:
+    """`bench data sheet`: frames 1, 8, 16, 24, 32 of a few test clips of a dataset."""
+    manifest = build_manifest(dataset, find_data(dataset, data_root, resolution), ("test",))
+    clips = {clip.id: clip for clip in manifest.clips}
+    chosen = sorted(example_clips({clip.id: clip.video for clip in manifest.clips}, count))
+    contact_sheet([clips[id].read(manifest.root, resolution) for id in chosen], path)
 
 
 def _logs(out: Path) -> dict[str, Path]:

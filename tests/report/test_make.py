@@ -5,16 +5,18 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from bench.data.clips import build_manifest
 from bench.errors import BenchError
 from bench.generate import generate, store_real
 from bench.models import build
 from bench.predictions import Predictions
-from bench.report.make import example_clips, report
+from bench.report.make import example_clips, report, sheet
 from bench.score import Source, score
-from bench.scores import ScoredClips, read_scores
+from bench.scores import read_scores
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +73,15 @@ def test_a_folder_without_scores_is_named(tmp_path: Path) -> None:
 
 
 def test_examples_come_from_different_videos_while_there_are_any(scored: Path) -> None:
-    assert len(example_clips(read_scores(scored))) == 2
+    assert len(example_clips(read_scores(scored).videos)) == 2
     videos = {f"v{video}__{n:03d}": f"v{video}" for video in range(3) for n in range(5)}
-    chosen = example_clips(ScoredClips(tuple(videos), videos, {}))
-    assert len({videos[id] for id in chosen}) == 3
-    one = {f"v__{n:03d}": "v" for n in range(5)}
-    assert len(set(example_clips(ScoredClips(tuple(one), one, {})))) == 3
+    assert len({videos[id] for id in example_clips(videos)}) == 3
+    assert len(set(example_clips({f"v__{n:03d}": "v" for n in range(5)}))) == 3
+
+
+def test_a_contact_sheet_shows_the_frames_pixel_for_pixel(sky: Path, tmp_path: Path) -> None:
+    sheet("sky", str(sky), 64, 2, tmp_path / "sheet.png")
+    shown = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert shown.shape == (64, 2 * 5 * 64 + 4, 3)
+    clip = build_manifest("sky", sky, ("test",)).clips[1].read(sky)
+    assert (shown[:, 5 * 64 + 4 + 64 : 5 * 64 + 4 + 128] == clip[7]).all()
