@@ -87,10 +87,3 @@ def test_the_columns_are_the_frozen_ones(tmp_path: Path) -> None:
 def test_missing_scores_are_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="score the predictions first"):
         read_csv(tmp_path / "summary.csv")
-
-
-def test_the_protocol_says_what_must_be_equal() -> None:
-    assert PROTOCOL.id == "v1/sky/64px/all32/3clips/01234567"
-    assert (
-        Protocol("sky", 64, "future", 3, "0123456789abcdef", True).id == "v1/sky/64px/future31/3clips/01234567/partial"
-    )

@@ -27,6 +27,7 @@ class Motion(ClipMetric):
     """Change from frame to frame, prediction over real."""
 
     name = "motion"
+    title = "Motion"
     direction: ClassVar[Direction] = "one"
     range = "[0, inf), 1 is right"
     decimals = 3

@@ -26,6 +26,7 @@ class PSNR(ClipMetric):
     """Peak signal-to-noise ratio of a clip's mean squared error."""
 
     name = "psnr"
+    title = "PSNR (dB)"
     direction: ClassVar[Direction] = "higher"
     range = "dB"
     decimals = 2
@@ -45,6 +46,7 @@ class PSNRFrame(ClipMetric):
     """Peak signal-to-noise ratio of each frame, mean over the finite ones."""
 
     name = "psnr_frame"
+    title = "PSNR, frame (dB)"
     direction: ClassVar[Direction] = "higher"
     range = "dB"
     decimals = 2

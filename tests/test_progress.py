@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from bench import progress
+from bench.progress import task
+
+
+def test_progress_goes_to_stderr_and_ends_with_its_last_part(capsys: pytest.CaptureFixture[str]) -> None:
+    with task("working", 3, done=1) as job:
+        job.advance(note="loss 0.5")
+        job.advance(note="loss 0.25")
+    out, err = capsys.readouterr()
+    assert not out
+    assert err == "working: 3/3 loss 0.25 (0 s left)\n"
+
+
+def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 8))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    with task("working", 20) as job:
+        for _ in range(20):
+            job.advance()
+    lines = capsys.readouterr().err.splitlines()
+    assert 3 <= len(lines) <= 10
+    assert lines[-1].startswith("working: 20/20")
