@@ -53,6 +53,10 @@ class Metric(ABC):
         """Why this metric cannot be computed here, or None. Must be cheap and must not open a socket."""
         return None
 
+    def weights_id(self) -> str:
+        """Name and hash of the weights behind the metric, part of the protocol; empty where there are none."""
+        return ""
+
 
 class ClipMetric(Metric):
     """A metric with one number a clip."""
@@ -78,6 +82,11 @@ class ClipMetric(Metric):
 class SetMetric(Metric):
     """A metric with one number for two sets of clips (a Fréchet distance between their features)."""
 
+    #: Of the features; with fewer samples than that the estimate is biased, and the table says so.
+    dimension: ClassVar[int]
+    #: Whether every scored frame is a sample, or every clip.
+    per_frame: ClassVar[bool]
+
     @abstractmethod
     def features(self, clips: Sequence[Frames]) -> list[NDArray[np.float32]]:
         """Features of each clip, `[K, D]` (K = 1 for a clip-level network, T for a frame-level one)."""
@@ -85,10 +94,6 @@ class SetMetric(Metric):
     @abstractmethod
     def distance(self, predicted: Sequence[NDArray[np.float32]], real: Sequence[NDArray[np.float32]]) -> float:
         """The number of two sets of clips from their features."""
-
-    @abstractmethod
-    def weights_id(self) -> str:
-        """Which weights made the features: part of the protocol id and of the feature cache's key."""
 
 
 def best_first(direction: Direction, value: float) -> float:

@@ -27,7 +27,7 @@ C1 = (0.01 * 255) ** 2  # the arithmetic stays in 8-bit units, where sums and sq
 C2 = (0.03 * 255) ** 2
 # Sizes of one band block: large enough for a matrix product, small enough to skip most of the zeros of the band.
 _ROWS, _COLUMNS = 16, 32
-_CHUNK_BYTES = 2 << 20  # about what two cores keep in their second-level caches
+_CHUNK_BYTES = 6 << 20  # small enough for caches, large enough that threads seldom wait for the interpreter
 
 
 @lru_cache(maxsize=32)
@@ -42,53 +42,60 @@ def _band(outputs: int, dtype: torch.dtype, device: torch.device) -> torch.Tenso
     return band.to(dtype=dtype, device=device)
 
 
-def _blocks(outputs: int, size: int) -> tuple[int, list[int]]:
-    """Cut `outputs` into blocks of one size: it and where they start (the last block may overlap its neighbour)."""
-    size = min(size, outputs)
-    return size, [min(start, outputs - size) for start in range(0, outputs, size)]
-
-
-def _filter(maps: torch.Tensor, down: torch.Tensor, across: torch.Tensor) -> None:
-    """Gaussian window over the first and the last axis of `maps` [H, ..., W], valid part only.
-
-    `down` [H − 10, ..., W] takes the first pass, `across` [H − 10, ..., W − 10] the result. Both passes are products
-    with one small block of the band, because the rest of the band is zeros.
-    """
-    source, target = maps.view(len(maps), -1), down.view(len(down), -1)
-    size, starts = _blocks(len(down), _ROWS)
-    band = _band(size, maps.dtype, maps.device)
-    for start in starts:
-        torch.mm(band, source[start : start + size + TAPS - 1], out=target[start : start + size])
-    source, target = down.view(-1, down.shape[-1]), across.view(-1, across.shape[-1])
-    size, starts = _blocks(across.shape[-1], _COLUMNS)
-    band = _band(size, maps.dtype, maps.device).T.contiguous()
-    for start in starts:
-        torch.mm(source[:, start : start + size + TAPS - 1], band, out=target[:, start : start + size])
+def _blocks(outputs: int, size: int) -> tuple[int, int]:
+    """Number and size of equal blocks that hold `outputs`, and may hold a little more."""
+    count = -(-outputs // size)
+    return count, -(-outputs // (8 * count)) * 8
 
 
 class _Scorer:
     """SSIM of `count` pairs of frames [H, W, C] at a time, in memory that the next chunk uses again.
 
-    Fresh memory for every intermediate map would cost as much time as the arithmetic.
+    Fresh memory for every intermediate map would cost as much time as the arithmetic, and so would cutting the same
+    views out of it for every chunk: they are made once.
     """
 
     def __init__(self, count: int, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> None:
         height, width, channels = shape
         rows, columns = height - TAPS + 1, width - TAPS + 1
-        self.bytes = torch.empty(height, count, channels, width, dtype=torch.uint8, device=device)
-        pixels = self.bytes.numel()
-        # Two buffers are enough, and stay in the cache: each stage reads one and writes the other.
-        here = torch.empty(4 * pixels, dtype=dtype, device=device)
-        there = torch.empty(4 * pixels, dtype=dtype, device=device)
+        self.bytes = torch.empty(2, height, count, channels, width, dtype=torch.uint8, device=device)
+        frame, lines = count * channels * width, 4 * count * channels
+        down_blocks, down_size = _blocks(rows, _ROWS)
+        across_blocks, across_size = _blocks(columns, _COLUMNS)
+        padded_rows, padded = down_blocks * down_size, across_blocks * across_size
+        # Two buffers are enough, and stay in the cache: each stage reads one and writes the other. They begin as zeros
+        # because what is read past the end of the maps meets a zero of the band, and must be finite for that.
+        line = 4 * frame
+        here = torch.zeros(max((padded_rows + 10) * line, rows * lines * padded), dtype=dtype, device=device)
+        there = here.new_zeros(max(padded_rows * line + padded + 10, 2 * height * frame, rows * lines * padded))
 
         def view(buffer: torch.Tensor, *shape: int) -> torch.Tensor:
             return buffer[: math.prod(shape)].view(shape)
 
         self.frames = view(there, 2, height, count, channels, width)
-        self.maps = view(here, height, 2, 2, count, channels, width)  # (mean, square), (s, d)
-        self.down = view(there, rows, 2, 2, count, channels, width)
-        self.across = view(here, rows, 2, 2, count, channels, columns)
-        self.work = view(there, 2, rows, count, channels, columns)
+        self.few = self.frames[:, ::16]
+        self.x, self.y = self.frames.unbind()
+        self.centred, self.squares = view(here, height, 2, 2, count, channels, width).unbind(1)
+        self.s, self.d = self.centred.unbind(1)
+        self.means, self.variances = view(here, rows, 2, 2, count, channels, padded).unbind(1)
+        self.mean_s, self.mean_d = self.means.unbind(1)
+        self.var_s, self.var_d = self.variances.unbind(1)
+        self.ratio, self.contrast = view(there, 2, rows, count, channels, padded).unbind()
+        self.valid = self.ratio[..., :columns]
+        # The Gaussian window: one batched product over blocks of rows, from `here` to `there`, and one over blocks of
+        # columns back again. A block of the band is all that differs from zero, and the same for every block.
+        band = _band(down_size, dtype, device)
+        self.down = (
+            band.expand(down_blocks, -1, -1),
+            here.as_strided((down_blocks, down_size + TAPS - 1, line), (down_size * line, line, 1)),
+            view(there, down_blocks, down_size, line),
+        )
+        band = _band(across_size, dtype, device).T.contiguous()
+        self.across = (
+            there.as_strided((across_blocks, rows * lines, across_size + TAPS - 1), (across_size, width, 1)),
+            band.expand(across_blocks, -1, -1),
+            here.as_strided((across_blocks, rows * lines, across_size), (across_size, padded, 1)),
+        )
 
     def score(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """SSIM of each pair, uint8 [count, H, W, C] each → float64 [count].
@@ -98,29 +105,30 @@ class _Scorer:
         cancels badly where a frame is bright and flat: x and y are therefore centred per frame and channel, by whole
         numbers, so that nothing is rounded before the filter.
         """
-        maps, centres = self.maps, []
-        for source, frames in zip((x, y), self.frames, strict=True):
+        for source, target in zip((x, y), self.bytes, strict=True):
             # Frames go between rows and columns, so that both filter passes run over contiguous memory.
-            self.bytes.copy_(source.permute(1, 0, 3, 2))  # [H, n, C, W]
-            few = frames.copy_(self.bytes)[::16]  # enough to find a centre
-            centres.append((few.sum((0, 3)) / (len(few) * few.shape[-1])).floor_()[..., None])  # [n, C, 1]
-            frames.sub_(centres[-1])
-        torch.add(*self.frames, out=maps[:, 0, 0])
-        torch.sub(*self.frames, out=maps[:, 0, 1])
-        torch.mul(maps[:, 0], maps[:, 0], out=maps[:, 1])
-        _filter(maps, self.down, self.across)
-        means, variances = self.across.unbind(1)  # [rows, (s, d), n, C, columns] each
-        variances.addcmul_(means, means, value=-1)
-        means.add_(torch.stack([centres[0] + centres[1], centres[0] - centres[1]])).square_()
-        mean_s, mean_d = means.unbind(1)
-        var_s, var_d = variances.unbind(1)
-        mean_s.add_(2 * C1)
-        var_s.add_(2 * C2)
+            target.copy_(source.permute(1, 0, 3, 2))  # [H, n, C, W]
+        self.frames.copy_(self.bytes)
+        centres = self.few.mean((1, 4), keepdim=True).floor_()  # [2, 1, n, C, 1]
+        self.frames.sub_(centres)
+        torch.add(self.x, self.y, out=self.s)
+        torch.sub(self.x, self.y, out=self.d)
+        torch.mul(self.centred, self.centred, out=self.squares)
+        for left, right, result in (self.down, self.across):
+            torch.bmm(left, right, out=result)
+        self.variances.addcmul_(self.means, self.means, value=-1)
+        centre_x, centre_y = centres
+        self.mean_s.add_(centre_x + centre_y)
+        self.mean_d.add_(centre_x - centre_y)
+        self.means.square_()
+        self.mean_s.add_(2 * C1)
+        self.var_s.add_(2 * C2)
         # s² − d² = 4xy and s² + d² = 2x² + 2y²: the factor 2 on both sides cancels.
-        ratio, contrast = self.work
-        torch.mul(torch.sub(mean_s, mean_d, out=ratio), torch.sub(var_s, var_d, out=contrast), out=ratio)
-        ratio.div_(mean_s.add_(mean_d).mul_(var_s.add_(var_d)))  # [rows, n, C, columns]
-        return ratio.sum(-1).double().sum((0, 2)) / (ratio.numel() // len(x))
+        torch.sub(self.mean_s, self.mean_d, out=self.ratio)
+        torch.sub(self.var_s, self.var_d, out=self.contrast)
+        self.ratio.mul_(self.contrast)
+        self.ratio.div_(self.mean_s.add_(self.mean_d).mul_(self.var_s.add_(self.var_d)))  # [rows, n, C, columns]
+        return self.valid.sum(-1).double().sum((0, 2)) / (self.valid.numel() // len(x))
 
 
 _cache = threading.local()

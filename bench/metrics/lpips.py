@@ -1,0 +1,117 @@
+"""LPIPS: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric" (CVPR 2018).
+
+Version 0.1 with the AlexNet trunk, through the authors' package `lpips`, frames in [-1, 1]. The package ships the
+linear heads; the trunk is torchvision's and is loaded from the weights folder, so that nothing opens a socket.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from bench.errors import BenchError
+from bench.metrics import weights as weight_files
+from bench.metrics.base import ClipMetric, Column, Direction, Frames, Unavailable
+from bench.metrics.network import default_device, full_precision
+from bench.metrics.threads import one_core_each
+
+MIN_SIZE = 31  # pixels below which nothing is left after the trunk's poolings
+_BATCH = 8  # frames at a time on one core
+
+
+def lpips_network(trunk: Mapping[str, torch.Tensor] | None) -> Any:
+    """The package's network with the trunk's tensors by torchvision's names (`features.0.weight` …).
+
+    None leaves the trunk random, for tests and timing.
+    Raises `BenchError` where tensors are missing or have other shapes.
+    """
+    import lpips
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package calls torchvision in an outdated way
+        network = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
+    if trunk is not None:
+        slices = {
+            f"{name}.{layer}.{kind}": f"features.{layer}.{kind}"
+            for name, module in network.net.named_children()
+            for layer, _ in module.named_children()
+            for kind in ("weight", "bias")
+            if f"{name}.{layer}.{kind}" in network.net.state_dict()
+        }
+        try:
+            network.net.load_state_dict({ours: trunk[theirs] for ours, theirs in slices.items()})
+        except (KeyError, RuntimeError) as error:
+            detail = " ".join(str(error).split())[:300]
+            raise BenchError(f"These are not weights of torchvision's AlexNet: {detail}") from error
+    return network.eval().requires_grad_(False)
+
+
+def frame_lpips(network: Any, prediction: Frames, real: Frames, device: torch.device) -> Column:
+    """LPIPS of each pair of frames, uint8 [T, H, W, 3] each → float64 [T]."""
+    if min(prediction.shape[1:3]) < MIN_SIZE:
+        raise BenchError(f"LPIPS needs frames of at least {MIN_SIZE} × {MIN_SIZE}; these are {prediction.shape[1:3]}.")
+
+    def score(start: int) -> Column:
+        with torch.inference_mode(), full_precision(device):
+            x, y = (
+                torch.from_numpy(np.ascontiguousarray(frames[start : start + _BATCH])).to(device).permute(0, 3, 1, 2)
+                for frames in (prediction, real)
+            )
+            values = network(x.float() / 127.5 - 1, y.float() / 127.5 - 1)
+        return np.asarray(values.flatten().cpu().numpy(), np.float64)
+
+    starts = range(0, len(prediction), _BATCH)
+    parts = one_core_each(score, starts) if device.type == "cpu" else list(map(score, starts))
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+class LPIPS(ClipMetric):
+    """Learned perceptual distance, mean over the scored frames of a clip."""
+
+    name = "lpips"
+    direction: ClassVar[Direction] = "lower"
+    range = "≥ 0"
+    definition = "LPIPS 0.1 with AlexNet, frames in [-1, 1]; mean over frames and clips"
+    columns = ("lpips",)
+
+    def __init__(self, weights: Path | str | None = None, device: torch.device | str | None = None) -> None:
+        """`weights` are those of torchvision's AlexNet, found in the weights folder where they are not given."""
+        self._given = weights
+        self._device = torch.device(device) if device is not None else default_device()
+        self._network: Any = None
+
+    def _path(self) -> Path | None:
+        return Path(self._given) if self._given is not None else weight_files.find("lpips")
+
+    def unavailable(self) -> Unavailable | None:
+        """Why LPIPS cannot be computed here, or None."""
+        path = self._path()
+        if path is not None and path.is_file():
+            return None
+        missing = path or weight_files.weights_dir() / weight_files.known("lpips").filename
+        return Unavailable(self.name, f"its weights ({missing.name}) are not at hand", weight_files.command("lpips"))
+
+    def weights_id(self) -> str:
+        """Name and hash of the trunk's weights."""
+        path = self._path()
+        if path is None:
+            raise BenchError(f"{self.unavailable()}.")
+        return weight_files.identity(path)
+
+    def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
+        """LPIPS of each frame, column `lpips` [T]."""
+        if self._network is None:
+            path = self._path()
+            if path is None:
+                raise BenchError(f"{self.unavailable()}.")
+            self._network = lpips_network(weight_files.load_tensors(path)).to(self._device)
+        return {"lpips": frame_lpips(self._network, prediction, real, self._device)}
+
+    def clip(self, columns: Mapping[str, Column]) -> float:
+        """Mean over the scored frames."""
+        return float(np.mean(columns["lpips"]))

@@ -1,0 +1,104 @@
+"""What the metrics that run a network share: where it runs, its precision, and features kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.files import atomic_path
+from bench.metrics.base import Frames
+
+Features = NDArray[np.float32]
+
+
+def default_device() -> torch.device:
+    """A CUDA GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Keep a GPU from rounding float32 to TF32, which it does in convolutions unless told otherwise."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def cache_dir() -> Path:
+    """The folder of kept features: `features` in `BENCH_CACHE_DIR` or in the user's cache folder."""
+    if folder := os.environ.get("BENCH_CACHE_DIR"):
+        return Path(folder).expanduser() / "features"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("timelapse-bench") / "features"
+
+
+class FeatureCache:
+    """Features of clips on disk, under a key made from the clip's bytes and whatever else they depend on.
+
+    The key holds content, never a name: a changed byte, other weights or another preprocessing is another entry. What
+    comes back is mapped from the file and takes no memory until it is read.
+    """
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        """`identity` names the weights and the version of everything between a clip and its features."""
+        self._folder, self._identity = folder, identity
+
+    def path(self, clip: Frames) -> Path:
+        """Where the features of a clip uint8 [T, H, W, 3] lie."""
+        digest = hashlib.sha256(f"{self._identity} {clip.shape}".encode())
+        digest.update(np.ascontiguousarray(clip).data)
+        key = digest.hexdigest()
+        return self._folder / key[:2] / f"{key[2:]}.npy"
+
+    def get(self, clip: Frames) -> Features | None:
+        """The features of a clip, where they are kept and readable."""
+        try:
+            features: Features = np.load(self.path(clip), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError):  # not there, or cut short by a killed process: compute it again
+            return None
+        return features
+
+    def put(self, clip: Frames, features: Features) -> None:
+        """Keep the features of a clip."""
+        with atomic_path(self.path(clip)) as part:
+            np.save(part, features, allow_pickle=False)
+
+
+def through_cache(
+    clips: Sequence[Frames],
+    cache: FeatureCache | None,
+    compute: Callable[[list[Frames]], list[Features]],
+    group: int = 8,
+) -> list[Features]:
+    """Features of each clip, from the cache where they are there; the rest computed and kept, a few at a time."""
+    found: dict[int, Features] = {}
+    waiting: list[int] = []
+    for index in range(len(clips)):
+        known = cache.get(clips[index]) if cache else None
+        if known is not None:
+            found[index] = known
+        else:
+            waiting.append(index)
+        if waiting and (len(waiting) == group or index == len(clips) - 1):
+            few = [clips[i] for i in waiting]
+            for i, clip, features in zip(waiting, few, compute(few), strict=True):
+                if cache:
+                    cache.put(clip, features)
+                found[i] = features
+            waiting = []
+    return [found[index] for index in range(len(clips))]

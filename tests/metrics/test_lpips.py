@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.errors import BenchError
+from bench.metrics import weights
+from bench.metrics.lpips import LPIPS, frame_lpips, lpips_network
+
+pytest.importorskip("lpips", reason="the package lpips is not installed")
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def trunk() -> dict[str, torch.Tensor]:
+    """A random AlexNet, by torchvision's names."""
+    from torchvision.models import alexnet
+
+    torch.manual_seed(0)
+    return dict(alexnet(weights=None).state_dict())
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    real = rng.integers(0, 256, (10, 64, 64, 3), dtype=np.uint8)
+    return (real // 2 + rng.integers(0, 99, real.shape, dtype=np.uint8)), real
+
+
+def _one_by_one(network: Any, prediction: np.ndarray, real: np.ndarray) -> list[float]:
+    values = []
+    for p, r in zip(prediction, real, strict=True):
+        x, y = (torch.from_numpy(f).permute(2, 0, 1)[None].float() / 127.5 - 1 for f in (p, r))
+        values.append(network(x, y).item())
+    return values
+
+
+def test_it_is_the_packages_value_of_each_frame(trunk: dict[str, torch.Tensor], pair: tuple[np.ndarray, ...]) -> None:
+    network = lpips_network(trunk)
+    found = frame_lpips(network, *pair, CPU)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, _one_by_one(network, *pair), rtol=0, atol=1e-5)
+    assert found.min() > 1e-4
+    assert frame_lpips(network, pair[1], pair[1], CPU).max() == 0.0
+
+
+def test_the_trunk_is_the_one_that_is_given(trunk: dict[str, torch.Tensor]) -> None:
+    network = lpips_network(trunk)
+    for slice_name, layer in (("slice1", 0), ("slice2", 3), ("slice3", 6), ("slice4", 8), ("slice5", 10)):
+        loaded = network.net.state_dict()[f"{slice_name}.{layer}.weight"]
+        torch.testing.assert_close(loaded, trunk[f"features.{layer}.weight"], rtol=0, atol=0)
+    assert all((lin.model[1].weight >= 0).all() and lin.model[1].weight.max() > 0 for lin in network.lins)
+
+
+def test_a_trunk_that_lacks_a_tensor_is_refused(trunk: dict[str, torch.Tensor]) -> None:
+    with pytest.raises(BenchError, match="not weights of torchvision's AlexNet"):
+        lpips_network({name: tensor for name, tensor in trunk.items() if name != "features.8.bias"})
+
+
+def test_more_distortion_is_a_larger_distance(trunk: dict[str, torch.Tensor], pair: tuple[np.ndarray, ...]) -> None:
+    real = pair[1][:1]
+    network = lpips_network(trunk)
+    noise = np.random.default_rng(1).normal(0, 1, real.shape)
+    values = [
+        frame_lpips(network, np.clip(real + amount * noise, 0, 255).astype(np.uint8), real, CPU)[0]
+        for amount in (0, 10, 40, 120)
+    ]
+    assert values == sorted(values)
+    assert values[-1] > 0
+
+
+def test_the_metric_loads_its_file_once(
+    trunk: dict[str, torch.Tensor], pair: tuple[np.ndarray, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(tmp_path))
+    assert "bench weights fetch lpips" in str(LPIPS().unavailable())
+    torch.save(trunk, tmp_path / "alexnet-owt-7be5be79.pth")
+    metric = LPIPS(device="cpu")
+    assert metric.unavailable() is None
+    columns = metric.compute(*pair)
+    (tmp_path / "alexnet-owt-7be5be79.pth").unlink()
+    np.testing.assert_array_equal(metric.compute(*pair)["lpips"], columns["lpips"])
+    assert metric.clip(columns) == pytest.approx(columns["lpips"].mean())
+
+
+def test_small_frames_are_refused() -> None:
+    with pytest.raises(BenchError, match="at least 31"):
+        frame_lpips(None, *np.zeros((2, 1, 16, 16, 3), np.uint8), CPU)
+
+
+def test_the_published_trunk() -> None:
+    found = weights.verify("lpips")
+    if found.state != "published":
+        pytest.skip(f"needs the published weights: {found.message}")
+    network = lpips_network(weights.load_tensors(found.path))
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (2, 2, 64, 64, 3), dtype=np.uint8)
+    np.testing.assert_allclose(frame_lpips(network, x, y, CPU), _one_by_one(network, x, y), atol=1e-5)
