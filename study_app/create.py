@@ -1,0 +1,299 @@
+"""Making a study from run folders: what is compared, checks that it is fair, clips made ready to serve."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bench.data.video import Frames
+from bench.errors import BenchError, did_you_mean
+from bench.files import read_json
+from bench.predictions import Predictions
+from bench.progress import task
+from study_app import media
+from study_app.schedule import REAL, SCRAMBLED, Schedule, capacity, plan
+from study_app.settings import CONSENT, QUESTION, Settings
+from study_app.store import Store
+from study_app.writing import EncodedClip
+
+#: The comparisons of the paper's Tables II and III. Their eight lines need seven comparisons: "MD-GAN over Real" and
+#: "Stage II over Real" are the same clips, so the same votes fill both lines.
+PAPER_COMPARISONS = (
+    ("mdgan-2", "vgan"),
+    ("mdgan-2", "rnngan"),
+    ("vgan", REAL),
+    ("rnngan", REAL),
+    ("mdgan-2", REAL),
+    ("mdgan-2", "mdgan-1"),
+    ("mdgan-1", REAL),
+)
+#: First frames farther from the real one than this, in dB, are listed and must be accepted.
+FIRST_FRAME_DB = 20.0
+WORKLOAD = 50
+#: Clips encoded at once; the encoder works outside Python's lock.
+WORKERS = 4
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `bench study create` was asked for; None leaves a choice to what the run allows."""
+
+    runs: tuple[Path, ...]
+    name: str = "study"
+    comparisons: tuple[tuple[str, str], ...] | None = None
+    clips: int = 100
+    votes: int = 1
+    workload: int | None = None
+    practice: int = 3
+    catch: int | None = None
+    catch_pass: int | None = None
+    seed: int = 0
+    rate: float = 10.0
+    size: int | None = None
+    lease_minutes: float = 15.0
+    question: str = QUESTION
+    consent: str = CONSENT
+    completion_code: str = ""
+    completion_url: str = ""
+    accept_first_frames: bool = False
+
+
+@dataclass
+class Material:
+    """The rows of the run folders, and what each scene's video is called."""
+
+    rows: dict[str, Predictions]
+    videos: dict[str, str]
+    dataset: str
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A study that was made, for the person who made it."""
+
+    name: str
+    settings: Settings
+    schedule: Schedule
+    notes: tuple[str, ...]
+
+
+def create(where: str | Path | None, wish: Wish) -> Made:
+    """Make a study in the database `where` (created if need be).
+
+    Raises:
+        BenchError: the run folders do not allow the study that is wished for; nothing is written then.
+    """
+    material = _open(wish.runs)
+    comparisons = _comparisons(wish, material)
+    names = list(dict.fromkeys([REAL, *(name for pair in comparisons for name in pair)]))
+    scenes = _scenes(names, material)
+    practice, catch = _checks(wish, len(scenes), material.notes)
+    draft = Settings(
+        name=wish.name,
+        run=str(wish.runs[0].resolve()),
+        dataset=material.dataset,
+        comparisons=comparisons,
+        scenes=tuple(scenes),
+        clips=min(wish.clips, len(scenes)),
+        votes=wish.votes,
+        workload=wish.workload if wish.workload is not None else WORKLOAD,
+        practice=practice,
+        catch=catch,
+        catch_pass=wish.catch_pass if wish.catch_pass is not None else int(np.ceil(0.9 * catch)),
+        frames=1,  # these three are known once clips are read
+        size=1,
+        slot_bytes=1,
+        rate=wish.rate,
+        lease_minutes=wish.lease_minutes,
+        question=wish.question,
+        consent=wish.consent,
+        consent_version=hashlib.sha256(wish.consent.encode()).hexdigest()[:12],
+        completion_code=wish.completion_code,
+        completion_url=wish.completion_url,
+    )
+    draft.check()
+    if wish.clips > len(scenes):
+        material.notes.append(f"The run has {len(scenes)} clips that all rows share, so these are compared.")
+    schedule = plan(draft, wish.seed)
+    most = capacity(schedule)
+    if most < 1:
+        raise BenchError(
+            f"With {practice} practice and {catch} catch trials on {len(scenes)} clips no trial is left that a rater "
+            "may see: give a smaller --practice and --catch."
+        )
+    if wish.workload is not None and wish.workload > most:
+        raise BenchError(f"A rater can see {most} trials of this study at most, not {wish.workload}: lower --workload.")
+    clips, frames, size = _prepare(schedule, names, wish, material)
+    longest = max(len(clip.data) for clip in clips.values())
+    known = {"frames": frames, "size": size, "slot_bytes": media.slot_bytes(longest)}
+    settings = Settings(**{**draft.__dict__, **known, "workload": min(draft.workload, most)})
+    Store(where, create=True).add(settings, wish.seed, schedule, clips)
+    return Made(settings.name, settings, schedule, tuple(material.notes))
+
+
+def _open(runs: Sequence[Path]) -> Material:
+    if not runs:
+        raise BenchError("A study is made from a run folder: give --run.")
+    rows: dict[str, Predictions] = {}
+    material = Material(rows, {}, "")
+    for run in runs:
+        folder = run / "predictions"
+        if not folder.is_dir():
+            raise BenchError(f"The run folder {run} has no predictions: `bench run` or `bench generate` makes them.")
+        for path in sorted(folder.iterdir()):
+            # folders with @ in their name are further seeds of the same row
+            if not path.is_dir() or "@" in path.name or path.name.startswith("."):
+                continue
+            if path.name == REAL and REAL in rows:
+                _check_same_real(rows[REAL], Predictions(path))
+                continue
+            if path.name in rows or path.name == SCRAMBLED:
+                raise BenchError(f"The row {path.name} of {run} needs another name: that one is taken.")
+            rows[path.name] = Predictions(path)
+        _read_clips(run, material)
+    if REAL not in rows:
+        raise BenchError(
+            f"The run folder {runs[0]} has no real clips at predictions/{REAL}: generate it again with this version."
+        )
+    return material
+
+
+def _check_same_real(one: Predictions, other: Predictions) -> None:
+    differing = [id for id in other.ids if id not in one.ids or one.sha256(id) != other.sha256(id)]
+    if differing:
+        raise BenchError(f"The run folders hold different real clips ({differing[0]}): compare runs of the same data.")
+
+
+def _read_clips(run: Path, material: Material) -> None:
+    path = run / "clips.jsonl"
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                clip = json.loads(line) if line.strip() else {}
+            except json.JSONDecodeError as error:
+                raise BenchError(f"{path} is not valid JSON lines ({error}).") from error
+            if "id" in clip:
+                material.videos[clip["id"]] = str(clip.get("video", clip["id"]))
+    if (run / "run.json").exists() and not material.dataset:
+        material.dataset = str(read_json(run / "run.json").get("config", {}).get("dataset", ""))
+
+
+def _comparisons(wish: Wish, material: Material) -> tuple[tuple[str, str], ...]:
+    if wish.comparisons is None:
+        found = tuple(pair for pair in PAPER_COMPARISONS if all(name in material.rows for name in pair))
+        if not found:
+            rows = ", ".join(sorted(material.rows))
+            raise BenchError(f"The run has the rows {rows}, none of the paper's comparisons: give --comparison A:B.")
+        return found
+    for pair in wish.comparisons:
+        for name in pair:
+            if name not in material.rows:
+                raise BenchError(f"The run has no row '{name}'.{did_you_mean(name, material.rows)}")
+        if pair[0] == pair[1]:
+            raise BenchError(f"A comparison needs two different rows, not {pair[0]} twice.")
+    unordered = [frozenset(pair) for pair in wish.comparisons]
+    if len(set(unordered)) < len(unordered):
+        raise BenchError("The same two rows are compared twice: leave one --comparison out.")
+    return wish.comparisons
+
+
+def _scenes(names: Sequence[str], material: Material) -> list[str]:
+    scenes = material.rows[REAL].ids
+    for name in names:
+        missing = sorted(set(scenes) - set(material.rows[name].ids))
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise BenchError(
+                f"The row {name} has no video of the clip {missing[0]}{more}, so its pairs would miss a side: generate "
+                "it again, or choose comparisons without it."
+            )
+    return scenes
+
+
+def _checks(wish: Wish, scenes: int, notes: list[str]) -> tuple[int, int]:
+    """Practice and catch trials that the number of scenes allows."""
+    asked = wish.catch if wish.catch is not None else 10
+    spare = scenes - min(wish.clips, scenes)
+    if spare >= wish.practice + asked:
+        return wish.practice, asked
+    # they share scenes with the trials; a rater sees a scene twice at most, so leave most of them to the trials
+    practice, catch = min(wish.practice, scenes // 4), min(asked, scenes // 4)
+    if wish.catch is not None and catch < wish.catch:
+        raise BenchError(f"{scenes} clips are too few for {wish.catch} catch trials: give --catch {catch} or --clips.")
+    if (practice, catch) != (wish.practice, asked):
+        notes.append(f"With {scenes} clips a rater gets {practice} practice and {catch} catch trials.")
+    return practice, catch
+
+
+def _prepare(
+    schedule: Schedule, names: Sequence[str], wish: Wish, material: Material
+) -> tuple[dict[tuple[str, str], EncodedClip], int, int]:
+    """Read, check and encode every clip that the schedule shows; returns them with their frame count and size."""
+    pairs = {*schedule.trials, *schedule.practice, *schedule.catch}
+    wanted: dict[str, list[str]] = {}
+    for pair in sorted(pairs, key=lambda p: (p.scene, p.first, p.second)):
+        wanted.setdefault(pair.scene, []).extend([pair.first, pair.second])
+    rates = {name: _stated_rate(material.rows[name]) for name in names}
+    stated = {name: rate for name, rate in rates.items() if rate is not None}
+    if len(set(stated.values())) > 1:
+        raise BenchError(f"The rows state different rates ({stated}), so they would not move alike: make them again.")
+    raw: dict[tuple[str, str], Future[bytes]] = {}
+    told: dict[tuple[str, str], tuple[str, str]] = {}
+    shape: tuple[int, ...] | None = None
+    weak: list[str] = []
+    with ThreadPoolExecutor(WORKERS) as pool, task("Preparing clips", len(wanted)) as progress:
+        for scene, systems in wanted.items():
+            real = _shown(material.rows[REAL], scene, wish.size)
+            shape = shape or real.shape
+            for name in dict.fromkeys(systems):
+                if name == SCRAMBLED:
+                    clip, source = media.scramble(real, np.random.default_rng(_number(wish.seed, scene))), ""
+                else:
+                    clip = real if name == REAL else _shown(material.rows[name], scene, wish.size)
+                    source = material.rows[name].sha256(scene)
+                _check_shape(name, scene, clip.shape, shape)
+                if (db := media.first_frame_psnr(clip, real)) < FIRST_FRAME_DB:
+                    weak.append(f"{name} {scene} ({db:.1f} dB)")
+                told[name, scene] = (material.videos.get(scene, scene), source)
+                raw[name, scene] = pool.submit(media.encode, clip)
+            for name in dict.fromkeys(systems):
+                raw[name, scene].result()  # holds no more than one scene's frames in memory
+            progress.advance()
+    clips = {key: EncodedClip(*told[key], encoded.result()) for key, encoded in raw.items()}
+    if weak:
+        listed = ", ".join(weak[:10]) + (f" and {len(weak) - 10} more" if len(weak) > 10 else "")
+        found = f"{len(weak)} clips begin with a first frame below {FIRST_FRAME_DB:g} dB of the real one: {listed}."
+        if not wish.accept_first_frames:
+            raise BenchError(f"{found} Pairs should start alike; if they are meant, give --accept-first-frames.")
+        material.notes.append(found)
+    assert shape is not None
+    return clips, shape[0], shape[1]
+
+
+def _check_shape(name: str, scene: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    if shape != wanted:
+        raise BenchError(
+            f"The clip {scene} of {name} has {shape[0]} frames of {shape[2]}×{shape[1]} and not {wanted[0]} of "
+            f"{wanted[2]}×{wanted[1]}: clips of a pair must be alike (see --size)."
+        )
+
+
+def _number(seed: int, scene: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/scrambled/{scene}".encode()).digest()[:8])
+
+
+def _shown(row: Predictions, scene: str, size: int | None) -> Frames:
+    clip = row.read(scene)
+    return clip if size is None else media.shrink(clip, size)
+
+
+def _stated_rate(row: Predictions) -> float | None:
+    rate = row.manifest.get("made_by", {}).get("rate")
+    return None if rate is None else float(rate)

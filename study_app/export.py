@@ -1,0 +1,218 @@
+"""What leaves a study: votes.csv, pos.csv, table2.tex, table3.tex and one JSON with all results."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import BenchError
+from bench.files import write_json, write_text
+from study_app import humans, quality, ranking, tally
+from study_app.records import VOTE_COLUMNS
+from study_app.schema import Study
+from study_app.settings import Settings
+from study_app.store import Store
+
+#: The paper's figures: (line, first, second, POS).
+TABLES: dict[str, tuple[str, tuple[tuple[str, str, str, int], ...]]] = {
+    "table2": (
+        "Preference opinion scores against other models and real clips",
+        (
+            ("MD-GAN over VGAN", "mdgan-2", "vgan", 92),
+            ("MD-GAN over RNN-GAN", "mdgan-2", "rnngan", 97),
+            ("VGAN over Real", "vgan", "real", 5),
+            ("RNN-GAN over Real", "rnngan", "real", 1),
+            ("MD-GAN over Real", "mdgan-2", "real", 16),
+        ),
+    ),
+    "table3": (
+        "Preference opinion scores of the two stages of MD-GAN",
+        (
+            ("Stage II over Stage I", "mdgan-2", "mdgan-1", 70),
+            ("Stage II over Real", "mdgan-2", "real", 16),
+            ("Stage I over Real", "mdgan-1", "real", 8),
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """All statistics of a study at one moment."""
+
+    pos: pd.DataFrame
+    ranking: pd.DataFrame
+    groups: list[list[str]]
+    agreement: pd.DataFrame
+    raters: pd.DataFrame
+    side_bias: tuple[int, int, float]
+    metrics: pd.DataFrame
+    set_metrics: pd.DataFrame
+    notes: list[str]
+
+
+def results(votes: pd.DataFrame, settings: Settings) -> Results:
+    """Compute everything from a table of votes."""
+    notes: list[str] = []
+    strengths = ranking.bradley_terry(votes)
+    groups = ranking.connectivity(votes)
+    if len(groups) > 1:
+        told = "; ".join(", ".join(group) for group in groups)
+        notes.append(f"Strengths compare only within connected groups of systems, and these are apart: {told}.")
+    per_clip = pd.DataFrame(columns=humans.PER_CLIP_COLUMNS)
+    per_set = pd.DataFrame(columns=humans.PER_SET_COLUMNS)
+    run = Path(settings.run)
+    try:
+        scores, summary = run / "scores" / "per_clip.csv", run / "summary.csv"
+        seeds = humans.shown_seeds(run, {name for pair in settings.comparisons for name in pair})
+        per_clip = humans.per_clip(votes, scores, humans.directions(scores), seeds)
+        per_set = humans.per_set(strengths, summary, humans.directions(summary))
+    except BenchError as error:
+        notes.append(f"Humans are not held against metrics: {error}")
+    return Results(
+        tally.pos_table(votes, settings.comparisons),
+        strengths,
+        groups,
+        quality.agreement(votes),
+        quality.rater_table(votes),
+        quality.side_bias(votes),
+        per_clip,
+        per_set,
+        notes,
+    )
+
+
+def table_tex(name: str, pos: pd.DataFrame) -> str:
+    """Table II or III in the paper's form, ours beside the paper's figures."""
+    caption, lines = TABLES[name]
+    simulated = bool(pos["simulated"].any())
+    found = {(row["first"], row["second"]): row for _, row in pos.iterrows()}
+    body = []
+    for label, first, second, paper in lines:
+        ours = _ours(found.get((first, second)), found.get((second, first)))
+        body.append(f"{label} & {ours} & {paper} \\\\")
+    head = "Ours (simulated)" if simulated else "Ours"
+    warning = " \\textbf{Simulated raters, not people.}" if simulated else ""
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            *(["% SIMULATED DATA: synthetic raters, not people"] if simulated else []),
+            "\\begin{table}",
+            "  \\centering",
+            f"  \\caption{{{caption}: percentage of trials in which the first is judged more realistic, with its exact "
+            f"95\\,\\% interval.{warning}}}",
+            "  \\begin{tabular}{lcc}",
+            "    \\toprule",
+            f"    Which is more realistic? & {head} & Paper \\\\",
+            "    \\midrule",
+            *(f"    {line}" for line in body),
+            "    \\bottomrule",
+            "  \\end{tabular}",
+            "\\end{table}",
+            "",
+        ]
+    )
+
+
+def _ours(row: Any, mirrored: Any) -> str:
+    """POS with its interval and votes; a comparison that the study made the other way round is turned."""
+    if row is not None and row["votes"]:
+        pos, low, high, n = row["pos"], row["ci_low"], row["ci_high"], row["votes"]
+    elif mirrored is not None and mirrored["votes"]:
+        pos, low, high, n = (
+            100 - mirrored["pos"],
+            100 - mirrored["ci_high"],
+            100 - mirrored["ci_low"],
+            mirrored["votes"],
+        )
+    else:
+        return "--"
+    return f"{pos:.0f} [{low:.0f}, {high:.0f}] ($n={n}$)"
+
+
+def votes_csv(votes: pd.DataFrame) -> str:
+    """The text of `votes.csv`."""
+    return _csv(votes)
+
+
+def pos_csv(pos: pd.DataFrame) -> str:
+    """The text of `pos.csv`."""
+    return _csv(pos)
+
+
+def _csv(table: pd.DataFrame) -> str:
+    out = io.StringIO()
+    table.to_csv(out, index=False, lineterminator="\n")
+    return out.getvalue()
+
+
+def read_votes(path: Path) -> pd.DataFrame:
+    """Read a `votes.csv` back; it gives the same tallies."""
+    try:
+        votes = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(("study", "clip", "first", "second", "left", "right", "chosen", "rater"), str),
+            keep_default_na=False,
+        )
+    except (OSError, pd.errors.ParserError, UnicodeDecodeError, pd.errors.EmptyDataError) as error:
+        raise BenchError(f"The votes at {path} cannot be read: give a votes.csv that a study exported.") from error
+    if list(votes.columns) != VOTE_COLUMNS:
+        raise BenchError(f"{path} is not a votes.csv of a study: its columns are others.")
+    return votes
+
+
+def as_json(study: Study, settings: Settings, found: Results) -> dict[str, Any]:
+    """Everything as plain values; what has no value is null."""
+    left, n, p = found.side_bias
+    shown = {key: value for key, value in asdict(settings).items() if key not in ("scenes", "completion_code", "run")}
+    value = {
+        "study": study.name,
+        "simulated": study.simulated,
+        "seed": study.seed,
+        "schedule_sha256": study.schedule_sha256,
+        "settings": shown,
+        "pos": found.pos.to_dict("records"),
+        "bradley_terry": {"strengths": found.ranking.to_dict("records"), "connected": found.groups},
+        "agreement": found.agreement.to_dict("records"),
+        "side_bias": {"left": left, "votes": n, "p": p},
+        "raters": found.raters.to_dict("records"),
+        "humans_against_metrics": found.metrics.to_dict("records"),
+        "rank_correlation_with_metrics": found.set_metrics.to_dict("records"),
+        "notes": found.notes,
+    }
+    plain: dict[str, Any] = _plain(value)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
+    """Write all files of a study below `out`; returns their paths."""
+    store = Store(where)
+    study, settings = store.study(name)
+    votes = store.votes(study, settings)
+    found = results(votes, settings)
+    texts = {
+        "votes.csv": votes_csv(votes),
+        "pos.csv": pos_csv(found.pos),
+        **{f"{table}.tex": table_tex(table, found.pos) for table in TABLES},
+    }
+    for file, text in texts.items():
+        write_text(out / file, text)
+    write_json(out / "study.json", as_json(study, settings, found))
+    store.audit(study, "export", "exported", f"{len(votes)} votes")
+    return [out / file for file in (*texts, "study.json")]

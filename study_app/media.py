@@ -1,0 +1,103 @@
+"""Clips as the browser gets them: visually lossless, without metadata, and alike in all that could tell models apart.
+
+A trial travels as one message of the same length throughout a study: left slot, right slot, each a lossless WebP that
+holds all frames of a clip in a grid, filled up with random bytes. Both clips so arrive together, and neither the number
+of bytes nor a name says which is which. The player cuts a slot at the length that the WebP itself states.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+
+import numpy as np
+from PIL import Image
+
+from bench.data.video import Frames
+from bench.errors import BenchError
+
+#: Tiles of a scrambled frame, per side.
+TILES = 4
+#: A WebP is at most this wide and high.
+WEBP_SIDE = 16383
+
+
+def grid(frames: int) -> tuple[int, int]:
+    """Columns and rows of the sheet that holds `frames` frames, about as wide as high."""
+    columns = math.ceil(math.sqrt(frames))
+    return columns, math.ceil(frames / columns)
+
+
+def encode(clip: Frames) -> bytes:
+    """Encode uint8 `[T, H, W, 3]` as one lossless WebP: frames in a grid, row by row; exact, no metadata."""
+    count, height, width, _ = clip.shape
+    columns, rows = grid(count)
+    if max(columns * width, rows * height) > WEBP_SIDE:
+        raise BenchError(f"Clips of {count} frames at {width}×{height} are too large to show: give a smaller --size.")
+    sheet = np.zeros((rows * columns, height, width, 3), np.uint8)
+    sheet[:count] = clip
+    picture = sheet.reshape(rows, columns, height, width, 3).swapaxes(1, 2).reshape(rows * height, columns * width, 3)
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "WEBP", lossless=True, quality=50, method=2, exact=True)
+    return out.getvalue()
+
+
+def decode(data: bytes, frames: int) -> Frames:
+    """Undo `encode`; the inverse that tests hold it against."""
+    picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    columns, rows = grid(frames)
+    height, width = picture.shape[0] // rows, picture.shape[1] // columns
+    cells = picture.reshape(rows, height, columns, width, 3).swapaxes(1, 2)
+    return cells.reshape(rows * columns, height, width, 3)[:frames]
+
+
+def slot_bytes(largest: int) -> int:
+    """Length of one slot of a study's messages: room for its largest clip, in whole KiB."""
+    return (largest // 1024 + 1) * 1024
+
+
+def message(left: bytes, right: bytes, length: int) -> bytes:
+    """Join two encoded clips into a trial's message of `2 · length` bytes, padded anew each time it is asked for."""
+    return _padded(left, length) + _padded(right, length)
+
+
+def _padded(data: bytes, length: int) -> bytes:
+    if len(data) > length:
+        raise BenchError(f"A clip of {len(data)} bytes does not fit the study's messages of {length}: make it again.")
+    noise = np.frombuffer(os.urandom(length - len(data)), np.uint8) | 0x80  # above ASCII: never spells a word
+    return data + noise.tobytes()
+
+
+def shrink(clip: Frames, size: int) -> Frames:
+    """Bring square frames down to `size` pixels by averaging areas; frames of that size pass unchanged."""
+    if clip.shape[1] == size:
+        return clip
+    if clip.shape[1] < size:
+        raise BenchError(f"Clips of {clip.shape[1]} pixels are not enlarged to {size}: give a smaller --size.")
+    frames = [np.asarray(Image.fromarray(f).resize((size, size), Image.Resampling.BOX)) for f in clip]
+    return np.stack(frames)
+
+
+def scramble(clip: Frames, rng: np.random.Generator) -> Frames:
+    """A clip nobody should take for a camera's: after the first frame, frames in random order, cut up and shuffled.
+
+    The first frame is left alone, as in every other pair.
+    """
+    count, height, width, _ = clip.shape
+    tiles = min(TILES, height, width)
+    h, w = height // tiles, width // tiles
+    out = clip.copy()
+    order = 1 + rng.permutation(count - 1)
+    for index, source in enumerate(order, start=1):
+        cells = clip[source, : h * tiles, : w * tiles].reshape(tiles, h, tiles, w, 3).swapaxes(1, 2)
+        mixed = cells.reshape(tiles * tiles, h, w, 3)[rng.permutation(tiles * tiles)]
+        whole = mixed.reshape(tiles, tiles, h, w, 3).swapaxes(1, 2).reshape(h * tiles, w * tiles, 3)
+        out[index, : h * tiles, : w * tiles] = whole
+    return out
+
+
+def first_frame_psnr(clip: Frames, real: Frames) -> float:
+    """PSNR in dB of a clip's first frame against the real one's; infinite when they are equal."""
+    error = np.mean((clip[0].astype(np.float64) - real[0].astype(np.float64)) ** 2)
+    return math.inf if error == 0 else float(10 * np.log10(255.0**2 / error))

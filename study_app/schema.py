@@ -1,0 +1,288 @@
+"""What the study database holds, with the rules in the database and not only in code.
+
+The schedule (system, clip, comparison, pair, slot) is written once when a study is made. Raters then get assignments,
+each at most one vote. Votes, exclusions and the audit trail cannot be changed or deleted: triggers of the first
+migration see to it.
+
+A study is simulated or it is not, as a whole: raters carry the study's flag and votes their rater's by composite
+foreign keys, so no query can mix synthetic votes into a real tally by forgetting a condition.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+#: What a comparison is for; only trials enter a POS.
+KINDS = ("trial", "practice", "catch")
+#: leased: shown or about to be; voted: has its vote; skipped: clips did not load; expired: went back to the pool;
+#: void: has a vote that no longer fills its slot (rater withdrawn or excluded).
+STATES = ("leased", "voted", "skipped", "expired", "void")
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A time in UTC; SQLite keeps no zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Store UTC, without its zone where the database has none."""
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Give the time back with its zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _one_of(column: str, values: tuple[str, ...], name: str) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=name)
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that migrations can name them too."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UTCDateTime, str: Text}  # noqa: RUF012 - SQLAlchemy's own attribute
+
+
+class Study(Base):
+    """One study: its settings as canonical JSON, from which with the seed its schedule follows byte for byte."""
+
+    __tablename__ = "study"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    simulated: Mapped[bool]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    settings: Mapped[str]
+    schedule_sha256: Mapped[str] = mapped_column(String(64))
+    __table_args__ = (UniqueConstraint("id", "simulated"),)
+
+
+class Media(Base):
+    """An encoded clip, by the hash of its bytes; what is the same is kept once."""
+
+    __tablename__ = "media"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class System(Base):
+    """What makes clips: a model's row of the run folder, the camera ("real"), or the scrambler of catch trials."""
+
+    __tablename__ = "system"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    name: Mapped[str]
+    __table_args__ = (UniqueConstraint("study_id", "name"),)
+
+
+class Clip(Base):
+    """One system's video of one scene; `scene` is the run folder's clip id, shared by all videos of one first frame."""
+
+    __tablename__ = "clip"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    system_id: Mapped[int] = mapped_column(ForeignKey("system.id"))
+    scene: Mapped[str]
+    video: Mapped[str]
+    source_sha256: Mapped[str] = mapped_column(String(64))
+    media_sha256: Mapped[str] = mapped_column(ForeignKey("media.sha256"))
+    __table_args__ = (UniqueConstraint("system_id", "scene"), UniqueConstraint("id", "scene"))
+
+
+class Comparison(Base):
+    """ "first over second": POS counts how often first is chosen."""
+
+    __tablename__ = "comparison"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
+    position: Mapped[int]
+    kind: Mapped[str]
+    first_id: Mapped[int] = mapped_column(ForeignKey("system.id"))
+    second_id: Mapped[int] = mapped_column(ForeignKey("system.id"))
+    __table_args__ = (
+        UniqueConstraint("study_id", "kind", "first_id", "second_id"),
+        CheckConstraint("first_id <> second_id", name="two_systems"),
+        _one_of("kind", KINDS, "kind"),
+    )
+
+
+class Pair(Base):
+    """Two clips of one scene, as one comparison shows them."""
+
+    __tablename__ = "pair"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    comparison_id: Mapped[int] = mapped_column(ForeignKey("comparison.id"))
+    scene: Mapped[str]
+    first_clip_id: Mapped[int]
+    second_clip_id: Mapped[int]
+    __table_args__ = (
+        UniqueConstraint("comparison_id", "scene"),
+        CheckConstraint("first_clip_id <> second_clip_id", name="two_clips"),
+        # the scene travels in both keys, so a pair of two scenes cannot be written
+        ForeignKeyConstraint(["first_clip_id", "scene"], ["clip.id", "clip.scene"]),
+        ForeignKeyConstraint(["second_clip_id", "scene"], ["clip.id", "clip.scene"]),
+    )
+
+
+class Slot(Base):
+    """One vote that the study wants: which pair, which side, in which order slots are handed out."""
+
+    __tablename__ = "slot"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pair_id: Mapped[int] = mapped_column(ForeignKey("pair.id"))
+    repeat: Mapped[int]
+    first_on_left: Mapped[bool]
+    priority: Mapped[int]
+    __table_args__ = (
+        UniqueConstraint("pair_id", "repeat"),
+        UniqueConstraint("id", "pair_id", "first_on_left"),
+    )
+
+
+class Rater(Base):
+    """A person (or a simulated one), known by keyed hashes only."""
+
+    __tablename__ = "rater"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int]
+    simulated: Mapped[bool]
+    token_hash: Mapped[str] = mapped_column(String(64))
+    platform: Mapped[str]
+    platform_hash: Mapped[str | None] = mapped_column(String(64))
+    session_hash: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    consent_version: Mapped[str | None]
+    consented_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    completion_code: Mapped[str | None]
+    __table_args__ = (
+        UniqueConstraint("study_id", "token_hash"),
+        UniqueConstraint("study_id", "platform_hash"),
+        UniqueConstraint("id", "simulated"),
+        ForeignKeyConstraint(["study_id", "simulated"], ["study.id", "study.simulated"]),
+        CheckConstraint("(consent_version IS NULL) = (consented_at IS NULL)", name="consent"),
+        CheckConstraint("completed_at IS NULL OR consented_at IS NOT NULL", name="completed"),
+        CheckConstraint("(completed_at IS NULL) = (completion_code IS NULL)", name="code_after_completion"),
+    )
+
+
+class Assignment(Base):
+    """A pair shown to a rater at a place of the session; its token is all that the browser learns of it."""
+
+    __tablename__ = "assignment"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rater_id: Mapped[int] = mapped_column(ForeignKey("rater.id"))
+    pair_id: Mapped[int] = mapped_column(ForeignKey("pair.id"))
+    slot_id: Mapped[int | None]
+    first_on_left: Mapped[bool]
+    position: Mapped[int]
+    state: Mapped[str]
+    token: Mapped[str] = mapped_column(String(43), unique=True)
+    leased_at: Mapped[datetime]
+    lease_until: Mapped[datetime]
+    reason: Mapped[str | None]
+    __table_args__ = (
+        _one_of("state", STATES, "state"),
+        UniqueConstraint("rater_id", "pair_id"),
+        UniqueConstraint("id", "rater_id"),
+        ForeignKeyConstraint(
+            ["slot_id", "pair_id", "first_on_left"], ["slot.id", "slot.pair_id", "slot.first_on_left"]
+        ),
+        CheckConstraint("state <> 'skipped' OR reason IS NOT NULL", name="skip_reason"),
+        Index(
+            "uq_assignment_slot_taken",
+            "slot_id",
+            unique=True,
+            sqlite_where=text("state IN ('leased', 'voted')"),
+            postgresql_where=text("state IN ('leased', 'voted')"),
+        ),
+        Index(
+            "uq_assignment_place_taken",
+            "rater_id",
+            "position",
+            unique=True,
+            sqlite_where=text("state IN ('leased', 'voted')"),
+            postgresql_where=text("state IN ('leased', 'voted')"),
+        ),
+        Index("ix_assignment_state_lease", "state", "lease_until"),
+    )
+
+
+class Vote(Base):
+    """A rater's answer, written once."""
+
+    __tablename__ = "vote"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assignment_id: Mapped[int] = mapped_column(unique=True)
+    rater_id: Mapped[int]
+    simulated: Mapped[bool]
+    chosen: Mapped[str]
+    response_ms: Mapped[int]
+    replays: Mapped[int]
+    focus_losses: Mapped[int]
+    voted_at: Mapped[datetime]
+    __table_args__ = (
+        _one_of("chosen", ("left", "right"), "side"),
+        CheckConstraint("response_ms >= 0 AND replays >= 0 AND focus_losses >= 0", name="counts"),
+        # only the rater who holds the assignment can have voted on it, and as what that rater is
+        ForeignKeyConstraint(["assignment_id", "rater_id"], ["assignment.id", "assignment.rater_id"]),
+        ForeignKeyConstraint(["rater_id", "simulated"], ["rater.id", "rater.simulated"]),
+    )
+
+
+class Exclusion(Base):
+    """A rater whose votes count no longer, and why; recorded once and for good."""
+
+    __tablename__ = "exclusion"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rater_id: Mapped[int] = mapped_column(ForeignKey("rater.id"), unique=True)
+    reason: Mapped[str]
+    made_by: Mapped[str]
+    made_at: Mapped[datetime]
+    __table_args__ = (CheckConstraint("length(trim(reason)) > 0", name="reason"),)
+
+
+class Audit(Base):
+    """What was done to a study, by whom and when; append only."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    study_id: Mapped[int | None] = mapped_column(ForeignKey("study.id"))
+    actor: Mapped[str]
+    action: Mapped[str]
+    detail: Mapped[str]
+    __table_args__ = (Index("ix_audit_action_at", "action", "at"),)

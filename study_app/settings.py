@@ -1,0 +1,92 @@
+"""What a study was made with; kept in the database as canonical JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.errors import BenchError
+
+QUESTION = "Which is more realistic?"
+CONSENT = (
+    "You are asked to compare pairs of short silent video clips. It takes about ten minutes. There are no known "
+    "risks. Taking part is voluntary: you can stop at any time, and you can withdraw your answers.\n\n"
+    "We store your choices, how long each took, how often a pair was played, and whether the page lost focus. We do "
+    "not store your name, your network address or your platform id; the id is kept only as a keyed code, so that "
+    "nobody takes part twice.\n\n"
+    "The answers are published without anything that points to you."
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A study's settings.
+
+    Attributes:
+        run: the run folder it was made from, for its metrics; never shown to raters.
+        comparisons: (first, second) rows; POS counts how often first is chosen.
+        scenes: every clip id that all rows have, in order; the schedule draws from these.
+        clips: scenes per comparison.
+        votes: votes wanted per pair.
+        workload: trials of one rater.
+        practice, catch: practice and catch trials of one rater.
+        catch_pass: catch trials out of `catch` that a rater must get right for the votes to count.
+        frames, size, rate: what is shown: frames, pixels a side, frames a second.
+        slot_bytes: length of one clip's slot in a trial's message.
+        lease_minutes: an assignment left alone this long goes back to the pool.
+        completion_code: shown at the end; empty: each rater gets an own one.
+        completion_url: where the last page leads; empty: nowhere.
+    """
+
+    name: str
+    run: str
+    dataset: str
+    comparisons: tuple[tuple[str, str], ...]
+    scenes: tuple[str, ...]
+    clips: int
+    votes: int
+    workload: int
+    practice: int
+    catch: int
+    catch_pass: int
+    frames: int
+    size: int
+    rate: float
+    slot_bytes: int
+    lease_minutes: float
+    question: str
+    consent: str
+    consent_version: str
+    completion_code: str
+    completion_url: str
+
+    def to_json(self) -> str:
+        """Canonical JSON: the same settings are the same bytes."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """Read what `to_json` wrote."""
+        value: dict[str, Any] = json.loads(text)
+        value["comparisons"] = tuple((first, second) for first, second in value["comparisons"])
+        value["scenes"] = tuple(value["scenes"])
+        return cls(**value)
+
+    def check(self) -> None:
+        """Raise a `BenchError` for numbers that make no study."""
+        for name in ("clips", "votes", "workload", "frames", "size"):
+            if getattr(self, name) < 1:
+                raise BenchError(f"A study needs {name} of at least 1, not {getattr(self, name)}.")
+        if self.practice < 0 or self.catch < 0:
+            raise BenchError("The numbers of practice and catch trials cannot be negative.")
+        if not 0 <= self.catch_pass <= self.catch:
+            raise BenchError(f"Of {self.catch} catch trials a rater cannot be asked for {self.catch_pass} right ones.")
+        if not 0.5 <= self.rate <= 60:
+            raise BenchError(f"Clips are shown at 0.5 to 60 frames a second, not {self.rate}.")
+        if self.lease_minutes <= 0:
+            raise BenchError("An assignment must be leased for more than 0 minutes.")
+        if not self.question.strip() or not self.consent.strip():
+            raise BenchError("A study needs a question and a consent text.")
+        if self.completion_url and not self.completion_url.startswith("https://"):
+            raise BenchError("The completion address must begin with https://.")

@@ -1,0 +1,87 @@
+"""Synthetic raters of known preference, driven through the same store as people: for power and for tests."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench.errors import BenchError
+from study_app.rating import Answer
+from study_app.schedule import REAL, SCRAMBLED, plan
+from study_app.schema import Study
+from study_app.settings import Settings
+from study_app.store import Store
+
+#: Strengths that reproduce the paper's Tables II and III about as well as one number a system can.
+PAPER_STRENGTHS = {"real": 2.6, "mdgan-2": 0.9, "mdgan-1": 0.1, "vgan": -1.0, "rnngan": -2.3}
+ENOUGH = 100_000
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """What the simulated raters prefer.
+
+    Attributes:
+        strengths: system → log-odds strength; unknown systems have 0.
+        rater_sd, clip_sd: how much raters and clips differ, on the log-odds scale.
+        careless: share of raters who press keys at random.
+    """
+
+    strengths: dict[str, float]
+    rater_sd: float = 0.0
+    clip_sd: float = 0.0
+    careless: float = 0.0
+
+
+def simulate(where: str | Path | None, name: str | None, raters: int, crowd: Crowd, seed: int = 0) -> tuple[str, int]:
+    """Copy a study as a simulated one and let synthetic raters rate it; returns the copy's name and its votes.
+
+    The copy's votes carry `simulated`, in the study's row and in each of its votes, and can never enter a tally of the
+    study it was copied from.
+    """
+    if raters < 1:
+        raise BenchError("A simulation needs at least one rater.")
+    if not 0 <= crowd.careless <= 1:
+        raise BenchError("The share of careless raters lies between 0 and 1.")
+    store = Store(where)
+    study, settings = store.study(name)
+    if study.simulated:
+        raise BenchError(f"The study '{study.name}' is a simulation already: name the study it was made from.")
+    number = 1 + sum(other.startswith(f"{study.name} simulated") for other in store.names())
+    copied = replace(settings, name=f"{study.name} simulated {number}")
+    store.add(copied, study.seed, plan(copied, study.seed), store.clips(study), simulated=True)
+    twin, copied = store.study(copied.name)
+    votes = sum(rate(store, twin, copied, crowd, seed, number) for number in range(raters))
+    return copied.name, votes
+
+
+def rate(store: Store, study: Study, settings: Settings, crowd: Crowd, seed: int, number: int) -> int:
+    """Let one synthetic rater do a whole session; returns the votes cast."""
+    rng = np.random.default_rng([seed, number])
+    careless = rng.random() < crowd.careless
+    own = crowd.rater_sd * rng.normal()
+    token = hashlib.sha256(f"simulated/{seed}/{number}/{study.name}".encode()).hexdigest()
+    store.enrol(study, settings, token)
+    view, votes = store.view(study, settings, token), 0
+    while view.state == "rating":
+        trial = view.trials[0]
+        scene, left, right = store.shown(study, token, trial)
+        share = left_share(crowd, left, right, scene, own, seed)
+        chosen = "left" if rng.random() < (0.5 if careless else share) else "right"
+        answer = Answer(chosen, int(1000 * settings.frames / settings.rate + rng.gamma(3.0, 700.0)))
+        view = store.vote(study, settings, token, trial, answer)
+        votes += 1
+    return votes
+
+
+def left_share(crowd: Crowd, left: str, right: str, scene: str, own: float, seed: int) -> float:
+    """Probability that a careful rater chooses the left system."""
+    if SCRAMBLED in (left, right):
+        return 0.98 if left == REAL else 0.02
+    gap = crowd.strengths.get(left, 0.0) - crowd.strengths.get(right, 0.0)
+    # raters and clips shift a comparison towards its alphabetically first system, whatever the side
+    shift = own + crowd.clip_sd * np.random.default_rng([seed, *scene.encode()]).normal()
+    return float(1 / (1 + np.exp(-(gap + (shift if left < right else -shift)))))

@@ -1,0 +1,192 @@
+"""Real databases, a real app process and a real browser for the study's tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("streamlit", reason="the study needs its extra: pip install 'timelapse-bench[study]'")
+pytest.importorskip("sqlalchemy", reason="the study needs its extra: pip install 'timelapse-bench[study]'")
+
+from sqlalchemy import text
+
+from study_app import database, serve
+from study_app.create import Wish, create
+from study_app.store import Store
+from tests.study_app.runfolder import write_run
+
+CHROMIUM = "/usr/bin/chromium"
+PASSWORD = "correct horse battery"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 30 clips and five rows."""
+    return write_run(tmp_path_factory.mktemp("run"), clips=30)
+
+
+def wish(run: Path, **changes: object) -> Wish:
+    """A study of 16 clips, 112 slots, whose clips play in a third of a second."""
+    chosen = {"clips": 16, "workload": 24, "practice": 2, "catch": 4, "catch_pass": 3, "rate": 60.0, "seed": 7}
+    return Wish((run,), **{**chosen, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def template(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite study nobody has rated; tests take copies."""
+    path = tmp_path_factory.mktemp("template") / "study.db"
+    create(path, wish(run_folder))
+    with Store(path).engine.connect() as connection:  # all of it in the one file
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory, run_folder: Path) -> Iterator[Callable[[], str]]:
+    """A throw-away PostgreSQL server; gives URLs of fresh databases with the template study."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not programs:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    bin = programs[-1].parent
+    # sockets have short paths, and the server's user must be able to get there
+    folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/pg-XXXXXX"], text=True).strip())
+    user: list[str] = []
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+        user = ["runuser", "-u", "postgres", "--"]
+    port = free_port()
+    data = folder / "data"
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/tmp"}
+    subprocess.run([*user, bin / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync"], **quiet)
+    options = f"-k {folder} -p {port} -c listen_addresses=127.0.0.1 -c max_connections=200"
+    subprocess.run([*user, bin / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], **quiet)
+    base = f"postgresql://postgres@127.0.0.1:{port}"
+    admin = database.connect(database.resolve(f"{base}/postgres")).execution_options(isolation_level="AUTOCOMMIT")
+    made = 0
+
+    def fresh() -> str:
+        nonlocal made
+        made += 1
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE study{made} TEMPLATE template_study"))
+        return f"{base}/study{made}"
+
+    try:
+        with admin.connect() as connection:
+            connection.execute(text("CREATE DATABASE template_study"))
+        create(f"{base}/template_study", wish(run_folder))
+        with admin.connect() as connection:
+            gone = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_study'"
+            connection.execute(text(gone))
+        yield fresh
+    finally:
+        admin.dispose()
+        subprocess.run([*user, bin / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **quiet)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def sqlite(template: Path, tmp_path: Path) -> str:
+    """A fresh copy of the template study."""
+    return str(shutil.copy(template, tmp_path / "study.db"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest) -> str:
+    """The study in each kind of database."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("sqlite"))
+    return str(request.getfixturevalue("postgres")())
+
+
+class AppProcess:
+    """One app process of a study, killed like a machine that loses power."""
+
+    def __init__(self, where: str, log: Path, **env: str) -> None:
+        self.where, self.log, self.env = where, log, env
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self, wait: bool = True) -> None:
+        """Start the process."""
+        env = {**serve.environment(self.where, None), serve.PASSWORD_VARIABLE: PASSWORD, **self.env}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                serve.command(self.port, "127.0.0.1"), env=env, stdout=log, stderr=log, cwd=serve.APP.parent
+            )
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        for _ in range(300):
+            if self.process.poll() is not None:
+                break
+            try:
+                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2)
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError(f"the app did not start:\n{self.log.read_text()}")
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def app(sqlite: str, tmp_path: Path) -> Iterator[AppProcess]:
+    """The app on a fresh SQLite study."""
+    process = AppProcess(sqlite, tmp_path / "app.log")
+    yield process
+    process.kill()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """Debian's Chromium, driven by Playwright."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install playwright"
+    )
+    if not Path(CHROMIUM).exists():
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--disable-sync"])
+        yield browser
+        browser.close()
+
+
+_figures: dict[str, str] = {}
+
+
+@pytest.fixture(scope="session")
+def figures() -> dict[str, str]:
+    """Measurements that are printed after the run."""
+    return _figures
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured."""
+    if _figures:
+        terminalreporter.section("the study's figures")
+        for name, value in _figures.items():
+            terminalreporter.line(f"{name}: {value}")
