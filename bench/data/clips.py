@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from bench.data.video import IMAGES, Frames, images_in, read_image, read_strip, read_video, resize, stack
+from bench.data.video import IMAGES, Frames, natural, read_image, read_strip, read_video, resize, stack
 from bench.errors import BenchError
 from bench.files import digest, write_text
 from bench.registry import DATASETS
 
-#: Frames of a clip, and so of everything that is trained, generated and scored (PAPER.md: T = 32).
+#: Frames of a clip, and so of everything that is trained, generated and scored (T = 32 in the paper).
 FRAMES = 32
 #: Share of the training set's source videos that validation takes.
 VALIDATION_SHARE = 0.1
@@ -56,10 +57,11 @@ class Clip:
             clip = stack((read_image(file) for file in self.files(root)[:frames]), root / self.path)
         else:
             file = root / self.path
-            video = read_strip(file) if file.suffix.lower() in IMAGES else read_video(file)
-            clip = video[self.start : self.start + frames]
+            stop = self.start + frames
+            video = read_strip(file) if file.suffix.lower() in IMAGES else read_video(file, stop)
+            clip = video[self.start : stop]
             if len(clip) < frames:
-                raise BenchError(f"{file} has {len(video)} frames: {self.start + frames} are due for clip {self.id}.")
+                raise BenchError(f"{file} has {len(video)} frames: {stop} are due for clip {self.id}.")
         return resize(clip, resolution) if resolution else clip
 
 
@@ -71,11 +73,15 @@ class Listing:
         clips: of the splits asked for, "train" and "test" only; validation is taken from train later.
         short: videos with fewer than `FRAMES` frames, as `path: N frames`.
         remarks: anything else worth a line in `bench data verify` (gaps in numbering, files in no list, ...).
+        errors: files that cannot be used, each a sentence; `build_manifest` raises the first, verify tells them all.
+        absent: splits asked for that this layout may do without and that are not there.
     """
 
     clips: list[Clip]
     short: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
 
 
 #: What the registry's entries for datasets are: (data root, splits of "train" and "test") -> Listing.
@@ -147,7 +153,13 @@ def by_hash(names: Iterable[str]) -> list[str]:
 
 
 def sample(clips: Sequence[Clip], count: int | None) -> list[Clip]:
-    """The `count` clips with the smallest SHA-256 of their id, in the order given; all of them for None."""
+    """The `count` clips with the smallest SHA-256 of their id, in the order given; all of them for None.
+
+    Raises:
+        BenchError: a count below 1.
+    """
+    if count is not None and count < 1:
+        raise BenchError(f"At least 1 clip is needed, not {count}.")
     if count is None or count >= len(clips):
         return list(clips)
     chosen = set(by_hash(clip.id for clip in clips)[:count])
@@ -173,32 +185,48 @@ def build_manifest(dataset: str, root: str | Path, splits: Sequence[str] = ("tra
         splits: of "train" and "test"; scoring needs "test" only and then reads nothing else.
 
     Raises:
-        BenchError: the root is missing, has no clips in a split that was asked for, has two clips of one id, or
-            shares a source video between train and test.
+        BenchError: the root is missing, has a file that cannot be used, has no clips in a split that was asked for,
+            has two clips of one id, or shares a source video between train and test.
     """
     root = Path(root)
     if not root.is_dir():
         raise BenchError(f"The data root {root} does not exist: give the folder of the {dataset} dataset.")
     index: Index = DATASETS.load(dataset)
     listing = index(root, splits)
-    clips = listing.clips
+    if listing.errors:
+        more = f" (and {len(listing.errors) - 1} more: see `bench data verify`)" if len(listing.errors) > 1 else ""
+        raise BenchError(f"{listing.errors[0]}{more}")
+    if found := problems(dataset, root, splits, listing):
+        raise BenchError(found[0])
+    with ThreadPoolExecutor() as pool:  # reading and hashing both let go of the interpreter lock
+        clips = pool.map(lambda clip: hashed(clip, root), with_validation(listing.clips))
+        return manifest_of(dataset, root, clips, listing)
+
+
+def problems(dataset: str, root: Path, splits: Iterable[str], listing: Listing) -> list[str]:
+    """What is wrong with a listing as a whole: splits without clips, shared source videos, repeated ids."""
+    clips, found = listing.clips, []
     for split in splits:
         if not any(clip.split == split for clip in clips):
             short = f" ({len(listing.short)} videos have fewer than {FRAMES} frames)" if listing.short else ""
-            raise BenchError(f"The data root {root} has no {split} clips in the {dataset} layout{short}.")
+            found.append(f"The data root {root} has no {split} clips in the {dataset} layout{short}.")
     train = {c.video for c in clips if c.split == "train"}
     if shared := sorted(train & {c.video for c in clips if c.split == "test"}):
-        raise BenchError(f"The source video {shared[0]} is in train and in test below {root}: scores would be leaked.")
+        found.append(f"The source video {shared[0]} is in train and in test below {root}: scores would be leaked.")
     if twice := _first_repeated(clip.id for clip in clips):
-        raise BenchError(f"The clip id {twice} occurs twice below {root}: rename one of the two videos.")
+        found.append(f"The clip id {twice} occurs twice below {root}: rename one of the two videos.")
+    return found
 
-    def hashed(clip: Clip) -> Clip:
-        return replace(clip, sha256=content_hash(clip.files(root), clip.start, FRAMES))
 
-    with ThreadPoolExecutor() as pool:  # reading and hashing both let go of the interpreter lock
-        clips = list(pool.map(hashed, with_validation(clips)))
-    clips.sort(key=lambda clip: (SPLITS.index(clip.split), clip.id))
-    return Manifest(dataset, root.resolve(), tuple(clips), len(listing.short))
+def hashed(clip: Clip, root: Path) -> Clip:
+    """A clip with the hash of what lies at its place now."""
+    return replace(clip, sha256=content_hash(clip.files(root), clip.start, FRAMES))
+
+
+def manifest_of(dataset: str, root: Path, clips: Iterable[Clip], listing: Listing) -> Manifest:
+    """The manifest of clips with hashes, in its order."""
+    ordered = sorted(clips, key=lambda clip: (SPLITS.index(clip.split), clip.id))
+    return Manifest(dataset, root.resolve(), tuple(ordered), len(listing.short))
 
 
 def _first_repeated(names: Iterable[str]) -> str | None:
@@ -210,11 +238,56 @@ def _first_repeated(names: Iterable[str]) -> str | None:
     return None
 
 
-def frame_folders(top: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Folders below `top` (itself included) that hold images directly, with the images' names in natural order."""
-    for folder in sorted([top, *(path for path in top.rglob("*") if path.is_dir())]):
-        if names := images_in(folder):
-            yield folder, names
+def _walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder with its files' names, sorted, through links; hidden ones (macOS's `._a.mp4`) are left out."""
+    real = os.path.realpath(folder)
+    if real in above:  # a link to a folder it lies in
+        return
+    try:
+        with os.scandir(folder) as entries:
+            seen = sorted((e.name, e.is_dir(), e.is_file()) for e in entries if not e.name.startswith("."))
+    except OSError as error:
+        raise BenchError(f"The folder {folder} cannot be read ({error.strerror}).") from error
+    yield folder, [name for name, _, is_file in seen if is_file]
+    for name, is_folder, _ in seen:
+        if is_folder:
+            yield from _walk(folder / name, above | {real})
+
+
+def files_below(top: Path) -> Iterator[Path]:
+    """All files below `top`, links to folders followed, hidden files and folders left out."""
+    for folder, names in _walk(top):
+        yield from (folder / name for name in names)
+
+
+def frame_folders(top: Path, errors: list[str] | None = None) -> Iterator[tuple[Path, list[str]]]:
+    """Folders below `top` (itself included) that hold images directly, with the images' names in natural order.
+
+    A folder whose names cannot be written to a manifest is left out and told in `errors`.
+
+    Raises:
+        BenchError: there is such a folder and no `errors` are given.
+    """
+    for folder, files in _walk(top):
+        if not (names := [name for name in files if Path(name).suffix.lower() in IMAGES]):
+            continue
+        if problem := name_error([str(folder), *(f"{folder}/{name}" for name in names)]):
+            if errors is None:
+                raise BenchError(problem)
+            errors.append(problem)
+            continue
+        yield folder, sorted(names, key=natural)
+
+
+def name_error(names: Iterable[str]) -> str | None:
+    """A sentence about the first name that is not UTF-8 on the disk, and so cannot be written to a manifest."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(name).decode(errors="backslashreplace")
+            return f"The name {shown} is not UTF-8: rename the file or folder."
+    return None
 
 
 def cut(path: Path, root: Path, split: str, names: Sequence[str], *, below: Path, video: str) -> list[Clip]:

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.data.clips import FRAMES, Clip, Listing, clip_prefix, cut, frame_folders
+from bench.data.clips import FRAMES, Clip, Listing, clip_prefix, cut, files_below, frame_folders, name_error
 from bench.data.video import VIDEOS, natural, read_video
+from bench.errors import BenchError
 
 
 def index(root: Path, splits: Sequence[str]) -> Listing:
@@ -20,22 +21,31 @@ def index(root: Path, splits: Sequence[str]) -> Listing:
     listing = Listing([])
     for split in splits:
         below = root / split if divided else root
-        if below.is_dir() and (divided or split == "test"):
-            for clips, frames, where in _videos(root, below):
-                listing.clips.extend(replace(clip, split=split) for clip in clips)
-                if frames < FRAMES:
-                    listing.short.append(f"{where}: {frames} frames")
+        if not below.is_dir() or (split == "train" and not divided):
+            listing.absent.append(split)
+            continue
+        for clips, frames, where in _videos(root, below, listing.errors):
+            listing.clips.extend(replace(clip, split=split) for clip in clips)
+            if frames < FRAMES:
+                listing.short.append(f"{where}: {frames} frames")
     return listing
 
 
-def _videos(root: Path, below: Path) -> Iterator[tuple[list[Clip], int, str]]:
-    for folder, names in frame_folders(below):
+def _videos(root: Path, below: Path, errors: list[str]) -> Iterator[tuple[list[Clip], int, str]]:
+    for folder, names in frame_folders(below, errors):
         if folder != below:  # loose images beside the videos are no video
             clips = cut(folder, root, "", names, below=below, video=clip_prefix(folder, below))
             yield clips, len(names), folder.relative_to(root).as_posix()
-    files = (path for path in below.rglob("*") if path.suffix.lower() in VIDEOS and path.is_file())
+    files = (path for path in files_below(below) if path.suffix.lower() in VIDEOS)
     for file in sorted(files, key=lambda path: natural(path.as_posix())):
-        frames = len(read_video(file))  # containers do not say it reliably
+        if problem := name_error([str(file)]):
+            errors.append(problem)
+            continue
+        try:
+            frames = len(read_video(file))  # containers do not say it reliably
+        except BenchError as error:
+            errors.append(str(error))
+            continue
         prefix, path = clip_prefix(file.with_suffix(""), below), file.relative_to(root).as_posix()
         starts = range(0, frames - FRAMES + 1, FRAMES)
         yield (

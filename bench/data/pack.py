@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from bench.data.clips import FRAMES, Clip
+from bench.data.clips import FRAMES, Clip, content_hash
 from bench.data.video import Frames
 from bench.errors import BenchError
 from bench.files import digest, disk_error
@@ -109,7 +109,14 @@ def _build(path: Path, clips: Sequence[Clip], root: Path, resolution: int, worke
     try:
 
         def write(number: int) -> int:
-            frames = np.ascontiguousarray(clips[number].read(root, resolution))
+            clip = clips[number]
+            # The pack is named by the content hashes: other bytes under that name would stay for good.
+            if clip.sha256 and content_hash(clip.files(root), clip.start, FRAMES) != clip.sha256:
+                raise BenchError(
+                    f"The clip {clip.id} has changed since it was indexed ({root / clip.path}): "
+                    "put the old file back, or begin a new run."
+                )
+            frames = np.ascontiguousarray(clip.read(root, resolution))
             view = memoryview(frames.reshape(-1))  # type: ignore[arg-type]
             written = 0
             while written < size:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench.data.clips import Clip, Manifest, build_manifest
+from bench.data.clips import Clip, Listing, Manifest, hashed, manifest_of, problems, with_validation
 from bench.data.video import IMAGES, read_image, strip_frames
 from bench.errors import BenchError
 from bench.progress import task
@@ -52,39 +52,51 @@ def verify(dataset: str, root: Path) -> Verified:
     """
     if not root.is_dir():
         raise BenchError(f"The data root {root} does not exist: give the folder of the {dataset} dataset.")
-    findings: list[Finding] = []
-    manifest = None
-    splits = []
+    found, refused, demanded = Listing([]), [], []
     for split in ("train", "test"):
         try:
             listing = DATASETS.load(dataset)(root, (split,))
         except BenchError as error:
-            findings.append(Finding("error", str(error)))
+            refused.append(str(error))
             continue
-        splits.append(split)
-        findings += [Finding("remark", f"{short}: too short for a clip, left out") for short in listing.short]
-        findings += [Finding("remark", text) for text in listing.remarks if Finding("remark", text) not in findings]
-    try:
-        manifest = build_manifest(dataset, root, splits) if splits else None
-    except BenchError as error:
-        findings.append(Finding("error", str(error)))
-    if manifest:
-        findings += _broken(manifest)
-        findings += _repeated(manifest)
-    clips = {split: manifest.split(split) if manifest else [] for split in ("train", "val", "test")}
+        for name, part in vars(listing).items():
+            getattr(found, name).extend(part)
+        # Where files of a split are broken, they are the reason that it has no clips.
+        if not listing.absent and not listing.errors:
+            demanded.append(split)
+    if not refused and not found.errors and not demanded:
+        demanded = ["test"]
+    errors = [*refused, *found.errors, *problems(dataset, root, demanded, found)]
+    remarks = [*(f"{short}: too short for a clip, left out" for short in found.short), *found.remarks]
+    clips, broken = _decoded(with_validation(found.clips), root)
+    findings = [Finding("error", text) for text in dict.fromkeys([*errors, *broken])]
+    findings += [Finding("remark", text) for text in dict.fromkeys(remarks)]
+    manifest = manifest_of(dataset, root, clips, found)
+    findings += _repeated(manifest)
+    by_split = {split: manifest.split(split) for split in ("train", "val", "test")}
     return Verified(
-        {split: len(found) for split, found in clips.items()},
-        {split: len({clip.video for clip in found}) for split, found in clips.items()},
+        {split: len(clips) for split, clips in by_split.items()},
+        {split: len({clip.video for clip in clips}) for split, clips in by_split.items()},
         findings,
     )
 
 
-def _broken(manifest: Manifest) -> Iterator[Finding]:
-    """Decode every file of every clip; each file that cannot be used is one finding."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool, task("decoding", len(manifest.clips)) as progress:
-        for complaints in pool.map(lambda clip: _complaints(clip, manifest.root), manifest.clips):
-            yield from (Finding("error", complaint) for complaint in complaints)
+def _decoded(clips: Sequence[Clip], root: Path) -> tuple[list[Clip], list[str]]:
+    """Hash and decode every file of every clip: the clips with hashes, and a sentence for each that cannot be used."""
+
+    def look(clip: Clip) -> tuple[Clip, list[str]]:
+        try:
+            return hashed(clip, root), _complaints(clip, root)
+        except BenchError as error:
+            return clip, [str(error)]
+
+    done, broken = [], []
+    with ThreadPoolExecutor(os.cpu_count()) as pool, task("decoding", len(clips)) as progress:
+        for clip, complaints in pool.map(look, clips):
+            done.append(clip)
+            broken += complaints
             progress.advance()
+    return done, broken
 
 
 def _complaints(clip: Clip, root: Path) -> list[str]:
@@ -114,7 +126,8 @@ def _repeated(manifest: Manifest) -> list[Finding]:
     """Clips with the same bytes: harmless within a split, a leak between training and test."""
     by_content: dict[str, list[Clip]] = {}
     for clip in manifest.clips:
-        by_content.setdefault(clip.sha256, []).append(clip)
+        if clip.sha256:  # without one it could not be read
+            by_content.setdefault(clip.sha256, []).append(clip)
     findings = []
     for clips in by_content.values():
         if len(clips) > 1:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data.beach import index
+from bench.data.beach import index, source_video
 from bench.data.clips import build_manifest
 from bench.errors import BenchError
 from tests.small import make_beach, moving_clip, write_strip
@@ -83,3 +84,60 @@ def test_a_file_in_no_list_is_remarked(tmp_path: Path) -> None:
     make_beach(tmp_path)
     write_strip(tmp_path / "frames-stable-many/shore/0999_0.jpg", moving_clip(1))
     assert index(tmp_path, ("test",)).remarks == ["frames-stable-many/shore/0999_0.jpg: in no list"]
+    strip = tmp_path / "frames-stable-many/shore/0999_0.jpg"
+    try:
+        strip.rename(strip.with_name(os.fsdecode(b"\xe9.jpg")))
+    except OSError:
+        return  # this file system has UTF-8 names only
+    assert index(tmp_path, ("test",)).remarks == ["frames-stable-many/shore/\\xe9.jpg: in no list"]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_single_list_of_one_split_is_that_split(tmp_path: Path, split: str) -> None:
+    make_beach(tmp_path, train=4, test=4)
+    other = {"train": "test", "test": "train"}[split]
+    (tmp_path / f"beach_{other}.txt").unlink()
+    assert [clip.split for clip in index(tmp_path, (split,)).clips] == [split] * 4
+    with pytest.raises(BenchError, match=f"needs one text file of paths with '{other}' in its name"):
+        index(tmp_path, (other,))
+
+
+def test_a_list_with_both_words_is_refused(tmp_path: Path) -> None:
+    make_beach(tmp_path)
+    (tmp_path / "beach_train.txt").unlink()
+    (tmp_path / "beach_test.txt").rename(tmp_path / "train_and_test.txt")
+    with pytest.raises(BenchError, match="not both"):
+        index(tmp_path, ("test",))
+
+
+def test_lists_of_windows_and_with_other_spellings_are_read(tmp_path: Path) -> None:
+    make_beach(tmp_path, test=3)
+    lines = ["./shore/0100_0.jpg", "frames-stable-many/shore/0101_0.jpg", "./frames-stable-many/./shore/0102_0.jpg"]
+    (tmp_path / "beach_test.txt").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    listing = index(tmp_path, ("test",))
+    assert not listing.errors
+    assert [clip.id for clip in listing.clips] == [f"shore__010{n}_0__000" for n in range(3)]
+    assert not listing.remarks
+
+
+@pytest.mark.parametrize("line", ["/shore/0100_0.jpg", "../a.jpg", "shore/../../a.jpg", "C:\\shore\\0100_0.jpg"])
+def test_paths_that_lead_elsewhere_are_refused(tmp_path: Path, line: str) -> None:
+    make_beach(tmp_path)
+    write_strip(tmp_path / "a.jpg", moving_clip(0))
+    with (tmp_path / "beach_test.txt").open("a") as lines:
+        lines.write(line)
+    with pytest.raises(BenchError, match=r"Line 3 of .*beach_test\.txt is .*below frames-stable-many"):
+        build_manifest("beach", tmp_path, ("test",))
+
+
+def test_a_list_that_is_no_text_is_named(tmp_path: Path) -> None:
+    make_beach(tmp_path)
+    (tmp_path / "beach_test.txt").write_bytes(b"shore/\xe9.jpg\n")
+    with pytest.raises(BenchError, match=r"beach_test\.txt is not UTF-8"):
+        build_manifest("beach", tmp_path, ("test",))
+    assert len(build_manifest("beach", tmp_path, ("train",)).clips) == 4
+
+
+def test_only_a_files_own_number_is_taken_off(tmp_path: Path) -> None:
+    videos = {name: source_video(tmp_path / name, tmp_path) for name in ("beach/0001", "beach/_1", "a_1/b", "a_1/b_2")}
+    assert videos == {"beach/0001": "beach__0001", "beach/_1": "beach___1", "a_1/b": "a_1__b", "a_1/b_2": "a_1__b"}

@@ -1,15 +1,25 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.data.clips import Clip, Manifest, build_manifest, content_hash, sample, with_validation
+from bench.data.clips import (
+    Clip,
+    Manifest,
+    build_manifest,
+    content_hash,
+    files_below,
+    frame_folders,
+    sample,
+    with_validation,
+)
 from bench.errors import BenchError
-from tests.small import make_sky, moving_clip, write_frames
+from tests.small import make_beach, make_sky, moving_clip, write_frames
 
 
 def clips(videos: int, each: int = 2, split: str = "train") -> list[Clip]:
@@ -96,3 +106,42 @@ def test_a_clip_reads_its_first_frames_at_any_size(sky: Path) -> None:
     assert whole.shape == (32, 64, 64, 3)
     assert (clip.read(manifest.root, frames=1) == whole[:1]).all()
     assert clip.read(manifest.root, 16).shape == (32, 16, 16, 3)
+
+
+def test_a_sample_of_none_is_refused() -> None:
+    for count in (0, -1):
+        with pytest.raises(BenchError, match="At least 1 clip"):
+            sample(clips(3), count)
+
+
+def test_linked_folders_are_read_hidden_ones_are_not_and_loops_end(tmp_path: Path) -> None:
+    write_frames(tmp_path / "elsewhere" / "a_1", moving_clip(0, 2))
+    write_frames(tmp_path / "top" / "b", moving_clip(1, 2))
+    write_frames(tmp_path / "top" / ".hidden", moving_clip(2, 2))
+    (tmp_path / "top/b/._frame_1.jpg").write_bytes(b"macOS")
+    (tmp_path / "top/a").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "top/b/again").symlink_to(tmp_path / "top", target_is_directory=True)
+    found = [(f.relative_to(tmp_path / "top").as_posix(), names) for f, names in frame_folders(tmp_path / "top")]
+    assert found == [(folder, ["frame_1.jpg", "frame_2.jpg"]) for folder in ("a/a_1", "b")]
+    assert [path.name for path in files_below(tmp_path / "top/a")] == ["frame_1.jpg", "frame_2.jpg"]
+
+
+def test_a_name_that_is_not_utf8_is_said(tmp_path: Path) -> None:
+    root = make_sky(tmp_path, train=1, test=1)
+    folder = root / "sky_test/v100/v100_1"
+    try:
+        (folder / "frame_3.jpg").rename(folder / os.fsdecode(b"\xe9.jpg"))
+    except OSError:
+        pytest.skip("this file system has UTF-8 names only")
+    with pytest.raises(BenchError, match=r"The name .*/v100_1/\\xe9\.jpg is not UTF-8"):
+        build_manifest("sky", root)
+    with pytest.raises(BenchError, match="is not UTF-8"):
+        list(frame_folders(root / "sky_test"))
+
+
+def test_the_first_of_several_broken_files_is_raised_and_the_others_are_counted(tmp_path: Path) -> None:
+    root = make_beach(tmp_path)
+    for number in (0, 1, 2):
+        (root / f"frames-stable-many/shore/000{number}_0.jpg").unlink()
+    with pytest.raises(BenchError, match=r"0000_0\.jpg is named .* \(and 2 more: see `bench data verify`\)"):
+        build_manifest("beach", root)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +92,14 @@ def test_a_broken_clip_is_named(tmp_path: Path) -> None:
     manifest = build_manifest("sky", root)
     with pytest.raises(BenchError, match=r"v1_1/frame_8\.jpg cannot be decoded"):
         pack(manifest.clips, root, 32, tmp_path)
+
+
+def test_a_clip_that_changed_since_it_was_indexed_is_not_packed(tmp_path: Path) -> None:
+    root = make_sky(tmp_path / "sky", train=2, test=1)
+    manifest = build_manifest("sky", root)
+    frame = root / "sky_train/v1/v1_1/frame_8.jpg"
+    frame.write_bytes((root / "sky_train/v1/v1_1/frame_9.jpg").read_bytes())
+    with pytest.raises(BenchError, match=r"v1__v1_1__000 has changed since it was indexed \(.*v1_1\)"):
+        pack(manifest.clips, root, 32, tmp_path)
+    unknown = [replace(clip, sha256="") for clip in manifest.clips]
+    assert len(pack(unknown, root, 32, tmp_path)) == 3

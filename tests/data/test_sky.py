@@ -7,6 +7,7 @@ import pytest
 
 from bench.data.clips import build_manifest
 from bench.data.sky import index, source_video
+from bench.errors import BenchError
 from tests.small import moving_clip, write_frames
 
 
@@ -59,3 +60,27 @@ def test_a_gap_in_the_numbering_is_remarked(tmp_path: Path, sky: Path) -> None:
     shutil.copytree(sky / "sky_test", tmp_path / "sky_test")
     (tmp_path / "sky_test/v100/v100_1/frame_5.jpg").rename(tmp_path / "sky_test/v100/v100_1/frame_99.jpg")
     assert any("frame_6.jpg follows frame_4.jpg" in remark for remark in index(tmp_path, ("test",)).remarks)
+
+
+def test_numbers_of_a_flat_copy_tell_videos_apart_where_both_splits_have_the_name(tmp_path: Path) -> None:
+    for number, name in enumerate(("sky_train/video_0", "sky_train/a_1", "sky_train/a_2", "sky_test/video_10")):
+        write_frames(tmp_path / name, moving_clip(number))
+    manifest = build_manifest("sky", tmp_path)
+    assert {clip.id: clip.video for clip in manifest.clips} == {
+        "video_0__000": "video_0",
+        "a_1__000": "a",
+        "a_2__000": "a",
+        "video_10__000": "video_10",
+    }
+    assert build_manifest("sky", tmp_path, ("test",)).hashes["test"] == manifest.hashes["test"]
+
+
+def test_a_folder_of_one_name_in_both_splits_of_a_flat_copy_is_a_leak(tmp_path: Path) -> None:
+    for number, split in enumerate(("train", "test")):
+        write_frames(tmp_path / f"sky_{split}" / "a_1", moving_clip(number))
+    with pytest.raises(BenchError, match="a_1 is in train and in test"):
+        build_manifest("sky", tmp_path)
+
+
+def test_a_name_that_is_only_a_number_stays(tmp_path: Path) -> None:
+    assert source_video(tmp_path / "_1", tmp_path) == "_1"

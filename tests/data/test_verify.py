@@ -3,7 +3,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from bench.data.verify import verify
 from bench.errors import BenchError
@@ -55,3 +57,37 @@ def test_half_a_dataset_is_an_error_and_the_rest_is_still_looked_at(tmp_path: Pa
 def test_a_missing_root_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="does not exist"):
         verify("sky", tmp_path / "nowhere")
+
+
+def test_every_broken_file_of_a_split_is_named_and_the_rest_is_decoded(tmp_path: Path) -> None:
+    root = make_beach(tmp_path)
+    shore = root / "frames-stable-many/shore"
+    (shore / "0000_0.jpg").unlink()
+    (shore / "0001_0.jpg").write_bytes(b"no image")
+    Image.fromarray(np.zeros((65, 64, 3), np.uint8)).save(shore / "0002_0.jpg")
+    truncate(shore / "0003_0.jpg")
+    found = verify("beach", root)
+    errors = texts(found, "error")
+    for told in ("0000_0.jpg is named", "0001_0.jpg cannot be read", "0002_0.jpg is 64×65", "0003_0.jpg cannot be dec"):
+        assert told in errors
+    assert len([f for f in found.findings if f.kind == "error"]) == 4
+
+
+def test_a_leak_does_not_hide_a_broken_file(tmp_path: Path) -> None:
+    root = make_sky(tmp_path, train=2, test=1)
+    write_frames(root / "sky_test/v0/v0_9", moving_clip(9))
+    truncate(root / "sky_test/v0/v0_9/frame_8.jpg")
+    errors = texts(verify("sky", root), "error")
+    assert "v0 is in train and in test" in errors
+    assert "v0_9/frame_8.jpg cannot be decoded" in errors
+
+
+def test_a_plain_folder_needs_no_training_set(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", moving_clip(0))
+    found = verify("folder", tmp_path)
+    assert found.ok
+    assert found.clips == {"train": 0, "val": 0, "test": 1}
+    (tmp_path / "a.npy").unlink()
+    assert "no test clips" in texts(verify("folder", tmp_path), "error")
+    (tmp_path / "train").mkdir()
+    assert "no train clips" in texts(verify("folder", tmp_path), "error")

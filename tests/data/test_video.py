@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.data.video import natural, read_image, read_video, resize, strip_frames
+from bench.data.video import image_size, natural, read_image, read_video, resize, strip_frames
 from bench.errors import BenchError
 from tests.small import moving_clip, truncate, write_frames
 
@@ -51,19 +52,87 @@ def test_animations_are_read_with_all_frames(tmp_path: Path, clip: np.ndarray, e
     assert np.abs(read.astype(int) - clip).mean() <= tolerance
 
 
-def test_mp4_is_read_with_all_frames(tmp_path: Path, clip: np.ndarray) -> None:
+def write_container(path: Path, clip: np.ndarray, uneven: bool = False) -> None:
+    """Write a video file as FFmpeg does; its index comes first, so that a cut file can still be opened."""
     import av
 
-    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+    options = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.width = stream.height = 64
         stream.bit_rate = 4_000_000
-        for frame in clip:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        if uneven:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        for number, image in enumerate(clip):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            if uneven:
+                frame.pts, frame.time_base = number * 90 + number % 3 * 40, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    read = read_video(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("uneven", [False, True])
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "mov", "avi"])
+def test_video_files_are_read_with_all_frames(tmp_path: Path, clip: np.ndarray, ending: str, uneven: bool) -> None:
+    write_container(tmp_path / f"a.{ending}", clip, uneven)
+    read = read_video(tmp_path / f"a.{ending}")
     assert read.shape == clip.shape
     assert np.abs(read.astype(int) - clip).mean() < 12
+
+
+@pytest.mark.parametrize("share", [0.6, 0.8, 0.95])
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "avi"])
+def test_a_video_file_that_is_cut_short_is_named(tmp_path: Path, clip: np.ndarray, ending: str, share: float) -> None:
+    write_container(tmp_path / f"a.{ending}", clip)
+    truncate(tmp_path / f"a.{ending}", share)
+    with pytest.raises(BenchError, match=rf"a\.{ending} (is damaged at frame|has \d+ of its 3\d frames|cannot be dec)"):
+        read_video(tmp_path / f"a.{ending}")
+
+
+def test_a_damaged_video_file_is_named(tmp_path: Path, clip: np.ndarray) -> None:
+    write_container(tmp_path / "a.mkv", clip)
+    content = bytearray((tmp_path / "a.mkv").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200] = np.random.default_rng(0).bytes(200)
+    (tmp_path / "a.mkv").write_bytes(content)
+    with pytest.raises(BenchError, match=r"a\.mkv"):
+        read_video(tmp_path / "a.mkv")
+
+
+def test_16_bit_grey_is_scaled_to_8_bits(tmp_path: Path) -> None:
+    grey = np.array([[0, 128, 129], [257, 32896, 65535]], np.uint16)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    read = read_image(tmp_path / "a.png")
+    assert read.dtype == np.uint8
+    assert read.shape == (2, 3, 3)
+    assert read[..., 0].tolist() == [[0, 0, 1], [1, 128, 255]]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_images_of_an_unknown_range_are_refused(tmp_path: Path, kind: type) -> None:
+    Image.fromarray(np.zeros((4, 4), kind)).save(tmp_path / "a.tiff")
+    with pytest.raises(BenchError, match=r"a\.tiff has [IF] pixels of unknown range"):
+        read_image(tmp_path / "a.tiff")
+
+
+def test_a_picture_that_is_far_too_large_is_named(
+    tmp_path: Path, clip: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(clip[0]).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    for read in (read_image, image_size):
+        with pytest.raises(BenchError, match=r"a\.png cannot be"):
+            read(tmp_path / "a.png")
+
+
+def test_several_arrays_in_one_file_are_refused(tmp_path: Path, clip: np.ndarray) -> None:
+    np.savez(tmp_path / "a.npz", clip)
+    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    with pytest.raises(BenchError, match=r"a\.npy is an archive of arrays"):
+        read_video(tmp_path / "a.npy")
+    truncate(tmp_path / "a.npy")
+    with pytest.raises(BenchError, match=r"a\.npy cannot be read"):
+        read_video(tmp_path / "a.npy")
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.gif", "a.mp4", "a.npy", "a.txt", "empty"])
