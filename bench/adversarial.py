@@ -8,7 +8,6 @@ finite where `log(sigmoid(x))` of a confident discriminator underflows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -43,8 +42,17 @@ def generator_loss(fake_logits: Tensor) -> Tensor:
 
 
 def adam(learning_rate: float, betas: tuple[float, float]) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
-    """Return a `Player.optimizer`: it turns parameters into an Adam with these settings."""
-    return partial(torch.optim.Adam, lr=learning_rate, betas=(float(betas[0]), float(betas[1])))
+    """Return a `Player.optimizer`: it turns parameters into an Adam with these settings.
+
+    Fused where PyTorch has it: one pass over the weights instead of a dozen, the same update.
+    """
+
+    def make(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        parameters = list(parameters)
+        fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
+        return torch.optim.Adam(parameters, learning_rate, (float(betas[0]), float(betas[1])), fused=fused)
+
+    return make
 
 
 def initialise(network: nn.Module, std: float = 0.02, norm_std: float = 0.02) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
+import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,16 +21,16 @@ SYNTHETIC = "synthetic"
 ALWAYS = "copy"
 
 #: What a size of experiment means. `resolution` and `options` may be given by dataset and by model.
-#: MD-GAN's and VGAN's widths, rates and losses under "paper" are the papers' (PAPER.md; they are the models' own
+#: MD-GAN's and VGAN's widths, rates and losses under "paper" are the papers' (they are the models' own
 #: defaults); batch size and number of steps were not published and are ours.
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {
         "resolution": {"sky": 64, "beach": 64, "": 64},
-        "steps": 60,
+        "steps": 150,
         "batch": 4,
         "options": {"mdgan": {"width": 8}, "vgan": {"width": 16}, "rnngan": {"width": 16}},
-        "validate_every": 20,
-        "checkpoint_every": 20,
+        "validate_every": 50,
+        "checkpoint_every": 50,
         "log_every": 1,
     },
     "small": {
@@ -68,6 +70,9 @@ class RunConfig:
         seeds: one training each.
         steps: training steps of each stage.
         batch: clips in a training step, over all processes.
+        accumulate: work through a process's share of the batch in so many parts, where it does not fit into memory
+            whole; batch norms and Gram matrices then see a part at a time.
+        compile: let `torch.compile` have the networks.
         options: constructor options by model ({"mdgan": {"width": 16}}).
         flip: mirror training clips at random from left to right (never in time).
         validate_every, checkpoint_every, log_every: in steps.
@@ -95,6 +100,8 @@ class RunConfig:
     select: str = "last"
     device: str = "auto"
     precision: str = "auto"
+    accumulate: int = 1
+    compile: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -111,6 +118,61 @@ CHOICES = {
 KEYS = tuple(f.name for f in dataclasses.fields(RunConfig))
 
 
+def _whole(least: int) -> Callable[[Any], bool]:
+    # True and False are ints to Python, but `batch=true` is a slip.
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _list_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list | tuple) and all(map(fits, value))
+
+
+def _word(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _tables(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(table, Mapping) for table in value.values())
+
+
+def _different(value: Any) -> bool:
+    return _list_of(_whole(0))(value) and 0 < len(value) == len(set(value))
+
+
+def _true_or_false(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _one_of(allowed: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
+    return lambda value: isinstance(value, str) and value in allowed, f"one of {', '.join(allowed)}"
+
+
+_ABOVE_0 = (_whole(1), "a whole number above 0")
+_SWITCH = (_true_or_false, "true or false")
+_NAMES = (_list_of(_word), "a list of names")
+#: What every key has to be, and how that is said. Everything after this check may rely on it.
+EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "models": _NAMES,
+    "preset": (_word, "a name"),
+    "resolution": _ABOVE_0,
+    "steps": (_whole(0), "a whole number, 0 or above"),
+    "batch": _ABOVE_0,
+    "validate_every": _ABOVE_0,
+    "checkpoint_every": _ABOVE_0,
+    "log_every": _ABOVE_0,
+    "dataset": (_word, "a name"),
+    "data_root": (_word, "a folder or 'synthetic'"),
+    "metrics": _NAMES,
+    "clips": (lambda value: value is None or _whole(1)(value), "a whole number above 0"),
+    "seeds": (_different, "a list of one or more different whole numbers, 0 or above, as in [0, 1]"),
+    "options": (_tables, "a table for each model, as in options.mdgan.width=16"),
+    "flip": _SWITCH,
+    "accumulate": _ABOVE_0,
+    "compile": _SWITCH,
+    **{key: _one_of(allowed) for key, allowed in CHOICES.items()},
+}
+
+
 def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig:
     """Check what was given and fill in the rest from the preset.
 
@@ -122,10 +184,7 @@ def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig
         BenchError: an unknown key, model, dataset, metric, preset or model option (with the nearest name), or a value
             out of range.
     """
-    for key in given:
-        if key not in KEYS:
-            raise BenchError(f"There is no configuration key '{key}'.{did_you_mean(key, KEYS)}")
-    values = dict(given)
+    values = check_values(given)
     preset_name = check_preset(values["preset"])
     preset = PRESETS[preset_name]
     models = tuple(dict.fromkeys(MODELS.check(name) for name in values["models"]))
@@ -135,6 +194,8 @@ def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig
     values.setdefault("resolution", sizes.get(dataset, sizes[""]))
     values["metrics"] = tuple(dict.fromkeys(METRICS.check(m) for m in values.get("metrics") or METRICS))
     values["seeds"] = tuple(values.get("seeds", (0,)))
+    if not values["models"]:
+        raise BenchError(f"No model is named. Known: {', '.join(sorted(MODELS))}.")
     for key in ("steps", "batch", "validate_every", "checkpoint_every", "log_every"):
         values.setdefault(key, preset[key])
     options = values.get("options", {})
@@ -144,8 +205,25 @@ def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig
     values["options"] = {
         name: {**preset["options"].get(name, {}), **options.get(name, {})} for name in values["models"]
     }
-    _check_values(values)
     return RunConfig(**values)
+
+
+def check_values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check each value by itself, and split the lists of names that were given as one text with commas.
+
+    Raises:
+        BenchError: an unknown key, or a value that is not what `EXPECTED` says.
+    """
+    values = dict(given)
+    for key, value in given.items():
+        if key not in KEYS:
+            raise BenchError(f"There is no configuration key '{key}'.{did_you_mean(key, KEYS)}")
+        if key in ("models", "metrics") and isinstance(value, str):
+            values[key] = [word.strip() for word in value.split(",") if word.strip()]
+        fits, expected = EXPECTED[key]
+        if not fits(values[key]):
+            raise BenchError(f"{key} is {value!r}: expected {expected}.")
+    return values
 
 
 def check_preset(name: str) -> str:
@@ -153,23 +231,6 @@ def check_preset(name: str) -> str:
     if name not in PRESETS:
         raise BenchError(f"There is no preset '{name}'.{did_you_mean(name, PRESETS)}")
     return name
-
-
-def _check_values(values: Mapping[str, Any]) -> None:
-    for key, allowed in CHOICES.items():
-        if key in values and values[key] not in allowed:
-            raise BenchError(f"{key} is '{values[key]}': expected one of {', '.join(allowed)}.")
-    for key in ("resolution", "batch", "validate_every", "checkpoint_every", "log_every"):
-        if not isinstance(values[key], int) or values[key] < 1:
-            raise BenchError(f"{key} is {values[key]!r}: expected a whole number above 0.")
-    if not isinstance(values["steps"], int) or values["steps"] < 0:
-        raise BenchError(f"steps is {values['steps']!r}: expected a whole number, 0 or above.")
-    if values.get("clips") is not None and values["clips"] < 1:
-        raise BenchError(f"clips is {values['clips']}: expected a whole number above 0.")
-    if not values["models"]:
-        raise BenchError(f"No model is named. Known: {', '.join(sorted(MODELS))}.")
-    if not values["seeds"] or len(set(values["seeds"])) != len(values["seeds"]):
-        raise BenchError(f"seeds is {list(values['seeds'])}: expected one or more different whole numbers.")
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -180,6 +241,8 @@ def read_config(path: Path) -> dict[str, Any]:
         raise BenchError(f"There is no configuration file {path}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"The configuration file {path} is not valid TOML ({error}).") from error
+    except OSError as error:  # a folder, or a file of somebody else's
+        raise BenchError(f"The configuration file {path} cannot be read: {error.strerror}.") from error
 
 
 def parse_setting(text: str) -> tuple[list[str], Any]:
@@ -196,11 +259,18 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
 
 def apply_settings(values: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
     """Lay `key=value` settings over configuration values; a dotted key goes into nested tables."""
-    result: dict[str, Any] = json.loads(json.dumps(values))
+    result = copy.deepcopy(values)
     for text in settings:
         (*tables, last), value = parse_setting(text)
         target = result
         for name in tables:
             target = target.setdefault(name, {})
+            if not isinstance(target, dict):
+                raise BenchError(f"'{text}' cannot be set: {name} is {target!r} and no table of options.")
         target[last] = value
     return result
+
+
+def is_offline() -> bool:
+    """Whether the environment's `BENCH_OFFLINE` forbids connections: set, and neither empty nor 0, false, no or off."""
+    return os.environ.get("BENCH_OFFLINE", "").strip().lower() not in ("", "0", "false", "no", "off")

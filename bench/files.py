@@ -14,16 +14,22 @@ from typing import Any
 
 from bench.errors import BenchError
 
+#: How the names of unfinished files begin; a killed process may leave some.
+PART = ".part-"
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well it takes the place of `path`, else it is removed.
 
-    Raises `BenchError` when the disk is full: nothing that lay at `path` before is lost.
+    Raises `BenchError` when the disk is full or `path` cannot be written: nothing that lay there before is lost.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=PART, suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise disk_error(error, path) from error
     os.close(handle)
     part = Path(name)
     try:
@@ -39,15 +45,38 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def disk_error(error: OSError, path: str | Path) -> BenchError | OSError:
-    """Turn "no space left" and "permission denied" into a sentence; give any other `OSError` back as it is."""
+    """Turn what a person can act on into a sentence; give any other `OSError` back as it is.
+
+    That is: no space left, permission denied, a file where a folder is due and a folder where a file is due.
+    """
+    # os.path throughout, as Path's own questions raise where a folder above may not be entered.
+    # The system often knows the place better than the caller, who may only know the folder of it all.
+    told = (error.filename2, error.filename, path)
+    places = [Path(os.fsdecode(name)) for name in told if isinstance(name, str | bytes | Path)]
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return BenchError(
             f"The disk is full: {path} could not be written. Free some space and give the same command again; "
             "what was finished before is kept."
         )
     if error.errno in (errno.EACCES, errno.EROFS):
+        if cached := next(filter(_in_cache, reversed(places)), None):
+            return BenchError(f"No permission to write {cached}: point BENCH_CACHE_DIR to another folder.")
+        if hidden := next((p for p in places if os.path.isfile(p) and not os.access(p, os.R_OK)), None):
+            return BenchError(f"No permission to read {hidden}: change its mode, or ask its owner to.")
         return BenchError(f"No permission to write {path}: choose another folder with --out.")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        for place in places:
+            if file := next((p for p in (place, *place.parents) if os.path.isfile(p)), None):
+                return BenchError(f"{file} is a file where a folder is due: choose another folder, or move it away.")
+    if error.errno == errno.EISDIR and (folder := next(filter(os.path.isdir, places), None)):
+        return BenchError(f"{folder} is a folder where a file is due: choose another file name, or move it away.")
     return error
+
+
+def _in_cache(path: Path) -> bool:
+    from bench.data.pack import cache_dir
+
+    return path.absolute().is_relative_to(cache_dir().absolute())
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -69,6 +98,10 @@ def read_json(path: str | Path) -> Any:
         raise BenchError(f"There is no {path}.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"{path} is not valid JSON ({error}).") from error
+    except NotADirectoryError as error:
+        raise BenchError(f"There is no {path}.") from error
+    except OSError as error:
+        raise BenchError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def sha256(path: str | Path) -> str:

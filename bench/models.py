@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import cast
 
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from bench.data.clips import FRAMES
 from bench.errors import BenchError, did_you_mean
@@ -77,6 +79,22 @@ def estimating_statistics(network: nn.Module) -> Iterator[None]:
     finally:
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """Work the batch norms of a network in evaluation mode into the convolutions before them, in place.
+
+    The same function of its input (to float32 rounding) in fewer passes over memory. Only within `nn.Sequential`, where
+    what follows what is known; norms that use the statistics of their input stay.
+    """
+    for chain in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
+        for number, (layer, norm) in enumerate(pairwise(list(chain)), start=1):
+            if not isinstance(layer, nn.modules.conv._ConvNd) or not isinstance(norm, nn.modules.batchnorm._BatchNorm):
+                continue
+            if norm.running_mean is not None and not norm.training:
+                chain[number - 1] = fuse_conv_bn_eval(layer, norm, transpose=layer.transposed)
+                chain[number] = nn.Identity()
+    return network
 
 
 @contextmanager

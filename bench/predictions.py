@@ -17,7 +17,7 @@ from PIL import Image
 
 from bench.data.video import IMAGES, VIDEOS, Frames, images_in, read_video
 from bench.errors import BenchError
-from bench.files import atomic_path, disk_error, read_json, sha256, write_json
+from bench.files import PART, atomic_path, disk_error, read_json, sha256, write_json
 
 MANIFEST = "manifest.json"
 #: The row under which a run folder keeps the real test clips, for figures, reports and studies.
@@ -36,9 +36,8 @@ class Predictions:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise BenchError(f"There is no prediction folder {self.folder}.")
-        path = self.folder / MANIFEST
-        self.manifest: dict[str, Any] = read_json(path) if path.exists() else {}
-        if self.manifest and not self.manifest["complete"]:
+        self.manifest = own_manifest(self.folder)
+        if self.manifest and not self.manifest.get("complete"):
             raise BenchError(
                 f"The predictions in {self.folder} are not finished: give the command that made them again."
             )
@@ -93,6 +92,14 @@ class Predictions:
         return read_video(self._files[id])
 
 
+def own_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest that a writer left in a folder; empty where there is none, or one that is not ours."""
+    path = folder / MANIFEST
+    found = read_json(path) if path.is_file() else None
+    # Others keep a manifest.json beside their videos too, of their own kind.
+    return found if isinstance(found, dict) and {"format", "clips", "made_by"} <= found.keys() else {}
+
+
 class PredictionWriter:
     """Writes a folder of predictions, clip by clip, and goes on where a killed one stopped.
 
@@ -105,19 +112,18 @@ class PredictionWriter:
     def __init__(self, folder: str | Path, made_by: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
         self.made_by = dict(made_by)
-        path = self.folder / MANIFEST
-        if path.exists():
-            if (kept := read_json(path)["made_by"]) != self.made_by:
+        if manifest := own_manifest(self.folder):
+            if (kept := manifest["made_by"]) != self.made_by:
                 differing = ", ".join(sorted(k for k in kept | self.made_by if kept.get(k) != self.made_by.get(k)))
                 raise BenchError(
                     f"{self.folder} holds predictions made with other settings (differing: {differing}): "
                     "choose another folder or remove it."
                 )
-        elif self.folder.is_dir() and any(self.folder.iterdir()):
-            raise BenchError(f"{self.folder} is not empty and has no {MANIFEST}: choose another folder.")
+        elif self.folder.is_dir() and any(not p.name.startswith(PART) for p in self.folder.iterdir()):
+            raise BenchError(f"{self.folder} is not empty and has no {MANIFEST} of ours: choose another folder.")
         else:
-            write_json(path, {"format": 1, "complete": False, "made_by": self.made_by, "clips": {}})
-        for left in self.folder.glob(".part-*"):  # of a killed process
+            write_json(self.folder / MANIFEST, {"format": 1, "complete": False, "made_by": self.made_by, "clips": {}})
+        for left in self.folder.glob(f"{PART}*"):  # of a killed process
             left.unlink()
 
     def has(self, id: str) -> bool:
@@ -129,7 +135,19 @@ class PredictionWriter:
         write_strip(self.folder / f"{id}.png", frames)
 
     def close(self) -> None:
-        """Write the manifest: only now is the folder complete."""
+        """Write the manifest: only now is the folder complete.
+
+        A manifest that was complete before stays as it is, and its files have to be those it names: writing it anew
+        would vouch for a file that somebody has changed since.
+        """
+        if (known := own_manifest(self.folder)).get("complete"):
+            for entry in known["clips"].values():
+                path = self.folder / entry["file"]
+                if not path.is_file() or sha256(path) != entry["sha256"]:
+                    raise BenchError(
+                        f"{path} has changed since its manifest was written: remove the folder to generate it again."
+                    )
+            return
         files = sorted(self.folder.glob("*.png"))
         clips = {p.stem: {"file": p.name, "sha256": sha256(p)} for p in files}
         manifest = {"format": 1, "complete": True, "made_by": self.made_by, "clips": clips}

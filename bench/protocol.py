@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from bench.data.clips import FRAMES
+from bench.errors import BenchError
 from bench.files import read_json, write_json
 
 #: Raised whenever the meaning of a number changes in a way that no metric's own version says.
@@ -25,7 +27,8 @@ class Protocol:
         clips: how many clips are scored.
         manifest: hash of their ids and contents.
         partial: whether clips without a prediction were left out (`--allow-partial`).
-        metrics: version of each metric's definition, with the weights' hash where it has weights.
+        metrics: version of each metric's definition, with the weights' name and hash where it has weights.
+        length: frames of a clip.
     """
 
     dataset: str
@@ -35,14 +38,20 @@ class Protocol:
     manifest: str
     partial: bool
     metrics: Mapping[str, str] = field(default_factory=dict)
+    length: int = FRAMES
 
     @property
     def id(self) -> str:
         """For example `v1/sky/64px/all32/10clips/1a2b3c4d`, with `/partial` where clips are missing."""
-        frames = FRAMES if self.frames == "all" else FRAMES - 1
+        frames = self.length - (self.frames == "future")
         parts = [f"v{DEFINITION}", self.dataset, f"{self.resolution}px", f"{self.frames}{frames}"]
         parts += [f"{self.clips}clips", self.manifest[:8], *(["partial"] if self.partial else [])]
         return "/".join(parts)
+
+    def id_of(self, metric: str) -> str:
+        """The id of one metric's numbers: with the weights' hash where the metric has weights."""
+        found = re.search(r"sha256:([0-9a-f]{8})", self.metrics.get(metric, ""))
+        return f"{self.id}/{metric}:{found[1]}" if found else self.id
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON, with the id."""
@@ -54,6 +63,15 @@ class Protocol:
 
     @staticmethod
     def load(path: Path) -> Protocol:
-        """Read what `save` wrote."""
+        """Read what `save` wrote; a `BenchError` that names the file where it is something else."""
         content = read_json(path)
-        return Protocol(**{key: value for key, value in content.items() if key != "id"})
+        if not isinstance(content, dict):
+            raise BenchError(f"{path} is no protocol: score again.")
+        content.pop("id", None)
+        known = fields(Protocol)
+        due = {f.name for f in known if f.default is MISSING and f.default_factory is MISSING}
+        wrong = [f"{key} is missing" for key in sorted(due - content.keys())]
+        wrong += [f"{key} is unknown" for key in sorted(content.keys() - {f.name for f in known})]
+        if wrong:
+            raise BenchError(f"{path} is no protocol of this version ({', '.join(wrong)}): score again.")
+        return Protocol(**content)

@@ -24,12 +24,15 @@ def package_version(name: str) -> str | None:
 
 def git_commit() -> str | None:
     """Commit of the source tree this code runs from, with `-dirty` where files were changed; None outside of one."""
+    here = Path(__file__).resolve()
 
     def git(*arguments: str) -> str:
-        here = Path(__file__).resolve().parent
-        return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(["git", *arguments], cwd=here.parent, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
 
     try:
+        # Installed into an environment inside somebody's own repository, this code is not what that commit holds.
+        git("ls-files", "--error-unmatch", "--", here.name)
         return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--", ":/*.py") else "")
     except (OSError, subprocess.CalledProcessError):
         return None

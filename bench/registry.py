@@ -78,6 +78,13 @@ MODELS = Registry(
     },
 )
 
+#: Models as one would write them first, which `bench speed train` measures ours against; a model that has none here is
+#: measured against itself in a plain loop.
+PLAIN = Registry("plain model", {"mdgan": "mdgan.plain:PlainMDGAN"})
+
+#: Models made of their authors' checkpoint files: constructed with `resolution`, `stage1`, `stage2`, `batch_norm`.
+PUBLISHED = Registry("published model", {"mdgan": "mdgan.published:PublishedMDGAN"})
+
 DATASETS = Registry(
     "dataset",
     {
@@ -95,5 +102,8 @@ METRICS = Registry(
         "psnr_frame": "bench.metrics.psnr:PSNRFrame",
         "ssim": "bench.metrics.ssim:SSIM",
         "motion": "bench.metrics.motion:Motion",
+        "lpips": "bench.metrics.lpips:LPIPS",
+        "fid": "bench.metrics.fid:FID",
+        "fvd": "bench.metrics.fvd:FVD",
     },
 )

@@ -8,24 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from bench.config import RunConfig
-from bench.data.clips import Manifest, build_manifest
+from bench.data.clips import Manifest, build_manifest, sample
 from bench.data.embedded import dataset_title, find_data
 from bench.data.pack import Pack, pack
+from bench.data.video import resize
+from bench.engine import make_fabric
 from bench.errors import BenchError
 from bench.files import disk_error, read_json, write_json
 from bench.generate import generate_rows, store_real
 from bench.models import build, native_resolution, result_rows
+from bench.pairing import Source
 from bench.predictions import REAL, Predictions
 from bench.provenance import provenance
 from bench.report.tables import Table
-from bench.score import Source, score
-from bench.train import make_fabric, train
+from bench.score import score
+from bench.sets import share_features
+from bench.train import train
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -44,7 +50,7 @@ class RunFolder:
         if self._file.exists():
             self.content: dict[str, Any] = read_json(self._file)
             self._check_settings()
-        elif path.is_dir() and any(p.name != "run.lock" for p in path.iterdir()):
+        elif path.is_dir() and any(p.name != "run.lock" and not p.name.startswith(".part-") for p in path.iterdir()):
             raise BenchError(f"{path} is not empty and is no run folder: choose another with --out.")
         else:
             self.content = {"format": FORMAT, "config": config.to_dict(), "steps": dict.fromkeys(STEPS, "due")}
@@ -90,8 +96,10 @@ class RunFolder:
         return self.path / "checkpoints" / f"{name}-{seed}"
 
 
-def run(config: RunConfig, out: Path) -> Table:
+def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False) -> Table:
     """Train, generate, score and report; returns the table.
+
+    With `offline` no missing weights are fetched, with `ci` the tables print intervals.
 
     Raises:
         BenchError: anything a person can act on; what was finished before stays and is not done again.
@@ -102,7 +110,7 @@ def run(config: RunConfig, out: Path) -> Table:
     try:
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(out / "run.lock", timeout=0) if fabric.is_global_zero else _nothing():
-            return _run(config, out, fabric)
+            return _run(config, out, fabric, offline, ci)
     except Timeout as error:
         raise BenchError(
             f"{out} is in use by another `bench run`: wait for it, or choose another with --out."
@@ -116,13 +124,16 @@ def _nothing() -> Iterator[None]:
     yield
 
 
-def _run(config: RunConfig, out: Path, fabric: Fabric) -> Table:
+def _run(config: RunConfig, out: Path, fabric: Fabric, offline: bool, ci: bool) -> Table:
     from bench.report.make import report, stored_table  # here and not above: matplotlib is slow to import
 
     first = fabric.is_global_zero
     if first:
         folder = RunFolder(out, config)
-        folder.update(provenance=provenance(fabric.device.type))
+        for left in out.rglob(".part-*"):  # of a killed process: this one holds the lock
+            left.unlink()
+        if "provenance" not in folder.content:  # what a finished run was made with does not change when it is looked at
+            folder.update(provenance=provenance(fabric.device.type))
         with folder.step("data"):
             manifest = read_data(config, out)
     fabric.barrier()
@@ -132,15 +143,17 @@ def _run(config: RunConfig, out: Path, fabric: Fabric) -> Table:
         finished = {
             (n, s): train_one(config, n, s, manifest, folder, fabric) for s in config.seeds for n in config.models
         }
-    if not first:
-        fabric.barrier()
-        return stored_table(out)
-    with folder.step("generate"):
+    with folder.step("generate") if first else _nothing():
         sources = [
             source
             for (name, seed), checkpoint in finished.items()
-            for source in generate_one(config, name, seed, checkpoint, manifest, folder, fabric.device.type)
+            for source in generate_one(config, name, seed, checkpoint, manifest, folder, fabric)
         ]
+    if fabric.world_size > 1:
+        share_scoring(config, sources, manifest, folder, fabric)
+    if not first:
+        fabric.barrier()
+        return stored_table(out)
     with folder.step("score"):
         scores = score(
             sources,
@@ -149,14 +162,25 @@ def _run(config: RunConfig, out: Path, fabric: Fabric) -> Table:
             resolution=config.resolution,
             metrics=config.metrics,
             frames=config.frames,
-            count=config.clips,
             dataset=dataset_title(config.dataset, config.data_root),
+            offline=offline,
         )
         folder.update(protocol=scores.protocol.to_dict())
     with folder.step("report"):
-        table = report(out)
+        table = report(out, ci)
     fabric.barrier()
     return table
+
+
+def share_scoring(
+    config: RunConfig, sources: list[Source], manifest: Manifest, folder: RunFolder, fabric: Fabric
+) -> None:
+    """Extract the features of set metrics on all processes; the first one scores with them."""
+    ids = [clip.id for clip in manifest.split("test")]
+    rows = [source.predictions for source in sources] + [Predictions(folder.path / "predictions" / REAL)]
+    readers = [partial(lambda row, id: resize(row.read(id), config.resolution), row) for row in rows]
+    share_features(config.metrics, readers, ids, config.frames, fabric.global_rank, fabric.world_size)
+    fabric.barrier()
 
 
 def read_data(config: RunConfig, out: Path) -> Manifest:
@@ -164,7 +188,10 @@ def read_data(config: RunConfig, out: Path) -> Manifest:
     path = out / "clips.jsonl"
     root = find_data(config.dataset, config.data_root, config.resolution)
     if not path.exists():
-        build_manifest(config.dataset, root).save(path)
+        manifest = build_manifest(config.dataset, root)
+        test = {clip.id for clip in sample(manifest.split("test"), config.clips)}
+        kept = tuple(clip for clip in manifest.clips if clip.split != "test" or clip.id in test)
+        replace(manifest, clips=kept).save(path)
     manifest = Manifest.load(path)
     made_by = {"dataset": dataset_title(config.dataset, config.data_root), "clips": manifest.hashes["test"]}
     store_real(manifest.split("test"), manifest.root, config.resolution, out / "predictions" / REAL, made_by)
@@ -174,7 +201,7 @@ def read_data(config: RunConfig, out: Path) -> Manifest:
 def train_one(config: RunConfig, name: str, seed: int, manifest: Manifest, folder: RunFolder, fabric: Fabric) -> Path:
     """Train one model with one seed; a model without stages is only written down."""
     final = folder.checkpoint(name, seed) / "model.pt"
-    if final.exists():
+    if fabric.broadcast(final.exists()):
         return final
     size = native_resolution(name, config.resolution)
     return train(config, name, seed, *open_packs(manifest, size), final.parent, fabric)
@@ -190,9 +217,10 @@ def open_packs(manifest: Manifest, resolution: int) -> tuple[Pack, Pack | None]:
 
 
 def generate_one(
-    config: RunConfig, name: str, seed: int, checkpoint: Path, manifest: Manifest, folder: RunFolder, device: str
+    config: RunConfig, name: str, seed: int, checkpoint: Path, manifest: Manifest, folder: RunFolder, fabric: Fabric
 ) -> list[Source]:
     """Generate the rows of one trained model and open them for scoring."""
     rows = {row: folder.predictions(row, seed) for row in result_rows(name)}
-    generate_rows(checkpoint, rows, manifest, device, name, config.resolution)
+    parts = folder.path / "parts" / name if seed == config.seeds[0] else None
+    generate_rows(checkpoint, rows, manifest, str(fabric.device), name, config.resolution, fabric, parts)
     return [Source(row, Predictions(path), seed) for row, path in rows.items()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,16 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.files import atomic_path, read_json, write_json
-from bench.metrics.base import ClipMetric, Column, Metric, Unavailable
+from bench.metrics.base import ClipMetric, Column, Metric, Unavailable, best_first
 from bench.protocol import Protocol
-from bench.statistics import bootstrap_interval
+from bench.statistics import bootstrap_interval, holm, over_seeds, paired_difference
 
 #: Per-frame values by column name, float64 `[T]` each.
 Columns = dict[str, Column]
 
 PER_FRAME = ("row", "seed", "clip", "video", "frame", "metric", "value")
 PER_CLIP = ("row", "seed", "clip", "video", "metric", "value")
-#: Of the bootstrap; a fixed number, so that an interval is a function of the scores.
-BOOTSTRAP_SEED = 0
+DIFFERENCES = ("metric", "best", "row", "difference", "ci_low", "ci_high", "p", "p_holm", "clips", "videos")
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,8 @@ class SummaryLine:
         seeds: how many trainings.
         seed_sd: standard deviation over seeds; NaN with one seed.
         protocol: the protocol's id.
+        p_best: p value of "no difference to the best row", Holm-corrected over the metric's rows; NaN for the best
+            row itself and where clips have no values of their own.
     """
 
     dataset: str
@@ -79,6 +80,7 @@ class SummaryLine:
     seeds: int
     seed_sd: float
     protocol: str
+    p_best: float = math.nan
 
 
 def scored_frames(columns: Mapping[str, Column], frames: str) -> Columns:
@@ -104,13 +106,50 @@ def summarise(scored: ScoredClips, metrics: Iterable[ClipMetric], protocol: Prot
             videos = [scored.videos[clip] for clip, keep in zip(scored.ids, finite, strict=True) if keep]
             value = low = high = sd = math.nan
             if videos:
-                value = float(kept.mean(axis=1).mean())
-                interval = bootstrap_interval(kept.mean(axis=0), videos, seed=BOOTSTRAP_SEED)
+                found = over_seeds(kept.mean(axis=1))
+                value, sd = found.mean, found.std
+                interval = bootstrap_interval(kept.mean(axis=0), videos)
                 low, high = interval.low, interval.high
-                sd = float(kept.mean(axis=1).std(ddof=1)) if len(seeds) > 1 else math.nan
             counts = (len(videos), len(scored.ids) - len(videos), len(seeds))
-            lines.append(SummaryLine(protocol.dataset, row, metric.name, value, low, high, *counts, sd, protocol.id))
+            stamp = protocol.id_of(metric.name)
+            lines.append(SummaryLine(protocol.dataset, row, metric.name, value, low, high, *counts, sd, stamp))
     return lines
+
+
+def differences(
+    scored: ScoredClips, metrics: Iterable[ClipMetric], summary: Sequence[SummaryLine], frames: str
+) -> list[tuple[Any, ...]]:
+    """Paired difference of every row to the best one, metric by metric: rows of `scores/differences.csv`.
+
+    Clip by clip over the clips that both rows have a finite value for, seeds averaged; p values are Holm-corrected over
+    the rows of a metric. For a metric that is best at 1 the distances to 1 are compared.
+    """
+    found: list[tuple[Any, ...]] = []
+    for metric in metrics:
+        means = {line.row: line.value for line in summary if line.metric == metric.name and math.isfinite(line.value)}
+        if len(means) < 2:
+            continue
+        best = min(means, key=lambda row: best_first(metric.direction, means[row]))
+        values = clip_values(scored, metric, frames)
+        of_row = {
+            row: np.array([np.mean([values[row, seed, clip] for seed in scored.seeds(row)]) for clip in scored.ids])
+            for row in means
+        }
+        if metric.direction == "one":
+            of_row = {row: np.abs(column - 1) for row, column in of_row.items()}
+        tests = []
+        for row in means:
+            both = np.isfinite(of_row[row]) & np.isfinite(of_row[best])
+            if row == best or not both.any():
+                continue
+            videos = [scored.videos[clip] for clip, keep in zip(scored.ids, both, strict=True) if keep]
+            tests.append((row, paired_difference(of_row[row][both], of_row[best][both], videos), int(both.sum())))
+        corrected = holm([test.p_value for _, test, _ in tests])
+        found += [
+            (metric.name, best, row, t.difference, t.low, t.high, t.p_value, float(p), clips, t.clusters)
+            for (row, t, clips), p in zip(tests, corrected, strict=True)
+        ]
+    return found
 
 
 def write_scores(
@@ -119,15 +158,36 @@ def write_scores(
     metrics: Sequence[Metric],
     protocol: Protocol,
     left_out: Sequence[Unavailable] = (),
+    notes: Sequence[str] = (),
+    of_sets: Sequence[SummaryLine] = (),
 ) -> list[SummaryLine]:
-    """Write `scores/per_frame.csv`, `scores/per_clip.csv`, `scores/protocol.json` and `summary.csv` below `out`."""
+    """Write `summary.csv` and, in `scores/`, the tables per frame and per clip, differences, protocol and notes.
+
+    Args:
+        out: folder.
+        scored: per-frame columns.
+        metrics: that were computed.
+        protocol: what the numbers mean.
+        left_out: metrics that were not, and why.
+        notes: what else has to be read with the numbers.
+        of_sets: lines of the set metrics, appended to the summary.
+
+    Returns:
+        The lines of the summary.
+    """
     of_clips = [metric for metric in metrics if isinstance(metric, ClipMetric)]
     folder = out / "scores"
+    summary = summarise(scored, of_clips, protocol)
+    compared = differences(scored, of_clips, summary, protocol.frames)
+    # Only now, when everything is known: a kill between two of these files is noticed by `read_summary`.
     write_csv(folder / "per_frame.csv", PER_FRAME, _frame_rows(scored))
     write_csv(folder / "per_clip.csv", PER_CLIP, _clip_rows(scored, of_clips, protocol.frames))
+    write_json(folder / "notes.json", {"left_out": [asdict(reason) for reason in left_out], "notes": list(notes)})
+    write_csv(folder / "differences.csv", DIFFERENCES, compared)
     protocol.save(folder / "protocol.json")
-    write_json(folder / "left_out.json", [asdict(reason) for reason in left_out])
-    summary = summarise(scored, of_clips, protocol)
+    p_values = {(metric, row): p for metric, _, row, *_, p, _, _ in compared}
+    summary = [replace(line, p_best=p_values.get((line.metric, line.row), math.nan)) for line in summary]
+    summary += of_sets
     write_csv(
         out / "summary.csv",
         [f.name for f in fields(SummaryLine)],
@@ -167,12 +227,18 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def read_summary(out: Path) -> list[SummaryLine]:
-    """Read the lines of `summary.csv`."""
-    lines = []
-    for row in read_csv(out / "summary.csv"):
-        numbers: dict[str, Any] = {name: float(row[name]) for name in ("value", "ci_low", "ci_high", "seed_sd")}
-        counts: dict[str, Any] = {name: int(row[name]) for name in ("clips", "left_out", "seeds")}
-        lines.append(SummaryLine(**{**row, **numbers, **counts}))
+    """Read the lines of `summary.csv`; one that another version wrote is a `BenchError`."""
+    path = out / "summary.csv"
+    kinds: dict[str, Any] = {"value": float, "ci_low": float, "ci_high": float, "seed_sd": float, "p_best": float}
+    kinds |= {"clips": int, "left_out": int, "seeds": int}
+    names = [f.name for f in fields(SummaryLine)]
+    try:
+        lines = [SummaryLine(**{name: kinds.get(name, str)(row[name]) for name in names}) for row in read_csv(path)]
+    except (KeyError, ValueError) as error:
+        raise BenchError(f"{path} was written by another version, or changed by hand: score again.") from error
+    stamp = Protocol.load(out / "scores" / "protocol.json").id
+    if any(line.protocol.split("/")[: stamp.count("/") + 1] != stamp.split("/") for line in lines):
+        raise BenchError(f"{path} is not of the protocol {stamp} beside it: a scoring was interrupted; score again.")
     return lines
 
 
@@ -180,16 +246,17 @@ def read_scores(out: Path) -> ScoredClips:
     """Read the per-frame table back; frames without a value are NaN."""
     columns: dict[tuple[str, int, str], Columns] = {}
     videos: dict[str, str] = {}
-    cells = read_csv(out / "scores" / "per_frame.csv")
-    length = max((int(cell["frame"]) for cell in cells), default=0)
-    for cell in cells:
-        videos[cell["clip"]] = cell["video"]
-        of_clip = columns.setdefault((cell["row"], int(cell["seed"]), cell["clip"]), {})
-        column = of_clip.setdefault(cell["metric"], np.full(length, math.nan))
-        column[int(cell["frame"]) - 1] = float(cell["value"])
+    length = Protocol.load(out / "scores" / "protocol.json").length
+    with (out / "scores" / "per_frame.csv").open(newline="", encoding="utf-8") as file:  # line by line: it may be large
+        for cell in csv.DictReader(file):
+            videos[cell["clip"]] = cell["video"]
+            of_clip = columns.setdefault((cell["row"], int(cell["seed"]), cell["clip"]), {})
+            column = of_clip.setdefault(cell["metric"], np.full(length, math.nan))
+            column[int(cell["frame"]) - 1] = float(cell["value"])
     return ScoredClips(tuple(videos), videos, columns)
 
 
-def read_left_out(out: Path) -> list[Unavailable]:
-    """Read which metrics a scoring could not compute, and why."""
-    return [Unavailable(**reason) for reason in read_json(out / "scores" / "left_out.json")]
+def read_notes(out: Path) -> tuple[list[Unavailable], list[str]]:
+    """Read which metrics a scoring could not compute, and what else has to be read with its numbers."""
+    content = read_json(out / "scores" / "notes.json")
+    return [Unavailable(**reason) for reason in content["left_out"]], content["notes"]

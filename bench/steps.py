@@ -1,23 +1,19 @@
-"""Single steps of the pipeline on their own, as `bench train`, `generate`, `score` and `data pack` need them."""
+"""Single steps of the pipeline on their own, as `bench train`, `generate` and `data pack` need them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from bench.config import CHOICES, RunConfig
+from bench.config import RunConfig
 from bench.data.clips import build_manifest
-from bench.data.embedded import dataset_title, find_data
+from bench.data.embedded import find_data
 from bench.data.pack import pack
+from bench.engine import make_fabric
 from bench.errors import BenchError
-from bench.generate import generate_rows
+from bench.generate import generate_published, generate_rows
 from bench.models import native_resolution
-from bench.predictions import Predictions
-from bench.registry import METRICS
-from bench.report.tables import Table
 from bench.run import open_packs
-from bench.score import Source, score
-from bench.train import make_fabric, pick_device, train
+from bench.train import train
 
 
 def train_alone(config: RunConfig, out: Path) -> Path:
@@ -34,67 +30,30 @@ def generate_alone(
     checkpoint: Path, name: str | None, dataset: str, data_root: str, resolution: int, out: Path, device: str
 ) -> list[Path]:
     """Generate the rows of a trained model for a dataset's test clips; returns their folders below `out`."""
+    fabric = make_fabric(device)
     manifest = build_manifest(dataset, find_data(dataset, data_root, resolution), ("test",))
-    folders = generate_rows(checkpoint, out, manifest, pick_device(device), name)
+    folders = generate_rows(checkpoint, out, manifest, str(fabric.device), name, fabric=fabric)
     return list(folders.values())
 
 
-def named_folders(texts: Sequence[str]) -> dict[str, Path]:
-    """Read `FOLDER` or `NAME=FOLDER`, each name once; a folder's own name is its last part."""
-    folders: dict[str, Path] = {}
-    for text in texts:
-        name, equals, folder = text.partition("=")
-        path = Path(folder) if equals and not Path(text).exists() else Path(text)
-        name = name if path != Path(text) else path.resolve().name
-        if name in folders:
-            raise BenchError(f"Two prediction folders are called '{name}': give one of them another name, NAME=FOLDER.")
-        folders[name] = path
-    return folders
-
-
-def score_folders(
-    texts: Sequence[str],
-    out: Path,
-    *,
+def generate_from_published(
+    name: str | None,
+    stage1: Path | None,
+    stage2: Path | None,
+    batch_norm: str,
     dataset: str,
     data_root: str,
     resolution: int,
-    metrics: Sequence[str] = (),
-    frames: str = "all",
-    count: int | None = None,
-    allow_partial: bool = False,
-    workers: int | None = None,
-) -> Table:
-    """Score anybody's folders against a dataset's test split and leave scores, tables and figures in `out`.
-
-    Args:
-        texts: `FOLDER` or `NAME=FOLDER`.
-        metrics: registered names, all of them by default.
-
-    Others as in `bench.score.score`.
-    """
-    from bench.report.make import report  # here: matplotlib is slow to import, and training needs none
-
-    names = [METRICS.check(name) for name in metrics] or list(METRICS)
-    if frames not in CHOICES["frames"]:
-        raise BenchError(f"frames is '{frames}': expected one of {', '.join(CHOICES['frames'])}.")
-    if (out / "run.json").exists():
-        raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
-    sources = [Source(name, Predictions(folder)) for name, folder in named_folders(texts).items()]
+    out: Path,
+    device: str,
+) -> list[Path]:
+    """Generate with the checkpoints that a model's authors published; returns the rows' folders below `out`."""
+    if name is None or stage1 is None or stage2 is None:
+        raise BenchError("Published checkpoints need --model, --published-s1 and --published-s2.")
+    fabric = make_fabric(device)
     manifest = build_manifest(dataset, find_data(dataset, data_root, resolution), ("test",))
-    score(
-        sources,
-        manifest,
-        out,
-        resolution=resolution,
-        metrics=names,
-        frames=frames,
-        count=count,
-        allow_partial=allow_partial,
-        dataset=dataset_title(dataset, data_root),
-        workers=workers,
-    )
-    return report(out)
+    folders = generate_published(name, stage1, stage2, batch_norm, out, manifest, str(fabric.device), fabric)
+    return list(folders.values())
 
 
 def pack_data(dataset: str, data_root: str, resolution: int, workers: int | None = None) -> list[Path]:

@@ -1,16 +1,13 @@
-"""The one adversarial training loop: every model trains in it, on one device or on many.
+"""The one adversarial training loop: every model trains in it, on one device or on many (`bench.engine`).
 
-Lightning Fabric brings the processes, the device and mixed precision; which terms a player minimises is the model's
-affair (`bench.interface`). What a step does depends on the seed and the step alone, so that a training killed at any
-moment and started again ends with the same weights, bit for bit on a CPU.
+What a step does depends on the seed and the step alone, so that a training killed at any moment and started again ends
+with the same weights, bit for bit on a CPU.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +19,11 @@ from bench import checkpoints
 from bench.config import RunConfig
 from bench.data.batches import batches, to_tensor
 from bench.data.pack import Pack
+from bench.engine import average_over_processes, average_statistics, make_optimizers, prepare, seed_step, train_step
 from bench.errors import BenchError
 from bench.files import disk_error
 from bench.interface import Stage, VideoModel
-from bench.models import batch_norms, build, estimating_statistics, without_gradients
+from bench.models import batch_norms, build, estimating_statistics
 from bench.progress import task
 from bench.trainlog import TrainingLog
 
@@ -38,91 +36,9 @@ STATISTICS_BATCHES = 16
 VALIDATION_BATCH = 4
 
 
-def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
-    """Fabric for the processes that there are: one, or those that `torchrun` started.
-
-    Raises:
-        BenchError: CUDA is asked for and there is none.
-    """
-    from lightning.fabric import (
-        Fabric,
-    )  # here and not above: it takes seconds to import, and most verbs need none
-
-    accelerator = pick_device(device)
-    if precision == "auto":
-        precision = "bf16-mixed" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    nodes = int(os.environ.get("WORLD_SIZE", "1")) // local
-    fabric = Fabric(accelerator=accelerator, devices=local, num_nodes=nodes, precision=precision)  # type: ignore[arg-type]
-    fabric.launch()
-    return fabric
-
-
-def pick_device(device: str) -> str:
-    """Resolve "auto"; a `BenchError` where "cuda" is asked for and there is none."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise BenchError(
-            "The device cuda is asked for but PyTorch finds none: use --device cpu, or see `bench doctor`."
-        )
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-
-
-def make_optimizers(stage: Stage) -> dict[str, torch.optim.Optimizer]:
-    """A stage's optimisers, by player."""
-    return {player.name: player.optimizer(player.network.parameters()) for player in stage.players}
-
-
-def train_step(
-    stage: Stage,
-    optimizers: Mapping[str, torch.optim.Optimizer],
-    clips: Tensor,
-    autocast: AbstractContextManager[Any] | None = None,
-) -> dict[str, Tensor]:
-    """One step of every player on one batch.
-
-    Args:
-        stage: whose networks are in training mode.
-        optimizers: by player (`make_optimizers`).
-        clips: real clips, float `[N, 3, T, H, W]` in [-1, 1].
-        autocast: context of mixed precision; none by default.
-
-    Returns:
-        Every player's terms as detached scalars, named `player/term`.
-    """
-    autocast = autocast or nullcontext()
-    losses: dict[str, Tensor] = {}
-    with autocast:
-        shared = stage.forward(clips)
-    for player in stage.players:
-        with without_gradients(*player.frozen):
-            with autocast:
-                terms = player.loss(shared)
-            optimizer = optimizers[player.name]
-            optimizer.zero_grad(set_to_none=True)
-            torch.stack([term.float() for term in terms.values()]).sum().backward()
-        average_gradients(player.network)
-        optimizer.step()
-        losses |= {f"{player.name}/{term}": value.detach() for term, value in terms.items()}
-    return losses
-
-
-def average_gradients(network: nn.Module) -> None:
-    """Average a network's gradients over the processes, where there are several, as one flat tensor.
-
-    Not DistributedDataParallel: its bookkeeping takes one forward pass for each backward pass, and here two players
-    share one pass of the generator.
-    """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    flat = torch.nn.utils.parameters_to_vector(gradients)
-    torch.distributed.all_reduce(flat)
-    torch.nn.utils.vector_to_parameters(flat / torch.distributed.get_world_size(), gradients)
-
-
 def training_identity(config: RunConfig, name: str, seed: int, model: VideoModel) -> dict[str, Any]:
     """What makes two trainings the same: kept in every checkpoint and compared on resume."""
-    settings = ("steps", "batch", "validate_every", "flip", "select")
+    settings = ("steps", "batch", "accumulate", "compile", "validate_every", "flip", "select")
     return {
         "model": name,
         "options": dict(config.options.get(name, {})),
@@ -163,15 +79,15 @@ def train(
     final = folder / "model.pt"
     model = build(name, config.options.get(name, {}), config.resolution, seed)
     identity = training_identity(config, name, seed, model)
-    if final.exists():
+    if fabric.broadcast(final.exists()):  # all go the same way: one may have finished before another looks
         checkpoints.check_model(checkpoints.load(final), final, identity)
         return final
-    if config.batch % fabric.world_size:
-        raise BenchError(f"A batch of {config.batch} clips cannot be shared by {fabric.world_size} processes alike.")
-    fabric.to_device(model)
-    for parameter in model.parameters():
-        if parameter.ndim == 5:  # weights of 3D convolutions; the layout changes speed and no value's meaning
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
+    if config.batch % (fabric.world_size * config.accumulate):
+        raise BenchError(
+            f"A batch of {config.batch} clips cannot be shared by {fabric.world_size} processes in {config.accumulate} "
+            f"parts alike: choose a multiple of {fabric.world_size * config.accumulate}."
+        )
+    prepare(model, fabric, compiled=config.compile)
     state = checkpoints.newest(folder, identity)
     if state:
         model.load_state_dict(state["weights"])
@@ -222,7 +138,9 @@ class StageRun:
         with task(f"training {label}", config.steps, first) as progress:
             started = time.monotonic()
             for step, frames in enumerate(self.batches(range(first, config.steps)), start=first + 1):
-                losses.append(train_step(self.stage, optimizers, to_tensor(frames, fabric.device), fabric.autocast()))
+                seed_step(seed, self.number, step, fabric.global_rank)
+                clips = to_tensor(frames, fabric.device)
+                losses.append(train_step(self.stage, optimizers, clips, fabric.autocast(), config.accumulate))
                 stops = step == config.steps
                 if step % config.log_every == 0 or stops or step % config.checkpoint_every == 0:
                     now = self._read(losses, step)
@@ -245,8 +163,12 @@ class StageRun:
         return batches(self.clips, size, seed, steps, flip=flip, rank=fabric.global_rank, ranks=fabric.world_size)
 
     def _read(self, losses: list[dict[str, Tensor]], step: int) -> dict[str, float]:
-        """The last step's losses; all steps since the last reading must be finite (read together: reading waits)."""
-        values = torch.stack([torch.stack([v.float() for v in row.values()]) for row in losses]).cpu()
+        """The last step's losses over all processes; all steps since the last reading must be finite.
+
+        They are read together, because reading waits for the device.
+        """
+        values = torch.stack([torch.stack([v.float() for v in row.values()]) for row in losses])
+        average_over_processes([values])
         for back, row in enumerate(reversed(values.tolist())):
             for term, value in zip(losses[-1], row, strict=True):
                 if not -float("inf") < value < float("inf"):
@@ -260,6 +182,7 @@ class StageRun:
 
     def _validate(self, step: int, best: float) -> float:
         assert self.validation is not None
+        average_statistics(self.model)
         error, strip = validate(self.model, self.stage.row, self.validation, self.fabric)
         self.log.write(self.number, self.stage.name, step, {"validation/mse": error})
         self.log.image(self.number, self.stage.row, step, strip)
@@ -288,6 +211,7 @@ class StageRun:
     def _finish(self) -> None:
         """Take the weights that the stage hands on, and estimate the batch-norm statistics that belong to them."""
         best = self.folder / f"stage{self.number}-best.pt"
+        self.fabric.barrier()  # the first process has written it
         if self.config.select == "best" and best.exists():
             self.model.load_state_dict(checkpoints.load(best)["weights"])
         # A network that another player looks through is a judge: it never runs in evaluation.
@@ -298,6 +222,7 @@ class StageRun:
             with torch.no_grad(), estimating_statistics(makers), self.fabric.autocast():
                 for frames in self.batches(range(STATISTICS_BATCHES)):
                     self.stage.forward(to_tensor(frames, self.fabric.device))
+            average_statistics(makers)
         self._save(0, float("inf"), {}, stage=self.number + 1)
 
 
@@ -305,20 +230,24 @@ class StageRun:
 def validate(model: VideoModel, row: str, pack: Pack, fabric: Fabric) -> tuple[float, Tensor]:
     """Mean squared error of a row on validation clips, values in [0, 1], and the first clip's frames as a strip.
 
+    The processes share the clips; all get the same error, and the first one the first clip.
+
     Returns:
         The error, and uint8 `[3, 2·H, 5·W]`: frames 1, 8, 16, 24, 32 of the prediction above the real ones.
     """
     training = model.training
     model.eval()
-    total, strip = 0.0, None
-    for start in range(0, len(pack), VALIDATION_BATCH):
-        real = to_tensor(pack.frames[start : start + VALIDATION_BATCH], fabric.device)
+    total, strip = torch.zeros((), dtype=torch.float64), torch.zeros(3, 1, 1, dtype=torch.uint8)
+    own = range(fabric.global_rank, len(pack), fabric.world_size)
+    for start in range(0, len(own), VALIDATION_BATCH):
+        real = to_tensor(pack.frames[list(own[start : start + VALIDATION_BATCH])], fabric.device)
         with fabric.autocast():
             predicted = model.predict(real[:, :, 0], row).float()
         total += ((predicted - real) / 2).square().mean(dim=(1, 2, 3, 4)).sum().item()
-        if strip is None:
+        if start == 0:
             shown = [torch.cat([video[0, :, t] for t in (0, 7, 15, 23, 31)], dim=2) for video in (predicted, real)]
             strip = torch.cat(shown, dim=1).add(1).mul(127.5).round().clamp(0, 255).byte().cpu()
     model.train(training)
-    assert strip is not None
-    return total / len(pack), strip
+    total = total.to(fabric.device)
+    average_over_processes([total])
+    return total.item() * fabric.world_size / len(pack), strip

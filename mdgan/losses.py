@@ -7,10 +7,12 @@ by what they are: `real` is Y, `base` is Y1 (Stage I), `refined` is Y2 (Stage II
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def content_loss(fake: Tensor, real: Tensor) -> Tensor:
@@ -37,14 +39,36 @@ def gram_matrix(features: Tensor) -> Tensor:
     """
     n, c, t, h, w = features.shape
     with torch.autocast(features.device.type, enabled=False):
-        rows = features.to(torch.promote_types(features.dtype, torch.float32))
-        rows = rows.reshape(n, c * t, h * w)  # [N, M, S]
-        return torch.einsum("nis,njs->ij", rows, rows) / (n * c * t * h * w)  # [M, M]
+        values = features.to(torch.promote_types(features.dtype, torch.float32))
+        # Rows as (t, c): of channels-last features, which ours are, whole pixels are copied and not single values.
+        columns = values.permute(0, 3, 4, 2, 1).reshape(n * h * w, t * c)  # [N·S, M]
+        gram: Tensor = _Gram.apply(columns, float(n * c * t * h * w))  # [M, M]
+        return gram.reshape(t, c, t, c).permute(1, 0, 3, 2).reshape(c * t, c * t)
+
+
+class _Gram(torch.autograd.Function):
+    """Xᵀ X / count of X `[K, M]`, with its gradient as one product, X (g + gᵀ), where autograd would take two."""
+
+    @staticmethod
+    def forward(ctx: Any, columns: Tensor, count: float) -> Tensor:
+        ctx.save_for_backward(columns)
+        ctx.count = count
+        return columns.T @ columns / count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (columns,) = ctx.saved_tensors
+        return columns @ ((gradient + gradient.T) / ctx.count), None
 
 
 def gram_distance(a: Tensor, b: Tensor) -> Tensor:
     """‖g(a) − g(b)‖₁, the sum over the matrix, of the features `[N, C, T, H, W]` of two batches of clips."""
-    return (gram_matrix(a) - gram_matrix(b)).abs().sum()
+    return _l1(gram_matrix(a), gram_matrix(b))
+
+
+def _l1(a: Tensor, b: Tensor) -> Tensor:
+    return (a - b).abs().sum()
 
 
 def rank(to_real: Tensor, to_base: Tensor) -> Tensor:
@@ -69,7 +93,10 @@ def ranking_loss(*, refined: Sequence[Tensor], real: Sequence[Tensor], base: Seq
         real: features of the real clips, same layers.
         base: features of the Stage I clips, same layers.
     """
-    terms = [rank(gram_distance(y2, y), gram_distance(y2, y1)) for y2, y, y1 in zip(refined, real, base, strict=True)]
+    terms = []
+    for maps in zip(refined, real, base, strict=True):
+        g2, g, g1 = (gram_matrix(layer) for layer in maps)
+        terms.append(rank(_l1(g2, g), _l1(g2, g1)))
     return torch.stack(terms).sum()
 
 

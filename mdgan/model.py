@@ -33,7 +33,7 @@ def repeat(first_frames: Tensor) -> Tensor:
 
 
 class BaseStage(Stage):
-    """Stage I: Y1 = G1(x repeated); adversarial + L1."""
+    """Stage I: Y1 = G1(x, repeated over time by the generator); adversarial + L1."""
 
     name = "base"
     row = "mdgan-1"
@@ -56,7 +56,7 @@ class BaseStage(Stage):
 
     def forward(self, clips: Tensor) -> Shared:
         """Return the real clips and `fake` = Y1, both `[N, 3, 32, H, W]`."""
-        return {"real": clips, "fake": self.generator(repeat(clips[:, :, 0]))}
+        return {"real": clips, "fake": self.generator(clips[:, :, :1])}
 
     def discriminator_losses(self, shared: Shared) -> Losses:
         """−log D1(Y) − log(1 − D1(Y1))."""
@@ -108,7 +108,7 @@ class RefineStage(Stage):
         # Fixed means its running statistics too: a loop that calls model.train() must not wake them.
         self.base.eval()
         with torch.no_grad():
-            base = self.base(repeat(clips[:, :, 0]))
+            base = self.base(clips[:, :, :1])
         return {"real": clips, "base": base, "fake": self.generator(base)}
 
     def discriminator_losses(self, shared: Shared) -> Losses:
@@ -217,5 +217,5 @@ class MDGAN(VideoModel):
     def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
         """Continue first frames `[N, 3, H, W]` as `[N, 3, 32, H, W]`: Y1 (row "mdgan-1") or Y2."""
         row = check_request(self, first_frames, row)
-        video: Tensor = self.generator1(repeat(first_frames))
+        video: Tensor = self.generator1(first_frames.unsqueeze(2))
         return video if row == "mdgan-1" else self.generator2(video)

@@ -45,6 +45,75 @@ def up(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
+class WholeConv3d(nn.Conv3d):
+    """A convolution whose kernel covers its whole input: a product of matrices, which oneDNN does not see in it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn `[N, C, t, h, w]`, the kernel's size, into `[N, C', 1, 1, 1]`."""
+        y = F.linear(_pixels_first(x).flatten(1), _pixels_first(self.weight).flatten(1), self.bias)
+        return y[:, :, None, None, None]
+
+
+class WholeConvTranspose3d(nn.ConvTranspose3d):
+    """A transposed convolution of a single value a channel: a product of matrices too."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Turn `[N, C, 1, 1, 1]` into `[N, C', t, h, w]`, the kernel's size."""
+        weight = _pixels_first(self.weight)  # [C, t, h, w, C']
+        y = (x.flatten(1) @ weight.flatten(1)).unflatten(1, weight.shape[1:]).permute(0, 4, 1, 2, 3)
+        return y if self.bias is None else y + self.bias[:, None, None, None]
+
+
+def _pixels_first(x: Tensor) -> Tensor:
+    """`[N, C, t, h, w]` as `[N, t, h, w, C]`: how channels-last tensors lie in memory, so that nothing is copied."""
+    return x.permute(0, 2, 3, 4, 1)
+
+
+class ToPixels(nn.ConvTranspose3d):
+    """The last layer, kernel (3, 4, 4), which doubles height and width.
+
+    Its few output channels leave most of a CPU's vector units idle. Where no gradient is needed it runs as a
+    convolution that makes the four pixels of each doubled place as channels.
+    """
+
+    #: Rows of the kernel that a pixel of the first and of the second parity sees above, at and below its place; row 4
+    #: is none. From output = 2 · input − 1 + row.
+    ROWS = ((3, 1, 4), (4, 2, 0))
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Turn `[N, C, T, H, W]` into `[N, C', T, 2H, 2W]`."""
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            return super().forward(x)
+        rows = torch.tensor(self.ROWS)
+        padded = F.pad(self.weight, (0, 1, 0, 1)).flip(2)  # [C, C', 3, 5, 5]
+        kernel = padded[:, :, :, rows[:, None, :, None], rows[None, :, None, :]]  # [C, C', 3, 2, 2, 3, 3]
+        kernel = kernel.permute(1, 3, 4, 0, 2, 5, 6).flatten(0, 2).contiguous(memory_format=torch.channels_last_3d)
+        y = F.conv3d(x, kernel, None, 1, 1).unflatten(1, (-1, 2, 2))  # [N, C', 2, 2, T, H, W]
+        return y.permute(0, 1, 4, 5, 2, 6, 3).flatten(5, 6).flatten(3, 4)
+
+
+def over_still(convolution: nn.Module, video: Tensor) -> Tensor:
+    """Convolve a video whose frames, but for the first and the last, are all alike, at the cost of a short one.
+
+    A repeated image is such a video, and stays one through these convolutions: with zeros beyond both ends, only the
+    first and the last result differ from those between. So three results are made, and the middle one is repeated.
+
+    Args:
+        convolution: with a kernel of 3 and a stride of 1 in time, or of 4 and 2; padded by 1.
+        video: `[N, C, 1, H, W]`, an image that is meant to be repeated `FRAMES` times, or `[N, C, T, H, W]`, T ≥ 6.
+
+    Returns:
+        What the convolution makes of the whole video.
+    """
+    assert isinstance(convolution, nn.Conv3d)
+    if video.shape[2] == 1:
+        length, ends = FRAMES, video.expand(-1, -1, 3 * convolution.stride[0], -1, -1)
+    else:  # with a stride of 2, results 0, 1, 2 of six frames see those before the first, none of the ends, the last
+        length, ends = video.shape[2], torch.cat([video[:, :, :5], video[:, :, -1:]], 2)
+    first, middle, last = convolution(ends).split(1, 2)
+    return torch.cat([first, middle.expand(-1, -1, length // convolution.stride[0] - 2, -1, -1), last], 2)
+
+
 class Generator(nn.Module):
     """3D encoder-decoder whose decoder adds the encoder's maps; one class for both stages.
 
@@ -73,10 +142,10 @@ class Generator(nn.Module):
         self.conv4 = down(4 * w, 8 * w)
         self.conv5 = down(8 * w, 16 * w)
         # Its output is one value per channel and clip: a batch norm would have nothing else to average over.
-        self.conv6 = nn.Conv3d(16 * w, 16 * w, (2, 4, 4), bias=False)
+        self.conv6 = WholeConv3d(16 * w, 16 * w, (2, 4, 4), bias=False)
 
         self.deconv1 = nn.Sequential(
-            nn.ConvTranspose3d(16 * w, 16 * w, (2, 4, 4), bias=False),
+            WholeConvTranspose3d(16 * w, 16 * w, (2, 4, 4), bias=False),
             nn.BatchNorm3d(16 * w),
             nn.ReLU(inplace=True),
         )
@@ -86,7 +155,7 @@ class Generator(nn.Module):
         self.deconv5: nn.Module
         if big:
             self.deconv5 = up(2 * w, w)
-            self.deconv6 = nn.ConvTranspose3d(w, 3, (3, 4, 4), (1, 2, 2), 1, bias=False)
+            self.deconv6 = ToPixels(w, 3, (3, 4, 4), (1, 2, 2), 1, bias=False)
         else:
             self.deconv5 = nn.ConvTranspose3d(2 * w, 3, 4, 2, 1, bias=False)
 
@@ -94,10 +163,18 @@ class Generator(nn.Module):
         return y + encoded if layer in self.skips else y
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn a video `[N, 3, 32, H, W]` into a video of the same shape, both in [-1, 1]."""
-        h1 = x if self.conv1 is None else self.conv1(x)  # [N,   w, 32, 64, 64], no norm, no activation
-        h2 = self.conv2(h1)  # [N,  2w, 16, 32, 32]
-        h3 = self.conv3(h2)  # [N,  4w,  8, 16, 16]
+        """Turn a video `[N, 3, 32, H, W]` into a video of the same shape, both in [-1, 1].
+
+        An image `[N, 3, 1, H, W]` stands for itself repeated 32 times, and costs less than that video.
+        """
+        if x.shape[2] == 1:
+            h1 = x if self.conv1 is None else over_still(self.conv1, x)
+            h2 = self.conv2[1:](over_still(self.conv2[0], h1))
+            h3 = self.conv3[1:](over_still(self.conv3[0], h2))
+        else:
+            h1 = x if self.conv1 is None else self.conv1(x)  # [N,   w, 32, 64, 64], no norm, no activation
+            h2 = self.conv2(h1)  # [N,  2w, 16, 32, 32]
+            h3 = self.conv3(h2)  # [N,  4w,  8, 16, 16]
         h4 = self.conv4(h3)  # [N,  8w,  4,  8,  8]
         h5 = self.conv5(h4)  # [N, 16w,  2,  4,  4]
         h6 = self.conv6(h5)  # [N, 16w,  1,  1,  1]

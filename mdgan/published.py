@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from bench.checks import check_frames, check_request, check_resolution
 from bench.errors import BenchError, did_you_mean
 from bench.interface import VideoModel
-from mdgan.model import repeat
 from mdgan.networks import FRAMES, STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
 
 #: A checkpoint: its file, or its tensors by name.
@@ -224,6 +223,6 @@ class PublishedMDGAN(VideoModel):
         together = len(first_frames) if self.batch_norm == "running" else 1
         videos = []
         for frames in first_frames.split(max(together, 1)):
-            video = self.generator1(repeat(frames))
+            video = self.generator1(frames.unsqueeze(2))
             videos.append(video if row == self.rows[0] else self.generator2(video))
         return torch.cat(videos)

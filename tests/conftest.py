@@ -9,6 +9,7 @@ from pathlib import Path
 # Networks as narrow as the tests' gain nothing from threads, and lose much when other work holds the cores. It stands
 # before torch is imported, and in the environment, so that commands that tests start do the same sums.
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["BENCH_OFFLINE"] = "1"  # no test but those of the download itself opens a socket
 
 import pytest
 import torch

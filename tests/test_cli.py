@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench import cli
+from bench import cli, cli_options
 from tests.small import REPOSITORY, make_beach, make_sky, moving_clip, truncate
 
 VGAN = ["--models", "vgan", "--preset", "smoke", "--steps", "1", "--batch-size", "2", "--set", "options.vgan.width=4"]
@@ -63,6 +64,14 @@ def test_train_generate_score_and_report_do_what_run_does(run, sky: Path, tmp_pa
     assert status == 0, err
     assert (tmp_path / "run/table.tex").read_bytes() == table
     assert (tmp_path / "run/report.html").exists()
+    status, out, err = run("report", tmp_path / "run", "--json")
+    assert status == 0, err
+    assert {line["row"] for line in json.loads(out, parse_constant=pytest.fail)} == {"vgan", "copy"}
+    status, out, err = run("compare", tmp_path / "run", tmp_path / "s", "--json")
+    assert status == 0, err
+    rows = json.loads(out, parse_constant=pytest.fail)
+    assert {row["row"] for row in rows} >= {"vgan (run)", "vgan (s)"}
+    assert all({"mse", "ssim"} <= row.keys() for row in rows)
 
 
 @pytest.mark.parametrize(
@@ -73,11 +82,20 @@ def test_train_generate_score_and_report_do_what_run_does(run, sky: Path, tmp_pa
         (["run", "--metrics", "sim"], "no metric 'sim'. Did you mean 'ssim'?"),
         (["run", "--dataset", "beech"], "no dataset 'beech'. Did you mean 'beach'?"),
         (["run", "--set", "stepz=3"], "no configuration key 'stepz'. Did you mean 'steps'?"),
+        (["run", "--set", "clips=abc"], "clips is 'abc': expected a whole number above 0."),
+        (["run", "--set", "preset.x=1", "--preset", "smoke"], "preset is {'x': 1}: expected a name."),
+        (["run", "--set", "device=5"], "device is 5: expected one of auto, cpu, cuda."),
+        (["run", "--set", "models=mdgam,vgan"], "no model 'mdgam'"),
+        (["run", "--set", "steps.x=1", "--steps", "3"], "'steps.x=1' cannot be set"),
+        (["run", "--config", "{tmp}"], "cannot be read: Is a directory."),
         (["run", "--seeds", "a,b"], "no list of whole numbers"),
         (["run", "--data-root", "nowhere", "--out", "{tmp}/run"], "The data root nowhere does not exist"),
         (["run", "--data-root", "{tmp}", "--out", "{tmp}/x/run"], "no clips in the sky layout"),
         (["score", "{tmp}", "--data-root", "{tmp}", "--out", "{tmp}/s"], "holds no videos named by clip id"),
-        (["score", "x", "--data-root", "{tmp}", "--out", "{tmp}/s", "--frames", "some"], "frames is 'some'"),
+        (
+            ["score", "{sky}/sky_train/v0", "--data-root", "{sky}", "--out", "{tmp}/s", "--frames", "some"],
+            "frames is 'some'",
+        ),
         (["report", "{tmp}"], "has no scores to report"),
         (
             ["generate", "--checkpoint", "no.pt", "--out", "{tmp}/g", "--data-root", "{sky}"],
@@ -94,6 +112,54 @@ def test_bad_input_gets_one_sentence_and_a_status(run, arguments, sentence, sky:
     assert err.count("bench: ") == 1
     assert "Traceback" not in err
     assert not out
+
+
+@pytest.mark.parametrize(
+    ("verb", "flag"),
+    [
+        (["run"], "--resolution"),
+        (["run"], "--clips"),
+        (["run"], "--batch-size"),
+        (["score", "x", "--out", "y"], "--resolution"),
+        (["score", "x", "--out", "y"], "--workers"),
+        (["generate", "--out", "y"], "--resolution"),
+        (["data", "sheet", "x.png"], "--clips"),
+        (["data", "pack"], "--resolution"),
+        (["data", "pack"], "--workers"),
+    ],
+)
+def test_a_count_of_nothing_is_a_usage_error(run, verb, flag) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = run(*verb, flag, 0)
+    assert (status, out) == (2, "")
+    assert f"Invalid value for '{flag}'" in err
+
+
+def test_json_has_no_numbers_that_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    cli_options.print_json([{"a": float("nan"), "b": (float("inf"), 1.5)}, np.float64("-inf")])
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == [{"a": None, "b": [None, 1.5]}, None]
+
+
+def test_square_brackets_are_printed_as_they_are(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    status, out, _ = run("doctor", "--data", f"[bold]x[/bold]={tmp_path}", "--data", "sky=[/red]")
+    assert status == 0
+    assert "dataset [bold]x[/bold]" in out
+    assert "The data root [/red] does not exist" in out
+
+
+def test_a_file_in_the_place_of_results_gets_one_sentence(run, sky: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "file").write_text("mine")
+    status, out, err = run("run", "--data-root", sky, *VGAN, "--out", tmp_path / "file" / "run")
+    assert (status, out) == (1, "")
+    assert "file is a file where a folder is due: choose another folder" in err.replace("\n", " ")
+
+
+def test_a_system_error_that_nobody_caught_gets_one_sentence(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/a.csv")
+
+    monkeypatch.setattr("bench.catalogue.models", full)
+    status, _, err = run("list", "models")
+    assert (status, "The disk is full: /somewhere/a.csv" in err) == (1, True)
 
 
 def test_broken_data_gets_one_sentence(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.config import PRESETS, apply_settings, make_config, read_config
+from bench.config import EXPECTED, KEYS, PRESETS, apply_settings, is_offline, make_config, read_config
 from bench.errors import BenchError
 
 
@@ -46,6 +46,25 @@ def test_every_run_has_the_copy_baseline_unless_told_not_to() -> None:
         (smoke(clips=0), "clips is 0"),
         (smoke(seeds=[1, 1]), "seeds is"),
         (smoke(models=[]), "No model is named"),
+        (smoke(clips="abc"), "clips is 'abc': expected a whole number above 0"),
+        (smoke(clips=2.5), r"clips is 2\.5"),
+        (smoke(seeds=1), "seeds is 1: expected a list of"),
+        (smoke(seeds=[1.5]), r"seeds is \[1\.5\]"),
+        (smoke(seeds=["a"]), r"seeds is \['a'\]"),
+        (smoke(seeds=[-1]), r"seeds is \[-1\]"),
+        (smoke(seeds=[]), r"seeds is \[\]"),
+        (smoke(options=3), "options is 3: expected a table"),
+        (smoke(options={"vgan": 3}), r"options is \{'vgan': 3\}: expected a table"),
+        (smoke(preset={"x": 1}), r"preset is \{'x': 1\}: expected a name"),
+        (smoke(dataset=5), "dataset is 5"),
+        (smoke(data_root=5), "data_root is 5"),
+        (smoke(metrics=[1]), r"metrics is \[1\]: expected a list of names"),
+        (smoke(models=3), "models is 3: expected a list of names"),
+        (smoke(batch=True), "batch is True: expected a whole number above 0"),
+        (smoke(steps=True), "steps is True"),
+        (smoke(flip=3), "flip is 3: expected true or false"),
+        (smoke(compile=1), "compile is 1: expected true or false"),
+        (smoke(frames=["all"]), r"frames is \['all'\]"),
         (smoke(options={"mdgan": {}}), "the model 'mdgan', which this run does not have"),
     ],
 )
@@ -66,3 +85,36 @@ def test_files_and_settings(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("steps = ")
     with pytest.raises(BenchError, match="not valid TOML"):
         read_config(tmp_path / "c.toml")
+
+
+def test_every_key_is_checked() -> None:
+    assert set(EXPECTED) == set(KEYS)
+
+
+def test_names_may_be_one_text_with_commas() -> None:
+    config = make_config({"preset": "smoke", "models": "mdgan, vgan", "metrics": "mse,ssim"}, baseline=False)
+    assert (config.models, config.metrics) == (("mdgan", "vgan"), ("mse", "ssim"))
+
+
+def test_what_cannot_be_read_or_set_gets_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="cannot be read: Is a directory"):
+        read_config(tmp_path)
+    with pytest.raises(BenchError, match=r"'steps\.x=1' cannot be set: steps is 5"):
+        apply_settings({"steps": 5}, ["steps.x=1"])
+    (tmp_path / "date.toml").write_text("steps = 2020-01-01")  # a value that JSON does not have
+    with pytest.raises(BenchError, match=r"steps is .*: expected a whole number"):
+        make_config(smoke(**apply_settings(read_config(tmp_path / "date.toml"), [])))
+
+
+def test_settings_leave_what_they_are_laid_over_as_it_was() -> None:
+    given = {"options": {"vgan": {"width": 4}}}
+    assert apply_settings(given, ["options.vgan.width=8"]) == {"options": {"vgan": {"width": 8}}}
+    assert given == {"options": {"vgan": {"width": 4}}}
+
+
+@pytest.mark.parametrize(("text", "offline"), [("1", True), ("yes", True), ("0", False), ("", False), ("false", False)])
+def test_the_environment_says_whether_to_stay_offline(
+    text: str, offline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_OFFLINE", text)
+    assert is_offline() is offline

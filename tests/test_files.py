@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from bench.errors import BenchError
-from bench.files import atomic_path, digest, read_json, sha256, write_json, write_text
+from bench.files import atomic_path, digest, disk_error, read_json, sha256, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
@@ -55,3 +56,52 @@ def test_hashes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a").startswith("ba7816bf8f01cfea")
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 1, "b": 3})
+
+
+def test_a_file_where_a_folder_is_due_and_the_other_way_round(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "x")
+    with pytest.raises(BenchError, match=r"/file is a file where a folder is due: choose another"):
+        write_text(tmp_path / "file" / "a", "x")
+    with pytest.raises(BenchError, match=r"/file is a file where a folder is due: choose another"):
+        write_text(tmp_path / "file" / "deeper" / "a", "x")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BenchError, match=r"/folder is a folder where a file is due: choose another"):
+        write_text(tmp_path / "folder", "x")
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
+    with pytest.raises(BenchError, match=r"There is no .*/file/a"):
+        read_json(tmp_path / "file" / "a")
+    with pytest.raises(BenchError, match=r"/folder cannot be read"):
+        read_json(tmp_path / "folder")
+
+
+def test_a_folder_that_may_not_be_written_is_named_with_what_chooses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr("tempfile.mkstemp", denied)
+    with pytest.raises(BenchError, match=r"No permission to write .*/out/a: choose another folder with --out"):
+        write_text(tmp_path / "out" / "a", "x")
+    with pytest.raises(BenchError, match=r"No permission to write .*/cache/a: point BENCH_CACHE_DIR"):
+        write_text(tmp_path / "cache" / "a", "x")
+    # The caller may know no more than the folder of its results.
+    error = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "cache" / "packs"))
+    assert "point BENCH_CACHE_DIR" in str(disk_error(error, tmp_path / "out"))
+
+
+def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
+    error = OSError(errno.EIO, "Input/output error")
+    assert disk_error(error, tmp_path) is error
+
+
+def test_a_file_that_may_not_be_read_is_not_said_to_be_unwritable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = tmp_path / "a.png"
+    hidden.write_bytes(b"")
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda p, mode: not (p == hidden and mode == os.R_OK) and allowed(p, mode))
+    error = PermissionError(errno.EACCES, "Permission denied", str(hidden))
+    assert str(disk_error(error, tmp_path / "out")).startswith(f"No permission to read {hidden}")

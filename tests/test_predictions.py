@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchError
+from bench.files import write_json
 from bench.predictions import Predictions, PredictionWriter, to_uint8
 from tests.small import moving_clip, write_frames, write_strip
 
@@ -84,3 +85,39 @@ def test_eight_bits_survive_the_way_through_floats(value: int) -> None:
 
 def test_values_are_rounded_and_clipped() -> None:
     assert to_uint8(np.array([-1.2, -1.0, 0.0, 1.0, 1.2])).tolist() == [0, 0, 128, 255, 255]
+
+
+def test_somebodys_own_manifest_is_none_of_ours(tmp_path: Path) -> None:
+    np.save(tmp_path / "a__000.npy", moving_clip(0))
+    for content in ({"model": "mine"}, ["a__000"]):
+        write_json(tmp_path / "manifest.json", content)
+        predictions = Predictions(tmp_path)
+        assert (predictions.ids, predictions.manifest) == (["a__000"], {})
+        with pytest.raises(BenchError, match="not empty"):
+            PredictionWriter(tmp_path, {})
+
+
+def test_a_writer_killed_at_its_very_start_does_not_block_the_next(tmp_path: Path) -> None:
+    (tmp_path / ".part-abc.json").write_text("{")
+    PredictionWriter(tmp_path, {"row": "x"}).close()
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_a_changed_file_is_not_vouched_for_by_doing_it_again(tmp_path: Path) -> None:
+    def again() -> None:
+        writer = PredictionWriter(tmp_path, {"row": "x"})
+        if not writer.has("a"):
+            writer.write("a", moving_clip(0))
+        writer.close()
+
+    again()
+    before = (tmp_path / "manifest.json").stat()
+    again()
+    assert (tmp_path / "manifest.json").stat().st_ino == before.st_ino  # not written anew
+    (tmp_path / "a.png").unlink()
+    again()  # the same bytes again
+    write_strip(tmp_path / "a.png", moving_clip(1))
+    with pytest.raises(BenchError, match=r"a\.png has changed since its manifest was written: remove the folder"):
+        again()
+    with pytest.raises(BenchError, match=r"a\.png has changed"):
+        Predictions(tmp_path).read("a")

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
+import subprocess
+from pathlib import Path
 
+import pytest
 import torch
 
+from bench import provenance as module
 from bench.provenance import git_commit, package_version, provenance
 
 
@@ -25,3 +30,22 @@ def test_the_commit_is_one_or_nothing() -> None:
 
 def test_a_package_that_is_missing_has_no_version() -> None:
     assert package_version("no-such-package-at-all") is None
+
+
+def test_the_commit_of_somebody_elses_repository_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*arguments: str) -> None:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    for name in [name for name in os.environ if name.startswith("GIT_")]:  # a hook's would lead to our own repository
+        monkeypatch.delenv(name)
+    installed = tmp_path / "venv" / "provenance.py"
+    installed.parent.mkdir()
+    installed.write_text("")
+    git("init")
+    git("commit", "--allow-empty", "-m", "theirs")
+    monkeypatch.setattr(module, "__file__", str(installed))
+    assert git_commit() is None
+    git("add", ".")
+    git("commit", "-m", "ours")
+    assert re.fullmatch(r"[0-9a-f]{40}", git_commit() or "")

@@ -13,8 +13,8 @@ import pytest
 from bench.config import RunConfig, make_config
 from bench.errors import BenchError
 from bench.files import read_json
+from bench.folders import score_folders
 from bench.run import run
-from bench.steps import score_folders
 from tests.small import REPOSITORY, make_sky, truncate
 
 #: What a run is for: these must not change by a byte, whatever happened on the way.

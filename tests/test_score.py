@@ -14,9 +14,11 @@ from bench.data.clips import Manifest, build_manifest
 from bench.errors import BenchError
 from bench.metrics.base import ClipMetric
 from bench.metrics.ssim import SSIM
+from bench.pairing import Source
 from bench.predictions import Predictions, PredictionWriter
-from bench.score import Journal, Source, score
-from tests.small import make_sky, moving_clip
+from bench.score import Journal, score
+from bench.scores import read_summary
+from tests.small import make_sky, moving_clip, write_strip
 
 METRICS = ("mse", "psnr", "psnr_frame", "ssim", "motion")
 OUTPUTS = ("summary.csv", "scores/per_clip.csv", "scores/per_frame.csv")
@@ -46,6 +48,50 @@ def run(folders: dict[str, Path], manifest: Manifest, out: Path, **given: Any) -
 
 def read(out: Path) -> list[bytes]:
     return [(out / name).read_bytes() for name in OUTPUTS]
+
+
+def test_all_clips_that_cannot_be_read_are_named_and_may_be_let_pass(
+    manifest: Manifest, folder: Path, tmp_path: Path
+) -> None:
+    loose = tmp_path / "loose"
+    shutil.copytree(folder, loose)
+    (loose / "manifest.json").unlink()
+    (loose / "v100__v100_1__000.png").write_bytes(b"junk")
+    write_strip(loose / "v102__v102_1__000.png", moving_clip(1, 20))
+    with pytest.raises(BenchError) as told:
+        run({"a": loose}, manifest, tmp_path / "out")
+    assert "v100__v100_1__000.png cannot be decoded" in str(told.value)
+    assert "v102__v102_1__000.png has 20 frames where 32 are due" in str(told.value)
+    scores = run({"a": loose}, manifest, tmp_path / "out", allow_partial=True)
+    assert scores.protocol.partial
+    assert {line.clips for line in scores.summary} == {2}
+
+
+def test_results_go_neither_over_a_persons_files_nor_among_the_predictions(
+    manifest: Manifest, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "summary.csv").write_text("mine")
+    with pytest.raises(BenchError, match="is not empty and holds no scores"):
+        run({"a": folder}, manifest, tmp_path / "thesis")
+    assert (tmp_path / "thesis" / "summary.csv").read_text() == "mine"
+    with pytest.raises(BenchError, match="among the predictions"):
+        run({"a": folder}, manifest, folder / "out")
+
+
+def test_unknown_frames_and_no_metric_at_all_are_refused(manifest: Manifest, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="frames is 'Future'"):
+        run({"a": folder}, manifest, tmp_path / "out", frames="Future")
+    with pytest.raises(BenchError, match="None of the metrics can be computed here: fvd left out"):
+        run({"a": folder}, manifest, tmp_path / "out", metrics=["fvd"])
+
+
+def test_a_summary_beside_another_protocol_is_refused(manifest: Manifest, folder: Path, tmp_path: Path) -> None:
+    run({"a": folder}, manifest, tmp_path / "all")
+    run({"a": folder}, manifest, tmp_path / "future", frames="future")
+    shutil.copy(tmp_path / "future/scores/protocol.json", tmp_path / "all/scores/protocol.json")
+    with pytest.raises(BenchError, match="a scoring was interrupted"):
+        read_summary(tmp_path / "all")
 
 
 @pytest.mark.parametrize("frames", ["all", "future"])

@@ -78,7 +78,7 @@ def test_the_columns_are_the_frozen_ones(tmp_path: Path) -> None:
     heads = {
         "scores/per_frame.csv": "row,seed,clip,video,frame,metric,value",
         "scores/per_clip.csv": "row,seed,clip,video,metric,value",
-        "summary.csv": "dataset,row,metric,value,ci_low,ci_high,clips,left_out,seeds,seed_sd,protocol",
+        "summary.csv": "dataset,row,metric,value,ci_low,ci_high,clips,left_out,seeds,seed_sd,protocol,p_best",
     }
     for name, head in heads.items():
         assert (tmp_path / name).read_text().splitlines()[0] == head

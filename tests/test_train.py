@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
+import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,9 +16,11 @@ from bench import train as training
 from bench.config import RunConfig, make_config
 from bench.data.clips import build_manifest
 from bench.data.pack import Pack, pack
+from bench.engine import make_fabric, make_optimizers, prepare, seed_step, train_step
 from bench.errors import BenchError
-from bench.train import make_fabric, make_optimizers, train, train_step
+from bench.train import train
 from bench.trainlog import read_log
+from tests.distributed_worker import Flat, FlatStage
 from tests.small import Tint
 
 SMALL = {"mdgan": {"width": 2}, "vgan": {"width": 4}, "rnngan": {"width": 4}, "tint": {}}
@@ -135,3 +141,137 @@ def test_cuda_that_is_not_there_gets_one_sentence(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(BenchError, match="cuda is asked for"):
         make_fabric("cuda")
+
+
+def flat_stages(count: int) -> list[FlatStage]:
+    """Equal copies of a stage of two players without batch norm."""
+    torch.manual_seed(5)
+    model = Flat(64, 32).train()
+    return [copy.deepcopy(model).stages()[0] for _ in range(count)]
+
+
+def test_a_batch_in_parts_makes_the_whole_batchs_step() -> None:
+    clips = torch.rand(4, 3, 32, 64, 64) * 2 - 1
+    whole, parts = flat_stages(2)
+    optimizers = [make_optimizers(stage) for stage in (whole, parts)]
+    told = []
+    for _ in range(3):
+        one = train_step(whole, optimizers[0], clips)
+        other = train_step(parts, optimizers[1], clips, accumulate=2)
+        assert list(one) == list(other) == ["discriminator/adversarial", "generator/adversarial", "generator/content"]
+        for term in one:
+            torch.testing.assert_close(one[term], other[term], rtol=0, atol=1e-5)
+        told.append(one["generator/content"].item())
+    assert told[0] != told[2]
+    for network, same in zip(whole.modules().values(), parts.modules().values(), strict=True):
+        for weight, twin in zip(network.parameters(), same.parameters(), strict=True):
+            torch.testing.assert_close(weight, twin, rtol=0, atol=1e-4)
+
+
+def test_parts_are_run_one_at_a_time_and_leave_gradients_switched_on() -> None:
+    (stage,) = flat_stages(1)
+    seen: list[tuple[int, bool]] = []
+    forward = stage.forward
+
+    def watched(clips: torch.Tensor) -> dict[str, torch.Tensor]:
+        shared = forward(clips)
+        seen.append((len(clips), shared["fake"].requires_grad))
+        return shared
+
+    stage.forward = watched  # type: ignore[method-assign]
+    train_step(stage, make_optimizers(stage), torch.rand(4, 3, 32, 64, 64), accumulate=2)
+    # The discriminator needs no graph of the generator: that is the memory which parts are to save.
+    assert seen == [(2, False), (2, False), (2, True), (2, True)]
+    assert all(p.requires_grad for network in stage.modules().values() for p in network.parameters())
+
+
+def test_a_batch_that_does_not_split_is_refused(packs: tuple[Pack, Pack], tmp_path: Path, tint: str) -> None:
+    with pytest.raises(BenchError, match=r"batch of 2 clips cannot be shared by 1 processes in 3 parts alike"):
+        run(config("tint", accumulate=3), packs, tmp_path)
+    with pytest.raises(BenchError, match="accumulate is 0"):
+        config("tint", accumulate=0)
+
+
+def test_a_model_that_draws_noise_is_resumed_bit_for_bit(
+    packs: tuple[Pack, Pack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tint: str
+) -> None:
+    from bench import registry
+
+    registry.MODELS.add("flat", "tests.distributed_worker:Flat")
+    monkeypatch.setitem(SMALL, "flat", {"dropout": 0.5})
+    chosen = config("flat")
+    undisturbed = run(chosen, packs, tmp_path / "whole")
+    calls: list[int] = []
+
+    def stopping(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train_step(*args, **kwargs)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(training, "train_step", stopping)
+        run(chosen, packs, tmp_path / "stopped")
+    torch.rand(7)  # whatever else was drawn meanwhile
+    resumed = run(chosen, packs, tmp_path / "stopped")
+    assert all(torch.equal(undisturbed[key], resumed[key]) for key in undisturbed)
+    monkeypatch.setattr(training, "seed_step", lambda *place: torch.manual_seed(len(calls)))
+    other = run(chosen, packs, tmp_path / "other")
+    assert any(not torch.equal(undisturbed[key], other[key]) for key in undisturbed)  # the noise reaches the weights
+
+
+def test_every_generator_is_seeded_by_the_step() -> None:
+    def drawn(*place: int) -> tuple[float, float, float]:
+        seed_step(*place)
+        return random.random(), float(np.random.rand()), torch.rand(()).item()
+
+    first = drawn(0, 0, 1, 0)
+    assert drawn(0, 0, 1, 0) == first
+    for other in ((1, 0, 1, 0), (0, 1, 1, 0), (0, 0, 2, 0), (0, 0, 1, 1)):
+        assert not set(drawn(*other)) & set(first)
+
+
+@pytest.mark.parametrize("name", ["mdgan", "vgan", "rnngan"])
+def test_our_adam_is_fused_and_moves_as_the_plain_one(name: str) -> None:
+    from bench.models import build
+
+    (stage, *_) = build(name, SMALL[name], 64).stages()
+    for player, optimizer in make_optimizers(stage).items():
+        assert all(group["fused"] for group in optimizer.param_groups), player
+    weights = [torch.nn.Parameter(torch.linspace(-1, 1, 24).reshape(2, 3, 4)) for _ in range(2)]
+    group = optimizer.param_groups[0]
+    plain = torch.optim.Adam([weights[0]], group["lr"], group["betas"], fused=False, foreach=False)
+    fused = torch.optim.Adam([weights[1]], group["lr"], group["betas"], fused=True)
+    for step in range(5):
+        for weight, adam in zip(weights, (plain, fused), strict=True):
+            weight.grad = torch.sin(weight.detach() * (step + 3))
+            adam.step()
+    torch.testing.assert_close(weights[0], weights[1], rtol=0, atol=1e-6)
+
+
+def gpus(count: int) -> Any:
+    return SimpleNamespace(world_size=count, device=SimpleNamespace(type="cuda"), to_device=lambda model: model)
+
+
+def test_batch_norms_are_synchronised_over_gpus_and_only_there() -> None:
+    from bench.models import build
+
+    for fabric, kind in ((gpus(2), "SyncBatchNorm"), (gpus(1), "BatchNorm3d")):
+        model = build("mdgan", SMALL["mdgan"], 64)
+        names = set(model.state_dict())
+        prepare(model, fabric)
+        generator = model.stages()[0].modules()["generator"]
+        assert {type(layer).__name__ for layer in generator.modules() if "BatchNorm" in type(layer).__name__} == {kind}
+        assert set(model.state_dict()) == names
+        weight = generator.conv3[0].weight  # type: ignore[union-attr, index]
+        assert weight.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_compile_reaches_every_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module, **options: compiled.append(module))
+    model = Flat(64, 32)
+    prepare(model, gpus(1))
+    assert not compiled
+    prepare(model, gpus(1), compiled=True)
+    assert compiled == [model.generator, model.discriminator]

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from bench.data.video import Frames, resize
+from bench.data.video import Frames, read_strip, resize
 from bench.files import atomic_path
 from bench.predictions import REAL, Predictions
 from bench.report.tables import title
@@ -35,6 +35,8 @@ STYLE: dict[Any, Any] = {
     "savefig.bbox": "tight",
     "legend.frameon": False,
 }
+#: The column of a training log that is no loss.
+SPEED = "clips_per_second"
 #: Columns worth a curve over time: title, and whether the axis is better read on a log scale.
 CURVES = {"mse": "MSE ↓", "psnr_frame": "PSNR of the frame (dB) ↑", "ssim": "SSIM ↑", "motion": "Motion →1"}
 
@@ -111,7 +113,7 @@ def _means(scored: ScoredClips, name: str) -> dict[str, np.ndarray]:
 
 
 def training_figure(logs: dict[str, Path], path: Path) -> None:
-    """Losses of every stage of every training, and the error on validation clips, over the steps."""
+    """Over the steps of every stage of every training: its losses and validation error, and below them its speed."""
     panels = []
     for name, log in logs.items():
         rows = read_log(log)
@@ -120,22 +122,31 @@ def training_figure(logs: dict[str, Path], path: Path) -> None:
     if not panels:
         return
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, len(panels), figsize=(3.3 * len(panels), 2.6), squeeze=False)
-        figure.subplots_adjust(wspace=0.3)
-        for axis, (name, rows) in zip(axes[0], panels, strict=True):
-            _losses(axis, rows)
-            axis.set(title=name, xlabel="step")
+        shape: dict[str, Any] = {"sharex": "col", "squeeze": False, "gridspec_kw": {"height_ratios": (3, 1)}}
+        figure, axes = plt.subplots(2, len(panels), figsize=(3.3 * len(panels), 3.5), **shape)
+        figure.subplots_adjust(wspace=0.3, hspace=0.12)
+        for (losses, speed), (name, rows) in zip(axes.T, panels, strict=True):
+            _losses(losses, rows)
+            losses.set(title=name)
+            speed.plot(*_points(rows, SPEED), color="0.4", linewidth=1)
+            speed.set(xlabel="step", ylim=(0, None))
+        axes[1][0].set_ylabel("clips/s")
         save_figure(figure, path)
 
 
 def _losses(axis: Axes, rows: Sequence[Sequence[str]]) -> None:
     for term in dict.fromkeys(row[3] for row in rows):
-        if term == "clips_per_second":
+        if term == SPEED:
             continue
-        points = [(int(row[2]), float(row[4])) for row in rows if row[3] == term]
         marker = "o" if term.startswith("validation") else None
-        axis.plot(*zip(*points, strict=True), label=term, linewidth=1, marker=marker, markersize=3)
+        axis.plot(*_points(rows, term), label=term, linewidth=1, marker=marker, markersize=3)
     axis.legend(fontsize=6)
+
+
+def _points(rows: Sequence[Sequence[str]], term: str) -> tuple[list[int], list[float]]:
+    """Steps and values of one column of a training log."""
+    own = [row for row in rows if row[3] == term]
+    return [int(row[2]) for row in own], [float(row[4]) for row in own]
 
 
 def samples_animation(videos: Sequence[dict[str, Frames]], path: Path, size: int = 128, rate: int = 10) -> None:
@@ -184,6 +195,19 @@ def contact_sheet(clips: Sequence[Frames], path: Path, columns: int = 2) -> None
         lines.append(np.concatenate([part for strip in line for part in (strip, gap)][:-1], axis=1))
     with atomic_path(path) as part:
         Image.fromarray(np.concatenate(lines)).save(part, "PNG")
+
+
+def parts_videos(run: Path, folder: Path) -> dict[str, Frames]:
+    """What one video of a run is made of, then the video itself (`result`); the clip is the first one kept.
+
+    Args:
+        run: run folder.
+        folder: `parts/<row>` in it, with strips `<clip id>__<part>.png`.
+    """
+    strips = sorted(folder.glob("*.png"))
+    id = strips[0].stem.rpartition("__")[0]
+    parts = {path.stem.rpartition("__")[2]: read_strip(path) for path in strips if path.stem.startswith(f"{id}__")}
+    return {**parts, "result": Predictions(run / "predictions" / folder.name).read(id)}
 
 
 def run_videos(run: Path, rows: Sequence[str], id: str, resolution: int) -> dict[str, Frames]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.data.clips import build_manifest, by_hash
+from bench.data.clips import Manifest, build_manifest, by_hash
 from bench.data.embedded import find_data
 from bench.errors import BenchError
 from bench.files import read_json
@@ -15,23 +15,24 @@ from bench.report.figures import (
     contact_sheet,
     frames_figure,
     over_time_figure,
+    parts_videos,
     run_videos,
     samples_animation,
     training_figure,
 )
 from bench.report.page import write_page
-from bench.report.tables import Table, make_table, write_tables
-from bench.scores import ScoredClips, read_left_out, read_scores, read_summary
+from bench.report.tables import Table, make_table, title, write_tables
+from bench.scores import ScoredClips, read_notes, read_scores, read_summary
 
 #: Clips that get a figure of their own frames, and that play in the animated samples.
 EXAMPLES = 3
 
 
-def stored_table(out: Path) -> Table:
-    """The table of a folder's stored scores; nothing is written."""
+def stored_table(out: Path, ci: bool = False) -> Table:
+    """The table of a folder's stored scores, with intervals if asked for; nothing is written."""
     if not (out / "summary.csv").exists():
         raise BenchError(f"{out} has no scores to report: give a folder that `bench run` or `bench score` has filled.")
-    return make_table(read_summary(out), read_protocol(out), read_left_out(out))
+    return make_table(read_summary(out), read_protocol(out), *read_notes(out), ci=ci)
 
 
 def read_protocol(out: Path) -> Protocol:
@@ -39,15 +40,16 @@ def read_protocol(out: Path) -> Protocol:
     return Protocol.load(out / "scores" / "protocol.json")
 
 
-def report(out: Path) -> Table:
+def report(out: Path, ci: bool = False) -> Table:
     """Write `table.*`, `figures/` and `report.html` from a folder's stored scores and predictions.
 
-    A folder without predictions (a `bench score` of somebody's videos) gets what its scores allow.
+    With `ci`, tables print intervals and mark rows that do not differ significantly from the best. A folder
+    without predictions (a `bench score` of somebody's videos) gets what its scores allow.
 
     Raises:
         BenchError: the folder has no scores.
     """
-    table = stored_table(out)
+    table = stored_table(out, ci)
     write_tables(table, out)
     figures = write_figures(out, read_scores(out), read_protocol(out))
     run = read_json(out / "run.json") if (out / "run.json").exists() else {}
@@ -60,7 +62,7 @@ def write_figures(out: Path, scored: ScoredClips, protocol: Protocol) -> list[tu
     folder = out / "figures"
     pictures: list[tuple[str, Path]] = []
     if (out / "predictions" / REAL).is_dir():
-        examples = example_clips(scored.videos)
+        examples = example_clips({clip.id: clip.video for clip in Manifest.load(out / "clips.jsonl").split("test")})
         videos = [run_videos(out, scored.rows, id, protocol.resolution) for id in examples]
         samples_animation(videos, folder / "samples.webp")
         pictures.append(("Samples under the same first frames", folder / "samples.webp"))
@@ -68,6 +70,10 @@ def write_figures(out: Path, scored: ScoredClips, protocol: Protocol) -> list[tu
             for ending in ("png", "pdf"):
                 frames_figure(clip, folder / f"frames_{number}.{ending}")
             pictures.append((f"Frames of clip {id}", folder / f"frames_{number}.png"))
+    for parts in sorted(path for path in (out / "parts").glob("*") if any(path.glob("*.png"))):
+        for ending in ("png", "pdf"):
+            frames_figure(parts_videos(out, parts), folder / f"parts_{parts.name}.{ending}")
+        pictures.append((f"What a video of {title(parts.name)} is made of", folder / f"parts_{parts.name}.png"))
     for ending in ("png", "pdf"):
         over_time_figure(scored, folder / f"over_time.{ending}")
         training_figure(_logs(out), folder / f"training.{ending}")
@@ -85,8 +91,10 @@ def example_clips(videos: Mapping[str, str], count: int = EXAMPLES) -> list[str]
         count: how many.
     """
     ids = by_hash(videos)
-    first = list({videos[id]: id for id in reversed(ids)}.values())[::-1]
-    return [*first, *(id for id in ids if id not in first)][:count]
+    first: dict[str, str] = {}
+    for id in ids:
+        first.setdefault(videos[id], id)
+    return [*first.values(), *(id for id in ids if id not in first.values())][:count]
 
 
 def sheet(dataset: str, data_root: str, resolution: int, count: int, path: Path) -> None:

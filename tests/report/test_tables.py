@@ -72,7 +72,7 @@ def test_what_has_to_be_read_with_the_numbers_stands_in_every_form() -> None:
         assert "my_model 100%, psnr: 1 of 10 clips left out" in text
         assert "31 frames after the given one" in text
         assert "Synthetic-sky" in text
-    assert "fvd left out" in str(to_rich(shown).caption)
+    assert str(to_rich(shown).title) == shown.caption
 
 
 def test_the_spread_over_seeds_is_printed() -> None:

@@ -1,0 +1,116 @@
+"""MD-GAN as one would write it first: what `bench speed train` measures our training and generation against, and what
+tests hold them equal to.
+
+Every layer is PyTorch's own, Stage I's generator runs over all 32 copies of its input, Gram matrices are made by
+`einsum`, one for each time a distance names it, and all features carry gradients.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.adversarial import discriminator_loss, generator_loss
+from bench.checks import check_request
+from bench.interface import Losses, Shared, Stage
+from mdgan.losses import content_loss
+from mdgan.model import MDGAN, BaseStage, RefineStage, repeat
+from mdgan.networks import ToPixels, WholeConv3d, WholeConvTranspose3d
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """As `mdgan.losses.gram_matrix`, as the formula is written."""
+    n, c, t, h, w = features.shape
+    rows = features.reshape(n, c * t, h * w)  # [N, M, S]
+    return torch.einsum("nis,njs->ij", rows, rows) / (n * c * t * h * w)  # [M, M]
+
+
+def ranking_loss(refined: Tensor, real: Tensor, base: Tensor) -> Tensor:
+    """The ranking loss of one layer's features, `[N, C, T, H, W]` each."""
+    to_real = (gram_matrix(refined) - gram_matrix(real)).abs().sum()
+    to_base = (gram_matrix(refined) - gram_matrix(base)).abs().sum()
+    return F.softplus(to_real - to_base)
+
+
+class PlainBaseStage(BaseStage):
+    """Stage I over a video of 32 copies."""
+
+    def forward(self, clips: Tensor) -> Shared:
+        """Return the real clips and `fake` = Y1."""
+        return {"real": clips, "fake": self.generator(repeat(clips[:, :, 0]))}
+
+
+class PlainRefineStage(RefineStage):
+    """Stage II with its full objective (adversarial and Gram ranking terms), every term computed anew."""
+
+    def forward(self, clips: Tensor) -> Shared:
+        """Return the real clips, `base` = Y1 and `fake` = Y2."""
+        self.base.eval()
+        with torch.no_grad():
+            base = self.base(repeat(clips[:, :, 0]))
+        return {"real": clips, "base": base, "fake": self.generator(base)}
+
+    def discriminator_losses(self, shared: Shared) -> Losses:
+        """−log D2(Y) − log(1 − D2(Y2)) − λ · ranking."""
+        real, real_features = self.discriminator(shared["real"])
+        fake, fake_features = self.discriminator(shared["fake"].detach())
+        base_features = self.discriminator.features(shared["base"])
+        return {
+            "adversarial": discriminator_loss(real, fake),
+            "ranking": -self.ranking_weight * self._ranking(fake_features, real_features, base_features),
+        }
+
+    def generator_losses(self, shared: Shared) -> Losses:
+        """−log D2(Y2) + λ · ranking + ‖Y2 − Y‖₁."""
+        logits, features = self.discriminator(shared["fake"])
+        real_features = self.discriminator.features(shared["real"])
+        base_features = self.discriminator.features(shared["base"])
+        return {
+            "content": self.content_weight * content_loss(shared["fake"], shared["real"]),
+            "adversarial": generator_loss(logits),
+            "ranking": self.ranking_weight * self._ranking(features, real_features, base_features),
+        }
+
+    def _ranking(self, refined: tuple[Tensor, ...], real: tuple[Tensor, ...], base: tuple[Tensor, ...]) -> Tensor:
+        layers = zip(refined, real, base, strict=True)
+        return torch.stack([ranking_loss(*maps) for maps in layers]).sum()
+
+
+class PlainMDGAN(MDGAN):
+    """`MDGAN` with the same networks, weights and objective (no ablations), and none of its savings."""
+
+    def __init__(self, resolution: int, frames: int, *, width: int = 32) -> None:
+        super().__init__(resolution, frames, width=width)
+        for module in self.modules():  # the layers that they inherit from, of the same weights
+            if isinstance(module, WholeConv3d):
+                module.__class__ = nn.Conv3d  # type: ignore[assignment]
+            elif isinstance(module, WholeConvTranspose3d | ToPixels):
+                module.__class__ = nn.ConvTranspose3d  # type: ignore[assignment]
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Stage I and Stage II over the networks of this model."""
+        base, refine = super().stages()
+        assert isinstance(base, BaseStage)
+        assert isinstance(refine, RefineStage)
+        optimizer = base.players[0].optimizer
+        return (
+            PlainBaseStage(base.generator, base.discriminator, optimizer, True, base.content_weight),
+            PlainRefineStage(
+                refine.base,
+                refine.generator,
+                refine.discriminator,
+                optimizer,
+                True,
+                refine.content_weight,
+                "gram",
+                refine.ranking_weight,
+            ),
+        )
+
+    @torch.no_grad()
+    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
+        """Continue first frames as `MDGAN` does."""
+        row = check_request(self, first_frames, row)
+        video: Tensor = self.generator1(repeat(first_frames))
+        return video if row == "mdgan-1" else self.generator2(video)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage.metrics import structural_similarity
+
+import bench
+from bench.errors import BenchError
+from tests.small import moving_clip
+
+
+@pytest.fixture(scope="module")
+def videos() -> tuple[np.ndarray, np.ndarray]:
+    real = np.stack([moving_clip(n, 16, 32) for n in range(3)])
+    noise = np.random.default_rng(0).integers(-20, 21, real.shape)
+    return np.clip(real + noise, 0, 255).astype(np.uint8), real
+
+
+def test_arrays_in_data_frame_out(videos: tuple[np.ndarray, np.ndarray]) -> None:
+    predicted, real = videos
+    table = bench.evaluate(predicted, real).set_index("metric")
+    assert table.loc["mse", "value"] == pytest.approx(((predicted / 255.0 - real / 255.0) ** 2).mean())
+    by_hand = [
+        structural_similarity(
+            p, r, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, channel_axis=-1
+        )
+        for p, r in zip(predicted.reshape(-1, 32, 32, 3), real.reshape(-1, 32, 32, 3), strict=True)
+    ]
+    assert table.loc["ssim", "value"] == pytest.approx(np.mean(by_hand), abs=5e-6)
+    assert set(table.columns) >= {"row", "ci_low", "ci_high", "clips", "protocol"}
+
+
+def test_several_rows_and_values_per_clip(videos: tuple[np.ndarray, np.ndarray]) -> None:
+    predicted, real = videos
+    table = bench.evaluate({"noisy": predicted, "real": real}, real, ["mse"], per_clip=True, frames="future")
+    assert len(table) == 6
+    assert (table[table["row"] == "real"]["value"] == 0).all()
+    later = ((predicted[1, 1:] / 255.0 - real[1, 1:] / 255.0) ** 2).mean()
+    assert table[table["row"] == "noisy"]["value"].iloc[1] == pytest.approx(later)
+
+
+def test_arrays_that_do_not_fit_get_a_sentence(videos: tuple[np.ndarray, np.ndarray]) -> None:
+    predicted, real = videos
+    with pytest.raises(BenchError, match=r"predicted is float64 \[3, 16, 32, 32, 3\]"):
+        bench.evaluate(predicted / 255.0, real)
+    with pytest.raises(BenchError, match="predicted has 2 clips where 3 are real"):
+        bench.evaluate(predicted[:2], real)
+    with pytest.raises(BenchError, match="Did you mean 'ssim'"):
+        bench.evaluate(predicted, real, ["sim"])
+    with pytest.raises(BenchError, match="has 15 frames where 16 are due"):
+        bench.evaluate(predicted[:, 1:], real)
+    with pytest.raises(AttributeError):
+        bench.no_such_thing  # noqa: B018
