@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench.data.pack import cache_dir
+from bench.files import cache_dir
 from bench.provenance import PACKAGES, package_version
 from bench.registry import METRICS
 

@@ -18,6 +18,15 @@ from bench.errors import BenchError
 PART = ".part-"
 
 
+def cache_dir() -> Path:
+    """Where packs, features and synthetic scenes lie: `BENCH_CACHE_DIR`, or the platform's cache folder of the user."""
+    if chosen := os.environ.get("BENCH_CACHE_DIR"):
+        return Path(chosen).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("timelapse-bench")
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well it takes the place of `path`, else it is removed.
@@ -74,7 +83,6 @@ def disk_error(error: OSError, path: str | Path) -> BenchError | OSError:
 
 
 def _in_cache(path: Path) -> bool:
-    from bench.data.pack import cache_dir
 
     return path.absolute().is_relative_to(cache_dir().absolute())
 

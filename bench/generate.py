@@ -15,7 +15,7 @@ from PIL import Image
 
 from bench.checkpoints import load_model
 from bench.data.batches import to_tensor
-from bench.data.clips import FRAMES, Clip, Manifest, by_hash
+from bench.data.clips import FRAMES, Clip, Manifest, one_per_video
 from bench.engine import channels_last
 from bench.files import atomic_path, sha256
 from bench.interface import VideoModel
@@ -144,9 +144,7 @@ def generate_rows(
 def example_clips(clips: Sequence[Clip]) -> list[Clip]:
     """The clips of different source videos with the smallest hashes of their ids, `EXAMPLES` or fewer."""
     known = {clip.id: clip for clip in clips}
-    ordered = [known[id] for id in by_hash(known)]
-    first = {clip.video: clip for clip in reversed(ordered)}
-    return [clip for clip in ordered if first[clip.video] is clip][:EXAMPLES]
+    return [known[id] for id in one_per_video({clip.id: clip.video for clip in clips})[:EXAMPLES]]
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -164,6 +164,14 @@ def sample(clips: Sequence[Clip], count: int | None) -> list[Clip]:
         return list(clips)
     chosen = set(by_hash(clip.id for clip in clips)[:count])
     return [clip for clip in clips if clip.id in chosen]
+
+
+def one_per_video(videos: Mapping[str, str]) -> list[str]:
+    """Of each source video the clip id with the smallest hash, smallest first; `videos` is the source of each id."""
+    first: dict[str, str] = {}
+    for id in by_hash(videos):
+        first.setdefault(videos[id], id)
+    return list(first.values())
 
 
 def with_validation(clips: Sequence[Clip]) -> list[Clip]:

@@ -8,10 +8,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from bench.config import SYNTHETIC
-from bench.data.pack import cache_dir
 from bench.data.synthetic import SYNTHETIC_VERSION, make_beach, make_sky
 from bench.errors import BenchError, did_you_mean
-from bench.files import disk_error
+from bench.files import cache_dir, disk_error
 from bench.progress import task
 
 SCENES: dict[str, Callable[..., None]] = {"sky": make_sky, "beach": make_beach}

@@ -20,20 +20,11 @@ from filelock import FileLock
 from bench.data.clips import FRAMES, Clip, content_hash
 from bench.data.video import Frames
 from bench.errors import BenchError
-from bench.files import digest, disk_error
+from bench.files import cache_dir, digest, disk_error
 from bench.progress import task
 
 #: Raised whenever the same sources would give other bytes.
 VERSION = 1
-
-
-def cache_dir() -> Path:
-    """Where packs and synthetic scenes lie: `BENCH_CACHE_DIR`, or the platform's cache folder of the user."""
-    if chosen := os.environ.get("BENCH_CACHE_DIR"):
-        return Path(chosen)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("timelapse-bench")
 
 
 class Pack:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bench import files
 from bench.files import atomic_path
 from bench.metrics.base import Frames
 
@@ -39,12 +39,8 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 
 def cache_dir() -> Path:
-    """The folder of kept features: `features` in `BENCH_CACHE_DIR` or in the user's cache folder."""
-    if folder := os.environ.get("BENCH_CACHE_DIR"):
-        return Path(folder).expanduser() / "features"
-    from platformdirs import user_cache_path
-
-    return user_cache_path("timelapse-bench") / "features"
+    """The folder of kept features, in the cache folder of everything else."""
+    return files.cache_dir() / "features"
 
 
 class FeatureCache:

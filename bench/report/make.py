@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.data.clips import Manifest, build_manifest, by_hash
+from bench.data.clips import Manifest, build_manifest, by_hash, one_per_video
 from bench.data.embedded import find_data
 from bench.errors import BenchError
 from bench.files import read_json
@@ -90,11 +90,8 @@ def example_clips(videos: Mapping[str, str], count: int = EXAMPLES) -> list[str]
         videos: source video of each clip id.
         count: how many.
     """
-    ids = by_hash(videos)
-    first: dict[str, str] = {}
-    for id in ids:
-        first.setdefault(videos[id], id)
-    return [*first.values(), *(id for id in ids if id not in first.values())][:count]
+    first = one_per_video(videos)
+    return [*first, *(id for id in by_hash(videos) if id not in first)][:count]
 
 
 def sheet(dataset: str, data_root: str, resolution: int, count: int, path: Path) -> None:
