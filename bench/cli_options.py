@@ -18,6 +18,7 @@ from bench.config import RunConfig, apply_settings, check_values, make_config, r
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
+    from bench.report.grid import Grid
     from bench.report.tables import Table
 
 Dataset = Annotated[str, typer.Option(help="A name from `bench list datasets`.")]
@@ -99,10 +100,15 @@ def print_table(table: RichTable) -> None:
 
 def print_scores(table: Table) -> None:
     """Print a table of scores and what has to be read with it."""
-    from bench.report.tables import to_rich
+    print_grid(table.grid)
 
-    print_table(to_rich(table))
-    print("\n".join(table.notes))
+
+def print_grid(grid: Grid) -> None:
+    """Print any table of results and what has to be read with it."""
+    from bench.report.grid import to_rich
+
+    print_table(to_rich(grid))
+    print("\n".join([*([grid.warning] if grid.warning else []), *grid.notes]))
 
 
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool, heads: bool = True) -> None:

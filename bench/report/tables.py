@@ -1,21 +1,16 @@
-"""The table that a paper prints, from a summary: CSV, LaTeX, Markdown and the terminal, all with the same digits."""
+"""The table that a paper prints, from a summary: rows of models, columns of metrics."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.table import Table as RichTable
-from rich.text import Text
-
-from bench.files import write_text
 from bench.metrics.base import Metric, SetMetric, Unavailable, best_first
 from bench.protocol import Protocol
 from bench.registry import METRICS
+from bench.report.grid import TIED, Cell, Grid, Line, write_grid
 from bench.scores import SummaryLine
 from bench.sets import DRAWS, FLOOR, LARGEST
 
@@ -29,38 +24,13 @@ TITLES = {
     "real": "Real",
     FLOOR: "Real, half against half",
 }
-#: Set behind a value whose difference to the best one is not significant.
-TIED = "°"
 SIGNIFICANCE = 0.05
 ARROWS = {"lower": "↓", "higher": "↑", "one": "→1"}
-LATEX_ARROWS = {"lower": r"$\downarrow$", "higher": r"$\uparrow$", "one": r"$\rightarrow 1$"}
 
 
 def title(row: str) -> str:
     """A row's name in print."""
     return TITLES.get(row, row)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A printed value.
-
-    Attributes:
-        text: digits, with the spread over seeds where there are several.
-        best: whether it is the best of its column.
-        interval: its 95 % interval, empty where there is none or none is asked for.
-        tied: whether its difference to the best is not significant (Holm-corrected p of 0.05 or more).
-    """
-
-    text: str
-    best: bool = False
-    interval: str = ""
-    tied: bool = False
-
-    @property
-    def whole(self) -> str:
-        """Value, mark and interval as one text."""
-        return self.text + (TIED if self.tied else "") + (f" {self.interval}" if self.interval else "")
 
 
 @dataclass(frozen=True)
@@ -86,6 +56,13 @@ class Table:
     def head(self, name: str) -> str:
         """A column's head without its arrow."""
         return self.metrics[name].title or name.upper()
+
+    @property
+    def grid(self) -> Grid:
+        """The table without what the metrics say of themselves."""
+        heads = [f"{self.head(name)} {ARROWS[self.metrics[name].direction]}" for name in self.heads]
+        lines = [Line(row, title(row), cells) for row, cells in zip(self.rows, self.cells, strict=True)]
+        return Grid("Model", self.heads, heads, lines, self.caption, self.notes)
 
 
 def make_table(
@@ -181,72 +158,6 @@ def _notes(
     return notes
 
 
-def to_csv(table: Table) -> str:
-    """Comma-separated, notes as trailing lines that begin with `#`."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", *table.heads])
-    for row, cells in zip(table.rows, table.cells, strict=True):
-        writer.writerow([row, *(cell.whole for cell in cells)])
-    return text.getvalue() + "".join(f"# {note}\n" for note in (table.caption, *table.notes))
-
-
-def to_markdown(table: Table) -> str:
-    """A pipe table, best values bold."""
-    heads = [f"{table.head(name)} {ARROWS[table.metrics[name].direction]}" for name in table.heads]
-    lines = ["| " + " | ".join(["Model", *heads]) + " |", "|---" * 1 + "|---:" * len(heads) + "|"]
-    for row, cells in zip(table.rows, table.cells, strict=True):
-        marked = [cell.whole.replace(cell.text, f"**{cell.text}**", 1) if cell.best else cell.whole for cell in cells]
-        lines.append("| " + " | ".join(text.replace("|", "\\|") for text in (title(row), *marked)) + " |")
-    return "\n".join([*lines, "", table.caption, "", *(f"- {note}" for note in table.notes)]) + "\n"
-
-
-def escape_latex(text: str) -> str:
-    """Make text safe for LaTeX, with `×`, `±` and dashes in its own words."""
-    words = {character: f"\\{character}" for character in "&%$#_{}"}
-    words |= {"×": r"$\times$", "±": r"$\pm$", "–": "--", TIED: r"$^\circ$", "\\": r"\textbackslash{}"}
-    words |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(words.get(character, character) for character in text)
-
-
-def to_latex(table: Table) -> str:
-    """A booktabs table for a paper: best values bold, arrows for the direction, notes under the rules."""
-    heads = [f"{escape_latex(table.head(n))} {LATEX_ARROWS[table.metrics[n].direction]}" for n in table.heads]
-    lines = [
-        "% Needs \\usepackage{booktabs}.",
-        r"\begin{table}[t]",
-        r"  \centering",
-        f"  \\caption{{{escape_latex(table.caption)}}}",
-        f"  \\begin{{tabular}}{{l{'r' * len(heads)}}}",
-        r"    \toprule",
-        "    " + " & ".join(["Model", *heads]) + r" \\",
-        r"    \midrule",
-    ]
-    for row, cells in zip(table.rows, table.cells, strict=True):
-        marked = [
-            escape_latex(cell.whole).replace(text, rf"\textbf{{{text}}}", 1) if cell.best else escape_latex(cell.whole)
-            for cell in cells
-            if (text := escape_latex(cell.text))
-        ]
-        lines.append("    " + " & ".join([escape_latex(title(row)), *marked]) + r" \\")
-    lines += [r"    \bottomrule", r"  \end{tabular}", ""]
-    lines += [rf"  \par\smallskip{{\footnotesize {escape_latex(note)}}}" for note in table.notes]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
-
-
-def to_rich(table: Table) -> RichTable:
-    """For the terminal; the notes are printed below it, at the terminal's width and not the table's."""
-    shown = RichTable(title=Text(table.caption), title_justify="left")
-    shown.add_column("Model", no_wrap=True)
-    for name in table.heads:
-        shown.add_column(f"{table.head(name)} {ARROWS[table.metrics[name].direction]}", justify="right", no_wrap=True)
-    for row, cells in zip(table.rows, table.cells, strict=True):
-        shown.add_row(Text(title(row)), *(Text(cell.whole, style="bold" if cell.best else "") for cell in cells))
-    return shown
-
-
 def write_tables(table: Table, out: Path) -> None:
-    """Write `table.csv`, `table.tex` and `table.md`."""
-    write_text(out / "table.csv", to_csv(table))
-    write_text(out / "table.tex", to_latex(table))
-    write_text(out / "table.md", to_markdown(table))
+    """Write `table.csv`, `.json`, `.tex` and `.md`."""
+    write_grid(table.grid, out)

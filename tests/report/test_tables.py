@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 import shutil
@@ -12,7 +13,8 @@ import pytest
 
 from bench.metrics.base import Unavailable
 from bench.protocol import Protocol
-from bench.report.tables import Table, escape_latex, make_table, to_csv, to_latex, to_markdown, to_rich, write_tables
+from bench.report.grid import escape_latex, to_csv, to_json, to_latex, to_markdown, to_rich
+from bench.report.tables import Table, make_table, write_tables
 from bench.scores import SummaryLine
 
 PROTOCOL = Protocol("synthetic-sky", 64, "future", 10, "0123456789abcdef", True)
@@ -52,9 +54,11 @@ def test_all_forms_carry_the_same_digits() -> None:
         for row, cells in zip(shown.rows, shown.cells, strict=True)
         for name, cell in zip(shown.heads, cells, strict=True)
     }
-    lines = csv.DictReader(io.StringIO("".join(line for line in to_csv(shown).splitlines(True) if line[0] != "#")))
+    lines = csv.DictReader(io.StringIO("".join(line for line in to_csv(shown.grid).splitlines(True) if line[0] != "#")))
     assert {(line["row"], name): line[name] for line in lines for name in shown.heads} == printed
-    for text in (to_latex(shown), to_markdown(shown)):
+    stored = json.loads(json.dumps(to_json(shown.grid)))["rows"]
+    assert {(line["row"], name): line[name] for line in stored for name in shown.heads} == printed
+    for text in (to_latex(shown.grid), to_markdown(shown.grid)):
         body = re.sub(r"\\textbf\{([^}]*)\}|\*\*([^*]*)\*\*", r"\1\2", text)
         rows = [line for line in body.splitlines() if line.startswith(("    MD-GAN", "    my", "| MD-GAN", "| my"))]
         cells = [[cell.strip(" \\|") for cell in re.split(r" & | \| ", row)][1:] for row in rows]
@@ -65,23 +69,23 @@ def test_all_forms_carry_the_same_digits() -> None:
 
 def test_what_has_to_be_read_with_the_numbers_stands_in_every_form() -> None:
     shown = table()
-    for text in (to_csv(shown), to_markdown(shown), to_latex(shown)):
+    for text in (to_csv(shown.grid), to_markdown(shown.grid), to_latex(shown.grid)):
         text = text.replace("\\_", "_").replace("\\%", "%")
         assert "v1/synthetic-sky/64px/future31/10clips/01234567/partial" in text
         assert "bench weights fetch fvd" in text
         assert "my_model 100%, psnr: 1 of 10 clips left out" in text
         assert "31 frames after the given one" in text
         assert "Synthetic-sky" in text
-    assert str(to_rich(shown).title) == shown.caption
+    assert str(to_rich(shown.grid).title) == shown.caption
 
 
 def test_the_spread_over_seeds_is_printed() -> None:
-    assert "0.02000 ± 0.00100" in to_csv(table(seeds=3))
-    assert "over 3 training seeds" in to_csv(table(seeds=3))
+    assert "0.02000 ± 0.00100" in to_csv(table(seeds=3).grid)
+    assert "over 3 training seeds" in to_csv(table(seeds=3).grid)
 
 
 def test_latex_has_booktabs_arrows_and_bold() -> None:
-    text = to_latex(table())
+    text = to_latex(table().grid)
     for part in (
         r"\toprule",
         r"\midrule",

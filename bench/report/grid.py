@@ -1,0 +1,176 @@
+"""A table ready for print, whatever it is of: CSV, JSON, LaTeX, Markdown and the terminal, all with the same digits."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bench.files import write_json, write_text
+
+#: Set behind a value whose difference to the best one is not significant.
+TIED = "°"
+#: Arrows stand in heads as these characters; LaTeX has its own.
+_LATEX = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "×": r"$\times$", "±": r"$\pm$"}
+_LATEX |= {"–": "--", "−": "$-$", TIED: r"$^\circ$", "\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+_LATEX |= {"^": r"\textasciicircum{}", "α": r"$\alpha$", "≥": r"$\geq$", "≤": r"$\leq$", "·": r"$\cdot$"}
+_LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A printed value.
+
+    Attributes:
+        text: digits, with the spread over seeds where there are several.
+        best: whether it is the best of its column.
+        interval: its 95 % interval, empty where there is none or none is asked for.
+        tied: whether its difference to the best is not significant.
+    """
+
+    text: str
+    best: bool = False
+    interval: str = ""
+    tied: bool = False
+
+    @property
+    def whole(self) -> str:
+        """Value, mark and interval as one text."""
+        return self.text + (TIED if self.tied else "") + (f" {self.interval}" if self.interval else "")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row: its name for machines, its name in print, a cell a column."""
+
+    key: str
+    title: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table ready for print.
+
+    Attributes:
+        corner: head of the column of names, as in "Model".
+        keys: names of the columns for machines.
+        heads: names of the columns in print, as in "MSE ↓".
+        lines: the rows.
+        caption: what the numbers are of.
+        notes: what has to be read with them.
+        key: name of the column of names for machines.
+        warning: what must not be overlooked, as that raters are simulated; bold, in every form.
+    """
+
+    corner: str
+    keys: Sequence[str]
+    heads: Sequence[str]
+    lines: Sequence[Line]
+    caption: str
+    notes: Sequence[str] = ()
+    key: str = "row"
+    warning: str = ""
+
+    def __post_init__(self) -> None:
+        """A table with holes is a mistake of ours, not of a user."""
+        widths = {len(self.keys), len(self.heads), *(len(line.cells) for line in self.lines)}
+        if len(widths) != 1:
+            raise ValueError(f"The rows and heads of a table differ in length: {sorted(widths)}.")
+
+    @property
+    def remarks(self) -> list[str]:
+        """Warning, caption and notes, in the order in which they are read."""
+        return [*([self.warning] if self.warning else []), self.caption, *self.notes]
+
+
+def to_csv(grid: Grid) -> str:
+    """Comma-separated; caption and notes are trailing lines that begin with `#`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([grid.key, *grid.keys])
+    for line in grid.lines:
+        writer.writerow([line.key, *(cell.whole for cell in line.cells)])
+    return text.getvalue() + "".join(f"# {note}\n" for note in grid.remarks)
+
+
+def to_json(grid: Grid) -> dict[str, object]:
+    """The printed digits as text, which no reader rounds, with caption and notes."""
+    rows = [
+        {grid.key: line.key} | {key: cell.whole for key, cell in zip(grid.keys, line.cells, strict=True)}
+        for line in grid.lines
+    ]
+    warning = {"warning": grid.warning} if grid.warning else {}
+    return {**warning, "caption": grid.caption, "rows": rows, "notes": list(grid.notes)}
+
+
+def to_markdown(grid: Grid) -> str:
+    """A pipe table, best values bold."""
+
+    def row(texts: Sequence[str]) -> str:
+        return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
+
+    lines = [row([grid.corner, *grid.heads]), "|---" + "|---:" * len(grid.heads) + "|"]
+    for line in grid.lines:
+        marked = [
+            cell.whole.replace(cell.text, f"**{cell.text}**", 1) if cell.best else cell.whole for cell in line.cells
+        ]
+        lines.append(row([line.title, *marked]))
+    warning = [f"**{grid.warning}**", ""] if grid.warning else []
+    return "\n".join([*lines, "", *warning, grid.caption, "", *(f"- {note}" for note in grid.notes)]) + "\n"
+
+
+def escape_latex(text: str) -> str:
+    """Make text safe for LaTeX, with arrows, `×`, `±` and dashes in its own words."""
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def to_latex(grid: Grid) -> str:
+    """A booktabs table for a paper: best values bold, notes under the rules."""
+    warning = rf"\textbf{{{escape_latex(grid.warning)}}} " if grid.warning else ""
+    lines = [
+        "% Needs \\usepackage{booktabs}.",
+        *([f"% {grid.warning}"] if grid.warning else []),
+        r"\begin{table}[t]",
+        r"  \centering",
+        f"  \\caption{{{warning}{escape_latex(grid.caption)}}}",
+        f"  \\begin{{tabular}}{{l{'r' * len(grid.heads)}}}",
+        r"    \toprule",
+        "    " + " & ".join(escape_latex(head) for head in (grid.corner, *grid.heads)) + r" \\",
+        r"    \midrule",
+    ]
+    for line in grid.lines:
+        cells = [escape_latex(line.title)]
+        for cell in line.cells:
+            text, whole = escape_latex(cell.text), escape_latex(cell.whole)
+            cells.append(whole.replace(text, rf"\textbf{{{text}}}", 1) if cell.best else whole)
+        lines.append("    " + " & ".join(cells) + r" \\")
+    lines += [r"    \bottomrule", r"  \end{tabular}", ""]
+    lines += [rf"  \par\smallskip{{\footnotesize {escape_latex(note)}}}" for note in grid.notes]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def to_rich(grid: Grid) -> RichTable:
+    """For the terminal; the notes are printed below it, at the terminal's width and not the table's."""
+    shown = RichTable(title=Text(grid.caption), title_justify="left")
+    shown.add_column(Text(grid.corner), no_wrap=True)
+    for head in grid.heads:
+        shown.add_column(Text(head), justify="right", no_wrap=True)
+    for line in grid.lines:
+        cells = (Text(cell.whole, style="bold" if cell.best else "") for cell in line.cells)
+        shown.add_row(Text(line.title), *cells)
+    return shown
+
+
+def write_grid(grid: Grid, out: Path, stem: str = "table") -> list[Path]:
+    """Write `<stem>.csv`, `.json`, `.tex` and `.md` into a folder; returns their paths."""
+    write_text(out / f"{stem}.csv", to_csv(grid))
+    write_json(out / f"{stem}.json", to_json(grid))
+    write_text(out / f"{stem}.tex", to_latex(grid))
+    write_text(out / f"{stem}.md", to_markdown(grid))
+    return [out / f"{stem}.{ending}" for ending in ("csv", "json", "tex", "md")]

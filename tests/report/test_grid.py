@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.report.grid import (
+    Cell,
+    Grid,
+    Line,
+    escape_latex,
+    to_csv,
+    to_json,
+    to_latex,
+    to_markdown,
+    to_rich,
+    write_grid,
+)
+
+
+def grid(warning: str = "") -> Grid:
+    lines = [
+        Line("a|b", "A | B", [Cell("92", True, "[80, 97]"), Cell("–")]),
+        Line("c_d", "C_D", [Cell("5", tied=True), Cell("1.50")]),
+    ]
+    return Grid("Pair", ["pos", "paper"], ["Ours ↑", "Paper"], lines, "POS in %", ["100 clips."], "pair", warning)
+
+
+def test_every_form_holds_heads_values_marks_and_notes() -> None:
+    assert to_csv(grid()) == 'pair,pos,paper\na|b,"92 [80, 97]",–\nc_d,5°,1.50\n# POS in %\n# 100 clips.\n'
+    assert to_json(grid())["rows"] == [
+        {"pair": "a|b", "pos": "92 [80, 97]", "paper": "–"},
+        {"pair": "c_d", "pos": "5°", "paper": "1.50"},
+    ]
+    assert "| A \\| B | **92** [80, 97] | – |\n| C_D | 5° | 1.50 |" in to_markdown(grid())
+    latex = to_latex(grid())
+    assert r"Pair & Ours $\uparrow$ & Paper \\" in latex
+    assert r"A | B & \textbf{92} [80, 97] & -- \\" in latex
+    assert r"C\_D & 5$^\circ$ & 1.50 \\" in latex
+    assert r"\caption{POS in \%}" in latex
+    assert to_rich(grid()).row_count == 2
+
+
+def test_a_warning_stands_in_every_form_and_first() -> None:
+    warned = grid("Simulated raters, not people.")
+    for text in (to_csv(warned), to_markdown(warned), to_latex(warned), json.dumps(to_json(warned))):
+        assert text.index("Simulated raters, not people.") < text.index("POS in")
+        assert "Simulated" not in text.replace("Simulated raters, not people.", "")
+    assert "Simulated" not in to_latex(grid()) + to_markdown(grid()) + to_csv(grid())
+
+
+def test_a_table_with_holes_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="differ in length"):
+        Grid("Model", ["a", "b"], ["A", "B"], [Line("x", "X", [Cell("1")])], "")
+
+
+def test_latex_leaves_no_character_that_it_does_not_know() -> None:
+    assert escape_latex("50 % ≥ α · −1 ~ ^ \\") == (
+        r"50 \% $\geq$ $\alpha$ $\cdot$ $-$1 \textasciitilde{} \textasciicircum{} \textbackslash{}"
+    )
+
+
+def test_files_are_written_under_one_stem(tmp_path: Path) -> None:
+    paths = write_grid(grid(), tmp_path, "table4")
+    assert [path.name for path in paths] == ["table4.csv", "table4.json", "table4.tex", "table4.md"]
+    assert json.loads(paths[1].read_text())["caption"] == "POS in %"
