@@ -109,7 +109,7 @@ def export(
     study: Name = None,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("study-export"),
 ) -> None:
-    """Write votes.csv, pos.csv, table2.tex, table3.tex and study.json."""
+    """Write votes.csv, pos.csv, study.json, and table2 and table3 as CSV, JSON, LaTeX and Markdown."""
     from study_app.export import export as write
 
     for path in write(db, study, out):

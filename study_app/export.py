@@ -1,4 +1,4 @@
-"""What leaves a study: votes.csv, pos.csv, table2.tex, table3.tex and one JSON with all results."""
+"""What leaves a study: votes.csv, pos.csv, Tables II and III in every form, and one JSON with all results."""
 
 from __future__ import annotations
 
@@ -13,33 +13,13 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.files import write_json, write_text
+from bench.report.grid import Grid, write_grid
+from bench.report.paper import POS_TABLES, pos_table
 from study_app import humans, quality, ranking, tally
 from study_app.records import VOTE_COLUMNS
 from study_app.schema import Study
 from study_app.settings import Settings
 from study_app.store import Store
-
-#: The paper's figures: (line, first, second, POS).
-TABLES: dict[str, tuple[str, tuple[tuple[str, str, str, int], ...]]] = {
-    "table2": (
-        "Preference opinion scores against other models and real clips",
-        (
-            ("MD-GAN over VGAN", "mdgan-2", "vgan", 92),
-            ("MD-GAN over RNN-GAN", "mdgan-2", "rnngan", 97),
-            ("VGAN over Real", "vgan", "real", 5),
-            ("RNN-GAN over Real", "rnngan", "real", 1),
-            ("MD-GAN over Real", "mdgan-2", "real", 16),
-        ),
-    ),
-    "table3": (
-        "Preference opinion scores of the two stages of MD-GAN",
-        (
-            ("Stage II over Stage I", "mdgan-2", "mdgan-1", 70),
-            ("Stage II over Real", "mdgan-2", "real", 16),
-            ("Stage I over Real", "mdgan-1", "real", 8),
-        ),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -88,52 +68,9 @@ def results(votes: pd.DataFrame, settings: Settings) -> Results:
     )
 
 
-def table_tex(name: str, pos: pd.DataFrame) -> str:
-    """Table II or III in the paper's form, ours beside the paper's figures."""
-    caption, lines = TABLES[name]
-    simulated = bool(pos["simulated"].any())
-    found = {(row["first"], row["second"]): row for _, row in pos.iterrows()}
-    body = []
-    for label, first, second, paper in lines:
-        ours = _ours(found.get((first, second)), found.get((second, first)))
-        body.append(f"{label} & {ours} & {paper} \\\\")
-    head = "Ours (simulated)" if simulated else "Ours"
-    warning = " \\textbf{Simulated raters, not people.}" if simulated else ""
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            *(["% SIMULATED DATA: synthetic raters, not people"] if simulated else []),
-            "\\begin{table}",
-            "  \\centering",
-            f"  \\caption{{{caption}: percentage of trials in which the first is judged more realistic, with its exact "
-            f"95\\,\\% interval.{warning}}}",
-            "  \\begin{tabular}{lcc}",
-            "    \\toprule",
-            f"    Which is more realistic? & {head} & Paper \\\\",
-            "    \\midrule",
-            *(f"    {line}" for line in body),
-            "    \\bottomrule",
-            "  \\end{tabular}",
-            "\\end{table}",
-            "",
-        ]
-    )
-
-
-def _ours(row: Any, mirrored: Any) -> str:
-    """POS with its interval and votes; a comparison that the study made the other way round is turned."""
-    if row is not None and row["votes"]:
-        pos, low, high, n = row["pos"], row["ci_low"], row["ci_high"], row["votes"]
-    elif mirrored is not None and mirrored["votes"]:
-        pos, low, high, n = (
-            100 - mirrored["pos"],
-            100 - mirrored["ci_high"],
-            100 - mirrored["ci_low"],
-            mirrored["votes"],
-        )
-    else:
-        return "--"
-    return f"{pos:.0f} [{low:.0f}, {high:.0f}] ($n={n}$)"
+def paper_table(name: str, pos: pd.DataFrame) -> Grid:
+    """Table II or III ("table2", "table3") in the paper's form, ours beside the paper's figures."""
+    return pos_table(name, [{str(key): value for key, value in line.items()} for line in pos.to_dict("records")])
 
 
 def votes_csv(votes: pd.DataFrame) -> str:
@@ -206,13 +143,10 @@ def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
     study, settings = store.study(name)
     votes = store.votes(study, settings)
     found = results(votes, settings)
-    texts = {
-        "votes.csv": votes_csv(votes),
-        "pos.csv": pos_csv(found.pos),
-        **{f"{table}.tex": table_tex(table, found.pos) for table in TABLES},
-    }
+    texts = {"votes.csv": votes_csv(votes), "pos.csv": pos_csv(found.pos)}
     for file, text in texts.items():
         write_text(out / file, text)
     write_json(out / "study.json", as_json(study, settings, found))
+    tables = [path for name in POS_TABLES for path in write_grid(paper_table(name, found.pos), out, name)]
     store.audit(study, "export", "exported", f"{len(votes)} votes")
-    return [out / file for file in (*texts, "study.json")]
+    return [*(out / file for file in (*texts, "study.json")), *tables]

@@ -9,6 +9,8 @@ import os
 import pandas as pd
 import streamlit as st
 
+from bench.report.grid import to_latex
+from bench.report.paper import POS_TABLES
 from study_app import export, quality
 from study_app.schema import Study
 from study_app.screens import charts, look
@@ -129,8 +131,7 @@ def _downloads(study: Study, settings: Settings, votes: pd.DataFrame, found: exp
     files = {
         "votes.csv": export.votes_csv(votes),
         "pos.csv": export.pos_csv(found.pos),
-        "table2.tex": export.table_tex("table2", found.pos),
-        "table3.tex": export.table_tex("table3", found.pos),
+        **{f"{name}.tex": to_latex(export.paper_table(name, found.pos)) for name in POS_TABLES},
         "study.json": json.dumps(export.as_json(study, settings, found), indent=2),
     }
     with st.container(horizontal=True):

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.errors import BenchError
+from bench.report.grid import to_latex
 from study_app import export, tally
 from study_app.cli import app as verbs
 from study_app.records import VOTE_COLUMNS
@@ -30,7 +31,8 @@ def rated(where: str) -> str:
 
 def test_an_export_read_back_gives_the_same_tallies(rated: str, tmp_path: Path) -> None:
     paths = export.export(rated, None, tmp_path / "out")
-    assert [p.name for p in paths] == ["votes.csv", "pos.csv", "table2.tex", "table3.tex", "study.json"]
+    tables = [f"{table}.{ending}" for table in ("table2", "table3") for ending in ("csv", "json", "tex", "md")]
+    assert [p.name for p in paths] == ["votes.csv", "pos.csv", "study.json", *tables]
     store = Store(rated)
     study, settings = store.study()
     votes = export.read_votes(paths[0])
@@ -40,10 +42,10 @@ def test_an_export_read_back_gives_the_same_tallies(rated: str, tmp_path: Path) 
     pd.testing.assert_frame_equal(again, pd.read_csv(paths[1]), check_dtype=False)
     assert again["votes"].sum() == 112 - 24
     assert (votes["excluded"] == "withdrawn").sum() == 30
-    found = json.loads(paths[4].read_text())
+    found = json.loads(paths[2].read_text())
     assert [line["pos"] for line in found["pos"]] == pytest.approx(list(again["pos"]))
     assert "completion_code" not in found["settings"]
-    assert "NaN" not in paths[4].read_text()
+    assert "NaN" not in paths[2].read_text()
 
 
 def test_the_tables_stand_beside_the_papers_figures() -> None:
@@ -54,14 +56,14 @@ def test_the_tables_stand_beside_the_papers_figures() -> None:
         {**columns, "first": "mdgan-2", "second": "real", "votes": 40, "pos": 20.0, "ci_low": 9.0, "ci_high": 36.0},
     ]
     pos = pd.DataFrame(rows).assign(simulated=False)
-    two, three = export.table_tex("table2", pos), export.table_tex("table3", pos)
-    assert r"MD-GAN over VGAN & 88 [80, 94] ($n=100$) & 92 \\" in two
-    assert r"VGAN over Real & 10 [3, 22] ($n=50$) & 5 \\" in two  # the study had it the other way round
-    assert r"MD-GAN over RNN-GAN & -- & 97 \\" in two
-    assert r"Stage II over Real & 20 [9, 36] ($n=40$) & 16 \\" in three
+    two, three = (to_latex(export.paper_table(name, pos)) for name in ("table2", "table3"))
+    assert r"MD-GAN over VGAN & 88 [80, 94] & 100 & 92 \\" in two
+    assert r"VGAN over Real & 10 [3, 22] & 50 & 5 \\" in two  # the study had it the other way round
+    assert r"MD-GAN over RNN-GAN & -- & 0 & 97 \\" in two
+    assert r"Stage II over Real & 20 [9, 36] & 40 & 16 \\" in three
     assert all(rule in two for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
     assert "imulated" not in two + three
-    marked = export.table_tex("table2", pos.assign(simulated=True))
+    marked = to_latex(export.paper_table("table2", pos.assign(simulated=True)))
     assert "Simulated raters, not people" in marked
     assert "Ours (simulated)" in marked
 
@@ -76,7 +78,7 @@ def test_files_that_are_no_votes(tmp_path: Path) -> None:
 def test_an_unrated_study_exports_too(sqlite: str, tmp_path: Path) -> None:
     paths = export.export(sqlite, None, tmp_path)
     assert len(export.read_votes(paths[0])) == 0
-    assert "MD-GAN over VGAN & -- & 92" in paths[2].read_text()
+    assert "MD-GAN over VGAN & -- & 0 & 92" in (tmp_path / "table2.tex").read_text()
 
 
 def test_the_verbs(run_folder: Path, tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
