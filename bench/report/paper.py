@@ -112,15 +112,13 @@ def table4(summary: Sequence[SummaryLine], caption: str, notes: Sequence[str] = 
     """
     values = {(line.row, line.metric): line for line in summary}
     rows = list(dict.fromkeys([*TABLE_4, *(line.row for line in summary if line.metric in TABLE_4_METRICS)]))
+    metrics = {name: METRICS.load(name) for name in TABLE_4_METRICS}
+    heads = [f"{metric.title or name.upper()} {ARROWS[metric.direction]}" for name, metric in metrics.items()]
     columns = []
-    for place, name in enumerate(TABLE_4_METRICS):
-        direction = METRICS.load(name).direction
-        ours = [values[row, name] if (row, name) in values else None for row in rows]
-        columns.append(_marked([_measured(line) for line in ours], direction))
-        columns.append(_marked([_printed(TABLE_4[row][place]) if row in TABLE_4 else _NONE for row in rows], direction))
-    heads = [
-        f"{METRICS.load(name).title or name.upper()} {ARROWS[METRICS.load(name).direction]}" for name in TABLE_4_METRICS
-    ]
+    for place, (name, metric) in enumerate(metrics.items()):
+        ours = [_measured(values.get((row, name))) for row in rows]
+        theirs = [_printed(TABLE_4[row][place]) if row in TABLE_4 else _NONE for row in rows]
+        columns += [_marked(ours, metric.direction), _marked(theirs, metric.direction)]
     return Grid(
         corner="Model",
         keys=[key for name in TABLE_4_METRICS for key in (name, f"{name}_paper")],
