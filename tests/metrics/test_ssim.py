@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 from bench.errors import BenchError
-from bench.metrics.ssim import SSIM, ssim
+from bench.metrics.ssim import SSIM, by_torch, ssim
 
 SIZES = ((64, 64), (128, 128), (97, 113), (11, 11), (12, 75))
 
@@ -58,8 +60,8 @@ def _scikit_image(x: np.ndarray, y: np.ndarray) -> float:
     )
 
 
-def _ssim(x: np.ndarray, y: np.ndarray, dtype: torch.dtype | None = None) -> np.ndarray:
-    return ssim(*(torch.from_numpy(np.ascontiguousarray(frames)) for frames in (x, y)), dtype).numpy()
+def _ssim(x: np.ndarray, y: np.ndarray, function: Callable[..., torch.Tensor] = ssim) -> np.ndarray:
+    return function(*(torch.from_numpy(np.ascontiguousarray(frames)) for frames in (x, y))).numpy()
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
@@ -67,26 +69,36 @@ def test_scikit_image_gives_the_same(height: int, width: int) -> None:
     pairs = _pairs(height, width)
     x, y = (np.stack([pair[side] for pair in pairs.values()]) for side in (0, 1))
     expected = np.array([_scikit_image(*pair) for pair in pairs.values()])
-    np.testing.assert_allclose(_ssim(x, y), expected, rtol=0, atol=5e-6, err_msg=str(list(pairs)))
-    np.testing.assert_allclose(_ssim(x, y, torch.float64), expected, rtol=0, atol=1e-9, err_msg=str(list(pairs)))
+    for function in (ssim, by_torch):
+        found = _ssim(x, y, function)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9, err_msg=str(list(pairs)))
 
 
 def test_scikit_image_gives_the_same_on_photographs(photographs: np.ndarray) -> None:
     x, y = photographs[:-1], photographs[1:]
     expected = np.array([_scikit_image(*pair) for pair in zip(x, y, strict=True)])
     assert 0 < expected.min() < expected.max() < 1
-    np.testing.assert_allclose(_ssim(x, y), expected, rtol=0, atol=5e-6)
-    np.testing.assert_allclose(_ssim(x, y, torch.float64), expected, rtol=0, atol=1e-9)
+    for function in (ssim, by_torch):
+        np.testing.assert_allclose(_ssim(x, y, function), expected, rtol=0, atol=1e-9)
 
 
 def test_identical_frames_give_exactly_one() -> None:
     for x, _ in _pairs(64, 61).values():
-        assert _ssim(x[None], x[None])[0] == 1.0
+        assert _ssim(x[None], x[None])[0] == _ssim(x[None], x[None], by_torch)[0] == 1.0
+
+
+def test_without_the_compiler_the_numbers_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (2, 11, 30, 41, 3), dtype=np.uint8)
+    compiled = _ssim(x, y)
+    monkeypatch.setattr("bench.metrics.ssim.has_kernel", lambda: False)
+    np.testing.assert_allclose(_ssim(x, y), compiled, rtol=0, atol=1e-12)
+    assert len(_ssim(x[:0], y[:0])) == 0
 
 
 def test_no_bit_depends_on_batch_or_threads() -> None:
     rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 256, (2, 7, 45, 64, 3), dtype=np.uint8)
+    x, y = rng.integers(0, 256, (2, 21, 45, 64, 3), dtype=np.uint8)
     together = _ssim(x, y)
     alone = np.concatenate([_ssim(x[i : i + 1], y[i : i + 1]) for i in range(len(x))])
     np.testing.assert_array_equal(together, alone)

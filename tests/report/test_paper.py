@@ -19,7 +19,8 @@ def line(row: str, metric: str, value: float, seeds: int = 1) -> SummaryLine:
 
 
 def preference(first: str, second: str, votes: int, pos: float, low: float, high: float) -> dict[str, Any]:
-    return dict(first=first, second=second, votes=votes, pos=pos, ci_low=low, ci_high=high, simulated=False)
+    interval = {"ci_low": low, "ci_high": high}
+    return {"first": first, "second": second, "votes": votes, "pos": pos, **interval, "simulated": False}
 
 
 VOTES = [
