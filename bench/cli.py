@@ -268,9 +268,12 @@ def doctor(
 @cache
 def mount_study() -> None:
     """Add the study's verbs: here and nowhere else is the study known."""
+    from study_app.cli import agree, reproduce
     from study_app.cli import app as study_app
 
     app.add_typer(study_app, name="study")
+    app.command()(agree)
+    app.command()(reproduce)
 
 
 def _run_app() -> None:

@@ -7,15 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from numpy.typing import NDArray
+from scipy.stats import kendalltau, spearmanr
 
 from bench.errors import BenchError
 from bench.files import read_json
 from bench.registry import METRICS
-from study_app.tally import RESAMPLES, counted
+from bench.statistics import holm, paired_difference
+from study_app.tally import RESAMPLES, counted, crossed_interval
 
-PER_CLIP_COLUMNS = ["metric", "votes", "agrees", "ci_low", "ci_high", "ceiling"]
-PER_SET_COLUMNS = ["metric", "systems", "rank_correlation", "note"]
+#: Frozen column names; shares in percent.
+PER_CLIP_COLUMNS = [
+    "metric", "votes", "agrees", "ci_low", "ci_high", "p", "p_holm", "humans", "ceiling", "raters", "clips",
+]  # fmt: skip
+PER_SET_COLUMNS = ["metric", "systems", "rank_correlation", "kendall", "note"]
 #: With fewer systems than this a rank correlation describes and proves nothing.
 FEW = 10
 REAL = "real"
@@ -44,6 +49,12 @@ def _read(scores: Path) -> pd.DataFrame:
     return pd.read_csv(scores, dtype={"clip": str, "row": str, "metric": str})
 
 
+def between_models(votes: pd.DataFrame) -> pd.DataFrame:
+    """The votes that count and are about two models: against the real clip a metric would know the answer."""
+    counting = counted(votes)
+    return counting[(counting["first"] != REAL) & (counting["second"] != REAL)]
+
+
 def per_clip(
     votes: pd.DataFrame,
     scores: Path,
@@ -55,51 +66,61 @@ def per_clip(
 ) -> pd.DataFrame:
     """For each per-clip metric, the percentage of votes it predicts, as `PER_CLIP_COLUMNS`.
 
-    Only pairs of two models count: a metric against the real clip knows the answer. The interval is a bootstrap over
-    clips; ties of a metric count half. `ceiling` is the best any metric could do: always the majority of each pair;
-    NaN while pairs have one vote, for then it is 100 by construction. `seeds` says which of several trainings of a row
-    people saw; the others' scores are left out.
+    Only votes `between_models` count; ties of a metric count half. The interval knows that votes share raters and clips
+    (`tally.crossed_interval`). `p` is of a metric that predicts nothing, by flipping whole clips, `p_holm` corrected
+    over the metrics. `humans` is how often a rater agrees with the majority of the others who saw the same pair, which
+    is what a metric can be held against; `ceiling` is the most that anything could reach on these votes, the majority
+    of each pair, which is too high where pairs have few votes. Both are NaN while pairs have one vote. `seeds` says
+    which of several trainings of a row people saw; the others' scores are left out.
     """
     table = _read(scores)
     table = table[table["seed"] == table["row"].map(seeds or {}).fillna(table["seed"])]
     values = table.groupby(["metric", "row", "clip"])["value"].mean()
-    counting = counted(votes)
-    counting = counting[(counting["first"] != REAL) & (counting["second"] != REAL)]
-    rng = np.random.default_rng(seed)
+    counting = between_models(votes)
     rows = []
     for metric in sorted(set(table["metric"]) & set(direction)):
-        of = values[metric]
-        keys = [pd.MultiIndex.from_arrays([counting[side], counting["clip"]]) for side in ("first", "second")]
-        first, second = (of.reindex(key).to_numpy(np.float64) for key in keys)
-        good = {"lower": -1.0, "higher": 1.0}.get(direction[metric])
-        if good is None:
-            first, second, good = np.abs(first - 1), np.abs(second - 1), -1.0
-        known = np.isfinite(first) & np.isfinite(second)
-        if not known.any():
+        mine, agrees = _predicted(counting, values[metric], direction[metric])
+        if not len(mine):
             continue
-        prefers = np.sign(good * (first - second))[known]
-        chose = np.where(counting["chosen"] == counting["first"], 1.0, -1.0)[known]
-        agrees = (1 + prefers * chose) / 2  # 1 agrees, 0 does not, a tie is half
-        mine = counting[known]
-        clips = pd.factorize(mine["clip"])[0]
-        count = int(clips.max()) + 1
-        weights = rng.multinomial(count, np.full(count, 1 / count), size=resamples)
-        shares = (weights @ np.bincount(clips, agrees, count)) / (weights @ np.bincount(clips, minlength=count))
-        low, high = np.percentile(shares, [2.5, 97.5])
-        line = [100 * agrees.mean(), 100 * low, 100 * high, _ceiling(mine)]
-        rows.append([metric, len(agrees), *line])
-    return pd.DataFrame(rows, columns=PER_CLIP_COLUMNS)
+        low, high = crossed_interval(agrees, mine["rater"], mine["clip"], resamples=resamples, seed=seed)
+        p_value = paired_difference(agrees, np.full(len(agrees), 0.5), list(mine["clip"])).p_value
+        line = [100 * agrees.mean(), 100 * low, 100 * high, p_value, np.nan, *_among_humans(mine)]
+        rows.append([metric, len(agrees), *line, mine["rater"].nunique(), mine["clip"].nunique()])
+    found = pd.DataFrame(rows, columns=PER_CLIP_COLUMNS)
+    if len(found):
+        found["p_holm"] = holm(found["p"])
+    return found
 
 
-def _ceiling(votes: pd.DataFrame) -> float:
-    first = (votes["chosen"] == votes["first"]).groupby([votes["comparison"], votes["clip"]]).agg(["sum", "count"])
-    if (first["count"] < 2).all():
-        return float("nan")
-    return 100 * float(np.maximum(first["sum"], first["count"] - first["sum"]).sum() / first["count"].sum())
+def _predicted(votes: pd.DataFrame, values: pd.Series, direction: str) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+    """The votes on clips that the metric has values of, and for each 1 where it agrees, 0 where not, 0.5 for a tie."""
+    keys = (pd.MultiIndex.from_arrays([votes[side], votes["clip"]]) for side in ("first", "second"))
+    first, second = (values.reindex(key).to_numpy(np.float64) for key in keys)
+    good = {"lower": -1.0, "higher": 1.0}.get(direction)
+    if good is None:
+        first, second, good = np.abs(first - 1), np.abs(second - 1), -1.0
+    known = np.isfinite(first) & np.isfinite(second)
+    prefers = np.sign(good * (first - second))[known]
+    chose = np.where(votes["chosen"] == votes["first"], 1.0, -1.0)[known]
+    return votes[known], (1 + prefers * chose) / 2
+
+
+def _among_humans(votes: pd.DataFrame) -> tuple[float, float]:
+    """Agreement of a rater with the majority of the others of a pair, and of votes with their pair's own majority."""
+    chosen = (votes["chosen"] == votes["first"]).astype(int)
+    pairs = [votes["comparison"], votes["clip"]]
+    won, count = chosen.groupby(pairs).transform("sum"), chosen.groupby(pairs).transform("count")
+    several = count >= 2
+    if not several.any():
+        return float("nan"), float("nan")
+    others = np.sign(2 * (won - chosen) - (count - 1))[several]  # 1: the others chose the first, 0: they are even
+    fair = ((1 + others * (2 * chosen[several] - 1)) / 2).mean()
+    most = (np.maximum(won, count - won) / count).mean()
+    return 100 * float(fair), 100 * float(most)
 
 
 def per_set(ranking: pd.DataFrame, summary: Path, direction: dict[str, str]) -> pd.DataFrame:
-    """Rank correlation of each metric's mean with the Bradley–Terry strength over models, as `PER_SET_COLUMNS`."""
+    """Rank correlations of each metric's mean with the Bradley–Terry strength over models, as `PER_SET_COLUMNS`."""
     table = _read(summary)
     strength = ranking.set_index("system")["strength"]
     rows = []
@@ -111,5 +132,6 @@ def per_set(ranking: pd.DataFrame, summary: Path, direction: dict[str, str]) -> 
         way = direction[str(metric)]
         good = -value[shared] if way == "lower" else -(value[shared] - 1).abs() if way == "one" else value[shared]
         note = f"descriptive: {len(shared)} systems" if len(shared) < FEW else ""
-        rows.append([metric, len(shared), float(spearmanr(good, strength[shared]).statistic), note])
+        correlations = [float(rank(good, strength[shared]).statistic) for rank in (spearmanr, kendalltau)]
+        rows.append([metric, len(shared), *correlations, note])
     return pd.DataFrame(rows, columns=PER_SET_COLUMNS)

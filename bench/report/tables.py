@@ -91,7 +91,7 @@ def make_table(
         heads=heads,
         cells=[list(line) for line in zip(*columns, strict=True)],
         metrics=metrics,
-        caption=_caption(protocol),
+        caption=caption(protocol),
         notes=[*_notes(summary, metrics, protocol, ci), *notes, *map(str, left_out), f"Protocol {protocol.id}."],
     )
 
@@ -120,7 +120,8 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
     return cells
 
 
-def _caption(protocol: Protocol) -> str:
+def caption(protocol: Protocol) -> str:
+    """What a table's numbers are of, in a sentence."""
     later = f"the {protocol.length - 1} frames after the given one"
     which = {"all": f"all {protocol.length} frames", "future": later}[protocol.frames]
     size = f"{protocol.resolution}×{protocol.resolution}"

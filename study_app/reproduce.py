@@ -1,0 +1,141 @@
+"""`bench reproduce`: the paper's Tables II, III and IV by its own protocols, with every deviation under the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.config import PRESETS, SYNTHETIC, RunConfig
+from bench.data.clips import Manifest
+from bench.errors import BenchError, did_you_mean
+from bench.report.grid import Grid, write_grid
+from bench.report.make import read_protocol
+from bench.report.paper import pos_table, table4
+from bench.report.tables import caption
+from bench.run import run
+from bench.scores import read_notes, read_summary
+
+STUDY = "study.db"
+#: The paper showed videos of 128×128 at this size.
+SHOWN = 64
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What the paper did for a table.
+
+    Attributes:
+        models: in the order of its rows; `copy` is always added.
+        settings: of the run, by name.
+        clips: test clips, or clips a comparison.
+        data: the training data, in words.
+        folder: beginning of the run folder's default name.
+    """
+
+    models: list[str]
+    settings: Mapping[str, Any]
+    clips: int
+    data: str
+    folder: str
+
+
+_SKY = "Sky Scene (997 long training videos, 35,390 clips in all)"
+_PREFERENCES = Protocol(["mdgan", "vgan", "rnngan"], {"dataset": "sky", "clips": 100}, 100, _SKY, "preferences")
+PAPER: Mapping[str, Protocol] = {
+    "table2": _PREFERENCES,
+    "table3": _PREFERENCES,
+    "table4": Protocol(
+        ["vgan", "rnngan", "mdgan"],
+        {"dataset": "beach", "clips": 1000, "resolution": 64},
+        1000,
+        "10 % of the Beach dataset, tested on the rest",
+        "table4",
+    ),
+}
+
+
+def paper(name: str) -> Protocol:
+    """The paper's protocol of a table; a `BenchError` suggests the nearest name."""
+    if name not in PAPER:
+        raise BenchError(f"There is no table '{name}' to reproduce: {', '.join(PAPER)}.{did_you_mean(name, PAPER)}")
+    return PAPER[name]
+
+
+def reproduce(name: str, config: RunConfig, out: Path, *, offline: bool = False) -> Grid:
+    """Run what the table needs, as far as it has not run yet, and write `<name>.csv`, `.json`, `.tex`, `.md`.
+
+    For Tables II and III a study is made in OUT/study.db, and its votes are tallied when there are any.
+
+    Raises:
+        BenchError: whatever stops the run or the study.
+    """
+    run(config, out, offline=offline)
+    if name == "table4":
+        protocol = read_protocol(out)
+        metrics = [f"{reason}" for reason in read_notes(out)[0] if reason.metric in ("mse", "psnr", "ssim")]
+        notes = [*deviations(name, config, out), *metrics, f"Protocol {protocol.id}."]
+        grid = table4(read_summary(out), caption(protocol), notes)
+    else:
+        grid = _preferences(name, config, out)
+    write_grid(grid, out, name)
+    return grid
+
+
+def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
+    from study_app import tally
+    from study_app.create import Wish, create
+    from study_app.store import Store
+
+    database = out / STUDY
+    if not database.exists():
+        size = SHOWN if config.resolution > SHOWN else None
+        create(database, Wish((out,), name="preferences", clips=PAPER[name].clips, size=size, accept_first_frames=True))
+    store = Store(database)
+    study, settings = store.study("preferences")
+    votes = store.votes(study, settings)
+    pos = tally.pos_table(votes, settings.comparisons)
+    notes = deviations(name, config, out)
+    if settings.size != SHOWN:
+        notes.append(f"Deviation, clips shown: at {settings.size}×{settings.size}; the paper at {SHOWN}×{SHOWN}.")
+    counting = tally.counted(votes)
+    if len(counting):
+        notes.append(f"Raters: {counting['rater'].nunique()}; the paper does not say how many it had.")
+    else:
+        notes.append(f"Deviation, raters: none yet. Ask people with `bench study serve --db {database}`, then again.")
+    return pos_table(name, [{str(key): value for key, value in line.items()} for line in pos.to_dict("records")], notes)
+
+
+def deviations(name: str, config: RunConfig, out: Path) -> list[str]:
+    """What a run did otherwise than the paper, a sentence each."""
+    theirs = PAPER[name]
+    manifest = Manifest.load(out / "clips.jsonl")
+    train, test = manifest.split("train"), manifest.split("test")
+    data = "the built-in synthetic scenes" if config.data_root == SYNTHETIC else f"{Path(config.data_root).name}"
+    videos = len({clip.video for clip in train})
+    told = [f"data: trained on {len(train)} clips of {videos} videos ({data}); the paper on {theirs.data}"]
+    if len(test) != theirs.clips:
+        told.append(f"clips: {len(test)}; the paper {theirs.clips:,}")
+    size = 64 if name == "table4" else 128
+    if config.resolution != size:
+        told.append(f"size: {config.resolution}×{config.resolution}; the paper {size}×{size}")
+    if config.frames != "all":
+        told.append("frames: the given first one is left out; the paper scores all 32")
+    widths = PRESETS["paper"]["options"]
+    narrow = [
+        f"{model} {config.options[model]['width']} of {widths[model]['width']}"
+        for model in theirs.models
+        if config.options.get(model, {}).get("width", widths[model]["width"]) != widths[model]["width"]
+    ]
+    if narrow:
+        told.append(f"network width: {', '.join(narrow)}")
+    seeds = f"{len(config.seeds)} training seed{'s' if len(config.seeds) > 1 else ''}"
+    told.append(
+        f"training: {config.steps} steps a stage of {config.batch} clips, {seeds}; the paper gives neither steps nor "
+        "batch size"
+    )
+    told.append("RNN-GAN: its layer sizes were not published and are ours")
+    if missing := sorted({"mdgan", "vgan", "rnngan"} - set(config.models)):
+        raise BenchError(f"The paper's table needs the models {', '.join(missing)} too: leave out --set models.")
+    return [f"Deviation, {text}." for text in told]
