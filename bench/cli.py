@@ -217,14 +217,17 @@ def score(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
+    study: Annotated[
+        Path | None, typer.Option(help="A folder that `bench study export` wrote; FOLDER/study by default.")
+    ] = None,
     ci: Ci = False,
     as_json: Json = False,
 ) -> None:
-    """Make tables, figures and the page again from the stored scores."""
+    """Make tables, figures and the page again from the stored scores, with a study's results where there is one."""
     from bench.report.make import report as make_report
     from bench.scores import read_summary
 
-    table = make_report(folder, ci)
+    table = make_report(folder, ci, study)
     if as_json:
         print_json([vars(line) for line in read_summary(folder)])
     else:

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import os
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -269,6 +270,41 @@ def apply_settings(values: dict[str, Any], settings: Sequence[str]) -> dict[str,
                 raise BenchError(f"'{text}' cannot be set: {name} is {target!r} and no table of options.")
         target[last] = value
     return result
+
+
+#: The flags of `bench run` by configuration key; every other key is a `--set`.
+FLAGS = (
+    "models", "dataset", "preset", "data_root", "resolution", "frames", "metrics", "clips", "seeds", "steps", "batch",
+    "device",
+)  # fmt: skip
+
+
+def as_command(config: Mapping[str, Any]) -> str:
+    """The shortest `bench run` that has this configuration (as in `run.json`), for a shell.
+
+    Paths are as they were given, so a relative one counts from where the run was started.
+    """
+    models = list(config["models"])
+    baseline = ALWAYS in models
+    if models[-1:] == [ALWAYS] and len(models) > 1:
+        models.pop()  # it comes by itself
+    same = make_config({"models": models, "preset": config["preset"], "dataset": config["dataset"]}, baseline=baseline)
+    default = same.to_dict()
+    words = ["bench", "run", "--models", ",".join(models), "--dataset", config["dataset"], "--preset", config["preset"]]
+    for key in FLAGS:
+        if key not in ("models", "dataset", "preset") and config[key] != default[key]:
+            value = config[key]
+            words += [
+                f"--{key.replace('_', '-')}",
+                ",".join(map(str, value)) if isinstance(value, list) else str(value),
+            ]
+    settings = {key: value for key, value in config.items() if key not in (*FLAGS, "options") and value != default[key]}
+    for model, options in config["options"].items():
+        known = default["options"][model]
+        settings |= {f"options.{model}.{key}": value for key, value in options.items() if known.get(key) != value}
+    for key, value in settings.items():
+        words += ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]
+    return shlex.join([*words, *([] if baseline else ["--no-baseline"])])
 
 
 def is_offline() -> bool:

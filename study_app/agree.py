@@ -175,7 +175,7 @@ def draw(found: Agreement, path: Path) -> None:
     """A dot and an interval a metric, a small mark a comparison, with chance and people as lines."""
     overall = found.overall.iloc[::-1].reset_index(drop=True)
     pairs = [pair for pair in dict.fromkeys(found.lines["comparison"]) if pair != ALL]
-    with plt.rc_context({**STYLE, "pdf.fonttype": 42}):
+    with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(4.6, 0.9 + 0.34 * len(overall)))
         y = np.arange(len(overall))
         axis.axvline(50, color="0.5", linewidth=0.8, linestyle=":", label="chance")

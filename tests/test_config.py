@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from bench.config import EXPECTED, KEYS, PRESETS, apply_settings, is_offline, make_config, read_config
+from bench.cli import app
+from bench.config import EXPECTED, KEYS, PRESETS, apply_settings, as_command, is_offline, make_config, read_config
 from bench.errors import BenchError
 
 
@@ -118,3 +123,47 @@ def test_the_environment_says_whether_to_stay_offline(
 ) -> None:
     monkeypatch.setenv("BENCH_OFFLINE", text)
     assert is_offline() is offline
+
+
+CONFIGS = st.fixed_dictionaries(
+    {
+        "models": st.lists(st.sampled_from(["mdgan", "vgan", "rnngan", "copy"]), min_size=1, unique=True),
+        "preset": st.sampled_from(["smoke", "small", "paper"]),
+        "dataset": st.sampled_from(["sky", "beach"]),
+    },
+    optional={
+        "data_root": st.sampled_from(["/data/my skies", "synthetic"]),
+        "frames": st.sampled_from(["all", "future"]),
+        "metrics": st.lists(st.sampled_from(["mse", "ssim"]), min_size=1, unique=True),
+        "clips": st.none() | st.integers(1, 99),
+        "seeds": st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
+        "steps": st.integers(0, 9),
+        "log_every": st.integers(1, 9),
+        "flip": st.booleans(),
+        "select": st.sampled_from(["last", "best"]),
+        "device": st.sampled_from(["auto", "cpu"]),
+        "precision": st.sampled_from(["auto", "32-true"]),
+    },
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(CONFIGS, st.integers(1, 9), st.booleans())
+def test_the_command_of_a_run_gives_its_configuration_again(
+    values: dict[str, object], width: int, baseline: bool
+) -> None:
+    models = values["models"]
+    assert isinstance(models, list)
+    if models[0] != "copy":
+        values = values | {"options": {models[0]: {"width": width}}}
+    config = make_config(values, baseline=baseline)
+    seen: list[object] = []
+
+    def stop(chosen: object, *_: object, **__: object) -> None:
+        seen.append(chosen)
+        raise BenchError("Seen.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.run.run", stop)
+        CliRunner().invoke(app, shlex.split(as_command(config.to_dict()))[1:])
+    assert seen == [config]

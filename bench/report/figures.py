@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,6 @@ from bench.data.video import Frames, read_strip, resize
 from bench.files import atomic_path
 from bench.predictions import REAL, Predictions
 from bench.report.tables import title
-from bench.scores import ScoredClips
-from bench.trainlog import read_log
 
 #: The frames that the paper's figures show, counted from 1.
 SHOWN = (1, 8, 16, 24, 32)
@@ -34,11 +32,24 @@ STYLE: dict[Any, Any] = {
     "figure.dpi": 150,
     "savefig.bbox": "tight",
     "legend.frameon": False,
+    "pdf.fonttype": 42,  # fonts that a publisher can embed
 }
-#: The column of a training log that is no loss.
-SPEED = "clips_per_second"
-#: Columns worth a curve over time: title, and whether the axis is better read on a log scale.
-CURVES = {"mse": "MSE ↓", "psnr_frame": "PSNR of the frame (dB) ↑", "ssim": "SSIM ↑", "motion": "Motion →1"}
+#: One colour a row in every figure, told apart by colour-blind people too (Okabe and Ito 2008).
+COLOURS = {
+    "real": "#000000",
+    "mdgan-2": "#0072b2",
+    "mdgan-1": "#56b4e9",
+    "vgan": "#e69f00",
+    "rnngan": "#009e73",
+    "copy": "#7f7f7f",
+}
+_OTHERS = ("#cc79a7", "#d55e00", "#8c6d1f", "#5e3c99", "#b2182b")
+
+
+def colours(rows: Sequence[str]) -> dict[str, str]:
+    """A colour for each row: its own where it is one of ours, else the next of a few more."""
+    others = [row for row in rows if row not in COLOURS]
+    return COLOURS | {row: _OTHERS[number % len(_OTHERS)] for number, row in enumerate(others)}
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -50,103 +61,35 @@ def save_figure(figure: Figure, path: Path) -> None:
     plt.close(figure)
 
 
-def frames_figure(videos: dict[str, Frames], path: Path) -> None:
+def frames_figure(videos: Mapping[str, Frames], path: Path) -> None:
     """Rows of models, columns of frames 1, 8, 16, 24, 32, the real clip on top (the paper's Fig. 1).
 
     Args:
         videos: by row, uint8 `[T, H, W, 3]`, all of the same input.
         path: `.png` or `.pdf`.
     """
-    tile, gap, label, head = 1.2, 0.04, 1.35, 0.25  # inches
+    with plt.rc_context(STYLE):
+        save_figure(tiles(videos)[0], path)
+
+
+def tiles(videos: Mapping[str, Frames]) -> tuple[Figure, dict[tuple[str, int], Axes]]:
+    """A figure of rows of models and columns of frames, and the axes of each row and frame number."""
+    tile, gap, label, head = 1.08, 0.04, 1.3, 0.25  # inches; 6.9 in all, a page's width
     width, height = label + len(SHOWN) * (tile + gap), head + len(videos) * (tile + gap)
-    with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(width, height))
-        for line, (row, video) in enumerate(videos.items()):
-            for column, number in enumerate(SHOWN):
-                left, top = label + column * (tile + gap), head + line * (tile + gap)
-                axis = figure.add_axes((left / width, 1 - (top + tile) / height, tile / width, tile / height))
-                axis.imshow(video[number - 1], interpolation="nearest")
-                axis.set_axis_off()
-                if line == 0:
-                    axis.set_title(f"frame {number}", fontsize=9, pad=3)
-            middle = 1 - (head + line * (tile + gap) + tile / 2) / height
-            figure.text((label - 0.08) / width, middle, title(row), ha="right", va="center", fontsize=9)
-        save_figure(figure, path)
-
-
-def over_time_figure(scored: ScoredClips, path: Path) -> None:
-    """Each metric over the frame number: the mean over clips of every row."""
-    means = {name: _means(scored, name) for name in CURVES}
-    means = {name: curves for name, curves in means.items() if curves}
-    if not means:
-        return
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, len(means), figsize=(3.1 * len(means), 2.6), squeeze=False)
-        figure.subplots_adjust(wspace=0.3)
-        for axis, (name, curves) in zip(axes[0], means.items(), strict=True):
-            for row, curve in curves.items():
-                axis.plot(np.arange(1, len(curve) + 1), curve, label=title(row), linewidth=1.4)
-            axis.set(title=CURVES[name], xlabel="frame", xlim=(1, None))
-            if name == "motion":
-                axis.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
-        handles, labels = axes[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower center", ncols=len(handles), bbox_to_anchor=(0.5, -0.17))
-        save_figure(figure, path)
-
-
-def _means(scored: ScoredClips, name: str) -> dict[str, np.ndarray]:
-    """Mean over clips and seeds of a column, by row; for motion the ratio of the two means."""
-    wanted = ("motion_prediction", "motion_real") if name == "motion" else (name,)
-    curves = {}
-    for row in scored.rows:
-        own = [columns for (r, _, _), columns in scored.columns.items() if r == row]
-        if not all(part in columns for columns in own for part in wanted):
-            continue
-        parts = [np.array([columns[part] for columns in own]) for part in wanted]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            # A frame that is identical has an infinite PSNR and is no part of the mean.
-            known = [np.where(np.isfinite(part), part, np.nan) for part in parts]
-            counts = [np.isfinite(part).sum(axis=0) for part in parts]
-            sums = [np.nansum(part, axis=0) / count for part, count in zip(known, counts, strict=True)]
-            curves[row] = sums[0] / sums[1] if len(sums) == 2 else sums[0]
-    return curves
-
-
-def training_figure(logs: dict[str, Path], path: Path) -> None:
-    """Over the steps of every stage of every training: its losses and validation error, and below them its speed."""
-    panels = []
-    for name, log in logs.items():
-        rows = read_log(log)
-        for stage in dict.fromkeys((row[0], row[1]) for row in rows):
-            panels.append((f"{name}, {stage[1]}", [row for row in rows if (row[0], row[1]) == stage]))
-    if not panels:
-        return
-    with plt.rc_context(STYLE):
-        shape: dict[str, Any] = {"sharex": "col", "squeeze": False, "gridspec_kw": {"height_ratios": (3, 1)}}
-        figure, axes = plt.subplots(2, len(panels), figsize=(3.3 * len(panels), 3.5), **shape)
-        figure.subplots_adjust(wspace=0.3, hspace=0.12)
-        for (losses, speed), (name, rows) in zip(axes.T, panels, strict=True):
-            _losses(losses, rows)
-            losses.set(title=name)
-            speed.plot(*_points(rows, SPEED), color="0.4", linewidth=1)
-            speed.set(xlabel="step", ylim=(0, None))
-        axes[1][0].set_ylabel("clips/s")
-        save_figure(figure, path)
-
-
-def _losses(axis: Axes, rows: Sequence[Sequence[str]]) -> None:
-    for term in dict.fromkeys(row[3] for row in rows):
-        if term == SPEED:
-            continue
-        marker = "o" if term.startswith("validation") else None
-        axis.plot(*_points(rows, term), label=term, linewidth=1, marker=marker, markersize=3)
-    axis.legend(fontsize=6)
-
-
-def _points(rows: Sequence[Sequence[str]], term: str) -> tuple[list[int], list[float]]:
-    """Steps and values of one column of a training log."""
-    own = [row for row in rows if row[3] == term]
-    return [int(row[2]) for row in own], [float(row[4]) for row in own]
+    figure = plt.figure(figsize=(width, height))
+    axes = {}
+    for line, (row, video) in enumerate(videos.items()):
+        for column, number in enumerate(SHOWN):
+            left, top = label + column * (tile + gap), head + line * (tile + gap)
+            axis = figure.add_axes((left / width, 1 - (top + tile) / height, tile / width, tile / height))
+            axis.imshow(video[min(number, len(video)) - 1], interpolation="nearest")
+            axis.set_axis_off()
+            if line == 0:
+                axis.set_title(f"frame {number}", fontsize=9, pad=3)
+            axes[row, number] = axis
+        middle = 1 - (head + line * (tile + gap) + tile / 2) / height
+        figure.text((label - 0.08) / width, middle, title(row), ha="right", va="center", fontsize=9)
+    return figure, axes
 
 
 def samples_animation(videos: Sequence[dict[str, Frames]], path: Path, size: int = 128, rate: int = 10) -> None:

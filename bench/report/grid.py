@@ -100,13 +100,14 @@ def to_csv(grid: Grid) -> str:
 
 
 def to_json(grid: Grid) -> dict[str, object]:
-    """The printed digits as text, which no reader rounds, with caption and notes."""
+    """The printed digits as text, which no reader rounds, with heads, caption and notes."""
     rows = [
         {grid.key: line.key} | {key: cell.whole for key, cell in zip(grid.keys, line.cells, strict=True)}
         for line in grid.lines
     ]
     warning = {"warning": grid.warning} if grid.warning else {}
-    return {**warning, "caption": grid.caption, "rows": rows, "notes": list(grid.notes)}
+    heads = {grid.key: grid.corner} | dict(zip(grid.keys, grid.heads, strict=True))
+    return {**warning, "caption": grid.caption, "heads": heads, "rows": rows, "notes": list(grid.notes)}
 
 
 def to_markdown(grid: Grid) -> str:

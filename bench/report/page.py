@@ -1,47 +1,123 @@
-"""One HTML file that holds a run's table and figures and needs nothing beside it."""
+"""One HTML file that holds a run's tables, clips and figures and needs nothing beside it."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from PIL import Image
 
 from bench.files import write_text
-from bench.report.tables import ARROWS, Table, title
+from bench.report.grid import Grid
+from bench.report.strips import Shelf, Strips
+from bench.report.study import Study
+from bench.report.tables import ARROWS, Table
 
-KINDS = {".png": "image/png", ".webp": "image/webp"}
+#: Pixels of a figure for one of the page, so that figures are sharp on fine screens and their letters as large as text.
+SCALE = 1.5
 
 
-def data_uri(path: Path) -> str:
-    """A picture as text that a page can hold."""
-    return f"data:{KINDS[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the page.
+
+    Attributes:
+        caption: what it shows.
+        path: of the PNG.
+        text: what a reader must know to read it.
+    """
+
+    caption: str
+    path: Path
+    text: str = ""
+
+    @property
+    def source(self) -> str:
+        """The picture as text that a page can hold."""
+        return f"data:image/png;base64,{base64.b64encode(self.path.read_bytes()).decode()}"
+
+    @property
+    def width(self) -> int:
+        """Width on the page in its own pixels."""
+        with Image.open(self.path) as image:
+            return round(image.width / SCALE)
 
 
-def write_page(out: Path, table: Table, figures: Sequence[tuple[str, Path]], run: Mapping[str, Any]) -> Path:
-    """Write `report.html`.
+@dataclass
+class Content:
+    """All that a page shows; what is empty is no section of it.
 
-    Args:
-        out: run folder.
-        table: the scores.
-        figures: captions and pictures, in order.
+    Attributes:
+        table: the scores, with intervals.
+        strips: the clips that play.
+        samples, extremes: which of them stand beside each other.
+        extremes_by: name in print of the metric that chose the extremes.
+        pictures: figures by section: "samples", "metrics", "training", "parts".
+        study: what people chose.
+        study_pictures: its figures.
+        agreement: people against metrics: a table as `bench.report.grid.to_json` has it.
         run: content of `run.json`.
+        protocol: of the scores, as plain values.
+        command: what makes the run again; empty where there is no run.
+    """
 
-    Returns:
-        Path of the page.
+    table: Table
+    strips: Strips
+    samples: Sequence[Shelf] = ()
+    extremes: Sequence[Shelf] = ()
+    extremes_by: str = ""
+    pictures: dict[str, list[Picture]] = field(default_factory=dict)
+    study: Study | None = None
+    agreement: Mapping[str, Any] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
+
+    @property
+    def grids(self) -> Sequence[Grid]:
+        """The study's tables."""
+        return self.study.grids if self.study else ()
+
+
+def write_page(out: Path, content: Content) -> Path:
+    """Write `report.html` into a folder; returns its path.
+
+    The page's one script is named by its hash in a policy that forbids every other, and every connection.
     """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bench.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("bench.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
+    script = environment.get_template("page.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("page.html.j2").render(
-        zip=zip,
-        table=table,
-        title=title,
+        content=content,
         arrows=ARROWS,
-        figures=[(caption, data_uri(path)) for caption, path in figures],
-        run=run,
+        script=script,
+        digest=digest,
+        facts=list(flat(content.run.get("provenance", {}))),
+        settings=list(flat(content.run.get("config", {}))),
+        protocol=list(flat(content.protocol)),
     )
     write_text(out / "report.html", page)
     return out / "report.html"
+
+
+def flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as lines: names joined by dots, lists with commas."""
+    for key, value in values.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{name}.")
+        elif isinstance(value, list | tuple):
+            yield name, ", ".join(map(str, value))
+        else:
+            yield name, "–" if value is None else str(value)

@@ -91,8 +91,9 @@ def test_gram_is_summed_in_float32_under_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         gram = gram_matrix(maps)
     assert gram.dtype == torch.float32
-    assert gram.item() == 8.125**2
-    assert gram_matrix(maps.half()).item() == 8.125**2
+    # float32 keeps 7 digits whatever the order of the sum, which differs between processors.
+    assert gram.item() == pytest.approx(8.125**2, rel=1e-5)
+    assert gram_matrix(maps.half()).item() == pytest.approx(8.125**2, rel=1e-5)
 
 
 def test_distance_is_a_sum_over_the_matrix():

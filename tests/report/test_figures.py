@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +7,7 @@ import pytest
 from PIL import Image
 
 from bench.report import figures
-from bench.report.figures import frames_figure, over_time_figure, samples_animation, training_figure
-from bench.scores import ScoredClips
+from bench.report.figures import frames_figure, samples_animation
 from tests.small import moving_clip
 
 
@@ -40,35 +38,6 @@ def test_a_figure_is_the_same_bytes_each_time(videos: dict[str, np.ndarray], tmp
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
 
 
-def test_curves_are_means_over_clips_and_leave_infinite_values_out() -> None:
-    psnr = {"a": np.array([math.inf, 20.0]), "b": np.array([30.0, 40.0])}
-    change = {"a": (1.0, 2.0), "b": (3.0, 2.0)}
-    columns = {
-        ("row", 0, clip): {
-            "psnr_frame": psnr[clip],
-            "motion_prediction": np.array([math.nan, change[clip][0]]),
-            "motion_real": np.array([math.nan, change[clip][1]]),
-        }
-        for clip in "ab"
-    }
-    scored = ScoredClips(("a", "b"), {"a": "a", "b": "b"}, columns)
-    np.testing.assert_array_equal(figures._means(scored, "psnr_frame")["row"], [30.0, 30.0])
-    assert figures._means(scored, "motion")["row"][1] == 1.0
-    assert figures._means(scored, "ssim") == {}
-
-
-def test_curves_and_training_are_drawn(tmp_path: Path) -> None:
-    columns = {("row", 0, "a"): {"mse": np.linspace(0, 0.1, 32)}}
-    over_time_figure(ScoredClips(("a",), {"a": "a"}, columns), tmp_path / "o.png")
-    log = tmp_path / "training.csv"
-    log.write_text("stage,name,step,term,value\n0,base,1,generator/content,0.5\n0,base,2,generator/content,0.4\n")
-    training_figure({"vgan-0": log}, tmp_path / "t.png")
-    for name in ("o.png", "t.png"):
-        assert np.asarray(Image.open(tmp_path / name).convert("L")).std() > 5
-    training_figure({}, tmp_path / "none.png")
-    assert not (tmp_path / "none.png").exists()
-
-
 def test_samples_play_all_frames_of_all_rows(videos: dict[str, np.ndarray], tmp_path: Path) -> None:
     samples_animation([videos, videos], tmp_path / "s.webp", size=64)
     with Image.open(tmp_path / "s.webp") as image:
@@ -80,3 +49,9 @@ def test_samples_play_all_frames_of_all_rows(videos: dict[str, np.ndarray], tmp_
     real = shown[18 : 18 + 64, :64].astype(int)
     assert np.abs(real - videos["real"][20]).mean() < 12  # lossy
     assert np.abs(real - videos["real"][0]).mean() > 12
+
+
+def test_every_row_has_one_colour_of_its_own() -> None:
+    found = figures.colours(["mine", "vgan", "theirs"])
+    assert found["vgan"] == figures.COLOURS["vgan"]
+    assert len(set(found.values())) == len(found)

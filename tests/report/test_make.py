@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import html.parser
+import json
 import re
 import shutil
 from pathlib import Path
@@ -9,29 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.config import make_config
 from bench.data.clips import build_manifest
 from bench.errors import BenchError
-from bench.generate import generate, store_real
-from bench.models import build
-from bench.pairing import Source
-from bench.predictions import Predictions
+from bench.report.grid import Cell, Grid, Line, write_grid
 from bench.report.make import example_clips, report, sheet
-from bench.score import score
 from bench.scores import read_scores
-
-
-@pytest.fixture(scope="module")
-def scored(sky: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder with the copy baseline, as the pipeline leaves it before its last step."""
-    out = tmp_path_factory.mktemp("run")
-    manifest = build_manifest("sky", sky, ("test",))
-    manifest.save(out / "clips.jsonl")
-    (out / "run.json").write_text("{}")
-    folder = out / "predictions" / "copy"
-    generate(build("copy", {}, 64), {"copy": folder}, manifest.clips, sky, {})
-    store_real(manifest.clips, sky, 64, out / "predictions" / "real", {})
-    score([Source("copy", Predictions(folder))], manifest, out, resolution=64, metrics=["mse", "ssim", "motion"])
-    return out
+from tests.report.test_study import study
 
 
 def test_a_report_is_made_from_what_is_stored(scored: Path, tmp_path: Path) -> None:
@@ -39,7 +24,8 @@ def test_a_report_is_made_from_what_is_stored(scored: Path, tmp_path: Path) -> N
     shutil.copytree(scored, out)
     table = report(out)
     assert list(table.rows) == ["copy"]
-    names = ("table.csv", "table.tex", "table.md", "report.html", "figures/frames_1.png", "figures/over_time.pdf")
+    names = ["table.csv", "table.json", "table.tex", "table.md", "report.html", "figures/frames_1.png"]
+    names += [f"figures/{name}.{ending}" for name in ("over_time", "distribution") for ending in ("png", "pdf")]
     before = {name: (out / name).read_bytes() for name in names}
     for name in names:
         (out / name).unlink()
@@ -50,13 +36,16 @@ def test_a_report_is_made_from_what_is_stored(scored: Path, tmp_path: Path) -> N
 def test_the_page_needs_nothing_beside_it(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out)
-    (out / "run.json").write_text('{"config": {"note": "<script>alert(1)</script>"}, "provenance": {"commit": "abc"}}')
+    config = make_config({"models": ["copy"], "preset": "small", "dataset": "sky", "clips": 2})
+    (out / "run.json").write_text(json.dumps({"config": config.to_dict()}))
     report(out)
     page = (out / "report.html").read_text()
-    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
-    assert len(sources) >= 3
-    assert all(source.startswith("data:image/") for source in sources)
-    assert "<script" not in page  # what a configuration says is text
+    sources = re.findall(r'src="([^"]*)"|url\(([^)]*)\)', page)
+    assert len(sources) >= 6
+    assert all((one or other).startswith("data:image/") for one, other in sources)
+    assert all(f'id="{anchor}"' in page for anchor in re.findall(r'href="#([^"]*)"', page))
+    assert not re.findall(r'href="[^#]', page)
+    assert "bench run --models copy --dataset sky --preset small --clips 2" in page
     assert "Copy of first frame" in page
     assert "Gaussian" in page  # the definition of SSIM, not only its name
     html.parser.HTMLParser().feed(page)
@@ -68,6 +57,51 @@ def test_scores_of_anybodys_videos_get_what_they_allow(scored: Path, tmp_path: P
     report(out)
     assert (out / "figures/over_time.png").exists()
     assert not (out / "figures/samples.webp").exists()
+
+
+def test_the_stages_of_mdgan_get_their_figure_of_motion(scored: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(scored, out)
+    report(out)
+    assert not (out / "figures/motion.png").exists()
+    for row in ("mdgan-1", "mdgan-2"):
+        shutil.copytree(out / "predictions/copy", out / "predictions" / row)
+    for name in ("per_frame.csv",):
+        text = (out / "scores" / name).read_text()
+        more = "".join(line.replace("copy,", f"mdgan-{n},", 1) + "\n"
+                       for n in (1, 2) for line in text.splitlines() if line.startswith("copy,"))  # fmt: skip
+        (out / "scores" / name).write_text(text + more)
+    report(out)
+    assert (out / "figures/motion.pdf").exists()
+    assert "Where the stages move" in (out / "report.html").read_text()
+
+
+def test_a_study_of_other_models_changes_nothing(scored: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(scored, out, ignore=shutil.ignore_patterns("figures", "report.html", "table.*", "study"))
+    (tmp_path / "study.json").write_text(json.dumps(study()))
+    with pytest.raises(BenchError, match="no row of"):
+        report(out, study=tmp_path / "study.json")
+    assert not (out / "table.csv").exists()
+
+
+def test_people_against_metrics_are_shown_where_they_were_compared(scored: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(scored, out)
+    report(out)
+    assert "People against metrics" not in (out / "report.html").read_text()
+    lines = [Line("ssim", "ssim", [Cell("61.2", True, "[50.0, 71.9]")])]
+    write_grid(
+        Grid("Metric", ["agrees"], ["Predicts"], lines, "Votes.", ["A note."], "metric"), out / "agreement", "agree"
+    )
+    shutil.copy(out / "figures/over_time.png", out / "agreement/agree.png")
+    report(out)
+    page = (out / "report.html").read_text()
+    assert "People against metrics" in page
+    assert "<td>61.2 [50.0, 71.9]</td>" in page
+    (out / "agreement/agree.json").write_text("[]")
+    with pytest.raises(BenchError, match="is no table of `bench agree` of this version"):
+        report(out)
 
 
 def test_a_folder_without_scores_is_named(tmp_path: Path) -> None:

@@ -23,9 +23,7 @@ from study_app.create import Wish, create
 from study_app.store import Store
 from tests.study_app.runfolder import write_run
 
-CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "correct horse battery"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture(scope="session")
@@ -159,20 +157,6 @@ def app(sqlite: str, tmp_path: Path) -> Iterator[AppProcess]:
     process = AppProcess(sqlite, tmp_path / "app.log")
     yield process
     process.kill()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[object]:
-    """Debian's Chromium, driven by Playwright."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: pip install playwright"
-    )
-    if not Path(CHROMIUM).exists():
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--disable-sync"])
-        yield browser
-        browser.close()
 
 
 _figures: dict[str, str] = {}

@@ -1,0 +1,184 @@
+"""Curves and distributions of a run: metrics over time and over clips, trainings, preferences of people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from bench.metrics.base import ClipMetric
+from bench.protocol import Protocol
+from bench.registry import METRICS
+from bench.report.figures import STYLE, colours, save_figure
+from bench.report.paper import POS, SIMULATED
+from bench.report.tables import ARROWS, title
+from bench.scores import ScoredClips, clip_values
+from bench.trainlog import read_log
+
+#: The column of a training log that is no loss.
+SPEED = "clips_per_second"
+#: Columns worth a curve over time.
+CURVES = {"mse": "MSE ↓", "psnr_frame": "PSNR of the frame (dB) ↑", "ssim": "SSIM ↑", "motion": "Motion →1"}
+
+
+def over_time_figure(scored: ScoredClips, path: Path) -> None:
+    """Each metric over the frame number: the mean over clips of every row."""
+    means = {name: _means(scored, name) for name in CURVES}
+    means = {name: curves for name, curves in means.items() if curves}
+    if not means:
+        return
+    colour = colours(scored.rows)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(1, len(means), figsize=(3.1 * len(means), 2.6), squeeze=False)
+        figure.subplots_adjust(wspace=0.3)
+        for axis, (name, curves) in zip(axes[0], means.items(), strict=True):
+            for row, curve in curves.items():
+                axis.plot(np.arange(1, len(curve) + 1), curve, label=title(row), linewidth=1.4, color=colour[row])
+            axis.set(title=CURVES[name], xlabel="frame", xlim=(1, None))
+            if name == "motion":
+                axis.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
+        handles, labels = axes[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="lower center", ncols=len(handles), bbox_to_anchor=(0.5, -0.17))
+        save_figure(figure, path)
+
+
+def _means(scored: ScoredClips, name: str) -> dict[str, np.ndarray]:
+    """Mean over clips and seeds of a column, by row; for motion the ratio of the two means."""
+    wanted = ("motion_prediction", "motion_real") if name == "motion" else (name,)
+    curves = {}
+    for row in scored.rows:
+        own = [columns for (r, _, _), columns in scored.columns.items() if r == row]
+        if not all(part in columns for columns in own for part in wanted):
+            continue
+        parts = [np.array([columns[part] for columns in own]) for part in wanted]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            # A frame that is identical has an infinite PSNR and is no part of the mean.
+            known = [np.where(np.isfinite(part), part, np.nan) for part in parts]
+            counts = [np.isfinite(part).sum(axis=0) for part in parts]
+            sums = [np.nansum(part, axis=0) / count for part, count in zip(known, counts, strict=True)]
+            curves[row] = sums[0] / sums[1] if len(sums) == 2 else sums[0]
+    return curves
+
+
+def training_figure(logs: dict[str, Path], path: Path) -> None:
+    """Over the steps of every stage of every training: its losses and validation error, and below them its speed."""
+    panels = []
+    for name, log in logs.items():
+        rows = read_log(log)
+        for stage in dict.fromkeys((row[0], row[1]) for row in rows):
+            panels.append((f"{name}, {stage[1]}", [row for row in rows if (row[0], row[1]) == stage]))
+    if not panels:
+        return
+    with plt.rc_context(STYLE):
+        shape: dict[str, Any] = {"sharex": "col", "squeeze": False, "gridspec_kw": {"height_ratios": (3, 1)}}
+        figure, axes = plt.subplots(2, len(panels), figsize=(3.3 * len(panels), 3.5), **shape)
+        figure.subplots_adjust(wspace=0.3, hspace=0.12)
+        for (losses, speed), (name, rows) in zip(axes.T, panels, strict=True):
+            _losses(losses, rows)
+            losses.set(title=name)
+            speed.plot(*_points(rows, SPEED), color="0.4", linewidth=1)
+            speed.set(xlabel="step", ylim=(0, None))
+            # Below the panel: losses run all over it.
+            handles, labels = losses.get_legend_handles_labels()
+            speed.legend(handles, labels, fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.6))
+        axes[1][0].set_ylabel("clips/s")
+        save_figure(figure, path)
+
+
+def _losses(axis: Axes, rows: Sequence[Sequence[str]]) -> None:
+    for term in dict.fromkeys(row[3] for row in rows):
+        if term == SPEED:
+            continue
+        marker = "o" if term.startswith("validation") else None
+        axis.plot(*_points(rows, term), label=term, linewidth=1, marker=marker, markersize=3)
+
+
+def _points(rows: Sequence[Sequence[str]], term: str) -> tuple[list[int], list[float]]:
+    """Steps and values of one column of a training log."""
+    own = [row for row in rows if row[3] == term]
+    return [int(row[2]) for row in own], [float(row[4]) for row in own]
+
+
+def clip_metrics(scored: ScoredClips) -> dict[str, ClipMetric]:
+    """The registered metrics with a value a clip whose columns every row has."""
+    found = {}
+    for name in METRICS:
+        metric = METRICS.load(name)
+        if issubclass(metric, ClipMetric) and all(
+            part in columns for columns in scored.columns.values() for part in metric.columns
+        ):
+            found[name] = metric()
+    return found
+
+
+def distribution_figure(scored: ScoredClips, protocol: Protocol, path: Path) -> None:
+    """Each metric's values over clips: a box (quartiles, median) and a dot a clip, for every row.
+
+    Values that are not finite are left out, as in the means. With several seeds a dot is a clip and a seed.
+    """
+    metrics = clip_metrics(scored)
+    if not metrics:
+        return
+    colour, rows = colours(scored.rows), scored.rows[::-1]
+    with plt.rc_context(STYLE):
+        size = (2.6 * len(metrics) + 0.8, 0.34 * len(rows) + 0.9)
+        figure, axes = plt.subplots(1, len(metrics), figsize=size, sharey=True, squeeze=False)
+        figure.subplots_adjust(wspace=0.12)
+        for axis, (name, metric) in zip(axes[0], metrics.items(), strict=True):
+            values = clip_values(scored, metric, protocol.frames)
+            for y, row in enumerate(rows):
+                own = np.array([value for (r, _, _), value in values.items() if r == row])
+                own = np.sort(own[np.isfinite(own)])
+                if not len(own):
+                    continue
+                _box(axis, own, y, colour[row])
+                offsets = 0.16 * np.sin(np.arange(len(own)) * 2.4)  # spread, the same in every drawing
+                axis.plot(own, y + offsets, ".", color=colour[row], markersize=3, alpha=0.5)
+            axis.set_title(f"{metric.title or name.upper()} {ARROWS[metric.direction]}", fontsize=9)
+            axis.set_yticks(range(len(rows)), [title(row) for row in rows])
+            axis.grid(axis="y", visible=False)
+        save_figure(figure, path)
+
+
+def _box(axis: Axes, values: np.ndarray, y: int, colour: str) -> None:
+    line = {"color": colour}
+    shape: dict[str, Any] = {"boxprops": line, "whiskerprops": line, "capprops": line, "medianprops": line}
+    shape |= {"widths": 0.55, "showfliers": False, "manage_ticks": False}
+    axis.boxplot(values, positions=[y], orientation="horizontal", **shape)
+
+
+def pos_figure(pos: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Preferences as bars with their exact 95 % intervals, the paper's numbers as diamonds, chance as a line.
+
+    Args:
+        pos: lines of a study (first, second, votes, pos, ci_low, ci_high, simulated); lines without votes are no bars.
+        path: `.png` or `.pdf`.
+    """
+    lines = [line for line in pos if line["votes"]][::-1]
+    if not lines:
+        return
+    colour = colours([line["first"] for line in lines])
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(4.8, 0.36 * len(lines) + 0.9))
+        y = np.arange(len(lines))
+        shares = np.array([line["pos"] for line in lines], np.float64)
+        ends = np.array([[line["pos"] - line["ci_low"], line["ci_high"] - line["pos"]] for line in lines]).T
+        bars: dict[str, Any] = {"color": [colour[line["first"]] for line in lines], "height": 0.6, "alpha": 0.85}
+        axis.barh(y, shares, xerr=ends, error_kw={"capsize": 3, "linewidth": 1}, **bars)
+        axis.axvline(50, color="0.35", linewidth=0.8, linestyle=":")
+        paper = [POS.get((line["first"], line["second"]), math.nan) for line in lines]
+        if not all(map(math.isnan, paper)):
+            axis.plot(paper, y, "D", color="white", markeredgecolor="black", markersize=5, label="paper")
+            axis.legend(loc="lower left", bbox_to_anchor=(1.0, 0.0))
+        names = [f"{title(line['first'])} over {title(line['second'])} (n = {line['votes']:.0f})" for line in lines]
+        axis.set_yticks(y, names)
+        axis.set(xlim=(0, 100), xlabel="chosen as more realistic (%)")
+        axis.grid(axis="y", visible=False)
+        if any(line["simulated"] for line in lines):
+            axis.set_title(SIMULATED.rstrip("."), color="#b00020", fontweight="bold")
+        save_figure(figure, path)

@@ -1,0 +1,154 @@
+"""What a study with people found, as a report shows it; read from the `study.json` that `bench study export` writes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.files import read_json
+from bench.predictions import REAL
+from bench.report.grid import Cell, Grid, Line
+from bench.report.paper import POS_TABLES, SIMULATED, pos_table
+from bench.report.tables import title
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study's results.
+
+    Attributes:
+        pos: lines as in `pos.csv`, what has no value as NaN.
+        grids: the tables for the page: preferences, Tables II and III beside the paper's, strengths.
+        warning: what must not be overlooked, as that raters are simulated.
+        notes: what has to be read with the tables.
+    """
+
+    pos: Sequence[Mapping[str, Any]]
+    grids: Sequence[Grid]
+    warning: str
+    notes: Sequence[str]
+
+
+def find_study(run: Path, given: Path | None) -> Path | None:
+    """The `study.json` that is meant: in the folder that was given, else in RUN/study if there is one.
+
+    Raises:
+        BenchError: a folder was given and holds none.
+    """
+    if given is None:
+        own = run / "study" / "study.json"
+        return own if own.is_file() else None
+    path = given if given.suffix == ".json" else given / "study.json"
+    if not path.is_file():
+        raise BenchError(f"There is no {path}: give the folder that `bench study export --out` has written.")
+    return path
+
+
+def read_study(path: Path, rows: Sequence[str]) -> Study:
+    """Read a `study.json`.
+
+    Args:
+        path: of the file.
+        rows: that the run has, beside the real clips.
+
+    Raises:
+        BenchError: the file is none that `bench study export` writes, or the study is about rows that the run lacks.
+    """
+    try:
+        content = read_json(path)
+        pos = [{key: math.nan if value is None else value for key, value in line.items()} for line in content["pos"]]
+        simulated = bool(content["simulated"])
+        grids = [
+            _preferences(pos, simulated),
+            *(pos_table(name, pos) for name in POS_TABLES if _concerns(name, pos)),
+            *_strengths(content["bradley_terry"]["strengths"], simulated),
+        ]
+        notes = [*_told(content), *map(str, content["notes"])]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BenchError(
+            f"{path} is no study.json of this version: write it anew with `bench study export`."
+        ) from error
+    foreign = sorted({str(line[side]) for line in pos for side in ("first", "second")} - {*rows, REAL})
+    if foreign:
+        raise BenchError(f"The study {path} compares {', '.join(foreign)}, which this run has no row of.")
+    return Study(pos, grids, SIMULATED if simulated else "", notes)
+
+
+def _concerns(name: str, pos: Sequence[Mapping[str, Any]]) -> bool:
+    asked = {frozenset((line["first"], line["second"])) for line in pos if line["votes"]}
+    return any(frozenset((first, second)) in asked for _, first, second in POS_TABLES[name][1])
+
+
+def _preferences(pos: Sequence[Mapping[str, Any]], simulated: bool) -> Grid:
+    lines = []
+    for line in pos:
+        cells = [Cell("–")] * 4
+        if line["votes"]:
+            cells = [
+                Cell(f"{line['pos']:.1f}", interval=f"[{line['ci_low']:.1f}, {line['ci_high']:.1f}]"),
+                Cell(f"[{line['crossed_low']:.1f}, {line['crossed_high']:.1f}]"),
+                Cell(_p(line["p"])),
+                Cell(_p(line["p_holm"])),
+            ]
+        counts = [f"{line['chosen']:.0f} of {line['votes']:.0f}", f"{line['raters']:.0f}", f"{line['clips']:.0f}"]
+        name = f"{title(line['first'])} over {title(line['second'])}"
+        lines.append(Line(line["comparison"], name, [Cell(counts[0]), *cells, Cell(counts[1]), Cell(counts[2])]))
+    return Grid(
+        corner="Comparison",
+        key="comparison",
+        keys=["chosen", "pos", "crossed", "p", "p_holm", "raters", "clips"],
+        heads=["Chosen", "POS (%)", "over raters and clips", "p", "p (Holm)", "Raters", "Clips"],
+        lines=lines,
+        caption="Preference opinion scores: percentage of trials in which the first of two clips was chosen as more "
+        "realistic.",
+        notes=[
+            "In brackets: exact 95 % interval, which takes votes as independent; then the one over raters and clips, "
+            "whose votes are alike.",
+            "p: exact two-sided test against 50 %.",
+        ],
+        warning=SIMULATED if simulated else "",
+    )
+
+
+def _strengths(strengths: Sequence[Mapping[str, Any]], simulated: bool) -> list[Grid]:
+    if not strengths:
+        return []
+    lines = []
+    for one in strengths:
+        interval = f"[{one['ci_low']:.2f}, {one['ci_high']:.2f}]"
+        cells = [Cell(f"{one['strength']:.2f}", interval=interval), Cell(f"{one['wins']} of {one['votes']}")]
+        lines.append(Line(one["system"], title(one["system"]), cells))
+    caption = "Bradley–Terry strengths, in log odds with mean 0: of two, the stronger is chosen with probability "
+    return [
+        Grid(
+            corner="System",
+            key="system",
+            keys=["strength", "wins"],
+            heads=["Strength", "Chosen"],
+            lines=lines,
+            caption=f"{caption}1 / (1 + exp(−difference)). In brackets: 95 % interval over raters and clips.",
+            warning=SIMULATED if simulated else "",
+        )
+    ]
+
+
+def _told(content: Mapping[str, Any]) -> list[str]:
+    """How alike the raters are, how many there were and who was excluded, in sentences."""
+    raters, excluded = content["raters"], [rater for rater in content["raters"] if rater["excluded"]]
+    told = [f"Study {content['study']}: {len(raters)} raters, {len(excluded)} excluded by rules fixed beforehand."]
+    for line in content["agreement"]:
+        if line["comparison"] == "all" and line["alpha"] is not None:
+            told.append(f"Agreement between raters: Krippendorff's α {line['alpha']:.2f} over {line['pairs']} pairs.")
+    bias = content["side_bias"]
+    if bias["votes"]:
+        share = 100 * bias["left"] / bias["votes"]
+        told.append(f"Left side chosen in {share:.1f} % of {bias['votes']} votes (p = {_p(bias['p'])} against 50 %).")
+    return [*told, f"Schedule {content['schedule_sha256'][:12]}, seed {content['seed']}."]
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

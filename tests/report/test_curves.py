@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from bench.protocol import Protocol
+from bench.report import curves
+from bench.report.curves import clip_metrics, distribution_figure, over_time_figure, pos_figure, training_figure
+from bench.report.figures import COLOURS
+from bench.scores import ScoredClips
+
+PROTOCOL = Protocol("sky", 64, "all", 2, "0123456789abcdef", False)
+
+
+def test_curves_are_means_over_clips_and_leave_infinite_values_out() -> None:
+    psnr = {"a": np.array([math.inf, 20.0]), "b": np.array([30.0, 40.0])}
+    change = {"a": (1.0, 2.0), "b": (3.0, 2.0)}
+    columns = {
+        ("row", 0, clip): {
+            "psnr_frame": psnr[clip],
+            "motion_prediction": np.array([math.nan, change[clip][0]]),
+            "motion_real": np.array([math.nan, change[clip][1]]),
+        }
+        for clip in "ab"
+    }
+    scored = ScoredClips(("a", "b"), {"a": "a", "b": "b"}, columns)
+    np.testing.assert_array_equal(curves._means(scored, "psnr_frame")["row"], [30.0, 30.0])
+    assert curves._means(scored, "motion")["row"][1] == 1.0
+    assert curves._means(scored, "ssim") == {}
+
+
+def test_curves_and_training_are_drawn(tmp_path: Path) -> None:
+    columns = {("row", 0, "a"): {"mse": np.linspace(0, 0.1, 32)}}
+    over_time_figure(ScoredClips(("a",), {"a": "a"}, columns), tmp_path / "o.png")
+    log = tmp_path / "training.csv"
+    log.write_text("stage,name,step,term,value\n0,base,1,generator/content,0.5\n0,base,2,generator/content,0.4\n")
+    training_figure({"vgan-0": log}, tmp_path / "t.png")
+    for name in ("o.png", "t.png"):
+        assert np.asarray(Image.open(tmp_path / name).convert("L")).std() > 5
+    training_figure({}, tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
+
+
+def colours_of(path: Path) -> set[tuple[int, ...]]:
+    return {tuple(pixel) for pixel in np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3).tolist()}
+
+
+def rgb(row: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(COLOURS[row][1:]))
+
+
+def test_the_distribution_shows_every_row_in_its_colour(tmp_path: Path) -> None:
+    columns = {
+        (row, 0, clip): {"mse": np.full(32, value + 0.1 * place)}
+        for row, value in (("vgan", 0.1), ("copy", 0.5))
+        for place, clip in enumerate("abc")
+    }
+    scored = ScoredClips(tuple("abc"), {c: c for c in "abc"}, columns)
+    assert list(clip_metrics(scored)) == ["mse", "psnr"]
+    distribution_figure(scored, PROTOCOL, tmp_path / "d.png")
+    assert {rgb("vgan"), rgb("copy")} <= colours_of(tmp_path / "d.png")
+    distribution_figure(ScoredClips((), {}, {("vgan", 0, "a"): {}}), PROTOCOL, tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
+
+
+def preference(first: str, votes: int, pos: float, simulated: bool = False) -> dict[str, Any]:
+    ends = {"ci_low": pos - 5, "ci_high": pos + 5}
+    return {"first": first, "second": "real", "votes": votes, "pos": pos, **ends, "simulated": simulated}
+
+
+def test_preferences_are_bars_as_long_as_their_share(tmp_path: Path) -> None:
+    pos_figure([preference("vgan", 40, 20.0), preference("mdgan-2", 40, 80.0)], tmp_path / "p.png")
+    pixels = np.asarray(Image.open(tmp_path / "p.png").convert("RGB")).astype(int)
+    # bars are drawn a little transparent, over white
+    lengths = [
+        (np.abs(pixels - (0.85 * np.array(rgb(row)) + 0.15 * 255)).max(axis=2) < 6).sum() for row in ("vgan", "mdgan-2")
+    ]
+    assert 3 < lengths[1] / lengths[0] < 5
+    pos_figure([preference("vgan", 0, math.nan)], tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_simulated_preferences_say_so_in_the_figure(tmp_path: Path) -> None:
+    for name, simulated in (("a.png", False), ("b.png", True)):
+        pos_figure([preference("vgan", 40, 20.0, simulated)], tmp_path / name)
+    red = (0xB0, 0x00, 0x20)
+    assert red in colours_of(tmp_path / "b.png")
+    assert red not in colours_of(tmp_path / "a.png")
