@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint constraints clean
+.PHONY: demo test lint docs constraints clean
 
 demo: .venv/ready
 	$(BIN)/bench run --models mdgan,vgan,rnngan --preset smoke --out results/demo
@@ -29,6 +29,11 @@ lint: .venv/ready-dev
 .venv/ready-dev: .venv/ready
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[study,dev]'
 	touch $@
+
+# The API, from docstrings.
+docs: .venv/ready-dev
+	rm -rf build/docs
+	$(BIN)/pdoc --output-directory build/docs bench mdgan baselines study_app
 
 # Pins what a fresh environment resolves to today.
 constraints:

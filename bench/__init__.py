@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["evaluate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -272,11 +272,11 @@ def apply_settings(values: dict[str, Any], settings: Sequence[str]) -> dict[str,
     return result
 
 
-#: The flags of `bench run` by configuration key; every other key is a `--set`.
-FLAGS = (
-    "models", "dataset", "preset", "data_root", "resolution", "frames", "metrics", "clips", "seeds", "steps", "batch",
-    "device",
-)  # fmt: skip
+#: Flags of `bench run` by configuration key; every other key is a `--set`.
+FLAGS = {
+    key: f"--{key.replace('_', '-')}"
+    for key in ("data_root", "resolution", "frames", "metrics", "clips", "seeds", "steps", "device")
+} | {"batch": "--batch-size"}
 
 
 def as_command(config: Mapping[str, Any]) -> str:
@@ -291,14 +291,14 @@ def as_command(config: Mapping[str, Any]) -> str:
     same = make_config({"models": models, "preset": config["preset"], "dataset": config["dataset"]}, baseline=baseline)
     default = same.to_dict()
     words = ["bench", "run", "--models", ",".join(models), "--dataset", config["dataset"], "--preset", config["preset"]]
-    for key in FLAGS:
-        if key not in ("models", "dataset", "preset") and config[key] != default[key]:
-            value = config[key]
-            words += [
-                f"--{key.replace('_', '-')}",
-                ",".join(map(str, value)) if isinstance(value, list) else str(value),
-            ]
-    settings = {key: value for key, value in config.items() if key not in (*FLAGS, "options") and value != default[key]}
+    settings = {}
+    for key, value in config.items():
+        if key in ("models", "dataset", "preset", "options") or value == default[key]:
+            continue
+        if key in FLAGS:
+            words += [FLAGS[key], ",".join(map(str, value)) if isinstance(value, list) else str(value)]
+        else:
+            settings[key] = value
     for model, options in config["options"].items():
         known = default["options"][model]
         settings |= {f"options.{model}.{key}": value for key, value in options.items() if known.get(key) != value}

@@ -97,8 +97,7 @@ def agree(run: Path, study: str, name: str | None = None, out: Path | None = Non
         raise BenchError(f"The scores of {run} hold no metric with a value for both clips of a pair: score it again.")
     grid, folder = make_grid(found), out or run / "agreement"
     write_grid(grid, folder, "agree")
-    for ending in ("png", "pdf"):
-        draw(found, folder / f"agree.{ending}")
+    draw(found, folder / "agree")
     return found, grid
 
 

@@ -157,7 +157,7 @@ def pos_figure(pos: Sequence[Mapping[str, Any]], path: Path) -> None:
 
     Args:
         pos: lines of a study (first, second, votes, pos, ci_low, ci_high, simulated); lines without votes are no bars.
-        path: `.png` or `.pdf`.
+        path: `.png` or `.pdf`; without an ending both are written.
     """
     lines = [line for line in pos if line["votes"]][::-1]
     if not lines:

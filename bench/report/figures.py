@@ -53,11 +53,14 @@ def colours(rows: Sequence[str]) -> dict[str, str]:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure atomically in the format of its name, without a date in it, and close it."""
-    kind = path.suffix[1:]
-    nothing = {"pdf": {"CreationDate": None}, "png": {"Software": None}}[kind]
-    with atomic_path(path) as part:
-        figure.savefig(part, format=kind, metadata=nothing)
+    """Write a figure atomically in the format of its name, or as PNG and PDF where it has none, and close it.
+
+    No date stands in the files: the same figure is the same bytes.
+    """
+    nothing = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
+    for kind in [path.suffix[1:]] if path.suffix else nothing:
+        with atomic_path(path.with_suffix(f".{kind}")) as part:
+            figure.savefig(part, format=kind, metadata=nothing[kind])
     plt.close(figure)
 
 
@@ -66,30 +69,38 @@ def frames_figure(videos: Mapping[str, Frames], path: Path) -> None:
 
     Args:
         videos: by row, uint8 `[T, H, W, 3]`, all of the same input.
-        path: `.png` or `.pdf`.
+        path: `.png` or `.pdf`; without an ending both are written.
     """
     with plt.rc_context(STYLE):
         save_figure(tiles(videos)[0], path)
 
 
-def tiles(videos: Mapping[str, Frames]) -> tuple[Figure, dict[tuple[str, int], Axes]]:
-    """A figure of rows of models and columns of frames, and the axes of each row and frame number."""
+def tiles(videos: Mapping[str, Frames]) -> tuple[Figure, Axes, dict[tuple[str, int], tuple[float, float]]]:
+    """A figure of rows of models and columns of frames, drawn in one coordinate system whose unit is a tile's pixel.
+
+    Returns:
+        The figure, its axes, and the left upper corner of each row's and frame number's tile.
+    """
     tile, gap, label, head = 1.08, 0.04, 1.3, 0.25  # inches; 6.9 in all, a page's width
     width, height = label + len(SHOWN) * (tile + gap), head + len(videos) * (tile + gap)
     figure = plt.figure(figsize=(width, height))
-    axes = {}
+    axis = figure.add_axes((label / width, 0, 1 - label / width, 1 - head / height))
+    axis.set_axis_off()
+    side = next(iter(videos.values())).shape[1]
+    pixel = tile / side  # inches
+    corners = {}
     for line, (row, video) in enumerate(videos.items()):
+        top = line * (tile + gap) / pixel
         for column, number in enumerate(SHOWN):
-            left, top = label + column * (tile + gap), head + line * (tile + gap)
-            axis = figure.add_axes((left / width, 1 - (top + tile) / height, tile / width, tile / height))
-            axis.imshow(video[min(number, len(video)) - 1], interpolation="nearest")
-            axis.set_axis_off()
-            if line == 0:
-                axis.set_title(f"frame {number}", fontsize=9, pad=3)
-            axes[row, number] = axis
-        middle = 1 - (head + line * (tile + gap) + tile / 2) / height
-        figure.text((label - 0.08) / width, middle, title(row), ha="right", va="center", fontsize=9)
-    return figure, axes
+            left = column * (tile + gap) / pixel
+            frame = video[min(number, len(video)) - 1]
+            axis.imshow(frame, interpolation="nearest", extent=(left, left + side, top + side, top))
+            corners[row, number] = (left, top)
+        axis.text(-0.08 / pixel, top + side / 2, title(row), ha="right", va="center", fontsize=9)
+    for number in SHOWN:
+        axis.text(corners[row, number][0] + side / 2, -0.04 / pixel, f"frame {number}", ha="center", va="bottom")
+    axis.set(xlim=(0, (width - label) / pixel), ylim=((height - head) / pixel, 0))
+    return figure, axis, corners
 
 
 def samples_animation(videos: Sequence[dict[str, Frames]], path: Path, size: int = 128, rate: int = 10) -> None:

@@ -147,7 +147,7 @@ def _both(draw: Callable[[Path], None], folder: Path, name: str) -> Path | None:
     """Draw a figure as PDF and PNG; the PNG's path, or None, and no old figure, where there was nothing to draw."""
     for ending in ("pdf", "png"):
         (folder / f"{name}.{ending}").unlink(missing_ok=True)
-        draw(folder / f"{name}.{ending}")
+    draw(folder / name)
     path = folder / f"{name}.png"
     return path if path.exists() else None
 

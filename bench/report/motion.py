@@ -65,12 +65,12 @@ def motion_figure(videos: Mapping[str, Frames], path: Path) -> None:
 
     Args:
         videos: by row, uint8 `[T, H, W, 3]`, all of the same input.
-        path: `.png` or `.pdf`.
+        path: `.png` or `.pdf`; without an ending both are written.
     """
     with plt.rc_context(STYLE):
-        figure, axes = tiles(videos)
-        for (row, number), axis in axes.items():
+        figure, axis, corners = tiles(videos)
+        for (row, number), (x, y) in corners.items():
             for top, left, height, width in moving_regions(videos[row], number - 1):
-                box = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="#ff2d2d", linewidth=1.2)
+                box = Rectangle((x + left, y + top), width, height, fill=False, edgecolor="#ff2d2d", linewidth=1.2)
                 axis.add_patch(box)
         save_figure(figure, path)
