@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,6 +43,14 @@ def real_data(shared_data: Path) -> Path:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Packs and synthetic scenes of the tests stay out of the user's cache."""
     os.environ["BENCH_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_fonts() -> None:
+    """Figures of the tests embed fonts in the quick way; the one that is meant for print has a test of its own."""
+    from bench.report.figures import STYLE
+
+    STYLE["pdf.fonttype"] = 3
 
 
 @pytest.fixture(scope="session")
@@ -113,3 +123,20 @@ def chromium() -> Iterator[object]:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--disable-sync"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def pdflatex(tmp_path: Path) -> Callable[[str], None]:
+    """Compiles tables as a paper would; whatever TeX complains of fails the test."""
+    if not shutil.which("pdflatex"):
+        pytest.skip("pdflatex is not installed (Debian: texlive-latex-recommended)")
+
+    def compile(tables: str) -> None:
+        (tmp_path / "tables.tex").write_text(tables, encoding="utf-8")
+        page = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{tables.tex}\end{document}"
+        (tmp_path / "page.tex").write_text(page)
+        command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "page.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
+
+    return compile

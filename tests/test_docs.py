@@ -24,6 +24,7 @@ from bench import registry
 from bench.cli import app, mount_study
 from bench.data.clips import build_manifest
 from bench.predictions import PredictionWriter
+from bench.report import make
 from mdgan.published import GENERATOR_LAYERS
 from tests.mdgan.test_published import generator, published
 from tests.small import REPOSITORY, make_beach, make_sky, moving_clip
@@ -48,12 +49,12 @@ NOT_RUN = {
     "bench weights fetch": "tests/metrics/test_weights.py, against a local server",
     "bench weights verify": "tests/metrics/test_weights.py",
     "export": "tests/study_app/conftest.py, with a PostgreSQL of its own",
-    "bench study create --run results/demo --clips 16": "with BENCH_DATABASE_URL: tests/study_app/test_create.py",
+    "bench study create --run results/demo --clips 8": "with BENCH_DATABASE_URL: tests/study_app/test_create.py",
 }
 
 
 #: Of these the whole command has to be equal.
-EXACT = ("bench study create --run results/demo --clips 16",)
+EXACT = ("bench study create --run results/demo --clips 8",)
 #: What `make demo` does, on whose run folder most pages build.
 DEMO = "bench run --models mdgan,vgan,rnngan --preset smoke --out results/demo"
 
@@ -78,10 +79,10 @@ def is_run(command: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What the documentation says a reader has: datasets, folders of videos, published checkpoints, a demo run."""
     here = tmp_path_factory.mktemp("world")
-    sky = make_sky(here / "data/sky_timelapse", test=16)
+    sky = make_sky(here / "data/sky_timelapse", test=8)
     make_beach(here / "data/beach")
     for split, count in (("train", 3), ("test", 2)):
         (here / "data/stacks" / split).mkdir(parents=True)
@@ -95,8 +96,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.make_archive(str(here / "mine"), "zip", here / "videos/mine")
     for seed, name in ((1, "netG_S1_030.pth"), (2, "netG_S2_067.pth")):
         torch.save(published(generator(seed), GENERATOR_LAYERS), here / name)
-    run(DEMO, here)
-    return here
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(make, "EXAMPLES", 1)  # fewer figures are no other commands
+        run(DEMO, here)
+        yield here
 
 
 @pytest.fixture

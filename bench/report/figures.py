@@ -30,7 +30,6 @@ STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "grid.alpha": 0.25,
     "figure.dpi": 150,
-    "savefig.bbox": "tight",
     "legend.frameon": False,
     "pdf.fonttype": 42,  # fonts that a publisher can embed
 }
@@ -52,15 +51,16 @@ def colours(rows: Sequence[str]) -> dict[str, str]:
     return COLOURS | {row: _OTHERS[number % len(_OTHERS)] for number, row in enumerate(others)}
 
 
-def save_figure(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path, *, cut: bool = True) -> None:
     """Write a figure atomically in the format of its name, or as PNG and PDF where it has none, and close it.
 
-    No date stands in the files: the same figure is the same bytes.
+    No date stands in the files: the same figure is the same bytes. With `cut` the paper is as large as what is drawn,
+    which takes a second drawing to find out.
     """
     nothing = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
     for kind in [path.suffix[1:]] if path.suffix else nothing:
         with atomic_path(path.with_suffix(f".{kind}")) as part:
-            figure.savefig(part, format=kind, metadata=nothing[kind])
+            figure.savefig(part, format=kind, metadata=nothing[kind], bbox_inches="tight" if cut else None)
     plt.close(figure)
 
 
@@ -72,7 +72,7 @@ def frames_figure(videos: Mapping[str, Frames], path: Path) -> None:
         path: `.png` or `.pdf`; without an ending both are written.
     """
     with plt.rc_context(STYLE):
-        save_figure(tiles(videos)[0], path)
+        save_figure(tiles(videos)[0], path, cut=False)
 
 
 def tiles(videos: Mapping[str, Frames]) -> tuple[Figure, Axes, dict[tuple[str, int], tuple[float, float]]]:

@@ -108,7 +108,8 @@ def examples_of(out: Path) -> list[str]:
     """The clips of a run that its figures show; none where it keeps no predictions."""
     if not (out / "predictions" / REAL).is_dir():
         return []
-    return example_clips({clip.id: clip.video for clip in Manifest.load(out / "clips.jsonl").split("test")})
+    clips = Manifest.load(out / "clips.jsonl").split("test")
+    return example_clips({clip.id: clip.video for clip in clips}, EXAMPLES)
 
 
 def write_figures(out: Path, scored: ScoredClips, protocol: Protocol) -> dict[str, list[Picture]]:
@@ -152,7 +153,7 @@ def _both(draw: Callable[[Path], None], folder: Path, name: str) -> Path | None:
     return path if path.exists() else None
 
 
-def example_clips(videos: Mapping[str, str], count: int = EXAMPLES) -> list[str]:
+def example_clips(videos: Mapping[str, str], count: int) -> list[str]:
     """A few clips that nobody picked: smallest hashes of their ids, each of another video while there are any.
 
     Args:

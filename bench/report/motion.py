@@ -73,4 +73,4 @@ def motion_figure(videos: Mapping[str, Frames], path: Path) -> None:
             for top, left, height, width in moving_regions(videos[row], number - 1):
                 box = Rectangle((x + left, y + top), width, height, fill=False, edgecolor="#ff2d2d", linewidth=1.2)
                 axis.add_patch(box)
-        save_figure(figure, path)
+        save_figure(figure, path, cut=False)

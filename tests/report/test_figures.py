@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,14 @@ def test_frames_figure_shows_the_frames_themselves(videos: dict[str, np.ndarray]
     assert {(0, 50 * place, 100) for place in range(5)} <= colours
     frames_figure(videos, tmp_path / "a.pdf")
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_fonts_are_embedded_as_publishers_want_them(videos: dict[str, np.ndarray], tmp_path: Path) -> None:
+    code = "from bench.report.figures import STYLE; print(STYLE['pdf.fonttype'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "42"  # TrueType; the tests' own setting is another one
+    frames_figure(videos, tmp_path / "a.pdf")
+    assert b"/Type /Font" in (tmp_path / "a.pdf").read_bytes()
 
 
 def test_a_figure_is_the_same_bytes_each_time(videos: dict[str, np.ndarray], tmp_path: Path) -> None:

@@ -110,10 +110,10 @@ def test_a_folder_without_scores_is_named(tmp_path: Path) -> None:
 
 
 def test_examples_come_from_different_videos_while_there_are_any(scored: Path) -> None:
-    assert len(example_clips(read_scores(scored).videos)) == 2
+    assert len(example_clips(read_scores(scored).videos, 3)) == 2
     videos = {f"v{video}__{n:03d}": f"v{video}" for video in range(3) for n in range(5)}
-    assert len({videos[id] for id in example_clips(videos)}) == 3
-    assert len(set(example_clips({f"v__{n:03d}": "v" for n in range(5)}))) == 3
+    assert len({videos[id] for id in example_clips(videos, 3)}) == 3
+    assert len(set(example_clips({f"v__{n:03d}": "v" for n in range(5)}, 3))) == 3
 
 
 def test_a_contact_sheet_shows_the_frames_pixel_for_pixel(sky: Path, tmp_path: Path) -> None:

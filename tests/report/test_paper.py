@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -95,6 +96,16 @@ def test_csv_latex_json_and_markdown_carry_the_same_digits(grid: Grid) -> None:
         body = re.sub(r"\\textbf\{([^}]*)\}|\*\*([^*]*)\*\*", r"\1\2", text).replace("--", "–")
         own = [t for t in body.splitlines() if t.startswith(tuple(start + name for name in titles))]
         assert [[cell.strip(" \\|") for cell in re.split(r" & | \| ", row)][1:] for row in own] == printed
+
+
+def test_the_papers_tables_compile(pdflatex: Callable[[str], None]) -> None:
+    simulated = [{**vote, "simulated": True} for vote in VOTES]
+    tables = [
+        pos_table("table2", simulated),
+        pos_table("table3", VOTES),
+        table4(SCORES, "Beach & sky, 100 %.", ["a_b"]),
+    ]
+    pdflatex("\n".join(map(to_latex, tables)))
 
 
 def test_the_papers_numbers_are_as_published() -> None:

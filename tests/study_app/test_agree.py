@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,9 @@ def test_a_metric_that_follows_people_predicts_them(rated: tuple[Path, Path]) ->
     assert any("fvd: 1.00" in note for note in grid.notes)
 
 
-def test_tables_and_figure_carry_the_same_digits_and_say_that_raters_are_simulated(rated: tuple[Path, Path]) -> None:
+def test_tables_and_figure_carry_the_same_digits_and_say_that_raters_are_simulated(
+    rated: tuple[Path, Path], pdflatex: Callable[[str], None]
+) -> None:
     run, study = rated
     _, grid = agree(run, str(study), NAME)
     folder = run / "agreement"
@@ -91,6 +94,7 @@ def test_tables_and_figure_carry_the_same_digits_and_say_that_raters_are_simulat
     assert text == to_csv(grid)
     assert stored == json.loads(json.dumps(to_json(grid)))
     assert (folder / "agree.tex").read_text() == to_latex(grid)
+    pdflatex(to_latex(grid))
     for name in ("agree.png", "agree.pdf"):
         assert (folder / name).stat().st_size > 5000
 
