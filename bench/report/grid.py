@@ -160,8 +160,10 @@ def to_rich(grid: Grid) -> RichTable:
     """For the terminal; the notes are printed below it, at the terminal's width and not the table's."""
     shown = RichTable(title=Text(grid.caption), title_justify="left")
     shown.add_column(Text(grid.corner), no_wrap=True)
-    for head in grid.heads:
-        shown.add_column(Text(head), justify="right", no_wrap=True)
+    for place, head in enumerate(grid.heads):
+        # Long heads are broken; values never are.
+        widest = max((len(line.cells[place].whole) for line in grid.lines), default=0)
+        shown.add_column(Text(head), justify="right", min_width=widest)
     for line in grid.lines:
         cells = (Text(cell.whole, style="bold" if cell.best else "") for cell in line.cells)
         shown.add_row(Text(line.title), *cells)

@@ -139,7 +139,7 @@ def _strengths(strengths: Sequence[Mapping[str, Any]], simulated: bool) -> list[
 def _told(content: Mapping[str, Any]) -> list[str]:
     """How alike the raters are, how many there were and who was excluded, in sentences."""
     raters, excluded = content["raters"], [rater for rater in content["raters"] if rater["excluded"]]
-    told = [f"Study {content['study']}: {len(raters)} raters, {len(excluded)} excluded by rules fixed beforehand."]
+    told = [f"Study “{content['study']}”: {len(raters)} raters, {len(excluded)} excluded by rules fixed beforehand."]
     for line in content["agreement"]:
         if line["comparison"] == "all" and line["alpha"] is not None:
             told.append(f"Agreement between raters: Krippendorff's α {line['alpha']:.2f} over {line['pairs']} pairs.")

@@ -77,7 +77,7 @@ def test_a_study_without_votes_has_no_strengths_and_no_paper_tables(tmp_path: Pa
     nobody = {"side_bias": {"left": 0, "votes": 0, "p": None}, "agreement": [], "raters": []}
     found = read_study(write(tmp_path, study(**empty, **nobody)), ROWS)
     assert len(found.grids) == 1
-    assert found.notes[0] == "Study spring: 0 raters, 0 excluded by rules fixed beforehand."
+    assert found.notes[0] == "Study “spring”: 0 raters, 0 excluded by rules fixed beforehand."
 
 
 def test_which_study_is_meant(tmp_path: Path) -> None:
