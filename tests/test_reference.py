@@ -1,0 +1,61 @@
+"""The committed results are what the code makes of their own numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.config import as_command
+from bench.report.grid import to_csv, to_json, to_latex, to_markdown
+from bench.report.make import read_protocol, stored_table
+from bench.report.paper import pos_table
+from bench.report.study import read_study
+from bench.scores import read_summary
+from tests.small import REPOSITORY
+
+REFERENCE = REPOSITORY / "results" / "reference"
+FOLDERS = sorted(path for path in REFERENCE.iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_table_follows_from_its_summary(folder: Path) -> None:
+    grid = stored_table(folder).grid
+    assert (folder / "table.csv").read_text() == to_csv(grid)
+    assert (folder / "table.tex").read_text() == to_latex(grid)
+    assert (folder / "table.md").read_text() == to_markdown(grid)
+    assert json.loads((folder / "table.json").read_text()) == to_json(grid)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_summary_follows_from_its_clips(folder: Path) -> None:
+    clips = pd.read_csv(folder / "scores" / "per_clip.csv")
+    for line in read_summary(folder):
+        values = clips[(clips["row"] == line.row) & (clips["metric"] == line.metric)]["value"]
+        assert len(values) == read_protocol(folder).clips
+        assert values.mean() == pytest.approx(line.value, rel=1e-9)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_account_names_the_run(folder: Path) -> None:
+    text = (REFERENCE / "README.md").read_text()
+    run = json.loads((folder / "run.json").read_text())
+    assert not run["provenance"]["commit"].endswith("-dirty")
+    assert set(run["steps"].values()) == {"done"}
+    assert "--preset small" in as_command(run["config"])
+    rows = [line for line in (folder / "table.md").read_text().splitlines() if line.startswith("|")]
+    assert "\n".join(rows) in text
+
+
+def test_the_study_is_of_simulated_raters_and_says_so_everywhere() -> None:
+    folder = REFERENCE / "synthetic" / "study"
+    found = read_study(folder / "study.json", ["mdgan-1", "mdgan-2", "vgan", "rnngan", "copy"])
+    assert found.warning
+    assert pd.read_csv(folder / "votes.csv")["simulated"].all()
+    for name in ("table2", "table3"):
+        assert (folder / f"{name}.md").read_text() == to_markdown(pos_table(name, found.pos))
+    for path in [*folder.glob("table*"), *(REFERENCE / "synthetic" / "agreement").glob("agree.[ctmj]*")]:
+        assert re.search("[Ss]imulated raters", path.read_text()), path
