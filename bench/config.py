@@ -293,7 +293,7 @@ def as_command(config: Mapping[str, Any]) -> str:
     words = ["bench", "run", "--models", ",".join(models), "--dataset", config["dataset"], "--preset", config["preset"]]
     settings = {}
     for key, value in config.items():
-        if key in ("models", "dataset", "preset", "options") or value == default[key]:
+        if key in ("models", "dataset", "preset", "options") or value == default.get(key):
             continue
         if key in FLAGS:
             words += [FLAGS[key], ",".join(map(str, value)) if isinstance(value, list) else str(value)]

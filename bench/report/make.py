@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from bench.report.figures import contact_sheet, frames_figure, parts_videos, run
 from bench.report.motion import RULE, motion_figure
 from bench.report.page import Content, Picture, write_page
 from bench.report.strips import Strips, extreme_shelves, sample_shelves
-from bench.report.study import find_study, read_study
+from bench.report.study import Study, find_study, read_study
 from bench.report.tables import Table, make_table, title, write_tables
 from bench.scores import ScoredClips, read_notes, read_scores, read_summary
 
@@ -64,18 +64,13 @@ def report(out: Path, ci: bool = False, study: Path | None = None) -> Table:
     found = find_study(out, study)
     people = read_study(found, scored.rows) if found else None  # before anything is written
     write_tables(table, out)
-    pictures = write_figures(out, scored, protocol)
-    if people and (drawn := _both(partial(pos_figure, people.pos), out / "figures", "pos")):
-        text = "Bars: exact 95 % intervals. Diamonds: the paper's numbers." + (
-            f" {people.warning}" if people.warning else ""
-        )
-        pictures["study"] = [Picture("What people chose", drawn, text)]
-    strips, examples = Strips(out), examples_of(out)
-    metrics = clip_metrics(scored)
-    by = EXTREMES_BY if EXTREMES_BY in metrics else next(iter(metrics), "")
-    run = read_json(out / "run.json") if (out / "run.json").exists() else {}
+    examples = examples_of(out)
+    pictures = write_figures(out, scored, protocol, examples, people)
     if agreement := read_agreement(out):
         pictures["agreement"] = [Picture("Votes that each metric predicts", out / AGREEMENT.with_suffix(".png"))]
+    strips, metrics = Strips(out), clip_metrics(scored)
+    by = EXTREMES_BY if EXTREMES_BY in metrics else next(iter(metrics), "")
+    run = read_json(out / "run.json") if (out / "run.json").exists() else {}
     content = Content(
         table=stored_table(out, ci=True),
         strips=strips,
@@ -87,10 +82,17 @@ def report(out: Path, ci: bool = False, study: Path | None = None) -> Table:
         agreement=agreement,
         run=run,
         protocol=protocol.to_dict(),
-        command=as_command(run["config"]) if run.get("config") else "",
+        command=_command(run),
     )
     write_page(out, content)
     return table
+
+
+def _command(run: Mapping[str, Any]) -> str:
+    try:
+        return as_command(run["config"]) if run.get("config") else ""
+    except BenchError:  # a model or dataset that is not installed here: its results can be shown, its run not made
+        return ""
 
 
 def read_agreement(out: Path) -> dict[str, Any]:
@@ -112,7 +114,9 @@ def examples_of(out: Path) -> list[str]:
     return example_clips({clip.id: clip.video for clip in clips}, EXAMPLES)
 
 
-def write_figures(out: Path, scored: ScoredClips, protocol: Protocol) -> dict[str, list[Picture]]:
+def write_figures(
+    out: Path, scored: ScoredClips, protocol: Protocol, examples: Sequence[str] = (), study: Study | None = None
+) -> dict[str, list[Picture]]:
     """Write all figures of a folder as PNG and PDF; returns the pictures of the page by its sections."""
     folder = out / "figures"
     pictures: dict[str, list[Picture]] = {}
@@ -121,7 +125,7 @@ def write_figures(out: Path, scored: ScoredClips, protocol: Protocol) -> dict[st
         if path := _both(draw, folder, name):
             pictures.setdefault(section, []).append(Picture(caption, path, text))
 
-    clips = [run_videos(out, scored.rows, id, protocol.resolution) for id in examples_of(out)]
+    clips = [run_videos(out, scored.rows, id, protocol.resolution) for id in examples]
     if clips:
         samples_animation(clips, folder / "samples.webp")
         for number, clip in enumerate(clips, start=1):
@@ -136,11 +140,10 @@ def write_figures(out: Path, scored: ScoredClips, protocol: Protocol) -> dict[st
     logs = {log.parent.name: log for log in sorted((out / "checkpoints").glob("*/training.csv"))}
     add("training", "Losses, validation error and speed", "training", partial(training_figure, logs))
     for parts in sorted(path for path in (out / "parts").glob("*") if any(path.glob("*.png"))):
-        draw, caption = (
-            partial(frames_figure, parts_videos(out, parts)),
-            f"What a video of {title(parts.name)} is made of",
-        )
-        add("parts", caption, f"parts_{parts.name}", draw)
+        caption = f"What a video of {title(parts.name)} is made of"
+        add("parts", caption, f"parts_{parts.name}", partial(frames_figure, parts_videos(out, parts)))
+    text = " ".join(["Bars: exact 95 % intervals. Diamonds: the paper's numbers.", study.warning if study else ""])
+    add("study", "What people chose", "pos", partial(pos_figure, study.pos if study else ()), text)
     return pictures
 
 

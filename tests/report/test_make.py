@@ -76,6 +76,17 @@ def test_the_stages_of_mdgan_get_their_figure_of_motion(scored: Path, tmp_path: 
     assert "Where the stages move" in (out / "report.html").read_text()
 
 
+def test_a_run_of_a_model_that_is_not_installed_is_still_shown(scored: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(scored, out)
+    config = make_config({"models": ["copy"], "preset": "small"}).to_dict() | {"models": ["somebodys"]}
+    (out / "run.json").write_text(json.dumps({"config": config}))
+    report(out)
+    page = (out / "report.html").read_text()
+    assert "somebodys" in page
+    assert "bench run --models" not in page
+
+
 def test_a_study_of_other_models_changes_nothing(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out, ignore=shutil.ignore_patterns("figures", "report.html", "table.*", "study"))
