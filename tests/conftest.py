@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["BENCH_OFFLINE"] = "1"  # no test but those of the download itself opens a socket
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -23,6 +25,14 @@ from tests.small import SHARED, make_beach, make_sky
 Play = Callable[..., dict[str, Losses]]
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """No random number of a test depends on the tests before it, nor of a fixture that it is the first to use."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def norms(network: nn.Module) -> int:
 
 @pytest.mark.parametrize("name", ["mdgan", "vgan", "rnngan"])
 def test_a_model_made_ready_to_generate_makes_the_same_videos(name: str) -> None:
-    width = {"mdgan": 2, "vgan": 4, "rnngan": 4}[name]
+    width = {"mdgan": 2, "vgan": 4, "rnngan": 16}[name]  # of few channels all may be dead
     plain, ready = (stirred(build(name, {"width": width}, 64, seed=1)).eval() for _ in range(2))
     ready.load_state_dict(plain.state_dict())
     for_generation(ready)  # type: ignore[arg-type]
