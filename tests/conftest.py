@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Networks as narrow as the tests' gain nothing from threads, and lose much when other work holds the cores. It stands
 # before torch is imported, and in the environment, so that commands that tests start do the same sums.
@@ -150,3 +151,32 @@ def pdflatex(tmp_path: Path) -> Callable[[str], None]:
         assert done.returncode == 0, done.stdout[-2000:]
 
     return compile
+
+
+_figures: dict[str, str] = {}
+
+
+@pytest.fixture(scope="session")
+def figures() -> dict[str, str]:
+    """Measurements that are printed after the run."""
+    return _figures
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where tests run in several processes, send the measurements to the one that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = _figures
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Receive them."""
+    _figures.update(getattr(node, "workeroutput", {}).get("figures", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured."""
+    if _figures:
+        terminalreporter.section("the study's figures")
+        for name, value in _figures.items():
+            terminalreporter.line(f"{name}: {value}")

@@ -10,7 +10,6 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -158,32 +157,3 @@ def app(sqlite: str, tmp_path: Path) -> Iterator[AppProcess]:
     process = AppProcess(sqlite, tmp_path / "app.log")
     yield process
     process.kill()
-
-
-_figures: dict[str, str] = {}
-
-
-@pytest.fixture(scope="session")
-def figures() -> dict[str, str]:
-    """Measurements that are printed after the run."""
-    return _figures
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where tests run in several processes, send the measurements to the one that prints."""
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["figures"] = _figures
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Receive them."""
-    _figures.update(getattr(node, "workeroutput", {}).get("figures", {}))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was measured."""
-    if _figures:
-        terminalreporter.section("the study's figures")
-        for name, value in _figures.items():
-            terminalreporter.line(f"{name}: {value}")
