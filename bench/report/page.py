@@ -14,7 +14,7 @@ from PIL import Image
 
 from bench.files import write_text
 from bench.report.grid import Grid
-from bench.report.strips import Shelf, Strips
+from bench.report.strips import Shelf, Strips, data_uri
 from bench.report.study import Study
 from bench.report.tables import ARROWS, Table
 
@@ -39,7 +39,7 @@ class Picture:
     @property
     def source(self) -> str:
         """The picture as text that a page can hold."""
-        return f"data:image/png;base64,{base64.b64encode(self.path.read_bytes()).decode()}"
+        return data_uri("png", self.path.read_bytes())
 
     @property
     def width(self) -> int:
@@ -57,9 +57,8 @@ class Content:
         strips: the clips that play.
         samples, extremes: which of them stand beside each other.
         extremes_by: name in print of the metric that chose the extremes.
-        pictures: figures by section: "samples", "metrics", "training", "parts".
+        pictures: figures by section: "samples", "metrics", "study", "agreement", "training", "parts".
         study: what people chose.
-        study_pictures: its figures.
         agreement: people against metrics: a table as `bench.report.grid.to_json` has it.
         run: content of `run.json`.
         protocol: of the scores, as plain values.

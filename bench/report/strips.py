@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,7 +74,12 @@ def strip_uri(clip: Frames) -> str:
     shown = clip if clip.shape[1] <= LARGEST else resize(clip, LARGEST)
     out = io.BytesIO()
     Image.fromarray(shown.reshape(-1, *shown.shape[2:])).save(out, "WEBP", quality=QUALITY, method=4)
-    return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
+    return data_uri("webp", out.getvalue())
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """A picture of a kind ("png", "webp") as text that a page can hold."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def sample_shelves(strips: Strips, rows: list[str], ids: list[str]) -> list[Shelf]:
@@ -94,9 +100,8 @@ def extreme_shelves(
         seed = scored.seeds(row)[0]
         own = {id: values[row, seed, id] for id in scored.ids}
         # Not-a-number is neither best nor worst; of equal ones the first counts.
-        ranked = sorted(
-            (id for id in own if own[id] == own[id]), key=lambda id: best_first(metric.direction, own[id])
-        )  # fmt: skip
+        known = [id for id, value in own.items() if not math.isnan(value)]
+        ranked = sorted(known, key=lambda id: best_first(metric.direction, own[id]))
         if not ranked:
             continue
         tiles, told = [], []
