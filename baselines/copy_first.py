@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from bench.checks import check_positive, check_request
-from bench.interface import VideoModel
+from bench.interface import VideoModel, check_positive, check_request
 
 
 class CopyFirst(VideoModel):

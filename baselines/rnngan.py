@@ -24,9 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.adversarial import adam, discriminator_loss, generator_loss, initialise
-from bench.checks import check_positive, check_request, check_resolution
 from bench.errors import BenchError
-from bench.interface import Losses, Player, Shared, Stage, VideoModel
+from bench.interface import Losses, Player, Shared, Stage, VideoModel, check_positive, check_request, check_resolution
 
 RESOLUTIONS = (64,)
 #: The discriminator halves time four times.

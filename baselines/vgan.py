@@ -15,8 +15,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.adversarial import adam, initialise
-from bench.checks import check_frames, check_positive, check_request, check_resolution
-from bench.interface import Losses, Player, Shared, Stage, VideoModel
+from bench.interface import (
+    Losses,
+    Player,
+    Shared,
+    Stage,
+    VideoModel,
+    check_frames,
+    check_positive,
+    check_request,
+    check_resolution,
+)
 
 #: What the layers are made for.
 RESOLUTIONS = (64,)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-__version__ = "0.1.0"
-
 
 def __getattr__(name: str) -> Any:
-    """Import `bench.evaluate` when it is used: the command's other verbs need not wait for it."""
+    """Look up what is slow to find only when it is used: the command's other verbs need not wait for it."""
     if name == "evaluate":
-        from bench.api import evaluate
+        from bench.pipeline.evaluate import evaluate
 
         return evaluate
-    raise AttributeError(name)
+    if name == "__version__":
+        from bench.provenance import DISTRIBUTION, package_version
+
+        return package_version(DISTRIBUTION)
+    raise AttributeError(f"module 'bench' has no attribute {name!r}")

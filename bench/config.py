@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, did_you_mean
-from bench.registry import DATASETS, METRICS, MODELS
+from bench.registry import DATASETS, METRICS, MODELS, SYNTHETIC
 
-#: The data root that stands for the embedded synthetic scenes.
-SYNTHETIC = "synthetic"
 #: The baseline that every table has unless it is told not to.
 ALWAYS = "copy"
 

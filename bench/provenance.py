@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import bench
-
+#: What this program is installed as.
+DISTRIBUTION = "timelapse-bench"
 #: Packages whose version can move a number.
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "scipy", "scikit-image", "pillow", "av", "pandas")
 
@@ -50,7 +50,7 @@ def device_name(device: str) -> str:
 def provenance(device: str) -> dict[str, Any]:
     """Program version, commit, packages and device; no host name, no user, no path."""
     return {
-        "bench": bench.__version__,
+        "bench": package_version(DISTRIBUTION),
         "commit": git_commit(),
         "python": platform.python_version(),
         "system": platform.system(),

@@ -13,6 +13,9 @@ from typing import Any
 
 from bench.errors import BenchError, did_you_mean
 
+#: The data root that stands for the embedded synthetic scenes.
+SYNTHETIC = "synthetic"
+
 
 class Registry:
     """Names to lazily imported objects.
@@ -84,6 +87,12 @@ PLAIN = Registry("plain model", {"mdgan": "mdgan.plain:PlainMDGAN"})
 
 #: Models made of their authors' checkpoint files: constructed with `resolution`, `stage1`, `stage2`, `batch_norm`.
 PUBLISHED = Registry("published model", {"mdgan": "mdgan.published:PublishedMDGAN"})
+
+#: Verbs of the command that live outside of `bench`: a Typer app or one function each, imported when it starts.
+COMMANDS = Registry(
+    "command",
+    {"study": "study_app.cli:app", "agree": "study_app.cli:agree", "reproduce": "study_app.cli:reproduce"},
+)
 
 DATASETS = Registry(
     "dataset",

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.adversarial import adam, discriminator_loss, generator_loss, initialise
-from bench.checks import check_frames, check_request
 from bench.errors import BenchError, did_you_mean
-from bench.interface import Losses, Player, Shared, Stage, VideoModel
+from bench.interface import Losses, Player, Shared, Stage, VideoModel, check_frames, check_request
 from mdgan.losses import content_loss, pixel_ranking_loss, ranking_loss
 from mdgan.networks import FRAMES, RESOLUTIONS, STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
 

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.checks import check_positive, check_resolution
 from bench.errors import BenchError
+from bench.interface import check_positive, check_resolution
 
 #: Sizes in pixels that the networks exist for.
 RESOLUTIONS = (64, 128)

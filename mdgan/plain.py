@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.adversarial import discriminator_loss, generator_loss
-from bench.checks import check_request
-from bench.interface import Losses, Shared, Stage
+from bench.interface import Losses, Shared, Stage, check_request
 from mdgan.losses import content_loss
 from mdgan.model import MDGAN, BaseStage, RefineStage, repeat
 from mdgan.networks import ToPixels, WholeConv3d, WholeConvTranspose3d

@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.checks import check_frames, check_request, check_resolution
 from bench.errors import BenchError, did_you_mean
-from bench.interface import VideoModel
+from bench.interface import VideoModel, check_frames, check_request, check_resolution
 from mdgan.networks import FRAMES, STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
 
 #: A checkpoint: its file, or its tensors by name.

@@ -10,10 +10,10 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
-from study_app import api
+from study_app.web import api
 
 app = st.App(
-    Path(__file__).with_name("pages.py"),
+    Path(__file__).parent / "web" / "pages.py",
     routes=api.ROUTES,
     middleware=[Middleware(api.Headers)],
 )

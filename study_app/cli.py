@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli_options import (
+from bench.errors import BenchError
+from bench.options import (
     ConfigFile,
     DataRoot,
     Device,
@@ -23,8 +24,7 @@ from bench.cli_options import (
     print_grid,
     print_json,
 )
-from bench.config import SYNTHETIC
-from bench.errors import BenchError
+from bench.registry import SYNTHETIC
 
 app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it, export its votes.")
 Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
@@ -75,7 +75,7 @@ def create(
     """Make a study from run folders."""
     from study_app.create import Wish
     from study_app.create import create as make
-    from study_app.settings import CONSENT, QUESTION
+    from study_app.design.settings import CONSENT, QUESTION
 
     wish = Wish(
         tuple(run), name, _pairs(comparison), clips, votes, workload, practice, catch, catch_pass, seed, rate, size,
@@ -100,8 +100,8 @@ def serve(
     address: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
 ) -> None:
     """Serve a study to raters."""
-    from study_app.serve import prepare
-    from study_app.serve import serve as run
+    from study_app.web.serve import prepare
+    from study_app.web.serve import serve as run
 
     for hint in prepare(db, study):
         typer.echo(hint, err=True)
@@ -125,7 +125,7 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("study-export"),
 ) -> None:
     """Write votes.csv, pos.csv, study.json, and table2 and table3 as CSV, JSON, LaTeX and Markdown."""
-    from study_app.export import export as write
+    from study_app.analysis.export import export as write
 
     for path in write(db, study, out):
         typer.echo(path)
@@ -152,7 +152,7 @@ def simulate(
 @app.command()
 def plan(as_json: Json = False) -> None:
     """Print how many trials a comparison needs to detect a preference."""
-    from study_app.power import table
+    from study_app.design.power import table
 
     found = table()
     typer.echo(found.to_json(orient="records", indent=2) if as_json else found.to_string(index=False))
@@ -167,7 +167,7 @@ def agree(
 ) -> None:
     """Say which metric predicts what people chose, how often, and how that compares with other people."""
     from bench.report.grid import to_json
-    from study_app.agree import agree as hold_against
+    from study_app.analysis.agree import agree as hold_against
 
     _, grid = hold_against(run, study, name, out)
     if as_json:

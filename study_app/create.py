@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.data.predictions import Predictions
 from bench.data.video import Frames
 from bench.errors import BenchError, did_you_mean
 from bench.files import read_json
-from bench.predictions import Predictions
 from bench.progress import task
-from study_app import media
-from study_app.schedule import REAL, SCRAMBLED, Schedule, capacity, plan
-from study_app.settings import CONSENT, QUESTION, Settings
-from study_app.store import Store
-from study_app.writing import EncodedClip
+from study_app.design import media
+from study_app.design.schedule import REAL, SCRAMBLED, Schedule, capacity, plan
+from study_app.design.settings import CONSENT, QUESTION, Settings
+from study_app.store.store import Store
+from study_app.store.writing import EncodedClip
 
 #: The comparisons of the paper's Tables II and III. Their eight lines need seven comparisons: "MD-GAN over Real" and
 #: "Stage II over Real" are the same clips, so the same votes fill both lines.

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.config import PRESETS, SYNTHETIC, RunConfig
+from bench.config import PRESETS, RunConfig
 from bench.data.clips import Manifest
 from bench.errors import BenchError, did_you_mean
+from bench.pipeline.run import run
+from bench.registry import SYNTHETIC
 from bench.report.grid import Grid, write_grid
 from bench.report.make import read_protocol
 from bench.report.paper import pos_table, table4
 from bench.report.tables import caption
-from bench.run import run
-from bench.scores import read_notes, read_summary
+from bench.scoring.tidy import read_notes, read_summary
 
 STUDY = "study.db"
 #: The paper showed videos of 128×128 at this size.
@@ -84,9 +85,9 @@ def reproduce(name: str, config: RunConfig, out: Path, *, offline: bool = False)
 
 
 def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
-    from study_app import tally
+    from study_app.analysis import tally
     from study_app.create import Wish, create
-    from study_app.store import Store
+    from study_app.store.store import Store
 
     database = out / STUDY
     if not database.exists():

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import BenchError
-from study_app.rating import Answer
-from study_app.schedule import REAL, SCRAMBLED, plan
-from study_app.schema import Study
-from study_app.settings import Settings
-from study_app.store import Store
+from study_app.design.schedule import REAL, SCRAMBLED, plan
+from study_app.design.settings import Settings
+from study_app.store.rating import Answer
+from study_app.store.schema import Study
+from study_app.store.store import Store
 
 #: Strengths that reproduce the paper's Tables II and III about as well as one number a system can.
 PAPER_STRENGTHS = {"real": 2.6, "mdgan-2": 0.9, "mdgan-1": 0.1, "vgan": -1.0, "rnngan": -2.3}

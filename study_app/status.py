@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from study_app.store import Store
+from study_app.store.store import Store
 
 
 def status(where: str | Path | None, name: str | None) -> dict[str, Any]:

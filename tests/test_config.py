@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from bench.cli import app
+from bench.cli.main import app
 from bench.config import EXPECTED, KEYS, PRESETS, apply_settings, as_command, is_offline, make_config, read_config
 from bench.errors import BenchError
 
@@ -170,6 +170,6 @@ def test_the_command_of_a_run_gives_its_configuration_again(
         raise BenchError("Seen.")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.run.run", stop)
+        patch.setattr("bench.pipeline.run.run", stop)
         CliRunner().invoke(app, shlex.split(as_command(config.to_dict()))[1:])
     assert seen == [config]

@@ -21,9 +21,9 @@ import typer
 from typer.testing import CliRunner
 
 from bench import registry
-from bench.cli import app, mount_study
+from bench.cli.main import app, mount_commands
 from bench.data.clips import build_manifest
-from bench.predictions import PredictionWriter
+from bench.data.predictions import PredictionWriter
 from bench.report import make
 from mdgan.published import GENERATOR_LAYERS
 from tests.mdgan.test_published import generator, published
@@ -46,11 +46,11 @@ WIDTH = {name: ["--set", f"options.{name}.width=4"] for name in ("mdgan", "vgan"
 NOT_RUN = {
     "make demo": "a fresh clone",
     "make test": "a fresh clone",
-    "torchrun": "tests/test_distributed.py",
-    "bench study serve": "tests/study_app/test_browser.py",
-    "bench speed": "tests/test_speed_train.py, tests/test_speed_metrics.py",
-    "bench weights fetch": "tests/metrics/test_weights.py, against a local server",
-    "bench weights verify": "tests/metrics/test_weights.py",
+    "torchrun": "tests/engine/test_distributed.py",
+    "bench study serve": "tests/study_app/web/test_browser.py",
+    "bench speed": "tests/speed/test_train.py, tests/speed/test_metrics.py",
+    "bench weights fetch": "tests/metrics/networks/test_weights.py, against a local server",
+    "bench weights verify": "tests/metrics/networks/test_weights.py",
     "export": "tests/study_app/conftest.py, with a PostgreSQL of its own",
     "bench study create --run results/demo --clips 8": "with BENCH_DATABASE_URL: tests/study_app/test_create.py",
 }
@@ -141,7 +141,7 @@ def run(command: str, here: Path) -> None:
         words += ["--preset", "smoke"]
     if words[0] == "run" and "--data-root" not in words:  # the synthetic scenes are painted by another page
         words += ["--data-root", str(here / "data/sky_timelapse")]
-    mount_study()
+    mount_commands()
     with contextlib.chdir(here):
         done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, (command, done.output[-2000:], done.exception)
@@ -153,7 +153,7 @@ _run_before: set[str] = set()
 
 def parse(command: str) -> None:
     """Check that a `bench` command's arguments are ones it takes, without running it."""
-    mount_study()
+    mount_commands()
     words = shlex.split(command.removesuffix("&"))[1:]
     verb: Any = typer.main.get_command(app)
     while hasattr(verb, "commands"):

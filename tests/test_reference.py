@@ -14,7 +14,7 @@ from bench.report.grid import to_csv, to_json, to_latex, to_markdown
 from bench.report.make import read_protocol, stored_table
 from bench.report.paper import pos_table
 from bench.report.study import read_study
-from bench.scores import read_summary
+from bench.scoring.tidy import read_summary
 from tests.small import REPOSITORY
 
 REFERENCE = REPOSITORY / "results" / "reference"

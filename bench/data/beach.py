@@ -15,8 +15,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 
-from bench.data.clips import FRAMES, Clip, Listing, by_hash, clip_prefix, files_below
+from bench.data.clips import FRAMES, Clip, Listing, by_hash, clip_prefix
 from bench.data.video import image_size, strip_frames
+from bench.data.walk import files_below
 from bench.errors import BenchError
 
 FOLDER = "frames-stable-many"

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.data.clips import FRAMES, Clip, Listing, clip_prefix, cut, files_below, frame_folders, name_error
+from bench.data.clips import FRAMES, Clip, Listing, clip_prefix, cut
 from bench.data.video import VIDEOS, natural, read_video
+from bench.data.walk import files_below, frame_folders, name_error
 from bench.errors import BenchError
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from bench.data.clips import Clip, Manifest
+from bench.data.predictions import Predictions
 from bench.data.video import images_in
 from bench.errors import BenchError
 from bench.files import cache_dir, disk_error, sha256
-from bench.predictions import Predictions
 from bench.progress import task
 
 

@@ -12,7 +12,8 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from bench.data.clips import FRAMES, Listing, cut, frame_folders
+from bench.data.clips import FRAMES, Listing, cut
+from bench.data.walk import frame_folders
 from bench.errors import BenchError
 
 

@@ -16,11 +16,18 @@ import numpy as np
 import torch
 
 from bench.errors import BenchError
-from bench.metrics import weights as weight_files
 from bench.metrics.base import Direction, Frames, SetMetric, Unavailable
 from bench.metrics.frechet import frechet_distance
-from bench.metrics.network import FeatureCache, Features, cache_dir, default_device, full_precision, through_cache
-from bench.metrics.threads import one_core_each
+from bench.metrics.networks import weights as weight_files
+from bench.metrics.networks.features import (
+    FeatureCache,
+    Features,
+    cache_dir,
+    default_device,
+    full_precision,
+    through_cache,
+)
+from bench.metrics.networks.threads import one_core_each
 
 DIMENSION = 2048
 #: Raised whenever anything between the stored frames and the network's input changes.

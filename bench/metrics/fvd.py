@@ -20,13 +20,20 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.metrics import weights as weight_files
 from bench.metrics.base import Direction, Frames, SetMetric, Unavailable
 from bench.metrics.frechet import frechet_distance
-from bench.metrics.i3d import CLASSES, MIN_FRAMES, SIZE, load_i3d
-from bench.metrics.i3d_fast import FastI3D
-from bench.metrics.network import FeatureCache, Features, cache_dir, default_device, full_precision, through_cache
-from bench.metrics.threads import one_core_each
+from bench.metrics.networks import weights as weight_files
+from bench.metrics.networks.features import (
+    FeatureCache,
+    Features,
+    cache_dir,
+    default_device,
+    full_precision,
+    through_cache,
+)
+from bench.metrics.networks.i3d import CLASSES, MIN_FRAMES, SIZE, load_i3d
+from bench.metrics.networks.i3d_fast import FastI3D
+from bench.metrics.networks.threads import one_core_each
 
 #: Raised whenever anything between the stored frames and the network's input changes.
 PREPROCESSING = 1

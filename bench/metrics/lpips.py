@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from bench.errors import BenchError
-from bench.metrics import weights as weight_files
 from bench.metrics.base import ClipMetric, Column, Direction, Frames, Unavailable
-from bench.metrics.network import default_device, full_precision
-from bench.metrics.threads import one_core_each
+from bench.metrics.networks import weights as weight_files
+from bench.metrics.networks.features import default_device, full_precision
+from bench.metrics.networks.threads import one_core_each
 
 MIN_SIZE = 31  # pixels below which nothing is left after the trunk's poolings
 _BATCH = 8  # frames at a time on one core

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 
 from bench.errors import BenchError
 from bench.metrics.base import ClipMetric, Column, Direction, Frames
-from bench.metrics.threads import one_core_each
+from bench.metrics.networks.threads import one_core_each
 from bench.metrics.window import C1, C2, TAPS, taps
 
 _TOGETHER = 8  # frames on one core, or on one device, at a time

@@ -11,14 +11,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from bench.engine.log import read_log
 from bench.metrics.base import ClipMetric
-from bench.protocol import Protocol
 from bench.registry import METRICS
 from bench.report.figures import STYLE, colours, save_figure
 from bench.report.paper import POS, SIMULATED
 from bench.report.tables import ARROWS, title
-from bench.scores import ScoredClips, clip_values
-from bench.trainlog import read_log
+from bench.scoring.protocol import Protocol
+from bench.scoring.tidy import ScoredClips, clip_values
 
 #: The column of a training log that is no loss.
 SPEED = "clips_per_second"

@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from bench.data.predictions import REAL, Predictions
 from bench.data.video import Frames, read_strip, resize
 from bench.files import atomic_path
-from bench.predictions import REAL, Predictions
 from bench.report.tables import title
 
 #: The frames that the paper's figures show, counted from 1.

@@ -9,11 +9,10 @@ from typing import Any
 
 from bench.config import as_command
 from bench.data.clips import Manifest, build_manifest, by_hash, one_per_video
-from bench.data.embedded import find_data
+from bench.data.dataset import find_data
+from bench.data.predictions import REAL
 from bench.errors import BenchError
 from bench.files import read_json
-from bench.predictions import REAL
-from bench.protocol import Protocol
 from bench.report.curves import clip_metrics, distribution_figure, over_time_figure, pos_figure, training_figure
 from bench.report.figures import contact_sheet, frames_figure, parts_videos, run_videos, samples_animation
 from bench.report.motion import RULE, motion_figure
@@ -21,7 +20,8 @@ from bench.report.page import Content, Picture, write_page
 from bench.report.strips import Strips, extreme_shelves, sample_shelves
 from bench.report.study import Study, find_study, read_study
 from bench.report.tables import Table, make_table, title, write_tables
-from bench.scores import ScoredClips, read_notes, read_scores, read_summary
+from bench.scoring.protocol import Protocol
+from bench.scoring.tidy import ScoredClips, read_notes, read_scores, read_summary
 
 #: Clips that get a figure of their own frames, and that play on the page.
 EXAMPLES = 3

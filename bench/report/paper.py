@@ -14,7 +14,7 @@ from bench.metrics.base import best_first
 from bench.registry import METRICS
 from bench.report.grid import Cell, Grid, Line
 from bench.report.tables import ARROWS, title
-from bench.scores import SummaryLine
+from bench.scoring.tidy import SummaryLine
 
 #: Table II and III: caption, then the lines (name in print, first, second).
 POS_TABLES: Mapping[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from bench.data.predictions import REAL, Predictions
 from bench.data.video import Frames, resize
 from bench.metrics.base import ClipMetric, best_first
-from bench.predictions import REAL, Predictions
-from bench.protocol import Protocol
 from bench.report.tables import title
-from bench.scores import ScoredClips, clip_values
+from bench.scoring.protocol import Protocol
+from bench.scoring.tidy import ScoredClips, clip_values
 
 #: WebP's pictures end at 16,383 pixels: 32 frames of 256 fit, and no page shows more.
 LARGEST = 256

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.data.predictions import REAL
 from bench.errors import BenchError
 from bench.files import read_json
-from bench.predictions import REAL
 from bench.report.grid import Cell, Grid, Line
 from bench.report.paper import POS_TABLES, SIMULATED, pos_table
 from bench.report.tables import title

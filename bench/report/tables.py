@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.metrics.base import Metric, SetMetric, Unavailable, best_first
-from bench.protocol import Protocol
 from bench.registry import METRICS
 from bench.report.grid import TIED, Cell, Grid, Line, write_grid
-from bench.scores import SummaryLine
-from bench.sets import DRAWS, FLOOR, LARGEST
+from bench.scoring.protocol import Protocol
+from bench.scoring.sets import DRAWS, FLOOR, LARGEST
+from bench.scoring.tidy import SummaryLine
 
 #: How a paper names the rows of the built-in models.
 TITLES = {

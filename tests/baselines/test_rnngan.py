@@ -8,8 +8,8 @@ from torch import Tensor
 
 from baselines.rnngan import RNNGAN, RNNGANStage
 from bench.adversarial import discriminator_loss, generator_loss
+from bench.engine.layers import estimating_statistics
 from bench.errors import BenchError
-from bench.models import estimating_statistics
 
 Play = Callable[..., dict[str, dict[str, Tensor]]]
 

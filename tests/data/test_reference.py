@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.data.predictions import Predictions
 from bench.data.reference import reference_manifest, unzipped
 from bench.errors import BenchError
-from bench.folders import score_folders
-from bench.predictions import Predictions
-from bench.scores import read_summary
+from bench.pipeline.folders import score_folders
+from bench.scoring.tidy import read_summary
 from tests.small import moving_clip, truncate, write_frames
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.metrics.i3d import I3D, load_i3d
+from bench.metrics.networks.i3d import I3D, load_i3d
 
 
 @pytest.fixture(scope="session")

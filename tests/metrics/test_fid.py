@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.metrics import weights
 from bench.metrics.fid import FID, InceptionFeatures, inception
-from bench.speed_metrics import random_inception
+from bench.metrics.networks import weights
+from bench.speed.metrics import random_inception
 
 pytest.importorskip("pytorch_fid", reason="the package pytorch_fid is not installed")
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.metrics import weights
 from bench.metrics.fvd import FVD, I3DFeatures, check_value
-from bench.metrics.network import FeatureCache
+from bench.metrics.networks.features import FeatureCache
 
 
 @pytest.fixture(scope="module")
@@ -132,12 +131,3 @@ def test_unusable_clips_are_refused(network: I3DFeatures) -> None:
 
 def test_the_check_value_runs(weight_file: Path) -> None:
     assert check_value(weight_file, clips=2, device="cpu") > 0
-
-
-@pytest.mark.slow
-def test_the_published_check_value() -> None:
-    found = weights.verify("fvd")
-    if found.state != "published":
-        pytest.skip(f"needs the published weights: {found.message}")
-    check = weights.verify_numbers()
-    assert check.agrees, check

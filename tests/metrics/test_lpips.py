@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.metrics import weights
 from bench.metrics.lpips import LPIPS, frame_lpips, lpips_network
+from bench.metrics.networks import weights
 
 pytest.importorskip("lpips", reason="the package lpips is not installed")
 CPU = torch.device("cpu")

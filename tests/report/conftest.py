@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bench.data.clips import build_manifest
-from bench.generate import generate, store_real
-from bench.models import build
-from bench.pairing import Source
-from bench.predictions import Predictions
-from bench.score import score
+from bench.data.predictions import Predictions
+from bench.engine.build import build
+from bench.engine.generate import generate, store_real
+from bench.scoring.rows import Source
+from bench.scoring.score import score
 
 
 @pytest.fixture(scope="module")

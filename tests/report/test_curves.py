@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bench.protocol import Protocol
 from bench.report import curves
 from bench.report.curves import clip_metrics, distribution_figure, over_time_figure, pos_figure, training_figure
 from bench.report.figures import COLOURS
-from bench.scores import ScoredClips
+from bench.scoring.protocol import Protocol
+from bench.scoring.tidy import ScoredClips
 
 PROTOCOL = Protocol("sky", 64, "all", 2, "0123456789abcdef", False)
 

@@ -15,7 +15,7 @@ from bench.data.clips import build_manifest
 from bench.errors import BenchError
 from bench.report.grid import Cell, Grid, Line, write_grid
 from bench.report.make import example_clips, report, sheet
-from bench.scores import read_scores
+from bench.scoring.tidy import read_scores
 from tests.report.test_study import study
 
 

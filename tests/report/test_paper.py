@@ -12,7 +12,7 @@ import pytest
 
 from bench.report.grid import Grid, to_csv, to_json, to_latex, to_markdown
 from bench.report.paper import POS, POS_TABLES, TABLE_4, pos_table, table4
-from bench.scores import SummaryLine
+from bench.scoring.tidy import SummaryLine
 
 
 def line(row: str, metric: str, value: float, seeds: int = 1) -> SummaryLine:

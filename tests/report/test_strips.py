@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.data.predictions import PredictionWriter
 from bench.metrics.mse import MSE
 from bench.metrics.ssim import SSIM
-from bench.predictions import PredictionWriter
-from bench.protocol import Protocol
 from bench.report.strips import LARGEST, Strips, extreme_shelves, sample_shelves, strip_uri
-from bench.scores import ScoredClips
+from bench.scoring.protocol import Protocol
+from bench.scoring.tidy import ScoredClips
 
 IDS = ("a__000", "b__000", "c__000")
 

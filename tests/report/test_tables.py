@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable
 
 from bench.metrics.base import Unavailable
-from bench.protocol import Protocol
 from bench.report.grid import escape_latex, to_csv, to_json, to_latex, to_markdown, to_rich
 from bench.report.tables import Table, make_table
-from bench.scores import SummaryLine
+from bench.scoring.protocol import Protocol
+from bench.scoring.tidy import SummaryLine
 
 PROTOCOL = Protocol("synthetic-sky", 64, "future", 10, "0123456789abcdef", True)
 VALUES = {

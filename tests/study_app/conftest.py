@@ -18,9 +18,10 @@ pytest.importorskip("sqlalchemy", reason="the study needs its extra: pip install
 
 from sqlalchemy import text
 
-from study_app import database, serve
 from study_app.create import Wish, create
-from study_app.store import Store
+from study_app.store import database
+from study_app.store.store import Store
+from study_app.web import serve
 from tests.study_app.runfolder import write_run
 
 PASSWORD = "correct horse battery"

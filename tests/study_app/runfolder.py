@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.predictions import REAL, PredictionWriter
+from bench.data.predictions import REAL, PredictionWriter
 
 ROWS = ("mdgan-1", "mdgan-2", "vgan", "rnngan", "copy")
 FRAMES, SIZE = 32, 32

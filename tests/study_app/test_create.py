@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.data.predictions import Predictions, write_strip
 from bench.errors import BenchError
-from bench.predictions import Predictions, write_strip
-from study_app import media
 from study_app.create import PAPER_COMPARISONS, create
-from study_app.schedule import REAL, SCRAMBLED
-from study_app.store import Store
+from study_app.design import media
+from study_app.design.schedule import REAL, SCRAMBLED
+from study_app.store.store import Store
 from tests.study_app.conftest import wish
 from tests.study_app.runfolder import FRAMES, SIZE, sky, write_run
 

@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bench import cli
+from bench.cli import main as cli
 from bench.config import make_config
 from bench.errors import BenchError
-from study_app import tally
+from study_app.analysis import tally
 from study_app.reproduce import STUDY, paper, reproduce
-from study_app.store import Store
+from study_app.store.store import Store
 from tests.small import make_beach, make_sky
-from tests.study_app.test_store import Person
+from tests.study_app.store.test_store import Person
 
 SMALL = ["--preset", "smoke", "--steps", "1", "--device", "cpu", "--offline"]
 SMALL += [word for model in ("mdgan", "vgan", "rnngan") for word in ("--set", f"options.{model}.width=4")]
 
 
 def call(*arguments: str) -> str:
-    cli.mount_study()
+    cli.mount_commands()
     done = CliRunner().invoke(cli.app, ["reproduce", *arguments])
     assert done.exit_code == 0, (done.output, done.exception)
     return done.stdout

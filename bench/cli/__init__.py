@@ -1,0 +1,1 @@
+"""The `bench` command: one function a verb, no logic."""

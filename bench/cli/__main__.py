@@ -1,0 +1,5 @@
+"""`python -m bench.cli`, as torchrun starts it."""
+
+from bench.cli.main import main
+
+main()

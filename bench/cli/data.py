@@ -1,0 +1,79 @@
+"""`bench data`: make, check and pack datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.errors import BenchError
+from bench.options import DataRoot, Dataset, Json, Workers, print_json
+from bench.registry import SYNTHETIC
+
+data_app = typer.Typer(help="Make, check and pack datasets.", no_args_is_help=True)
+
+
+@data_app.command("make")
+def data_make(
+    scene: Annotated[str, typer.Argument(help="sky or beach.")],
+    out: Annotated[Path, typer.Argument(help="Folder to make; it must not hold anything yet.")],
+    size: Annotated[int, typer.Option(help="64 or 128 pixels.")] = 64,
+    train_videos: Annotated[int, typer.Option(help="Source videos for training.")] = 24,
+    test_videos: Annotated[int, typer.Option(help="Source videos for testing.")] = 8,
+    clips_per_video: Annotated[int, typer.Option(help="Clips of 32 frames in each video.")] = 2,
+    seed: Annotated[int, typer.Option(help="Another seed gives other scenes.")] = 0,
+) -> None:
+    """Write synthetic scenes in a real dataset's layout."""
+    from bench.data.scenes.make import make
+
+    videos = {"train_videos": train_videos, "test_videos": test_videos, "clips_per_video": clips_per_video}
+    make(scene, out, size=size, seed=seed, **videos)
+    print(out)
+
+
+@data_app.command("verify")
+def data_verify(dataset: Dataset = "sky", data_root: DataRoot = SYNTHETIC, as_json: Json = False) -> None:
+    """Decode a whole dataset and say what is wrong with it, file by file."""
+    from bench.data.dataset import find_data
+    from bench.data.verify import verify
+
+    found = verify(dataset, find_data(dataset, data_root, 64))
+    if as_json:
+        print_json({"clips": found.clips, "videos": found.videos, "findings": [vars(f) for f in found.findings]})
+    else:
+        for finding in found.findings:
+            print(f"{finding.kind}: {finding.text}")
+        for split, clips in found.clips.items():
+            print(f"{split}: {clips} clips of {found.videos[split]} source videos")
+    if not found.ok:
+        raise BenchError(f"The {dataset} dataset in {data_root} has errors: mend or remove the files named above.")
+
+
+@data_app.command("sheet")
+def data_sheet(
+    out: Annotated[Path, typer.Argument(help="The PNG to write.")],
+    dataset: Dataset = "sky",
+    data_root: DataRoot = SYNTHETIC,
+    resolution: Annotated[int, typer.Option(min=1, help="Side of the frames in pixels.")] = 128,
+    clips: Annotated[int, typer.Option(min=1, help="How many clips, each of another video while there are any.")] = 12,
+) -> None:
+    """Draw frames 1, 8, 16, 24, 32 of some test clips, to see what the data look like."""
+    from bench.report.make import sheet
+
+    sheet(dataset, data_root, resolution, clips, out)
+    print(out)
+
+
+@data_app.command("pack")
+def data_pack(
+    dataset: Dataset = "sky",
+    data_root: DataRoot = SYNTHETIC,
+    resolution: Annotated[int, typer.Option(min=1, help="Side of the training frames in pixels.")] = 64,
+    workers: Workers = None,
+) -> None:
+    """Build the training cache of a dataset now; training builds it by itself otherwise."""
+    from bench.pipeline.steps import pack_data
+
+    for path in pack_data(dataset, data_root, resolution, workers):
+        print(path)

@@ -1,0 +1,87 @@
+"""`bench speed`: our code beside the plain way or the usual package, side by side in one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.speed.turns import Row
+
+speed_app = typer.Typer(help="Measure our code beside the plain way, on this machine.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the results; results/speed by default.")]
+
+
+def finish(name: str, rows: list[Any], out: Path | None, as_json: bool) -> None:
+    """Keep the rows of a measurement and print them."""
+    from bench.options import print_json, show
+    from bench.speed.turns import FOLDER, keep
+
+    path = keep(name, rows, out or FOLDER)
+    if as_json:
+        print_json(rows)
+        return
+    show([{key: f"{v:.3g}" if isinstance(v, float) else v for key, v in row.items()} for row in rows], False)
+    print(f"Kept as {path}")
+
+
+@speed_app.command("train")
+def speed_train(
+    model: Annotated[str, typer.Option(help="Names from `bench list models`, with commas; all by default.")] = "",
+    resolution: Annotated[int, typer.Option(help="Side of the frames in pixels.")] = 128,
+    width: Annotated[int | None, typer.Option(help="Of all networks; MD-GAN's 32 and others' 32 by default.")] = None,
+    batch: Annotated[int, typer.Option(help="Clips in a step.")] = 4,
+    steps: Annotated[int, typer.Option(help="Steps that are timed on each side.")] = 5,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Of our side: auto, 32-true or bf16-mixed.")] = "auto",
+    compiled: Annotated[bool, typer.Option("--compile", help="Let torch.compile have our side's networks.")] = False,
+    memory: Annotated[bool, typer.Option(help="Measure peak memory too.")] = True,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Training steps and generation, ours against a plain float32 loop over the same networks."""
+    from bench.options import words
+    from bench.speed.train import measure
+
+    rows: list[Row] = measure(
+        words(model),
+        resolution=resolution,
+        width=width,
+        batch=batch,
+        steps=steps,
+        device=device,
+        precision=precision,
+        compiled=compiled,
+        memory=memory,
+    )
+    finish("train", rows, out, as_json)
+
+
+@speed_app.command("data")
+def speed_data(
+    clips: Annotated[int, typer.Option(help="Clips that are read.")] = 6,
+    resolution: Annotated[int, typer.Option(help="Side of the training frames in pixels.")] = 128,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """The packed cache against reading 640×360 JPEGs, one core each."""
+    from bench.speed.data import measure
+
+    finish("data", measure(clips=clips, resolution=resolution), out, as_json)
+
+
+@speed_app.command("metrics")
+def speed_metrics(
+    only: Annotated[str, typer.Option(help="Rows to measure, with commas; all by default.")] = "",
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """The metrics against the packages that they are checked against."""
+    from bench.options import words
+    from bench.speed.metrics import measure
+
+    finish("metrics", measure(tuple(words(only))), out, as_json)

@@ -1,0 +1,1 @@
+"""Painters of the embedded synthetic scenes, the same bits on every machine."""

@@ -1,0 +1,1 @@
+"""Training and generation: one loop for every model, on one device or many."""

@@ -1,0 +1,50 @@
+"""From a registered name to a model, with the user's options checked."""
+
+from __future__ import annotations
+
+import inspect
+
+import torch
+
+from bench.data.clips import FRAMES
+from bench.errors import BenchError, did_you_mean
+from bench.interface import ModelFactory, Options, VideoModel
+from bench.registry import MODELS
+
+
+def result_rows(name: str) -> tuple[str, ...]:
+    """The result rows that a registered model gives, in the order of a table."""
+    return tuple(MODELS.load(name).rows)
+
+
+def native_resolution(name: str, resolution: int) -> int:
+    """The size a model works at when `resolution` is scored: the largest it exists for that is not above it."""
+    sizes: tuple[int, ...] = MODELS.load(name).resolutions
+    if not sizes:
+        return resolution
+    if resolution < sizes[0]:
+        known = " and ".join(f"{size}×{size}" for size in sizes)
+        raise BenchError(f"The model '{name}' exists for {known}: it cannot make {resolution}×{resolution} videos.")
+    return max(size for size in sizes if size <= resolution)
+
+
+def build(name: str, options: Options, resolution: int, seed: int = 0) -> VideoModel:
+    """Construct a model with weights drawn from `seed`, whatever was drawn before and whichever models stand beside it.
+
+    Args:
+        name: registered name.
+        options: its own constructor options.
+        resolution: size that is scored; the model takes its own from it (`native_resolution`).
+        seed: of the weights.
+
+    Raises:
+        BenchError: unknown model or option, or an option's value that the model refuses.
+    """
+    factory: ModelFactory = MODELS.load(name)
+    known = set(inspect.signature(factory).parameters) - {"resolution", "frames"}
+    for option in options:
+        if option not in known:
+            raise BenchError(f"The model '{name}' has no option '{option}'.{did_you_mean(option, known)}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return factory(resolution=native_resolution(name, resolution), frames=FRAMES, **options)

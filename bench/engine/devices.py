@@ -1,0 +1,105 @@
+"""What a training runs on: processes and devices, on Lightning Fabric."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.engine.layers import batch_norms
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+from bench.engine.layers import channels_last, compile_networks
+
+#: How long a process waits for the others: as long as it takes one of them to read or score the largest data set.
+PATIENCE = timedelta(hours=24)
+
+
+def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
+    """Fabric for the processes that there are: one, or those that `torchrun` started.
+
+    Raises:
+        BenchError: CUDA is asked for and there is none, or fewer GPUs than processes.
+    """
+    # Here and not above: it takes seconds to import, and most verbs need none.
+    from lightning.fabric import Fabric
+    from lightning.fabric.strategies.ddp import DDPStrategy
+
+    accelerator = pick_device(device)
+    if precision == "auto":
+        precision = "bf16-mixed" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+    local, world = (int(os.environ.get(key, "1")) for key in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    if accelerator == "cuda" and local > torch.cuda.device_count():
+        raise BenchError(
+            f"{local} processes are started on this machine, which has {torch.cuda.device_count()} GPUs: "
+            "give torchrun --nproc-per-node that number, or use --device cpu."
+        )
+    # Only for its processes: networks are not wrapped (see `average_gradients`).
+    strategy: Any = DDPStrategy(timeout=PATIENCE) if world > 1 else "auto"
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=local,
+        num_nodes=world // local,
+        precision=precision,  # type: ignore[arg-type]
+        strategy=strategy,
+    )
+    fabric.launch()
+    return fabric
+
+
+def pick_device(device: str) -> str:
+    """Resolve "auto"; a `BenchError` where "cuda" is asked for and there is none."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BenchError(
+            "The device cuda is asked for but PyTorch finds none: use --device cpu, or see `bench doctor`."
+        )
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def several() -> bool:
+    """Whether there is more than this process."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def prepare(network: nn.Module, fabric: Fabric, *, compiled: bool = False) -> None:
+    """Bring a model to its device, as fast as that device runs it; in place, so that its stages see it too.
+
+    Args:
+        network: the model.
+        fabric: see `make_fabric`.
+        compiled: let `torch.compile` have the networks that the model holds.
+    """
+    if (
+        fabric.world_size > 1 and fabric.device.type == "cuda"
+    ):  # there is none for CPUs: each has its share's statistics
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    fabric.to_device(network)
+    channels_last(network)
+    if compiled:
+        compile_networks(network)
+
+
+def average_statistics(network: nn.Module) -> None:
+    """Average batch-norm statistics over the processes, where there are several: each has seen its own share."""
+    if several():
+        average_over_processes(
+            [s for layer in batch_norms(network) for s in (layer.running_mean, layer.running_var) if s is not None]
+        )
+
+
+@torch.no_grad()
+def average_over_processes(tensors: Sequence[Tensor]) -> None:
+    """Average tensors of one type over the processes, where there are several, in place and in one message."""
+    if not several() or not tensors:
+        return
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    torch.distributed.all_reduce(flat)
+    flat /= torch.distributed.get_world_size()
+    for tensor, values in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(values.view(tensor.shape))

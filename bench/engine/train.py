@@ -1,0 +1,255 @@
+"""The one adversarial training loop: every model trains in it, on one device or on many (`bench.engine.step`).
+
+What a step does depends on the seed and the step alone, so that a training killed at any moment and started again ends
+with the same weights, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.config import RunConfig
+from bench.data.batches import batches, to_tensor
+from bench.data.pack import Pack
+from bench.engine import checkpoints
+from bench.engine.build import build
+from bench.engine.devices import average_over_processes, average_statistics, prepare
+from bench.engine.layers import batch_norms, estimating_statistics
+from bench.engine.log import TrainingLog
+from bench.engine.step import make_optimizers, seed_step, train_step
+from bench.errors import BenchError
+from bench.files import disk_error
+from bench.interface import Stage, VideoModel
+from bench.progress import task
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+#: Batches over which batch-norm statistics are estimated again when a stage ends.
+STATISTICS_BATCHES = 16
+#: Validation clips are read in batches of this size.
+VALIDATION_BATCH = 4
+
+
+def training_identity(config: RunConfig, name: str, seed: int, model: VideoModel) -> dict[str, Any]:
+    """What makes two trainings the same: kept in every checkpoint and compared on resume."""
+    settings = ("steps", "batch", "accumulate", "compile", "validate_every", "flip", "select")
+    return {
+        "model": name,
+        "options": dict(config.options.get(name, {})),
+        "resolution": model.resolution,
+        "frames": model.frames,
+        "seed": seed,
+        "training": {key: getattr(config, key) for key in settings},
+    }
+
+
+def train(
+    config: RunConfig,
+    name: str,
+    seed: int,
+    clips: Pack,
+    validation: Pack | None,
+    folder: Path,
+    fabric: Fabric,
+) -> Path:
+    """Train one model through all its stages, going on from the newest checkpoint in `folder`.
+
+    Args:
+        config: of the run.
+        name: registered name of the model.
+        seed: of weights and batches.
+        clips: training clips at the model's resolution.
+        validation: clips that choose the best checkpoint and are never trained on; None where there are none.
+        folder: for checkpoints, `training.csv` and TensorBoard's files.
+        fabric: see `make_fabric`.
+
+    Returns:
+        The finished model's checkpoint, `model.pt`.
+
+    Raises:
+        BenchError: a loss that is not finite (the last good checkpoint stays), a checkpoint of another model in
+            `folder`, a full disk, a batch that cannot be shared by the processes.
+    """
+    final = folder / "model.pt"
+    model = build(name, config.options.get(name, {}), config.resolution, seed)
+    identity = training_identity(config, name, seed, model)
+    if fabric.broadcast(final.exists()):  # all go the same way: one may have finished before another looks
+        checkpoints.check_model(checkpoints.load(final), final, identity)
+        return final
+    if config.batch % (fabric.world_size * config.accumulate):
+        raise BenchError(
+            f"A batch of {config.batch} clips cannot be shared by {fabric.world_size} processes in {config.accumulate} "
+            f"parts alike: choose a multiple of {fabric.world_size * config.accumulate}."
+        )
+    prepare(model, fabric, compiled=config.compile)
+    state = checkpoints.newest(folder, identity)
+    if state:
+        model.load_state_dict(state["weights"])
+    at_stage, at_step = (state["stage"], state["step"]) if state else (0, 0)
+    try:
+        with TrainingLog(folder, (at_stage, at_step), writes=fabric.is_global_zero) as log:
+            for number, stage in enumerate(model.stages()):
+                if number >= at_stage:
+                    resumed = state if state and number == at_stage else None
+                    run = StageRun(config, identity, number, stage, model, clips, validation, folder, fabric, log)
+                    run.train(resumed)
+    except OSError as error:
+        raise disk_error(error, folder) from error
+    if fabric.is_global_zero:
+        checkpoints.save(final, {**identity, "weights": model.state_dict()})
+    fabric.barrier()
+    return final
+
+
+@dataclass
+class StageRun:
+    """One stage's training: the loop, its checkpoints, its validation."""
+
+    config: RunConfig
+    identity: Mapping[str, Any]
+    number: int
+    stage: Stage
+    model: VideoModel
+    clips: Pack
+    validation: Pack | None
+    folder: Path
+    fabric: Fabric
+    log: TrainingLog
+
+    def train(self, resumed: Mapping[str, Any] | None) -> None:
+        """Run the steps that are left, then hand on the chosen weights with fresh batch-norm statistics."""
+        config, fabric = self.config, self.fabric
+        optimizers = make_optimizers(self.stage)
+        first, best, note = 0, float("inf"), ""
+        if resumed and resumed["optimizers"]:
+            for player, optimizer in optimizers.items():
+                optimizer.load_state_dict(resumed["optimizers"][player])
+            first, best = resumed["step"], resumed["best"]
+        name, seed = self.identity["model"], self.identity["seed"]
+        label = f"{name} (seed {seed})" if name == self.stage.name else f"{name} {self.stage.name} (seed {seed})"
+        losses: list[dict[str, Tensor]] = []
+        self.model.train()
+        with task(f"training {label}", config.steps, first) as progress:
+            started = time.monotonic()
+            for step, frames in enumerate(self.batches(range(first, config.steps)), start=first + 1):
+                seed_step(seed, self.number, step, fabric.global_rank)
+                clips = to_tensor(frames, fabric.device)
+                losses.append(train_step(self.stage, optimizers, clips, fabric.autocast(), config.accumulate))
+                stops = step == config.steps
+                if step % config.log_every == 0 or stops or step % config.checkpoint_every == 0:
+                    now = self._read(losses, step)
+                    losses.clear()
+                    speed = config.batch * (step - first) / (time.monotonic() - started)
+                    self.log.write(self.number, self.stage.name, step, {**now, "clips_per_second": speed})
+                    terms = " ".join(f"{term} {value:.3f}" for term, value in now.items())
+                    note = f"{terms} {speed:.1f} clips/s"
+                progress.advance(note=note)
+                if self.validation and (step % config.validate_every == 0 or stops):
+                    best = self._validate(step, best)
+                if step % config.checkpoint_every == 0 and not stops:
+                    self._save(step, best, optimizers)
+        self._finish()
+
+    def batches(self, steps: range) -> Iterator[Any]:
+        """This process's training clips, step by step; each stage has an order of its own."""
+        seed, fabric = self.identity["seed"] * 1000 + self.number, self.fabric
+        size, flip = self.config.batch, self.config.flip
+        return batches(self.clips, size, seed, steps, flip=flip, rank=fabric.global_rank, ranks=fabric.world_size)
+
+    def _read(self, losses: list[dict[str, Tensor]], step: int) -> dict[str, float]:
+        """The last step's losses over all processes; all steps since the last reading must be finite.
+
+        They are read together, because reading waits for the device.
+        """
+        values = torch.stack([torch.stack([v.float() for v in row.values()]) for row in losses])
+        average_over_processes([values])
+        for back, row in enumerate(reversed(values.tolist())):
+            for term, value in zip(losses[-1], row, strict=True):
+                if not -float("inf") < value < float("inf"):
+                    kept = checkpoints.resumable(self.folder)
+                    last = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was written yet"
+                    raise BenchError(
+                        f"The loss {term} of {self.identity['model']} is {value} at step {step - back} of stage "
+                        f"'{self.stage.name}': training stopped, {last}."
+                    )
+        return dict(zip(losses[-1], values[-1].tolist(), strict=True))
+
+    def _validate(self, step: int, best: float) -> float:
+        assert self.validation is not None
+        average_statistics(self.model)
+        error, strip = validate(self.model, self.stage.row, self.validation, self.fabric)
+        self.log.write(self.number, self.stage.name, step, {"validation/mse": error})
+        self.log.image(self.number, self.stage.row, step, strip)
+        if error < best and self.fabric.is_global_zero:
+            path = self.folder / f"stage{self.number}-best.pt"
+            checkpoints.save(path, {**self.identity, "step": step, "weights": self.model.state_dict()})
+        return min(best, error)
+
+    def _save(
+        self,
+        step: int,
+        best: float,
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        stage: int | None = None,
+    ) -> None:
+        self.log.flush()
+        if not self.fabric.is_global_zero:
+            return
+        stage = self.number if stage is None else stage
+        states = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
+        content = {"stage": stage, "step": step, "best": best, "weights": self.model.state_dict()}
+        path = self.folder / f"stage{stage}-{step:07d}.pt"
+        checkpoints.save(path, {**self.identity, **content, "optimizers": states})
+        checkpoints.prune(self.folder)
+
+    def _finish(self) -> None:
+        """Take the weights that the stage hands on, and estimate the batch-norm statistics that belong to them."""
+        best = self.folder / f"stage{self.number}-best.pt"
+        self.fabric.barrier()  # the first process has written it
+        if self.config.select == "best" and best.exists():
+            self.model.load_state_dict(checkpoints.load(best)["weights"])
+        # A network that another player looks through is a judge: it never runs in evaluation.
+        judges = {id(network) for player in self.stage.players for network in player.frozen}
+        makers = nn.ModuleList(p.network for p in self.stage.players if id(p.network) not in judges)
+        if batch_norms(makers) and self.config.steps:
+            self.model.train()
+            with torch.no_grad(), estimating_statistics(makers), self.fabric.autocast():
+                for frames in self.batches(range(STATISTICS_BATCHES)):
+                    self.stage.forward(to_tensor(frames, self.fabric.device))
+            average_statistics(makers)
+        self._save(0, float("inf"), {}, stage=self.number + 1)
+
+
+@torch.no_grad()
+def validate(model: VideoModel, row: str, pack: Pack, fabric: Fabric) -> tuple[float, Tensor]:
+    """Mean squared error of a row on validation clips, values in [0, 1], and the first clip's frames as a strip.
+
+    The processes share the clips; all get the same error, and the first one the first clip.
+
+    Returns:
+        The error, and uint8 `[3, 2·H, 5·W]`: frames 1, 8, 16, 24, 32 of the prediction above the real ones.
+    """
+    training = model.training
+    model.eval()
+    total, strip = torch.zeros((), dtype=torch.float64), torch.zeros(3, 1, 1, dtype=torch.uint8)
+    own = range(fabric.global_rank, len(pack), fabric.world_size)
+    for start in range(0, len(own), VALIDATION_BATCH):
+        real = to_tensor(pack.frames[list(own[start : start + VALIDATION_BATCH])], fabric.device)
+        with fabric.autocast():
+            predicted = model.predict(real[:, :, 0], row).float()
+        total += ((predicted - real) / 2).square().mean(dim=(1, 2, 3, 4)).sum().item()
+        if start == 0:
+            shown = [torch.cat([video[0, :, t] for t in (0, 7, 15, 23, 31)], dim=2) for video in (predicted, real)]
+            strip = torch.cat(shown, dim=1).add(1).mul(127.5).round().clamp(0, 255).byte().cpu()
+    model.train(training)
+    total = total.to(fabric.device)
+    average_over_processes([total])
+    return total.item() * fabric.world_size / len(pack), strip

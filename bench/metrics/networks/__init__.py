@@ -1,0 +1,1 @@
+"""Networks behind metrics: their weights, their features, the I3D."""

@@ -1,0 +1,1 @@
+"""What the verbs do: whole runs, single steps, folders, comparisons."""

@@ -1,0 +1,69 @@
+"""`bench compare`: several runs in one table, if their numbers mean the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.report.make import read_protocol
+from bench.report.tables import Table, make_table, write_tables
+from bench.scoring.protocol import Protocol
+from bench.scoring.sets import FLOOR
+from bench.scoring.tidy import SummaryLine, read_notes, read_summary
+
+
+def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) -> Table:
+    """Join the summaries of runs or scorings into one table.
+
+    A row name that two folders have is followed by the folder's name.
+
+    Args:
+        folders: that `bench run` or `bench score` has filled, two or more.
+        out: where to write the tables, if anywhere.
+        ci: print intervals; the p values of single runs are not those of the joined table and are not shown.
+
+    Raises:
+        BenchError: a folder without scores, or protocols that differ; the differing items are named.
+    """
+    if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
+        raise BenchError("Give two or more different folders to compare.")
+    summaries = [read_summary(folder) for folder in folders]
+    protocols = [read_protocol(folder) for folder in folders]
+    for folder, protocol in zip(folders[1:], protocols[1:], strict=True):
+        if differing := differences(protocols[0], protocol):
+            raise BenchError(f"{folder} cannot be compared with {folders[0]}: {'; '.join(differing)}.")
+    lines: list[SummaryLine] = []
+    rows = [{line.row for line in summary} for summary in summaries]
+    for number, (name, summary) in enumerate(zip(short_names(folders), summaries, strict=True)):
+        others = set().union(*(names for place, names in enumerate(rows) if place != number))
+        for line in summary:
+            # The floor is a fact of the real clips, the same in every folder of one protocol.
+            shared = line.row in others and line.row != FLOOR
+            row = f"{line.row} ({name})" if shared else line.row
+            lines.append(replace(line, row=row, p_best=float("nan")))
+    left_out = [reason for folder in folders for reason in read_notes(folder)[0]]
+    notes = [note for folder in folders for note in read_notes(folder)[1]]
+    table = make_table(lines, protocols[0], list(dict.fromkeys(left_out)), list(dict.fromkeys(notes)), ci)
+    if out:
+        write_tables(table, out)
+    return table
+
+
+def short_names(folders: Sequence[Path]) -> list[str]:
+    """The shortest ends of the folders' paths that tell them apart."""
+    parts = [folder.resolve().parts for folder in folders]
+    depth = 1
+    while len({path[-depth:] for path in parts}) < len(parts):
+        depth += 1
+    return ["/".join(path[-depth:]) for path in parts]
+
+
+def differences(a: Protocol, b: Protocol) -> list[str]:
+    """What differs between two protocols, an item a line; metrics that only one of them has do not count."""
+    ours, theirs = a.to_dict(), b.to_dict()
+    keys = ("dataset", "resolution", "frames", "length", "clips", "manifest", "partial")
+    found = [f"{key} is {ours[key]!r} and {theirs[key]!r}" for key in keys if ours[key] != theirs[key]]
+    shared = sorted(set(a.metrics) & set(b.metrics))
+    return found + [f"{m} is {a.metrics[m]} and {b.metrics[m]}" for m in shared if a.metrics[m] != b.metrics[m]]

@@ -1,0 +1,1 @@
+"""Predictions → tidy tables of numbers that mean one thing."""

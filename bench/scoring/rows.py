@@ -1,0 +1,104 @@
+"""Rows of videos beside the real clips: paired by id, never by sort order, and complete or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data.clips import Clip
+from bench.data.predictions import Predictions
+from bench.data.video import CONTAINERS, IMAGES, Frames, image_size, images_in, resize
+from bench.errors import BenchError
+from bench.scoring.protocol import Protocol
+
+#: Files that do not hold the frames that were put into them.
+LOSSY = frozenset({".jpg", ".jpeg", ".gif", *CONTAINERS})
+#: Ends the sentences that `--allow-partial` would let pass.
+ADVICE = (
+    "Predictions and test clips are paired by id: mend the folder, or give --allow-partial to score what there is "
+    "(every table then says so)."
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One row to score: a name, the training seed behind it, and its videos."""
+
+    row: str
+    predictions: Predictions
+    seed: int = 0
+
+
+def pair(
+    sources: Sequence[Source], clips: Sequence[Clip], known: set[str], allow_partial: bool
+) -> tuple[list[Clip], bool]:
+    """Check that every source has a video for each clip and none that belongs to no clip.
+
+    Args:
+        sources: rows to score.
+        clips: that are scored.
+        known: ids of the whole test set, of which `clips` may be a sample.
+        allow_partial: go on with the clips that all sources have instead of raising.
+
+    Returns:
+        The clips that all sources have, and whether anything was wrong and let pass.
+
+    Raises:
+        BenchError: clips are missing or too many; all of them are named.
+    """
+    due = {clip.id for clip in clips}
+    complaints = []
+    for source in sources:
+        ids, folder = set(source.predictions.ids), source.predictions.folder
+        if missing := due - ids:
+            complaints.append(f"{folder} misses {', '.join(sorted(missing))}")
+        if surplus := ids - known:
+            complaints.append(f"{folder} has {', '.join(sorted(surplus))}, which the test set has not")
+    if complaints and not allow_partial:
+        raise BenchError(f"{'; '.join(complaints)}. {ADVICE}")
+    shared = due.intersection(*(source.predictions.ids for source in sources))
+    if not shared:
+        raise BenchError("No clip has a prediction in every folder: there is nothing to score.")
+    return [clip for clip in clips if clip.id in shared], bool(complaints)
+
+
+def read_prediction(source: Source, id: str, protocol: Protocol) -> Frames:
+    """Read one prediction at the protocol's size; another number of frames than is due is a `BenchError`."""
+    predicted = source.predictions.read(id)
+    if len(predicted) != protocol.length:
+        path = source.predictions.path(id)
+        raise BenchError(f"{path} has {len(predicted)} frames where {protocol.length} are due.")
+    return resize(predicted, protocol.resolution)
+
+
+def source_notes(source: Source, clips: Sequence[Clip], resolution: int) -> list[str]:
+    """What was done to a row's videos before they were scored: lossy files and resizing."""
+    paths = [source.predictions.path(clip.id) for clip in clips]
+    notes = []
+    if lossy := sorted({kind for path in paths for kind in _lossy(path)}):
+        notes.append(f"{source.row}: videos are lossy ({', '.join(lossy)}), which changes scores.")
+    sizes = {size for path in paths if (size := _still_size(path))} or {
+        source.predictions.read(clips[0].id).shape[2:0:-1]
+    }
+    if other := sorted(f"{width}×{height}" for width, height in sizes if (width, height) != (resolution, resolution)):
+        notes.append(f"{source.row}: resized from {', '.join(other)}.")
+    return notes
+
+
+def _lossy(path: Path) -> Iterator[str]:
+    """Endings of a video's files that do not hold the frames that were put into them."""
+    names = [Path(name) for name in images_in(path)] if path.is_dir() else [path]
+    yield from {name.suffix.lower() for name in names} & LOSSY
+    if path.suffix.lower() == ".webp" and b"VP8 " in path.read_bytes():  # the name of a lossy chunk
+        yield ".webp"
+
+
+def _still_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of the frames, where a header tells them."""
+    if path.is_dir():
+        return image_size(path / images_in(path)[0])
+    if path.suffix.lower() in IMAGES:
+        width, _ = image_size(path)
+        return width, width
+    return None

@@ -1,0 +1,272 @@
+"""Predictions → tidy per-frame, per-clip and summary tables.
+
+Only 8-bit frames are looked at, clips are paired by id, and every computed value goes to a journal at once, keyed by
+the content it was computed from. So a killed scoring goes on where it stopped, and one folder always has one set of
+numbers, whoever asks for them and in whatever order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from filelock import FileLock
+
+from bench.config import CHOICES, is_offline
+from bench.data.clips import FRAMES, Clip, Manifest, sample
+from bench.data.video import Frames
+from bench.errors import BenchError
+from bench.files import digest, disk_error
+from bench.metrics.base import ClipMetric, Column, Metric, SetMetric, Unavailable
+from bench.metrics.networks import weights
+from bench.progress import console, task
+from bench.registry import METRICS
+from bench.scoring.journal import Journal
+from bench.scoring.protocol import Protocol
+from bench.scoring.rows import ADVICE, Source, pair, read_prediction, source_notes
+from bench.scoring.sets import FLOOR, set_lines
+from bench.scoring.summary import write_scores
+from bench.scoring.tidy import Columns, ScoredClips, SummaryLine, read_summary
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a scoring found.
+
+    Attributes:
+        protocol: what the numbers mean.
+        summary: the lines of `summary.csv`.
+        left_out: metrics that could not be computed, and why.
+    """
+
+    protocol: Protocol
+    summary: list[SummaryLine]
+    left_out: list[Unavailable]
+
+
+def load_metrics(names: Sequence[str], offline: bool = False) -> tuple[list[Metric], list[Unavailable]]:
+    """Instantiate metrics; those that cannot be computed here come back with the reason instead.
+
+    Missing weights are fetched first, unless `offline` or the environment's `BENCH_OFFLINE`; where there is no network
+    that takes seconds, and the metric is left out.
+    """
+    offline = offline or is_offline()
+    metrics: list[Metric] = []
+    left_out: list[Unavailable] = []
+    for name in names:
+        metric: Metric = METRICS.load(name)()
+        reason = metric.unavailable()
+        if reason and name in weights.FILES and not offline:
+            try:
+                weights.fetch(name)
+                reason = metric.unavailable()
+            except BenchError as error:
+                console().print(f"{name}: {error}", style="yellow", markup=False, soft_wrap=True)
+        if reason:
+            left_out.append(reason)
+        else:
+            metrics.append(metric)
+    return metrics, left_out
+
+
+def score(
+    sources: Sequence[Source],
+    manifest: Manifest,
+    out: Path,
+    *,
+    resolution: int,
+    metrics: Sequence[str],
+    frames: str = "all",
+    count: int | None = None,
+    allow_partial: bool = False,
+    dataset: str = "",
+    workers: int | None = None,
+    offline: bool = False,
+    length: int = FRAMES,
+) -> Scores:
+    """Score rows against the real test clips; leaves `scores/per_frame.csv`, `scores/per_clip.csv` and `summary.csv`.
+
+    Args:
+        sources: rows to score.
+        manifest: of the data; only its test split is used.
+        out: folder for the results.
+        resolution: both sides are brought to this size (antialiased bilinear).
+        metrics: registered names.
+        frames: "all" 32 or "future" 31 frames.
+        count: score the clips with the smallest SHA-256 of their id only.
+        allow_partial: score what there is; stamped on the tables.
+        dataset: its name on the tables, by default the manifest's.
+        workers: threads that decode; no number depends on it.
+        offline: do not fetch missing weights.
+        length: frames of a clip.
+
+    Raises:
+        BenchError: clips missing or too many, a clip with another number of frames, an unreadable video, a full disk.
+    """
+    if frames not in CHOICES["frames"]:
+        raise BenchError(f"frames is '{frames}': expected one of {', '.join(CHOICES['frames'])}.")
+    test = manifest.split("test")
+    clips, waived = pair(sources, sample(test, count), {clip.id for clip in test}, allow_partial)
+    loaded, left_out = load_metrics(metrics, offline)
+    if not loaded:
+        raise BenchError(f"None of the metrics can be computed here: {'; '.join(map(str, left_out))}.")
+    protocol = Protocol(
+        dataset=dataset or manifest.dataset,
+        resolution=resolution,
+        frames=frames,
+        clips=len(clips),
+        manifest=clips_hash(clips),
+        partial=waived,
+        metrics={metric.name: f"v{metric.version} {metric.weights_id()}".strip() for metric in loaded},
+        length=length,
+    )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with FileLock(out / "score.lock"):
+            check_folder(out, sources, protocol)
+            of_clips = [metric for metric in loaded if isinstance(metric, ClipMetric)]
+            journal = out / "scores" / "journal.jsonl"
+            computed, failures = compute(sources, clips, manifest.root, protocol, of_clips, journal, workers)
+            if failures:
+                if not allow_partial:
+                    raise BenchError(f"{' '.join(failures.values())} {ADVICE}")
+                clips = [clip for clip in clips if clip.id not in failures]
+                if not clips:
+                    raise BenchError(f"No clip can be scored: {' '.join(failures.values())}")
+                protocol = replace(protocol, clips=len(clips), manifest=clips_hash(clips), partial=True)
+            kept = {clip.id: clip.video for clip in clips}
+            columns = {key: found for key, found in computed.items() if key[2] in kept}
+            of_sets = score_sets(sources, clips, manifest.root, protocol, loaded)
+            notes = [note for source in sources for note in source_notes(source, clips, resolution)]
+            scored = ScoredClips(tuple(kept), kept, columns)
+            summary = write_scores(out, scored, loaded, protocol, left_out, notes, of_sets)
+    except OSError as error:
+        raise disk_error(error, out) from error
+    return Scores(protocol, summary, left_out)
+
+
+def clips_hash(clips: Sequence[Clip]) -> str:
+    """Hash of the ids and contents of clips, as it stands in the protocol."""
+    return digest([[clip.id, clip.sha256] for clip in clips])
+
+
+def check_folder(out: Path, sources: Sequence[Source], protocol: Protocol) -> None:
+    """Refuse a folder whose scores are of something else; other frames or metrics of the same rows may replace them.
+
+    Nothing is lost then: what was computed stays in the journal.
+    """
+    for source in sources:
+        if out.resolve().is_relative_to(source.predictions.folder.resolve()):
+            raise BenchError(
+                f"The results would lie in {out}, among the predictions: choose another folder with --out."
+            )
+    stamp = out / "scores" / "protocol.json"
+    if not stamp.exists():
+        strangers = (path for path in out.iterdir() if path.name not in ("scores", "score.lock"))
+        if not (out / "run.json").exists() and any(strangers):
+            raise BenchError(f"{out} is not empty and holds no scores: choose another folder with --out.")
+        return
+    before = Protocol.load(stamp)
+    rows = sorted({(line.row, line.dataset) for line in read_summary(out) if line.row != FLOOR})
+    if rows and rows != sorted({(source.row, protocol.dataset) for source in sources}):
+        names = ", ".join(f"{row} on {dataset}" for row, dataset in rows)
+        raise BenchError(f"{out} holds the scores of {names}: choose another folder with --out.")
+    if (before.manifest, before.resolution) != (protocol.manifest, protocol.resolution):
+        raise BenchError(f"{out} holds scores under the protocol {before.id}, now {protocol.id}: choose another --out.")
+
+
+def compute(
+    sources: Sequence[Source],
+    clips: Sequence[Clip],
+    root: Path,
+    protocol: Protocol,
+    metrics: Sequence[ClipMetric],
+    journal_path: Path,
+    workers: int | None = None,
+) -> tuple[dict[tuple[str, int, str], Columns], dict[str, str]]:
+    """Per-frame columns of every row, seed and clip, from the journal where they are known.
+
+    Clips that cannot be read are told by id in the second dict; all of them, not only the first.
+
+    Decoding runs ahead in threads; the arithmetic runs here, one clip at a time, so that no value can depend on what
+    it was computed beside.
+    """
+    journal = Journal(journal_path)
+    todo = [(clip, source) for clip in clips for source in sources]
+    results: dict[tuple[str, int, str], Columns] = {}
+    failures: dict[str, str] = {}
+    with task("scoring", len(todo)) as progress:
+        waiting = []
+        for clip, source in todo:
+            content = digest([clip.sha256, source.predictions.sha256(clip.id), protocol.resolution, protocol.length])
+            known: dict[str, Column] = {}
+            missing = []
+            for metric in metrics:
+                columns = journal.get(f"{metric.name} {protocol.metrics[metric.name]} {content}")
+                known.update(columns or {})
+                if columns is None:
+                    missing.append(metric)
+            results[source.row, source.seed, clip.id] = known
+            if missing:
+                waiting.append((clip, source, content, missing))
+            else:
+                progress.advance()
+        decoded = _decoded(waiting, root, protocol, workers)
+        for (clip, source, content, missing), pair_or_error in zip(waiting, decoded, strict=True):
+            if isinstance(pair_or_error, BenchError):
+                failures[clip.id] = str(pair_or_error)
+                continue
+            predicted, real = pair_or_error
+            for metric in missing:
+                columns = dict(metric.compute(predicted, real))
+                journal.put(f"{metric.name} {protocol.metrics[metric.name]} {content}", columns)
+                results[source.row, source.seed, clip.id].update(columns)
+            progress.advance()
+    journal.close()
+    return results, failures
+
+
+def score_sets(
+    sources: Sequence[Source], clips: Sequence[Clip], root: Path, protocol: Protocol, metrics: Sequence[Metric]
+) -> list[SummaryLine]:
+    """Lines of the summary for the metrics of whole sets."""
+    by_id = {clip.id: clip for clip in clips}
+    rows = [(s.row, s.seed, partial(lambda s, id: read_prediction(s, id, protocol), s)) for s in sources]
+    videos = [clip.video for clip in clips]
+
+    def real(id: str) -> Frames:
+        return by_id[id].read(root, protocol.resolution, protocol.length)
+
+    of_sets = [metric for metric in metrics if isinstance(metric, SetMetric)]
+    return [line for metric in of_sets for line in set_lines(metric, rows, real, list(by_id), videos, protocol)]
+
+
+def _decoded(
+    jobs: Sequence[tuple[Clip, Source, str, list[ClipMetric]]],
+    root: Path,
+    protocol: Protocol,
+    workers: int | None,
+) -> Iterator[tuple[Frames, Frames] | BenchError]:
+    """Decode pairs of clips in order, a few ahead of the arithmetic, so that memory does not grow with their number."""
+    workers = workers or os.cpu_count() or 1
+
+    def read(clip: Clip, source: Source) -> tuple[Frames, Frames] | BenchError:
+        try:
+            predicted = read_prediction(source, clip.id, protocol)
+            return predicted, clip.read(root, protocol.resolution, protocol.length)
+        except BenchError as error:
+            return error
+
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque[Future[tuple[Frames, Frames] | BenchError]] = deque()
+        for clip, source, *_ in jobs:
+            ahead.append(pool.submit(read, clip, source))
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()

@@ -1,0 +1,163 @@
+"""The tidy tables of a scoring: per frame, per clip, and the summary; the only reader and writer of them.
+
+Everything below the per-frame table is derived from it, so that another choice of scored frames needs no pixels.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.errors import BenchError
+from bench.files import atomic_path, read_json
+from bench.metrics.base import ClipMetric, Column, Unavailable
+from bench.scoring.protocol import Protocol
+
+#: Per-frame values by column name, float64 `[T]` each.
+Columns = dict[str, Column]
+
+
+PER_FRAME = ("row", "seed", "clip", "video", "frame", "metric", "value")
+
+
+PER_CLIP = ("row", "seed", "clip", "video", "metric", "value")
+
+
+DIFFERENCES = ("metric", "best", "row", "difference", "ci_low", "ci_high", "p", "p_holm", "clips", "videos")
+
+
+@dataclass(frozen=True)
+class ScoredClips:
+    """Per-frame columns of every row, seed and clip.
+
+    Attributes:
+        ids: of the clips, in order.
+        videos: source video of each clip.
+        columns: by row, seed and clip; rows and seeds in the order of the table.
+    """
+
+    ids: Sequence[str]
+    videos: Mapping[str, str]
+    columns: Mapping[tuple[str, int, str], Columns]
+
+    @property
+    def rows(self) -> list[str]:
+        """Rows in the order of the table."""
+        return list(dict.fromkeys(row for row, _, _ in self.columns))
+
+    def seeds(self, row: str) -> list[int]:
+        """Training seeds of a row."""
+        return sorted({seed for name, seed, _ in self.columns if name == row})
+
+
+@dataclass(frozen=True)
+class SummaryLine:
+    """One number of a table.
+
+    Attributes:
+        dataset, row, metric: what it is of.
+        value: mean over clips, then over seeds; NaN where no clip has a finite value.
+        ci_low, ci_high: 95 % bootstrap interval over source videos.
+        clips: how many clips the value is a mean over.
+        left_out: how many clips have no finite value (identical clips for `psnr`, still ones for `motion`).
+        seeds: how many trainings.
+        seed_sd: standard deviation over seeds; NaN with one seed.
+        protocol: the protocol's id.
+        p_best: p value of "no difference to the best row", Holm-corrected over the metric's rows; NaN for the best
+            row itself and where clips have no values of their own.
+    """
+
+    dataset: str
+    row: str
+    metric: str
+    value: float
+    ci_low: float
+    ci_high: float
+    clips: int
+    left_out: int
+    seeds: int
+    seed_sd: float
+    protocol: str
+    p_best: float = math.nan
+
+
+def scored_frames(columns: Mapping[str, Column], frames: str) -> Columns:
+    """Cut columns to the frames that count: all, or all but the given first one."""
+    return {name: values[1:] if frames == "future" else values for name, values in columns.items()}
+
+
+def clip_values(scored: ScoredClips, metric: ClipMetric, frames: str) -> dict[tuple[str, int, str], float]:
+    """A metric's number for every row, seed and clip."""
+    return {key: metric.clip(scored_frames(columns, frames)) for key, columns in scored.columns.items()}
+
+
+def _frame_rows(scored: ScoredClips) -> Iterator[tuple[Any, ...]]:
+    for (row, seed, clip), columns in scored.columns.items():
+        for name, values in columns.items():
+            for frame, value in enumerate(values, start=1):
+                if not math.isnan(value):
+                    yield row, seed, clip, scored.videos[clip], frame, name, float(value)
+
+
+def _clip_rows(scored: ScoredClips, metrics: Iterable[ClipMetric], frames: str) -> Iterator[tuple[Any, ...]]:
+    for metric in metrics:
+        for (row, seed, clip), value in clip_values(scored, metric, frames).items():
+            yield row, seed, clip, scored.videos[clip], metric.name, value
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a CSV atomically, Unix line ends; floats with the digits that give the same float back."""
+    with atomic_path(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([repr(v) if isinstance(v, float) else v for v in row] for row in rows)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a CSV as one dict a row; a missing file is a `BenchError` that names it."""
+    if not path.exists():
+        raise BenchError(f"There is no {path}: score the predictions first (`bench score`, or `bench run`).")
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def read_summary(out: Path) -> list[SummaryLine]:
+    """Read the lines of `summary.csv`; one that another version wrote is a `BenchError`."""
+    path = out / "summary.csv"
+    kinds: dict[str, Any] = {"value": float, "ci_low": float, "ci_high": float, "seed_sd": float, "p_best": float}
+    kinds |= {"clips": int, "left_out": int, "seeds": int}
+    names = [f.name for f in fields(SummaryLine)]
+    try:
+        lines = [SummaryLine(**{name: kinds.get(name, str)(row[name]) for name in names}) for row in read_csv(path)]
+    except (KeyError, ValueError) as error:
+        raise BenchError(f"{path} was written by another version, or changed by hand: score again.") from error
+    stamp = Protocol.load(out / "scores" / "protocol.json").id
+    if any(line.protocol.split("/")[: stamp.count("/") + 1] != stamp.split("/") for line in lines):
+        raise BenchError(f"{path} is not of the protocol {stamp} beside it: a scoring was interrupted; score again.")
+    return lines
+
+
+def read_scores(out: Path) -> ScoredClips:
+    """Read the per-frame table back; frames without a value are NaN."""
+    columns: dict[tuple[str, int, str], Columns] = {}
+    videos: dict[str, str] = {}
+    length = Protocol.load(out / "scores" / "protocol.json").length
+    with (out / "scores" / "per_frame.csv").open(newline="", encoding="utf-8") as file:  # line by line: it may be large
+        for cell in csv.DictReader(file):
+            videos[cell["clip"]] = cell["video"]
+            of_clip = columns.setdefault((cell["row"], int(cell["seed"]), cell["clip"]), {})
+            column = of_clip.setdefault(cell["metric"], np.full(length, math.nan))
+            column[int(cell["frame"]) - 1] = float(cell["value"])
+    return ScoredClips(tuple(videos), videos, columns)
+
+
+def read_notes(out: Path) -> tuple[list[Unavailable], list[str]]:
+    """Read which metrics a scoring could not compute, and what else has to be read with its numbers."""
+    content = read_json(out / "scores" / "notes.json")
+    return [Unavailable(**reason) for reason in content["left_out"]], content["notes"]

@@ -1,0 +1,244 @@
+"""How fast the metrics are beside the packages they are checked against: same data, same cores, same run.
+
+Both sides take turns and the median of their times counts, because a machine's speed changes within a run. The largest
+difference of the two results stands in the same row: a ratio of two things that disagree would mean nothing.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.metrics.base import Frames
+
+Result = NDArray[np.float64]
+Row = dict[str, str | float]
+
+
+def _pair(frames: int, size: int, seed: int = 0) -> tuple[Frames, Frames]:
+    """Smooth moving fields and a distorted copy, uint8 [frames, size, size, 3] each."""
+    rng = np.random.default_rng(seed)
+    t, y, x, c = np.meshgrid(np.arange(frames), np.arange(size), np.arange(size), np.arange(3), indexing="ij")
+    field = 127 + 100 * np.sin(x / 9 + t / 5 + c) * np.cos(y / 13 - t / 7)
+    real = np.clip(field + rng.normal(0, 4, field.shape), 0, 255).astype(np.uint8)
+    prediction = np.clip(field * 0.95 + rng.normal(3, 8, field.shape), 0, 255).astype(np.uint8)
+    return prediction, real
+
+
+def _row(
+    what: str, unit: str, amount: float, ours: Callable[[], Result], other: Callable[[], Result], repetitions: int
+) -> Row:
+    """Time both sides in turns; `amount` of `unit` is what one call does."""
+    mine, theirs = ours(), other()  # the first call of each is not timed: it loads and allocates
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repetitions):
+        for function, seconds in zip((ours, other), times, strict=True):
+            started = time.perf_counter()
+            function()
+            seconds.append(time.perf_counter() - started)
+    our_time, other_time = (statistics.median(seconds) for seconds in times)
+    return {
+        "what": what,
+        "ours": amount / our_time,
+        "other": amount / other_time,
+        "unit": unit,
+        "ratio": other_time / our_time,
+        "max_abs_difference": float(np.max(np.abs(mine - theirs))),
+    }
+
+
+def _ssim(repetitions: int) -> Row:
+    """Beside a loop over scikit-image."""
+    from skimage.metrics import structural_similarity
+
+    from bench.metrics.ssim import ssim
+
+    prediction, real = _pair(384, 128)  # as long as twelve clips, so that one call outlasts the machine's hiccups
+
+    def other() -> Result:
+        values = [
+            structural_similarity(
+                p / 255,
+                r / 255,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+                data_range=1,
+                channel_axis=-1,
+            )
+            for p, r in zip(prediction, real, strict=True)
+        ]
+        return np.asarray(values, np.float64)
+
+    def ours() -> Result:
+        clips = zip(np.split(prediction, 12), np.split(real, 12), strict=True)
+        return np.concatenate([ssim(torch.from_numpy(p), torch.from_numpy(r)).numpy() for p, r in clips])
+
+    return _row("ssim", "frames/s", len(real), ours, other, repetitions)
+
+
+def _mse(repetitions: int) -> Row:
+    """Beside NumPy on values in [0, 1]."""
+    from bench.metrics.mse import frame_mse
+
+    prediction, real = _pair(32, 128)
+
+    def other() -> Result:
+        return np.array([np.mean((p / 255 - r / 255) ** 2) for p, r in zip(prediction, real, strict=True)])
+
+    return _row("mse", "frames/s", 32, lambda: frame_mse(prediction, real), other, repetitions)
+
+
+def _psnr(repetitions: int) -> Row:
+    """Beside a loop over scikit-image."""
+    from skimage.metrics import peak_signal_noise_ratio
+
+    from bench.metrics.mse import frame_mse
+    from bench.metrics.psnr import psnr_from_mse
+
+    prediction, real = _pair(32, 128)
+
+    def other() -> Result:
+        pairs = zip(prediction, real, strict=True)
+        return np.array([peak_signal_noise_ratio(r / 255, p / 255, data_range=1) for p, r in pairs], np.float64)
+
+    return _row("psnr", "frames/s", 32, lambda: psnr_from_mse(frame_mse(prediction, real)), other, repetitions)
+
+
+def random_i3d() -> Any:
+    """The I3D network with random weights scaled so that activations stay in range."""
+    from bench.metrics.networks.i3d import I3D
+
+    torch_state = torch.random.get_rng_state()
+    torch.manual_seed(0)
+    network = I3D()
+    for parameter in network.parameters():
+        if parameter.ndim == 5:
+            torch.nn.init.kaiming_normal_(parameter, nonlinearity="relu")
+    torch.random.set_rng_state(torch_state)
+    return network
+
+
+def _i3d(repetitions: int) -> Row:
+    """Clips of 32 frames, beside the same network layer by layer."""
+    from bench.metrics.fvd import I3DFeatures, preprocess
+
+    clips = [_pair(32, 128, seed)[0] for seed in range(2)]
+    plain = random_i3d()
+    fast = I3DFeatures(plain.state_dict(), device="cpu")
+
+    def other() -> Result:
+        with torch.inference_mode():
+            logits = [plain(preprocess(clip, torch.device("cpu"))) for clip in clips]
+        return np.asarray(torch.cat(logits).numpy(), np.float64)
+
+    return _row("i3d", "clips/s", len(clips), lambda: fast.features(clips).astype(np.float64), other, repetitions)
+
+
+def random_inception() -> torch.nn.Module:
+    """The network of `pytorch_fid` with random weights, of which nothing is fetched."""
+    from pytorch_fid import inception as package
+    from torchvision.models import Inception3
+
+    torch_state = torch.random.get_rng_state()
+    torch.manual_seed(0)
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(package, "load_state_dict_from_url", return_value={}))
+        stack.enter_context(mock.patch.object(Inception3, "load_state_dict"))
+        network: torch.nn.Module = package.InceptionV3()
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            torch.nn.init.kaiming_normal_(parameter, nonlinearity="relu")
+    torch.random.set_rng_state(torch_state)
+    return network.eval()
+
+
+def _fid(repetitions: int) -> Row:
+    """Features of 32 frames, beside the package's network on a batch of them, which is what its own loop does."""
+    from bench.metrics.fid import InceptionFeatures
+
+    frames, _ = _pair(32, 128)
+    theirs = random_inception()
+    ours = InceptionFeatures(random_inception(), device="cpu")
+
+    def other() -> Result:
+        with torch.no_grad():
+            x = torch.stack([torch.from_numpy(frame).permute(2, 0, 1).float() / 255 for frame in frames])
+            return np.asarray(theirs(x)[0].flatten(1).numpy(), np.float64)
+
+    return _row("fid", "frames/s", len(frames), lambda: ours.features(frames).astype(np.float64), other, repetitions)
+
+
+def _lpips(repetitions: int) -> Row:
+    """Beside a loop over the package, one frame at a time, random trunk."""
+    from bench.metrics.lpips import frame_lpips, lpips_network
+
+    prediction, real = _pair(32, 128)
+    network = lpips_network(None)
+
+    def other() -> Result:
+        values = []
+        with torch.no_grad():
+            for p, r in zip(prediction, real, strict=True):
+                x, y = (torch.from_numpy(f).permute(2, 0, 1)[None].float() / 127.5 - 1 for f in (p, r))
+                values.append(network(x, y).item())
+        return np.asarray(values, np.float64)
+
+    def ours() -> Result:
+        return frame_lpips(network, prediction, real, torch.device("cpu"))
+
+    return _row("lpips", "frames/s", 32, ours, other, repetitions)
+
+
+def _frechet(repetitions: int) -> Row:
+    """Two sets of 128 features of FVD, beside covariances and SciPy's `sqrtm`."""
+    from scipy.linalg import sqrtm
+
+    from bench.metrics.frechet import frechet_distance
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(128, 400)), rng.normal(size=(128, 400)) * 1.1 + 0.1
+
+    def other() -> Result:
+        cov_x, cov_y = np.cov(x.T), np.cov(y.T)
+        root: Any = sqrtm(cov_x @ cov_y)
+        mixed = np.trace(np.real(root))
+        return np.array([np.sum((x.mean(0) - y.mean(0)) ** 2) + np.trace(cov_x) + np.trace(cov_y) - 2 * mixed])
+
+    return _row("frechet", "distances/s", 1, lambda: np.array([frechet_distance(x, y)]), other, repetitions)
+
+
+#: Every comparison, with the number of repetitions that gives a steady median in a few seconds.
+COMPARISONS: Mapping[str, tuple[Callable[[int], Row], int]] = {
+    "ssim": (_ssim, 5),
+    "i3d": (_i3d, 3),
+    "mse": (_mse, 9),
+    "psnr": (_psnr, 9),
+    "fid": (_fid, 3),
+    "lpips": (_lpips, 5),
+    "frechet": (_frechet, 5),
+}
+
+
+def measure(only: tuple[str, ...] = (), repetitions: int | None = None) -> list[Row]:
+    """Rows `what, ours, other, unit, ratio, max_abs_difference`; a ratio above 1 means that ours is faster.
+
+    `only` names rows of `COMPARISONS`, all by default. A package that is not installed leaves its row out.
+    """
+    rows = []
+    for name in only or tuple(COMPARISONS):
+        comparison, usual = COMPARISONS[name]
+        try:
+            rows.append(comparison(repetitions or usual))
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in ("skimage", "pytorch_fid", "lpips", "torchvision"):
+                raise
+    return rows

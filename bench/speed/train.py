@@ -1,0 +1,267 @@
+"""`bench speed train`: our training step and generation beside a plain loop over the same networks, in one run.
+
+The plain loop is what one would write first: float32, contiguous tensors, plain Adam; for each player a forward pass of
+its own, all gradients, a step. The largest difference between both sides' losses stands in each row. Every step starts
+from the same weights and moments on both sides: left alone, two float32 trainings of one mathematics part within a few
+steps, because Adam moves a weight whose gradient is only rounding as far as any other (weights changed by one part in
+ten million make the plain loop differ from itself by 0.07 after 20 steps; in float64, ours and the plain loop stay
+within 1e-14).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.config import PRESETS
+from bench.data.batches import to_tensor
+from bench.data.clips import FRAMES
+from bench.engine.build import build, native_resolution
+from bench.engine.devices import pick_device
+from bench.engine.generate import for_generation
+from bench.engine.layers import channels_last, compile_networks
+from bench.engine.step import make_optimizers, train_step
+from bench.interface import Stage, VideoModel
+from bench.registry import MODELS, PLAIN
+from bench.speed.turns import Row, in_turns, rate_row
+
+#: Models that are measured, with the preset whose width they have where none is given: VGAN of the paper's width takes
+#: minutes a step on a CPU.
+WIDTHS = {"mdgan": "paper", "vgan": "small", "rnngan": "small"}
+#: Steps after which a process has had its peak of memory: the second has the optimiser's state too.
+MEMORY_STEPS = 2
+#: Batches that the steps go through in turn.
+BATCHES = 4
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is measured.
+
+    Attributes:
+        model: registered name.
+        width: of its networks.
+        resolution: in pixels.
+        batch: clips in a step.
+        device: "cpu" or "cuda".
+        half: bf16 mixed precision on our side; the plain loop stays in float32.
+        compiled: our side's networks go through `torch.compile`.
+    """
+
+    model: str
+    width: int
+    resolution: int
+    batch: int
+    device: str = "cpu"
+    half: bool = False
+    compiled: bool = False
+
+    def build(self, plain: bool) -> VideoModel:
+        """One side's model; both have the same weights."""
+        model = build(self.model, {"width": self.width}, self.resolution)
+        if plain and self.model in set(PLAIN):
+            weights = model.state_dict()
+            model = PLAIN.load(self.model)(resolution=model.resolution, frames=FRAMES, width=self.width)
+            model.load_state_dict(weights)
+        model.to(self.device)
+        if not plain:
+            channels_last(model)
+            if self.compiled:
+                compile_networks(model)
+        return model.train()
+
+    def batches(self) -> list[np.ndarray]:
+        """A few batches of smooth fields that drift, uint8 `[N, T, H, W, 3]` each."""
+        size = native_resolution(self.model, self.resolution)
+        t, y, x = np.ogrid[:FRAMES, :size, :size]
+        waves = np.random.default_rng(0).uniform(0.5, 6.0, (BATCHES, self.batch, 3, 3)) / [FRAMES, size, size]
+        frames = np.empty((BATCHES, self.batch, FRAMES, size, size, 3), np.uint8)
+        for place in np.ndindex(BATCHES, self.batch, 3):
+            *clip, colour = place
+            a, b, c = waves[place]
+            frames[*clip, ..., colour] = 127.5 + 100 * np.sin(2 * np.pi * (a * t + b * y + c * x))
+        return list(frames)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context of our side's steps."""
+        return torch.autocast(self.device, torch.bfloat16) if self.half else nullcontext()
+
+
+def plain_optimizers(stage: Stage) -> dict[str, torch.optim.Optimizer]:
+    """The stage's optimisers as PyTorch makes them where nothing is said: not fused."""
+    optimizers = make_optimizers(stage)
+    for optimizer in optimizers.values():
+        for group in optimizer.param_groups:
+            group["fused"] = None  # PyTorch's own choice where nothing is said
+    return optimizers
+
+
+def plain_step(stage: Stage, optimizers: Mapping[str, torch.optim.Optimizer], clips: Tensor) -> dict[str, Tensor]:
+    """What `train_step` does, as one would write it first: for each player forward, backward, step, nothing shared."""
+    losses: dict[str, Tensor] = {}
+    for player in stage.players:
+        terms = player.loss(stage.forward(clips))
+        optimizers[player.name].zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        optimizers[player.name].step()
+        losses |= {f"{player.name}/{term}": value.detach() for term, value in terms.items()}
+    return losses
+
+
+class Side:
+    """Ours or the plain loop, on one stage; remembers all losses."""
+
+    def __init__(self, setting: Setting, stage: Stage, plain: bool) -> None:
+        self.setting, self.stage, self.plain = setting, stage, plain
+        self.optimizers = plain_optimizers(stage) if plain else make_optimizers(stage)
+        self.batches = setting.batches()
+        self.losses: list[list[float]] = []
+
+    def step(self) -> None:
+        """Train one step on the next batch."""
+        clips = to_tensor(self.batches[len(self.losses) % BATCHES], self.setting.device)
+        if self.plain:
+            told = plain_step(self.stage, self.optimizers, clips.contiguous())
+        else:
+            told = train_step(self.stage, self.optimizers, clips, self.setting.autocast())
+        self.losses.append([value.item() for _, value in sorted(told.items())])
+
+
+@torch.no_grad()
+def follow(other: Side, ours: Side) -> None:
+    """Give one side the weights, statistics and moments of the other."""
+    for player, same in zip(other.stage.players, ours.stage.players, strict=True):
+        player.network.load_state_dict(same.network.state_dict())
+        states = (side.optimizers[player.name].state.values() for side in (other, ours))
+        for mine, theirs in zip(*states, strict=True):
+            for key, value in mine.items():
+                value.copy_(theirs[key])
+
+
+def difference(ours: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> float:
+    """The largest absolute difference of two sides' losses."""
+    return float(np.max(np.abs(np.subtract(ours, other))))
+
+
+def stage_rows(setting: Setting, steps: int) -> list[Row]:
+    """Speed of each stage's training step; a stage starts from what ours of the stage before has made."""
+    ours, plain = setting.build(plain=False), setting.build(plain=True)
+    rows = []
+    for our_stage, plain_stage in zip(ours.stages(), plain.stages(), strict=True):
+        sides = Side(setting, our_stage, plain=False), Side(setting, plain_stage, plain=True)
+        seconds = in_turns(sides[0].step, sides[1].step, steps, partial(follow, sides[1], sides[0]))
+        apart = difference(sides[0].losses, sides[1].losses)
+        rows.append(rate_row(f"{title(setting)} {our_stage.name} step", "clips/s", setting.batch, seconds, apart))
+        plain.load_state_dict(ours.state_dict())
+    return rows
+
+
+@torch.no_grad()
+def generation_row(setting: Setting, repetitions: int) -> Row:
+    """Speed of generation with all stages, a clip at a time as on a CPU."""
+    ours, plain = setting.build(plain=False), setting.build(plain=True).eval()
+    ours = for_generation(ours.eval())
+    first = to_tensor(setting.batches()[0][:1, :1], setting.device)[:, :, 0]
+    videos: dict[bool, Tensor] = {}
+
+    def ours_once() -> None:
+        with torch.inference_mode(), setting.autocast():
+            videos[False] = ours.predict(first).float()
+
+    def plain_once() -> None:
+        videos[True] = plain.predict(first.contiguous())
+
+    seconds = in_turns(ours_once, plain_once, repetitions)
+    apart = (videos[False] - videos[True]).abs().max().item()
+    return rate_row(f"{title(setting)} generation", "clips/s", 1, seconds, apart)
+
+
+def peak_memory(setting: Setting, number: int, plain: bool, threads: int) -> tuple[float, list[list[float]]]:
+    """Train a few steps of a stage and return the process's peak of memory in GB, and the losses."""
+    torch.set_num_threads(threads)
+    side = Side(setting, setting.build(plain).stages()[number], plain)
+    for _ in range(MEMORY_STEPS):
+        side.step()
+    if setting.device == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e9, side.losses
+    if sys.platform == "linux":  # its ru_maxrss begins with what the parent process had when it started this one
+        with open("/proc/self/status", encoding="ascii") as status:
+            peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+    return peak * 1024 / 1e9, side.losses
+
+
+def memory_rows(setting: Setting) -> list[Row]:
+    """Peak memory of each stage's training step, each side in a process of its own."""
+    rows = []
+    stages = build(setting.model, {"width": setting.width}, setting.resolution).stages()
+    for number, stage in enumerate(stages):
+        sides = []
+        for plain in (False, True):
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                sides.append(pool.apply(peak_memory, (setting, number, plain, torch.get_num_threads())))
+        (ours, our_losses), (other, other_losses) = sides
+        row = Row(
+            what=f"{title(setting)} {stage.name} peak memory",
+            ours=ours,
+            other=other,
+            unit="GB",
+            ratio=other / ours,
+            max_abs_difference=difference(our_losses[:1], other_losses[:1]),
+        )
+        rows.append(row)
+    return rows
+
+
+def title(setting: Setting) -> str:
+    """The setting in words."""
+    size = native_resolution(setting.model, setting.resolution)
+    return f"{setting.model} {size}×{size}, width {setting.width}, batch {setting.batch}:"
+
+
+def measure(
+    models: Sequence[str] = (),
+    *,
+    resolution: int = 128,
+    width: int | None = None,
+    batch: int = 4,
+    steps: int = 5,
+    device: str = "auto",
+    precision: str = "auto",
+    compiled: bool = False,
+    memory: bool = True,
+) -> list[Row]:
+    """Measure training steps, generation and memory.
+
+    Args:
+        models: registered names; all that are trained by default.
+        resolution: in pixels; a model works at its largest size that is not above it.
+        width: of all networks; by default as `WIDTHS` says.
+        batch: clips in a step.
+        steps: that are timed, on each side.
+        device: "auto", "cpu" or "cuda".
+        precision: of our side: "auto" (bf16 on GPUs that have it), "32-true" or "bf16-mixed".
+        compiled: let `torch.compile` have our side's networks.
+        memory: measure peak memory too.
+    """
+    place = pick_device(device)
+    half = precision == "bf16-mixed" or (precision == "auto" and place == "cuda" and torch.cuda.is_bf16_supported())
+    rows: list[Row] = []
+    for name in [MODELS.check(model) for model in models] or list(WIDTHS):
+        usual = PRESETS[WIDTHS.get(name, "small")]["options"].get(name, {}).get("width", 32)
+        setting = Setting(name, width or usual, resolution, batch, place, half, compiled)
+        rows += [*stage_rows(setting, steps), generation_row(setting, max(2 * steps, 3))]
+        if memory:
+            rows += memory_rows(setting)
+    return rows

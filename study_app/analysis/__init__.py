@@ -1,0 +1,1 @@
+"""From votes to numbers: tallies, quality, rankings, exports, agreement with metrics."""

@@ -1,0 +1,152 @@
+"""What leaves a study: votes.csv, pos.csv, Tables II and III in every form, and one JSON with all results."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import BenchError
+from bench.files import write_json, write_text
+from bench.report.grid import Grid, write_grid
+from bench.report.paper import POS_TABLES, pos_table
+from study_app.analysis import humans, quality, ranking, tally
+from study_app.design.settings import Settings
+from study_app.store.records import VOTE_COLUMNS
+from study_app.store.schema import Study
+from study_app.store.store import Store
+
+
+@dataclass(frozen=True)
+class Results:
+    """All statistics of a study at one moment."""
+
+    pos: pd.DataFrame
+    ranking: pd.DataFrame
+    groups: list[list[str]]
+    agreement: pd.DataFrame
+    raters: pd.DataFrame
+    side_bias: tuple[int, int, float]
+    metrics: pd.DataFrame
+    set_metrics: pd.DataFrame
+    notes: list[str]
+
+
+def results(votes: pd.DataFrame, settings: Settings) -> Results:
+    """Compute everything from a table of votes."""
+    notes: list[str] = []
+    strengths = ranking.bradley_terry(votes)
+    groups = ranking.connectivity(votes)
+    if len(groups) > 1:
+        told = "; ".join(", ".join(group) for group in groups)
+        notes.append(f"Strengths compare only within connected groups of systems, and these are apart: {told}.")
+    per_clip = pd.DataFrame(columns=humans.PER_CLIP_COLUMNS)
+    per_set = pd.DataFrame(columns=humans.PER_SET_COLUMNS)
+    run = Path(settings.run)
+    try:
+        scores, summary = run / "scores" / "per_clip.csv", run / "summary.csv"
+        seeds = humans.shown_seeds(run, {name for pair in settings.comparisons for name in pair})
+        per_clip = humans.per_clip(votes, scores, humans.directions(scores), seeds)
+        per_set = humans.per_set(strengths, summary, humans.directions(summary))
+    except BenchError as error:
+        notes.append(f"Humans are not held against metrics: {error}")
+    return Results(
+        tally.pos_table(votes, settings.comparisons),
+        strengths,
+        groups,
+        quality.agreement(votes),
+        quality.rater_table(votes),
+        quality.side_bias(votes),
+        per_clip,
+        per_set,
+        notes,
+    )
+
+
+def paper_table(name: str, pos: pd.DataFrame) -> Grid:
+    """Table II or III ("table2", "table3") in the paper's form, ours beside the paper's figures."""
+    return pos_table(name, [{str(key): value for key, value in line.items()} for line in pos.to_dict("records")])
+
+
+def votes_csv(votes: pd.DataFrame) -> str:
+    """The text of `votes.csv`."""
+    return _csv(votes)
+
+
+def pos_csv(pos: pd.DataFrame) -> str:
+    """The text of `pos.csv`."""
+    return _csv(pos)
+
+
+def _csv(table: pd.DataFrame) -> str:
+    out = io.StringIO()
+    table.to_csv(out, index=False, lineterminator="\n")
+    return out.getvalue()
+
+
+def read_votes(path: Path) -> pd.DataFrame:
+    """Read a `votes.csv` back; it gives the same tallies."""
+    try:
+        votes = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(("study", "clip", "first", "second", "left", "right", "chosen", "rater"), str),
+            keep_default_na=False,
+        )
+    except (OSError, pd.errors.ParserError, UnicodeDecodeError, pd.errors.EmptyDataError) as error:
+        raise BenchError(f"The votes at {path} cannot be read: give a votes.csv that a study exported.") from error
+    if list(votes.columns) != VOTE_COLUMNS:
+        raise BenchError(f"{path} is not a votes.csv of a study: its columns are others.")
+    return votes
+
+
+def as_json(study: Study, settings: Settings, found: Results) -> dict[str, Any]:
+    """Everything as plain values; what has no value is null."""
+    left, n, p = found.side_bias
+    shown = {key: value for key, value in asdict(settings).items() if key not in ("scenes", "completion_code", "run")}
+    value = {
+        "study": study.name,
+        "simulated": study.simulated,
+        "seed": study.seed,
+        "schedule_sha256": study.schedule_sha256,
+        "settings": shown,
+        "pos": found.pos.to_dict("records"),
+        "bradley_terry": {"strengths": found.ranking.to_dict("records"), "connected": found.groups},
+        "agreement": found.agreement.to_dict("records"),
+        "side_bias": {"left": left, "votes": n, "p": p},
+        "raters": found.raters.to_dict("records"),
+        "humans_against_metrics": found.metrics.to_dict("records"),
+        "rank_correlation_with_metrics": found.set_metrics.to_dict("records"),
+        "notes": found.notes,
+    }
+    plain: dict[str, Any] = _plain(value)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
+    """Write all files of a study below `out`; returns their paths."""
+    store = Store(where)
+    study, settings = store.study(name)
+    votes = store.votes(study, settings)
+    found = results(votes, settings)
+    texts = {"votes.csv": votes_csv(votes), "pos.csv": pos_csv(found.pos)}
+    for file, text in texts.items():
+        write_text(out / file, text)
+    write_json(out / "study.json", as_json(study, settings, found))
+    tables = [path for name in POS_TABLES for path in write_grid(paper_table(name, found.pos), out, name)]
+    store.audit(study, "export", "exported", f"{len(votes)} votes")
+    return [*(out / file for file in (*texts, "study.json")), *tables]

@@ -1,0 +1,1 @@
+"""What a study is before anybody votes: settings, schedule, clips, power."""

@@ -1,0 +1,140 @@
+"""The schedule of a study: pure functions of its settings and its seed.
+
+Every random order is a sort by the SHA-256 of seed, purpose and item, so the schedule comes out byte for byte the same
+on any machine and any version of Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from study_app.design.settings import Settings
+
+#: The two systems of catch trials.
+REAL, SCRAMBLED = "real", "scrambled"
+#: How often one rater may see one first frame.
+SCENE_LIMIT = 2
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PairPlan:
+    """Two clips of one scene; `first` is counted by POS."""
+
+    first: str
+    second: str
+    scene: str
+
+
+@dataclass(frozen=True)
+class SlotPlan:
+    """One vote wanted: `pair` by index into the schedule's trials; slots are handed out by ascending priority."""
+
+    pair: int
+    repeat: int
+    first_on_left: bool
+    priority: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All pairs of a study, and the slots of its trials."""
+
+    trials: tuple[PairPlan, ...]
+    slots: tuple[SlotPlan, ...]
+    practice: tuple[PairPlan, ...]
+    catch: tuple[PairPlan, ...]
+
+    def to_bytes(self) -> bytes:
+        """One line of JSON a pair or slot."""
+        lines: list[list[object]] = []
+        for kind in ("trials", "practice", "catch"):
+            lines += [[kind, p.first, p.second, p.scene] for p in getattr(self, kind)]
+        lines += [["slot", s.pair, s.repeat, s.first_on_left, s.priority] for s in self.slots]
+        return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of `to_bytes`."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+
+def shuffled(items: Iterable[T], seed: int, *purpose: object) -> list[T]:
+    """The items in an order that depends on seed, purpose and the items alone."""
+
+    def rank(item: T) -> bytes:
+        return hashlib.sha256(json.dumps([seed, *purpose, item], default=str).encode()).digest()
+
+    return sorted(items, key=rank)
+
+
+def plan(settings: Settings, seed: int) -> Schedule:
+    """Draw the scenes, the sides and the order.
+
+    Sides are balanced to ±1 in every comparison, and within a pair to ±1 over its repeats. All pairs get their
+    first vote before any gets its second. Practice and catch trials use scenes that no trial uses
+    where there are enough of them.
+    """
+    order = shuffled(settings.scenes, seed, "scenes")
+    scenes, spare = sorted(order[: settings.clips]), order[settings.clips :]
+    trials, sides = [], []
+    for number, (first, second) in enumerate(settings.comparisons):
+        turn = shuffled(scenes, seed, "sides", first, second)
+        left = {scene: (place + number) % 2 == 0 for place, scene in enumerate(turn)}
+        for scene in scenes:
+            trials.append(PairPlan(first, second, scene))
+            sides.append(left[scene])
+    wanted = [(pair, repeat) for repeat in range(settings.votes) for pair in range(len(trials))]
+    places = {key: place for place, key in enumerate(shuffled(wanted, seed, "order"))}
+    ranked = sorted(wanted, key=lambda key: (key[1], places[key]))
+    slots = tuple(
+        SlotPlan(pair, repeat, sides[pair] ^ (repeat % 2 == 1), priority)
+        for priority, (pair, repeat) in enumerate(ranked)
+    )
+    apart = len(spare) >= settings.practice + settings.catch
+    pool = spare if apart else shuffled(order, seed, "checks")
+    practised, caught = pool[: settings.practice], pool[settings.practice :][: settings.catch]
+    compared = settings.comparisons
+    practice = tuple(
+        # of a scene that trials use too, a model's pair could come twice to one rater: show the scrambled clip instead
+        PairPlan(*compared[i % len(compared)], scene) if apart else PairPlan(REAL, SCRAMBLED, scene)
+        for i, scene in enumerate(practised)
+    )
+    return Schedule(tuple(trials), slots, practice, tuple(PairPlan(REAL, SCRAMBLED, scene) for scene in caught))
+
+
+def capacity(schedule: Schedule) -> int:
+    """Trials that one rater can see at most: no pair twice, a scene at most `SCENE_LIMIT` times in all."""
+    checks = Counter(pair.scene for pair in schedule.practice + schedule.catch)
+    pairs = Counter(pair.scene for pair in schedule.trials)
+    return sum(min(count, max(SCENE_LIMIT - checks[scene], 0)) for scene, count in pairs.items())
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A practice or catch trial of one rater: which pair, at which place, on which side."""
+
+    kind: str
+    pair: int
+    position: int
+    first_on_left: bool
+
+
+def seats(seed: int, rater: int, practice: int, catch: int, workload: int) -> list[Seat]:
+    """Where one rater's practice and catch trials come: practice first, catch trials anywhere among the trials.
+
+    Sides are balanced to ±1 in each kind.
+    """
+    free = shuffled(range(practice, practice + workload + catch), seed, "catch places", rater)
+    places = {"practice": list(range(practice)), "catch": sorted(free[:catch])}
+    result = []
+    for kind, positions in places.items():
+        pairs = shuffled(range(len(positions)), seed, kind, rater)
+        turn = {position: i % 2 == 0 for i, position in enumerate(shuffled(positions, seed, kind, "sides", rater))}
+        result += [Seat(kind, pair, position, turn[position]) for pair, position in zip(pairs, positions, strict=True)]
+    return result

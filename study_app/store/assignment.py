@@ -1,0 +1,186 @@
+"""Handing out trials: everything here runs inside one transaction that `study_app.store.store` opened for writing."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, false, func, or_, select, text, update
+from sqlalchemy.orm import Session
+
+from study_app.design.schedule import SCENE_LIMIT, seats
+from study_app.design.settings import Settings
+from study_app.store.schema import Assignment, Comparison, Pair, Rater, Slot, Study
+
+#: A practice or catch trial never expires: nobody else waits for it.
+NEVER = timedelta(days=36500)
+#: Trials handed to a rater at once: the one to answer and the one to load meanwhile.
+AHEAD = 2
+LIVE = ("leased", "voted")
+
+
+def lock(session: Session, study_id: int) -> None:
+    """Let one transaction at a time hand out slots of a study. SQLite's writers are alone anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(72011, :study)"), {"study": study_id})
+
+
+def seat(session: Session, study: Study, settings: Settings, rater: Rater, now: datetime) -> None:
+    """Give a new rater their practice and catch trials."""
+    query = select(Comparison.kind, Pair.id).join(Pair).where(Comparison.study_id == study.id).order_by(Pair.id)
+    pairs: dict[str, list[int]] = {"practice": [], "catch": [], "trial": []}
+    for kind, pair_id in session.execute(query):
+        pairs[kind].append(pair_id)
+    for place in seats(study.seed, rater.id, len(pairs["practice"]), len(pairs["catch"]), settings.workload):
+        session.add(
+            Assignment(
+                rater_id=rater.id,
+                pair_id=pairs[place.kind][place.pair],
+                slot_id=None,
+                first_on_left=place.first_on_left,
+                position=place.position,
+                state="leased",
+                token=secrets.token_urlsafe(32),
+                leased_at=now,
+                lease_until=now + NEVER,
+            )
+        )
+    session.flush()
+
+
+def upcoming(session: Session, study: Study, settings: Settings, rater: Rater, now: datetime) -> list[Assignment]:
+    """The rater's next trials, at most `AHEAD`, in order; empty when there is nothing left to show.
+
+    The rater's own leases are renewed first, so whoever comes back late finds the same trial unless it was taken.
+    """
+    lock(session, study.id)
+    until = now + timedelta(minutes=settings.lease_minutes)
+    own = (Assignment.rater_id == rater.id, Assignment.state == "leased", Assignment.slot_id.is_not(None))
+    session.execute(update(Assignment).where(*own).values(lease_until=until))
+    expire(session, now)
+    mine = session.scalars(select(Assignment).where(Assignment.rater_id == rater.id)).all()
+    taken = {a.position: a for a in mine if a.state in ("leased", "voted", "void")}
+    passed = {a.position for a in mine if a.slot_id is None and a.state == "skipped"}
+    total = places(session, study, settings)
+    found: list[Assignment] = []
+    exhausted = False
+    if not any(a.slot_id for a in mine):
+        # nobody practises for a study that has no trial left for them
+        seated = {a.position for a in mine}
+        first = next(position for position in range(total) if position not in seated)
+        trial = claim(session, study, rater, first, now, until)
+        if trial is None:
+            return []
+        taken[first] = trial
+    for position in range(total):
+        if len(found) == AHEAD:
+            break
+        held = taken.get(position)
+        if held is None and position not in passed and not exhausted:
+            held = claim(session, study, rater, position, now, until)
+            exhausted = held is None
+        if held is not None and held.state == "leased":
+            found.append(held)
+    if exhausted and all(a.slot_id is None for a in found):
+        return []  # a session does not go on for the sake of its catch trials
+    return found
+
+
+def places(session: Session, study: Study, settings: Settings) -> int:
+    """Length of one rater's session: practice, trials and catch trials."""
+    query = select(func.count(Pair.id)).join(Comparison).where(Comparison.study_id == study.id)
+    return settings.workload + (session.scalar(query.where(Comparison.kind != "trial")) or 0)
+
+
+def expire(session: Session, now: datetime) -> None:
+    """Put abandoned assignments back into the pool."""
+    stale = (Assignment.state == "leased", Assignment.slot_id.is_not(None), Assignment.lease_until < now)
+    session.execute(update(Assignment).where(*stale).values(state="expired"))
+
+
+def claim(
+    session: Session, study: Study, rater: Rater, position: int, now: datetime, until: datetime
+) -> Assignment | None:
+    """Lease the best open slot for this rater, or return None when no open slot is allowed.
+
+    Allowed: a pair this rater never had, of a scene that came less than `SCENE_LIMIT` times. Best: the side that the
+    rater has had less often (over all trials, then within the comparison), then the schedule's order.
+    """
+    seen = select(Assignment.pair_id).where(Assignment.rater_id == rater.id)
+    often = (
+        select(Pair.scene)
+        .join(Assignment, Assignment.pair_id == Pair.id)
+        .where(Assignment.rater_id == rater.id)
+        .group_by(Pair.scene)
+        .having(func.count() >= SCENE_LIMIT)
+    )
+    live = select(Assignment.slot_id).where(Assignment.state.in_(LIVE), Assignment.slot_id.is_not(None))
+    sign = case((Assignment.first_on_left, 1), else_=-1)
+    tilts = (
+        select(Pair.comparison_id, func.sum(sign))
+        .join(Pair, Pair.id == Assignment.pair_id)
+        .where(
+            Assignment.rater_id == rater.id,
+            Assignment.slot_id.is_not(None),
+            Assignment.state.in_((*LIVE, "void")),
+        )
+        .group_by(Pair.comparison_id)
+    )
+    tilt: dict[int, int] = {row[0]: int(row[1]) for row in session.execute(tilts)}
+    candidates = (
+        select(Slot, Pair.comparison_id)
+        .join(Pair, Pair.id == Slot.pair_id)
+        .join(Comparison, Comparison.id == Pair.comparison_id)
+        .where(
+            Comparison.study_id == study.id,
+            Comparison.kind == "trial",
+            Slot.id.not_in(live),
+            Pair.id.not_in(seen),
+            Pair.scene.not_in(often),
+        )
+    )
+    # A rater without a tilt takes from the side of which more is left, so that the last raters still find both sides.
+    overall = sum(tilt.values()) or -_open_tilt(session, study)
+    wrong_side = Slot.first_on_left == (overall > 0) if overall else false()
+    tilted = or_(
+        false(),
+        *((Pair.comparison_id == c) & (Slot.first_on_left == (sum_ > 0)) for c, sum_ in tilt.items() if sum_ != 0),
+    )
+    order = (case((wrong_side, 1), else_=0), case((tilted, 1), else_=0), Slot.priority)
+    row = session.execute(candidates.order_by(*order).limit(1)).first()
+    if row is None:
+        return None
+    slot = row[0]
+    assignment = Assignment(
+        rater_id=rater.id,
+        pair_id=slot.pair_id,
+        slot_id=slot.id,
+        first_on_left=slot.first_on_left,
+        position=position,
+        state="leased",
+        token=secrets.token_urlsafe(32),
+        leased_at=now,
+        lease_until=until,
+    )
+    session.add(assignment)
+    session.flush()  # the database's unique index has the last word on who gets the slot
+    return assignment
+
+
+def _open_tilt(session: Session, study: Study) -> int:
+    """Open slots with the first system left, less those with it right."""
+    live = select(Assignment.slot_id).where(Assignment.state.in_(LIVE), Assignment.slot_id.is_not(None))
+    query = (
+        select(func.sum(case((Slot.first_on_left, 1), else_=-1)))
+        .join(Pair, Pair.id == Slot.pair_id)
+        .join(Comparison, Comparison.id == Pair.comparison_id)
+        .where(Comparison.study_id == study.id, Slot.id.not_in(live))
+    )
+    return int(session.scalar(query) or 0)
+
+
+def release(session: Session, rater: Rater) -> None:
+    """Open the slots of a rater whose votes no longer count, so that others can fill them."""
+    mine = update(Assignment).where(Assignment.rater_id == rater.id)
+    session.execute(mine.where(Assignment.state == "voted").values(state="void"))
+    session.execute(mine.where(Assignment.state == "leased").values(state="expired"))

@@ -1,0 +1,157 @@
+"""Reading a study for people: votes, progress and raters as tidy tables. Runs inside the store's sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy.orm import Session, aliased
+
+from study_app.design.settings import Settings
+from study_app.store.schema import Assignment, Comparison, Exclusion, Pair, Rater, Slot, Study, System, Vote
+
+#: Frozen column names of `votes.csv`.
+VOTE_COLUMNS = [
+    "study", "comparison", "first", "second", "clip", "left", "right", "chosen", "rater", "catch", "practice",
+    "response_ms", "replays", "focus_losses", "time_utc", "simulated", "excluded", "flags",
+]  # fmt: skip
+#: A vote slower than this is flagged.
+SLOW_MS = 60_000
+First, Second = aliased(System), aliased(System)
+
+
+def comparison_name(first: str, second: str) -> str:
+    """How a comparison is called in every table."""
+    return f"{first} over {second}"
+
+
+def excluded_reason() -> ColumnElement[str]:
+    """Why a rater's votes do not count; empty when they do."""
+    return case(
+        (Rater.withdrawn_at.is_not(None), "withdrawn"), (Exclusion.reason.is_not(None), Exclusion.reason), else_=""
+    )
+
+
+def votes(session: Session, study: Study, settings: Settings) -> pd.DataFrame:
+    """All votes of a study, in the order they were cast, as `VOTE_COLUMNS`; excluded ones with their reason."""
+    query = (
+        select(
+            First.name,
+            Second.name,
+            Comparison.kind,
+            Pair.scene,
+            Assignment.first_on_left,
+            Vote.chosen,
+            Rater.token_hash,
+            Vote.response_ms,
+            Vote.replays,
+            Vote.focus_losses,
+            Vote.voted_at,
+            Vote.simulated,
+            excluded_reason(),
+        )
+        .select_from(Vote)
+        .join(Assignment, Assignment.id == Vote.assignment_id)
+        .join(Rater, Rater.id == Vote.rater_id)
+        .join(Pair, Pair.id == Assignment.pair_id)
+        .join(Comparison, Comparison.id == Pair.comparison_id)
+        .join(First, First.id == Comparison.first_id)
+        .join(Second, Second.id == Comparison.second_id)
+        .outerjoin(Exclusion, Exclusion.rater_id == Rater.id)
+        .where(Comparison.study_id == study.id, Vote.simulated == study.simulated)
+        .order_by(Vote.id)
+    )
+    one_play = 1000 * settings.frames / settings.rate
+    rows = []
+    for row in session.execute(query):
+        first, second, kind, scene, on_left, side, rater, ms, replays, losses, at, simulated, excluded = row
+        left, right = (first, second) if on_left else (second, first)
+        flags = {"fast": ms < one_play, "slow": ms > SLOW_MS, "unfocused": losses > 0}
+        shown = [study.name, comparison_name(first, second), first, second, scene, left, right]
+        given = [left if side == "left" else right, rater[:16], kind == "catch", kind == "practice"]
+        timing = [ms, replays, losses, at.isoformat(timespec="milliseconds")]
+        marks = [simulated, excluded, " ".join(name for name, raised in flags.items() if raised)]
+        rows.append([*shown, *given, *timing, *marks])
+    return pd.DataFrame(rows, columns=VOTE_COLUMNS)
+
+
+def progress(session: Session, study: Study) -> pd.DataFrame:
+    """Votes wanted, had and out on lease by comparison, as first, second, wanted, votes, leased, skips."""
+
+    def states(state: str) -> ColumnElement[int]:
+        return func.count(case((Assignment.state == state, 1)))
+
+    counts = (
+        select(Pair.comparison_id, states("voted"), states("leased"), states("skipped"))
+        .join(Assignment, Assignment.pair_id == Pair.id)
+        .where(Assignment.slot_id.is_not(None))
+        .group_by(Pair.comparison_id)
+    )
+    done: dict[int, tuple[Any, ...]] = {row[0]: tuple(row[1:]) for row in session.execute(counts)}
+    wanted = (
+        select(Comparison.id, First.name, Second.name, func.count(Slot.id))
+        .join(First, First.id == Comparison.first_id)
+        .join(Second, Second.id == Comparison.second_id)
+        .join(Pair, Pair.comparison_id == Comparison.id)
+        .join(Slot, Slot.pair_id == Pair.id)
+        .where(Comparison.study_id == study.id, Comparison.kind == "trial")
+        .group_by(Comparison.id, First.name, Second.name, Comparison.position)
+        .order_by(Comparison.position)
+    )
+    rows = [
+        (comparison_name(first, second), first, second, count, *done.get(id, (0, 0, 0)))
+        for id, first, second, count in session.execute(wanted)
+    ]
+    return pd.DataFrame(rows, columns=["comparison", "first", "second", "wanted", "votes", "leased", "skips"])
+
+
+def raters(session: Session, study: Study) -> pd.DataFrame:
+    """One row a rater: hash, platform, times, votes, skips, and why excluded."""
+    query = (
+        select(
+            Rater.token_hash,
+            Rater.platform,
+            Rater.created_at,
+            Rater.consent_version,
+            Rater.completed_at,
+            func.count(case((Assignment.state.in_(("voted", "void")), 1))),
+            func.count(case((Assignment.state == "skipped", 1))),
+            excluded_reason(),
+        )
+        .outerjoin(Assignment, Assignment.rater_id == Rater.id)
+        .outerjoin(Exclusion, Exclusion.rater_id == Rater.id)
+        .where(and_(Rater.study_id == study.id, Rater.simulated == study.simulated))
+        .group_by(Rater.id, Exclusion.reason)
+        .order_by(Rater.id)
+    )
+    rows = [(row[0][:16], *row[1:]) for row in session.execute(query)]
+    columns = ["rater", "platform", "started", "consent", "completed", "answers", "skips", "excluded"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def shown(session: Session, held: Assignment) -> tuple[str, str, str]:
+    """Scene, left and right system of an assignment."""
+    query = (
+        select(Pair.scene, First.name, Second.name)
+        .join(Comparison, Comparison.id == Pair.comparison_id)
+        .join(First, First.id == Comparison.first_id)
+        .join(Second, Second.id == Comparison.second_id)
+        .where(Pair.id == held.pair_id)
+    )
+    scene, first, second = session.execute(query).one()
+    return (scene, first, second) if held.first_on_left else (scene, second, first)
+
+
+def catch_score(session: Session, rater: Rater) -> tuple[int, int]:
+    """Catch trials that a rater got right, and had."""
+    right = (Vote.chosen == "left") == Assignment.first_on_left
+    query = (
+        select(func.count(case((right, 1))), func.count(Vote.id))
+        .join(Assignment, Assignment.id == Vote.assignment_id)
+        .join(Pair, Pair.id == Assignment.pair_id)
+        .join(Comparison, Comparison.id == Pair.comparison_id)
+        .where(Vote.rater_id == rater.id, Comparison.kind == "catch")
+    )
+    correct, had = session.execute(query).one()
+    return int(correct), int(had)

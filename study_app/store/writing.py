@@ -1,0 +1,192 @@
+"""Rows in and out of the study's tables. Runs inside `study_app.store.store`'s sessions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
+
+from study_app.design.schedule import PairPlan, Schedule, SlotPlan
+from study_app.design.settings import Settings
+from study_app.store.platforms import token_hash
+from study_app.store.rating import Answer, RefusedError
+from study_app.store.schema import Assignment, Audit, Clip, Comparison, Media, Pair, Rater, Slot, Study, System, Vote
+
+
+@dataclass(frozen=True)
+class EncodedClip:
+    """A clip as it is served, and where it came from."""
+
+    video: str
+    source_sha256: str
+    data: bytes
+
+
+#: (system, scene) → clip.
+Clips = Mapping[tuple[str, str], EncodedClip]
+
+
+def add(
+    session: Session, settings: Settings, seed: int, plan: Schedule, clips: Clips, simulated: bool, now: datetime
+) -> int:
+    """Write a study and its schedule; returns the study's id."""
+    study = Study(
+        name=settings.name,
+        created_at=now,
+        simulated=simulated,
+        seed=seed,
+        settings=settings.to_json(),
+        schedule_sha256=plan.sha256,
+    )
+    session.add(study)
+    session.flush()
+    systems = {name: System(study_id=study.id, name=name) for name in dict.fromkeys(name for name, _ in clips)}
+    session.add_all(systems.values())
+    session.flush()
+    rows: dict[tuple[str, str], Clip] = {}
+    kept = set(session.scalars(select(Media.sha256)))
+    for (name, scene), clip in clips.items():
+        sha256 = hashlib.sha256(clip.data).hexdigest()
+        if sha256 not in kept:
+            session.add(Media(sha256=sha256, data=clip.data))
+            session.flush()
+            kept.add(sha256)
+        rows[name, scene] = Clip(
+            system_id=systems[name].id,
+            scene=scene,
+            video=clip.video,
+            source_sha256=clip.source_sha256,
+            media_sha256=sha256,
+        )
+    session.add_all(rows.values())
+    session.flush()
+    comparisons: dict[tuple[str, str, str], Comparison] = {}
+
+    def pair_of(kind: str, planned: PairPlan) -> Pair:
+        key = (kind, planned.first, planned.second)
+        if key not in comparisons:
+            comparisons[key] = Comparison(
+                study_id=study.id,
+                position=len(comparisons),
+                kind=kind,
+                first_id=systems[planned.first].id,
+                second_id=systems[planned.second].id,
+            )
+            session.add(comparisons[key])
+            session.flush()
+        return Pair(
+            comparison_id=comparisons[key].id,
+            scene=planned.scene,
+            first_clip_id=rows[planned.first, planned.scene].id,
+            second_clip_id=rows[planned.second, planned.scene].id,
+        )
+
+    trials = [pair_of("trial", planned) for planned in plan.trials]
+    others = [pair_of(kind, p) for kind in ("practice", "catch") for p in getattr(plan, kind)]
+    session.add_all(trials)
+    session.flush()
+    session.add_all(others)
+    session.flush()
+    session.add_all(
+        Slot(pair_id=trials[s.pair].id, repeat=s.repeat, first_on_left=s.first_on_left, priority=s.priority)
+        for s in plan.slots
+    )
+    audit(session, study.id, "create", "study created", plan.sha256)
+    return study.id
+
+
+def read_schedule(session: Session, study: Study) -> Schedule:
+    """The schedule as the tables hold it, in the order it was planned."""
+    first, second = aliased(System), aliased(System)
+    query = (
+        select(Pair.id, Comparison.kind, first.name, second.name, Pair.scene)
+        .join(Comparison, Comparison.id == Pair.comparison_id)
+        .join(first, first.id == Comparison.first_id)
+        .join(second, second.id == Comparison.second_id)
+        .where(Comparison.study_id == study.id)
+        .order_by(Pair.id)
+    )
+    pairs: dict[str, list[PairPlan]] = {"trial": [], "practice": [], "catch": []}
+    numbers: dict[int, int] = {}
+    for id, kind, first_name, second_name, scene in session.execute(query):
+        numbers[id] = len(pairs[kind])
+        pairs[kind].append(PairPlan(first_name, second_name, scene))
+    slots = session.scalars(
+        select(Slot)
+        .join(Pair, Pair.id == Slot.pair_id)
+        .join(Comparison, Comparison.id == Pair.comparison_id)
+        .where(Comparison.study_id == study.id)
+        .order_by(Slot.priority)
+    )
+    planned = tuple(SlotPlan(numbers[s.pair_id], s.repeat, s.first_on_left, s.priority) for s in slots)
+    return Schedule(tuple(pairs["trial"]), planned, tuple(pairs["practice"]), tuple(pairs["catch"]))
+
+
+def read_clips(session: Session, study: Study) -> dict[tuple[str, str], EncodedClip]:
+    """All clips of a study, in the order they were written."""
+    query = (
+        select(System.name, Clip, Media.data)
+        .join(Clip, Clip.system_id == System.id)
+        .join(Media, Media.sha256 == Clip.media_sha256)
+        .where(System.study_id == study.id)
+        .order_by(Clip.id)
+    )
+    return {
+        (name, clip.scene): EncodedClip(clip.video, clip.source_sha256, data)
+        for name, clip, data in session.execute(query)
+    }
+
+
+def rater(session: Session, study: Study, token: str, *, for_update: bool = False) -> Rater | None:
+    """The rater with that token, their row locked if asked."""
+    query = select(Rater).where(Rater.study_id == study.id, Rater.token_hash == token_hash(token))
+    return session.scalar(query.with_for_update() if for_update else query)
+
+
+def vote(session: Session, rater: Rater, held: Assignment, answer: Answer, now: datetime) -> None:
+    """Write the vote of an assignment unless it has one.
+
+    Raises:
+        RefusedError: the answer makes no sense, or the assignment is over.
+    """
+    if answer.chosen not in ("left", "right") or min(answer.response_ms, answer.replays, answer.focus_losses) < 0:
+        raise RefusedError("The answer is not one that can be given.")
+    if session.scalar(select(Vote.id).where(Vote.assignment_id == held.id)) is not None:
+        return
+    if held.state == "expired":
+        # Late, but nobody may have taken it: then it is still good.
+        taken = select(Assignment.id).where(
+            Assignment.slot_id == held.slot_id, Assignment.state.in_(("leased", "voted"))
+        )
+        place = select(Assignment.id).where(
+            Assignment.rater_id == rater.id,
+            Assignment.position == held.position,
+            Assignment.state.in_(("leased", "voted")),
+        )
+        if held.slot_id is None or session.scalar(taken) or session.scalar(place):
+            raise RefusedError("This pair went to somebody else after a long pause.", gone=True)
+    elif held.state != "leased":
+        raise RefusedError("This pair is over.", gone=True)
+    held.state = "voted"
+    session.add(
+        Vote(
+            assignment_id=held.id,
+            rater_id=rater.id,
+            simulated=rater.simulated,
+            chosen=answer.chosen,
+            response_ms=answer.response_ms,
+            replays=answer.replays,
+            focus_losses=answer.focus_losses,
+            voted_at=now,
+        )
+    )
+    session.flush()
+
+
+def audit(session: Session, study_id: int | None, actor: str, action: str, detail: str) -> None:
+    """Add a line to the audit trail."""
+    session.add(Audit(at=datetime.now(UTC), study_id=study_id, actor=actor, action=action, detail=detail))

@@ -1,0 +1,1 @@
+"""What raters and the admin see in a browser."""

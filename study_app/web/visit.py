@@ -1,0 +1,49 @@
+"""Who is visiting: by the link's parameters, by this browser session, or by the cookie of an earlier one."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+
+import streamlit as st
+
+from study_app.design.settings import Settings
+from study_app.store.platforms import Visitor, visitor
+from study_app.store.schema import Rater, Study
+from study_app.store.store import Store
+
+#: Name of the cookie, which the player sets, that brings a browser back to its session.
+COOKIE = "rater"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A visit: the study, and the token that stands for the person."""
+
+    store: Store
+    study: Study
+    settings: Settings
+    token: str
+    visitor: Visitor | None
+
+    def rater(self) -> Rater | None:
+        """The rater, if they have consented."""
+        return self.store.known(self.study, self.token)
+
+
+def visit(store: Store, study: Study, settings: Settings) -> Visit:
+    """Identify the visit.
+
+    Raises:
+        RefusedError: the link's ids make no sense.
+        BenchError: there is no key to hash them with.
+    """
+    who = visitor(st.query_params.to_dict())
+    if who:
+        return Visit(store, study, settings, store.token_of(study, who), who)
+    if "token" not in st.session_state:
+        cookie = str(st.context.cookies.get(COOKIE, ""))
+        kept = re.fullmatch(r"[\w-]{43}", cookie) and store.known(study, cookie)
+        st.session_state["token"] = cookie if kept else secrets.token_urlsafe(32)
+    return Visit(store, study, settings, st.session_state["token"], None)

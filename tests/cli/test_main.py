@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench import options as cli_options
+from bench.cli import main as cli
+from tests.small import REPOSITORY, make_beach, make_sky, moving_clip, truncate
+
+VGAN = ["--models", "vgan", "--preset", "smoke", "--steps", "1", "--batch-size", "2", "--set", "options.vgan.width=4"]
+
+
+def bench(
+    *arguments: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, str, str]:
+    """Run the command in this process; returns exit status, stdout and stderr."""
+    monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+    status = 0
+    try:
+        cli.main()
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    return lambda *arguments: bench(*arguments, capsys=capsys, monkeypatch=monkeypatch)
+
+
+def test_train_generate_score_and_report_do_what_run_does(run, sky: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    data = ["--dataset", "sky", "--data-root", sky]
+    status, out, err = run("run", *data, *VGAN, "--out", tmp_path / "run")
+    assert status == 0, err
+    assert "VGAN" in out
+    assert "Copy of first frame" in out
+    assert "report.html" in out
+    status, out, err = run("train", "--model", "vgan", *data, *VGAN[2:], "--out", tmp_path / "t")
+    assert status == 0, err
+    assert out.strip().endswith("model.pt")
+    checkpoint = tmp_path / "t" / "model.pt"
+    assert checkpoint.read_bytes() == (tmp_path / "run/checkpoints/vgan-0/model.pt").read_bytes()
+    status, out, err = run("generate", "--model", "vgan", "--checkpoint", checkpoint, *data, "--out", tmp_path / "g")
+    assert status == 0, err
+    assert out.split() == [str(tmp_path / "g" / "vgan")]
+    videos = [f"vgan={tmp_path / 'g' / 'vgan'}", tmp_path / "run/predictions/copy"]
+    status, out, err = run("score", *videos, *data, "--resolution", 64, "--out", tmp_path / "s", "--json")
+    assert status == 0, err
+    assert {line["row"] for line in json.loads(out)} == {"vgan", "copy"}
+    assert (tmp_path / "s/summary.csv").read_bytes() == (tmp_path / "run/summary.csv").read_bytes()
+    table = (tmp_path / "run/table.tex").read_bytes()
+    for name in ("table.tex", "report.html"):
+        (tmp_path / "run" / name).unlink()
+    status, out, err = run("report", tmp_path / "run")
+    assert status == 0, err
+    assert (tmp_path / "run/table.tex").read_bytes() == table
+    assert (tmp_path / "run/report.html").exists()
+    status, out, err = run("report", tmp_path / "run", "--json")
+    assert status == 0, err
+    assert {line["row"] for line in json.loads(out, parse_constant=pytest.fail)} == {"vgan", "copy"}
+    status, out, err = run("compare", tmp_path / "run", tmp_path / "s", "--json")
+    assert status == 0, err
+    rows = json.loads(out, parse_constant=pytest.fail)
+    assert {row["row"] for row in rows} >= {"vgan (run)", "vgan (s)"}
+    assert all({"mse", "ssim"} <= row.keys() for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "--models", "mdgam"], "no model 'mdgam'. Did you mean 'mdgan'?"),
+        (["run", "--preset", "smal"], "no preset 'smal'. Did you mean 'small'?"),
+        (["run", "--metrics", "sim"], "no metric 'sim'. Did you mean 'ssim'?"),
+        (["run", "--dataset", "beech"], "no dataset 'beech'. Did you mean 'beach'?"),
+        (["run", "--set", "stepz=3"], "no configuration key 'stepz'. Did you mean 'steps'?"),
+        (["run", "--set", "clips=abc"], "clips is 'abc': expected a whole number above 0."),
+        (["run", "--set", "preset.x=1", "--preset", "smoke"], "preset is {'x': 1}: expected a name."),
+        (["run", "--set", "device=5"], "device is 5: expected one of auto, cpu, cuda."),
+        (["run", "--set", "models=mdgam,vgan"], "no model 'mdgam'"),
+        (["run", "--set", "steps.x=1", "--steps", "3"], "'steps.x=1' cannot be set"),
+        (["run", "--config", "{tmp}"], "cannot be read: Is a directory."),
+        (["run", "--seeds", "a,b"], "no list of whole numbers"),
+        (["run", "--data-root", "nowhere", "--out", "{tmp}/run"], "The data root nowhere does not exist"),
+        (["run", "--data-root", "{tmp}", "--out", "{tmp}/x/run"], "no clips in the sky layout"),
+        (["score", "{tmp}", "--data-root", "{tmp}", "--out", "{tmp}/s"], "holds no videos named by clip id"),
+        (
+            ["score", "{sky}/sky_train/v0", "--data-root", "{sky}", "--out", "{tmp}/s", "--frames", "some"],
+            "frames is 'some'",
+        ),
+        (["report", "{tmp}"], "has no scores to report"),
+        (
+            ["generate", "--checkpoint", "no.pt", "--out", "{tmp}/g", "--data-root", "{sky}"],
+            "There is no checkpoint no.pt",
+        ),
+        (["data", "make", "skye", "{tmp}/d"], "There are no synthetic 'skye' scenes"),
+        (["data", "verify", "--data-root", "nowhere"], "The data root nowhere does not exist"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_a_status(run, arguments, sentence, sky: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = run(*(a.format(tmp=tmp_path, sky=sky) for a in arguments))
+    assert status == 1
+    assert sentence in err.replace("\n", " ")
+    assert err.count("bench: ") == 1
+    assert "Traceback" not in err
+    assert not out
+
+
+@pytest.mark.parametrize(
+    ("verb", "flag"),
+    [
+        (["run"], "--resolution"),
+        (["run"], "--clips"),
+        (["run"], "--batch-size"),
+        (["score", "x", "--out", "y"], "--resolution"),
+        (["score", "x", "--out", "y"], "--workers"),
+        (["generate", "--out", "y"], "--resolution"),
+        (["data", "sheet", "x.png"], "--clips"),
+        (["data", "pack"], "--resolution"),
+        (["data", "pack"], "--workers"),
+    ],
+)
+def test_a_count_of_nothing_is_a_usage_error(run, verb, flag) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = run(*verb, flag, 0)
+    assert (status, out) == (2, "")
+    assert f"Invalid value for '{flag}'" in err
+
+
+def test_json_has_no_numbers_that_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    cli_options.print_json([{"a": float("nan"), "b": (float("inf"), 1.5)}, np.float64("-inf")])
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == [{"a": None, "b": [None, 1.5]}, None]
+
+
+def test_square_brackets_are_printed_as_they_are(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    status, out, _ = run("doctor", "--data", f"[bold]x[/bold]={tmp_path}", "--data", "sky=[/red]")
+    assert status == 0
+    assert "dataset [bold]x[/bold]" in out
+    assert "The data root [/red] does not exist" in out
+
+
+def test_a_file_in_the_place_of_results_gets_one_sentence(run, sky: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "file").write_text("mine")
+    status, out, err = run("run", "--data-root", sky, *VGAN, "--out", tmp_path / "file" / "run")
+    assert (status, out) == (1, "")
+    assert "file is a file where a folder is due: choose another folder" in err.replace("\n", " ")
+
+
+def test_a_system_error_that_nobody_caught_gets_one_sentence(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/a.csv")
+
+    monkeypatch.setattr("bench.pipeline.lists.models", full)
+    status, _, err = run("list", "models")
+    assert (status, "The disk is full: /somewhere/a.csv" in err) == (1, True)
+
+
+def test_broken_data_gets_one_sentence(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    sky = make_sky(tmp_path / "sky")
+    truncate(sky / "sky_train/v0/v0_1/frame_3.jpg")
+    status, _, err = run("run", "--data-root", sky, *VGAN, "--out", tmp_path / "a")
+    assert (status, "v0_1/frame_3.jpg cannot be decoded" in err) == (1, True)
+    beach = make_beach(tmp_path / "beach")
+    Image.fromarray(np.zeros((130, 128, 3), np.uint8)).save(beach / "frames-stable-many/shore/0000_0.jpg")
+    status, _, err = run("run", "--dataset", "beach", "--data-root", beach, *VGAN, "--out", tmp_path / "b")
+    assert (status, "its height is no multiple of 128" in err) == (1, True)
+    status, out, _ = run("data", "verify", "--dataset", "sky", "--data-root", sky)
+    assert (status, "v0_1/frame_3.jpg cannot be decoded" in out) == (1, True)
+
+
+def test_predictions_that_do_not_fit_get_one_sentence(run, sky: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    np.save(mine / "v100__v100_1__000.npy", moving_clip(0, 31))
+    np.save(mine / "other__000.npy", moving_clip(0))
+    score = ["score", mine, "--data-root", sky, "--resolution", 64, "--out", tmp_path / "s"]
+    status, _, err = run(*score)
+    assert status == 1
+    assert "misses v101__v101_1__000" in err
+    assert "has other__000" in err
+    (mine / "other__000.npy").rename(mine / "v101__v101_1__000.npy")
+    status, _, err = run(*score)
+    assert (status, "has 31 frames where 32 are due" in err) == (1, True)
+
+
+def test_a_checkpoint_of_another_model_gets_one_sentence(run, sky: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    flags = ["--preset", "smoke", "--steps", 0, "--data-root", sky, "--out", tmp_path / "t"]
+    status, _, err = run("train", "--model", "vgan", *flags, "--set", "options.vgan.width=4")
+    assert status == 0, err
+    checkpoint = ["--checkpoint", tmp_path / "t/model.pt", "--data-root", sky, "--out", tmp_path / "g"]
+    status, _, err = run("generate", "--model", "mdgan", *checkpoint)
+    assert (status, "is a checkpoint of another model" in err) == (1, True)
+
+
+def test_lists_and_doctor(run, sky: Path, tint: str) -> None:  # type: ignore[no-untyped-def]
+    status, out, _ = run("list", "models", "--json")
+    assert status == 0
+    assert {row["name"] for row in json.loads(out)} == {"mdgan", "vgan", "rnngan", "copy", "tint"}
+    for what, word in (("models", "mdgan-1, mdgan-2"), ("datasets", "beach"), ("metrics", "psnr_frame")):
+        status, out, _ = run("list", what)
+        assert status == 0
+        assert word in out
+    status, out, _ = run("doctor", "--data", f"sky={sky}", "--data", "beach=nowhere")
+    assert status == 0
+    assert "3 train, 1 val, 2 test clips" in out
+    assert "missing" in out
+    assert "The data root nowhere does not exist" in out
+
+
+def test_synthetic_data_are_made_checked_and_packed(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    counts = ["--train-videos", 2, "--test-videos", 1, "--clips-per-video", 1]
+    status, _, err = run("data", "make", "beach", tmp_path / "d", *counts)
+    assert status == 0, err
+    status, out, _ = run("data", "verify", "--dataset", "beach", "--data-root", tmp_path / "d", "--json")
+    assert status == 0
+    assert json.loads(out)["clips"] == {"train": 1, "val": 1, "test": 1}
+    status, out, _ = run("data", "pack", "--dataset", "beach", "--data-root", tmp_path / "d")
+    assert status == 0
+    assert all(Path(path).stat().st_size == 32 * 64 * 64 * 3 for path in out.split())
+    status, _, err = run("data", "make", "beach", tmp_path / "d", *counts)
+    assert status == 1
+    assert "not empty" in err or "exists" in err
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a small disk needs root")
+@pytest.mark.parametrize("size", ["1m", "2m"])  # full while the real clips are written, and while training is
+def test_a_full_disk_gets_one_sentence_and_loses_nothing(size: str, sky: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("this machine does not let tests mount a small disk")
+    command = [sys.executable, "-m", "bench.cli", "run", "--data-root", str(sky), *VGAN, "--out", str(disk / "run")]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+        assert done.returncode == 1
+        assert "The disk is full" in done.stderr
+        assert "Traceback" not in done.stderr
+        kept = {path.name for path in (disk / "run" / "predictions" / "real").iterdir()}
+        assert {"manifest.json", "v100__v100_1__000.png"} <= kept
+        subprocess.run(["mount", "-o", "remount,size=50m", str(disk)], check=True)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+        assert done.returncode == 0, done.stderr
+        assert (disk / "run" / "table.csv").exists()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

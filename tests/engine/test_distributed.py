@@ -1,0 +1,110 @@
+"""Two real processes, started by torchrun and joined by gloo, against one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.config import make_config
+from bench.data.predictions import Predictions
+from bench.engine import checkpoints
+from bench.engine.log import read_log
+from bench.files import read_json
+from bench.pipeline.run import run
+from tests.small import REPOSITORY
+
+
+def torchrun(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [*command, *arguments], env=environment, capture_output=True, text=True, check=False, cwd=REPOSITORY
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def trained(sky: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    folders = {count: tmp_path_factory.mktemp(f"processes{count}") for count in (1, 2)}
+    for count, folder in folders.items():
+        torchrun(count, "-m", "tests.engine.distributed_worker", str(sky), str(folder))
+    return folders
+
+
+def losses(folder: Path) -> dict[tuple[str, str], float]:
+    rows = read_log(folder / "training" / "training.csv")
+    values = {(row[2], row[3]): float(row[4]) for row in rows if row[3] != "clips_per_second"}
+    assert len(values) == len([row for row in rows if row[3] != "clips_per_second"])  # every value once
+    return values
+
+
+def test_two_processes_have_the_losses_of_one(trained: dict[int, Path]) -> None:
+    one, two = losses(trained[1]), losses(trained[2])
+    assert list(one) == list(two)
+    assert {step for step, term in one if term == "generator/content"} == {str(step) for step in range(1, 7)}
+    assert one[("1", "generator/content")] != one[("6", "generator/content")]
+    for key, value in one.items():
+        assert two[key] == pytest.approx(value, abs=2e-5), key
+
+
+def test_two_processes_end_with_the_weights_of_one(trained: dict[int, Path]) -> None:
+    one, two = (checkpoints.load(trained[count] / "training" / "model.pt")["weights"] for count in (1, 2))
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, rtol=0, atol=2e-4)  # 6 steps of Adam move it by 6e-3
+
+
+def test_processes_share_a_batch_without_repeats(trained: dict[int, Path]) -> None:
+    (whole,) = (json.loads(path.read_text()) for path in trained[1].glob("seen-*.json"))
+    shares = [json.loads((trained[2] / f"seen-{rank}.json").read_text()) for rank in (0, 1)]
+    for step, batch in enumerate(whole):
+        assert [len(share[step]) for share in shares] == [2, 2]
+        assert sorted(shares[0][step] + shares[1][step]) == sorted(batch)
+    assert shares[0] != shares[1]
+
+
+def test_files_are_written_once_and_are_the_same_set(trained: dict[int, Path]) -> None:
+    def files(folder: Path) -> list[str]:
+        paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        return sorted(path for path in paths if "tensorboard" not in path and not path.startswith("seen"))
+
+    assert files(trained[1]) == files(trained[2])
+    assert len(list((trained[2] / "training" / "tensorboard" / "stage0").iterdir())) == 1
+    videos = Predictions(trained[2] / "videos" / "flat")  # raises where the manifest is not closed
+    assert videos.ids == Predictions(trained[1] / "videos" / "flat").ids
+    assert len(videos.ids) == 2
+    for id in videos.ids:
+        assert videos.read(id).shape == (32, 64, 64, 3)
+
+
+def test_a_run_under_torchrun_leaves_what_a_run_leaves(sky: Path, tmp_path: Path) -> None:
+    settings = {"steps": 2, "batch": 2, "checkpoint_every": 1, "metrics": ["mse"], "options": {"vgan": {"width": 4}}}
+    given = {"preset": "smoke", "models": ["vgan"], "dataset": "sky", "data_root": str(sky), "device": "cpu"}
+    run(make_config({**given, **settings}), tmp_path / "one")
+    flags = ["--models", "vgan", "--preset", "smoke", "--steps", "2", "--batch-size", "2", "--device", "cpu"]
+    flags += ["--set", "checkpoint_every=1", "--set", "options.vgan.width=4", "--metrics", "mse"]
+    place = ["--dataset", "sky", "--data-root", str(sky), "--out", str(tmp_path / "two")]
+    done = torchrun(2, "-m", "bench.cli", "run", *place, *flags)
+    assert done.stdout.count("Tables:") == 1  # one process speaks
+    names = [
+        {
+            p.relative_to(out).as_posix()
+            for p in out.rglob("*")
+            if p.is_file() and p.suffix != ".lock" and "tensorboard" not in p.as_posix()
+        }
+        for out in (tmp_path / "one", tmp_path / "two")
+    ]
+    assert names[0] == names[1]
+    assert set(read_json(tmp_path / "two" / "run.json")["steps"].values()) == {"done"}
+    # The copy baseline is not trained: its numbers are the same however many processes there are.
+    copies = [
+        [line for line in (tmp_path / out / "scores" / "per_clip.csv").read_text().splitlines() if "copy" in line]
+        for out in ("one", "two")
+    ]
+    assert copies[0] == copies[1] != []

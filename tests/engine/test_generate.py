@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bench.cli.main import main
+from bench.data.clips import Clip, build_manifest
+from bench.data.predictions import Predictions
+from bench.data.video import read_strip
+from bench.engine.build import build
+from bench.engine.generate import example_clips, for_generation, generate, generate_published, keep_parts
+from bench.engine.layers import folded
+from bench.errors import BenchError
+from bench.files import read_json
+from bench.pipeline.steps import generate_from_published
+from mdgan.networks import STAGE1_SKIPS, Generator, ToPixels, WholeConv3d, WholeConvTranspose3d
+from mdgan.published import GENERATOR_LAYERS, PublishedMDGAN
+from tests.small import make_sky
+
+
+def stirred(network: nn.Module) -> nn.Module:
+    """A network whose statistics, norms and biases are not the initial ones."""
+    for layer in network.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            for values, low, high in ((layer.running_mean, -0.2, 0.2), (layer.running_var, 0.5, 1.5)):
+                nn.init.uniform_(values, low, high)  # type: ignore[arg-type]
+            nn.init.uniform_(layer.weight, 0.5, 1.5)
+            nn.init.uniform_(layer.bias, -0.5, 0.5)
+    return network
+
+
+def norms(network: nn.Module) -> int:
+    return sum(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
+
+
+@pytest.mark.parametrize("name", ["mdgan", "vgan", "rnngan"])
+def test_a_model_made_ready_to_generate_makes_the_same_videos(name: str) -> None:
+    width = {"mdgan": 2, "vgan": 4, "rnngan": 16}[name]  # of few channels all may be dead
+    plain, ready = (stirred(build(name, {"width": width}, 64, seed=1)).eval() for _ in range(2))
+    ready.load_state_dict(plain.state_dict())
+    for_generation(ready)  # type: ignore[arg-type]
+    assert norms(ready.generator2 if name == "mdgan" else ready.generator) == 0  # type: ignore[arg-type]
+    first = torch.rand(2, 3, 64, 64) * 2 - 1
+    video = plain.predict(first)
+    assert video.std() > 1e-3
+    torch.testing.assert_close(ready.predict(first), video, rtol=0, atol=1e-5)
+
+
+def test_norms_of_batch_statistics_and_of_training_are_not_folded() -> None:
+    chain = nn.Sequential(nn.Conv3d(1, 2, 1), nn.BatchNorm3d(2), nn.Conv3d(2, 2, 1), nn.BatchNorm3d(2)).eval()
+    chain[3].running_mean = chain[3].running_var = None
+    chain[3].track_running_stats = False
+    folded(chain)
+    assert [type(layer).__name__ for layer in chain] == ["Conv3d", "Identity", "Conv3d", "BatchNorm3d"]
+    assert norms(folded(nn.Sequential(nn.Conv3d(1, 2, 1), nn.BatchNorm3d(2)).train())) == 1
+
+
+def test_layers_that_are_products_of_matrices_are_convolutions() -> None:
+    torch.manual_seed(0)
+    shape = {"kernel_size": (2, 4, 4)}
+    cases: list[tuple[Any, Any, dict[str, Any], tuple[int, ...]]] = [
+        (WholeConv3d, nn.Conv3d, shape, (3, 4, 2, 4, 4)),
+        (WholeConvTranspose3d, nn.ConvTranspose3d, shape, (3, 4, 1, 1, 1)),
+        (ToPixels, nn.ConvTranspose3d, {"kernel_size": (3, 4, 4), "stride": (1, 2, 2), "padding": 1}, (2, 4, 5, 3, 6)),
+    ]
+    for ours, theirs, settings, size in cases:
+        for bias in (False,) if ours is ToPixels else (False, True):
+            fast, plain = (kind(4, 3, bias=bias, **settings).double() for kind in (ours, theirs))
+            fast.load_state_dict(plain.state_dict())
+            x = torch.randn(size, dtype=torch.float64)
+            torch.testing.assert_close(fast(x), plain(x))
+            with torch.no_grad():
+                torch.testing.assert_close(fast(x), plain(x))
+
+
+def published(path: Path, seed: int) -> Path:
+    """A checkpoint of width 4 under the published names."""
+    torch.manual_seed(seed)
+    network = stirred(Generator(4, 128, STAGE1_SKIPS))
+    theirs = {ours: name for name, ours in GENERATOR_LAYERS.items()}
+    state = {}
+    for name, tensor in network.state_dict().items():
+        layer, _, kind = name.rpartition(".")
+        if kind != "num_batches_tracked":
+            state[f"{theirs[layer]}.{kind}"] = tensor
+    torch.save(state, path)
+    return path
+
+
+def test_published_checkpoints_are_run_and_say_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_sky(tmp_path / "sky", train=1, test=2, size=128)
+    files = [published(tmp_path / f"netG_S{stage}.pth", stage) for stage in (1, 2)]
+    flags = ["--published-s1", str(files[0]), "--published-s2", str(files[1]), "--data-root", str(root)]
+    videos = {}
+    for mode in ("running", "batch"):
+        out = tmp_path / mode
+        command = ["generate", "--model", "mdgan", *flags, "--batch-norm", mode, "--out", str(out), "--device", "cpu"]
+        monkeypatch.setattr("sys.argv", ["bench", *command])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0
+        rows = ["mdgan-published-1", "mdgan-published-2"]
+        assert capsys.readouterr().out.split() == [str(out / row) for row in rows]
+        for row in rows:
+            made_by = read_json(out / row / "manifest.json")["made_by"]
+            assert made_by["batch_norm"] == mode
+            assert len(made_by["checkpoints"]) == 2
+        videos[mode] = Predictions(out / rows[1])
+    id = videos["running"].ids[0]
+    assert np.abs(videos["running"].read(id).astype(int) - videos["batch"].read(id)).max() > 1
+    # Folding and layouts aside, that is the published model.
+    (clip,) = [clip for clip in build_manifest("sky", root, ("test",)).clips if clip.id == id]
+    first = torch.from_numpy(clip.read(root, 128, frames=1)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    model = PublishedMDGAN(stage1=files[0], stage2=files[1], batch_norm="batch")
+    expected = ((model.predict(first)[0].permute(1, 2, 3, 0).numpy() + 1) * 127.5 + 0.5).astype(int)
+    assert np.abs(videos["batch"].read(id) - expected).max() <= 1
+
+
+def test_published_checkpoints_that_are_not_given_get_one_sentence(tmp_path: Path) -> None:
+    data: Any = ("sky", str(tmp_path), 128, tmp_path / "out", "cpu")
+    with pytest.raises(BenchError, match="need --model, --published-s1 and --published-s2"):
+        generate_from_published("mdgan", tmp_path / "a", None, "running", *data)
+    with pytest.raises(BenchError, match="no published model 'vgan'"):
+        generate_published("vgan", tmp_path / "a", tmp_path / "b", "running", tmp_path, None, "cpu")  # type: ignore[arg-type]
+
+
+def test_example_clips_are_of_different_videos_and_chosen_by_hash() -> None:
+    clips = [Clip(id=f"v{n // 3}__{n % 3}", video=f"v{n // 3}", split="test", path="") for n in range(15)]
+    chosen = example_clips(clips)
+    assert len({clip.video for clip in chosen}) == 3
+    assert chosen == example_clips(clips[::-1])
+    assert len(example_clips(clips[:3])) == 1
+
+
+def test_parts_make_the_video(sky: Path, tmp_path: Path) -> None:
+    model = stirred(build("vgan", {"width": 4}, 64)).eval()
+    with torch.no_grad():
+        for head in (model.generator.background[-2], model.generator.foreground[0], model.generator.mask[0]):
+            head.weight.mul_(50)  # new weights paint grey in grey
+    clips = build_manifest("sky", sky, ("test",)).clips[:1]
+    keep_parts(model, clips, sky, tmp_path / "parts", "cpu")  # type: ignore[arg-type]
+    generate(model, {"vgan": tmp_path / "vgan"}, clips, sky, {"model": "vgan"})  # type: ignore[arg-type]
+    names = {path.name for path in (tmp_path / "parts").iterdir()}
+    assert names == {f"{clips[0].id}__{part}.png" for part in ("background", "foreground", "mask")}
+    part = {path.stem.rpartition("__")[2]: read_strip(path).astype(float) for path in (tmp_path / "parts").iterdir()}
+    assert (part["mask"] == part["mask"][..., :1]).all()  # grey
+    mask = part["mask"] / 255
+    made = mask * part["foreground"] + (1 - mask) * part["background"]
+    video = Predictions(tmp_path / "vgan").read(clips[0].id)
+    assert video.std() > 10
+    assert np.abs(made - video).max() <= 2  # each part is rounded to 8 bits
+
+
+def test_a_model_without_parts_keeps_none(sky: Path, tmp_path: Path) -> None:
+    clips = build_manifest("sky", sky, ("test",)).clips[:1]
+    keep_parts(build("copy", {}, 64), clips, sky, tmp_path / "parts", "cpu")
+    assert not (tmp_path / "parts").exists()

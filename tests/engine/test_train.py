@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import copy
+import dataclasses
+import random
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.config import RunConfig, make_config
+from bench.data.clips import build_manifest
+from bench.data.pack import Pack, pack
+from bench.engine import checkpoints
+from bench.engine import train as training
+from bench.engine.devices import make_fabric, prepare
+from bench.engine.log import read_log
+from bench.engine.step import make_optimizers, seed_step, train_step
+from bench.engine.train import train
+from bench.errors import BenchError
+from tests.engine.distributed_worker import Flat, FlatStage
+from tests.small import Tint
+
+SMALL = {"mdgan": {"width": 2}, "vgan": {"width": 4}, "rnngan": {"width": 4}, "tint": {}}
+
+
+@pytest.fixture(scope="module")
+def packs(sky: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pack, Pack]:
+    manifest = build_manifest("sky", sky)
+    folder = tmp_path_factory.mktemp("packs")
+    train_clips, val = (pack(manifest.split(split), manifest.root, 64, folder) for split in ("train", "val"))
+    return train_clips, val
+
+
+def config(name: str, **values: Any) -> RunConfig:
+    small = {"steps": 4, "batch": 2, "validate_every": 2, "checkpoint_every": 1, "log_every": 1, "device": "cpu"}
+    given = {"preset": "smoke", "models": [name], "options": {name: SMALL[name]}, **small, **values}
+    return make_config(given, baseline=False)
+
+
+def run(config: RunConfig, packs: tuple[Pack, Pack], folder: Path) -> dict[str, torch.Tensor]:
+    final = train(config, config.models[0], config.seeds[0], *packs, folder, make_fabric("cpu"))
+    weights: dict[str, torch.Tensor] = checkpoints.load(final)["weights"]
+    return weights
+
+
+def losses(folder: Path) -> list[list[str]]:
+    return [row for row in read_log(folder / "training.csv") if row[3] != "clips_per_second"]
+
+
+@pytest.mark.parametrize("name", ["mdgan", "vgan", "rnngan", "tint"])
+def test_a_training_stopped_at_any_step_ends_as_if_it_were_not(
+    name: str, packs: tuple[Pack, Pack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tint: str
+) -> None:
+    chosen = config(name)
+    undisturbed = run(chosen, packs, tmp_path / "whole")
+    stages = 2 if name == "mdgan" else 1
+    for stop in range(1, 4 * stages + 1):  # in every step of every stage
+        calls = []
+
+        def stopping(*args: Any, calls: list[int] = calls, stop: int = stop, **kwargs: Any) -> Any:
+            calls.append(1)
+            if len(calls) == stop:
+                raise KeyboardInterrupt
+            return train_step(*args, **kwargs)
+
+        folder = tmp_path / f"stopped{stop}"
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(training, "train_step", stopping)
+            run(chosen, packs, folder)
+        if stop % 4 == 3:  # and in the middle of writing the next checkpoint
+            (folder / ".part-left.pt").write_bytes(b"half")
+        resumed = run(chosen, packs, folder)
+        assert all(torch.equal(undisturbed[key], resumed[key]) for key in undisturbed)
+        assert losses(folder) == losses(tmp_path / "whole")
+
+
+def test_the_last_three_checkpoints_and_the_best_are_kept(packs: tuple[Pack, Pack], tmp_path: Path, tint: str) -> None:
+    run(config("tint", steps=8), packs, tmp_path)
+    names = sorted(path.name for path in tmp_path.glob("*.pt"))
+    assert names == ["model.pt", "stage0-0000006.pt", "stage0-0000007.pt", "stage0-best.pt", "stage1-0000000.pt"]
+
+
+def test_the_best_checkpoint_is_the_one_of_the_lowest_validation_error(
+    packs: tuple[Pack, Pack], tmp_path: Path, tint: str
+) -> None:
+    run(config("tint", steps=8, options={"tint": {"rate": 0.5}}), packs, tmp_path)  # a rate that overshoots
+    errors = {int(row[2]): float(row[4]) for row in losses(tmp_path) if row[3] == "validation/mse"}
+    best = checkpoints.load(tmp_path / "stage0-best.pt")["step"]
+    assert errors[best] == min(errors.values())
+
+
+def test_training_lowers_the_loss(packs: tuple[Pack, Pack], tmp_path: Path, tint: str) -> None:
+    run(config("tint", steps=40, options={"tint": {"rate": 0.02}}), packs, tmp_path)
+    content = [float(row[4]) for row in losses(tmp_path) if row[3] == "generator/content"]
+    assert content[-1] < 0.7 * content[0]
+
+
+def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(
+    packs: tuple[Pack, Pack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tint: str
+) -> None:
+    calls: list[int] = []
+
+    def poisoned(*args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
+        calls.append(1)
+        told = train_step(*args, **kwargs)
+        return {key: value * float("nan") for key, value in told.items()} if len(calls) == 4 else told
+
+    monkeypatch.setattr(training, "train_step", poisoned)
+    with pytest.raises(BenchError, match=r"content of tint is nan at step 4 .* last good checkpoint is .*0000003\.pt"):
+        run(config("tint", log_every=100, steps=6), packs, tmp_path)
+    assert checkpoints.resumable(tmp_path)[-1].name == "stage0-0000003.pt"
+
+
+def test_a_checkpoint_of_another_model_is_refused(packs: tuple[Pack, Pack], tmp_path: Path, tint: str) -> None:
+    run(config("tint", steps=2), packs, tmp_path)
+    with pytest.raises(BenchError, match=r"checkpoint of another model: its model is 'tint', where 'vgan'"):
+        run(config("vgan", steps=2), packs, tmp_path)
+    with pytest.raises(BenchError, match="its seed is 0, where 1"):
+        run(dataclasses.replace(config("tint", steps=2), seeds=(1,)), packs, tmp_path)
+
+
+def test_a_model_without_stages_is_written_down(packs: tuple[Pack, Pack], tmp_path: Path) -> None:
+    chosen = make_config({"preset": "smoke", "models": ["copy"], "device": "cpu"})
+    assert run(chosen, packs, tmp_path) == {}
+
+
+def test_players_move_only_their_own_network() -> None:
+    model = Tint(64, 32)
+    model.train()
+    (stage,) = model.stages()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    told = train_step(stage, make_optimizers(stage), torch.rand(2, 3, 32, 64, 64) * 2 - 1)
+    assert list(told) == ["generator/content"]
+    assert any(not torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+def test_cuda_that_is_not_there_gets_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BenchError, match="cuda is asked for"):
+        make_fabric("cuda")
+
+
+def flat_stages(count: int) -> list[FlatStage]:
+    """Equal copies of a stage of two players without batch norm."""
+    torch.manual_seed(5)
+    model = Flat(64, 32).train()
+    return [copy.deepcopy(model).stages()[0] for _ in range(count)]
+
+
+def test_a_batch_in_parts_makes_the_whole_batchs_step() -> None:
+    clips = torch.rand(4, 3, 32, 64, 64) * 2 - 1
+    whole, parts = flat_stages(2)
+    optimizers = [make_optimizers(stage) for stage in (whole, parts)]
+    told = []
+    for _ in range(3):
+        one = train_step(whole, optimizers[0], clips)
+        other = train_step(parts, optimizers[1], clips, accumulate=2)
+        assert list(one) == list(other) == ["discriminator/adversarial", "generator/adversarial", "generator/content"]
+        for term in one:
+            torch.testing.assert_close(one[term], other[term], rtol=0, atol=1e-5)
+        told.append(one["generator/content"].item())
+    assert told[0] != told[2]
+    for network, same in zip(whole.modules().values(), parts.modules().values(), strict=True):
+        for weight, twin in zip(network.parameters(), same.parameters(), strict=True):
+            torch.testing.assert_close(weight, twin, rtol=0, atol=1e-4)
+
+
+def test_parts_are_run_one_at_a_time_and_leave_gradients_switched_on() -> None:
+    (stage,) = flat_stages(1)
+    seen: list[tuple[int, bool]] = []
+    forward = stage.forward
+
+    def watched(clips: torch.Tensor) -> dict[str, torch.Tensor]:
+        shared = forward(clips)
+        seen.append((len(clips), shared["fake"].requires_grad))
+        return shared
+
+    stage.forward = watched  # type: ignore[method-assign]
+    train_step(stage, make_optimizers(stage), torch.rand(4, 3, 32, 64, 64), accumulate=2)
+    # The discriminator needs no graph of the generator: that is the memory which parts are to save.
+    assert seen == [(2, False), (2, False), (2, True), (2, True)]
+    assert all(p.requires_grad for network in stage.modules().values() for p in network.parameters())
+
+
+def test_a_batch_that_does_not_split_is_refused(packs: tuple[Pack, Pack], tmp_path: Path, tint: str) -> None:
+    with pytest.raises(BenchError, match=r"batch of 2 clips cannot be shared by 1 processes in 3 parts alike"):
+        run(config("tint", accumulate=3), packs, tmp_path)
+    with pytest.raises(BenchError, match="accumulate is 0"):
+        config("tint", accumulate=0)
+
+
+def test_a_model_that_draws_noise_is_resumed_bit_for_bit(
+    packs: tuple[Pack, Pack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tint: str
+) -> None:
+    from bench import registry
+
+    registry.MODELS.add("flat", "tests.engine.distributed_worker:Flat")
+    monkeypatch.setitem(SMALL, "flat", {"dropout": 0.5})
+    chosen = config("flat")
+    undisturbed = run(chosen, packs, tmp_path / "whole")
+    calls: list[int] = []
+
+    def stopping(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train_step(*args, **kwargs)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(training, "train_step", stopping)
+        run(chosen, packs, tmp_path / "stopped")
+    torch.rand(7)  # whatever else was drawn meanwhile
+    resumed = run(chosen, packs, tmp_path / "stopped")
+    assert all(torch.equal(undisturbed[key], resumed[key]) for key in undisturbed)
+    monkeypatch.setattr(training, "seed_step", lambda *place: torch.manual_seed(len(calls)))
+    other = run(chosen, packs, tmp_path / "other")
+    assert any(not torch.equal(undisturbed[key], other[key]) for key in undisturbed)  # the noise reaches the weights
+
+
+def test_every_generator_is_seeded_by_the_step() -> None:
+    def drawn(*place: int) -> tuple[float, float, float]:
+        seed_step(*place)
+        return random.random(), float(np.random.rand()), torch.rand(()).item()
+
+    first = drawn(0, 0, 1, 0)
+    assert drawn(0, 0, 1, 0) == first
+    for other in ((1, 0, 1, 0), (0, 1, 1, 0), (0, 0, 2, 0), (0, 0, 1, 1)):
+        assert not set(drawn(*other)) & set(first)
+
+
+@pytest.mark.parametrize("name", ["mdgan", "vgan", "rnngan"])
+def test_our_adam_is_fused_and_moves_as_the_plain_one(name: str) -> None:
+    from bench.engine.build import build
+
+    (stage, *_) = build(name, SMALL[name], 64).stages()
+    for player, optimizer in make_optimizers(stage).items():
+        assert all(group["fused"] for group in optimizer.param_groups), player
+    weights = [torch.nn.Parameter(torch.linspace(-1, 1, 24).reshape(2, 3, 4)) for _ in range(2)]
+    group = optimizer.param_groups[0]
+    plain = torch.optim.Adam([weights[0]], group["lr"], group["betas"], fused=False, foreach=False)
+    fused = torch.optim.Adam([weights[1]], group["lr"], group["betas"], fused=True)
+    for step in range(5):
+        for weight, adam in zip(weights, (plain, fused), strict=True):
+            weight.grad = torch.sin(weight.detach() * (step + 3))
+            adam.step()
+    torch.testing.assert_close(weights[0], weights[1], rtol=0, atol=1e-6)
+
+
+def gpus(count: int) -> Any:
+    return SimpleNamespace(world_size=count, device=SimpleNamespace(type="cuda"), to_device=lambda model: model)
+
+
+def test_batch_norms_are_synchronised_over_gpus_and_only_there() -> None:
+    from bench.engine.build import build
+
+    for fabric, kind in ((gpus(2), "SyncBatchNorm"), (gpus(1), "BatchNorm3d")):
+        model = build("mdgan", SMALL["mdgan"], 64)
+        names = set(model.state_dict())
+        prepare(model, fabric)
+        generator = model.stages()[0].modules()["generator"]
+        assert {type(layer).__name__ for layer in generator.modules() if "BatchNorm" in type(layer).__name__} == {kind}
+        assert set(model.state_dict()) == names
+        weight = generator.conv3[0].weight  # type: ignore[union-attr, index]
+        assert weight.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_compile_reaches_every_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module, **options: compiled.append(module))
+    model = Flat(64, 32)
+    prepare(model, gpus(1))
+    assert not compiled
+    prepare(model, gpus(1), compiled=True)
+    assert compiled == [model.generator, model.discriminator]

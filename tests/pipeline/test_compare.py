@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.errors import BenchError
+from bench.pipeline.compare import compare
+from bench.pipeline.folders import score_folders
+from bench.scoring.sets import FLOOR
+from bench.scoring.tidy import read_summary, write_csv
+from tests.small import moving_clip
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two rows scored apart against one reference, and one of them under other protocols."""
+    root = tmp_path_factory.mktemp("scored")
+    for row, seed in (("real", 0), ("a", 1), ("b", 2)):
+        (root / row).mkdir()
+        for clip in range(3):
+            np.save(root / row / f"{clip}.npy", moving_clip(10 * seed + clip, size=32))
+    for out, row, given in (
+        ("one", "a", {}),
+        ("two", "b", {}),
+        ("future", "b", {"frames": "future"}),
+        ("small", "b", {"resolution": 16}),
+        ("fewer", "b", {"count": 2}),
+    ):
+        settings = {"resolution": 32, "metrics": ["mse", "ssim"], **given}
+        score_folders([str(root / row)], root / out, reference=root / "real", **settings)  # type: ignore[arg-type]
+    return root
+
+
+def test_runs_of_one_protocol_are_joined(scored: Path, tmp_path: Path) -> None:
+    table = compare([scored / "one", scored / "two"], tmp_path)
+    assert list(table.rows) == ["a", "b"]
+    assert (tmp_path / "table.tex").exists()
+
+
+def test_rows_of_one_name_are_told_apart_by_their_folders(scored: Path, tmp_path: Path) -> None:
+    for place in ("x", "y"):
+        shutil.copytree(scored / "one", tmp_path / place / "out")
+    assert list(compare([scored / "one", tmp_path / "x" / "out"]).rows) == ["a (one)", "a (out)"]
+    assert list(compare([tmp_path / "x" / "out", tmp_path / "y" / "out"]).rows) == ["a (x/out)", "a (y/out)"]
+    with pytest.raises(BenchError, match="different folders"):
+        compare([scored / "one", scored / "two" / ".." / "one"])
+
+
+def test_the_floor_is_no_competitor(scored: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(scored / name, tmp_path / name)
+        lines = read_summary(tmp_path / name)
+        floor = dataclasses.replace(lines[0], row=FLOOR, value=0.0)
+        write_csv(
+            tmp_path / name / "summary.csv",
+            [field.name for field in dataclasses.fields(floor)],
+            (dataclasses.asdict(line).values() for line in [*lines, floor]),
+        )
+    table = compare([tmp_path / "one", tmp_path / "two"])
+    assert list(table.rows).count(FLOOR) == 1
+    column = list(table.heads).index("mse")
+    assert [row for row, cells in zip(table.rows, table.cells, strict=True) if cells[column].best] != [FLOOR]
+    assert not table.cells[list(table.rows).index(FLOOR)][column].best
+
+
+@pytest.mark.parametrize(
+    ("other", "item"),
+    [("future", "frames is 'all' and 'future'"), ("small", "resolution is 32 and 16"), ("fewer", "clips is 3 and 2")],
+)
+def test_protocols_that_differ_are_refused_with_what_differs(scored: Path, other: str, item: str) -> None:
+    with pytest.raises(BenchError, match=item):
+        compare([scored / "one", scored / other])
+
+
+def test_other_weights_are_refused(scored: Path, tmp_path: Path) -> None:
+    shutil.copytree(scored / "two", tmp_path / "two")
+    stamp = tmp_path / "two" / "scores" / "protocol.json"
+    stamp.write_text(stamp.read_text().replace('"ssim": "v1"', '"ssim": "v2"'))
+    with pytest.raises(BenchError, match="ssim is v1 and v2"):
+        compare([scored / "one", tmp_path / "two"])
+
+
+def test_too_few_folders_and_folders_without_scores_are_named(scored: Path, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="two or more"):
+        compare([scored / "one"])
+    with pytest.raises(BenchError, match="score the predictions first"):
+        compare([scored / "one", tmp_path])
+    shutil.copytree(scored / "two", tmp_path / "old")
+    summary = tmp_path / "old" / "summary.csv"
+    summary.write_text(summary.read_text().replace(",p_best", ""))
+    with pytest.raises(BenchError, match="another version"):
+        compare([scored / "one", tmp_path / "old"])

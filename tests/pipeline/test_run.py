@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.config import RunConfig, make_config
+from bench.errors import BenchError
+from bench.files import read_json
+from bench.pipeline.folders import score_folders
+from bench.pipeline.run import run
+from tests.small import REPOSITORY, make_sky, truncate
+
+#: What a run is for: these must not change by a byte, whatever happened on the way.
+TABLES = ("summary.csv", "table.csv", "table.tex", "table.md", "scores/per_clip.csv", "scores/per_frame.csv")
+
+
+def config(root: Path, **values: Any) -> RunConfig:
+    small = {"steps": 3, "batch": 2, "checkpoint_every": 1, "device": "cpu", "options": {"vgan": {"width": 4}}}
+    given = {"preset": "smoke", "models": ["vgan"], "dataset": "sky", "data_root": str(root), **small, **values}
+    return make_config(given)
+
+
+def read(out: Path) -> dict[str, bytes]:
+    return {name: (out / name).read_bytes() for name in TABLES}
+
+
+@pytest.fixture(scope="module")
+def finished(sky: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    run(config(sky), out)
+    return out
+
+
+def test_a_run_leaves_the_whole_folder(finished: Path) -> None:
+    for name in (*TABLES, "run.json", "clips.jsonl", "report.html", "figures/frames_1.png", "figures/frames_1.pdf"):
+        assert (finished / name).stat().st_size > 0, name
+    for name in ("over_time.png", "training.png", "samples.webp"):
+        assert (finished / "figures" / name).stat().st_size > 1000, name
+    for row in ("real", "vgan", "copy"):
+        assert len(list((finished / "predictions" / row).glob("*.png"))) == 2
+    account = read_json(finished / "run.json")
+    assert set(account["steps"].values()) == {"done"}
+    assert account["protocol"]["id"].startswith("v1/sky/64px/all32/2clips/")
+    assert account["config"]["models"] == ["vgan", "copy"]
+    assert account["provenance"]["packages"]["torch"]
+    assert str(Path.home()) not in json.dumps(account["provenance"])
+
+
+def test_scoring_the_folder_gives_the_same_numbers(finished: Path, sky: Path, tmp_path: Path) -> None:
+    folders = [str(finished / "predictions" / row) for row in ("vgan", "copy")]
+    score_folders(folders, tmp_path / "s", dataset="sky", data_root=str(sky), resolution=64)
+    for name in ("summary.csv", "scores/per_clip.csv", "scores/per_frame.csv", "table.csv"):
+        assert (tmp_path / "s" / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_a_finished_run_is_not_done_again(finished: Path, sky: Path) -> None:
+    before = read(finished)
+    weights = (finished / "checkpoints" / "vgan-0" / "model.pt").stat().st_mtime_ns
+    run(config(sky), finished)
+    assert read(finished) == before
+    assert (finished / "checkpoints" / "vgan-0" / "model.pt").stat().st_mtime_ns == weights
+
+
+def test_other_settings_and_strangers_folders_are_refused(finished: Path, sky: Path, tmp_path: Path) -> None:
+    before = read(finished)
+    with pytest.raises(BenchError, match=r"other settings \(steps was 3 and is now 4\)"):
+        run(config(sky, steps=4), finished)
+    with pytest.raises(BenchError, match="belongs to a `bench run`"):
+        score_folders(
+            [str(finished / "predictions" / "copy")], finished, dataset="sky", data_root=str(sky), resolution=64
+        )
+    assert read(finished) == before
+    (tmp_path / "mine.txt").write_text("thesis")
+    with pytest.raises(BenchError, match="is no run folder"):
+        run(config(sky), tmp_path)
+
+
+def test_seeds_are_trained_apart_and_averaged(sky: Path, tmp_path: Path) -> None:
+    run(config(sky, seeds=[0, 1], steps=1), tmp_path)
+    assert (tmp_path / "predictions" / "vgan").is_dir()
+    assert (tmp_path / "predictions" / "vgan@1").is_dir()
+    assert "±" in (tmp_path / "table.md").read_text()
+
+
+def test_a_test_clip_that_cannot_be_read_is_noticed_before_training(tmp_path: Path) -> None:
+    root = make_sky(tmp_path / "sky")
+    truncate(root / "sky_test/v100/v100_1/frame_20.jpg")
+    with pytest.raises(BenchError, match=r"frame_20\.jpg cannot be decoded"):
+        run(config(root), tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert read_json(tmp_path / "run" / "run.json")["steps"]["data"] == "failed"
+
+
+def test_a_model_that_does_not_fit_is_said_before_anything_is_written(sky: Path, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="no option 'widht'"):
+        run(config(sky, options={"vgan": {"widht": 4}}), tmp_path / "run")
+    with pytest.raises(BenchError, match="exists for 64×64"):
+        run(config(sky, resolution=32), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+KILL = """
+import os, signal, sys
+import {module} as module
+owner = module{owner}
+call, count = owner.{name}, []
+def killed(*args, **kwargs):
+    count.append(1)
+    if len(count) == {after}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return call(*args, **kwargs)
+owner.{name} = killed
+from bench.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "name", "after"),
+    [
+        ("bench.engine.train", "", "train_step", 3),
+        ("bench.data.predictions", ".PredictionWriter", "write", 4),  # after the real clips, within the first row
+        ("bench.scoring.score", ".Journal", "put", 7),
+    ],
+)
+def test_a_run_killed_while_training_generating_or_scoring_goes_on(
+    module: str, owner: str, name: str, after: int, finished: Path, sky: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    flags = ["--models", "vgan", "--preset", "smoke", "--steps", "3", "--batch-size", "2", "--device", "cpu"]
+    flags += ["--set", "checkpoint_every=1", "--set", "options.vgan.width=4"]
+    command = ["run", "--dataset", "sky", "--data-root", str(sky), "--out", str(out), *flags]
+    script = KILL.format(module=module, owner=owner, name=name, after=after)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    killed = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (out / "summary.csv").exists()
+    run(config(sky), out)
+    assert read(out) == read(finished)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.data.batches import clip_numbers
+from bench.data.clips import Clip, Manifest, build_manifest, sample
+from bench.data.pack import pack_path
+from bench.speed.data import make_jpegs, measure
+from tests.small import REPOSITORY
+
+
+def test_packed_and_read_clips_are_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    (row,) = measure(clips=2, resolution=32, repetitions=1)
+    assert row["max_abs_difference"] == 0
+    assert row["unit"] == "clips/s"
+    assert row["ours"] > 0
+    assert row["ratio"] == pytest.approx(row["ours"] / row["other"])
+
+
+def test_the_jpegs_are_of_the_datasets_size(tmp_path: Path) -> None:
+    (clip,) = make_jpegs(tmp_path, 1)
+    frames = clip.read(tmp_path)
+    assert frames.shape == (32, 360, 640, 3)
+    assert np.abs(frames[0].astype(int) - frames[-1]).mean() > 5  # it moves
+
+
+#: As many as Sky Scene's training set has.
+MANY = 35_000
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    names = [f"{number:02d}_frame" for number in range(32)]
+    clips = tuple(
+        Clip(
+            id=f"long_video_{n // 36:04d}__short_{n // 12:05d}__{n % 12:03d}",
+            video=f"long_video_{n // 36:04d}",
+            split="train",
+            path=f"sky_train/long_video_{n // 36:04d}/short_{n // 12:05d}",
+            start=n % 12 * 32,
+            names="/".join(f"{name}{n % 12 * 32 + t:06d}.jpg" for t, name in enumerate(names)),
+            sha256=f"{n:064x}",
+        )
+        for n in range(MANY)
+    )
+    path = tmp_path_factory.mktemp("many") / "clips.jsonl"
+    Manifest("sky", Path("/data"), clips).save(path)
+    return path
+
+
+def test_the_index_of_35000_clips_stays_small(many: Path) -> None:
+    tracemalloc.start()
+    manifest = Manifest.load(many)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    chosen = sample(manifest.split("train"), 1000)
+    path = pack_path(chosen, 64, Path("cache"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(manifest.clips) == MANY
+    assert len(chosen) == 1000
+    assert path.name.endswith("-64px.u8")
+    # About 700 bytes of names a clip, and no object for each of a million frames (those would be 100 MB and more).
+    assert kept < 60e6
+    assert peak - kept < 30e6
+
+
+def test_sampling_from_35000_clips_takes_the_same_memory_at_every_step() -> None:
+    peaks = []
+    for step in (0, 1, 2_000, 1_000_000):
+        tracemalloc.start()
+        numbers, flips = clip_numbers(MANY, 16, seed=3, step=step)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(set(numbers.tolist())) == 16
+        assert flips.shape == (16,)
+    assert max(peaks) < 2e6  # a permutation, 8 bytes a clip, and what makes it
+
+
+PACK = """
+import json, sys, time
+from pathlib import Path
+from bench.data.clips import Clip, build_manifest
+from bench.data.pack import pack
+root, cache, start = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+read, count = Clip.read, []
+def counted(clip, *arguments, **options):
+    count.append(clip.id)
+    time.sleep(0.05)  # long enough for the other process to ask meanwhile
+    return read(clip, *arguments, **options)
+Clip.read = counted
+manifest = build_manifest("sky", root)
+time.sleep(max(0, start - time.time()))
+packed = pack(manifest.clips, root, 32, cache)
+print(json.dumps({"path": str(packed.path), "read": count, "sum": int(packed.frames.sum())}))
+"""
+
+
+def test_of_two_processes_that_want_one_pack_one_builds_it(sky: Path, tmp_path: Path) -> None:
+    import time
+
+    command = [sys.executable, "-c", PACK, str(sky), str(tmp_path), str(time.time() + 5)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(2)]
+    told = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    clips = build_manifest("sky", sky).clips
+    assert sorted(told[0]["read"] + told[1]["read"]) == sorted(clip.id for clip in clips)  # each clip once
+    assert told[0]["path"] == told[1]["path"]
+    assert told[0]["sum"] == told[1]["sum"] > 0
+    assert [path.suffix for path in tmp_path.rglob("*.u8")] == [".u8"]
+    assert not list(tmp_path.rglob("*.part"))

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench.data.batches import to_tensor
+from bench.engine.build import build
+from bench.files import read_json
+from bench.speed import train as speed_train
+from bench.speed.train import Setting, Side, difference, follow, measure
+from bench.speed.turns import in_turns, keep, rate_row
+from mdgan.model import repeat
+from mdgan.networks import STAGE1_SKIPS, Generator
+from mdgan.plain import PlainMDGAN
+
+WIDTHS = {"mdgan": 2, "vgan": 4, "rnngan": 4}
+
+
+@pytest.mark.parametrize("name", list(WIDTHS))
+def test_our_step_has_the_losses_of_the_plain_loop(name: str) -> None:
+    setting = Setting(name, WIDTHS[name], 64, 2)
+    ours, plain = setting.build(plain=False), setting.build(plain=True)
+    for our_stage, plain_stage in zip(ours.stages(), plain.stages(), strict=True):
+        fast, slow = Side(setting, our_stage, plain=False), Side(setting, plain_stage, plain=True)
+        for _ in range(20):
+            fast.step()
+            slow.step()
+            follow(slow, fast)
+        scale = np.maximum(1, np.abs(fast.losses))  # of weighted terms in the hundreds, float32 has six digits too
+        assert np.max(np.abs(np.subtract(fast.losses, slow.losses)) / scale) < 1e-4
+        assert np.ptp(fast.losses, axis=0).min() > 1e-4  # that was a training
+        plain.load_state_dict(ours.state_dict())
+
+
+@pytest.mark.parametrize("name", ["mdgan", "vgan"])
+def test_left_alone_both_sides_stay_together_in_float64(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed_train, "to_tensor", lambda frames, device: to_tensor(frames, device).double())
+    setting = Setting(name, 2, 64, 2)
+    ours, plain = setting.build(plain=False).double(), setting.build(plain=True).double()
+    for our_stage, plain_stage in zip(ours.stages(), plain.stages(), strict=True):
+        fast, slow = Side(setting, our_stage, plain=False), Side(setting, plain_stage, plain=True)
+        for _ in range(6):
+            fast.step()
+            slow.step()
+        assert difference(fast.losses, slow.losses) < 1e-9
+        assert fast.losses[0] != fast.losses[-1]
+        # Running statistics differ, as the plain loop runs the generator twice; the next stage evaluates with them.
+        plain.load_state_dict(ours.state_dict())
+
+
+@pytest.mark.parametrize("resolution", [64, 128])
+def test_an_image_is_a_still_video_to_the_generator(resolution: int) -> None:
+    torch.manual_seed(0)
+    generator = Generator(1, resolution, STAGE1_SKIPS).double()
+    image = torch.rand(2, 3, 1, resolution, resolution, dtype=torch.float64, requires_grad=True)
+    target = torch.rand(2, 3, 32, resolution, resolution, dtype=torch.float64)
+    gradients = []
+    for training in (True, False):
+        generator.train(training)
+        for video in (image, repeat(image[:, :, 0])):
+            made = generator(video)
+            loss = (made - target).square().mean()
+            gradients.append([made, *torch.autograd.grad(loss, [image, *generator.parameters()])])
+    for short, whole in (gradients[:2], gradients[2:]):
+        for one, other in zip(short, whole, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-10)
+
+
+def test_plain_mdgan_makes_the_same_videos() -> None:
+    ours = build("mdgan", {"width": 2}, 64).eval()
+    plain = PlainMDGAN(64, 32, width=2).eval()
+    plain.load_state_dict(ours.state_dict())
+    first = torch.rand(2, 3, 64, 64) * 2 - 1
+    for row in ours.rows:
+        torch.testing.assert_close(ours.predict(first, row), plain.predict(first, row), rtol=0, atol=1e-5)
+
+
+def test_rows_tell_speed_memory_and_difference() -> None:
+    rows = measure(["vgan"], resolution=64, width=2, batch=1, steps=1, device="cpu")
+    assert [row["what"].rpartition(": ")[2] for row in rows] == ["vgan step", "generation", "vgan peak memory"]
+    for row in rows:
+        assert list(row) == ["what", "ours", "other", "unit", "ratio", "max_abs_difference"]
+        assert row["ours"] > 0
+        assert row["max_abs_difference"] < 1e-3
+    step, _, memory = rows
+    assert step["ratio"] == pytest.approx(step["ours"] / step["other"])  # more clips a second are better
+    assert memory["ratio"] == pytest.approx(memory["other"] / memory["ours"])  # less memory is
+    assert 0.05 < memory["ours"] < 5
+
+
+def test_sides_take_turns_and_the_first_does_not_count() -> None:
+    turns: list[str] = []
+    ours, other = in_turns(lambda: turns.append("a"), lambda: turns.append("b"), 2, lambda: turns.append("|"))
+    assert turns == list("ab|ab|ab|")
+    assert ours >= 0
+    assert other >= 0
+
+
+def test_rows_are_kept_with_what_they_were_measured_on(tmp_path: Path) -> None:
+    row = rate_row("a step", "clips/s", 4, (1.0, 2.0), 0.5)
+    assert row["ours"] == 4
+    assert row["ratio"] == 2
+    kept = read_json(keep("train", [row], tmp_path))
+    assert kept["rows"] == [dict(row)]
+    assert kept["packages"]["torch"]
+    assert kept["threads"] == torch.get_num_threads()

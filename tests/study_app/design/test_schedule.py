@@ -1,0 +1,83 @@
+"""The schedule: balanced, limited, and rebuilt byte for byte."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+
+from study_app.design.schedule import REAL, SCENE_LIMIT, SCRAMBLED, capacity, plan, seats
+from study_app.design.settings import Settings
+from study_app.store.store import Store
+
+BASE = Settings(
+    name="s", run="", dataset="", comparisons=(("a", "b"), ("a", REAL)), scenes=tuple(f"c{n}" for n in range(20)),
+    clips=9, votes=1, workload=10, practice=2, catch=4, catch_pass=3, frames=32, size=8, rate=10.0, slot_bytes=1,
+    lease_minutes=1.0, question="?", consent="!", consent_version="1", completion_code="", completion_url="",
+)  # fmt: skip
+
+
+def test_the_schedule_in_the_database_is_the_one_that_the_seed_gives(where: str) -> None:
+    store = Store(where)
+    study, settings = store.study()
+    kept = store.schedule(study).to_bytes()
+    assert kept == plan(Settings.from_json(study.settings), study.seed).to_bytes()
+    assert kept != plan(settings, study.seed + 1).to_bytes()
+    assert store.schedule(study).sha256 == study.schedule_sha256
+
+
+def test_the_schedule_of_a_seed_does_not_change_between_versions() -> None:
+    # A study made by one version must be rebuilt by the next; the number is this version's own.
+    assert plan(BASE, 1).sha256 == "9c06f4d47ec36b1c400140d06979aee1af3d439ed73064cc82cd183e46cb7034"
+
+
+@effort(max_examples=40, deadline=None)
+@given(st.integers(0, 2**40), st.integers(1, 20), st.integers(1, 4))
+def test_sides_are_balanced_in_every_comparison_and_pair(seed: int, clips: int, votes: int) -> None:
+    schedule = plan(replace(BASE, clips=clips, votes=votes), seed)
+    tilt: Counter[tuple[str, str]] = Counter()
+    pair_tilt: Counter[int] = Counter()
+    for slot in schedule.slots:
+        pair = schedule.trials[slot.pair]
+        sign = 1 if slot.first_on_left else -1
+        tilt[pair.first, pair.second] += sign
+        pair_tilt[slot.pair] += sign
+    assert len(schedule.slots) == 2 * clips * votes
+    assert max(map(abs, tilt.values())) <= 1
+    assert max(map(abs, pair_tilt.values())) <= 1
+    assert [slot.priority for slot in schedule.slots] == list(range(len(schedule.slots)))
+    first_votes = [slot.repeat for slot in schedule.slots]
+    assert first_votes == sorted(first_votes)
+
+
+@effort(max_examples=40, deadline=None)
+@given(st.integers(0, 2**40), st.integers(1, 20))
+def test_practice_and_catch_trials_keep_away_from_trials_where_they_can(seed: int, clips: int) -> None:
+    schedule = plan(replace(BASE, clips=clips), seed)
+    trials = {pair.scene for pair in schedule.trials}
+    checks = [pair.scene for pair in schedule.practice + schedule.catch]
+    assert len(set(checks)) == len(checks)
+    assert all((pair.first, pair.second) == (REAL, SCRAMBLED) for pair in schedule.catch)
+    if clips <= 20 - 6:
+        assert not trials & set(checks)
+    seen = Counter(checks)
+    for pair in schedule.trials:
+        seen[pair.scene] += 1
+    assert capacity(schedule) <= SCENE_LIMIT * 20 - len(checks)
+
+
+@effort(max_examples=40, deadline=None)
+@given(st.integers(0, 2**40), st.integers(1, 10**6), st.integers(0, 5), st.integers(0, 10), st.integers(1, 40))
+def test_a_raters_practice_and_catch_trials(seed: int, rater: int, practice: int, catch: int, workload: int) -> None:
+    places = seats(seed, rater, practice, catch, workload)
+    positions = [seat.position for seat in places]
+    assert len(set(positions)) == practice + catch
+    assert sorted(s.position for s in places if s.kind == "practice") == list(range(practice))
+    assert all(practice <= s.position < practice + catch + workload for s in places if s.kind == "catch")
+    for kind in ("practice", "catch"):
+        mine = [s for s in places if s.kind == kind]
+        assert sorted(s.pair for s in mine) == list(range(len(mine)))
+        assert abs(sum(1 if s.first_on_left else -1 for s in mine)) <= 1

@@ -1,0 +1,359 @@
+"""The store's promises, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from bench.errors import BenchError
+from study_app.design.schedule import SCENE_LIMIT
+from study_app.store.platforms import Visitor, visitor
+from study_app.store.rating import Answer, RefusedError, View
+from study_app.store.store import ATTEMPTS, SKIP_LIMIT, Store
+
+LEFT = Answer("left", 3000, 1, 0)
+
+
+class Person:
+    """A rater at the store."""
+
+    def __init__(self, store: Store, visitor: Visitor | None = None) -> None:
+        self.store = store
+        self.study, self.settings = store.study()
+        self.token = store.token_of(self.study, visitor) if visitor else secrets.token_urlsafe(32)
+        store.enrol(self.study, self.settings, self.token, visitor)
+
+    def view(self) -> View:
+        return self.store.view(self.study, self.settings, self.token)
+
+    def vote(self, trial: str, answer: Answer = LEFT) -> View:
+        return self.store.vote(self.study, self.settings, self.token, trial, answer)
+
+    def finish(self, catch: bool = True) -> View:
+        """Answer everything; catch trials right or wrong, all others left."""
+        view = self.view()
+        while view.state == "rating":
+            side, wrong = self.catch_side(view.trials[0])
+            view = self.vote(view.trials[0], replace(LEFT, chosen=side if catch else wrong))
+        return view
+
+    def catch_side(self, trial: str) -> tuple[str, str]:
+        query = text(
+            "SELECT assignment.first_on_left FROM assignment JOIN pair ON pair.id = pair_id JOIN comparison ON "
+            "comparison.id = comparison_id WHERE token = :t AND kind = 'catch'"
+        )
+        with self.store.engine.connect() as connection:
+            first_on_left = connection.execute(query, {"t": trial}).scalar()
+        return ("left", "right") if first_on_left in (None, True, 1) else ("right", "left")
+
+
+def run(store: Store, statement: str, **values: object) -> None:
+    with store.engine.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+def rows(store: Store, query: str) -> list[tuple[object, ...]]:
+    with store.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def test_a_whole_session(where: str) -> None:
+    store = Store(where)
+    person = Person(store)
+    end = person.finish()
+    assert end == View("done", 30, 30)
+    votes = store.votes(person.study, person.settings)
+    assert (votes["practice"].sum(), votes["catch"].sum(), len(votes)) == (2, 4, 30)
+    assert votes["practice"].iloc[:2].all()
+    trials = votes[~votes["practice"] & ~votes["catch"]]
+    seen = Counter(votes["clip"])
+    assert max(seen.values()) <= SCENE_LIMIT
+    assert not trials.duplicated(["comparison", "clip"]).any()
+    first_left = (trials["left"] == trials["first"]).sum()
+    assert abs(2 * first_left - len(trials)) <= 1
+    assert set(trials["chosen"] == trials["left"]) == {True}
+    assert (votes["excluded"] == "").all()
+    known = store.known(person.study, person.token)
+    assert known is not None
+    assert known.completion_code
+    assert known.consent_version == person.settings.consent_version
+    assert person.view() == end  # coming back does not start again
+
+
+def test_a_vote_counts_once_however_often_it_comes(where: str) -> None:
+    person = Person(Store(where))
+    trial, following = person.view().trials
+    person.vote(trial)
+    view = person.vote(trial, Answer("right", 9, 9, 9))
+    assert view.answered == 1
+    assert view.trials[0] == following
+    votes = person.store.votes(person.study, person.settings)
+    assert list(votes["response_ms"]) == [3000]
+
+
+def test_coming_back_finds_the_same_trial_with_the_same_sides(where: str) -> None:
+    person = Person(Store(where))
+    before = person.view()
+    clips = person.store.media(person.study, person.token, before.trials[0])
+    again = Store(where)  # the app started anew
+    person.store.enrol(person.study, person.settings, person.token)  # a second tab consents too
+    assert again.view(person.study, person.settings, person.token) == before
+    assert again.media(person.study, person.token, before.trials[0]) == clips
+    assert len(again.raters(person.study)) == 1
+
+
+def test_nobody_votes_for_somebody_else(where: str) -> None:
+    store = Store(where)
+    one, other = Person(store), Person(store)
+    theirs = other.view().trials[0]
+    for trial in (theirs, "invented", "", "' OR 1=1 --", "x" * 5000):
+        with pytest.raises(RefusedError, match="not yours"):
+            one.vote(trial)
+        with pytest.raises(RefusedError):
+            store.media(one.study, one.token, trial)
+        with pytest.raises(RefusedError):
+            store.skip(one.study, one.settings, one.token, trial, "x")
+    with pytest.raises(RefusedError, match="not known"):
+        store.vote(one.study, one.settings, "nobody", theirs, LEFT)
+    mine = one.view().trials[0]
+    for wrong in (Answer("both", 1), Answer("left", -1), Answer("left", 1, -1), Answer("left", 1, 0, -1)):
+        with pytest.raises(RefusedError, match="can be given"):
+            one.vote(mine, wrong)
+    assert len(store.votes(one.study, one.settings)) == 0
+
+
+def test_votes_audit_and_exclusions_cannot_be_changed(where: str) -> None:
+    store = Store(where)
+    person = Person(store)
+    person.vote(person.view().trials[0])
+    rater = store.raters(person.study)["rater"][0]
+    store.exclude(person.study, rater, "test", "me")
+    for table in ("vote", "audit", "exclusion"):
+        for statement in (f"UPDATE {table} SET id = id + 100", f"DELETE FROM {table}"):
+            with pytest.raises(DBAPIError, match="append only"):
+                run(store, statement)
+    assert len(store.votes(person.study, person.settings)) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO vote (assignment_id, rater_id, simulated, chosen, response_ms, replays, focus_losses, voted_at) "
+        "SELECT id, rater_id, false, 'left', 1, 0, 0, leased_at FROM assignment WHERE state = 'voted'",
+        "INSERT INTO vote (assignment_id, rater_id, simulated, chosen, response_ms, replays, focus_losses, voted_at) "
+        "SELECT id, rater_id, true, 'left', 1, 0, 0, leased_at FROM assignment WHERE state = 'leased'",
+        "INSERT INTO vote (assignment_id, rater_id, simulated, chosen, response_ms, replays, focus_losses, voted_at) "
+        "SELECT id, rater_id + 1, false, 'left', 1, 0, 0, leased_at FROM assignment WHERE state = 'leased'",
+        "UPDATE rater SET simulated = true",
+        "UPDATE study SET simulated = true",
+        "UPDATE rater SET completion_code = 'X'",
+        "UPDATE rater SET consented_at = NULL",
+        "UPDATE assignment SET state = 'maybe'",
+        "UPDATE assignment SET first_on_left = NOT first_on_left WHERE slot_id IS NOT NULL",
+        "UPDATE assignment SET state = 'skipped'",
+        "UPDATE pair SET scene = 'another'",
+        "UPDATE pair SET second_clip_id = first_clip_id",
+        "UPDATE comparison SET second_id = first_id",
+        "DELETE FROM clip",
+    ],
+)
+def test_the_database_itself_refuses(where: str, statement: str) -> None:
+    store = Store(where)
+    person = Person(store)
+    while person.view().answered < 3:
+        person.vote(person.view().trials[0])
+    with pytest.raises(DBAPIError):
+        run(store, statement)
+
+
+def test_a_slot_is_given_once(where: str) -> None:
+    store = Store(where)
+    person = Person(store)
+    person.view()
+    Person(store).view()
+    statement = (
+        "INSERT INTO assignment (rater_id, pair_id, slot_id, first_on_left, position, state, token, leased_at, "
+        "lease_until) SELECT rater.id, pair_id, slot_id, first_on_left, 999, 'leased', 'other', leased_at, lease_until "
+        "FROM assignment, rater WHERE slot_id IS NOT NULL AND rater.id <> rater_id LIMIT 1"
+    )
+    with pytest.raises(DBAPIError):
+        run(store, statement)
+
+
+def test_an_abandoned_trial_goes_to_somebody_else_once(where: str) -> None:
+    store = Store(where)
+    late, early = Person(store), Person(store)
+    for _ in range(late.settings.practice):
+        late.vote(late.view().trials[0])
+    slots = "SELECT slot_id, token FROM assignment WHERE state = 'leased' AND slot_id IS NOT NULL"
+    mine = {token: slot for slot, token in rows(store, f"{slots} AND rater_id = 1")}
+    assert mine
+    run(store, "UPDATE assignment SET lease_until = :then", then=datetime.now(UTC) - timedelta(hours=1))
+    early.finish()
+    for _ in range(5):  # all slots but what the rules forbid these raters
+        Person(store).finish()
+    taken = {slot for (slot,) in rows(store, "SELECT slot_id FROM assignment WHERE state = 'voted' AND rater_id > 1")}
+    gone = [token for token, slot in mine.items() if slot in taken]
+    assert gone
+    with pytest.raises(RefusedError, match="somebody else") as refusal:
+        late.vote(gone[0])
+    assert refusal.value.gone
+    counts = rows(store, "SELECT slot_id, count(*) FROM assignment WHERE state IN ('voted', 'leased') GROUP BY slot_id")
+    assert max(count for slot, count in counts if slot is not None) == 1
+
+
+def test_a_late_vote_for_a_trial_that_nobody_took_is_good(where: str) -> None:
+    store = Store(where)
+    person = Person(store)
+    for _ in range(person.settings.practice):
+        person.vote(person.view().trials[0])
+    trial = next(
+        t for t in person.view().trials if rows(store, f"SELECT slot_id FROM assignment WHERE token = '{t}'")[0][0]
+    )
+    run(store, "UPDATE assignment SET state = 'expired' WHERE token = :t", t=trial)
+    person.vote(trial)
+    assert rows(store, f"SELECT state FROM assignment WHERE token = '{trial}'") == [("voted",)]
+
+
+def test_a_pair_that_does_not_load_is_a_skip_and_no_vote(where: str) -> None:
+    store = Store(where)
+    person = Person(store)
+    view = person.view()
+    for _ in range(SKIP_LIMIT):
+        assert view.state == "rating"
+        skipped = view.trials[0]
+        view = store.skip(person.study, person.settings, person.token, skipped, "decoding failed")
+        assert skipped not in view.trials
+        with pytest.raises(RefusedError):
+            person.vote(skipped)
+    assert view.state == "broken"
+    assert len(store.votes(person.study, person.settings)) == 0
+    assert set(rows(store, "SELECT reason FROM assignment WHERE state = 'skipped'")) == {("decoding failed",)}
+    assert store.progress(person.study)["skips"].sum() == SKIP_LIMIT - person.settings.practice
+
+
+def test_withdrawing_takes_the_votes_out_and_opens_the_slots(where: str) -> None:
+    store = Store(where)
+    person = Person(store)
+    person.finish()
+    assert store.progress(person.study)["votes"].sum() == 24
+    store.withdraw(person.study, person.token)
+    assert store.progress(person.study)["votes"].sum() == 0
+    votes = store.votes(person.study, person.settings)
+    assert set(votes["excluded"]) == {"withdrawn"}
+    assert person.view().state == "withdrawn"
+    Person(store).finish()
+    assert store.progress(person.study)["votes"].sum() == 24
+
+
+def test_failing_the_catch_rule_excludes_with_a_reason(where: str) -> None:
+    store = Store(where)
+    person = Person(store)
+    assert person.finish(catch=False).state == "done"
+    reasons = set(store.votes(person.study, person.settings)["excluded"])
+    assert reasons == {"catch trials: 0 of 4 right, rule 3 of 4"}
+    assert store.progress(person.study)["votes"].sum() == 0
+    assert ("exclude",) in rows(store, "SELECT action FROM audit")
+
+
+def test_an_exclusion_needs_a_reason_and_a_rater(where: str) -> None:
+    store = Store(where)
+    person = Person(store)
+    rater = store.raters(person.study)["rater"][0]
+    with pytest.raises(BenchError, match="needs a reason"):
+        store.exclude(person.study, rater, " ", "admin")
+    with pytest.raises(BenchError, match="no rater"):
+        store.exclude(person.study, "f" * 16, "why", "admin")
+    store.exclude(person.study, rater, "'; DROP TABLE vote; --", "admin")
+    assert store.raters(person.study)["excluded"][0] == "'; DROP TABLE vote; --"
+
+
+def test_platform_ids_are_kept_as_keyed_hashes_only(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_STUDY_SECRET", "a key of this test alone")
+    store = Store(where)
+    link = {"PROLIFIC_PID": "5f3c9-person", "STUDY_ID": "st-77", "SESSION_ID": "se-88"}
+    who = visitor(link)
+    assert who
+    one = Person(store, who)
+    again = Person(store, replace(who, session="another visit"))
+    assert one.token == again.token
+    assert len(store.raters(one.study)) == 1
+    everything = str(rows(store, "SELECT * FROM rater"))
+    for secret in ("5f3c9-person", "st-77", "se-88", one.token):
+        assert secret not in everything
+    monkeypatch.setenv("BENCH_STUDY_SECRET", "another key of this test")
+    assert store.token_of(one.study, who) != one.token
+    lab, mturk = visitor({"participant": "7"}), visitor({"workerId": "7", "assignmentId": "a", "hitId": "h"})
+    assert lab
+    assert mturk
+    assert store.token_of(one.study, lab) != store.token_of(one.study, mturk)
+
+
+@pytest.mark.parametrize("link", [{"PROLIFIC_PID": ""}, {"participant": "x" * 300}, {"PROLIFIC_PID": " "}])
+def test_links_without_an_id_are_refused(link: dict[str, str]) -> None:
+    with pytest.raises(BenchError, match="link"):
+        visitor(link)
+
+
+def test_mturk_previews_and_plain_links() -> None:
+    with pytest.raises(BenchError, match="preview"):
+        visitor({"assignmentId": "ASSIGNMENT_ID_NOT_AVAILABLE", "hitId": "h"})
+    assert visitor({"anything": "else"}) is None
+
+
+def test_the_key_of_a_sqlite_study_lies_beside_it_and_is_private(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BENCH_STUDY_SECRET", raising=False)
+    from pathlib import Path
+
+    store = Store(sqlite)
+    study, _ = store.study()
+    token = store.token_of(study, Visitor("lab", "7", ""))
+    key = Path(sqlite + ".secret")
+    assert key.stat().st_mode & 0o077 == 0
+    assert Store(sqlite).token_of(study, Visitor("lab", "7", "")) == token
+
+
+def test_wrong_passwords_shut_the_admin_page_for_all(where: str) -> None:
+    store, other = Store(where), Store(where)
+    assert store.sign_in(True)
+    for _ in range(ATTEMPTS):
+        assert not store.sign_in(False)
+    assert not other.sign_in(True)
+    assert rows(store, "SELECT count(*) FROM audit WHERE action = 'admin refused'") == [(ATTEMPTS + 1,)]
+
+
+def test_nobody_practises_for_a_full_study(where: str) -> None:
+    store = Store(where)
+    people = [Person(store) for _ in range(9)]
+    states = [person.finish().state for person in people]
+    progress = store.progress(people[0].study)
+    assert (progress["votes"] == progress["wanted"]).all()
+    assert states[-1] == "full"
+    assert len(store.votes(people[0].study, people[0].settings)) < 9 * 30
+
+
+def test_a_simulation_is_never_a_tally_of_people(where: str) -> None:
+    from study_app.simulate import Crowd, simulate
+
+    store = Store(where)
+    person = Person(store)
+    person.finish()
+    before = store.votes(person.study, person.settings)
+    name, count = simulate(where, None, 2, Crowd({"real": 2.0}))
+    assert count > 20
+    assert store.votes(person.study, person.settings).equals(before)
+    study, settings = store.study(name)
+    simulated = store.votes(study, settings)
+    assert simulated["simulated"].all()
+    assert not before["simulated"].any()
+    assert store.study()[0].id == person.study.id  # the default is never a simulation
+    with pytest.raises(RefusedError, match="Only simulated"):
+        store.shown(person.study, person.token, "x")
+    with pytest.raises(BenchError, match="simulation already"):
+        simulate(where, name, 1, Crowd({}))

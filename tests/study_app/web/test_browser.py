@@ -1,0 +1,524 @@
+"""People in a real browser, against the running app."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from study_app.store.store import Store
+from tests.study_app.conftest import PASSWORD, AppProcess
+
+#: Records every frame that is drawn: which canvas, from where in its sheet, and when.
+RECORDER = """
+window.drawn = [];
+const draw = CanvasRenderingContext2D.prototype.drawImage;
+CanvasRenderingContext2D.prototype.drawImage = function (...a) {
+  const side = this.canvas.getAttribute("aria-label");
+  window.drawn.push([side, a[1], a[2], performance.now()]);
+  return draw.apply(this, a);
+};
+"""
+OPEN = "button.choice:enabled"
+
+
+class Visitor:
+    """A browser window at the study."""
+
+    def __init__(self, chromium: Any, app: AppProcess, width: int = 1280, height: int = 800, **context: Any) -> None:
+        self.app = app
+        self.context = chromium.new_context(viewport={"width": width, "height": height}, **context)
+        self.page = self.context.new_page()
+        self.requests: list[str] = []
+        self.errors: list[str] = []
+        self.watch(self.page)
+
+    def watch(self, page: Any) -> None:
+        page.set_default_timeout(20_000)
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def start(self, query: str = "") -> None:
+        self.page.goto(f"{self.app.url}/{query}")
+        self.page.get_by_text("I have read this").click()
+        self.page.get_by_role("button", name="Continue").click()
+        self.page.get_by_role("button", name="Begin").click()
+
+    def ready(self, page: Any = None) -> None:
+        """Wait until a choice can be made."""
+        (page or self.page).locator(OPEN).first.wait_for()
+
+    def answered(self, page: Any = None) -> int:
+        return int((page or self.page).get_by_role("progressbar").get_attribute("aria-valuenow"))
+
+    def choose(self, key: str = "ArrowLeft") -> None:
+        """Answer with the keyboard, and wait until the next pair is there or the study is over."""
+        before = self.answered()
+        self.ready()
+        self.page.keyboard.press(key)
+        over = "() => document.body.innerText.includes('Thank you')"
+        moved = f"() => Number(find()) !== {before}"
+        find = "const find = () => { for (const e of document.querySelectorAll('*')) { const b = e.shadowRoot && "
+        find += "e.shadowRoot.querySelector('[role=progressbar]'); if (b) return b.getAttribute('aria-valuenow'); } };"
+        self.page.wait_for_function(f"() => {{ {find} return ({over})() || ({moved})(); }}")
+
+    def close(self) -> None:
+        self.context.close()
+        assert not self.errors
+        for url in self.requests:
+            assert url.startswith((self.app.url, "data:", "blob:")), url
+
+
+@pytest.fixture
+def visitor(chromium: Any, app: AppProcess) -> Any:
+    someone = Visitor(chromium, app)
+    yield someone
+    someone.close()
+
+
+def axe(page: Any) -> list[str]:
+    """Serious and critical findings of axe on this page."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in ("serious", "critical")]
+
+
+def votes(app: AppProcess) -> Any:
+    store = Store(app.where)
+    return store.votes(*store.study())
+
+
+def shoot(page: Any, name: str) -> None:
+    """Keep a screenshot where somebody wants to look at them."""
+    if folder := os.environ.get("BENCH_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{folder}/{name}.png")
+
+
+@dataclass
+class Recorded:
+    """One rater's whole session by keyboard, and all that passed over the network meanwhile."""
+
+    where: str
+    pages: dict[str, list[str]] = field(default_factory=dict)
+    drawn: list[tuple[str, int, int, float]] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+    headers: list[str] = field(default_factory=list)
+    bodies: list[tuple[str, bytes]] = field(default_factory=list)
+    frames: list[bytes] = field(default_factory=list)
+    html: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
+    votes: Any = None
+
+
+@pytest.fixture(scope="module")
+def session(chromium: Any, template: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """Thirty trials, keyboard only; recorded."""
+    folder = tmp_path_factory.mktemp("session")
+    app = AppProcess(str(shutil.copy(template, folder / "study.db")), folder / "log")
+    record = Recorded(app.where)
+    someone = Visitor(chromium, app)
+    page = someone.page
+
+    def response(reply: Any) -> None:
+        record.addresses.append(reply.url)
+        record.headers += [f"{k}: {v}" for k, v in (*reply.request.all_headers().items(), *reply.all_headers().items())]
+        with contextlib.suppress(Exception):  # a redirect has no body
+            record.bodies.append((reply.url, reply.body()))
+        record.bodies.append((reply.url, (reply.request.post_data or "").encode()))
+
+    def socket(ws: Any) -> None:
+        record.addresses.append(ws.url)
+        for name in ("framereceived", "framesent"):
+            ws.on(name, lambda data: record.frames.append(data if isinstance(data, bytes) else data.encode()))
+
+    def look(name: str) -> None:
+        shoot(page, name)
+        record.pages[name] = axe(page)
+        record.html.append(page.content())
+
+    page.on("requestfinished", lambda request: response(request.response()))
+    page.on("websocket", socket)
+    page.add_init_script(RECORDER)
+    try:
+        page.goto(app.url)
+        page.get_by_role("heading", name="Taking part").wait_for()
+        assert page.get_by_role("button", name="Continue").is_disabled()
+        look("consent")
+        page.get_by_role("checkbox").focus()
+        page.keyboard.press("Space")
+        page.get_by_role("button", name="Continue").and_(page.locator(":enabled")).wait_for()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Begin").wait_for()
+        look("instructions")
+        page.get_by_role("button", name="Begin").focus()
+        page.keyboard.press("Enter")
+        page.get_by_text("Watch both clips once.").wait_for()
+        page.keyboard.press("ArrowLeft")  # too early: nothing happens
+        assert page.locator(OPEN).count() == 0
+        someone.ready()
+        look("trial")
+        for n in range(30):
+            someone.choose(("ArrowLeft", "ArrowRight")[n % 2])
+            if n == 0:
+                record.drawn = page.evaluate("window.drawn")
+        page.get_by_role("heading", name="Thank you").wait_for()
+        look("thanks")
+        record.codes.append(page.locator(".code").inner_text())
+        page.goto(app.url)  # coming back does not start again
+        page.get_by_role("heading", name="Thank you").wait_for()
+        record.codes.append(page.locator(".code").inner_text())
+        record.votes = votes(app)
+        someone.close()
+    finally:
+        app.kill()
+    return record
+
+
+def test_a_whole_session_by_keyboard(session: Recorded) -> None:
+    cast = session.votes
+    assert len(cast) == 30
+    assert list(cast["chosen"] == cast["left"]) == [n % 2 == 0 for n in range(30)]
+    assert (cast["response_ms"] >= 533).all()  # one play of 32 frames at 60 a second
+    assert (cast["response_ms"] < 20_000).all()
+    store = Store(session.where)
+    assert list(store.raters(store.study()[0])["completed"].notna()) == [True]
+    assert session.codes[0] == session.codes[1] != ""
+
+
+def test_axe_finds_nothing_serious(session: Recorded) -> None:
+    assert session.pages == {"consent": [], "instructions": [], "trial": [], "thanks": []}
+
+
+def test_both_clips_start_and_move_together(session: Recorded, figures: dict[str, str]) -> None:
+    left = [(x, y, at) for side, x, y, at in session.drawn if side.startswith("Left")][:32]
+    right = [(x, y, at) for side, x, y, at in session.drawn if side.startswith("Right")][:32]
+    assert [frame[:2] for frame in left] == [frame[:2] for frame in right]
+    assert left[0][:2] == (0, 0)
+    assert len({frame[:2] for frame in left}) > 16  # it does move
+    skews = [abs(a[2] - b[2]) for a, b in zip(left, right, strict=True)]
+    assert max(skews) <= 50
+    figures["start skew of the two clips"] = f"{skews[0]:.2f} ms; largest over a play {max(skews):.2f} ms"
+
+
+def test_nothing_in_the_traffic_tells_models_apart(session: Recorded) -> None:
+    # Searched: page, addresses, headers, WebSocket frames, bodies. Left out: Streamlit's own bundle below /static/ and
+    # its index page, which are the same bytes for every app and full of words like "realtime".
+    store = Store(session.where)
+    study, settings = store.study()
+    clips = store.clips(study)
+    names = {name for name, _ in clips} | {"mdgan", "generated", "fake", "scrambled", "catch", "practice", "copy-first"}
+    scenes = {scene for _, scene in clips} | {clip.video for clip in clips.values()}
+    places = {settings.run, Path(settings.run).name + "/", "predictions", session.where, "study.db"}
+    secret = sorted(word.lower() for word in names | scenes | places if word)
+    assert "real" in secret
+    assert "video00" in secret
+    index = next(body for url, body in session.bodies if url.rstrip("/").count("/") == 2 and b"<html" in body)
+    texts = [("address", url.encode()) for url in session.addresses]
+    texts += [("header", header.encode()) for header in session.headers]
+    texts += [("frame", frame) for frame in session.frames]
+    texts += [(url, body) for url, body in session.bodies if "/static/" not in url and body != index]
+    texts += [
+        ("page", re.sub(r"<(script|style|link)[^>]*>.*?</\1>|<link[^>]*>", "", html, flags=re.S).encode())
+        for html in session.html
+    ]
+    assert len([1 for where, _ in texts if "/trial/clips/" in where]) >= 30
+    assert sum(where == "frame" for where, _ in texts) > 10
+    found = []
+    for place, data in texts:
+        low = data.lower()
+        # the question is "which is more realistic", and the player's program says "catch (error)"
+        low = low.replace(b"realistic", b"").replace(b"catch (error)", b"")
+        found += [
+            (place, word, low[max(0, low.find(word.encode()) - 40) :][:90]) for word in secret if word.encode() in low
+        ]
+    assert found == []
+    for source in clips.values():  # neither do hashes of the source files travel
+        assert all(source.source_sha256.encode() not in data for _, data in texts if source.source_sha256)
+
+
+def test_media_are_of_one_size_and_under_names_used_once(session: Recorded) -> None:
+    store = Store(session.where)
+    study, settings = store.study()
+    media = [(url, body) for url, body in session.bodies if "/trial/clips/" in url and body]
+    assert {len(body) for _, body in media} == {2 * settings.slot_bytes}
+    lengths = [h for h in session.headers if h == f"content-length: {2 * settings.slot_bytes}"]
+    assert len(lengths) == len(media)
+    # not so before padding: there the number of bytes would have told models apart
+    plain = {
+        name: {len(c.data) for (n, _), c in store.clips(study).items() if n == name} for name in ("real", "rnngan")
+    }
+    assert max(plain["real"]) < min(plain["rnngan"])
+    tokens = [url.rsplit("/", 1)[1] for url, _ in media]
+    assert len(set(tokens)) == len(tokens)
+    assert {len(token) for token in tokens} == {43}
+
+
+def test_reload_back_double_click_and_two_tabs(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.start()
+    visitor.ready()
+    page.get_by_role("button", name="Left").dblclick()
+    page.get_by_text("Watch both clips once.").wait_for()
+    visitor.choose()
+    assert len(votes(visitor.app)) == 2
+
+    def shown() -> list[str]:
+        store = Store(visitor.app.where)
+        with store.engine.connect() as connection:
+            query = "SELECT token FROM assignment WHERE state = 'leased' ORDER BY position LIMIT 1"
+            return [row[0] for row in connection.exec_driver_sql(query)]
+
+    before = shown()
+    page.reload()
+    visitor.ready()
+    assert visitor.answered() == 2
+    assert shown() == before
+    page.goto("about:blank")
+    page.go_back()
+    visitor.ready()
+    assert (visitor.answered(), shown()) == (2, before)
+    other = visitor.context.new_page()
+    visitor.watch(other)
+    other.goto(visitor.app.url)
+    visitor.ready(other)
+    assert visitor.answered(other) == 2  # the same trial in both tabs
+    other.keyboard.press("ArrowRight")
+    other.get_by_text("Watch both clips once.").wait_for()
+    page.bring_to_front()
+    visitor.choose("ArrowLeft")  # the same trial answered again in the first tab
+    cast = votes(visitor.app)
+    assert len(cast) == 3
+    assert cast["chosen"].iloc[2] == cast["right"].iloc[2]  # the first answer stands
+    assert len(Store(visitor.app.where).raters(Store(visitor.app.where).study()[0])) == 1
+
+
+def test_a_narrow_screen(chromium: Any, app: AppProcess) -> None:
+    someone = Visitor(chromium, app, 360, 740, has_touch=True, is_mobile=True, device_scale_factor=3)
+    page = someone.page
+    for step in ("consent", "instructions", "trial"):
+        if step == "consent":
+            page.goto(app.url)
+            page.get_by_role("checkbox").wait_for()
+        elif step == "instructions":
+            page.get_by_text("I have read this").tap()
+            page.get_by_role("button", name="Continue").tap()
+            page.get_by_role("button", name="Begin").wait_for()
+        else:
+            page.get_by_role("button", name="Begin").tap()
+            someone.ready()
+        shoot(page, f"{step}_360")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert axe(page) == []
+    boxes = [page.locator("canvas").nth(side).bounding_box() for side in (0, 1)]
+    assert boxes[0]["width"] == boxes[1]["width"] >= 140
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[1]["x"] + boxes[1]["width"] <= 360
+    assert (boxes[0]["width"] * 3) % 32 == pytest.approx(0, abs=0.01)  # whole screen pixels: crisp
+    assert page.locator("canvas").first.evaluate("c => getComputedStyle(c).imageRendering") == "pixelated"
+    page.get_by_role("button", name="Right").tap()
+    page.get_by_text("Watch both clips once.").wait_for()
+    assert len(votes(app)) == 1
+    someone.close()
+
+
+def test_clips_that_fail_are_fetched_again_and_else_skipped(visitor: Visitor) -> None:
+    failures = {"left": 2}
+
+    def fail(route: Any) -> None:
+        if failures["left"]:
+            failures["left"] -= 1
+            route.abort()
+        else:
+            route.continue_()
+
+    visitor.page.route("**/trial/clips/*", fail)
+    visitor.start()
+    visitor.ready()
+    assert failures["left"] == 0
+    store = Store(visitor.app.where)
+    with store.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM assignment WHERE state = 'skipped'").scalar() == 0
+    failures["left"] = 2 * 4  # all tries of the two pairs that are fetched next; then everything loads again
+    visitor.choose()
+    visitor.choose()
+    visitor.choose()
+    visitor.choose()
+    assert len(votes(visitor.app)) == 4
+    with store.engine.connect() as connection:
+        reasons = connection.exec_driver_sql("SELECT reason FROM assignment WHERE state = 'skipped'").scalars().all()
+    assert 1 <= len(reasons) <= 2
+    assert all("did not load" in reason for reason in reasons)
+    answer = '{"state": "broken", "answered": 0, "total": 0, "trials": []}'
+    visitor.page.route("**/trial/state", lambda route: route.fulfill(body=answer, content_type="application/json"))
+    visitor.page.reload()
+    visitor.page.get_by_role("heading", name="The clips do not load here").wait_for()
+
+
+def test_losing_focus_and_watching_again_are_counted(visitor: Visitor) -> None:
+    visitor.start()
+    visitor.ready()
+    visitor.page.wait_for_timeout(2000)  # two more plays of 0.53 s and a pause
+    visitor.page.evaluate("window.dispatchEvent(new Event('blur')); window.dispatchEvent(new Event('focus'));")
+    visitor.choose()
+    vote = votes(visitor.app).iloc[0]
+    assert vote["replays"] >= 1
+    assert vote["focus_losses"] == 1
+    assert vote["flags"] == "unfocused"
+    assert vote["response_ms"] >= 2500
+
+
+def test_a_vote_outlives_the_app(visitor: Visitor) -> None:
+    visitor.start()
+    visitor.ready()
+    visitor.app.kill()
+    visitor.page.keyboard.press("ArrowRight")
+    visitor.page.get_by_text("Your answer is not saved yet").wait_for()
+    visitor.app.start()
+    visitor.page.get_by_text("Watch both clips once.").wait_for(timeout=40_000)
+    cast = votes(visitor.app)
+    assert len(cast) == 1
+    assert cast["chosen"][0] == cast["right"][0]
+
+
+def test_withdrawing(visitor: Visitor) -> None:
+    visitor.start()
+    visitor.choose()
+    visitor.page.get_by_role("button", name="Stop or withdraw").click()
+    visitor.page.get_by_role("button", name="Go on with the study").click()
+    visitor.choose()
+    visitor.page.get_by_role("button", name="Stop or withdraw").click()
+    visitor.page.get_by_role("button", name="Withdraw my answers").wait_for()
+    shoot(visitor.page, "leave")
+    assert axe(visitor.page) == []
+    visitor.page.get_by_role("button", name="Withdraw my answers").click()
+    visitor.page.get_by_role("heading", name="You have withdrawn").wait_for()
+    assert list(votes(visitor.app)["excluded"]) == ["withdrawn"] * 2
+
+
+def test_people_from_prolific_come_back_to_their_session(chromium: Any, app: AppProcess) -> None:
+    link = "?PROLIFIC_PID=<script>alert(1)</script>&STUDY_ID=s&SESSION_ID=1"
+    first = Visitor(chromium, app)
+    first.start(link)
+    first.choose()
+    first.close()
+    again = Visitor(chromium, app)  # another browser, another visit
+    again.page.goto(f"{app.url}/{link[:-1]}2")
+    again.ready()
+    assert again.answered() == 1
+    again.close()
+    database = Path(app.where).read_bytes() + Path(f"{app.where}-wal").read_bytes()
+    assert b"alert(1)" not in database
+
+
+def test_the_admin_page(chromium: Any, app: AppProcess) -> None:
+    someone = Visitor(chromium, app, 1100, 1000)
+    page = someone.page
+    page.goto(f"{app.url}/?admin")
+    password = page.get_by_test_id("stTextInputField")
+    password.fill("wrong")
+    page.get_by_role("button", name="Enter").click()
+    page.get_by_text("That did not work").wait_for()
+    assert "mdgan" not in page.content()
+    password.fill(PASSWORD)
+    page.get_by_role("button", name="Enter").click()
+    page.get_by_text("Show outcomes all the same").wait_for()
+    page.locator(".vega-embed").first.wait_for()
+    shoot(page, "admin_progress")
+    assert axe(page) == []
+    assert page.get_by_role("heading", name="Preference opinion scores").count() == 0
+    page.get_by_text("Show outcomes all the same").click()
+    page.get_by_role("heading", name="Preference opinion scores").wait_for()
+    page.get_by_role("heading", name="Downloads").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="votes.csv").click()
+    assert Path(download.value.path()).read_text().startswith("study,comparison,first")
+    shoot(page, "admin")
+    store = Store(app.where)
+    with store.engine.connect() as connection:
+        actions = connection.exec_driver_sql("SELECT action FROM audit").scalars().all()
+    assert {"admin refused", "admin entered", "looked at outcomes early"} <= set(actions)
+    for _ in range(4):
+        assert not store.sign_in(False)
+    page.goto(f"{app.url}/?admin")
+    password.fill(PASSWORD)  # right, but too late
+    page.get_by_role("button", name="Enter").click()
+    page.get_by_text("That did not work").wait_for()
+    someone.close()
+
+
+def test_pages_of_a_study_in_trouble(chromium: Any, app: AppProcess) -> None:
+    app.kill()
+    Path(app.where).rename(app.where + ".away")
+    app.start()
+    someone = Visitor(chromium, app)
+    someone.page.goto(app.url)
+    someone.page.get_by_role("heading", name="We will be back soon").wait_for()
+    shoot(someone.page, "trouble")
+    text = someone.page.content()
+    assert app.where not in text
+    assert "Traceback" not in text
+    assert "There is no study database" in app.log.read_text()  # for who can act on it
+    Path(app.where + ".away").rename(app.where)
+    someone.start()  # and it comes back by itself
+    someone.ready()
+    someone.close()
+
+
+def test_hostile_texts_are_shown_as_text(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
+    from study_app.create import create
+    from tests.study_app.conftest import wish
+
+    nasty = "<img src=x onerror='window.broken=1'><script>window.broken=1</script> **bold** $x$"
+    create(tmp_path / "n.db", wish(run_folder, question=nasty, consent=nasty))
+    app = AppProcess(str(tmp_path / "n.db"), tmp_path / "log")
+    try:
+        someone = Visitor(chromium, app)
+        someone.page.goto(app.url)
+        someone.page.get_by_text("<img src=x").wait_for()
+        assert "**bold**" in someone.page.inner_text("body")
+        someone.page.get_by_text("I have read this").click()
+        someone.page.get_by_role("button", name="Continue").click()
+        someone.page.get_by_text("<script>").wait_for()
+        someone.page.get_by_role("button", name="Begin").click()
+        someone.ready()
+        assert someone.page.locator("h1.question").inner_text() == nasty
+        assert someone.page.evaluate("window.broken") is None
+        someone.close()
+    finally:
+        app.kill()
+
+
+def test_clips_look_as_the_run_has_them(visitor: Visitor) -> None:
+    from study_app.design import media
+
+    visitor.start()
+    visitor.ready()
+    store = Store(visitor.app.where)
+    study, settings = store.study()
+    cookie = next(c["value"] for c in visitor.context.cookies() if c["name"] == "rater")
+    trial = store.view(study, settings, cookie).trials[0]
+    sides = [media.decode(data, settings.frames) for data in store.media(study, cookie, trial)]
+    grab = "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
+    both = (
+        f"() => {{ const f = {grab}; const cs = []; for (const e of document.querySelectorAll('*')) if (e.shadowRoot)"
+    )
+    both += " cs.push(...e.shadowRoot.querySelectorAll('canvas')); return cs.map(f); }"
+    for _ in range(20):
+        pixels = [np.array(p, np.uint8).reshape(settings.size, settings.size, 4) for p in visitor.page.evaluate(both)]
+        if pixels[0][..., 3].min() == 255:
+            break
+    matches = [
+        [t for t in range(settings.frames) if (side[t] == p[..., :3]).all()]
+        for side, p in zip(sides, pixels, strict=True)
+    ]
+    assert set(matches[0]) & set(matches[1])  # both exact, and the same frame

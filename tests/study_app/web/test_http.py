@@ -1,0 +1,177 @@
+"""What strangers can ask the app for."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import resource
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from study_app.store.store import Store
+from study_app.web import api
+from tests.study_app.conftest import AppProcess
+
+
+@pytest.fixture(scope="module")
+def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
+    """One app for all of these tests."""
+    import shutil
+
+    folder = tmp_path_factory.mktemp("http")
+    app = AppProcess(str(shutil.copy(template, folder / "study.db")), folder / "log")
+    yield app
+    app.kill()
+
+
+def ask(
+    app: AppProcess, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, bytes, dict[str, str]]:
+    """Send exactly this path: no client-side clean-up of dots."""
+    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=10)
+    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    reply = connection.getresponse()
+    return reply.status, reply.read(), {k.lower(): v for k, v in reply.getheaders()}
+
+
+def person(app: AppProcess) -> tuple[str, str]:
+    """A rater's token and first trial."""
+    store, token = Store(app.where), secrets.token_urlsafe(32)
+    study, settings = store.study()
+    store.enrol(study, settings, token)
+    return token, store.view(study, settings, token).trials[0]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/study.db",
+        "/study.db-wal",
+        "/study.db.secret",
+        "/app/static/study.db",
+        "/static/../study.db",
+        "/trial/clips/..%2f..%2f..%2f..%2fetc%2fpasswd",
+        "/trial/clips/../../../../etc/passwd",
+        "/trial/clips/%2e%2e/%2e%2e/study.db",
+        "/media/../../../../etc/passwd",
+        "/component/pair/../../store.py",
+        "//etc/passwd",
+        "/..%5c..%5cstudy.db",
+    ],
+)
+def test_no_file_of_the_machine_is_served(running: AppProcess, path: str) -> None:
+    token, _ = person(running)
+    _, body, _ = ask(running, "GET", path, x_rater=token)
+    assert b"SQLite format" not in body
+    assert b"root:" not in body
+    assert b"BEGIN IMMEDIATE" not in body
+    assert b"sessionmaker" not in body
+
+
+def test_votes_need_a_token_and_an_own_trial(running: AppProcess) -> None:
+    mine, trial = person(running)
+    other, theirs = person(running)
+    vote = {"trial": theirs, "chosen": "left", "response_ms": 10, "replays": 0, "focus_losses": 0}
+    for token in ("", "invented", mine, mine[:-1]):
+        status, body, _ = ask(running, "POST", "/trial/vote", json.dumps(vote).encode(), x_rater=token)
+        assert status == 403
+        assert b"Traceback" not in body
+        assert ask(running, "GET", f"/trial/clips/{theirs}", x_rater=token)[0] == 410 or token == mine
+        assert b"RIFF" not in ask(running, "GET", f"/trial/clips/{theirs}", x_rater=token)[1]
+    store = Store(running.where)
+    assert len(store.votes(*store.study())) == 0
+    status, body, headers = ask(running, "POST", "/trial/vote", json.dumps(vote).encode(), x_rater=other)
+    assert status == 200
+    assert set(json.loads(body)) == {"state", "answered", "total", "trials"}
+    assert headers["cache-control"] == "no-store, no-transform"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert ask(running, "GET", f"/trial/clips/{trial}", x_rater=mine, accept_encoding="gzip")[2]["content-length"]
+
+
+def test_a_disk_that_is_full_while_somebody_votes(running: AppProcess) -> None:
+    token, trial = person(running)
+    vote = {"trial": trial, "chosen": "left", "response_ms": 10, "replays": 0, "focus_losses": 0}
+    body = json.dumps(vote).encode()
+    hard = resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (4096, hard))  # no file may grow beyond a page
+    try:
+        status, said, _ = ask(running, "POST", "/trial/vote", body, x_rater=token)
+        assert status == 503
+        assert json.loads(said) == {"message": api.SORRY}
+    finally:
+        resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    status, said, _ = ask(running, "POST", "/trial/vote", body, x_rater=token)  # as the player sends it again
+    assert (status, json.loads(said)["answered"]) == (200, 1)
+    store = Store(running.where)
+    with store.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"not json", 400),
+        (b"[]", 400),
+        (b"\xff\xfe", 400),
+        (b"{" * 5000, 413),
+        (b'{"chosen": "left"}', 403),
+        (b'{"chosen": "both", "response_ms": 1, "replays": 0, "focus_losses": 0}', 403),
+        (b'{"chosen": "left", "response_ms": 1e99, "replays": 0, "focus_losses": 0}', 403),
+        (b'{"chosen": "left", "response_ms": NaN, "replays": 0, "focus_losses": 0}', 403),
+        (b'{"chosen": "left", "response_ms": true, "replays": 0, "focus_losses": 0}', 403),
+        (b'{"chosen": "left", "response_ms": -1, "replays": 0, "focus_losses": 0}', 403),
+    ],
+)
+def test_bodies_that_make_no_sense(running: AppProcess, body: bytes, status: int) -> None:
+    token, trial = person(running)
+    if b'"chosen"' in body:
+        body = body.replace(b'"chosen"', b'"trial": "%s", "chosen"' % trial.encode(), 1)
+    assert ask(running, "POST", "/trial/vote", body, x_rater=token)[0] == status
+
+
+def test_a_vote_cannot_be_cast_by_following_a_link(running: AppProcess) -> None:
+    token, trial = person(running)
+    _, body, _ = ask(running, "GET", f"/trial/vote?trial={trial}&chosen=left&response_ms=9", x_rater=token)
+    assert b"answered" not in body
+    store = Store(running.where)
+    study, settings = store.study()
+    assert store.view(study, settings, token).answered == 0
+
+
+def test_the_admin_page_stays_shut_without_a_password(sqlite: str, chromium: object, tmp_path: Path) -> None:
+    app = AppProcess(sqlite, tmp_path / "log", BENCH_ADMIN_PASSWORD="")
+    try:
+        page = chromium.new_page()  # type: ignore[attr-defined]
+        page.goto(f"{app.url}/?admin")
+        page.get_by_role("heading", name="Shut").wait_for(timeout=20_000)
+        assert page.locator("input").count() == 0
+        page.close()
+    finally:
+        app.kill()
+
+
+def test_a_person_starts_it_by_the_command(sqlite: str) -> None:
+    """`streamlit run study_app/app.py` with nothing but the database's name."""
+    root = Path(__file__).parents[3]
+    from study_app.store.database import URL_VARIABLE
+    from tests.study_app.conftest import free_port
+
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "study_app/app.py", f"--server.port={port}"]
+    env = {**os.environ, URL_VARIABLE: sqlite, "PYTHONPATH": str(root)}
+    process = subprocess.Popen([*command, "--server.address=127.0.0.1"], cwd=root, env=env, stdout=subprocess.DEVNULL)
+    try:
+        app = AppProcess.__new__(AppProcess)
+        app.port, app.url, app.process, app.log = port, f"http://127.0.0.1:{port}", process, Path(os.devnull)
+        app.wait()
+        assert ask(app, "POST", "/trial/state", b"{}")[0] == 403  # our addresses are there too
+    finally:
+        process.kill()
+        process.wait()
