@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 from torch import Tensor
 
-from bench.interface import VideoModel, check_positive, check_request
+from bench.interface import VideoModel, check_positive
 
 
 class CopyFirst(VideoModel):
@@ -19,12 +22,13 @@ class CopyFirst(VideoModel):
     """
 
     rows = ("copy",)
+    titles: ClassVar = {"copy": "Copy of first frame"}
+    colours: ClassVar = {"copy": "#7f7f7f"}
 
     def __init__(self, resolution: int, frames: int) -> None:
         super().__init__(resolution, frames)
         check_positive("The copy baseline", resolution=resolution, frames=frames)
 
-    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
-        """Repeat first frames `[N, 3, H, W]` as `[N, 3, T, H, W]`."""
-        check_request(self, first_frames, row)
-        return first_frames.unsqueeze(2).repeat(1, 1, self.frames, 1, 1)
+    def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
+        """First frames `[N, 3, H, W]`, repeated: `[N, 3, T, H, W]`."""
+        return dict.fromkeys(rows, first_frames.unsqueeze(2).repeat(1, 1, self.frames, 1, 1))

@@ -19,13 +19,16 @@ The layer sizes were never published in full. These choices are ours:
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.adversarial import adam, discriminator_loss, generator_loss, initialise
+from bench.adversarial import AdversarialStage, Optimizer, adam, generator_loss, initialise
 from bench.errors import BenchError
-from bench.interface import Losses, Player, Shared, Stage, VideoModel, check_positive, check_request, check_resolution
+from bench.interface import Losses, Shared, Stage, VideoModel, check_positive, check_resolution
 
 RESOLUTIONS = (64,)
 #: The discriminator halves time four times.
@@ -124,37 +127,21 @@ class Discriminator(nn.Module):
         return logits.flatten()
 
 
-class RNNGANStage(Stage):
+class RNNGANStage(AdversarialStage):
     """The only stage: adversarial + `reconstruction_weight` · squared error."""
 
     name = "rnngan"
     row = "rnngan"
 
     def __init__(
-        self,
-        generator: Generator,
-        discriminator: Discriminator,
-        learning_rate: float,
-        beta1: float,
-        reconstruction_weight: float,
+        self, generator: Generator, discriminator: Discriminator, optimizer: Optimizer, reconstruction_weight: float
     ) -> None:
-        self.generator = generator
-        self.discriminator = discriminator
+        super().__init__(generator, discriminator, optimizer)
         self.reconstruction_weight = reconstruction_weight
-        optimizer = adam(learning_rate, (beta1, 0.999))
-        self.players = (
-            Player("discriminator", discriminator, optimizer, self.discriminator_losses),
-            Player("generator", generator, optimizer, self.generator_losses, (discriminator,)),
-        )
 
     def forward(self, clips: Tensor) -> Shared:
         """Return real and generated clips, both `[N, 3, T, 64, 64]`."""
         return {"real": clips, "fake": self.generator(clips[:, :, 0])}
-
-    def discriminator_losses(self, shared: Shared) -> Losses:
-        """−log D(Y) − log(1 − D(G(x)))."""
-        real, fake = self.discriminator(shared["real"]), self.discriminator(shared["fake"].detach())
-        return {"adversarial": discriminator_loss(real, fake)}
 
     def generator_losses(self, shared: Shared) -> Losses:
         """−log D(G(x)) and the weighted mean squared error."""
@@ -182,6 +169,9 @@ class RNNGAN(VideoModel):
     """
 
     rows = ("rnngan",)
+    titles: ClassVar = {"rnngan": "RNN-GAN"}
+    colours: ClassVar = {"rnngan": "#009e73"}
+    presets: ClassVar = {"smoke": {"width": 16}, "small": {"width": 32}, "paper": {"width": 64}}
     resolutions = RESOLUTIONS
 
     def __init__(
@@ -204,15 +194,13 @@ class RNNGAN(VideoModel):
         self.generator = Generator(width, hidden, frames)
         self.discriminator = Discriminator(width, frames)
         initialise(self)
-        self._stages = (RNNGANStage(self.generator, self.discriminator, learning_rate, beta1, reconstruction_weight),)
+        optimizer = adam(learning_rate, (beta1, 0.999))
+        self._stages = (RNNGANStage(self.generator, self.discriminator, optimizer, reconstruction_weight),)
 
     def stages(self) -> tuple[Stage, ...]:
         """The one stage."""
         return self._stages
 
-    @torch.no_grad()
-    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
-        """Continue first frames `[N, 3, 64, 64]` as `[N, 3, T, 64, 64]`."""
-        check_request(self, first_frames, row)
-        video: Tensor = self.generator(first_frames)
-        return video
+    def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
+        """The generator's video."""
+        return dict.fromkeys(rows, self.generator(first_frames))

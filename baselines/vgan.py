@@ -8,16 +8,16 @@ video = mask · foreground + (1 − mask) · background.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.adversarial import adam, initialise
+from bench.adversarial import AdversarialStage, Optimizer, adam, initialise
 from bench.interface import (
     Losses,
-    Player,
     Shared,
     Stage,
     VideoModel,
@@ -31,7 +31,7 @@ from bench.interface import (
 RESOLUTIONS = (64,)
 FRAMES = 32
 #: The two classes of the discriminator.
-FAKE, REAL = 0, 1
+GENERATED, GENUINE = 0, 1
 
 
 def conv2d(inputs: int, outputs: int) -> list[nn.Module]:
@@ -128,7 +128,7 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, video: Tensor) -> Tensor:
-        """Return the logits of the classes `FAKE` and `REAL`."""
+        """Return the logits of the classes `GENERATED` and `GENUINE`."""
         logits: Tensor = self.layers(video)
         return logits
 
@@ -138,28 +138,17 @@ def class_loss(logits: Tensor, label: int) -> Tensor:
     return F.cross_entropy(logits, torch.full((len(logits),), label, device=logits.device))
 
 
-class VGANStage(Stage):
+class VGANStage(AdversarialStage):
     """The only stage: adversarial + `l1_weight` · L1 between the first generated frame and the input."""
 
     name = "vgan"
     row = "vgan"
 
     def __init__(
-        self,
-        generator: Generator,
-        discriminator: Discriminator,
-        learning_rate: float,
-        beta1: float,
-        l1_weight: float,
+        self, generator: Generator, discriminator: Discriminator, optimizer: Optimizer, l1_weight: float
     ) -> None:
-        self.generator = generator
-        self.discriminator = discriminator
+        super().__init__(generator, discriminator, optimizer)
         self.l1_weight = l1_weight
-        optimizer = adam(learning_rate, (beta1, 0.999))
-        self.players = (
-            Player("discriminator", discriminator, optimizer, self.discriminator_losses),
-            Player("generator", generator, optimizer, self.generator_losses, (discriminator,)),
-        )
 
     def forward(self, clips: Tensor) -> Shared:
         """Return real and generated clips, both `[N, 3, 32, 64, 64]`."""
@@ -167,15 +156,15 @@ class VGANStage(Stage):
 
     def discriminator_losses(self, shared: Shared) -> Losses:
         """Mean cross-entropy over real and generated clips, halved as in the released code."""
-        real = class_loss(self.discriminator(shared["real"]), REAL)
-        fake = class_loss(self.discriminator(shared["fake"].detach()), FAKE)
+        real = class_loss(self.discriminator(shared["real"]), GENUINE)
+        fake = class_loss(self.discriminator(shared["fake"].detach()), GENERATED)
         return {"adversarial": (real + fake) / 2}
 
     def generator_losses(self, shared: Shared) -> Losses:
         """Cross-entropy of generated clips called real, and how far the first frame is from the input."""
         first_frame = F.l1_loss(shared["fake"][:, :, 0], shared["real"][:, :, 0])
         return {
-            "adversarial": class_loss(self.discriminator(shared["fake"]), REAL),
+            "adversarial": class_loss(self.discriminator(shared["fake"]), GENUINE),
             "first_frame": self.l1_weight * first_frame,
         }
 
@@ -199,6 +188,9 @@ class VGAN(VideoModel):
     """
 
     rows = ("vgan",)
+    titles: ClassVar = {"vgan": "VGAN"}
+    colours: ClassVar = {"vgan": "#e69f00"}
+    presets: ClassVar = {"smoke": {"width": 16}, "small": {"width": 32}, "paper": {"width": 128}}
     resolutions = RESOLUTIONS
 
     def __init__(
@@ -218,18 +210,16 @@ class VGAN(VideoModel):
         self.generator = Generator(width)
         self.discriminator = Discriminator(width)
         initialise(self, std=0.01)
-        self._stages = (VGANStage(self.generator, self.discriminator, learning_rate, beta1, l1_weight),)
+        optimizer = adam(learning_rate, (beta1, 0.999))
+        self._stages = (VGANStage(self.generator, self.discriminator, optimizer, l1_weight),)
 
     def stages(self) -> tuple[Stage, ...]:
         """The one stage."""
         return self._stages
 
-    @torch.no_grad()
-    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
-        """Continue first frames `[N, 3, 64, 64]` as `[N, 3, 32, 64, 64]`."""
-        check_request(self, first_frames, row)
-        video: Tensor = self.generator(first_frames)
-        return video
+    def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
+        """The generator's video."""
+        return dict.fromkeys(rows, self.generator(first_frames))
 
     @torch.no_grad()
     def parts(self, first_frames: Tensor) -> Mapping[str, Tensor]:

@@ -1,5 +1,5 @@
-"""What every adversarially trained model here shares: the two players' losses on logits, Adam, the DCGAN
-initialisation.
+"""What every adversarially trained model here shares: a stage with two players, their losses on logits, Adam, the
+DCGAN initialisation.
 
 A discriminator returns logits; the probability that a clip is real is their sigmoid. Losses on logits stay
 finite where `log(sigmoid(x))` of a confident discriminator underflows.
@@ -7,11 +7,48 @@ finite where `log(sigmoid(x))` of a confident discriminator underflows.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from bench.interface import Losses, Player, Shared, Stage
+
+#: Turns a network's parameters into its optimiser.
+Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+class AdversarialStage(Stage):
+    """A generator against a discriminator, which moves first.
+
+    A subclass says what both share (`forward`, which returns at least "real" and "fake") and what the generator
+    minimises; the discriminator's loss is the usual one unless the subclass says otherwise.
+
+    Args:
+        generator: makes the video.
+        discriminator: judges it.
+        optimizer: of each of them.
+        judged: whether the discriminator plays; without it the generator is trained alone.
+    """
+
+    def __init__(
+        self, generator: nn.Module, discriminator: nn.Module, optimizer: Optimizer, *, judged: bool = True
+    ) -> None:
+        self.generator, self.discriminator = generator, discriminator
+        moves = Player("generator", generator, optimizer, self.generator_losses, (discriminator,))
+        judges = Player("discriminator", discriminator, optimizer, self.discriminator_losses)
+        self.players = (judges, moves) if judged else (moves,)
+
+    def discriminator_losses(self, shared: Shared) -> Losses:
+        """−log D(Y) − log(1 − D(G(x)))."""
+        real, fake = self.discriminator(shared["real"]), self.discriminator(shared["fake"].detach())
+        return {"adversarial": discriminator_loss(real, fake)}
+
+    @abstractmethod
+    def generator_losses(self, shared: Shared) -> Losses:
+        """What the generator minimises, by term."""
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -41,7 +78,7 @@ def generator_loss(fake_logits: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(fake_logits, torch.ones_like(fake_logits))
 
 
-def adam(learning_rate: float, betas: tuple[float, float]) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
+def adam(learning_rate: float, betas: tuple[float, float]) -> Optimizer:
     """Return a `Player.optimizer`: it turns parameters into an Adam with these settings.
 
     Fused where PyTorch has it: one pass over the weights instead of a dozen, the same update.

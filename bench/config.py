@@ -8,113 +8,49 @@ import json
 import os
 import shlex
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, did_you_mean
-from bench.registry import DATASETS, METRICS, MODELS, SYNTHETIC
+from bench.registry import DATASETS, DEFAULT_DATASET, METRICS, MODELS, SYNTHETIC
 
 #: The baseline that every table has unless it is told not to.
 ALWAYS = "copy"
 
-#: What a size of experiment means. `resolution` and `options` may be given by dataset and by model.
-#: MD-GAN's and VGAN's widths, rates and losses under "paper" are the papers' (they are the models' own
-#: defaults); batch size and number of steps were not published and are ours.
+#: What a size of experiment means; `resolution` may be given by dataset. A model's own options (its width) under each
+#: preset stand on its class (`VideoModel.presets`). Under "paper" they are the papers'; batch size and number of steps
+#: were not published and are ours.
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {
-        "resolution": {"sky": 64, "beach": 64, "": 64},
+        "resolution": {"": 64},
         "steps": 150,
         "batch": 4,
-        "options": {"mdgan": {"width": 8}, "vgan": {"width": 16}, "rnngan": {"width": 16}},
         "validate_every": 50,
         "checkpoint_every": 50,
         "log_every": 1,
     },
     "small": {
-        "resolution": {"sky": 64, "beach": 64, "": 64},
+        "resolution": {"": 64},
         "steps": 600,
         "batch": 4,
-        "options": {"mdgan": {"width": 16}, "vgan": {"width": 32}, "rnngan": {"width": 32}},
         "validate_every": 100,
         "checkpoint_every": 50,
         "log_every": 5,
     },
     "paper": {
-        "resolution": {"sky": 128, "beach": 64, "": 128},
+        "resolution": {"": 128, "beach": 64},
         "steps": 100_000,
         "batch": 16,
-        "options": {"mdgan": {"width": 32}, "vgan": {"width": 128}, "rnngan": {"width": 64}},
         "validate_every": 1000,
         "checkpoint_every": 500,
         "log_every": 50,
     },
 }
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """Everything that determines a run's tables. Two runs of equal configuration on equal data give equal tables.
-
-    Attributes:
-        models: registered names, in the order of the table.
-        dataset: registered name.
-        data_root: its folder, or "synthetic".
-        preset: "smoke", "small" or "paper"; where the fields below are not given, they come from it.
-        resolution: side of the scored frames in pixels; a model works at its largest size that is not above it.
-        frames: scored frames: "all" 32 (the paper's way) or "future" (the given first frame left out).
-        metrics: registered names.
-        clips: score that many test clips, those with the smallest SHA-256 of their id; None for all.
-        seeds: one training each.
-        steps: training steps of each stage.
-        batch: clips in a training step, over all processes.
-        accumulate: work through a process's share of the batch in so many parts, where it does not fit into memory
-            whole; batch norms and Gram matrices then see a part at a time.
-        compile: let `torch.compile` have the networks.
-        options: constructor options by model ({"mdgan": {"width": 16}}).
-        flip: mirror training clips at random from left to right (never in time).
-        validate_every, checkpoint_every, log_every: in steps.
-        select: which weights a stage hands on: "last", or "best" by validation clips.
-        device: "auto", "cpu" or "cuda".
-        precision: "auto" (bf16 mixed on GPUs that have it, else float32), "32-true" or "bf16-mixed".
-    """
-
-    models: tuple[str, ...]
-    preset: str
-    resolution: int
-    steps: int
-    batch: int
-    validate_every: int
-    checkpoint_every: int
-    log_every: int
-    dataset: str = "sky"
-    data_root: str = SYNTHETIC
-    frames: str = "all"
-    metrics: tuple[str, ...] = ()
-    clips: int | None = None
-    seeds: tuple[int, ...] = (0,)
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    flip: bool = False
-    select: str = "last"
-    device: str = "auto"
-    precision: str = "auto"
-    accumulate: int = 1
-    compile: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        return values
-
-
-CHOICES = {
-    "frames": ("all", "future"),
-    "select": ("last", "best"),
-    "device": ("auto", "cpu", "cuda"),
-    "precision": ("auto", "32-true", "bf16-mixed"),
-}
-KEYS = tuple(f.name for f in dataclasses.fields(RunConfig))
+#: How many of a clip's first frames are not scored, by the name of the choice: the paper scored all 32, though the
+#: first one is given.
+SCORED_FRAMES: Mapping[str, int] = {"all": 0, "future": 1}
 
 
 def _whole(least: int) -> Callable[[Any], bool]:
@@ -142,34 +78,96 @@ def _true_or_false(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _one_of(allowed: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
-    return lambda value: isinstance(value, str) and value in allowed, f"one of {', '.join(allowed)}"
+def _key(fits: Callable[[Any], bool], expected: str, *, flag: str = "", **default: Any) -> Any:
+    """A configuration key: what its value has to be, how that is said, and its flag of `bench run`, if it has one."""
+    return field(metadata={"fits": fits, "expected": expected, "flag": flag}, **default)
 
 
-_ABOVE_0 = (_whole(1), "a whole number above 0")
-_SWITCH = (_true_or_false, "true or false")
-_NAMES = (_list_of(_word), "a list of names")
-#: What every key has to be, and how that is said. Everything after this check may rely on it.
-EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "models": _NAMES,
-    "preset": (_word, "a name"),
-    "resolution": _ABOVE_0,
-    "steps": (_whole(0), "a whole number, 0 or above"),
-    "batch": _ABOVE_0,
-    "validate_every": _ABOVE_0,
-    "checkpoint_every": _ABOVE_0,
-    "log_every": _ABOVE_0,
-    "dataset": (_word, "a name"),
-    "data_root": (_word, "a folder or 'synthetic'"),
-    "metrics": _NAMES,
-    "clips": (lambda value: value is None or _whole(1)(value), "a whole number above 0"),
-    "seeds": (_different, "a list of one or more different whole numbers, 0 or above, as in [0, 1]"),
-    "options": (_tables, "a table for each model, as in options.mdgan.width=16"),
-    "flip": _SWITCH,
-    "accumulate": _ABOVE_0,
-    "compile": _SWITCH,
-    **{key: _one_of(allowed) for key, allowed in CHOICES.items()},
-}
+def _above_0(**more: Any) -> Any:
+    return _key(_whole(1), "a whole number above 0", **more)
+
+
+def _names(**more: Any) -> Any:
+    return _key(_list_of(_word), "a list of names", **more)
+
+
+def _switch(**more: Any) -> Any:
+    return _key(_true_or_false, "true or false", **more)
+
+
+def _one_of(allowed: Iterable[str], **more: Any) -> Any:
+    known = tuple(allowed)
+    return _key(lambda value: isinstance(value, str) and value in known, f"one of {', '.join(known)}", **more)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that determines a run's tables. Two runs of equal configuration on equal data give equal tables.
+
+    Here and nowhere else stands what a key has to be, its default and its flag; after `check_values` everybody may rely
+    on it. Fields without a default come from the preset.
+
+    Attributes:
+        models: registered names, in the order of the table.
+        dataset: registered name.
+        data_root: its folder, or "synthetic".
+        preset: "smoke", "small" or "paper".
+        resolution: side of the scored frames in pixels; a model works at its largest size that is not above it.
+        frames: scored frames: "all" 32 (the paper's way) or "future" (the given first frame left out).
+        metrics: registered names; all of them where none is named.
+        clips: score that many test clips, those with the smallest SHA-256 of their id; None for all.
+        seeds: one training each.
+        steps: training steps of each stage.
+        batch: clips in a training step, over all processes.
+        accumulate: work through a process's share of the batch in so many parts, where it does not fit into memory
+            whole; batch norms and Gram matrices then see a part at a time.
+        compile: let `torch.compile` have the networks.
+        options: constructor options by model ({"mdgan": {"width": 16}}).
+        flip: mirror training clips at random from left to right (never in time).
+        validate_every, checkpoint_every, log_every: in steps.
+        select: which weights a stage hands on: "last", or "best" by validation clips.
+        device: "auto", "cpu" or "cuda".
+        precision: "auto" (bf16 mixed on GPUs that have it, else float32), "32-true" or "bf16-mixed".
+    """
+
+    models: tuple[str, ...] = _names()
+    preset: str = _key(_word, "a name")
+    resolution: int = _above_0(flag="--resolution")
+    steps: int = _key(_whole(0), "a whole number, 0 or above", flag="--steps")
+    batch: int = _above_0(flag="--batch-size")
+    validate_every: int = _above_0()
+    checkpoint_every: int = _above_0()
+    log_every: int = _above_0()
+    dataset: str = _key(_word, "a name", default=DEFAULT_DATASET)
+    data_root: str = _key(_word, "a folder or 'synthetic'", flag="--data-root", default=SYNTHETIC)
+    frames: str = _one_of(SCORED_FRAMES, flag="--frames", default="all")
+    metrics: tuple[str, ...] = _names(flag="--metrics", default=())
+    clips: int | None = _key(
+        lambda value: value is None or _whole(1)(value), "a whole number above 0", flag="--clips", default=None
+    )
+    seeds: tuple[int, ...] = _key(
+        _different,
+        "a list of one or more different whole numbers, 0 or above, as in [0, 1]",
+        flag="--seeds",
+        default=(0,),
+    )
+    options: Mapping[str, Mapping[str, Any]] = _key(
+        _tables, "a table for each model, as in options.mdgan.width=16", default_factory=dict
+    )
+    flip: bool = _switch(default=False)
+    select: str = _one_of(("last", "best"), default="last")
+    device: str = _one_of(("auto", "cpu", "cuda"), flag="--device", default="auto")
+    precision: str = _one_of(("auto", "32-true", "bf16-mixed"), default="auto")
+    accumulate: int = _above_0(default=1)
+    compile: bool = _switch(default=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return values
+
+
+FIELDS = {key.name: key for key in dataclasses.fields(RunConfig)}
 
 
 def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig:
@@ -188,40 +186,44 @@ def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig
     preset = PRESETS[preset_name]
     models = tuple(dict.fromkeys(MODELS.check(name) for name in values["models"]))
     values["models"] = (*models, ALWAYS) if baseline and ALWAYS not in models else models
-    dataset = DATASETS.check(values.get("dataset", "sky"))
-    sizes = preset["resolution"]
-    values.setdefault("resolution", sizes.get(dataset, sizes[""]))
-    values["metrics"] = tuple(dict.fromkeys(METRICS.check(m) for m in values.get("metrics") or METRICS))
-    values["seeds"] = tuple(values.get("seeds", (0,)))
     if not values["models"]:
         raise BenchError(f"No model is named. Known: {', '.join(sorted(MODELS))}.")
-    for key in ("steps", "batch", "validate_every", "checkpoint_every", "log_every"):
-        values.setdefault(key, preset[key])
+    dataset = DATASETS.check(values.get("dataset", DEFAULT_DATASET))
+    sizes = preset["resolution"]
+    values = {**preset, "resolution": sizes.get(dataset, sizes[""]), **values}
+    values["metrics"] = tuple(dict.fromkeys(METRICS.check(m) for m in values.get("metrics") or METRICS))
+    if "seeds" in values:
+        values["seeds"] = tuple(values["seeds"])
     options = values.get("options", {})
     for name in options:
         if name not in values["models"]:
             raise BenchError(f"Options are given for the model '{name}', which this run does not have.")
     values["options"] = {
-        name: {**preset["options"].get(name, {}), **options.get(name, {})} for name in values["models"]
+        name: {**_preset_options(name, preset_name), **options.get(name, {})} for name in values["models"]
     }
     return RunConfig(**values)
+
+
+def _preset_options(model: str, preset: str) -> Mapping[str, Any]:
+    """A model's own options under a preset; a plug-in that is only a function has none."""
+    presets: Mapping[str, Mapping[str, Any]] = getattr(MODELS.load(model), "presets", {})
+    return presets.get(preset, {})
 
 
 def check_values(given: Mapping[str, Any]) -> dict[str, Any]:
     """Check each value by itself, and split the lists of names that were given as one text with commas.
 
     Raises:
-        BenchError: an unknown key, or a value that is not what `EXPECTED` says.
+        BenchError: an unknown key, or a value that is not what `RunConfig` expects.
     """
     values = dict(given)
     for key, value in given.items():
-        if key not in KEYS:
-            raise BenchError(f"There is no configuration key '{key}'.{did_you_mean(key, KEYS)}")
+        if key not in FIELDS:
+            raise BenchError(f"There is no configuration key '{key}'.{did_you_mean(key, FIELDS)}")
         if key in ("models", "metrics") and isinstance(value, str):
             values[key] = [word.strip() for word in value.split(",") if word.strip()]
-        fits, expected = EXPECTED[key]
-        if not fits(values[key]):
-            raise BenchError(f"{key} is {value!r}: expected {expected}.")
+        if not FIELDS[key].metadata["fits"](values[key]):
+            raise BenchError(f"{key} is {value!r}: expected {FIELDS[key].metadata['expected']}.")
     return values
 
 
@@ -270,13 +272,6 @@ def apply_settings(values: dict[str, Any], settings: Sequence[str]) -> dict[str,
     return result
 
 
-#: Flags of `bench run` by configuration key; every other key is a `--set`.
-FLAGS = {
-    key: f"--{key.replace('_', '-')}"
-    for key in ("data_root", "resolution", "frames", "metrics", "clips", "seeds", "steps", "device")
-} | {"batch": "--batch-size"}
-
-
 def as_command(config: Mapping[str, Any]) -> str:
     """The shortest `bench run` that has this configuration (as in `run.json`), for a shell.
 
@@ -293,8 +288,8 @@ def as_command(config: Mapping[str, Any]) -> str:
     for key, value in config.items():
         if key in ("models", "dataset", "preset", "options") or value == default.get(key):
             continue
-        if key in FLAGS:
-            words += [FLAGS[key], ",".join(map(str, value)) if isinstance(value, list) else str(value)]
+        if flag := FIELDS[key].metadata["flag"] if key in FIELDS else "":
+            words += [flag, ",".join(map(str, value)) if isinstance(value, list) else str(value)]
         else:
             settings[key] = value
     for model, options in config["options"].items():

@@ -7,15 +7,15 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError
+from filelock import FileLock
 
-#: How the names of unfinished files begin; a killed process may leave some.
-PART = ".part-"
+from bench.errors import BenchError
+from bench.runfolder import PART
 
 
 def cache_dir() -> Path:
@@ -51,6 +51,24 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise disk_error(error, path) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def built_once(path: Path, build: Callable[[], None]) -> Path:
+    """`path`, built where it is not there; of several processes that want it one builds and the others wait.
+
+    Args:
+        path: of a file or a folder.
+        build: leaves it whole at its place, or raises and leaves nothing there.
+    """
+    if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{path}.lock"):
+                if not path.exists():
+                    build()
+        except OSError as error:
+            raise disk_error(error, path) from error
+    return path
 
 
 def disk_error(error: OSError, path: str | Path) -> BenchError | OSError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from bench.errors import BenchError, did_you_mean
 Shared = dict[str, Tensor]
 #: Named loss terms of one player; their sum is what the player minimises.
 Losses = dict[str, Tensor]
+#: Options of a model as they stand in a configuration.
+Options = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,20 +67,27 @@ class Stage(ABC):
 
 
 class VideoModel(nn.Module, ABC):
-    """Turns first frames into videos, and says how it is trained.
+    """Turns first frames into videos, and says how it is trained and how it appears in print.
 
     A subclass is constructed as `Model(resolution=…, frames=…, **options)`, where `options` are the model's own
-    settings (widths, loss weights) from the run configuration; an unknown option is a `TypeError` there, which
-    `bench.registry` reports by name.
+    settings (widths, loss weights) from the run configuration; `bench.engine.build` checks their names.
 
     Attributes:
-        rows: result rows this model gives, e.g. `("mdgan-1", "mdgan-2")`. The last is the model's best word.
+        rows: result rows this model gives, a stage each where it has several. The last is the model's best word.
+        titles: names of rows in print; a row that has none here is printed by its own name.
+        colours: of rows in figures, as "#0072b2"; a row that has none here gets one.
+        presets: the model's own options by preset ("smoke", "small", "paper").
+        Settings: dataclass of the options, for a constructor that takes them as `**options`.
         resolutions: sizes that the network exists for, ascending; empty when every size works.
         resolution: the size this instance works at, in pixels.
         frames: how many frames a video has, the first included.
     """
 
     rows: tuple[str, ...]
+    titles: ClassVar[Mapping[str, str]] = {}
+    colours: ClassVar[Mapping[str, str]] = {}
+    presets: ClassVar[Mapping[str, Options]] = {}
+    Settings: ClassVar[type | None] = None
     resolutions: tuple[int, ...] = ()
 
     def __init__(self, resolution: int, frames: int) -> None:
@@ -86,13 +95,31 @@ class VideoModel(nn.Module, ABC):
         self.resolution = resolution
         self.frames = frames
 
-    @abstractmethod
+    @final
+    @torch.no_grad()
     def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
         """Continue first frames `[N, 3, H, W]` as videos `[N, 3, T, H, W]`, both in [-1, 1].
 
-        Deterministic; a clip's result does not depend on the others in its batch; the model must be in evaluation
-        mode. `row` is one of `rows`, by default the last.
+        Deterministic; a clip's result does not depend on the others in its batch. `row` is one of `rows`, by default
+        the last.
+
+        Raises:
+            BenchError: the model has no such row, works at another size, or is in training mode.
         """
+        row = check_request(self, first_frames, row)
+        return self._continue(first_frames, (row,))[row]
+
+    @final
+    @torch.no_grad()
+    def predict_rows(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
+        """The videos of several rows of the same first frames, what they share computed once; see `predict`."""
+        for row in rows:
+            check_request(self, first_frames, row)
+        return self._continue(first_frames, rows)
+
+    @abstractmethod
+    def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
+        """Videos by row; arguments are checked, the model is in evaluation mode, and there are no gradients."""
 
     def stages(self) -> Sequence[Stage]:
         """Training stages in order; none for a model that is not trained."""
@@ -103,11 +130,25 @@ class VideoModel(nn.Module, ABC):
         return {}
 
 
+@dataclass(frozen=True)
+class PaperTables:
+    """What a paper printed of its models, to stand beside what is measured here.
+
+    Attributes:
+        preference_tables: by a table's name its caption and its lines (name in print, first row, second row).
+        preferences: the paper's preference opinion scores of (first over second), in percent.
+        metrics: columns of its table of metrics.
+        measured: lines of that table, a number for each of `metrics`, by row.
+    """
+
+    preference_tables: Mapping[str, tuple[str, tuple[tuple[str, str, str], ...]]]
+    preferences: Mapping[tuple[str, str], int]
+    metrics: tuple[str, ...]
+    measured: Mapping[str, tuple[float, ...]]
+
+
 #: What the registry's entries for models are: a `VideoModel` subclass or a function with the same arguments.
 ModelFactory = Callable[..., VideoModel]
-
-#: Options of a model as they stand in a configuration.
-Options = Mapping[str, Any]
 
 
 def check_positive(model: str, **numbers: int) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from bench.config import RunConfig, apply_settings, check_values, make_config, read_config
 from bench.errors import BenchError
+from bench.registry import DEFAULT_MODELS
 
 if TYPE_CHECKING:
     from bench.report.grid import Grid
@@ -73,7 +74,7 @@ def configure(
     if models:
         values["models"] = list(models)
     values = check_values(apply_settings(values, settings))  # before any of them is relied on
-    values.setdefault("models", ["mdgan", "vgan", "rnngan"])
+    values.setdefault("models", list(DEFAULT_MODELS))
     if preset != "auto" or "preset" not in values:
         fits = "small" if pick_device(values.get("device", "auto")) == "cuda" else "smoke"
         values["preset"] = fits if preset == "auto" else preset

@@ -11,7 +11,7 @@ from typing import Any
 #: What this program is installed as.
 DISTRIBUTION = "timelapse-bench"
 #: Packages whose version can move a number.
-PACKAGES = ("torch", "torchvision", "lightning", "numpy", "scipy", "scikit-image", "pillow", "av", "pandas")
+PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "scikit-image", "pillow", "av", "pandas")
 
 
 def package_version(name: str) -> str | None:

@@ -15,6 +15,9 @@ from bench.errors import BenchError, did_you_mean
 
 #: The data root that stands for the embedded synthetic scenes.
 SYNTHETIC = "synthetic"
+#: What is meant where nothing else is said.
+DEFAULT_DATASET = "sky"
+DEFAULT_MODELS = ("mdgan", "vgan", "rnngan")
 
 
 class Registry:
@@ -87,6 +90,9 @@ PLAIN = Registry("plain model", {"mdgan": "mdgan.plain:PlainMDGAN"})
 
 #: Models made of their authors' checkpoint files: constructed with `resolution`, `stage1`, `stage2`, `batch_norm`.
 PUBLISHED = Registry("published model", {"mdgan": "mdgan.published:PublishedMDGAN"})
+
+#: What papers printed of these models, to stand beside what is measured here.
+PAPERS = Registry("paper", {"mdgan": "mdgan.paper:PAPER"})
 
 #: Verbs of the command that live outside of `bench`: a Typer app or one function each, imported when it starts.
 COMMANDS = Registry(

@@ -7,12 +7,14 @@ Every layer is PyTorch's own, Stage I's generator runs over all 32 copies of its
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.adversarial import discriminator_loss, generator_loss
-from bench.interface import Losses, Shared, Stage, check_request
+from bench.interface import Losses, Shared, Stage
 from mdgan.losses import content_loss
 from mdgan.model import MDGAN, BaseStage, RefineStage, repeat
 from mdgan.networks import ToPixels, WholeConv3d, WholeConvTranspose3d
@@ -57,7 +59,7 @@ class PlainRefineStage(RefineStage):
         base_features = self.discriminator.features(shared["base"])
         return {
             "adversarial": discriminator_loss(real, fake),
-            "ranking": -self.ranking_weight * self._ranking(fake_features, real_features, base_features),
+            "ranking": -self.settings.ranking_weight * self._ranking(fake_features, real_features, base_features),
         }
 
     def generator_losses(self, shared: Shared) -> Losses:
@@ -66,9 +68,9 @@ class PlainRefineStage(RefineStage):
         real_features = self.discriminator.features(shared["real"])
         base_features = self.discriminator.features(shared["base"])
         return {
-            "content": self.content_weight * content_loss(shared["fake"], shared["real"]),
+            "content": self.settings.content_weight * content_loss(shared["fake"], shared["real"]),
             "adversarial": generator_loss(logits),
-            "ranking": self.ranking_weight * self._ranking(features, real_features, base_features),
+            "ranking": self.settings.ranking_weight * self._ranking(features, real_features, base_features),
         }
 
     def _ranking(self, refined: tuple[Tensor, ...], real: tuple[Tensor, ...], base: tuple[Tensor, ...]) -> Tensor:
@@ -94,22 +96,11 @@ class PlainMDGAN(MDGAN):
         assert isinstance(refine, RefineStage)
         optimizer = base.players[0].optimizer
         return (
-            PlainBaseStage(base.generator, base.discriminator, optimizer, True, base.content_weight),
-            PlainRefineStage(
-                refine.base,
-                refine.generator,
-                refine.discriminator,
-                optimizer,
-                True,
-                refine.content_weight,
-                "gram",
-                refine.ranking_weight,
-            ),
+            PlainBaseStage(self.generator1, self.discriminator1, optimizer, base.settings),
+            PlainRefineStage(self.generator1, self.generator2, self.discriminator2, optimizer, refine.settings),
         )
 
-    @torch.no_grad()
-    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
-        """Continue first frames as `MDGAN` does."""
-        row = check_request(self, first_frames, row)
-        video: Tensor = self.generator1(repeat(first_frames))
-        return video if row == "mdgan-1" else self.generator2(video)
+    def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
+        """As `MDGAN` does, over 32 copies of the input."""
+        base = self.generator1(repeat(first_frames))
+        return {row: base if row == self.rows[0] else self.generator2(base) for row in rows}

@@ -8,7 +8,7 @@ caller does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError, did_you_mean
-from bench.interface import VideoModel, check_frames, check_request, check_resolution
+from bench.interface import VideoModel, check_frames, check_resolution
 from mdgan.networks import FRAMES, STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
 
 #: A checkpoint: its file, or its tensors by name.
@@ -215,13 +215,12 @@ class PublishedMDGAN(VideoModel):
             use_batch_statistics(self)
         self.requires_grad_(False).eval()
 
-    @torch.no_grad()
-    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
-        """Continue first frames `[N, 3, 128, 128]` as `[N, 3, 32, 128, 128]`, by default with both stages."""
-        row = check_request(self, first_frames, row)
+    def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
+        """Y1 and Y2 = G2(Y1)."""
         together = len(first_frames) if self.batch_norm == "running" else 1
-        videos = []
+        videos: dict[str, list[Tensor]] = {row: [] for row in rows}
         for frames in first_frames.split(max(together, 1)):
-            video = self.generator1(frames.unsqueeze(2))
-            videos.append(video if row == self.rows[0] else self.generator2(video))
-        return torch.cat(videos)
+            base = self.generator1(frames.unsqueeze(2))
+            for row in rows:
+                videos[row].append(base if row == self.rows[0] else self.generator2(base))
+        return {row: torch.cat(parts) for row, parts in videos.items()}

@@ -16,6 +16,7 @@ from bench.data.video import Frames
 from bench.errors import BenchError, did_you_mean
 from bench.files import read_json
 from bench.progress import task
+from bench.runfolder import RunFolder
 from study_app.design import media
 from study_app.design.schedule import REAL, SCRAMBLED, Schedule, capacity, plan
 from study_app.design.settings import CONSENT, QUESTION, Settings
@@ -144,7 +145,7 @@ def _open(runs: Sequence[Path]) -> Material:
     rows: dict[str, Predictions] = {}
     material = Material(rows, {}, "")
     for run in runs:
-        folder = run / "predictions"
+        folder = RunFolder(run).all_predictions
         if not folder.is_dir():
             raise BenchError(f"The run folder {run} has no predictions: `bench run` or `bench generate` makes them.")
         for path in sorted(folder.iterdir()):
@@ -172,7 +173,7 @@ def _check_same_real(one: Predictions, other: Predictions) -> None:
 
 
 def _read_clips(run: Path, material: Material) -> None:
-    path = run / "clips.jsonl"
+    path = RunFolder(run).clips
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
@@ -181,8 +182,9 @@ def _read_clips(run: Path, material: Material) -> None:
                 raise BenchError(f"{path} is not valid JSON lines ({error}).") from error
             if "id" in clip:
                 material.videos[clip["id"]] = str(clip.get("video", clip["id"]))
-    if (run / "run.json").exists() and not material.dataset:
-        material.dataset = str(read_json(run / "run.json").get("config", {}).get("dataset", ""))
+    account = RunFolder(run).account
+    if account.exists() and not material.dataset:
+        material.dataset = str(read_json(account).get("config", {}).get("dataset", ""))
 
 
 def _comparisons(wish: Wish, material: Material) -> tuple[tuple[str, str], ...]:

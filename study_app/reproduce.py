@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.config import PRESETS, RunConfig
+from bench.config import RunConfig
 from bench.data.clips import Manifest
 from bench.errors import BenchError, did_you_mean
 from bench.pipeline.run import run
-from bench.registry import SYNTHETIC
+from bench.registry import MODELS, SYNTHETIC
 from bench.report.grid import Grid, write_grid
 from bench.report.make import read_protocol
+from bench.report.names import names_of
 from bench.report.paper import pos_table, table4
 from bench.report.tables import caption
+from bench.runfolder import RunFolder
 from bench.scoring.tidy import read_notes, read_summary
 
 STUDY = "study.db"
@@ -77,7 +79,7 @@ def reproduce(name: str, config: RunConfig, out: Path, *, offline: bool = False)
         protocol = read_protocol(out)
         metrics = [f"{reason}" for reason in read_notes(out)[0] if reason.metric in ("mse", "psnr", "ssim")]
         notes = [*deviations(name, config, out), *metrics, f"Protocol {protocol.id}."]
-        grid = table4(read_summary(out), caption(protocol), notes)
+        grid = table4(read_summary(out), caption(protocol), names_of(out), notes)
     else:
         grid = _preferences(name, config, out)
     write_grid(grid, out, name)
@@ -111,7 +113,7 @@ def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
 def deviations(name: str, config: RunConfig, out: Path) -> list[str]:
     """What a run did otherwise than the paper, a sentence each."""
     theirs = PAPER[name]
-    manifest = Manifest.load(out / "clips.jsonl")
+    manifest = Manifest.load(RunFolder(out).clips)
     train, test = manifest.split("train"), manifest.split("test")
     data = "the built-in synthetic scenes" if config.data_root == SYNTHETIC else f"{Path(config.data_root).name}"
     videos = len({clip.video for clip in train})
@@ -123,11 +125,11 @@ def deviations(name: str, config: RunConfig, out: Path) -> list[str]:
         told.append(f"size: {config.resolution}×{config.resolution}; the paper {size}×{size}")
     if config.frames != "all":
         told.append("frames: the given first one is left out; the paper scores all 32")
-    widths = PRESETS["paper"]["options"]
+    widths = {model: MODELS.load(model).presets["paper"]["width"] for model in theirs.models}
     narrow = [
-        f"{model} {config.options[model]['width']} of {widths[model]['width']}"
-        for model in theirs.models
-        if config.options.get(model, {}).get("width", widths[model]["width"]) != widths[model]["width"]
+        f"{model} {config.options[model]['width']} of {width}"
+        for model, width in widths.items()
+        if config.options.get(model, {}).get("width", width) != width
     ]
     if narrow:
         told.append(f"network width: {', '.join(narrow)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -93,9 +94,8 @@ class Tint(VideoModel):
         self.network = nn.Sequential(nn.Conv3d(3, 3, (1, 3, 3), padding=(0, 1, 1)), nn.BatchNorm3d(3), nn.Tanh())
         self.rate = rate
 
-    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
-        video: Tensor = self.network(first_frames.unsqueeze(2).expand(-1, -1, self.frames, -1, -1))
-        return video
+    def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
+        return dict.fromkeys(rows, self.network(first_frames.unsqueeze(2).expand(-1, -1, self.frames, -1, -1)))
 
     def stages(self) -> tuple[Stage, ...]:
         return (TintStage(self.network, self.rate),)

@@ -12,6 +12,7 @@ import pytest
 from bench.config import as_command
 from bench.report.grid import to_csv, to_json, to_latex, to_markdown
 from bench.report.make import read_protocol, stored_table
+from bench.report.names import registered_names
 from bench.report.paper import pos_table
 from bench.report.study import read_study
 from bench.scoring.tidy import read_summary
@@ -52,7 +53,7 @@ def test_the_account_names_the_run(folder: Path) -> None:
 
 def test_the_study_is_of_simulated_raters_and_says_so_everywhere() -> None:
     folder = REFERENCE / "synthetic" / "study"
-    found = read_study(folder / "study.json", ["mdgan-1", "mdgan-2", "vgan", "rnngan", "copy"])
+    found = read_study(folder / "study.json", ["mdgan-1", "mdgan-2", "vgan", "rnngan", "copy"], registered_names())
     assert found.warning
     assert pd.read_csv(folder / "votes.csv")["simulated"].all()
     for name in ("table2", "table3"):

@@ -9,7 +9,7 @@ import typer
 
 from bench.errors import BenchError
 from bench.options import DataRoot, Dataset, Json, Workers, print_json
-from bench.registry import SYNTHETIC
+from bench.registry import DEFAULT_DATASET, SYNTHETIC
 
 data_app = typer.Typer(help="Make, check and pack datasets.", no_args_is_help=True)
 
@@ -33,12 +33,12 @@ def data_make(
 
 
 @data_app.command("verify")
-def data_verify(dataset: Dataset = "sky", data_root: DataRoot = SYNTHETIC, as_json: Json = False) -> None:
+def data_verify(dataset: Dataset = DEFAULT_DATASET, data_root: DataRoot = SYNTHETIC, as_json: Json = False) -> None:
     """Decode a whole dataset and say what is wrong with it, file by file."""
-    from bench.data.dataset import find_data
+    from bench.data.dataset import Dataset as Data
     from bench.data.verify import verify
 
-    found = verify(dataset, find_data(dataset, data_root, 64))
+    found = verify(dataset, Data(dataset, data_root).folder(64))
     if as_json:
         print_json({"clips": found.clips, "videos": found.videos, "findings": [vars(f) for f in found.findings]})
     else:
@@ -53,27 +53,29 @@ def data_verify(dataset: Dataset = "sky", data_root: DataRoot = SYNTHETIC, as_js
 @data_app.command("sheet")
 def data_sheet(
     out: Annotated[Path, typer.Argument(help="The PNG to write.")],
-    dataset: Dataset = "sky",
+    dataset: Dataset = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     resolution: Annotated[int, typer.Option(min=1, help="Side of the frames in pixels.")] = 128,
     clips: Annotated[int, typer.Option(min=1, help="How many clips, each of another video while there are any.")] = 12,
 ) -> None:
     """Draw frames 1, 8, 16, 24, 32 of some test clips, to see what the data look like."""
+    from bench.data.dataset import Dataset as Data
     from bench.report.make import sheet
 
-    sheet(dataset, data_root, resolution, clips, out)
+    sheet(Data(dataset, data_root), resolution, clips, out)
     print(out)
 
 
 @data_app.command("pack")
 def data_pack(
-    dataset: Dataset = "sky",
+    dataset: Dataset = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     resolution: Annotated[int, typer.Option(min=1, help="Side of the training frames in pixels.")] = 64,
     workers: Workers = None,
 ) -> None:
     """Build the training cache of a dataset now; training builds it by itself otherwise."""
+    from bench.data.dataset import Dataset as Data
     from bench.pipeline.steps import pack_data
 
-    for path in pack_data(dataset, data_root, resolution, workers):
+    for path in pack_data(Data(dataset, data_root), resolution, workers):
         print(path)

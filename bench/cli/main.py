@@ -47,7 +47,7 @@ from bench.options import (
     words,
 )
 from bench.progress import console
-from bench.registry import COMMANDS, SYNTHETIC
+from bench.registry import COMMANDS, DEFAULT_DATASET, SYNTHETIC
 
 app = typer.Typer(
     help="Train, score and compare time-lapse video generators: one number, one meaning.",
@@ -84,7 +84,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train, generate, score and report; the same command again goes on where it stopped."""
-    from bench.data.dataset import dataset_title
+    from bench.pipeline.run import data_of
     from bench.pipeline.run import run as run_pipeline
     from bench.scoring.tidy import read_summary
 
@@ -101,7 +101,7 @@ def run(
         "device": device,
     }
     chosen = configure(words(models), preset, config, settings or [], given, baseline=baseline)
-    folder = out or Path("results") / f"{dataset_title(chosen.dataset, chosen.data_root)}-{chosen.preset}"
+    folder = out or Path("results") / f"{data_of(chosen).title}-{chosen.preset}"
     table = run_pipeline(chosen, folder, offline=offline, ci=ci)
     if as_json:
         print_json([vars(line) for line in read_summary(folder)])
@@ -114,7 +114,7 @@ def run(
 def train(
     model: Annotated[str, typer.Option(help="A name from `bench list models`.")],
     out: Out,
-    dataset: Dataset = "sky",
+    dataset: Dataset = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     preset: Preset = "auto",
     resolution: Resolution = None,
@@ -149,7 +149,7 @@ def generate(
     published_s1: Annotated[Path | None, typer.Option(help="Or its authors' Stage I checkpoint,")] = None,
     published_s2: Annotated[Path | None, typer.Option(help="and their Stage II checkpoint.")] = None,
     batch_norm: Annotated[str, typer.Option(help="Theirs: running, or batch as the authors.")] = "running",
-    dataset: Dataset = "sky",
+    dataset: Dataset = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     resolution: Annotated[
         int, typer.Option(min=1, help="Size of the synthetic scenes, where those are continued.")
@@ -157,18 +157,22 @@ def generate(
     device: Device = "auto",
 ) -> None:
     """Continue the first frames of the test clips with a trained model."""
-    from bench.pipeline.steps import generate_alone, generate_from_published
+    from bench.data.dataset import Dataset as Data
+    from bench.engine.generate import Published, Trained
+    from bench.pipeline.steps import generate_alone
 
-    data = (dataset, data_root, resolution, out, device)
+    source: Trained | Published
     if published_s1 or published_s2:
         if checkpoint:
             raise BenchError("Give --checkpoint, or --published-s1 and --published-s2, not both.")
-        folders = generate_from_published(model, published_s1, published_s2, batch_norm, *data)
+        if model is None or published_s1 is None or published_s2 is None:
+            raise BenchError("Published checkpoints need --model, --published-s1 and --published-s2.")
+        source = Published(model, published_s1, published_s2, batch_norm)
     elif checkpoint:
-        folders = generate_alone(checkpoint, model, *data)
+        source = Trained(checkpoint, model)
     else:
         raise BenchError("Give --checkpoint with the model.pt of a training, or --published-s1 and --published-s2.")
-    for folder in folders:
+    for folder in generate_alone(source, Data(dataset, data_root), resolution, out, device):
         print(folder)
 
 
@@ -178,7 +182,7 @@ def score(
         list[str], typer.Argument(help="Folders named by row, or NAME=FOLDER; videos named by clip id.")
     ],
     out: Out,
-    dataset: Dataset = "sky",
+    dataset: Dataset = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     resolution: Annotated[int, typer.Option(min=1, help="Both sides are brought to this size.")] = 128,
     metrics: Metrics = "",
@@ -192,15 +196,12 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Score anybody's videos against the real test clips, or against another folder."""
+    from bench.data.dataset import Dataset as Data
     from bench.pipeline.folders import score_folders
+    from bench.scoring.score import ScoringPlan
     from bench.scoring.tidy import read_summary
 
-    table = score_folders(
-        predictions,
-        out,
-        dataset=dataset,
-        data_root=data_root,
-        reference=reference,
+    plan = ScoringPlan(
         resolution=resolution,
         metrics=words(metrics),
         frames=frames,
@@ -208,8 +209,8 @@ def score(
         allow_partial=allow_partial,
         workers=workers,
         offline=offline,
-        ci=ci,
     )
+    table = score_folders(predictions, out, plan, dataset=Data(dataset, data_root), reference=reference, ci=ci)
     if as_json:
         print_json([vars(line) for line in read_summary(out)])
     else:
@@ -265,7 +266,9 @@ def doctor(
     """Say what is installed, what is found, what is missing and how to get it."""
     from bench.pipeline.doctor import examine
 
-    roots = [(name or "sky", Path(folder)) for name, _, folder in (text.rpartition("=") for text in data or [])]
+    roots = [
+        (name or DEFAULT_DATASET, Path(folder)) for name, _, folder in (text.rpartition("=") for text in data or [])
+    ]
     checks = examine(roots)
     show([vars(check) for check in checks], as_json, heads=False)
 

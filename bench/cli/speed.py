@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from bench.speed.turns import Row
+    from bench.speed.turns import Comparison
 
 speed_app = typer.Typer(help="Measure our code beside the plain way, on this machine.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def finish(name: str, rows: list[Any], out: Path | None, as_json: bool) -> None:
 def speed_train(
     model: Annotated[str, typer.Option(help="Names from `bench list models`, with commas; all by default.")] = "",
     resolution: Annotated[int, typer.Option(help="Side of the frames in pixels.")] = 128,
-    width: Annotated[int | None, typer.Option(help="Of all networks; MD-GAN's 32 and others' 32 by default.")] = None,
+    width: Annotated[int, typer.Option(help="Of all networks.")] = 32,
     batch: Annotated[int, typer.Option(help="Clips in a step.")] = 4,
     steps: Annotated[int, typer.Option(help="Steps that are timed on each side.")] = 5,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -45,19 +45,10 @@ def speed_train(
 ) -> None:
     """Training steps and generation, ours against a plain float32 loop over the same networks."""
     from bench.options import words
-    from bench.speed.train import measure
+    from bench.speed.train import Wishes, measure_training
 
-    rows: list[Row] = measure(
-        words(model),
-        resolution=resolution,
-        width=width,
-        batch=batch,
-        steps=steps,
-        device=device,
-        precision=precision,
-        compiled=compiled,
-        memory=memory,
-    )
+    wishes = Wishes(resolution, width, batch, steps, device, precision, compiled, memory)
+    rows: list[Comparison] = measure_training(words(model), wishes)
     finish("train", rows, out, as_json)
 
 
@@ -69,9 +60,9 @@ def speed_data(
     as_json: Json = False,
 ) -> None:
     """The packed cache against reading 640×360 JPEGs, one core each."""
-    from bench.speed.data import measure
+    from bench.speed.data import measure_data
 
-    finish("data", measure(clips=clips, resolution=resolution), out, as_json)
+    finish("data", measure_data(clips=clips, resolution=resolution), out, as_json)
 
 
 @speed_app.command("metrics")

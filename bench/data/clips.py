@@ -173,6 +173,17 @@ def one_per_video(videos: Mapping[str, str]) -> list[str]:
     return list(first.values())
 
 
+def example_clips(videos: Mapping[str, str], count: int) -> list[str]:
+    """A few clips that nobody picked: smallest hashes of their ids, each of another video while there are any.
+
+    Args:
+        videos: source video of each clip id.
+        count: how many.
+    """
+    first = one_per_video(videos)
+    return [*first, *(id for id in by_hash(videos) if id not in first)][:count]
+
+
 def with_validation(clips: Sequence[Clip]) -> list[Clip]:
     """Move about a tenth of the training set's source videos, chosen by hash, to the split "val".
 

@@ -1,39 +1,52 @@
-"""A dataset's folder: the user's, or that of the embedded synthetic scenes."""
+"""A dataset as a run names it: the user's folder, or the embedded synthetic scenes, a data root like any other."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
+from bench.data.clips import Manifest, build_manifest
 from bench.data.scenes.make import SCENES, SYNTHETIC_VERSION, make
 from bench.errors import BenchError
-from bench.files import cache_dir, disk_error
-from bench.registry import SYNTHETIC
+from bench.files import built_once, cache_dir
+from bench.registry import DEFAULT_DATASET, SYNTHETIC
 
 
-def find_data(dataset: str, data_root: str, resolution: int) -> Path:
-    """The folder of a dataset: the user's, or that of the synthetic scenes, which are made once where they are missing.
+@dataclass(frozen=True)
+class Dataset:
+    """A registered dataset and where it lies.
 
-    Raises:
-        BenchError: the dataset has no synthetic scenes, or the disk is full.
+    Attributes:
+        name: registered name.
+        root: its folder, or "synthetic".
     """
-    if data_root != SYNTHETIC:
-        return Path(data_root)
-    if dataset not in SCENES:
-        raise BenchError(f"The dataset '{dataset}' has no synthetic scenes: give its folder with --data-root.")
-    size = 64 if resolution <= 64 else 128
-    root = cache_dir() / "synthetic" / f"{dataset}-{size}px-v{SYNTHETIC_VERSION}"
-    try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{root}.lock"):
-            if not root.exists():
-                make(dataset, root, size=size)
-    except OSError as error:
-        raise disk_error(error, root) from error
-    return root
 
+    name: str = DEFAULT_DATASET
+    root: str = SYNTHETIC
 
-def dataset_title(dataset: str, data_root: str) -> str:
-    """A dataset's name on tables: synthetic scenes are never passed off as the real ones."""
-    return f"synthetic-{dataset}" if data_root == SYNTHETIC else dataset
+    @property
+    def title(self) -> str:
+        """Its name on tables: synthetic scenes are never passed off as the real ones."""
+        return f"synthetic-{self.name}" if self.root == SYNTHETIC else self.name
+
+    def folder(self, resolution: int) -> Path:
+        """The data root; that of the synthetic scenes is made once where it is missing.
+
+        Args:
+            resolution: in pixels, of what the clips are for; synthetic scenes are painted at 64 or 128.
+
+        Raises:
+            BenchError: the dataset has no synthetic scenes, or the disk is full.
+        """
+        if self.root != SYNTHETIC:
+            return Path(self.root)
+        if self.name not in SCENES:
+            raise BenchError(f"The dataset '{self.name}' has no synthetic scenes: give its folder with --data-root.")
+        size = 64 if resolution <= 64 else 128
+        root = cache_dir() / "synthetic" / f"{self.name}-{size}px-v{SYNTHETIC_VERSION}"
+        return built_once(root, lambda: make(self.name, root, size=size))
+
+    def manifest(self, resolution: int, splits: Sequence[str] = ("train", "test")) -> Manifest:
+        """Its clips, indexed and hashed (`bench.data.clips.build_manifest`)."""
+        return build_manifest(self.name, self.folder(resolution), splits)

@@ -15,12 +15,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from bench.data.clips import FRAMES, Clip, content_hash
 from bench.data.video import Frames
 from bench.errors import BenchError
-from bench.files import cache_dir, digest, disk_error
+from bench.files import built_once, cache_dir, digest
 from bench.progress import task
 
 #: Raised whenever the same sources would give other bytes.
@@ -73,14 +72,7 @@ def pack(
         BenchError: the disk is too small (it says how much is needed), or a clip cannot be decoded (it names the file).
     """
     path = pack_path(clips, resolution, folder or cache_dir())
-    if not path.exists():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".lock")):
-                if not path.exists():
-                    _build(path, clips, root, resolution, workers)
-        except OSError as error:
-            raise disk_error(error, path) from error
+    built_once(path, lambda: _build(path, clips, root, resolution, workers))
     return Pack(path, [clip.id for clip in clips], resolution)
 
 

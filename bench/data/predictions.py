@@ -17,11 +17,8 @@ from PIL import Image
 
 from bench.data.video import IMAGES, VIDEOS, Frames, images_in, read_video
 from bench.errors import BenchError
-from bench.files import PART, atomic_path, disk_error, read_json, sha256, write_json
-
-MANIFEST = "manifest.json"
-#: The row under which a run folder keeps the real test clips, for figures, reports and studies.
-REAL = "real"
+from bench.files import atomic_path, disk_error, read_json, sha256, write_json
+from bench.runfolder import MANIFEST, PART
 
 
 class Predictions:

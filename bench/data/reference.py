@@ -8,14 +8,13 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from filelock import FileLock
-
 from bench.data.clips import Clip, Manifest
 from bench.data.predictions import Predictions
 from bench.data.video import images_in
 from bench.errors import BenchError
-from bench.files import cache_dir, disk_error, sha256
+from bench.files import built_once, cache_dir, sha256
 from bench.progress import task
+from bench.runfolder import PART
 
 
 def reference_manifest(folder: Path) -> tuple[Manifest, int]:
@@ -52,14 +51,7 @@ def unzipped(path: Path) -> Path:
     if not zipfile.is_zipfile(path):
         raise BenchError(f"{path} is no zip archive, or only a part of one.")
     folder = cache_dir() / "unzipped" / sha256(path)[:32]
-    if not folder.exists():
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{folder}.lock"):
-                if not folder.exists():
-                    _unpack(path, folder)
-        except OSError as error:
-            raise disk_error(error, folder) from error
+    built_once(folder, lambda: _unpack(path, folder))
     inside = [p for p in folder.iterdir() if p.name != "__MACOSX" and not p.name.startswith(".")]
     # Most archives hold one folder with everything in it; a single frame folder is a clip and not that.
     return inside[0] if len(inside) == 1 and inside[0].is_dir() and not images_in(inside[0]) else folder
@@ -67,7 +59,7 @@ def unzipped(path: Path) -> Path:
 
 def _unpack(path: Path, folder: Path) -> None:
     """Unpack into a folder that gets its name when all is in it: a killed process leaves no half of an archive."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as temporary:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=PART) as temporary:
         part = Path(temporary) / "all"
         part.mkdir()
         try:

@@ -1,8 +1,11 @@
-"""From a registered name to a model, with the user's options checked."""
+"""From a registered name to a model, with its options checked; and what is known of it without building it."""
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 
@@ -17,6 +20,24 @@ def result_rows(name: str) -> tuple[str, ...]:
     return tuple(MODELS.load(name).rows)
 
 
+def rows_account(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """What `run.json` keeps of each row, so that a report needs no model: whose it is, its title and colour.
+
+    Args:
+        names: of registered models.
+    """
+    models: dict[str, Any] = {name: MODELS.load(name) for name in names}
+    return {
+        row: {
+            "model": name,
+            "title": getattr(model, "titles", {}).get(row, row),
+            "colour": getattr(model, "colours", {}).get(row, ""),
+        }
+        for name, model in models.items()
+        for row in model.rows
+    }
+
+
 def native_resolution(name: str, resolution: int) -> int:
     """The size a model works at when `resolution` is scored: the largest it exists for that is not above it."""
     sizes: tuple[int, ...] = MODELS.load(name).resolutions
@@ -26,6 +47,13 @@ def native_resolution(name: str, resolution: int) -> int:
         known = " and ".join(f"{size}×{size}" for size in sizes)
         raise BenchError(f"The model '{name}' exists for {known}: it cannot make {resolution}×{resolution} videos.")
     return max(size for size in sizes if size <= resolution)
+
+
+def option_names(factory: ModelFactory) -> set[str]:
+    """Names of the options that a model's constructor takes."""
+    if settings := getattr(factory, "Settings", None):
+        return {field.name for field in dataclasses.fields(settings)}
+    return set(inspect.signature(factory).parameters) - {"resolution", "frames"}
 
 
 def build(name: str, options: Options, resolution: int, seed: int = 0) -> VideoModel:
@@ -41,10 +69,22 @@ def build(name: str, options: Options, resolution: int, seed: int = 0) -> VideoM
         BenchError: unknown model or option, or an option's value that the model refuses.
     """
     factory: ModelFactory = MODELS.load(name)
-    known = set(inspect.signature(factory).parameters) - {"resolution", "frames"}
+    known = option_names(factory)
     for option in options:
         if option not in known:
             raise BenchError(f"The model '{name}' has no option '{option}'.{did_you_mean(option, known)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return factory(resolution=native_resolution(name, resolution), frames=FRAMES, **options)
+
+
+def check_options(options: Mapping[str, Options], resolution: int) -> None:
+    """Raise what `build` would raise for these models, without the memory and the time of their networks.
+
+    Args:
+        options: of each model.
+        resolution: size that is scored.
+    """
+    with torch.device("meta"):
+        for name, own in options.items():
+            build(name, own, resolution)

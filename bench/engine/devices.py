@@ -14,7 +14,7 @@ from bench.engine.layers import batch_norms
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 from bench.engine.layers import channels_last, compile_networks
 
 #: How long a process waits for the others: as long as it takes one of them to read or score the largest data set.
@@ -28,8 +28,8 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
         BenchError: CUDA is asked for and there is none, or fewer GPUs than processes.
     """
     # Here and not above: it takes seconds to import, and most verbs need none.
-    from lightning.fabric import Fabric
-    from lightning.fabric.strategies.ddp import DDPStrategy
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
     accelerator = pick_device(device)
     if precision == "auto":

@@ -6,6 +6,7 @@ Several processes share the clips; the first one closes the folders when all are
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +15,18 @@ import torch
 from PIL import Image
 
 from bench.data.batches import to_tensor
-from bench.data.clips import FRAMES, Clip, Manifest, one_per_video
-from bench.data.predictions import REAL, PredictionWriter, to_uint8
+from bench.data.clips import FRAMES, Clip, Manifest, example_clips
+from bench.data.predictions import PredictionWriter, to_uint8
 from bench.engine.checkpoints import load_model
 from bench.engine.layers import channels_last, folded
 from bench.files import atomic_path, sha256
 from bench.interface import VideoModel
 from bench.progress import task
 from bench.registry import PUBLISHED
+from bench.runfolder import REAL
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 #: Clips whose parts (`VideoModel.parts`) are kept.
 EXAMPLES = 3
@@ -40,11 +42,14 @@ def for_generation(model: VideoModel) -> VideoModel:
 
 
 @torch.inference_mode()
-def predict_clips(model: VideoModel, row: str, clips: Sequence[Clip], root: Path, device: str) -> list[torch.Tensor]:
-    """Predict videos from nothing but the first frames of clips, float `[3, T, H, W]` in [-1, 1] each, on the CPU."""
+def predict_clips(
+    model: VideoModel, rows: Sequence[str], clips: Sequence[Clip], root: Path, device: str
+) -> list[dict[str, torch.Tensor]]:
+    """For each clip the videos of rows, from nothing but its first frame, float `[3, T, H, W]` in [-1, 1]."""
     first = [clip.read(root, model.resolution, frames=1) for clip in clips]
     frames = torch.cat([to_tensor(frame[None], device) for frame in first])  # [N, 3, 1, H, W]
-    return list(model.predict(frames[:, :, 0], row).float().cpu())
+    videos = {row: video.float().cpu() for row, video in model.predict_rows(frames[:, :, 0], rows).items()}
+    return [{row: video[number] for row, video in videos.items()} for number in range(len(clips))]
 
 
 def generate(
@@ -71,30 +76,49 @@ def generate(
         BenchError: a folder holds predictions made by something else, a first frame cannot be read, the disk is full.
     """
     model = model.to(device).eval()
+    writers = open_writers(model, folders, made_by, fabric)
     size = BATCH.get(torch.device(device).type, 1)
     groups = [clips[start : start + size] for start in range(0, len(clips), size)]
     rank, ranks = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
-    own = groups[rank::ranks]
-    for row, folder in folders.items():
-        settings = {"row": row, **made_by, "resolution": model.resolution, "frames": model.frames}
-        if rank == 0:
-            writer = PredictionWriter(folder, settings)
-        wait_for_all(fabric)  # opening clears a killed process's unfinished files away: nobody may write yet
-        if rank > 0:
-            writer = PredictionWriter(folder, settings)
-        wait_for_all(fabric)
-        # A group is made whole or not at all: the same clips always share a batch.
-        left = [group for group in own if not all(writer.has(clip.id) for clip in group)]
-        total = sum(map(len, own))
-        with task(f"generating {row}", total, total - sum(map(len, left))) as progress:
-            for group in left:
-                for clip, video in zip(group, predict_clips(model, row, group, root, device), strict=True):
-                    writer.write(clip.id, to_uint8(video.permute(1, 2, 3, 0).numpy()))
-                progress.advance(len(group))
-        wait_for_all(fabric)
-        if rank == 0:
+    # A group is made whole or not at all: the same clips always share a batch.
+    jobs = [
+        (group, rows)
+        for group in groups[rank::ranks]
+        if (rows := [row for row, to in writers.items() if not all(to.has(clip.id) for clip in group)])
+    ]
+    total = sum(map(len, groups[rank::ranks]))
+    done = total - sum(len(group) for group, _ in jobs)
+    with task(f"generating {', '.join(folders)}", total, done) as progress:
+        for group, rows in jobs:
+            for clip, videos in zip(group, predict_clips(model, rows, group, root, device), strict=True):
+                for row, video in videos.items():
+                    writers[row].write(clip.id, to_uint8(video.permute(1, 2, 3, 0).numpy()))
+            progress.advance(len(group))
+    wait_for_all(fabric)
+    if rank == 0:
+        for writer in writers.values():
             writer.close()
     wait_for_all(fabric)
+
+
+def open_writers(
+    model: VideoModel, folders: Mapping[str, Path], made_by: Mapping[str, Any], fabric: Fabric | None
+) -> dict[str, PredictionWriter]:
+    """A writer for each row; the first process opens before the others, and nobody writes until all have.
+
+    Opening clears a killed process's unfinished files away.
+    """
+
+    def opened() -> dict[str, PredictionWriter]:
+        size = {"resolution": model.resolution, "frames": model.frames}
+        return {row: PredictionWriter(folder, {"row": row, **made_by, **size}) for row, folder in folders.items()}
+
+    first = fabric is None or fabric.is_global_zero
+    writers = opened() if first else {}
+    wait_for_all(fabric)
+    writers = writers if first else opened()
+    wait_for_all(fabric)
+    return writers
 
 
 def wait_for_all(fabric: Fabric | None) -> None:
@@ -103,47 +127,54 @@ def wait_for_all(fabric: Fabric | None) -> None:
         fabric.barrier()
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A finished training to generate with.
+
+    Attributes:
+        checkpoint: its `model.pt`.
+        name: the model it has to be of, if that is known.
+        resolution: size that is scored, if the model has to fit it.
+    """
+
+    checkpoint: Path
+    name: str | None = None
+    resolution: int | None = None
+
+
 def generate_rows(
-    checkpoint: Path,
+    trained: Trained,
     folders: Mapping[str, Path] | Path,
     manifest: Manifest,
     device: str,
-    name: str | None = None,
-    resolution: int | None = None,
     fabric: Fabric | None = None,
     parts: Path | None = None,
 ) -> Mapping[str, Path]:
     """Generate all rows of a finished training for a dataset's test clips.
 
     Args:
-        checkpoint: its `model.pt`.
+        trained: the training.
         folders: where each row goes, or one folder that gets a folder for each.
         manifest: of the data.
         device: as for `generate`.
-        name: the model it has to be of, if that is known.
-        resolution: size that is scored, if the model has to fit it.
         fabric: of the processes that share the clips.
         parts: where the parts of a few clips' videos are kept, for a model that has such.
 
     Returns:
         Folder of each row.
     """
-    model, account = load_model(checkpoint, name, resolution)
+    model, account = load_model(trained.checkpoint, trained.name, trained.resolution)
     for_generation(model)
     if isinstance(folders, Path):
         folders = {row: folders / row for row in model.rows}
-    made_by = {**account, "checkpoint": sha256(checkpoint), "clips": manifest.hashes["test"]}
+    made_by = {**account, "checkpoint": sha256(trained.checkpoint), "clips": manifest.hashes["test"]}
     clips = manifest.split("test")
     generate(model, folders, clips, manifest.root, made_by, device, fabric)
     if parts and (fabric is None or fabric.is_global_zero):
-        keep_parts(model, example_clips(clips), manifest.root, parts, device)
+        by_id = {clip.id: clip for clip in clips}
+        shown = [by_id[id] for id in example_clips({clip.id: clip.video for clip in clips}, EXAMPLES)]
+        keep_parts(model, shown, manifest.root, parts, device)
     return folders
-
-
-def example_clips(clips: Sequence[Clip]) -> list[Clip]:
-    """The clips of different source videos with the smallest hashes of their ids, `EXAMPLES` or fewer."""
-    known = {clip.id: clip for clip in clips}
-    return [known[id] for id in one_per_video({clip.id: clip.video for clip in clips})[:EXAMPLES]]
 
 
 @torch.inference_mode()
@@ -161,23 +192,30 @@ def keep_parts(model: VideoModel, clips: Sequence[Clip], root: Path, folder: Pat
                 Image.fromarray(frames.reshape(-1, *frames.shape[2:])).save(path, "PNG", compress_level=3)
 
 
-def generate_published(
-    name: str,
-    stage1: Path,
-    stage2: Path,
-    batch_norm: str,
-    folder: Path,
-    manifest: Manifest,
-    device: str,
-    fabric: Fabric | None = None,
-) -> Mapping[str, Path]:
-    """Generate with a model's published checkpoints.
+@dataclass(frozen=True)
+class Published:
+    """A model's checkpoints as its authors published them.
 
-    Args:
+    Attributes:
         name: the model, one of `bench.registry.PUBLISHED`.
         stage1: checkpoint file of its first stage.
         stage2: of its second.
         batch_norm: "running" statistics, or those of the "batch" as in the authors' script; the manifests say which.
+    """
+
+    name: str
+    stage1: Path
+    stage2: Path
+    batch_norm: str = "running"
+
+
+def generate_published(
+    published: Published, folder: Path, manifest: Manifest, device: str, fabric: Fabric | None = None
+) -> Mapping[str, Path]:
+    """Generate with a model's published checkpoints.
+
+    Args:
+        published: the checkpoints.
         folder: gets a folder for each row.
         manifest: of the data.
         device: as for `generate`.
@@ -186,13 +224,14 @@ def generate_published(
     Returns:
         Folder of each row.
     """
-    factory = PUBLISHED.load(name)
-    model = factory(factory.resolutions[-1], FRAMES, stage1=stage1, stage2=stage2, batch_norm=batch_norm)
+    factory = PUBLISHED.load(published.name)
+    stages = {"stage1": published.stage1, "stage2": published.stage2}
+    model = factory(factory.resolutions[-1], FRAMES, **stages, batch_norm=published.batch_norm)
     folders = {row: folder / row for row in model.rows}
     made_by = {
-        "model": f"{name}-published",
-        "checkpoints": [sha256(stage1), sha256(stage2)],
-        "batch_norm": batch_norm,
+        "model": f"{published.name}-published",
+        "checkpoints": [sha256(file) for file in stages.values()],
+        "batch_norm": published.batch_norm,
         "clips": manifest.hashes["test"],
     }
     for_generation(model)

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from bench.files import write_text
+from bench.runfolder import LOG
 
 COLUMNS = ("stage", "name", "step", "term", "value")
 
@@ -28,7 +29,7 @@ class TrainingLog:
 
     def __init__(self, folder: Path, resumed: tuple[int, int], *, writes: bool = True) -> None:
         self._folder, self._resumed, self._writes = folder, resumed, writes
-        self.path = folder / "training.csv"
+        self.path = folder / LOG
         self._boards: dict[int, Any] = {}
 
     def __enter__(self) -> TrainingLog:

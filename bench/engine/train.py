@@ -28,9 +28,10 @@ from bench.errors import BenchError
 from bench.files import disk_error
 from bench.interface import Stage, VideoModel
 from bench.progress import task
+from bench.runfolder import MODEL
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 #: Batches over which batch-norm statistics are estimated again when a stage ends.
 STATISTICS_BATCHES = 16
@@ -78,7 +79,7 @@ def train(
         BenchError: a loss that is not finite (the last good checkpoint stays), a checkpoint of another model in
             `folder`, a full disk, a batch that cannot be shared by the processes.
     """
-    final = folder / "model.pt"
+    final = folder / MODEL
     model = build(name, config.options.get(name, {}), config.resolution, seed)
     identity = training_identity(config, name, seed, model)
     if fabric.broadcast(final.exists()):  # all go the same way: one may have finished before another looks

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.report.make import read_protocol
+from bench.report.names import RowNames, names_of
 from bench.report.tables import Table, make_table, write_tables
 from bench.scoring.protocol import Protocol
 from bench.scoring.sets import FLOOR
@@ -32,7 +33,7 @@ def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) 
     summaries = [read_summary(folder) for folder in folders]
     protocols = [read_protocol(folder) for folder in folders]
     for folder, protocol in zip(folders[1:], protocols[1:], strict=True):
-        if differing := differences(protocols[0], protocol):
+        if differing := differing_items(protocols[0], protocol):
             raise BenchError(f"{folder} cannot be compared with {folders[0]}: {'; '.join(differing)}.")
     lines: list[SummaryLine] = []
     rows = [{line.row for line in summary} for summary in summaries]
@@ -45,10 +46,18 @@ def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) 
             lines.append(replace(line, row=row, p_best=float("nan")))
     left_out = [reason for folder in folders for reason in read_notes(folder)[0]]
     notes = [note for folder in folders for note in read_notes(folder)[1]]
-    table = make_table(lines, protocols[0], list(dict.fromkeys(left_out)), list(dict.fromkeys(notes)), ci)
+    names = joined_names(folders)
+    table = make_table(lines, protocols[0], names, list(dict.fromkeys(left_out)), list(dict.fromkeys(notes)), ci)
     if out:
         write_tables(table, out)
     return table
+
+
+def joined_names(folders: Sequence[Path]) -> RowNames:
+    """Names of the rows of all folders; where two differ, the first one's."""
+    found = [names_of(folder) for folder in reversed(folders)]
+    titles = {row: title for names in found for row, title in names.titles.items()}
+    return RowNames(titles, {row: colour for names in found for row, colour in names.colours.items()})
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
@@ -60,7 +69,7 @@ def short_names(folders: Sequence[Path]) -> list[str]:
     return ["/".join(path[-depth:]) for path in parts]
 
 
-def differences(a: Protocol, b: Protocol) -> list[str]:
+def differing_items(a: Protocol, b: Protocol) -> list[str]:
     """What differs between two protocols, an item a line; metrics that only one of them has do not count."""
     ours, theirs = a.to_dict(), b.to_dict()
     keys = ("dataset", "resolution", "frames", "length", "clips", "manifest", "partial")

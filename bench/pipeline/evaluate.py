@@ -15,8 +15,9 @@ from bench.data.reference import reference_manifest
 from bench.data.video import Frames
 from bench.errors import BenchError
 from bench.registry import METRICS
-from bench.scoring.rows import Source
-from bench.scoring.score import score
+from bench.runfolder import RunFolder
+from bench.scoring.rows import Row
+from bench.scoring.score import ScoringPlan, score
 from bench.scoring.tidy import PER_CLIP
 
 #: What `evaluate` computes unless it is told something else: what needs no weights.
@@ -68,16 +69,9 @@ def evaluate(
 
         manifest, length = reference_manifest(stored("real", real))
         out = Path(temporary) / "out"
-        scores = score(
-            [Source(name, Predictions(stored(str(n), videos))) for n, (name, videos) in enumerate(rows.items())],
-            manifest,
-            out,
-            resolution=resolution or real.shape[2],
-            metrics=names,
-            frames=frames,
-            offline=offline,
-            length=length,
-        )
+        sources = [Row(name, Predictions(stored(str(n), videos))) for n, (name, videos) in enumerate(rows.items())]
+        plan = ScoringPlan(resolution or real.shape[2], names, frames, offline=offline, length=length)
+        scores = score(sources, manifest, out, plan)
         if per_clip:
-            return pd.read_csv(out / "scores" / "per_clip.csv", dtype={"clip": str, "video": str})[list(PER_CLIP)]
+            return pd.read_csv(RunFolder(out).per_clip, dtype={"clip": str, "video": str})[list(PER_CLIP)]
         return pd.DataFrame([asdict(line) for line in scores.summary])

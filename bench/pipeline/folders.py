@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from bench.data.clips import FRAMES, build_manifest
-from bench.data.dataset import dataset_title, find_data
+from bench.data.clips import FRAMES
+from bench.data.dataset import Dataset
 from bench.data.predictions import Predictions
 from bench.data.reference import reference_manifest, unzipped
 from bench.errors import BenchError
-from bench.registry import METRICS, SYNTHETIC
+from bench.registry import METRICS
 from bench.report.tables import Table
-from bench.scoring.rows import Source
-from bench.scoring.score import score
+from bench.runfolder import RunFolder
+from bench.scoring.rows import Row
+from bench.scoring.score import ScoringPlan, score
 
 
 def named_folders(texts: Sequence[str]) -> dict[str, Path]:
@@ -32,17 +34,10 @@ def named_folders(texts: Sequence[str]) -> dict[str, Path]:
 def score_folders(
     texts: Sequence[str],
     out: Path,
+    plan: ScoringPlan,
     *,
-    dataset: str = "sky",
-    data_root: str = SYNTHETIC,
+    dataset: Dataset | None = None,
     reference: Path | None = None,
-    resolution: int = 128,
-    metrics: Sequence[str] = (),
-    frames: str = "all",
-    count: int | None = None,
-    allow_partial: bool = False,
-    workers: int | None = None,
-    offline: bool = False,
     ci: bool = False,
 ) -> Table:
     """Score folders and leave scores, tables and figures in `out`.
@@ -50,38 +45,25 @@ def score_folders(
     Args:
         texts: `FOLDER` or `NAME=FOLDER`; a zip archive is a folder too.
         out: folder for the results; not that of a `bench run`.
-        dataset: registered name.
-        data_root: its folder, or "synthetic".
+        plan: how to score; without metrics all of them, and title and length are those of the data.
+        dataset: whose test split is scored against, by default the synthetic scenes.
         reference: a folder of videos that stands for the real clips, in place of a dataset.
-        metrics: registered names, all of them by default.
         ci: print intervals in the tables.
 
-    Others as in `bench.scoring.score.score`.
+    Raises:
+        BenchError: as in `bench.scoring.score.score`; or `out` belongs to a run.
     """
     from bench.report.make import report  # here: matplotlib is slow to import
 
-    names = [METRICS.check(name) for name in metrics] or list(METRICS)
-    if (out / "run.json").exists():
+    metrics = tuple(METRICS.check(name) for name in plan.metrics) or tuple(METRICS)
+    if RunFolder(out).account.exists():
         raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
-    sources = [Source(name, Predictions(unzipped(folder))) for name, folder in named_folders(texts).items()]
+    rows = [Row(name, Predictions(unzipped(folder))) for name, folder in named_folders(texts).items()]
     if reference is not None:
         manifest, length = reference_manifest(unzipped(reference))
         title = reference.resolve().name.removesuffix(".zip")
     else:
-        manifest, length = build_manifest(dataset, find_data(dataset, data_root, resolution), ("test",)), FRAMES
-        title = dataset_title(dataset, data_root)
-    score(
-        sources,
-        manifest,
-        out,
-        resolution=resolution,
-        metrics=names,
-        frames=frames,
-        count=count,
-        allow_partial=allow_partial,
-        dataset=title,
-        workers=workers,
-        offline=offline,
-        length=length,
-    )
+        dataset = dataset or Dataset()
+        manifest, length, title = dataset.manifest(plan.resolution, ("test",)), FRAMES, dataset.title
+    score(rows, manifest, out, replace(plan, metrics=metrics, dataset=title, length=length))
     return report(out, ci)

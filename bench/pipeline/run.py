@@ -7,7 +7,7 @@ with other settings it is refused.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,45 +15,51 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from bench.config import RunConfig
+from bench.config import RunConfig, as_command
 from bench.data.clips import Manifest, build_manifest, sample
-from bench.data.dataset import dataset_title, find_data
+from bench.data.dataset import Dataset
 from bench.data.pack import Pack, pack
-from bench.data.predictions import REAL, Predictions
+from bench.data.predictions import Predictions
 from bench.data.video import resize
-from bench.engine.build import build, native_resolution, result_rows
+from bench.engine.build import check_options, native_resolution, result_rows, rows_account
 from bench.engine.devices import make_fabric
-from bench.engine.generate import generate_rows, store_real
+from bench.engine.generate import Trained, generate_rows, store_real
 from bench.engine.train import train
 from bench.errors import BenchError
 from bench.files import disk_error, read_json, write_json
 from bench.provenance import provenance
 from bench.report.tables import Table
-from bench.scoring.rows import Source
-from bench.scoring.score import score
+from bench.runfolder import MODEL, PART, REAL, RunFolder
+from bench.scoring.rows import Row
+from bench.scoring.score import ScoringPlan, score
 from bench.scoring.sets import share_features
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 FORMAT = 1
 STEPS = ("data", "train", "generate", "score", "report")
 
 
-class RunFolder:
-    """A run's folder and its `run.json`: configuration, protocol, provenance, status of each step."""
+class Account:
+    """A run's `run.json`: configuration, rows, protocol, provenance, and how far each step has come."""
 
-    def __init__(self, path: Path, config: RunConfig) -> None:
-        self.path = path
+    def __init__(self, folder: RunFolder, config: RunConfig) -> None:
+        self.folder = folder
         self.config = config
-        self._file = path / "run.json"
-        if self._file.exists():
-            self.content: dict[str, Any] = read_json(self._file)
+        if folder.account.exists():
+            self.content: dict[str, Any] = read_json(folder.account)
             self._check_settings()
-        elif path.is_dir() and any(p.name != "run.lock" and not p.name.startswith(".part-") for p in path.iterdir()):
-            raise BenchError(f"{path} is not empty and is no run folder: choose another with --out.")
+        elif folder.strangers():
+            raise BenchError(f"{folder.path} is not empty and is no run folder: choose another with --out.")
         else:
-            self.content = {"format": FORMAT, "config": config.to_dict(), "steps": dict.fromkeys(STEPS, "due")}
+            self.content = {
+                "format": FORMAT,
+                "config": config.to_dict(),
+                "command": as_command(config.to_dict()),
+                "rows": rows_account(config.models),
+                "steps": dict.fromkeys(STEPS, "due"),
+            }
             self.save()
 
     def _check_settings(self) -> None:
@@ -61,11 +67,13 @@ class RunFolder:
         differing = [key for key in ours if theirs.get(key) != ours[key]]
         if differing:
             what = ", ".join(f"{key} was {theirs.get(key)!r} and is now {ours[key]!r}" for key in differing)
-            raise BenchError(f"{self.path} belongs to a run with other settings ({what}): choose another with --out.")
+            raise BenchError(
+                f"{self.folder.path} belongs to a run with other settings ({what}): choose another with --out."
+            )
 
     def save(self) -> None:
         """Write `run.json`."""
-        write_json(self._file, self.content)
+        write_json(self.folder.account, self.content)
 
     def update(self, **values: Any) -> None:
         """Set entries of `run.json`."""
@@ -86,14 +94,10 @@ class RunFolder:
         self.content["steps"][name] = "done"
         self.save()
 
-    def predictions(self, row: str, seed: int) -> Path:
-        """Folder of a row's predictions: `<row>` for the run's first seed, `<row>@<seed>` for further ones."""
-        first = seed == self.config.seeds[0]
-        return self.path / "predictions" / (row if first else f"{row}@{seed}")
 
-    def checkpoint(self, name: str, seed: int) -> Path:
-        """Folder of a training."""
-        return self.path / "checkpoints" / f"{name}-{seed}"
+def data_of(config: RunConfig) -> Dataset:
+    """The dataset that a configuration names."""
+    return Dataset(config.dataset, config.data_root)
 
 
 def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False) -> Table:
@@ -104,13 +108,14 @@ def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False
     Raises:
         BenchError: anything a person can act on; what was finished before stays and is not done again.
     """
-    for name in config.models:  # before anything is read or written: names, sizes and options have to fit
-        build(name, config.options.get(name, {}), config.resolution)
+    # Before anything is read or written: names, sizes and options have to fit.
+    check_options({name: config.options.get(name, {}) for name in config.models}, config.resolution)
     fabric = make_fabric(config.device, config.precision)
+    folder = RunFolder(out, config.seeds[0])
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / "run.lock", timeout=0) if fabric.is_global_zero else _nothing():
-            return _run(config, out, fabric, offline, ci)
+        with FileLock(folder.lock, timeout=0) if fabric.is_global_zero else nullcontext():
+            return Run(config, folder, fabric).through(offline, ci)
     except Timeout as error:
         raise BenchError(
             f"{out} is in use by another `bench run`: wait for it, or choose another with --out."
@@ -119,92 +124,96 @@ def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False
         raise disk_error(error, out) from error
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+class Run:
+    """One run, as one of its processes sees it: the first one alone writes what all of them share."""
 
-
-def _run(config: RunConfig, out: Path, fabric: Fabric, offline: bool, ci: bool) -> Table:
-    from bench.report.make import report, stored_table  # here and not above: matplotlib is slow to import
-
-    first = fabric.is_global_zero
-    if first:
-        folder = RunFolder(out, config)
-        for left in out.rglob(".part-*"):  # of a killed process: this one holds the lock
-            left.unlink()
-        if "provenance" not in folder.content:  # what a finished run was made with does not change when it is looked at
-            folder.update(provenance=provenance(fabric.device.type))
-        with folder.step("data"):
-            manifest = read_data(config, out)
-    fabric.barrier()
-    folder = RunFolder(out, config)
-    manifest = Manifest.load(out / "clips.jsonl")
-    with folder.step("train") if first else _nothing():
-        finished = {
-            (n, s): train_one(config, n, s, manifest, folder, fabric) for s in config.seeds for n in config.models
-        }
-    with folder.step("generate") if first else _nothing():
-        sources = [
-            source
-            for (name, seed), checkpoint in finished.items()
-            for source in generate_one(config, name, seed, checkpoint, manifest, folder, fabric)
-        ]
-    if fabric.world_size > 1:
-        share_scoring(config, sources, manifest, folder, fabric)
-    if not first:
+    def __init__(self, config: RunConfig, folder: RunFolder, fabric: Fabric) -> None:
+        self.config, self.folder, self.fabric = config, folder, fabric
+        self.first = fabric.is_global_zero
+        if self.first:
+            account = Account(folder, config)
+            for left in folder.path.rglob(f"{PART}*"):  # of a killed process: this one holds the lock
+                left.unlink()
+            if "provenance" not in account.content:  # what made a finished run does not change when it is looked at
+                account.update(provenance=provenance(fabric.device.type))
+            with account.step("data"):
+                self._read_data()
         fabric.barrier()
-        return stored_table(out)
-    with folder.step("score"):
-        scores = score(
-            sources,
-            manifest,
-            out,
-            resolution=config.resolution,
-            metrics=config.metrics,
-            frames=config.frames,
-            dataset=dataset_title(config.dataset, config.data_root),
-            offline=offline,
-        )
-        folder.update(protocol=scores.protocol.to_dict())
-    with folder.step("report"):
-        table = report(out, ci)
-    fabric.barrier()
-    return table
+        self.account = Account(folder, config)
+        self.manifest = Manifest.load(folder.clips)
 
+    def through(self, offline: bool, ci: bool) -> Table:
+        """Train, generate, score and report."""
+        from bench.report.make import report, stored_table  # here and not above: matplotlib is slow to import
 
-def share_scoring(
-    config: RunConfig, sources: list[Source], manifest: Manifest, folder: RunFolder, fabric: Fabric
-) -> None:
-    """Extract the features of set metrics on all processes; the first one scores with them."""
-    ids = [clip.id for clip in manifest.split("test")]
-    rows = [source.predictions for source in sources] + [Predictions(folder.path / "predictions" / REAL)]
-    readers = [partial(lambda row, id: resize(row.read(id), config.resolution), row) for row in rows]
-    share_features(config.metrics, readers, ids, config.frames, fabric.global_rank, fabric.world_size)
-    fabric.barrier()
+        config, folder = self.config, self.folder
+        with self._step("train"):
+            finished = {(name, seed): self._train(name, seed) for seed in config.seeds for name in config.models}
+        with self._step("generate"):
+            rows = [
+                row for (name, seed), checkpoint in finished.items() for row in self._generate(name, seed, checkpoint)
+            ]
+        if self.fabric.world_size > 1:
+            self._share_scoring(rows)
+        if not self.first:
+            self.fabric.barrier()
+            return stored_table(folder.path)
+        with self._step("score"):
+            plan = ScoringPlan(
+                resolution=config.resolution,
+                metrics=config.metrics,
+                frames=config.frames,
+                dataset=data_of(config).title,
+                offline=offline,
+            )
+            scores = score(rows, self.manifest, folder.path, plan)
+            self.account.update(protocol=scores.protocol.to_dict())
+        with self._step("report"):
+            table = report(folder.path, ci)
+        self.fabric.barrier()
+        return table
 
+    def _step(self, name: str) -> AbstractContextManager[None]:
+        return self.account.step(name) if self.first else nullcontext()
 
-def read_data(config: RunConfig, out: Path) -> Manifest:
-    """Index the data into `clips.jsonl` and keep the real test clips; both only once for a run."""
-    path = out / "clips.jsonl"
-    root = find_data(config.dataset, config.data_root, config.resolution)
-    if not path.exists():
-        manifest = build_manifest(config.dataset, root)
-        test = {clip.id for clip in sample(manifest.split("test"), config.clips)}
-        kept = tuple(clip for clip in manifest.clips if clip.split != "test" or clip.id in test)
-        replace(manifest, clips=kept).save(path)
-    manifest = Manifest.load(path)
-    made_by = {"dataset": dataset_title(config.dataset, config.data_root), "clips": manifest.hashes["test"]}
-    store_real(manifest.split("test"), manifest.root, config.resolution, out / "predictions" / REAL, made_by)
-    return manifest
+    def _read_data(self) -> None:
+        """Index the data into `clips.jsonl` and keep the real test clips; both only once for a run."""
+        config, path, data = self.config, self.folder.clips, data_of(self.config)
+        root = data.folder(config.resolution)  # asked for even where the clips are known: synthetic ones may be gone
+        if not path.exists():
+            manifest = build_manifest(config.dataset, root)
+            test = {clip.id for clip in sample(manifest.split("test"), config.clips)}
+            kept = tuple(clip for clip in manifest.clips if clip.split != "test" or clip.id in test)
+            replace(manifest, clips=kept).save(path)
+        manifest = Manifest.load(path)
+        made_by = {"dataset": data.title, "clips": manifest.hashes["test"]}
+        real = self.folder.predictions(REAL)
+        store_real(manifest.split("test"), manifest.root, config.resolution, real, made_by)
 
+    def _train(self, name: str, seed: int) -> Path:
+        """Train one model with one seed; a model without stages is only written down."""
+        final = self.folder.checkpoint(name, seed) / MODEL
+        if self.fabric.broadcast(final.exists()):
+            return final
+        size = native_resolution(name, self.config.resolution)
+        return train(self.config, name, seed, *open_packs(self.manifest, size), final.parent, self.fabric)
 
-def train_one(config: RunConfig, name: str, seed: int, manifest: Manifest, folder: RunFolder, fabric: Fabric) -> Path:
-    """Train one model with one seed; a model without stages is only written down."""
-    final = folder.checkpoint(name, seed) / "model.pt"
-    if fabric.broadcast(final.exists()):
-        return final
-    size = native_resolution(name, config.resolution)
-    return train(config, name, seed, *open_packs(manifest, size), final.parent, fabric)
+    def _generate(self, name: str, seed: int, checkpoint: Path) -> list[Row]:
+        """Generate the rows of one trained model and open them for scoring."""
+        folders = {row: self.folder.predictions(row, seed) for row in result_rows(name)}
+        parts = self.folder.parts(name) if seed == self.config.seeds[0] else None
+        trained = Trained(checkpoint, name, self.config.resolution)
+        generate_rows(trained, folders, self.manifest, str(self.fabric.device), self.fabric, parts)
+        return [Row(row, Predictions(path), seed) for row, path in folders.items()]
+
+    def _share_scoring(self, rows: list[Row]) -> None:
+        """Extract the features of set metrics on all processes; the first one scores with them."""
+        config, fabric = self.config, self.fabric
+        ids = [clip.id for clip in self.manifest.split("test")]
+        videos = [row.predictions for row in rows] + [Predictions(self.folder.predictions(REAL))]
+        readers = [partial(lambda one, id: resize(one.read(id), config.resolution), one) for one in videos]
+        share_features(config.metrics, readers, ids, config.frames, fabric.global_rank, fabric.world_size)
+        fabric.barrier()
 
 
 def open_packs(manifest: Manifest, resolution: int) -> tuple[Pack, Pack | None]:
@@ -214,13 +223,3 @@ def open_packs(manifest: Manifest, resolution: int) -> tuple[Pack, Pack | None]:
         pack(manifest.split("train"), manifest.root, resolution),
         pack(validation, manifest.root, resolution) if validation else None,
     )
-
-
-def generate_one(
-    config: RunConfig, name: str, seed: int, checkpoint: Path, manifest: Manifest, folder: RunFolder, fabric: Fabric
-) -> list[Source]:
-    """Generate the rows of one trained model and open them for scoring."""
-    rows = {row: folder.predictions(row, seed) for row in result_rows(name)}
-    parts = folder.path / "parts" / name if seed == config.seeds[0] else None
-    generate_rows(checkpoint, rows, manifest, str(fabric.device), name, config.resolution, fabric, parts)
-    return [Source(row, Predictions(path), seed) for row, path in rows.items()]

@@ -14,9 +14,10 @@ from matplotlib.axes import Axes
 from bench.engine.log import read_log
 from bench.metrics.base import ClipMetric
 from bench.registry import METRICS
-from bench.report.figures import STYLE, colours, save_figure
-from bench.report.paper import POS, SIMULATED
-from bench.report.tables import ARROWS, title
+from bench.report.figures import STYLE, save_figure
+from bench.report.names import RowNames
+from bench.report.paper import SIMULATED, paper
+from bench.report.tables import ARROWS
 from bench.scoring.protocol import Protocol
 from bench.scoring.tidy import ScoredClips, clip_values
 
@@ -26,19 +27,19 @@ SPEED = "clips_per_second"
 CURVES = {"mse": "MSE ↓", "psnr_frame": "PSNR of the frame (dB) ↑", "ssim": "SSIM ↑", "motion": "Motion →1"}
 
 
-def over_time_figure(scored: ScoredClips, path: Path) -> None:
+def over_time_figure(scored: ScoredClips, names: RowNames, path: Path) -> None:
     """Each metric over the frame number: the mean over clips of every row."""
     means = {name: _means(scored, name) for name in CURVES}
     means = {name: curves for name, curves in means.items() if curves}
     if not means:
         return
-    colour = colours(scored.rows)
+    colour = names.colours_of(scored.rows)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, len(means), figsize=(3.1 * len(means), 2.6), squeeze=False)
         figure.subplots_adjust(wspace=0.3)
         for axis, (name, curves) in zip(axes[0], means.items(), strict=True):
             for row, curve in curves.items():
-                axis.plot(np.arange(1, len(curve) + 1), curve, label=title(row), linewidth=1.4, color=colour[row])
+                axis.plot(np.arange(1, len(curve) + 1), curve, label=names.title(row), linewidth=1.4, color=colour[row])
             axis.set(title=CURVES[name], xlabel="frame", xlim=(1, None))
             if name == "motion":
                 axis.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
@@ -116,7 +117,7 @@ def clip_metrics(scored: ScoredClips) -> dict[str, ClipMetric]:
     return found
 
 
-def distribution_figure(scored: ScoredClips, protocol: Protocol, path: Path) -> None:
+def distribution_figure(scored: ScoredClips, protocol: Protocol, names: RowNames, path: Path) -> None:
     """Each metric's values over clips: a box (quartiles, median) and a dot a clip, for every row.
 
     Values that are not finite are left out, as in the means. With several seeds a dot is a clip and a seed.
@@ -124,13 +125,13 @@ def distribution_figure(scored: ScoredClips, protocol: Protocol, path: Path) -> 
     metrics = clip_metrics(scored)
     if not metrics:
         return
-    colour, rows = colours(scored.rows), scored.rows[::-1]
+    colour, rows = names.colours_of(scored.rows), scored.rows[::-1]
     with plt.rc_context(STYLE):
         size = (2.6 * len(metrics) + 0.8, 0.34 * len(rows) + 0.9)
         figure, axes = plt.subplots(1, len(metrics), figsize=size, sharey=True, squeeze=False)
         figure.subplots_adjust(wspace=0.12)
         for axis, (name, metric) in zip(axes[0], metrics.items(), strict=True):
-            values = clip_values(scored, metric, protocol.frames)
+            values = clip_values(scored, metric, protocol)
             for y, row in enumerate(rows):
                 own = np.array([value for (r, _, _), value in values.items() if r == row])
                 own = np.sort(own[np.isfinite(own)])
@@ -140,7 +141,7 @@ def distribution_figure(scored: ScoredClips, protocol: Protocol, path: Path) -> 
                 offsets = 0.16 * np.sin(np.arange(len(own)) * 2.4)  # spread, the same in every drawing
                 axis.plot(own, y + offsets, ".", color=colour[row], markersize=3, alpha=0.5)
             axis.set_title(f"{metric.title or name.upper()} {ARROWS[metric.direction]}", fontsize=9)
-            axis.set_yticks(range(len(rows)), [title(row) for row in rows])
+            axis.set_yticks(range(len(rows)), [names.title(row) for row in rows])
             axis.grid(axis="y", visible=False)
         save_figure(figure, path)
 
@@ -152,17 +153,18 @@ def _box(axis: Axes, values: np.ndarray, y: int, colour: str) -> None:
     axis.boxplot(values, positions=[y], orientation="horizontal", **shape)
 
 
-def pos_figure(pos: Sequence[Mapping[str, Any]], path: Path) -> None:
+def pos_figure(pos: Sequence[Mapping[str, Any]], names: RowNames, path: Path) -> None:
     """Preferences as bars with their exact 95 % intervals, the paper's numbers as diamonds, chance as a line.
 
     Args:
         pos: lines of a study (first, second, votes, pos, ci_low, ci_high, simulated); lines without votes are no bars.
+        names: of the rows, in print.
         path: `.png` or `.pdf`; without an ending both are written.
     """
     lines = [line for line in pos if line["votes"]][::-1]
     if not lines:
         return
-    colour = colours([line["first"] for line in lines])
+    colour = names.colours_of([line["first"] for line in lines])
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(4.8, 0.36 * len(lines) + 0.9))
         y = np.arange(len(lines))
@@ -171,12 +173,13 @@ def pos_figure(pos: Sequence[Mapping[str, Any]], path: Path) -> None:
         bars: dict[str, Any] = {"color": [colour[line["first"]] for line in lines], "height": 0.6, "alpha": 0.85}
         axis.barh(y, shares, xerr=ends, error_kw={"capsize": 3, "linewidth": 1}, **bars)
         axis.axvline(50, color="0.35", linewidth=0.8, linestyle=":")
-        paper = [POS.get((line["first"], line["second"]), math.nan) for line in lines]
-        if not all(map(math.isnan, paper)):
-            axis.plot(paper, y, "D", color="white", markeredgecolor="black", markersize=5, label="paper")
+        printed = paper().preferences
+        theirs = [printed.get((line["first"], line["second"]), math.nan) for line in lines]
+        if not all(map(math.isnan, theirs)):
+            axis.plot(theirs, y, "D", color="white", markeredgecolor="black", markersize=5, label="paper")
             axis.legend(loc="lower left", bbox_to_anchor=(1.0, 0.0))
-        names = [f"{title(line['first'])} over {title(line['second'])} (n = {line['votes']:.0f})" for line in lines]
-        axis.set_yticks(y, names)
+        told = [(names.title(line["first"]), names.title(line["second"]), line["votes"]) for line in lines]
+        axis.set_yticks(y, [f"{first} over {second} (n = {votes:.0f})" for first, second, votes in told])
         axis.set(xlim=(0, 100), xlabel="chosen as more realistic (%)")
         axis.grid(axis="y", visible=False)
         if any(line["simulated"] for line in lines):

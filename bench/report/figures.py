@@ -16,10 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from bench.data.predictions import REAL, Predictions
+from bench.data.predictions import Predictions
 from bench.data.video import Frames, read_strip, resize
 from bench.files import atomic_path
-from bench.report.tables import title
+from bench.runfolder import REAL, RunFolder
 
 #: The frames that the paper's figures show, counted from 1.
 SHOWN = (1, 8, 16, 24, 32)
@@ -33,22 +33,6 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "pdf.fonttype": 42,  # fonts that a publisher can embed
 }
-#: One colour a row in every figure, told apart by colour-blind people too (Okabe and Ito 2008).
-COLOURS = {
-    "real": "#000000",
-    "mdgan-2": "#0072b2",
-    "mdgan-1": "#56b4e9",
-    "vgan": "#e69f00",
-    "rnngan": "#009e73",
-    "copy": "#7f7f7f",
-}
-_OTHERS = ("#cc79a7", "#d55e00", "#8c6d1f", "#5e3c99", "#b2182b")
-
-
-def colours(rows: Sequence[str]) -> dict[str, str]:
-    """A colour for each row: its own where it is one of ours, else the next of a few more."""
-    others = [row for row in rows if row not in COLOURS]
-    return COLOURS | {row: _OTHERS[number % len(_OTHERS)] for number, row in enumerate(others)}
 
 
 def save_figure(figure: Figure, path: Path, *, cut: bool = True) -> None:
@@ -68,7 +52,7 @@ def frames_figure(videos: Mapping[str, Frames], path: Path) -> None:
     """Rows of models, columns of frames 1, 8, 16, 24, 32, the real clip on top (the paper's Fig. 1).
 
     Args:
-        videos: by row, uint8 `[T, H, W, 3]`, all of the same input.
+        videos: by the row's name in print, uint8 `[T, H, W, 3]`, all of the same input.
         path: `.png` or `.pdf`; without an ending both are written.
     """
     with plt.rc_context(STYLE):
@@ -96,7 +80,7 @@ def tiles(videos: Mapping[str, Frames]) -> tuple[Figure, Axes, dict[tuple[str, i
             frame = video[min(number, len(video)) - 1]
             axis.imshow(frame, interpolation="nearest", extent=(left, left + side, top + side, top))
             corners[row, number] = (left, top)
-        axis.text(-0.08 / pixel, top + side / 2, title(row), ha="right", va="center", fontsize=9)
+        axis.text(-0.08 / pixel, top + side / 2, row, ha="right", va="center", fontsize=9)
     for number in SHOWN:
         axis.text(corners[row, number][0] + side / 2, -0.04 / pixel, f"frame {number}", ha="center", va="bottom")
     axis.set(xlim=(0, (width - label) / pixel), ylim=((height - head) / pixel, 0))
@@ -107,7 +91,7 @@ def samples_animation(videos: Sequence[dict[str, Frames]], path: Path, size: int
     """An animated WebP: a line for each clip, a column for each row, all playing together.
 
     Args:
-        videos: for each clip, uint8 `[T, H, W, 3]` by row.
+        videos: for each clip, uint8 `[T, H, W, 3]` by the row's name in print.
         path: `.webp`.
         size: side of each tile in pixels (whole multiples keep pixels crisp).
         rate: frames a second.
@@ -123,7 +107,7 @@ def samples_animation(videos: Sequence[dict[str, Frames]], path: Path, size: int
         draw = ImageDraw.Draw(page)
         for column, row in enumerate(rows):
             left = column * (size + gap)
-            draw.text((left + size / 2, head / 2), title(row), "black", font, anchor="mm")
+            draw.text((left + size / 2, head / 2), row, "black", font, anchor="mm")
             for line, clip in enumerate(videos):
                 tile = Image.fromarray(clip[row][t]).resize((size, size), Image.Resampling.NEAREST)
                 page.paste(tile, (left, head + line * (size + gap)))
@@ -151,23 +135,18 @@ def contact_sheet(clips: Sequence[Frames], path: Path, columns: int = 2) -> None
         Image.fromarray(np.concatenate(lines)).save(part, "PNG")
 
 
-def parts_videos(run: Path, folder: Path) -> dict[str, Frames]:
-    """What one video of a run is made of, then the video itself (`result`); the clip is the first one kept.
-
-    Args:
-        run: run folder.
-        folder: `parts/<row>` in it, with strips `<clip id>__<part>.png`.
-    """
-    strips = sorted(folder.glob("*.png"))
+def parts_videos(run: RunFolder, model: str) -> dict[str, Frames]:
+    """What one video of a run is made of, then the video itself (`result`); the clip is the first one kept."""
+    strips = sorted(run.parts(model).glob("*.png"))  # <clip id>__<part>.png
     id = strips[0].stem.rpartition("__")[0]
     parts = {path.stem.rpartition("__")[2]: read_strip(path) for path in strips if path.stem.startswith(f"{id}__")}
-    return {**parts, "result": Predictions(run / "predictions" / folder.name).read(id)}
+    return {**parts, "result": Predictions(run.predictions(model)).read(id)}
 
 
-def run_videos(run: Path, rows: Sequence[str], id: str, resolution: int) -> dict[str, Frames]:
+def run_videos(run: RunFolder, rows: Sequence[str], id: str, resolution: int) -> dict[str, Frames]:
     """One clip of every row of a run, the real one first, at one size."""
     return {
-        row: resize(Predictions(run / "predictions" / row).read(id), resolution)
+        row: resize(Predictions(run.predictions(row)).read(id), resolution)
         for row in (REAL, *rows)
-        if (run / "predictions" / row).is_dir()
+        if run.predictions(row).is_dir()
     }

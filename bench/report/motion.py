@@ -34,7 +34,7 @@ RULE = (
 Box = tuple[int, int, int, int]
 
 
-def differences(video: Frames, frame: int) -> NDArray[np.float64]:
+def smoothed_change(video: Frames, frame: int) -> NDArray[np.float64]:
     """Smoothed difference of a frame (from 0 on) to its successor, 8-bit units, `[H, W]`."""
     first = min(frame, len(video) - 2)
     change = np.abs(video[first + 1].astype(np.float64) - video[first]).mean(axis=2)
@@ -48,7 +48,7 @@ def moving_regions(video: Frames, frame: int) -> list[Box]:
         video: uint8 `[T, H, W, 3]`, T of 2 or more.
         frame: index of the frame.
     """
-    change = differences(video, frame)
+    change = smoothed_change(video, frame)
     threshold = max(float(np.quantile(change, 1 - SHARE)), LEAST)
     labels, _ = label(change >= threshold)
     sizes = np.bincount(labels.ravel())[1:]
@@ -64,7 +64,7 @@ def motion_figure(videos: Mapping[str, Frames], path: Path) -> None:
     """Rows of models, columns of frames 1, 8, 16, 24, 32, moving regions outlined (the paper's Fig. 3).
 
     Args:
-        videos: by row, uint8 `[T, H, W, 3]`, all of the same input.
+        videos: by the row's name in print, uint8 `[T, H, W, 3]`, all of the same input.
         path: `.png` or `.pdf`; without an ending both are written.
     """
     with plt.rc_context(STYLE):

@@ -15,8 +15,9 @@ from PIL import Image
 from bench.files import write_text
 from bench.report.grid import Grid
 from bench.report.strips import Shelf, Strips, data_uri
-from bench.report.study import Study
+from bench.report.study import StudyResults
 from bench.report.tables import ARROWS, Table
+from bench.runfolder import RunFolder
 
 #: Pixels of a figure for one of the page, so that figures are sharp on fine screens and their letters as large as text.
 SCALE = 1.5
@@ -71,7 +72,7 @@ class Content:
     extremes: Sequence[Shelf] = ()
     extremes_by: str = ""
     pictures: dict[str, list[Picture]] = field(default_factory=dict)
-    study: Study | None = None
+    study: StudyResults | None = None
     agreement: Mapping[str, Any] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
     protocol: Mapping[str, Any] = field(default_factory=dict)
@@ -106,8 +107,9 @@ def write_page(out: Path, content: Content) -> Path:
         settings=list(flat(content.run.get("config", {}))),
         protocol=list(flat(content.protocol)),
     )
-    write_text(out / "report.html", page)
-    return out / "report.html"
+    path = RunFolder(out).page
+    write_text(path, page)
+    return path
 
 
 def flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -10,55 +10,26 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.interface import PaperTables
 from bench.metrics.base import best_first
-from bench.registry import METRICS
+from bench.registry import METRICS, PAPERS
 from bench.report.grid import Cell, Grid, Line
-from bench.report.tables import ARROWS, title
+from bench.report.names import RowNames
+from bench.report.tables import ARROWS
 from bench.scoring.tidy import SummaryLine
 
-#: Table II and III: caption, then the lines (name in print, first, second).
-POS_TABLES: Mapping[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
-    "table2": (
-        "Preference opinion scores against other models and real clips",
-        (
-            ("MD-GAN over VGAN", "mdgan-2", "vgan"),
-            ("MD-GAN over RNN-GAN", "mdgan-2", "rnngan"),
-            ("VGAN over Real", "vgan", "real"),
-            ("RNN-GAN over Real", "rnngan", "real"),
-            ("MD-GAN over Real", "mdgan-2", "real"),
-        ),
-    ),
-    "table3": (
-        "Preference opinion scores of the two stages of MD-GAN",
-        (
-            ("Stage II over Stage I", "mdgan-2", "mdgan-1"),
-            ("Stage II over Real", "mdgan-2", "real"),
-            ("Stage I over Real", "mdgan-1", "real"),
-        ),
-    ),
-}
-#: The paper's POS of (first over second), in percent.
-POS: Mapping[tuple[str, str], int] = {
-    ("mdgan-2", "vgan"): 92,
-    ("mdgan-2", "rnngan"): 97,
-    ("vgan", "real"): 5,
-    ("rnngan", "real"): 1,
-    ("mdgan-2", "real"): 16,
-    ("mdgan-2", "mdgan-1"): 70,
-    ("mdgan-1", "real"): 8,
-}
-#: Table IV's metrics and the paper's numbers by row.
-TABLE_4_METRICS = ("mse", "psnr", "ssim")
-TABLE_4: Mapping[str, tuple[float, float, float]] = {
-    "vgan": (0.0958, 11.5586, 0.6035),
-    "rnngan": (0.1849, 7.7988, 0.5143),
-    "mdgan-1": (0.0530, 14.8982, 0.7624),
-    "mdgan-2": (0.0422, 16.1951, 0.8019),
-}
+#: The paper whose tables these are.
+NAME = "mdgan"
 SIMULATED = "Simulated raters, not people."
 #: Digits of the paper's Table IV.
 _DIGITS = 4
 _NONE = Cell("–")
+
+
+def paper() -> PaperTables:
+    """What the paper printed."""
+    tables: PaperTables = PAPERS.load(NAME)
+    return tables
 
 
 def pos_table(name: str, pos: Sequence[Mapping[str, Any]], notes: Sequence[str] = ()) -> Grid:
@@ -71,13 +42,16 @@ def pos_table(name: str, pos: Sequence[Mapping[str, Any]], notes: Sequence[str] 
 
     A comparison that the study made the other way round is turned; one without votes is a dash.
     """
-    caption, wanted = POS_TABLES[name]
+    printed = paper()
+    caption, wanted = printed.preference_tables[name]
     simulated = any(bool(line["simulated"]) for line in pos)
     found = {(line["first"], line["second"]): line for line in pos if line["votes"]}
     lines = []
     for label, first, second in wanted:
         ours, votes = _preference(found.get((first, second)), found.get((second, first)))
-        lines.append(Line(f"{first} over {second}", label, [ours, votes, Cell(str(POS[first, second]))]))
+        lines.append(
+            Line(f"{first} over {second}", label, [ours, votes, Cell(str(printed.preferences[first, second]))])
+        )
     return Grid(
         corner="Which is more realistic?",
         key="comparison",
@@ -102,28 +76,30 @@ def _preference(line: Mapping[str, Any] | None, mirrored: Mapping[str, Any] | No
     return Cell(f"{shown:.0f}", interval=f"[{low:.0f}, {high:.0f}]"), Cell(f"{votes:.0f}")
 
 
-def table4(summary: Sequence[SummaryLine], caption: str, notes: Sequence[str] = ()) -> Grid:
+def table4(summary: Sequence[SummaryLine], caption: str, names: RowNames, notes: Sequence[str] = ()) -> Grid:
     """Table IV from a run's summary: the paper's four rows, then whatever else was scored, as `copy`.
 
     Args:
         summary: lines of `summary.csv`; a row or metric that it lacks is a dash.
         caption: what the numbers are of.
+        names: of the rows, in print.
         notes: what has to be read with them.
     """
+    printed = paper()
     values = {(line.row, line.metric): line for line in summary}
-    rows = list(dict.fromkeys([*TABLE_4, *(line.row for line in summary if line.metric in TABLE_4_METRICS)]))
-    metrics = {name: METRICS.load(name) for name in TABLE_4_METRICS}
+    rows = list(dict.fromkeys([*printed.measured, *(line.row for line in summary if line.metric in printed.metrics)]))
+    metrics = {name: METRICS.load(name) for name in printed.metrics}
     heads = [f"{metric.title or name.upper()} {ARROWS[metric.direction]}" for name, metric in metrics.items()]
     columns = []
     for place, (name, metric) in enumerate(metrics.items()):
         ours = [_measured(values.get((row, name))) for row in rows]
-        theirs = [_printed(TABLE_4[row][place]) if row in TABLE_4 else _NONE for row in rows]
+        theirs = [_printed(printed.measured[row][place]) if row in printed.measured else _NONE for row in rows]
         columns += [_marked(ours, metric.direction), _marked(theirs, metric.direction)]
     return Grid(
         corner="Model",
-        keys=[key for name in TABLE_4_METRICS for key in (name, f"{name}_paper")],
+        keys=[key for name in printed.metrics for key in (name, f"{name}_paper")],
         heads=[head for text in heads for head in (text, "paper")],
-        lines=[Line(row, title(row), cells) for row, cells in zip(rows, zip(*columns, strict=True), strict=True)],
+        lines=[Line(row, names.title(row), cells) for row, cells in zip(rows, zip(*columns, strict=True), strict=True)],
         caption=caption,
         notes=notes,
     )

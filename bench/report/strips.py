@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from PIL import Image
 
-from bench.data.predictions import REAL, Predictions
+from bench.data.predictions import Predictions
 from bench.data.video import Frames, resize
 from bench.metrics.base import ClipMetric, best_first
-from bench.report.tables import title
+from bench.report.names import RowNames
+from bench.runfolder import REAL, RunFolder
 from bench.scoring.protocol import Protocol
 from bench.scoring.tidy import ScoredClips, clip_values
 
@@ -46,27 +47,29 @@ class Strips:
 
     Attributes:
         run: run folder.
+        names: of the rows, in print.
         sources: `data:` URIs by name.
         frames: number of frames of the clips.
     """
 
-    run: Path
+    run: RunFolder
+    names: RowNames
     sources: dict[str, str] = field(default_factory=dict)
     frames: int = 0
-    _names: dict[tuple[str, str], str] = field(default_factory=dict)
+    _stored: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def tile(self, row: str, id: str, label: str) -> Tile:
         """A clip of a row (or of "real")."""
-        if (row, id) not in self._names:
-            clip = Predictions(self.run / "predictions" / row).read(id)
-            name = f"s{len(self._names)}"
-            self._names[row, id], self.sources[name] = name, strip_uri(clip)
+        if (row, id) not in self._stored:
+            clip = Predictions(self.run.predictions(row)).read(id)
+            name = f"s{len(self._stored)}"
+            self._stored[row, id], self.sources[name] = name, strip_uri(clip)
             self.frames = max(self.frames, len(clip))
-        return Tile(self._names[row, id], label, f"{title(row)}, clip {id}")
+        return Tile(self._stored[row, id], label, f"{self.names.title(row)}, clip {id}")
 
     def has(self, row: str) -> bool:
         """Whether the run keeps a row's clips."""
-        return (self.run / "predictions" / row).is_dir()
+        return self.run.predictions(row).is_dir()
 
 
 def strip_uri(clip: Frames) -> str:
@@ -82,17 +85,17 @@ def data_uri(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def sample_shelves(strips: Strips, rows: list[str], ids: list[str]) -> list[Shelf]:
+def sample_shelves(strips: Strips, rows: Sequence[str], ids: Sequence[str]) -> list[Shelf]:
     """For each clip the real one, then that of every row."""
     shown = [row for row in (REAL, *rows) if strips.has(row)]
-    return [Shelf(f"Clip {id}", [strips.tile(row, id, title(row)) for row in shown]) for id in ids]
+    return [Shelf(f"Clip {id}", [strips.tile(row, id, strips.names.title(row)) for row in shown]) for id in ids]
 
 
 def extreme_shelves(
     strips: Strips, scored: ScoredClips, name: str, metric: ClipMetric, protocol: Protocol
 ) -> list[Shelf]:
     """For each row its best and its worst clip by a metric, each beside the real one; the first seed's clips."""
-    values = clip_values(scored, metric, protocol.frames)
+    values = clip_values(scored, metric, protocol)
     head, shelves = metric.title or name.upper(), []
     for row in scored.rows:
         if not strips.has(row):
@@ -108,5 +111,5 @@ def extreme_shelves(
         for word, id in {"best": ranked[0], "worst": ranked[-1]}.items():
             tiles += [strips.tile(REAL, id, f"{word}: real"), strips.tile(row, id, f"{head} {own[id]:.3f}")]
             told.append(f"{word} {id}")
-        shelves.append(Shelf(title(row), tiles, "; ".join(told)))
+        shelves.append(Shelf(strips.names.title(row), tiles, "; ".join(told)))
     return shelves

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.data.predictions import REAL
 from bench.errors import BenchError
 from bench.files import read_json
 from bench.report.grid import Cell, Grid, Line
-from bench.report.paper import POS_TABLES, SIMULATED, pos_table
-from bench.report.tables import title
+from bench.report.names import RowNames
+from bench.report.paper import SIMULATED, paper, pos_table
+from bench.runfolder import REAL, STUDY_RESULTS, RunFolder
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyResults:
     """A study's results.
 
     Attributes:
@@ -33,27 +33,28 @@ class Study:
     notes: Sequence[str]
 
 
-def find_study(run: Path, given: Path | None) -> Path | None:
+def find_study(run: RunFolder, given: Path | None) -> Path | None:
     """The `study.json` that is meant: in the folder that was given, else in RUN/study if there is one.
 
     Raises:
         BenchError: a folder was given and holds none.
     """
     if given is None:
-        own = run / "study" / "study.json"
+        own = run.study / STUDY_RESULTS
         return own if own.is_file() else None
-    path = given if given.suffix == ".json" else given / "study.json"
+    path = given if given.suffix == ".json" else given / STUDY_RESULTS
     if not path.is_file():
         raise BenchError(f"There is no {path}: give the folder that `bench study export --out` has written.")
     return path
 
 
-def read_study(path: Path, rows: Sequence[str]) -> Study:
+def read_study(path: Path, rows: Sequence[str], names: RowNames) -> StudyResults:
     """Read a `study.json`.
 
     Args:
         path: of the file.
         rows: that the run has, beside the real clips.
+        names: of the rows, in print.
 
     Raises:
         BenchError: the file is none that `bench study export` writes, or the study is about rows that the run lacks.
@@ -63,9 +64,9 @@ def read_study(path: Path, rows: Sequence[str]) -> Study:
         pos = [{key: math.nan if value is None else value for key, value in line.items()} for line in content["pos"]]
         simulated = bool(content["simulated"])
         grids = [
-            _preferences(pos, simulated),
-            *(pos_table(name, pos) for name in POS_TABLES if _concerns(name, pos)),
-            *_strengths(content["bradley_terry"]["strengths"], simulated),
+            _preferences(pos, names, simulated),
+            *(pos_table(name, pos) for name in paper().preference_tables if _concerns(name, pos)),
+            *_strengths(content["bradley_terry"]["strengths"], names, simulated),
         ]
         notes = [*_told(content), *map(str, content["notes"])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -75,15 +76,15 @@ def read_study(path: Path, rows: Sequence[str]) -> Study:
     foreign = sorted({str(line[side]) for line in pos for side in ("first", "second")} - {*rows, REAL})
     if foreign:
         raise BenchError(f"The study {path} compares {', '.join(foreign)}, which this run has no row of.")
-    return Study(pos, grids, SIMULATED if simulated else "", notes)
+    return StudyResults(pos, grids, SIMULATED if simulated else "", notes)
 
 
 def _concerns(name: str, pos: Sequence[Mapping[str, Any]]) -> bool:
     asked = {frozenset((line["first"], line["second"])) for line in pos if line["votes"]}
-    return any(frozenset((first, second)) in asked for _, first, second in POS_TABLES[name][1])
+    return any(frozenset((first, second)) in asked for _, first, second in paper().preference_tables[name][1])
 
 
-def _preferences(pos: Sequence[Mapping[str, Any]], simulated: bool) -> Grid:
+def _preferences(pos: Sequence[Mapping[str, Any]], names: RowNames, simulated: bool) -> Grid:
     lines = []
     for line in pos:
         cells = [Cell("–")] * 4
@@ -95,7 +96,7 @@ def _preferences(pos: Sequence[Mapping[str, Any]], simulated: bool) -> Grid:
                 Cell(_p(line["p_holm"])),
             ]
         counts = [f"{line['chosen']:.0f} of {line['votes']:.0f}", f"{line['raters']:.0f}", f"{line['clips']:.0f}"]
-        name = f"{title(line['first'])} over {title(line['second'])}"
+        name = f"{names.title(line['first'])} over {names.title(line['second'])}"
         lines.append(Line(line["comparison"], name, [Cell(counts[0]), *cells, Cell(counts[1]), Cell(counts[2])]))
     return Grid(
         corner="Comparison",
@@ -114,14 +115,14 @@ def _preferences(pos: Sequence[Mapping[str, Any]], simulated: bool) -> Grid:
     )
 
 
-def _strengths(strengths: Sequence[Mapping[str, Any]], simulated: bool) -> list[Grid]:
+def _strengths(strengths: Sequence[Mapping[str, Any]], names: RowNames, simulated: bool) -> list[Grid]:
     if not strengths:
         return []
     lines = []
     for one in strengths:
         interval = f"[{one['ci_low']:.2f}, {one['ci_high']:.2f}]"
         cells = [Cell(f"{one['strength']:.2f}", interval=interval), Cell(f"{one['wins']} of {one['votes']}")]
-        lines.append(Line(one["system"], title(one["system"]), cells))
+        lines.append(Line(one["system"], names.title(one["system"]), cells))
     caption = "Bradley–Terry strengths, in log odds with mean 0: of two, the stronger is chosen with probability "
     return [
         Grid(

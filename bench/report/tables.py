@@ -10,27 +10,13 @@ from pathlib import Path
 from bench.metrics.base import Metric, SetMetric, Unavailable, best_first
 from bench.registry import METRICS
 from bench.report.grid import TIED, Cell, Grid, Line, write_grid
+from bench.report.names import RowNames
 from bench.scoring.protocol import Protocol
 from bench.scoring.sets import DRAWS, FLOOR, LARGEST
 from bench.scoring.tidy import SummaryLine
 
-#: How a paper names the rows of the built-in models.
-TITLES = {
-    "mdgan-1": "MD-GAN Stage I",
-    "mdgan-2": "MD-GAN Stage II",
-    "vgan": "VGAN",
-    "rnngan": "RNN-GAN",
-    "copy": "Copy of first frame",
-    "real": "Real",
-    FLOOR: "Real, half against half",
-}
 SIGNIFICANCE = 0.05
 ARROWS = {"lower": "↓", "higher": "↑", "one": "→1"}
-
-
-def title(row: str) -> str:
-    """A row's name in print."""
-    return TITLES.get(row, row)
 
 
 @dataclass(frozen=True)
@@ -44,6 +30,7 @@ class Table:
         metrics: the metrics' own account of themselves.
         caption: what the numbers are of.
         notes: what has to be read with them: protocol, clips left out, metrics left out.
+        names: of the rows, in print.
     """
 
     rows: Sequence[str]
@@ -52,6 +39,7 @@ class Table:
     metrics: Mapping[str, type[Metric]]
     caption: str
     notes: Sequence[str]
+    names: RowNames
 
     def head(self, name: str) -> str:
         """A column's head without its arrow."""
@@ -61,13 +49,14 @@ class Table:
     def grid(self) -> Grid:
         """The table without what the metrics say of themselves."""
         heads = [f"{self.head(name)} {ARROWS[self.metrics[name].direction]}" for name in self.heads]
-        lines = [Line(row, title(row), cells) for row, cells in zip(self.rows, self.cells, strict=True)]
+        lines = [Line(row, self.names.title(row), cells) for row, cells in zip(self.rows, self.cells, strict=True)]
         return Grid("Model", self.heads, heads, lines, self.caption, self.notes)
 
 
 def make_table(
     summary: Sequence[SummaryLine],
     protocol: Protocol,
+    names: RowNames,
     left_out: Sequence[Unavailable] = (),
     notes: Sequence[str] = (),
     ci: bool = False,
@@ -77,6 +66,7 @@ def make_table(
     Args:
         summary: lines of `summary.csv`.
         protocol: of the scoring.
+        names: of the rows, in print.
         left_out: metrics that could not be computed.
         notes: what else has to be read with the numbers.
         ci: print 95 % intervals, and mark what does not differ significantly from the best.
@@ -92,7 +82,8 @@ def make_table(
         cells=[list(line) for line in zip(*columns, strict=True)],
         metrics=metrics,
         caption=caption(protocol),
-        notes=[*_notes(summary, metrics, protocol, ci), *notes, *map(str, left_out), f"Protocol {protocol.id}."],
+        notes=[*_notes(summary, metrics, protocol, names, ci), *notes, *map(str, left_out), f"Protocol {protocol.id}."],
+        names=names,
     )
 
 
@@ -122,16 +113,20 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
 
 def caption(protocol: Protocol) -> str:
     """What a table's numbers are of, in a sentence."""
-    later = f"the {protocol.length - 1} frames after the given one"
-    which = {"all": f"all {protocol.length} frames", "future": later}[protocol.frames]
     size = f"{protocol.resolution}×{protocol.resolution}"
     partial = ", only the clips that every row has" if protocol.partial else ""
     clips = f"{protocol.clips} test clip{'s' if protocol.clips > 1 else ''}"
-    return f"{protocol.dataset[:1].upper()}{protocol.dataset[1:]}, {clips}{partial}, {size}, {which}."
+    return (
+        f"{protocol.dataset[:1].upper()}{protocol.dataset[1:]}, {clips}{partial}, {size}, {protocol.frames_in_words}."
+    )
 
 
 def _notes(
-    summary: Sequence[SummaryLine], metrics: Mapping[str, type[Metric]], protocol: Protocol, ci: bool
+    summary: Sequence[SummaryLine],
+    metrics: Mapping[str, type[Metric]],
+    protocol: Protocol,
+    names: RowNames,
+    ci: bool,
 ) -> list[str]:
     notes = []
     if ci:
@@ -140,8 +135,7 @@ def _notes(
         )
     for name, metric in metrics.items():
         if issubclass(metric, SetMetric):
-            frames = protocol.length - (protocol.frames == "future")
-            samples = protocol.clips * (frames if metric.per_frame else 1)
+            samples = protocol.clips * (protocol.scored_frames if metric.per_frame else 1)
             biased = f"; with fewer than {metric.dimension} samples ({samples}) it is biased upwards"
             notes.append(f"{name}: {protocol.clips} clips{biased if samples < metric.dimension else ''}.")
             if ci:
@@ -152,7 +146,7 @@ def _notes(
         if line.left_out:
             why = "the real clip stands still" if line.metric == "motion" else "identical to the real clip"
             total = line.clips + line.left_out
-            notes.append(f"{title(line.row)}, {line.metric}: {line.left_out} of {total} clips left out ({why}).")
+            notes.append(f"{names.title(line.row)}, {line.metric}: {line.left_out} of {total} clips left out ({why}).")
     seeds = {line.seeds for line in summary}
     if seeds and max(seeds) > 1:
         notes.append(f"Mean ± standard deviation over {max(seeds)} training seeds.")

@@ -1,4 +1,4 @@
-"""The stamp on every table: what has to be equal for two numbers to be comparable."""
+"""The stamp on every table: what has to be equal for two numbers to be comparable; and which frames are scored."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from bench.config import SCORED_FRAMES
 from bench.data.clips import FRAMES
 from bench.errors import BenchError
 from bench.files import read_json, write_json
+from bench.metrics.base import Column
 
 #: Raised whenever the meaning of a number changes in a way that no metric's own version says.
 DEFINITION = 1
@@ -41,10 +43,28 @@ class Protocol:
     length: int = FRAMES
 
     @property
+    def skipped(self) -> int:
+        """How many of a clip's first frames are not scored."""
+        return SCORED_FRAMES[self.frames]
+
+    @property
+    def scored_frames(self) -> int:
+        """How many frames of a clip are scored."""
+        return self.length - self.skipped
+
+    @property
+    def frames_in_words(self) -> str:
+        """Which frames are scored, for a caption."""
+        return f"the {self.scored_frames} frames after the given one" if self.skipped else f"all {self.length} frames"
+
+    def cut(self, columns: Mapping[str, Column]) -> dict[str, Column]:
+        """Per-frame columns, cut to the frames that are scored."""
+        return {name: values[self.skipped :] for name, values in columns.items()}
+
+    @property
     def id(self) -> str:
         """For example `v1/sky/64px/all32/10clips/1a2b3c4d`, with `/partial` where clips are missing."""
-        frames = self.length - (self.frames == "future")
-        parts = [f"v{DEFINITION}", self.dataset, f"{self.resolution}px", f"{self.frames}{frames}"]
+        parts = [f"v{DEFINITION}", self.dataset, f"{self.resolution}px", f"{self.frames}{self.scored_frames}"]
         parts += [f"{self.clips}clips", self.manifest[:8], *(["partial"] if self.partial else [])]
         return "/".join(parts)
 

@@ -22,67 +22,63 @@ ADVICE = (
 
 
 @dataclass(frozen=True)
-class Source:
+class Row:
     """One row to score: a name, the training seed behind it, and its videos."""
 
-    row: str
+    name: str
     predictions: Predictions
     seed: int = 0
 
 
-def pair(
-    sources: Sequence[Source], clips: Sequence[Clip], known: set[str], allow_partial: bool
-) -> tuple[list[Clip], bool]:
-    """Check that every source has a video for each clip and none that belongs to no clip.
+def pair(rows: Sequence[Row], clips: Sequence[Clip], known: set[str], allow_partial: bool) -> tuple[list[Clip], bool]:
+    """Check that every row has a video for each clip and none that belongs to no clip.
 
     Args:
-        sources: rows to score.
+        rows: to score.
         clips: that are scored.
         known: ids of the whole test set, of which `clips` may be a sample.
-        allow_partial: go on with the clips that all sources have instead of raising.
+        allow_partial: go on with the clips that all rows have instead of raising.
 
     Returns:
-        The clips that all sources have, and whether anything was wrong and let pass.
+        The clips that all rows have, and whether anything was wrong and let pass.
 
     Raises:
         BenchError: clips are missing or too many; all of them are named.
     """
     due = {clip.id for clip in clips}
     complaints = []
-    for source in sources:
-        ids, folder = set(source.predictions.ids), source.predictions.folder
+    for row in rows:
+        ids, folder = set(row.predictions.ids), row.predictions.folder
         if missing := due - ids:
             complaints.append(f"{folder} misses {', '.join(sorted(missing))}")
         if surplus := ids - known:
             complaints.append(f"{folder} has {', '.join(sorted(surplus))}, which the test set has not")
     if complaints and not allow_partial:
         raise BenchError(f"{'; '.join(complaints)}. {ADVICE}")
-    shared = due.intersection(*(source.predictions.ids for source in sources))
+    shared = due.intersection(*(row.predictions.ids for row in rows))
     if not shared:
         raise BenchError("No clip has a prediction in every folder: there is nothing to score.")
     return [clip for clip in clips if clip.id in shared], bool(complaints)
 
 
-def read_prediction(source: Source, id: str, protocol: Protocol) -> Frames:
+def read_prediction(row: Row, id: str, protocol: Protocol) -> Frames:
     """Read one prediction at the protocol's size; another number of frames than is due is a `BenchError`."""
-    predicted = source.predictions.read(id)
+    predicted = row.predictions.read(id)
     if len(predicted) != protocol.length:
-        path = source.predictions.path(id)
+        path = row.predictions.path(id)
         raise BenchError(f"{path} has {len(predicted)} frames where {protocol.length} are due.")
     return resize(predicted, protocol.resolution)
 
 
-def source_notes(source: Source, clips: Sequence[Clip], resolution: int) -> list[str]:
+def row_notes(row: Row, clips: Sequence[Clip], resolution: int) -> list[str]:
     """What was done to a row's videos before they were scored: lossy files and resizing."""
-    paths = [source.predictions.path(clip.id) for clip in clips]
+    paths = [row.predictions.path(clip.id) for clip in clips]
     notes = []
     if lossy := sorted({kind for path in paths for kind in _lossy(path)}):
-        notes.append(f"{source.row}: videos are lossy ({', '.join(lossy)}), which changes scores.")
-    sizes = {size for path in paths if (size := _still_size(path))} or {
-        source.predictions.read(clips[0].id).shape[2:0:-1]
-    }
+        notes.append(f"{row.name}: videos are lossy ({', '.join(lossy)}), which changes scores.")
+    sizes = {size for path in paths if (size := _still_size(path))} or {row.predictions.read(clips[0].id).shape[2:0:-1]}
     if other := sorted(f"{width}×{height}" for width, height in sizes if (width, height) != (resolution, resolution)):
-        notes.append(f"{source.row}: resized from {', '.join(other)}.")
+        notes.append(f"{row.name}: resized from {', '.join(other)}.")
     return notes
 
 

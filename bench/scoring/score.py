@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from filelock import FileLock
 
-from bench.config import CHOICES, is_offline
+from bench.config import SCORED_FRAMES, is_offline
 from bench.data.clips import FRAMES, Clip, Manifest, sample
 from bench.data.video import Frames
 from bench.errors import BenchError
@@ -26,12 +27,45 @@ from bench.metrics.base import ClipMetric, Column, Metric, SetMetric, Unavailabl
 from bench.metrics.networks import weights
 from bench.progress import console, task
 from bench.registry import METRICS
+from bench.runfolder import RunFolder
 from bench.scoring.journal import Journal
 from bench.scoring.protocol import Protocol
-from bench.scoring.rows import ADVICE, Source, pair, read_prediction, source_notes
+from bench.scoring.rows import ADVICE, Row, pair, read_prediction, row_notes
 from bench.scoring.sets import FLOOR, set_lines
 from bench.scoring.summary import write_scores
 from bench.scoring.tidy import Columns, ScoredClips, SummaryLine, read_summary
+
+
+@dataclass(frozen=True)
+class ScoringPlan:
+    """How rows are scored.
+
+    Attributes:
+        resolution: both sides are brought to this size (antialiased bilinear).
+        metrics: registered names.
+        frames: "all" 32 or "future" 31 frames.
+        count: score the clips with the smallest SHA-256 of their id only.
+        allow_partial: score what there is; stamped on the tables.
+        dataset: its name on the tables, by default the manifest's.
+        workers: threads that decode; no number depends on it.
+        offline: do not fetch missing weights.
+        length: frames of a clip.
+    """
+
+    resolution: int
+    metrics: Sequence[str]
+    frames: str = "all"
+    count: int | None = None
+    allow_partial: bool = False
+    dataset: str = ""
+    workers: int | None = None
+    offline: bool = False
+    length: int = FRAMES
+
+    def __post_init__(self) -> None:
+        """Refuse frames that nobody knows."""
+        if self.frames not in SCORED_FRAMES:
+            raise BenchError(f"frames is '{self.frames}': expected one of {', '.join(SCORED_FRAMES)}.")
 
 
 @dataclass(frozen=True)
@@ -74,75 +108,48 @@ def load_metrics(names: Sequence[str], offline: bool = False) -> tuple[list[Metr
     return metrics, left_out
 
 
-def score(
-    sources: Sequence[Source],
-    manifest: Manifest,
-    out: Path,
-    *,
-    resolution: int,
-    metrics: Sequence[str],
-    frames: str = "all",
-    count: int | None = None,
-    allow_partial: bool = False,
-    dataset: str = "",
-    workers: int | None = None,
-    offline: bool = False,
-    length: int = FRAMES,
-) -> Scores:
+def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan) -> Scores:
     """Score rows against the real test clips; leaves `scores/per_frame.csv`, `scores/per_clip.csv` and `summary.csv`.
 
     Args:
-        sources: rows to score.
+        rows: to score.
         manifest: of the data; only its test split is used.
         out: folder for the results.
-        resolution: both sides are brought to this size (antialiased bilinear).
-        metrics: registered names.
-        frames: "all" 32 or "future" 31 frames.
-        count: score the clips with the smallest SHA-256 of their id only.
-        allow_partial: score what there is; stamped on the tables.
-        dataset: its name on the tables, by default the manifest's.
-        workers: threads that decode; no number depends on it.
-        offline: do not fetch missing weights.
-        length: frames of a clip.
+        plan: how.
 
     Raises:
         BenchError: clips missing or too many, a clip with another number of frames, an unreadable video, a full disk.
     """
-    if frames not in CHOICES["frames"]:
-        raise BenchError(f"frames is '{frames}': expected one of {', '.join(CHOICES['frames'])}.")
     test = manifest.split("test")
-    clips, waived = pair(sources, sample(test, count), {clip.id for clip in test}, allow_partial)
-    loaded, left_out = load_metrics(metrics, offline)
+    clips, waived = pair(rows, sample(test, plan.count), {clip.id for clip in test}, plan.allow_partial)
+    loaded, left_out = load_metrics(plan.metrics, plan.offline)
     if not loaded:
         raise BenchError(f"None of the metrics can be computed here: {'; '.join(map(str, left_out))}.")
     protocol = Protocol(
-        dataset=dataset or manifest.dataset,
-        resolution=resolution,
-        frames=frames,
+        dataset=plan.dataset or manifest.dataset,
+        resolution=plan.resolution,
+        frames=plan.frames,
         clips=len(clips),
         manifest=clips_hash(clips),
         partial=waived,
         metrics={metric.name: f"v{metric.version} {metric.weights_id()}".strip() for metric in loaded},
-        length=length,
+        length=plan.length,
     )
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / "score.lock"):
-            check_folder(out, sources, protocol)
+        with FileLock(RunFolder(out).scores_lock):
+            check_folder(out, rows, protocol)
             of_clips = [metric for metric in loaded if isinstance(metric, ClipMetric)]
-            journal = out / "scores" / "journal.jsonl"
-            computed, failures = compute(sources, clips, manifest.root, protocol, of_clips, journal, workers)
+            computed, failures = compute(
+                rows, clips, manifest.root, protocol, of_clips, RunFolder(out).journal, plan.workers
+            )
             if failures:
-                if not allow_partial:
-                    raise BenchError(f"{' '.join(failures.values())} {ADVICE}")
-                clips = [clip for clip in clips if clip.id not in failures]
-                if not clips:
-                    raise BenchError(f"No clip can be scored: {' '.join(failures.values())}")
+                clips = without_failures(clips, failures, plan)
                 protocol = replace(protocol, clips=len(clips), manifest=clips_hash(clips), partial=True)
             kept = {clip.id: clip.video for clip in clips}
             columns = {key: found for key, found in computed.items() if key[2] in kept}
-            of_sets = score_sets(sources, clips, manifest.root, protocol, loaded)
-            notes = [note for source in sources for note in source_notes(source, clips, resolution)]
+            of_sets = score_sets(rows, clips, manifest.root, protocol, loaded)
+            notes = [note for row in rows for note in row_notes(row, clips, plan.resolution)]
             scored = ScoredClips(tuple(kept), kept, columns)
             summary = write_scores(out, scored, loaded, protocol, left_out, notes, of_sets)
     except OSError as error:
@@ -150,38 +157,47 @@ def score(
     return Scores(protocol, summary, left_out)
 
 
+def without_failures(clips: Sequence[Clip], failures: Mapping[str, str], plan: ScoringPlan) -> list[Clip]:
+    """The clips that could be read, where the plan allows to score only those; all failures in one sentence else."""
+    if not plan.allow_partial:
+        raise BenchError(f"{' '.join(failures.values())} {ADVICE}")
+    left = [clip for clip in clips if clip.id not in failures]
+    if not left:
+        raise BenchError(f"No clip can be scored: {' '.join(failures.values())}")
+    return left
+
+
 def clips_hash(clips: Sequence[Clip]) -> str:
     """Hash of the ids and contents of clips, as it stands in the protocol."""
     return digest([[clip.id, clip.sha256] for clip in clips])
 
 
-def check_folder(out: Path, sources: Sequence[Source], protocol: Protocol) -> None:
+def check_folder(out: Path, rows: Sequence[Row], protocol: Protocol) -> None:
     """Refuse a folder whose scores are of something else; other frames or metrics of the same rows may replace them.
 
     Nothing is lost then: what was computed stays in the journal.
     """
-    for source in sources:
-        if out.resolve().is_relative_to(source.predictions.folder.resolve()):
+    for row in rows:
+        if out.resolve().is_relative_to(row.predictions.folder.resolve()):
             raise BenchError(
                 f"The results would lie in {out}, among the predictions: choose another folder with --out."
             )
-    stamp = out / "scores" / "protocol.json"
-    if not stamp.exists():
-        strangers = (path for path in out.iterdir() if path.name not in ("scores", "score.lock"))
-        if not (out / "run.json").exists() and any(strangers):
+    folder = RunFolder(out)
+    if not folder.protocol.exists():
+        if not folder.account.exists() and folder.strangers(folder.scores):
             raise BenchError(f"{out} is not empty and holds no scores: choose another folder with --out.")
         return
-    before = Protocol.load(stamp)
-    rows = sorted({(line.row, line.dataset) for line in read_summary(out) if line.row != FLOOR})
-    if rows and rows != sorted({(source.row, protocol.dataset) for source in sources}):
-        names = ", ".join(f"{row} on {dataset}" for row, dataset in rows)
+    before = Protocol.load(folder.protocol)
+    there = sorted({(line.row, line.dataset) for line in read_summary(out) if line.row != FLOOR})
+    if there and there != sorted({(row.name, protocol.dataset) for row in rows}):
+        names = ", ".join(f"{row} on {dataset}" for row, dataset in there)
         raise BenchError(f"{out} holds the scores of {names}: choose another folder with --out.")
     if (before.manifest, before.resolution) != (protocol.manifest, protocol.resolution):
         raise BenchError(f"{out} holds scores under the protocol {before.id}, now {protocol.id}: choose another --out.")
 
 
 def compute(
-    sources: Sequence[Source],
+    rows: Sequence[Row],
     clips: Sequence[Clip],
     root: Path,
     protocol: Protocol,
@@ -197,13 +213,13 @@ def compute(
     it was computed beside.
     """
     journal = Journal(journal_path)
-    todo = [(clip, source) for clip in clips for source in sources]
+    todo = [(clip, row) for clip in clips for row in rows]
     results: dict[tuple[str, int, str], Columns] = {}
     failures: dict[str, str] = {}
     with task("scoring", len(todo)) as progress:
         waiting = []
-        for clip, source in todo:
-            content = digest([clip.sha256, source.predictions.sha256(clip.id), protocol.resolution, protocol.length])
+        for clip, row in todo:
+            content = digest([clip.sha256, row.predictions.sha256(clip.id), protocol.resolution, protocol.length])
             known: dict[str, Column] = {}
             missing = []
             for metric in metrics:
@@ -211,13 +227,13 @@ def compute(
                 known.update(columns or {})
                 if columns is None:
                     missing.append(metric)
-            results[source.row, source.seed, clip.id] = known
+            results[row.name, row.seed, clip.id] = known
             if missing:
-                waiting.append((clip, source, content, missing))
+                waiting.append((clip, row, content, missing))
             else:
                 progress.advance()
         decoded = _decoded(waiting, root, protocol, workers)
-        for (clip, source, content, missing), pair_or_error in zip(waiting, decoded, strict=True):
+        for (clip, row, content, missing), pair_or_error in zip(waiting, decoded, strict=True):
             if isinstance(pair_or_error, BenchError):
                 failures[clip.id] = str(pair_or_error)
                 continue
@@ -225,48 +241,56 @@ def compute(
             for metric in missing:
                 columns = dict(metric.compute(predicted, real))
                 journal.put(f"{metric.name} {protocol.metrics[metric.name]} {content}", columns)
-                results[source.row, source.seed, clip.id].update(columns)
+                results[row.name, row.seed, clip.id].update(columns)
             progress.advance()
     journal.close()
     return results, failures
 
 
 def score_sets(
-    sources: Sequence[Source], clips: Sequence[Clip], root: Path, protocol: Protocol, metrics: Sequence[Metric]
+    rows: Sequence[Row], clips: Sequence[Clip], root: Path, protocol: Protocol, metrics: Sequence[Metric]
 ) -> list[SummaryLine]:
     """Lines of the summary for the metrics of whole sets."""
     by_id = {clip.id: clip for clip in clips}
-    rows = [(s.row, s.seed, partial(lambda s, id: read_prediction(s, id, protocol), s)) for s in sources]
+    readers = [(row.name, row.seed, partial(read_prediction, row, protocol=protocol)) for row in rows]
     videos = [clip.video for clip in clips]
 
     def real(id: str) -> Frames:
         return by_id[id].read(root, protocol.resolution, protocol.length)
 
     of_sets = [metric for metric in metrics if isinstance(metric, SetMetric)]
-    return [line for metric in of_sets for line in set_lines(metric, rows, real, list(by_id), videos, protocol)]
+    return [line for metric in of_sets for line in set_lines(metric, readers, real, list(by_id), videos, protocol)]
 
 
 def _decoded(
-    jobs: Sequence[tuple[Clip, Source, str, list[ClipMetric]]],
+    jobs: Sequence[tuple[Clip, Row, str, list[ClipMetric]]],
     root: Path,
     protocol: Protocol,
     workers: int | None,
 ) -> Iterator[tuple[Frames, Frames] | BenchError]:
-    """Decode pairs of clips in order, a few ahead of the arithmetic, so that memory does not grow with their number."""
+    """Decode pairs of clips in order, a few ahead of the arithmetic, so that memory does not grow with their number.
+
+    The jobs of one clip follow each other and share its real side.
+    """
     workers = workers or os.cpu_count() or 1
 
-    def read(clip: Clip, source: Source) -> tuple[Frames, Frames] | BenchError:
+    def read_real(clip: Clip) -> Frames:
+        return clip.read(root, protocol.resolution, protocol.length)
+
+    def read(clip: Clip, row: Row, real: Future[Frames]) -> tuple[Frames, Frames] | BenchError:
         try:
-            predicted = read_prediction(source, clip.id, protocol)
-            return predicted, clip.read(root, protocol.resolution, protocol.length)
+            # The real side was handed to the pool before: it is there or on its way, whoever waits for it.
+            return read_prediction(row, clip.id, protocol), real.result()
         except BenchError as error:
             return error
 
     with ThreadPoolExecutor(workers) as pool:
         ahead: deque[Future[tuple[Frames, Frames] | BenchError]] = deque()
-        for clip, source, *_ in jobs:
-            ahead.append(pool.submit(read, clip, source))
-            if len(ahead) > 2 * workers:
-                yield ahead.popleft().result()
+        for clip, same in groupby(jobs, key=lambda job: job[0]):
+            real = pool.submit(read_real, clip)
+            for _, row, *_ in same:
+                ahead.append(pool.submit(read, clip, row, real))
+                if len(ahead) > 2 * workers:
+                    yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()

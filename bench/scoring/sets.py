@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.config import SCORED_FRAMES
 from bench.data.clips import by_hash
 from bench.data.video import Frames
 from bench.metrics.base import SetMetric
@@ -38,10 +39,9 @@ Features = NDArray[np.float32]
 class ScoredFrames(Sequence[Frames]):
     """The scored frames of clips, decoded when they are looked at, so that memory does not grow with their number."""
 
-    def __init__(self, ids: Sequence[str], read: Callable[[str], Frames], frames: str) -> None:
+    def __init__(self, ids: Sequence[str], read: Callable[[str], Frames], skipped: int) -> None:
         self._ids = ids
-        first = 1 if frames == "future" else 0
-        self._read = lru_cache(KEPT)(lambda id: read(id)[first:])
+        self._read = lru_cache(KEPT)(lambda id: read(id)[skipped:])
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -69,11 +69,11 @@ def set_lines(
         protocol: of the scoring.
     """
     with task(f"{metric.name}: features", 1 + len(rows)) as progress:
-        wanted = metric.features(ScoredFrames(ids, real, protocol.frames))
+        wanted = metric.features(ScoredFrames(ids, real, protocol.skipped))
         progress.advance()
         features: dict[str, list[list[Features]]] = {}
         for row, _, read in rows:
-            features.setdefault(row, []).append(metric.features(ScoredFrames(ids, read, protocol.frames)))
+            features.setdefault(row, []).append(metric.features(ScoredFrames(ids, read, protocol.skipped)))
             progress.advance()
     lines = []
     with task(f"{metric.name}: distances", len(features)) as progress:
@@ -114,7 +114,7 @@ def share_features(
     for metric in (METRICS.load(name)() for name in names):
         if share and isinstance(metric, SetMetric) and not metric.unavailable():
             for read in readers:
-                metric.features(ScoredFrames(share, read, frames))
+                metric.features(ScoredFrames(share, read, SCORED_FRAMES[frames]))
 
 
 def _samples(videos: Sequence[str]) -> Iterator[list[int]]:

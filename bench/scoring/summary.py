@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.files import write_json
 from bench.metrics.base import ClipMetric, Metric, Unavailable, best_first
+from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
 from bench.scoring.tidy import (
     DIFFERENCES,
@@ -19,9 +20,9 @@ from bench.scoring.tidy import (
     PER_FRAME,
     ScoredClips,
     SummaryLine,
-    _clip_rows,
-    _frame_rows,
+    clip_rows,
     clip_values,
+    frame_rows,
     write_csv,
 )
 from bench.statistics import bootstrap_interval, holm, over_seeds, paired_difference
@@ -31,7 +32,7 @@ def summarise(scored: ScoredClips, metrics: Iterable[ClipMetric], protocol: Prot
     """Means over clips with 95 % bootstrap intervals over source videos, a line for each row and metric."""
     lines = []
     for metric in metrics:
-        values = clip_values(scored, metric, protocol.frames)
+        values = clip_values(scored, metric, protocol)
         for row in scored.rows:
             seeds = scored.seeds(row)
             by_seed = np.array([[values[row, seed, clip] for clip in scored.ids] for seed in seeds])
@@ -50,8 +51,8 @@ def summarise(scored: ScoredClips, metrics: Iterable[ClipMetric], protocol: Prot
     return lines
 
 
-def differences(
-    scored: ScoredClips, metrics: Iterable[ClipMetric], summary: Sequence[SummaryLine], frames: str
+def paired_differences(
+    scored: ScoredClips, metrics: Iterable[ClipMetric], summary: Sequence[SummaryLine], protocol: Protocol
 ) -> list[tuple[Any, ...]]:
     """Paired difference of every row to the best one, metric by metric: rows of `scores/differences.csv`.
 
@@ -64,7 +65,7 @@ def differences(
         if len(means) < 2:
             continue
         best = min(means, key=lambda row: best_first(metric.direction, means[row]))
-        values = clip_values(scored, metric, frames)
+        values = clip_values(scored, metric, protocol)
         of_row = {
             row: np.array([np.mean([values[row, seed, clip] for seed in scored.seeds(row)]) for clip in scored.ids])
             for row in means
@@ -110,20 +111,20 @@ def write_scores(
         The lines of the summary.
     """
     of_clips = [metric for metric in metrics if isinstance(metric, ClipMetric)]
-    folder = out / "scores"
+    folder = RunFolder(out)
     summary = summarise(scored, of_clips, protocol)
-    compared = differences(scored, of_clips, summary, protocol.frames)
+    compared = paired_differences(scored, of_clips, summary, protocol)
     # Only now, when everything is known: a kill between two of these files is noticed by `read_summary`.
-    write_csv(folder / "per_frame.csv", PER_FRAME, _frame_rows(scored))
-    write_csv(folder / "per_clip.csv", PER_CLIP, _clip_rows(scored, of_clips, protocol.frames))
-    write_json(folder / "notes.json", {"left_out": [asdict(reason) for reason in left_out], "notes": list(notes)})
-    write_csv(folder / "differences.csv", DIFFERENCES, compared)
-    protocol.save(folder / "protocol.json")
+    write_csv(folder.per_frame, PER_FRAME, frame_rows(scored))
+    write_csv(folder.per_clip, PER_CLIP, clip_rows(scored, of_clips, protocol))
+    write_json(folder.notes, {"left_out": [asdict(reason) for reason in left_out], "notes": list(notes)})
+    write_csv(folder.differences, DIFFERENCES, compared)
+    protocol.save(folder.protocol)
     p_values = {(metric, row): p for metric, _, row, *_, p, _, _ in compared}
     summary = [replace(line, p_best=p_values.get((line.metric, line.row), math.nan)) for line in summary]
     summary += of_sets
     write_csv(
-        out / "summary.csv",
+        folder.summary,
         [f.name for f in fields(SummaryLine)],
         (asdict(line).values() for line in summary),
     )

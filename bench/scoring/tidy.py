@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from bench.errors import BenchError
 from bench.files import atomic_path, read_json
 from bench.metrics.base import ClipMetric, Column, Unavailable
+from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
 
 #: Per-frame values by column name, float64 `[T]` each.
@@ -40,11 +41,15 @@ class ScoredClips:
         ids: of the clips, in order.
         videos: source video of each clip.
         columns: by row, seed and clip; rows and seeds in the order of the table.
+        values: what `clip_values` has made of them, by metric and choice of frames.
     """
 
     ids: Sequence[str]
     videos: Mapping[str, str]
     columns: Mapping[tuple[str, int, str], Columns]
+    values: dict[tuple[str, str], dict[tuple[str, int, str], float]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @property
     def rows(self) -> list[str]:
@@ -87,17 +92,16 @@ class SummaryLine:
     p_best: float = math.nan
 
 
-def scored_frames(columns: Mapping[str, Column], frames: str) -> Columns:
-    """Cut columns to the frames that count: all, or all but the given first one."""
-    return {name: values[1:] if frames == "future" else values for name, values in columns.items()}
+def clip_values(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> dict[tuple[str, int, str], float]:
+    """A metric's number for every row, seed and clip, computed once."""
+    if (known := scored.values.get((metric.name, protocol.frames))) is None:
+        known = {key: metric.clip(protocol.cut(columns)) for key, columns in scored.columns.items()}
+        scored.values[metric.name, protocol.frames] = known
+    return known
 
 
-def clip_values(scored: ScoredClips, metric: ClipMetric, frames: str) -> dict[tuple[str, int, str], float]:
-    """A metric's number for every row, seed and clip."""
-    return {key: metric.clip(scored_frames(columns, frames)) for key, columns in scored.columns.items()}
-
-
-def _frame_rows(scored: ScoredClips) -> Iterator[tuple[Any, ...]]:
+def frame_rows(scored: ScoredClips) -> Iterator[tuple[Any, ...]]:
+    """Lines of the table per frame; frames without a value have none."""
     for (row, seed, clip), columns in scored.columns.items():
         for name, values in columns.items():
             for frame, value in enumerate(values, start=1):
@@ -105,9 +109,10 @@ def _frame_rows(scored: ScoredClips) -> Iterator[tuple[Any, ...]]:
                     yield row, seed, clip, scored.videos[clip], frame, name, float(value)
 
 
-def _clip_rows(scored: ScoredClips, metrics: Iterable[ClipMetric], frames: str) -> Iterator[tuple[Any, ...]]:
+def clip_rows(scored: ScoredClips, metrics: Iterable[ClipMetric], protocol: Protocol) -> Iterator[tuple[Any, ...]]:
+    """Lines of the table per clip."""
     for metric in metrics:
-        for (row, seed, clip), value in clip_values(scored, metric, frames).items():
+        for (row, seed, clip), value in clip_values(scored, metric, protocol).items():
             yield row, seed, clip, scored.videos[clip], metric.name, value
 
 
@@ -129,7 +134,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 def read_summary(out: Path) -> list[SummaryLine]:
     """Read the lines of `summary.csv`; one that another version wrote is a `BenchError`."""
-    path = out / "summary.csv"
+    path = RunFolder(out).summary
     kinds: dict[str, Any] = {"value": float, "ci_low": float, "ci_high": float, "seed_sd": float, "p_best": float}
     kinds |= {"clips": int, "left_out": int, "seeds": int}
     names = [f.name for f in fields(SummaryLine)]
@@ -137,7 +142,7 @@ def read_summary(out: Path) -> list[SummaryLine]:
         lines = [SummaryLine(**{name: kinds.get(name, str)(row[name]) for name in names}) for row in read_csv(path)]
     except (KeyError, ValueError) as error:
         raise BenchError(f"{path} was written by another version, or changed by hand: score again.") from error
-    stamp = Protocol.load(out / "scores" / "protocol.json").id
+    stamp = Protocol.load(RunFolder(out).protocol).id
     if any(line.protocol.split("/")[: stamp.count("/") + 1] != stamp.split("/") for line in lines):
         raise BenchError(f"{path} is not of the protocol {stamp} beside it: a scoring was interrupted; score again.")
     return lines
@@ -147,8 +152,8 @@ def read_scores(out: Path) -> ScoredClips:
     """Read the per-frame table back; frames without a value are NaN."""
     columns: dict[tuple[str, int, str], Columns] = {}
     videos: dict[str, str] = {}
-    length = Protocol.load(out / "scores" / "protocol.json").length
-    with (out / "scores" / "per_frame.csv").open(newline="", encoding="utf-8") as file:  # line by line: it may be large
+    length = Protocol.load(RunFolder(out).protocol).length
+    with RunFolder(out).per_frame.open(newline="", encoding="utf-8") as file:  # line by line: it may be large
         for cell in csv.DictReader(file):
             videos[cell["clip"]] = cell["video"]
             of_clip = columns.setdefault((cell["row"], int(cell["seed"]), cell["clip"]), {})
@@ -159,5 +164,5 @@ def read_scores(out: Path) -> ScoredClips:
 
 def read_notes(out: Path) -> tuple[list[Unavailable], list[str]]:
     """Read which metrics a scoring could not compute, and what else has to be read with its numbers."""
-    content = read_json(out / "scores" / "notes.json")
+    content = read_json(RunFolder(out).notes)
     return [Unavailable(**reason) for reason in content["left_out"]], content["notes"]

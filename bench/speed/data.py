@@ -15,7 +15,7 @@ from PIL import Image
 from bench.data.batches import batches
 from bench.data.clips import FRAMES, Clip, build_manifest
 from bench.data.pack import pack
-from bench.speed.turns import Row, in_turns, rate_row
+from bench.speed.turns import Comparison, compare_rates, in_turns
 
 #: Width and height of Sky Scene's frames.
 SOURCE = (640, 360)
@@ -34,7 +34,7 @@ def make_jpegs(root: Path, clips: int) -> list[Clip]:
     return build_manifest("sky", root, ("train",)).split("train", "val")
 
 
-def measure(*, clips: int = 6, resolution: int = 128, repetitions: int = 5) -> list[Row]:
+def measure_data(*, clips: int = 6, resolution: int = 128, repetitions: int = 5) -> list[Comparison]:
     """Rows of `bench speed data`: `clips` clips of 32 frames of 640×360, wanted at `resolution`."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -56,4 +56,4 @@ def measure(*, clips: int = 6, resolution: int = 128, repetitions: int = 5) -> l
             for a, b in zip(mine, theirs, strict=True)
         )
         what = f"reading clips of {SOURCE[0]}×{SOURCE[1]} at {resolution}×{resolution}, packed against JPEG"
-        return [rate_row(what, "clips/s", clips, seconds, apart)]
+        return [compare_rates(what, "clips/s", clips, seconds, apart)]

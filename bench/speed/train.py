@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.config import PRESETS
 from bench.data.batches import to_tensor
 from bench.data.clips import FRAMES
 from bench.engine.build import build, native_resolution
@@ -32,12 +31,11 @@ from bench.engine.generate import for_generation
 from bench.engine.layers import channels_last, compile_networks
 from bench.engine.step import make_optimizers, train_step
 from bench.interface import Stage, VideoModel
-from bench.registry import MODELS, PLAIN
-from bench.speed.turns import Row, in_turns, rate_row
+from bench.registry import DEFAULT_MODELS, MODELS, PLAIN
+from bench.speed.turns import Comparison, compare_rates, in_turns
 
-#: Models that are measured, with the preset whose width they have where none is given: VGAN of the paper's width takes
-#: minutes a step on a CPU.
-WIDTHS = {"mdgan": "paper", "vgan": "small", "rnngan": "small"}
+#: Of all networks where none is given: VGAN of its paper's width takes minutes a step on a CPU.
+WIDTH = 32
 #: Steps after which a process has had its peak of memory: the second has the optimiser's state too.
 MEMORY_STEPS = 2
 #: Batches that the steps go through in turn.
@@ -153,7 +151,7 @@ def difference(ours: Sequence[Sequence[float]], other: Sequence[Sequence[float]]
     return float(np.max(np.abs(np.subtract(ours, other))))
 
 
-def stage_rows(setting: Setting, steps: int) -> list[Row]:
+def stage_rows(setting: Setting, steps: int) -> list[Comparison]:
     """Speed of each stage's training step; a stage starts from what ours of the stage before has made."""
     ours, plain = setting.build(plain=False), setting.build(plain=True)
     rows = []
@@ -161,13 +159,13 @@ def stage_rows(setting: Setting, steps: int) -> list[Row]:
         sides = Side(setting, our_stage, plain=False), Side(setting, plain_stage, plain=True)
         seconds = in_turns(sides[0].step, sides[1].step, steps, partial(follow, sides[1], sides[0]))
         apart = difference(sides[0].losses, sides[1].losses)
-        rows.append(rate_row(f"{title(setting)} {our_stage.name} step", "clips/s", setting.batch, seconds, apart))
+        rows.append(compare_rates(f"{title(setting)} {our_stage.name} step", "clips/s", setting.batch, seconds, apart))
         plain.load_state_dict(ours.state_dict())
     return rows
 
 
 @torch.no_grad()
-def generation_row(setting: Setting, repetitions: int) -> Row:
+def generation_row(setting: Setting, repetitions: int) -> Comparison:
     """Speed of generation with all stages, a clip at a time as on a CPU."""
     ours, plain = setting.build(plain=False), setting.build(plain=True).eval()
     ours = for_generation(ours.eval())
@@ -183,7 +181,7 @@ def generation_row(setting: Setting, repetitions: int) -> Row:
 
     seconds = in_turns(ours_once, plain_once, repetitions)
     apart = (videos[False] - videos[True]).abs().max().item()
-    return rate_row(f"{title(setting)} generation", "clips/s", 1, seconds, apart)
+    return compare_rates(f"{title(setting)} generation", "clips/s", 1, seconds, apart)
 
 
 def peak_memory(setting: Setting, number: int, plain: bool, threads: int) -> tuple[float, list[list[float]]]:
@@ -202,7 +200,7 @@ def peak_memory(setting: Setting, number: int, plain: bool, threads: int) -> tup
     return peak * 1024 / 1e9, side.losses
 
 
-def memory_rows(setting: Setting) -> list[Row]:
+def memory_rows(setting: Setting) -> list[Comparison]:
     """Peak memory of each stage's training step, each side in a process of its own."""
     rows = []
     stages = build(setting.model, {"width": setting.width}, setting.resolution).stages()
@@ -212,7 +210,7 @@ def memory_rows(setting: Setting) -> list[Row]:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 sides.append(pool.apply(peak_memory, (setting, number, plain, torch.get_num_threads())))
         (ours, our_losses), (other, other_losses) = sides
-        row = Row(
+        row = Comparison(
             what=f"{title(setting)} {stage.name} peak memory",
             ours=ours,
             other=other,
@@ -230,24 +228,13 @@ def title(setting: Setting) -> str:
     return f"{setting.model} {size}×{size}, width {setting.width}, batch {setting.batch}:"
 
 
-def measure(
-    models: Sequence[str] = (),
-    *,
-    resolution: int = 128,
-    width: int | None = None,
-    batch: int = 4,
-    steps: int = 5,
-    device: str = "auto",
-    precision: str = "auto",
-    compiled: bool = False,
-    memory: bool = True,
-) -> list[Row]:
-    """Measure training steps, generation and memory.
+@dataclass(frozen=True)
+class Wishes:
+    """What `bench speed train` measures.
 
-    Args:
-        models: registered names; all that are trained by default.
+    Attributes:
         resolution: in pixels; a model works at its largest size that is not above it.
-        width: of all networks; by default as `WIDTHS` says.
+        width: of all networks.
         batch: clips in a step.
         steps: that are timed, on each side.
         device: "auto", "cpu" or "cuda".
@@ -255,13 +242,27 @@ def measure(
         compiled: let `torch.compile` have our side's networks.
         memory: measure peak memory too.
     """
-    place = pick_device(device)
-    half = precision == "bf16-mixed" or (precision == "auto" and place == "cuda" and torch.cuda.is_bf16_supported())
-    rows: list[Row] = []
-    for name in [MODELS.check(model) for model in models] or list(WIDTHS):
-        usual = PRESETS[WIDTHS.get(name, "small")]["options"].get(name, {}).get("width", 32)
-        setting = Setting(name, width or usual, resolution, batch, place, half, compiled)
-        rows += [*stage_rows(setting, steps), generation_row(setting, max(2 * steps, 3))]
-        if memory:
+
+    resolution: int = 128
+    width: int = WIDTH
+    batch: int = 4
+    steps: int = 5
+    device: str = "auto"
+    precision: str = "auto"
+    compiled: bool = False
+    memory: bool = True
+
+
+def measure_training(models: Sequence[str] = (), wishes: Wishes | None = None) -> list[Comparison]:
+    """Measure training steps, generation and memory of registered models, by default of all that are trained."""
+    wishes = wishes or Wishes()
+    place = pick_device(wishes.device)
+    bf16 = wishes.precision == "auto" and place == "cuda" and torch.cuda.is_bf16_supported()
+    half = wishes.precision == "bf16-mixed" or bf16
+    rows: list[Comparison] = []
+    for name in [MODELS.check(model) for model in models] or DEFAULT_MODELS:
+        setting = Setting(name, wishes.width, wishes.resolution, wishes.batch, place, half, wishes.compiled)
+        rows += [*stage_rows(setting, wishes.steps), generation_row(setting, max(2 * wishes.steps, 3))]
+        if wishes.memory:
             rows += memory_rows(setting)
     return rows

@@ -19,7 +19,7 @@ from bench.provenance import provenance
 FOLDER = Path("results") / "speed"
 
 
-class Row(TypedDict):
+class Comparison(TypedDict):
     """One comparison.
 
     `ours` and `other` are in `unit`; a `ratio` above 1 means that ours is faster, or needs less memory.
@@ -60,13 +60,13 @@ def in_turns(
     return first, second
 
 
-def rate_row(what: str, unit: str, amount: float, seconds: tuple[float, float], difference: float) -> Row:
-    """A row of two speeds, `amount` of `unit` in so many seconds each."""
+def compare_rates(what: str, unit: str, amount: float, seconds: tuple[float, float], difference: float) -> Comparison:
+    """Two speeds, `amount` of `unit` in so many seconds each."""
     ours, other = (amount / each for each in seconds)
-    return Row(what=what, ours=ours, other=other, unit=unit, ratio=ours / other, max_abs_difference=difference)
+    return Comparison(what=what, ours=ours, other=other, unit=unit, ratio=ours / other, max_abs_difference=difference)
 
 
-def keep(name: str, rows: list[Row], folder: Path = FOLDER) -> Path:
+def keep(name: str, rows: list[Comparison], folder: Path = FOLDER) -> Path:
     """Keep rows with what they were measured on, one file a measurement; returns it."""
     now = datetime.now(UTC)
     path = folder / f"{name}-{now:%Y%m%d-%H%M%S}.json"

@@ -15,8 +15,9 @@ from bench.data.predictions import Predictions
 from bench.errors import BenchError
 from bench.report.figures import STYLE, save_figure
 from bench.report.grid import Cell, Grid, Line, write_grid
+from bench.report.names import registered_names
 from bench.report.paper import SIMULATED
-from bench.report.tables import title
+from bench.runfolder import VOTES, RunFolder
 from study_app.analysis import humans, ranking
 from study_app.analysis.export import read_votes
 from study_app.store.store import Store
@@ -54,12 +55,12 @@ def open_votes(study: str, name: str | None, run: Path) -> pd.DataFrame:
     """
     path = Path(study)
     if path.is_dir() or path.suffix == ".csv":
-        return read_votes(path / "votes.csv" if path.is_dir() else path)
+        return read_votes(path / VOTES if path.is_dir() else path)
     store = Store(study)
     found, settings = store.study(name)
     votes = store.votes(found, settings)
     for (row, clip), encoded in store.clips(found).items():
-        folder = run / "predictions" / row
+        folder = RunFolder(run).predictions(row)
         if encoded.source_sha256 and folder.is_dir():
             held = Predictions(folder)
             if clip in held.ids and held.sha256(clip) != encoded.source_sha256:
@@ -77,7 +78,7 @@ def agree(run: Path, study: str, name: str | None = None, out: Path | None = Non
         BenchError: no scores, no votes that count, only votes against real clips, or votes on rows or clips that the
             run has no scores of.
     """
-    scores, summary = run / "scores" / "per_clip.csv", run / "summary.csv"
+    scores, summary = RunFolder(run).per_clip, RunFolder(run).summary
     direction = humans.directions(scores)
     votes = open_votes(study, name, run)
     if not len(votes):
@@ -95,7 +96,7 @@ def agree(run: Path, study: str, name: str | None = None, out: Path | None = Non
     )
     if not len(found.overall):
         raise BenchError(f"The scores of {run} hold no metric with a value for both clips of a pair: score it again.")
-    grid, folder = make_grid(found), out or run / "agreement"
+    grid, folder = make_grid(found), out or RunFolder(run).agreement.parent
     write_grid(grid, folder, "agree")
     draw(found, folder / "agree")
     return found, grid
@@ -125,7 +126,11 @@ def _percent(value: float) -> str:
 
 def comparison_title(pair: str) -> str:
     """A comparison in print: "MD-GAN Stage II over VGAN"."""
-    return " over ".join(title(row) for row in pair.split(" over ")) if pair != ALL else "All comparisons"
+    return (
+        " over ".join(registered_names().title(row) for row in pair.split(" over "))
+        if pair != ALL
+        else "All comparisons"
+    )
 
 
 def make_grid(found: Agreement) -> Grid:

@@ -14,7 +14,8 @@ import pandas as pd
 from bench.errors import BenchError
 from bench.files import write_json, write_text
 from bench.report.grid import Grid, write_grid
-from bench.report.paper import POS_TABLES, pos_table
+from bench.report.paper import paper, pos_table
+from bench.runfolder import POS, STUDY_RESULTS, VOTES, RunFolder
 from study_app.analysis import humans, quality, ranking, tally
 from study_app.design.settings import Settings
 from study_app.store.records import VOTE_COLUMNS
@@ -49,7 +50,7 @@ def results(votes: pd.DataFrame, settings: Settings) -> Results:
     per_set = pd.DataFrame(columns=humans.PER_SET_COLUMNS)
     run = Path(settings.run)
     try:
-        scores, summary = run / "scores" / "per_clip.csv", run / "summary.csv"
+        scores, summary = RunFolder(run).per_clip, RunFolder(run).summary
         seeds = humans.shown_seeds(run, {name for pair in settings.comparisons for name in pair})
         per_clip = humans.per_clip(votes, scores, humans.directions(scores), seeds)
         per_set = humans.per_set(strengths, summary, humans.directions(summary))
@@ -143,10 +144,12 @@ def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
     study, settings = store.study(name)
     votes = store.votes(study, settings)
     found = results(votes, settings)
-    texts = {"votes.csv": votes_csv(votes), "pos.csv": pos_csv(found.pos)}
+    texts = {VOTES: votes_csv(votes), POS: pos_csv(found.pos)}
     for file, text in texts.items():
         write_text(out / file, text)
-    write_json(out / "study.json", as_json(study, settings, found))
-    tables = [path for name in POS_TABLES for path in write_grid(paper_table(name, found.pos), out, name)]
+    write_json(out / STUDY_RESULTS, as_json(study, settings, found))
+    tables = [
+        path for name in paper().preference_tables for path in write_grid(paper_table(name, found.pos), out, name)
+    ]
     store.audit(study, "export", "exported", f"{len(votes)} votes")
-    return [*(out / file for file in (*texts, "study.json")), *tables]
+    return [*(out / file for file in (*texts, STUDY_RESULTS)), *tables]

@@ -13,6 +13,7 @@ from scipy.stats import kendalltau, spearmanr
 from bench.errors import BenchError
 from bench.files import read_json
 from bench.registry import METRICS
+from bench.runfolder import MANIFEST, RunFolder
 from bench.statistics import holm, paired_difference
 from study_app.analysis.tally import RESAMPLES, counted, crossed_interval
 
@@ -36,7 +37,7 @@ def shown_seeds(run: Path, rows: Iterable[str]) -> dict[str, int]:
     """The training whose videos a run folder holds under each row's own name, where its manifest says so."""
     found = {}
     for row in rows:
-        manifest = run / "predictions" / row / "manifest.json"
+        manifest = RunFolder(run).predictions(row) / MANIFEST
         seed = read_json(manifest).get("made_by", {}).get("seed") if manifest.exists() else None
         if isinstance(seed, int):
             found[row] = seed

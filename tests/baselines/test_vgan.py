@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.vgan import FAKE, REAL, VGAN, VGANStage, class_loss
+from baselines.vgan import GENERATED, GENUINE, VGAN, VGANStage, class_loss
 from bench.errors import BenchError
 
 Play = Callable[..., dict[str, dict[str, Tensor]]]
@@ -76,10 +76,10 @@ def test_the_mask_chooses_between_background_and_foreground():
 
 def test_class_loss_is_cross_entropy():
     logits = [[1.0, -0.5], [0.25, 2.0]]
-    for label in (FAKE, REAL):
+    for label in (GENERATED, GENUINE):
         expected = sum(math.log(sum(map(math.exp, row))) - row[label] for row in logits) / 2
         assert class_loss(torch.tensor(logits), label).item() == pytest.approx(expected, rel=1e-6)
-    assert FAKE != REAL
+    assert GENERATED != GENUINE
 
 
 def test_losses_are_the_papers():
@@ -94,10 +94,10 @@ def test_losses_are_the_papers():
     difference[:, :, 1:] += 5  # later frames do not count
     expected = 7 * difference[:, :, 0].mean()
     torch.testing.assert_close(of_generator["first_frame"], expected)
-    torch.testing.assert_close(of_generator["adversarial"], class_loss(built.discriminator(fake), REAL))
+    torch.testing.assert_close(of_generator["adversarial"], class_loss(built.discriminator(fake), GENUINE))
 
     of_discriminator = stage.discriminator_losses(shared)
-    both = class_loss(built.discriminator(real), REAL) + class_loss(built.discriminator(fake), FAKE)
+    both = class_loss(built.discriminator(real), GENUINE) + class_loss(built.discriminator(fake), GENERATED)
     torch.testing.assert_close(of_discriminator["adversarial"], both / 2)
     of_discriminator["adversarial"].backward()
     assert fake.grad is None

@@ -12,6 +12,7 @@ from bench.data.predictions import Predictions
 from bench.data.reference import reference_manifest, unzipped
 from bench.errors import BenchError
 from bench.pipeline.folders import score_folders
+from bench.scoring.score import ScoringPlan
 from bench.scoring.tidy import read_summary
 from tests.small import moving_clip, truncate, write_frames
 
@@ -36,9 +37,9 @@ def test_two_folders_of_different_kinds_are_scored_against_each_other(tmp_path: 
     with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
         for file in (tmp_path / "mine").iterdir():
             archive.write(file, f"inner/{file.name}")
-    settings = {"resolution": 64, "metrics": ["mse", "ssim"], "reference": tmp_path / "reference"}
+    plan = ScoringPlan(64, ["mse", "ssim"])
     for name in ("mine", "mine.zip"):
-        score_folders([str(tmp_path / name)], tmp_path / f"out-{name}", **settings)  # type: ignore[arg-type]
+        score_folders([str(tmp_path / name)], tmp_path / f"out-{name}", plan, reference=tmp_path / "reference")
         assert {line.metric: line.value for line in read_summary(tmp_path / f"out-{name}")} == {"mse": 0, "ssim": 1}
 
 

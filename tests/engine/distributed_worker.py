@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -59,9 +60,8 @@ class Flat(VideoModel):
             nn.Conv3d(3, 4, 4, 4), nn.LeakyReLU(0.2), nn.Conv3d(4, 1, 1), nn.AdaptiveAvgPool3d(1), nn.Flatten()
         )
 
-    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
-        video: Tensor = self.generator(first_frames.unsqueeze(2).expand(-1, -1, self.frames, -1, -1))
-        return video
+    def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
+        return dict.fromkeys(rows, self.generator(first_frames.unsqueeze(2).expand(-1, -1, self.frames, -1, -1)))
 
     def stages(self) -> tuple[Stage, ...]:
         return (FlatStage(self.generator, self.discriminator),)
@@ -74,7 +74,7 @@ def main(root: str, out: str) -> None:
     from bench.data.clips import build_manifest
     from bench.engine import train as training
     from bench.engine.devices import make_fabric
-    from bench.engine.generate import generate_rows
+    from bench.engine.generate import Trained, generate_rows
     from bench.engine.step import train_step
     from bench.pipeline.run import open_packs
 
@@ -92,7 +92,7 @@ def main(root: str, out: str) -> None:
     manifest = build_manifest("sky", root)
     folder = Path(out)
     final = training.train(config, "flat", 0, *open_packs(manifest, 64), folder / "training", fabric)
-    generate_rows(final, folder / "videos", manifest, "cpu", fabric=fabric)
+    generate_rows(Trained(final), folder / "videos", manifest, "cpu", fabric=fabric)
     (folder / f"seen-{fabric.global_rank}.json").write_text(json.dumps(seen))
 
 

@@ -9,15 +9,14 @@ import torch
 from torch import nn
 
 from bench.cli.main import main
-from bench.data.clips import Clip, build_manifest
+from bench.data.clips import build_manifest
 from bench.data.predictions import Predictions
 from bench.data.video import read_strip
 from bench.engine.build import build
-from bench.engine.generate import example_clips, for_generation, generate, generate_published, keep_parts
+from bench.engine.generate import Published, for_generation, generate, generate_published, keep_parts
 from bench.engine.layers import folded
 from bench.errors import BenchError
 from bench.files import read_json
-from bench.pipeline.steps import generate_from_published
 from mdgan.networks import STAGE1_SKIPS, Generator, ToPixels, WholeConv3d, WholeConvTranspose3d
 from mdgan.published import GENERATOR_LAYERS, PublishedMDGAN
 from tests.small import make_sky
@@ -123,20 +122,18 @@ def test_published_checkpoints_are_run_and_say_how(
     assert np.abs(videos["batch"].read(id) - expected).max() <= 1
 
 
-def test_published_checkpoints_that_are_not_given_get_one_sentence(tmp_path: Path) -> None:
-    data: Any = ("sky", str(tmp_path), 128, tmp_path / "out", "cpu")
-    with pytest.raises(BenchError, match="need --model, --published-s1 and --published-s2"):
-        generate_from_published("mdgan", tmp_path / "a", None, "running", *data)
+def test_published_checkpoints_that_are_not_given_get_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model", "mdgan", "--published-s1", str(tmp_path / "a"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", ["bench", "generate", *flags])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "need --model, --published-s1 and --published-s2" in capsys.readouterr().err
+    files = Published("vgan", tmp_path / "a", tmp_path / "b")
     with pytest.raises(BenchError, match="no published model 'vgan'"):
-        generate_published("vgan", tmp_path / "a", tmp_path / "b", "running", tmp_path, None, "cpu")  # type: ignore[arg-type]
-
-
-def test_example_clips_are_of_different_videos_and_chosen_by_hash() -> None:
-    clips = [Clip(id=f"v{n // 3}__{n % 3}", video=f"v{n // 3}", split="test", path="") for n in range(15)]
-    chosen = example_clips(clips)
-    assert len({clip.video for clip in chosen}) == 3
-    assert chosen == example_clips(clips[::-1])
-    assert len(example_clips(clips[:3])) == 1
+        generate_published(files, tmp_path, None, "cpu")  # type: ignore[arg-type]
 
 
 def test_parts_make_the_video(sky: Path, tmp_path: Path) -> None:

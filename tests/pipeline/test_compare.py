@@ -10,6 +10,7 @@ import pytest
 from bench.errors import BenchError
 from bench.pipeline.compare import compare
 from bench.pipeline.folders import score_folders
+from bench.scoring.score import ScoringPlan
 from bench.scoring.sets import FLOOR
 from bench.scoring.tidy import read_summary, write_csv
 from tests.small import moving_clip
@@ -30,8 +31,8 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("small", "b", {"resolution": 16}),
         ("fewer", "b", {"count": 2}),
     ):
-        settings = {"resolution": 32, "metrics": ["mse", "ssim"], **given}
-        score_folders([str(root / row)], root / out, reference=root / "real", **settings)  # type: ignore[arg-type]
+        plan = ScoringPlan(**{"resolution": 32, "metrics": ["mse", "ssim"], **given})  # type: ignore[arg-type]
+        score_folders([str(root / row)], root / out, plan, reference=root / "real")
     return root
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from bench.errors import BenchError
 from bench.pipeline.folders import named_folders, score_folders
+from bench.scoring.score import ScoringPlan
 from bench.scoring.tidy import read_summary
 from tests.small import moving_clip, write_frames
 
@@ -35,7 +36,7 @@ def reference(tmp_path: Path) -> Path:
 
 def score(folder: Path, reference: Path) -> dict[str, float]:
     out = folder.parent / "out"
-    score_folders([str(folder)], out, reference=reference, resolution=32, metrics=["mse", "ssim"])
+    score_folders([str(folder)], out, ScoringPlan(32, ["mse", "ssim"]), reference=reference)
     return {line.metric: line.value for line in read_summary(out)}
 
 

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from bench.config import RunConfig, make_config
+from bench.data.dataset import Dataset
 from bench.errors import BenchError
 from bench.files import read_json
 from bench.pipeline.folders import score_folders
 from bench.pipeline.run import run
+from bench.scoring.score import ScoringPlan
 from tests.small import REPOSITORY, make_sky, truncate
 
 #: What a run is for: these must not change by a byte, whatever happened on the way.
@@ -55,7 +57,7 @@ def test_a_run_leaves_the_whole_folder(finished: Path) -> None:
 
 def test_scoring_the_folder_gives_the_same_numbers(finished: Path, sky: Path, tmp_path: Path) -> None:
     folders = [str(finished / "predictions" / row) for row in ("vgan", "copy")]
-    score_folders(folders, tmp_path / "s", dataset="sky", data_root=str(sky), resolution=64)
+    score_folders(folders, tmp_path / "s", ScoringPlan(64, ()), dataset=Dataset("sky", str(sky)))
     for name in ("summary.csv", "scores/per_clip.csv", "scores/per_frame.csv", "table.csv"):
         assert (tmp_path / "s" / name).read_bytes() == (finished / name).read_bytes()
 
@@ -73,9 +75,7 @@ def test_other_settings_and_strangers_folders_are_refused(finished: Path, sky: P
     with pytest.raises(BenchError, match=r"other settings \(steps was 3 and is now 4\)"):
         run(config(sky, steps=4), finished)
     with pytest.raises(BenchError, match="belongs to a `bench run`"):
-        score_folders(
-            [str(finished / "predictions" / "copy")], finished, dataset="sky", data_root=str(sky), resolution=64
-        )
+        score_folders([str(finished / "predictions" / "copy")], finished, ScoringPlan(64, ()))
     assert read(finished) == before
     (tmp_path / "mine.txt").write_text("thesis")
     with pytest.raises(BenchError, match="is no run folder"):

@@ -10,8 +10,8 @@ from bench.data.clips import build_manifest
 from bench.data.predictions import Predictions
 from bench.engine.build import build
 from bench.engine.generate import generate, store_real
-from bench.scoring.rows import Source
-from bench.scoring.score import score
+from bench.scoring.rows import Row
+from bench.scoring.score import ScoringPlan, score
 
 
 @pytest.fixture(scope="module")
@@ -24,5 +24,5 @@ def scored(sky: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = out / "predictions" / "copy"
     generate(build("copy", {}, 64), {"copy": folder}, manifest.clips, sky, {})
     store_real(manifest.clips, sky, 64, out / "predictions" / "real", {})
-    score([Source("copy", Predictions(folder))], manifest, out, resolution=64, metrics=["mse", "ssim", "motion"])
+    score([Row("copy", Predictions(folder))], manifest, out, ScoringPlan(64, ["mse", "ssim", "motion"]))
     return out

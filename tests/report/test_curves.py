@@ -9,11 +9,13 @@ from PIL import Image
 
 from bench.report import curves
 from bench.report.curves import clip_metrics, distribution_figure, over_time_figure, pos_figure, training_figure
-from bench.report.figures import COLOURS
+from bench.report.names import registered_names
 from bench.scoring.protocol import Protocol
 from bench.scoring.tidy import ScoredClips
 
 PROTOCOL = Protocol("sky", 64, "all", 2, "0123456789abcdef", False)
+
+NAMES = registered_names()
 
 
 def test_curves_are_means_over_clips_and_leave_infinite_values_out() -> None:
@@ -35,7 +37,7 @@ def test_curves_are_means_over_clips_and_leave_infinite_values_out() -> None:
 
 def test_curves_and_training_are_drawn(tmp_path: Path) -> None:
     columns = {("row", 0, "a"): {"mse": np.linspace(0, 0.1, 32)}}
-    over_time_figure(ScoredClips(("a",), {"a": "a"}, columns), tmp_path / "o.png")
+    over_time_figure(ScoredClips(("a",), {"a": "a"}, columns), NAMES, tmp_path / "o.png")
     log = tmp_path / "training.csv"
     log.write_text("stage,name,step,term,value\n0,base,1,generator/content,0.5\n0,base,2,generator/content,0.4\n")
     training_figure({"vgan-0": log}, tmp_path / "t.png")
@@ -50,7 +52,7 @@ def colours_of(path: Path) -> set[tuple[int, ...]]:
 
 
 def rgb(row: str) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(COLOURS[row][1:]))
+    return tuple(bytes.fromhex(NAMES.colours[row][1:]))
 
 
 def test_the_distribution_shows_every_row_in_its_colour(tmp_path: Path) -> None:
@@ -61,9 +63,9 @@ def test_the_distribution_shows_every_row_in_its_colour(tmp_path: Path) -> None:
     }
     scored = ScoredClips(tuple("abc"), {c: c for c in "abc"}, columns)
     assert list(clip_metrics(scored)) == ["mse", "psnr"]
-    distribution_figure(scored, PROTOCOL, tmp_path / "d.png")
+    distribution_figure(scored, PROTOCOL, NAMES, tmp_path / "d.png")
     assert {rgb("vgan"), rgb("copy")} <= colours_of(tmp_path / "d.png")
-    distribution_figure(ScoredClips((), {}, {("vgan", 0, "a"): {}}), PROTOCOL, tmp_path / "none.png")
+    distribution_figure(ScoredClips((), {}, {("vgan", 0, "a"): {}}), PROTOCOL, NAMES, tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
 
 
@@ -73,20 +75,20 @@ def preference(first: str, votes: int, pos: float, simulated: bool = False) -> d
 
 
 def test_preferences_are_bars_as_long_as_their_share(tmp_path: Path) -> None:
-    pos_figure([preference("vgan", 40, 20.0), preference("mdgan-2", 40, 80.0)], tmp_path / "p.png")
+    pos_figure([preference("vgan", 40, 20.0), preference("mdgan-2", 40, 80.0)], NAMES, tmp_path / "p.png")
     pixels = np.asarray(Image.open(tmp_path / "p.png").convert("RGB")).astype(int)
     # bars are drawn a little transparent, over white
     lengths = [
         (np.abs(pixels - (0.85 * np.array(rgb(row)) + 0.15 * 255)).max(axis=2) < 6).sum() for row in ("vgan", "mdgan-2")
     ]
     assert 3 < lengths[1] / lengths[0] < 5
-    pos_figure([preference("vgan", 0, math.nan)], tmp_path / "none.png")
+    pos_figure([preference("vgan", 0, math.nan)], NAMES, tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
 
 
 def test_simulated_preferences_say_so_in_the_figure(tmp_path: Path) -> None:
     for name, simulated in (("a.png", False), ("b.png", True)):
-        pos_figure([preference("vgan", 40, 20.0, simulated)], tmp_path / name)
+        pos_figure([preference("vgan", 40, 20.0, simulated)], NAMES, tmp_path / name)
     red = (0xB0, 0x00, 0x20)
     assert red in colours_of(tmp_path / "b.png")
     assert red not in colours_of(tmp_path / "a.png")

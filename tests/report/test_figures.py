@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from baselines.vgan import VGAN
 from bench.report import figures
 from bench.report.figures import frames_figure, samples_animation
+from bench.report.names import registered_names
 from tests.small import moving_clip
 
 
@@ -62,6 +64,6 @@ def test_samples_play_all_frames_of_all_rows(videos: dict[str, np.ndarray], tmp_
 
 
 def test_every_row_has_one_colour_of_its_own() -> None:
-    found = figures.colours(["mine", "vgan", "theirs"])
-    assert found["vgan"] == figures.COLOURS["vgan"]
+    found = registered_names().colours_of(["mine", "vgan", "theirs"])
+    assert found["vgan"] == VGAN.colours["vgan"]
     assert len(set(found.values())) == len(found)

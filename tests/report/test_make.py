@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from bench.config import make_config
-from bench.data.clips import build_manifest
+from bench.data.clips import build_manifest, example_clips
 from bench.errors import BenchError
 from bench.report.grid import Cell, Grid, Line, write_grid
-from bench.report.make import example_clips, report, sheet
+from bench.report.make import report, sheet
 from bench.scoring.tidy import read_scores
 from tests.report.test_study import study
 

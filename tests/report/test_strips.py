@@ -11,7 +11,9 @@ from PIL import Image
 from bench.data.predictions import PredictionWriter
 from bench.metrics.mse import MSE
 from bench.metrics.ssim import SSIM
+from bench.report.names import registered_names
 from bench.report.strips import LARGEST, Strips, extreme_shelves, sample_shelves, strip_uri
+from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
 from bench.scoring.tidy import ScoredClips
 
@@ -59,7 +61,7 @@ def test_a_large_clip_is_made_small_enough_for_the_format() -> None:
 
 
 def test_a_clip_that_is_shown_twice_is_stored_once(run: Path) -> None:
-    strips = Strips(run)
+    strips = Strips(RunFolder(run), registered_names())
     shelves = sample_shelves(strips, ["mine", "gone"], [IDS[0], IDS[1]])
     assert [tile.label for tile in shelves[0].tiles] == ["Real", "mine"]  # a row without predictions has no tile
     assert strips.tile("real", IDS[0], "again").strip == shelves[0].tiles[0].strip
@@ -71,7 +73,7 @@ def test_a_clip_that_is_shown_twice_is_stored_once(run: Path) -> None:
     ("metric", "best", "worst"), [(SSIM(), "b__000", "c__000"), (MSE(), "c__000", "b__000")], ids=["ssim", "mse"]
 )
 def test_best_and_worst_follow_the_metrics_direction(run: Path, metric: SSIM | MSE, best: str, worst: str) -> None:
-    strips = Strips(run)
+    strips = Strips(RunFolder(run), registered_names())
     values = {"a__000": 0.5, "b__000": 0.9, "c__000": 0.1}
     shelves = extreme_shelves(strips, scored(values, metric.name), metric.name, metric, PROTOCOL)
     assert [shelf.heading for shelf in shelves] == ["mine"]
@@ -86,7 +88,12 @@ def test_best_and_worst_follow_the_metrics_direction(run: Path, metric: SSIM | M
 
 def test_a_clip_without_a_value_is_neither_best_nor_worst(run: Path) -> None:
     values = {"a__000": float("nan"), "b__000": 0.3, "c__000": 0.4}
-    shelves = extreme_shelves(Strips(run), scored(values, "ssim"), "ssim", SSIM(), PROTOCOL)
+    shelves = extreme_shelves(
+        Strips(RunFolder(run), registered_names()), scored(values, "ssim"), "ssim", SSIM(), PROTOCOL
+    )
     assert shelves[0].text == "best c__000; worst b__000"
     nothing = dict.fromkeys(IDS, float("nan"))
-    assert extreme_shelves(Strips(run), scored(nothing, "ssim"), "ssim", SSIM(), PROTOCOL) == []
+    assert (
+        extreme_shelves(Strips(RunFolder(run), registered_names()), scored(nothing, "ssim"), "ssim", SSIM(), PROTOCOL)
+        == []
+    )

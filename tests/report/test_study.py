@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from bench.errors import BenchError
+from bench.report.names import registered_names
 from bench.report.paper import SIMULATED
 from bench.report.study import find_study, read_study
+from bench.runfolder import RunFolder
 
 ROWS = ["mdgan-2", "vgan", "rnngan"]
 
@@ -50,7 +52,7 @@ def write(folder: Path, content: object) -> Path:
 
 
 def test_the_preferences_are_told_with_both_intervals_and_both_p_values(tmp_path: Path) -> None:
-    found = read_study(write(tmp_path, study()), ROWS)
+    found = read_study(write(tmp_path, study()), ROWS, registered_names())
     preferences, table2, strengths = found.grids
     assert [cell.whole for cell in preferences.lines[0].cells] == [
         "40 of 64", "62.5 [51.2, 73.6]", "[45.0, 80.0]", "< 0.001", "0.020", "9", "16",
@@ -67,7 +69,7 @@ def test_the_preferences_are_told_with_both_intervals_and_both_p_values(tmp_path
 
 
 def test_simulated_raters_are_labelled_on_every_table(tmp_path: Path) -> None:
-    found = read_study(write(tmp_path, study(simulated=True)), ROWS)
+    found = read_study(write(tmp_path, study(simulated=True)), ROWS, registered_names())
     assert found.warning == SIMULATED
     assert [grid.warning for grid in found.grids] == [SIMULATED] * 3
 
@@ -75,20 +77,20 @@ def test_simulated_raters_are_labelled_on_every_table(tmp_path: Path) -> None:
 def test_a_study_without_votes_has_no_strengths_and_no_paper_tables(tmp_path: Path) -> None:
     empty = {"pos": [{**line("vgan", "real", 0, 0), "simulated": False}], "bradley_terry": {"strengths": []}}
     nobody = {"side_bias": {"left": 0, "votes": 0, "p": None}, "agreement": [], "raters": []}
-    found = read_study(write(tmp_path, study(**empty, **nobody)), ROWS)
+    found = read_study(write(tmp_path, study(**empty, **nobody)), ROWS, registered_names())
     assert len(found.grids) == 1
     assert found.notes[0] == "Study “spring”: 0 raters, 0 excluded by rules fixed beforehand."
 
 
 def test_which_study_is_meant(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert find_study(run, None) is None
+    assert find_study(RunFolder(run), None) is None
     own = write(run / "study", study())
-    assert find_study(run, None) == own
+    assert find_study(RunFolder(run), None) == own
     other = write(tmp_path / "other", study())
-    assert find_study(run, tmp_path / "other") == find_study(run, other) == other
+    assert find_study(RunFolder(run), tmp_path / "other") == find_study(RunFolder(run), other) == other
     with pytest.raises(BenchError, match=r"There is no .*gone/study.json: give the folder that `bench study export"):
-        find_study(run, tmp_path / "gone")
+        find_study(RunFolder(run), tmp_path / "gone")
 
 
 @pytest.mark.parametrize(
@@ -98,11 +100,11 @@ def test_which_study_is_meant(tmp_path: Path) -> None:
 )
 def test_what_is_no_study_is_said_so(content: object, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"no study.json of this version: write it anew with `bench study export`"):
-        read_study(write(tmp_path, content), ROWS)
+        read_study(write(tmp_path, content), ROWS, registered_names())
 
 
 def test_half_a_file_and_a_study_of_other_rows(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"study\.json"):
-        read_study(write(tmp_path, '{"pos": ['), ROWS)
+        read_study(write(tmp_path, '{"pos": ['), ROWS, registered_names())
     with pytest.raises(BenchError, match="compares vgan, which this run has no row of"):
-        read_study(write(tmp_path, study()), ["mdgan-2"])
+        read_study(write(tmp_path, study()), ["mdgan-2"], registered_names())

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from bench.metrics.base import Unavailable
 from bench.report.grid import escape_latex, to_csv, to_json, to_latex, to_markdown, to_rich
+from bench.report.names import registered_names
 from bench.report.tables import Table, make_table
 from bench.scoring.protocol import Protocol
 from bench.scoring.tidy import SummaryLine
@@ -27,7 +28,9 @@ def table(seeds: int = 1) -> Table:
         for row, values in VALUES.items()
         for metric, value in values.items()
     ]
-    return make_table(lines, PROTOCOL, [Unavailable("fvd", "its weights are not here", "bench weights fetch fvd")])
+    return make_table(
+        lines, PROTOCOL, registered_names(), [Unavailable("fvd", "its weights are not here", "bench weights fetch fvd")]
+    )
 
 
 def best(table: Table, metric: str) -> list[str]:

@@ -16,8 +16,8 @@ from bench.metrics.base import ClipMetric
 from bench.metrics.ssim import SSIM
 from bench.scoring import score as scoring
 from bench.scoring.journal import Journal
-from bench.scoring.rows import Source
-from bench.scoring.score import score
+from bench.scoring.rows import Row
+from bench.scoring.score import ScoringPlan, score
 from bench.scoring.tidy import read_summary
 from tests.small import make_sky, moving_clip, write_strip
 
@@ -43,8 +43,8 @@ def folder(manifest: Manifest, tmp_path: Path) -> Path:
 
 
 def run(folders: dict[str, Path], manifest: Manifest, out: Path, **given: Any) -> scoring.Scores:
-    sources = [Source(row, Predictions(folder)) for row, folder in folders.items()]
-    return score(sources, manifest, out, **{"resolution": 64, "metrics": METRICS, **given})
+    sources = [Row(row, Predictions(folder)) for row, folder in folders.items()]
+    return score(sources, manifest, out, ScoringPlan(**{"resolution": 64, "metrics": METRICS, **given}))
 
 
 def read(out: Path) -> list[bytes]:

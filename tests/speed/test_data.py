@@ -13,12 +13,12 @@ import pytest
 from bench.data.batches import clip_numbers
 from bench.data.clips import Clip, Manifest, build_manifest, sample
 from bench.data.pack import pack_path
-from bench.speed.data import make_jpegs, measure
+from bench.speed.data import make_jpegs, measure_data
 from tests.small import REPOSITORY
 
 
 def test_packed_and_read_clips_are_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    (row,) = measure(clips=2, resolution=32, repetitions=1)
+    (row,) = measure_data(clips=2, resolution=32, repetitions=1)
     assert row["max_abs_difference"] == 0
     assert row["unit"] == "clips/s"
     assert row["ours"] > 0

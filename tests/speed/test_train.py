@@ -10,8 +10,8 @@ from bench.data.batches import to_tensor
 from bench.engine.build import build
 from bench.files import read_json
 from bench.speed import train as speed_train
-from bench.speed.train import Setting, Side, difference, follow, measure
-from bench.speed.turns import in_turns, keep, rate_row
+from bench.speed.train import Setting, Side, Wishes, difference, follow, measure_training
+from bench.speed.turns import compare_rates, in_turns, keep
 from mdgan.model import repeat
 from mdgan.networks import STAGE1_SKIPS, Generator
 from mdgan.plain import PlainMDGAN
@@ -79,7 +79,7 @@ def test_plain_mdgan_makes_the_same_videos() -> None:
 
 
 def test_rows_tell_speed_memory_and_difference() -> None:
-    rows = measure(["vgan"], resolution=64, width=2, batch=1, steps=1, device="cpu")
+    rows = measure_training(["vgan"], Wishes(resolution=64, width=2, batch=1, steps=1, device="cpu"))
     assert [row["what"].rpartition(": ")[2] for row in rows] == ["vgan step", "generation", "vgan peak memory"]
     for row in rows:
         assert list(row) == ["what", "ours", "other", "unit", "ratio", "max_abs_difference"]
@@ -100,7 +100,7 @@ def test_sides_take_turns_and_the_first_does_not_count() -> None:
 
 
 def test_rows_are_kept_with_what_they_were_measured_on(tmp_path: Path) -> None:
-    row = rate_row("a step", "clips/s", 4, (1.0, 2.0), 0.5)
+    row = compare_rates("a step", "clips/s", 4, (1.0, 2.0), 0.5)
     assert row["ours"] == 4
     assert row["ratio"] == 2
     kept = read_json(keep("train", [row], tmp_path))

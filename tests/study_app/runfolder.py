@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.predictions import REAL, PredictionWriter
+from bench.data.predictions import PredictionWriter
+from bench.runfolder import REAL
 
 ROWS = ("mdgan-1", "mdgan-2", "vgan", "rnngan", "copy")
 FRAMES, SIZE = 32, 32

@@ -80,7 +80,7 @@ def box(image: Array, k: int) -> Array:
     return total * (1.0 / (k * k))
 
 
-def grid(rows: int, columns: int, side: int) -> tuple[Array, Array]:
+def pixel_centres(rows: int, columns: int, side: int) -> tuple[Array, Array]:
     """Return the pixel centres x and y, each [rows, columns], of the top-left part of a frame ``side`` wide.
 
     Both are in frame widths: 0 is the left or upper edge, 1 the other one.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.scenes.exact import Array, Dice, Fractal, box, colour, grid, mix, smoothstep
+from bench.data.scenes.exact import Array, Dice, Fractal, box, colour, mix, pixel_centres, smoothstep
 
 _SUPER = 4  # samples a pixel and axis
 
@@ -36,7 +36,7 @@ class Land:
         self._side = side
         self._dice = dice
         self._light = light
-        self._x, self._y = grid(side, side, side)
+        self._x, self._y = pixel_centres(side, side, side)
         self._mask = np.zeros((side, side), dtype=np.bool_)
         self._rgb = np.zeros((3, side, side))
         kind = dice.below(5)

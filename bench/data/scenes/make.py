@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,15 @@ SIZES = (64, 128)
 
 # Half the real sky videos are plain daylight; every kind must turn up in a test set of eight.
 _SKY_CYCLE = ("day", "dusk", "day", "night", "day", "dusk", "aurora", "day")
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """How much is painted."""
+
+    train_videos: int
+    test_videos: int
+    clips_per_video: int
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ def make_sky(
         BenchError: ``root`` exists and is not an empty folder or cannot be written, a size other than 64 or
             128, or a count below 1.
     """
-    _make("sky", root, size, train_videos, test_videos, clips_per_video, seed, progress, workers)
+    _make("sky", root, size, _Counts(train_videos, test_videos, clips_per_video), seed, progress, workers)
 
 
 def make_beach(
@@ -133,7 +142,7 @@ def make_beach(
     ``beach_test.txt`` list them, one path below ``frames-stable-many`` a line; no source video is in both.
     Parameters and errors are those of :func:`make_sky`.
     """
-    _make("beach", root, size, train_videos, test_videos, clips_per_video, seed, progress, workers)
+    _make("beach", root, size, _Counts(train_videos, test_videos, clips_per_video), seed, progress, workers)
 
 
 def _check_clip(scene: str, scenes: tuple[str, ...], size: int, frames: int) -> None:
@@ -153,28 +162,25 @@ def _make(
     dataset: str,
     root: Path,
     size: int,
-    train_videos: int,
-    test_videos: int,
-    clips: int,
+    counts: _Counts,
     seed: int,
     progress: Callable[[int], None] | None,
     workers: int | None,
 ) -> None:
     _check_size(size)
-    counts = {"train_videos": train_videos, "test_videos": test_videos, "clips_per_video": clips}
-    for name, count in counts.items():
+    for name, count in asdict(counts).items():
         if count < 1:
             raise BenchError(f"{name} must be at least 1, not {count}.")
     if workers is not None and workers < 1:
         raise BenchError(f"workers must be at least 1, not {workers}: leave it out to use every processor.")
     with _new_folder(Path(root)) as folder:
-        jobs = _jobs(dataset, folder, size, train_videos, test_videos, clips, seed)
+        jobs = _jobs(dataset, folder, size, counts, seed)
         paint = _write_sky if dataset == "sky" else _write_beach
         written: dict[int, list[str]] = {}
         for number, files in _run(paint, jobs, workers or os.cpu_count() or 1):
             written[number] = files
             if progress is not None:
-                progress(clips)
+                progress(counts.clips_per_video)
         if dataset == "beach":
             for split in ("train", "test"):
                 lines = [line for job in jobs if job.split == split for line in written[job.number]]
@@ -185,9 +191,9 @@ def _make(
             "version": SYNTHETIC_VERSION,
             "seed": seed,
             "size": size,
-            **counts,
-            "train_clips": train_videos * clips,
-            "test_clips": test_videos * clips,
+            **asdict(counts),
+            "train_clips": counts.train_videos * counts.clips_per_video,
+            "test_clips": counts.test_videos * counts.clips_per_video,
             "frames_per_clip": CLIP_FRAMES,
         }
         _write_text(folder / "synthetic.json", json.dumps(facts, indent=2) + "\n")
@@ -203,18 +209,16 @@ def _readme(facts: dict[str, Any]) -> str:
     )
 
 
-def _jobs(
-    dataset: str, folder: Path, size: int, train_videos: int, test_videos: int, clips: int, seed: int
-) -> list[_Job]:
+def _jobs(dataset: str, folder: Path, size: int, counts: _Counts, seed: int) -> list[_Job]:
     """Return one job a video; numbers run on from training to test, so that no name is in both."""
     scenes = _SKY_CYCLE if dataset == "sky" else BEACH_SCENES
     jobs = []
-    for split, first, count in (("train", 0, train_videos), ("test", train_videos, test_videos)):
+    for split, first, count in (("train", 0, counts.train_videos), ("test", counts.train_videos, counts.test_videos)):
         for k in range(count):
             scene = scenes[k % len(scenes)]
             # Keyed by split and place in it: a larger training set leaves the test set as it was.
             video_seed = Dice(dataset, seed, split, k).bits()
-            jobs.append(_Job(folder, split, first + k, scene, video_seed, size, clips))
+            jobs.append(_Job(folder, split, first + k, scene, video_seed, size, counts.clips_per_video))
     return jobs
 
 

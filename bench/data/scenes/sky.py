@@ -18,8 +18,8 @@ from bench.data.scenes.exact import (
     colour,
     cos_turn,
     exp,
-    grid,
     mix,
+    pixel_centres,
     quantise,
     sin_turn,
     smoothstep,
@@ -309,12 +309,12 @@ class SkyVideo:
         }
         land_dice = Dice("land", scene, seed)
         # The light does not depend on the view, so a small one tells it before the land is known.
-        light = painters[scene](Dice("sky", scene, seed, 1), View(4, *grid(8, 8, 8), horizon)).light
+        light = painters[scene](Dice("sky", scene, seed, 1), View(4, *pixel_centres(8, 8, 8), horizon)).light
         self._land = Land(land_dice, size, light, horizon)
         sky_rows = np.flatnonzero((self._land.alpha < 1.0).any(axis=1))
         self._rows = int(sky_rows[-1]) + 1
         self._size = size
-        view = View(size, *grid(self._rows * SUPER, size * SUPER, size * SUPER), horizon)
+        view = View(size, *pixel_centres(self._rows * SUPER, size * SUPER, size * SUPER), horizon)
         self._paint = painters[scene](Dice("sky", scene, seed, 1), view)
 
     @property

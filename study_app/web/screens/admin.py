@@ -10,7 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from bench.report.grid import to_latex
-from bench.report.paper import POS_TABLES
+from bench.report.paper import paper
+from bench.runfolder import POS, STUDY_RESULTS, VOTES
 from study_app.analysis import export, quality
 from study_app.design.settings import Settings
 from study_app.store.schema import Study
@@ -129,10 +130,10 @@ def _quality(store: Store, study: Study, settings: Settings, table: pd.DataFrame
 def _downloads(study: Study, settings: Settings, votes: pd.DataFrame, found: export.Results) -> None:
     st.subheader("Downloads")
     files = {
-        "votes.csv": export.votes_csv(votes),
-        "pos.csv": export.pos_csv(found.pos),
-        **{f"{name}.tex": to_latex(export.paper_table(name, found.pos)) for name in POS_TABLES},
-        "study.json": json.dumps(export.as_json(study, settings, found), indent=2),
+        VOTES: export.votes_csv(votes),
+        POS: export.pos_csv(found.pos),
+        **{f"{name}.tex": to_latex(export.paper_table(name, found.pos)) for name in paper().preference_tables},
+        STUDY_RESULTS: json.dumps(export.as_json(study, settings, found), indent=2),
     }
     with st.container(horizontal=True):
         for name, text in files.items():

@@ -260,7 +260,7 @@ def test_exact_functions_are_right() -> None:
 
 
 def test_noise_is_smooth_and_periodic() -> None:
-    u, v = exact.grid(64, 64, 64)
+    u, v = exact.pixel_centres(64, 64, 64)
     a, b = exact.two_noises(u * 9.0, v * 9.0)
     c, _ = exact.two_noises(u * 9.0 + 32.0, v * 9.0 - 64.0)
     assert np.abs(a - c).max() < 1e-9
