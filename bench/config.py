@@ -177,6 +177,9 @@ def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig
         given: any of `RunConfig`'s fields; `models` and `preset` must be there.
         baseline: add the `copy` baseline where it is not named.
 
+    >>> make_config({"models": "vgan", "preset": "smoke", "options": {"vgan": {"width": 8}}}).models
+    ('vgan', 'copy')
+
     Raises:
         BenchError: an unknown key, model, dataset, metric, preset or model option (with the nearest name), or a value
             out of range.
@@ -247,7 +250,11 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def parse_setting(text: str) -> tuple[list[str], Any]:
-    """Read `key=value` or `options.mdgan.width=16`; the value is TOML, or a plain word."""
+    """Read `key=value` or `options.mdgan.width=16`; the value is TOML, or a plain word.
+
+    >>> parse_setting("options.mdgan.width=16")
+    (['options', 'mdgan', 'width'], 16)
+    """
     key, equals, value = text.partition("=")
     if not equals:
         raise BenchError(f"'{text}' is no setting: expected key=value.")
@@ -276,6 +283,9 @@ def as_command(config: Mapping[str, Any]) -> str:
     """The shortest `bench run` that has this configuration (as in `run.json`), for a shell.
 
     Paths are as they were given, so a relative one counts from where the run was started.
+
+    >>> as_command(make_config({"models": "vgan", "preset": "smoke", "steps": 5}).to_dict())
+    'bench run --models vgan --dataset sky --preset smoke --steps 5'
     """
     models = list(config["models"])
     baseline = ALWAYS in models

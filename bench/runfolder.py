@@ -56,7 +56,11 @@ class RunFolder:
         self.agreement = self.path / "agreement" / "agree.json"
 
     def predictions(self, row: str, seed: int | None = None) -> Path:
-        """Folder of a row's predictions: `<row>` for the run's first seed, `<row>@<seed>` for a further one."""
+        """Folder of a row's predictions: `<row>` for the run's first seed, `<row>@<seed>` for a further one.
+
+        >>> RunFolder("results/sky", first_seed=0).predictions("vgan", 1).as_posix()
+        'results/sky/predictions/vgan@1'
+        """
         name = row if seed in (None, self.first_seed) else f"{row}@{seed}"
         return self.all_predictions / name
 

@@ -36,6 +36,9 @@ def gram_matrix(features: Tensor) -> Tensor:
 
     Returns:
         `[C·T, C·T]`, symmetric and positive semi-definite.
+
+    >>> gram_matrix(torch.ones(1, 2, 3, 4, 4)).shape
+    torch.Size([6, 6])
     """
     n, c, t, h, w = features.shape
     with torch.autocast(features.device.type, enabled=False):

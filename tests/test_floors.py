@@ -31,6 +31,8 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS, start=1) for room i
 SIBLINGS = set(PACKAGES) - {"bench"}
 #: What `bench` may have at its top, and how long a file and a function may be.
 FILES_AT_THE_TOP, LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 12, 350, 50
+#: How many parameters a function may take, and how many things without names it may return.
+PARAMETERS, UNNAMED = 8, 3
 #: Training machines do not have these; whoever needs them imports them inside a function.
 LATE = {"lpips", "pytorch_fid", "streamlit", "sqlalchemy", "av"}
 FILES = [path for package in PACKAGES for path in sorted((REPOSITORY / package).rglob("*.py"))]
@@ -108,6 +110,13 @@ def test_the_house_keeps_its_floors(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(top) <= FILES_AT_THE_TOP
 
 
+def test_bench_knows_no_row_of_a_sibling() -> None:
+    for module, tree in TREES.items():
+        if module.startswith("bench"):
+            words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+            assert not {"mdgan-1", "mdgan-2", "mdgan-published-1"} & words, module
+
+
 def test_bench_imports_no_sibling_and_models_not_each_other() -> None:
     for module, found in IMPORTS.items():
         package = module.partition(".")[0]
@@ -118,12 +127,39 @@ def test_bench_imports_no_sibling_and_models_not_each_other() -> None:
 @pytest.mark.parametrize("module", [module for module in MODULES if ".migrations.versions." not in module])
 def test_a_file_can_be_read_at_a_sitting(module: str) -> None:
     assert len(MODULES[module].read_text().splitlines()) < LINES_OF_A_FILE
+    for node in functions(module):
+        # A docstring is for the reader of a call; what has to be held in mind is the rest.
+        docstring = node.body[0] if ast.get_docstring(node) is not None else None
+        lines = length(node) - (length(docstring) if docstring else 0)
+        assert lines < LINES_OF_A_FUNCTION, f"{module}.{node.name} has {lines} lines"
+
+
+def length(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def functions(module: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     for node in ast.walk(TREES[module]):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
-            # A docstring is for the reader of a call; what has to be held in mind is the rest.
-            said = node.body[0].end_lineno - node.body[0].lineno + 1 if ast.get_docstring(node) else 0
-            lines = node.end_lineno - node.lineno + 1 - said
-            assert lines < LINES_OF_A_FUNCTION, f"{module}.{node.name} has {lines} lines"
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_call_can_be_read(module: str) -> None:
+    """No function outside of the command line takes many parameters, none returns many things without names."""
+    for node in functions(module):
+        given = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+        given = [name for name in given if name not in ("self", "cls")]
+        if not module.startswith(("bench.cli", "study_app.cli")):
+            assert len(given) <= PARAMETERS, f"{module}.{node.name} takes {len(given)}"
+        # One of a stream of rows, and the shape of an array, are named by what they are rows and shape of.
+        if (
+            isinstance(node.returns, ast.Subscript)
+            and ast.unparse(node.returns.value) == "tuple"
+            and node.name != "shape"
+        ):
+            parts = node.returns.slice.elts if isinstance(node.returns.slice, ast.Tuple) else [node.returns.slice]
+            assert len(parts) <= UNNAMED, f"{module}.{node.name} returns {len(parts)}"
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith("study_app")])

@@ -28,6 +28,10 @@ def clip_numbers(clips: int, batch: int, seed: int, step: int) -> tuple[np.ndarr
 
     Returns:
         Clip numbers and flip decisions, `[batch]` each.
+
+    >>> first, second = (clip_numbers(clips=4, batch=2, seed=0, step=step)[0].tolist() for step in (0, 1))
+    >>> sorted(first + second)  # two steps of two clips are an epoch
+    [0, 1, 2, 3]
     """
     positions = np.arange(step * batch, (step + 1) * batch)
     numbers, flips = np.empty(batch, np.int64), np.empty(batch, bool)

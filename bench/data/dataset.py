@@ -27,7 +27,11 @@ class Dataset:
 
     @property
     def title(self) -> str:
-        """Its name on tables: synthetic scenes are never passed off as the real ones."""
+        """Its name on tables: synthetic scenes are never passed off as the real ones.
+
+        >>> Dataset("sky").title, Dataset("sky", "/data/sky").title
+        ('synthetic-sky', 'sky')
+        """
         return f"synthetic-{self.name}" if self.root == SYNTHETIC else self.name
 
     def folder(self, resolution: int) -> Path:

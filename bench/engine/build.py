@@ -65,6 +65,9 @@ def build(name: str, options: Options, resolution: int, seed: int = 0) -> VideoM
         resolution: size that is scored; the model takes its own from it (`native_resolution`).
         seed: of the weights.
 
+    >>> build("vgan", {"width": 4}, resolution=128).resolution  # its largest size that is not above what is scored
+    64
+
     Raises:
         BenchError: unknown model or option, or an option's value that the model refuses.
     """

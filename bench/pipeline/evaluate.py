@@ -45,6 +45,10 @@ def evaluate(
         per_clip: return a line a clip and metric instead of the summary.
         offline: do not fetch missing weights; such metrics are left out.
 
+    >>> still = np.zeros((1, 16, 32, 32, 3), np.uint8)
+    >>> evaluate(still + 51, still, ["mse"]).loc[0, "value"].item()  # (51 / 255)²
+    0.04
+
     Returns:
         The columns of `summary.csv`, or of `per_clip.csv`.
 

@@ -63,7 +63,11 @@ class Protocol:
 
     @property
     def id(self) -> str:
-        """For example `v1/sky/64px/all32/10clips/1a2b3c4d`, with `/partial` where clips are missing."""
+        """The stamp, with `/partial` where clips are missing.
+
+        >>> Protocol("sky", 64, "future", 10, "1a2b3c4d5e", partial=False).id
+        'v1/sky/64px/future31/10clips/1a2b3c4d'
+        """
         parts = [f"v{DEFINITION}", self.dataset, f"{self.resolution}px", f"{self.frames}{self.scored_frames}"]
         parts += [f"{self.clips}clips", self.manifest[:8], *(["partial"] if self.partial else [])]
         return "/".join(parts)
