@@ -10,9 +10,9 @@ Clips are uint8 `[T, H, W, 3]`, prediction and real of the same shape: the 8-bit
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 Frames = NDArray[np.uint8]
 Column = NDArray[np.float64]
 Direction = Literal["lower", "higher", "one"]  # "one": nearest to 1 is best
+#: What is best, as it stands in a head.
+ARROWS: Mapping[Direction, str] = {"lower": "↓", "higher": "↑", "one": "→1"}
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,32 @@ class Unavailable:
         return f"{self.metric} left out: {self.reason}" + (f" (get it with `{self.command}`)" if self.command else "")
 
 
+class Words:
+    """What a class says of itself in print, put together from its attributes when it is asked for."""
+
+    def __init__(self, compose: Callable[[Any], str]) -> None:
+        self._compose = compose
+
+    def __get__(self, instance: Metric | None, owner: type[Metric]) -> str:
+        return self._compose(owner)
+
+
+def _title(metric: type[Metric], label: str = "") -> str:
+    label = label or metric.label or metric.name.upper()
+    return f"{label} ({metric.unit})" if metric.unit else label
+
+
 class Metric(ABC):
-    """Name, direction and range stand beside the definition, so that a table can print them."""
+    """Everything a table, a figure or a note has to know of a metric stands beside its definition.
+
+    So a metric of a third party is printed and drawn like ours: nothing elsewhere knows a metric by its name.
+    """
 
     name: ClassVar[str]
-    #: What a table's head prints, by default the name in capitals; with the unit where there is one.
-    title: ClassVar[str] = ""
+    #: The name in print, by default `name` in capitals.
+    label: ClassVar[str] = ""
+    #: Of the printed number, as in "dB"; empty where it has none.
+    unit: ClassVar[str] = ""
     direction: ClassVar[Direction]
     range: ClassVar[str]
     #: Digits after the point in a printed table.
@@ -48,10 +70,33 @@ class Metric(ABC):
     definition: ClassVar[str]
     #: Raised by one whenever the numbers change meaning; part of the protocol id.
     version: ClassVar[int] = 1
+    #: Whether it computes nothing without published weights, which may have to be fetched.
+    needs_weights: ClassVar[bool] = False
+    #: Why a clip may have no finite number, for the note that counts such clips.
+    no_value: ClassVar[str] = "no finite value"
+    #: What a table's cell says where that is so for every clip of a row.
+    no_value_cell: ClassVar[str] = "–"
+
+    #: The name in print with its unit, as in "PSNR (dB)".
+    title = Words(_title)
+    #: Title and arrow, as in "PSNR (dB) ↑": the head of a column.
+    head = Words(lambda metric: f"{metric.title} {ARROWS[metric.direction]}")
+
+    @classmethod
+    def note(cls, clips: int, frames: int) -> str:
+        """What has to be read with every number of this metric over so many clips of so many frames; mostly nothing."""
+        return ""
 
     def unavailable(self) -> Unavailable | None:
         """Why this metric cannot be computed here, or None. Must be cheap and must not open a socket."""
         return None
+
+    def obtain(self) -> Unavailable | None:
+        """Fetch what `unavailable` complains of, where it can be fetched, and say what is missing still.
+
+        Raises `BenchError` where a fetch fails, with the reason.
+        """
+        return self.unavailable()
 
     def weights_id(self) -> str:
         """Name and hash of the weights behind the metric, part of the protocol; empty where there are none."""
@@ -63,6 +108,11 @@ class ClipMetric(Metric):
 
     #: Names of the per-frame columns this metric reads, which are those that `compute` returns.
     columns: ClassVar[tuple[str, ...]]
+    #: The name over a curve of values by frame, where that is not what `label` says.
+    curve_label: ClassVar[str] = ""
+
+    #: The title of a curve over the frame number, as in "SSIM ↑".
+    curve_head = Words(lambda metric: f"{_title(metric, metric.curve_label)} {ARROWS[metric.direction]}")
 
     @abstractmethod
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
@@ -78,14 +128,29 @@ class ClipMetric(Metric):
         A clip that has no finite number is left out of means and counted beside them.
         """
 
+    @classmethod
+    def curve(cls, means: Mapping[str, Column]) -> Column | None:
+        """The curve over the frame number of a row whose columns have these means over its clips; None for no curve.
+
+        By default a metric of one column has that column's curve, and one of several has none.
+        """
+        return means[cls.columns[0]] if len(cls.columns) == 1 else None
+
 
 class SetMetric(Metric):
     """A metric with one number for two sets of clips (a Fréchet distance between their features)."""
 
-    #: Of the features; with fewer samples than that the estimate is biased, and the table says so.
+    #: Of the features.
     dimension: ClassVar[int]
     #: Whether every scored frame is a sample, or every clip.
     per_frame: ClassVar[bool]
+
+    @classmethod
+    def note(cls, clips: int, frames: int) -> str:
+        """How many clips the number is of, and that it is biased where they are fewer than the features' dimension."""
+        samples = clips * (frames if cls.per_frame else 1)
+        biased = f"; with fewer than {cls.dimension} samples ({samples}) it is biased upwards"
+        return f"{clips} clips{biased if samples < cls.dimension else ''}"
 
     @abstractmethod
     def features(self, clips: Sequence[Frames]) -> list[NDArray[np.float32]]:

@@ -27,10 +27,11 @@ class Motion(ClipMetric):
     """Change from frame to frame, prediction over real."""
 
     name = "motion"
-    title = "Motion"
+    label = "Motion"
     direction: ClassVar[Direction] = "one"
     range = "[0, inf), 1 is right"
     decimals = 3
+    no_value = "the real clip stands still"
     definition = (
         "mean absolute difference of successive frames, prediction divided by real clip; mean over the clips whose "
         "real one moves, the others counted"
@@ -48,3 +49,10 @@ class Motion(ClipMetric):
         """
         predicted, real = (float(np.sum(columns[name][1:])) for name in self.columns)
         return predicted / real if real > 0 else float("nan")
+
+    @classmethod
+    def curve(cls, means: Mapping[str, Column]) -> Column:
+        """The ratio of the two means, which a clip that hardly moves cannot dominate as it would a mean of ratios."""
+        predicted, real = (means[name] for name in cls.columns)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return predicted / real

@@ -26,10 +26,12 @@ class PSNR(ClipMetric):
     """Peak signal-to-noise ratio of a clip's mean squared error."""
 
     name = "psnr"
-    title = "PSNR (dB)"
+    unit = "dB"
     direction: ClassVar[Direction] = "higher"
     range = "dB"
     decimals = 2
+    no_value = "identical to the real clip"
+    no_value_cell = "identical"
     definition = "−10·log10 of the clip's mse, peak 1; mean over the clips with a finite value, identical clips counted"
     columns = ("mse",)
 
@@ -41,15 +43,23 @@ class PSNR(ClipMetric):
         """−10·log10 of the mean over the scored frames; inf for identical clips."""
         return float(psnr_from_mse(np.mean(columns["mse"], keepdims=True))[0])
 
+    @classmethod
+    def curve(cls, means: Mapping[str, Column]) -> None:
+        """None: over the frame number it would be that of `psnr_frame`, or the curve of `mse` once more."""
+
 
 class PSNRFrame(ClipMetric):
     """Peak signal-to-noise ratio of each frame, mean over the finite ones."""
 
     name = "psnr_frame"
-    title = "PSNR, frame (dB)"
+    label = "PSNR, frame"
+    curve_label = "PSNR of the frame"
+    unit = "dB"
     direction: ClassVar[Direction] = "higher"
     range = "dB"
     decimals = 2
+    no_value = "identical to the real clip"
+    no_value_cell = "identical"
     definition = "−10·log10 of each frame's mse, peak 1; mean over a clip's finite ones, then over clips"
     columns = ("psnr_frame",)
 

@@ -17,52 +17,49 @@ from bench.registry import METRICS
 from bench.report.figures import STYLE, save_figure
 from bench.report.names import RowNames
 from bench.report.paper import SIMULATED, paper
-from bench.report.tables import ARROWS
 from bench.scoring.protocol import Protocol
 from bench.scoring.tidy import ScoredClips, clip_values
 
 #: The column of a training log that is no loss.
 SPEED = "clips_per_second"
-#: Columns worth a curve over time.
-CURVES = {"mse": "MSE ↓", "psnr_frame": "PSNR of the frame (dB) ↑", "ssim": "SSIM ↑", "motion": "Motion →1"}
 
 
 def over_time_figure(scored: ScoredClips, names: RowNames, path: Path) -> None:
     """Each metric over the frame number: the mean over clips of every row."""
-    means = {name: _means(scored, name) for name in CURVES}
-    means = {name: curves for name, curves in means.items() if curves}
+    metrics = [metric for name in METRICS if issubclass(metric := METRICS.load(name), ClipMetric)]
+    means = {metric: curves for metric in metrics if (curves := _means(scored, metric))}
     if not means:
         return
     colour = names.colours_of(scored.rows)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, len(means), figsize=(3.1 * len(means), 2.6), squeeze=False)
         figure.subplots_adjust(wspace=0.3)
-        for axis, (name, curves) in zip(axes[0], means.items(), strict=True):
+        for axis, (metric, curves) in zip(axes[0], means.items(), strict=True):
             for row, curve in curves.items():
                 axis.plot(np.arange(1, len(curve) + 1), curve, label=names.title(row), linewidth=1.4, color=colour[row])
-            axis.set(title=CURVES[name], xlabel="frame", xlim=(1, None))
-            if name == "motion":
+            axis.set(title=metric.curve_head, xlabel="frame", xlim=(1, None))
+            if metric.direction == "one":
                 axis.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="lower center", ncols=len(handles), bbox_to_anchor=(0.5, -0.17))
         save_figure(figure, path)
 
 
-def _means(scored: ScoredClips, name: str) -> dict[str, np.ndarray]:
-    """Mean over clips and seeds of a column, by row; for motion the ratio of the two means."""
-    wanted = ("motion_prediction", "motion_real") if name == "motion" else (name,)
+def _means(scored: ScoredClips, metric: type[ClipMetric]) -> dict[str, np.ndarray]:
+    """A metric's curve by row, from the means over clips and seeds of its columns; rows that lack one have none."""
     curves = {}
     for row in scored.rows:
         own = [columns for (r, _, _), columns in scored.columns.items() if r == row]
-        if not all(part in columns for columns in own for part in wanted):
+        if not all(name in columns for columns in own for name in metric.columns):
             continue
-        parts = [np.array([columns[part] for columns in own]) for part in wanted]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            # A frame that is identical has an infinite PSNR and is no part of the mean.
-            known = [np.where(np.isfinite(part), part, np.nan) for part in parts]
-            counts = [np.isfinite(part).sum(axis=0) for part in parts]
-            sums = [np.nansum(part, axis=0) / count for part, count in zip(known, counts, strict=True)]
-            curves[row] = sums[0] / sums[1] if len(sums) == 2 else sums[0]
+        means = {}
+        for name in metric.columns:
+            values = np.array([columns[name] for columns in own])
+            finite = np.isfinite(values)  # a frame that is identical has an infinite PSNR and is no part of the mean
+            with np.errstate(invalid="ignore"):
+                means[name] = np.where(finite, values, 0).sum(axis=0) / finite.sum(axis=0)
+        if (curve := metric.curve(means)) is not None:
+            curves[row] = curve
     return curves
 
 
@@ -130,7 +127,7 @@ def distribution_figure(scored: ScoredClips, protocol: Protocol, names: RowNames
         size = (2.6 * len(metrics) + 0.8, 0.34 * len(rows) + 0.9)
         figure, axes = plt.subplots(1, len(metrics), figsize=size, sharey=True, squeeze=False)
         figure.subplots_adjust(wspace=0.12)
-        for axis, (name, metric) in zip(axes[0], metrics.items(), strict=True):
+        for axis, metric in zip(axes[0], metrics.values(), strict=True):
             values = clip_values(scored, metric, protocol)
             for y, row in enumerate(rows):
                 own = np.array([value for (r, _, _), value in values.items() if r == row])
@@ -140,7 +137,7 @@ def distribution_figure(scored: ScoredClips, protocol: Protocol, names: RowNames
                 _box(axis, own, y, colour[row])
                 offsets = 0.16 * np.sin(np.arange(len(own)) * 2.4)  # spread, the same in every drawing
                 axis.plot(own, y + offsets, ".", color=colour[row], markersize=3, alpha=0.5)
-            axis.set_title(f"{metric.title or name.upper()} {ARROWS[metric.direction]}", fontsize=9)
+            axis.set_title(metric.head, fontsize=9)
             axis.set_yticks(range(len(rows)), [names.title(row) for row in rows])
             axis.grid(axis="y", visible=False)
         save_figure(figure, path)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.metrics.base import ARROWS as ARROWS
 from bench.metrics.base import Metric, SetMetric, Unavailable, best_first
 from bench.registry import METRICS
 from bench.report.grid import TIED, Cell, Grid, Line, write_grid
@@ -16,7 +17,6 @@ from bench.scoring.sets import DRAWS, FLOOR, LARGEST
 from bench.scoring.tidy import SummaryLine
 
 SIGNIFICANCE = 0.05
-ARROWS = {"lower": "↓", "higher": "↑", "one": "→1"}
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class Table:
 
     def head(self, name: str) -> str:
         """A column's head without its arrow."""
-        return self.metrics[name].title or name.upper()
+        return self.metrics[name].title
 
     @property
     def grid(self) -> Grid:
         """The table without what the metrics say of themselves."""
-        heads = [f"{self.head(name)} {ARROWS[self.metrics[name].direction]}" for name in self.heads]
+        heads = [self.metrics[name].head for name in self.heads]
         lines = [Line(row, self.names.title(row), cells) for row, cells in zip(self.rows, self.cells, strict=True)]
         return Grid("Model", self.heads, heads, lines, self.caption, self.notes)
 
@@ -99,7 +99,7 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
         if line is None:
             cells.append(Cell("–"))
         elif not math.isfinite(line.value):
-            cells.append(Cell("identical" if metric.name.startswith("psnr") and line.left_out else "–"))
+            cells.append(Cell(metric.no_value_cell if line.left_out else "–"))
         else:
             text = printed(line.value)
             spread = f" ± {printed(line.seed_sd)}" if line.seeds > 1 else ""
@@ -134,18 +134,15 @@ def _notes(
             f"In brackets: 95 % bootstrap interval over videos. {TIED} does not differ significantly from the best."
         )
     for name, metric in metrics.items():
-        if issubclass(metric, SetMetric):
-            samples = protocol.clips * (protocol.scored_frames if metric.per_frame else 1)
-            biased = f"; with fewer than {metric.dimension} samples ({samples}) it is biased upwards"
-            notes.append(f"{name}: {protocol.clips} clips{biased if samples < metric.dimension else ''}.")
-            if ci:
-                notes.append(f"{name}: interval from {DRAWS} bootstrap samples, none above {LARGEST} samples.")
+        if note := metric.note(protocol.clips, protocol.scored_frames):
+            notes.append(f"{name}: {note}.")
+        if ci and issubclass(metric, SetMetric):
+            notes.append(f"{name}: interval from {DRAWS} bootstrap samples, none above {LARGEST} samples.")
         if weights := protocol.metrics.get(name, "").partition(" ")[2]:
             notes.append(f"{name}: weights {weights}.")
     for line in summary:
         if line.left_out:
-            why = "the real clip stands still" if line.metric == "motion" else "identical to the real clip"
-            total = line.clips + line.left_out
+            total, why = line.clips + line.left_out, metrics[line.metric].no_value
             notes.append(f"{names.title(line.row)}, {line.metric}: {line.left_out} of {total} clips left out ({why}).")
     seeds = {line.seeds for line in summary}
     if seeds and max(seeds) > 1:

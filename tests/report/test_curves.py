@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bench.metrics.motion import Motion
+from bench.metrics.psnr import PSNRFrame
+from bench.metrics.ssim import SSIM
 from bench.report import curves
 from bench.report.curves import clip_metrics, distribution_figure, over_time_figure, pos_figure, training_figure
 from bench.report.names import registered_names
@@ -30,9 +33,9 @@ def test_curves_are_means_over_clips_and_leave_infinite_values_out() -> None:
         for clip in "ab"
     }
     scored = ScoredClips(("a", "b"), {"a": "a", "b": "b"}, columns)
-    np.testing.assert_array_equal(curves._means(scored, "psnr_frame")["row"], [30.0, 30.0])
-    assert curves._means(scored, "motion")["row"][1] == 1.0
-    assert curves._means(scored, "ssim") == {}
+    np.testing.assert_array_equal(curves._means(scored, PSNRFrame)["row"], [30.0, 30.0])
+    assert curves._means(scored, Motion)["row"][1] == 1.0
+    assert curves._means(scored, SSIM) == {}
 
 
 def test_curves_and_training_are_drawn(tmp_path: Path) -> None:
