@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from bench.errors import BenchError
-from bench.metrics.base import Direction, Frames, SetMetric, Unavailable
+from bench.metrics.base import Direction, Frames, SetMetric
 from bench.metrics.frechet import frechet_distance
 from bench.metrics.networks import weights as weight_files
 from bench.metrics.networks.features import (
@@ -28,6 +28,7 @@ from bench.metrics.networks.features import (
     through_cache,
 )
 from bench.metrics.networks.threads import one_core_each
+from bench.metrics.networks.weighted import Weighted
 
 DIMENSION = 2048
 #: Raised whenever anything between the stored frames and the network's input changes.
@@ -93,10 +94,11 @@ class InceptionFeatures:
         return np.concatenate(computed) if computed else np.empty((0, DIMENSION), np.float32)
 
 
-class FID(SetMetric):
+class FID(Weighted, SetMetric):
     """Fréchet distance of Inception features of frames."""
 
     name = "fid"
+    weights = ("fid",)
     direction: ClassVar[Direction] = "lower"
     range = "≥ 0"
     decimals = 2
@@ -114,24 +116,10 @@ class FID(SetMetric):
         self._given, self._device, self._cache = weights, device, cache
         self._loaded: InceptionFeatures | None = None
 
-    def _path(self) -> Path | None:
-        return Path(self._given) if self._given is not None else weight_files.find("fid")
-
-    def unavailable(self) -> Unavailable | None:
-        """Why FID cannot be computed here, or None."""
-        path = self._path()
-        if path is not None and path.is_file():
-            return None
-        missing = path or weight_files.weights_dir() / weight_files.known("fid").filename
-        return Unavailable(self.name, f"its weights ({missing.name}) are not at hand", weight_files.command("fid"))
-
     def network(self) -> InceptionFeatures:
         """The feature network, loaded once."""
         if self._loaded is None:
-            path = self._path()
-            if path is None:
-                raise BenchError(f"{self.unavailable()}.")
-            self._loaded = InceptionFeatures(inception(weight_files.load_tensors(path)), self._device)
+            self._loaded = InceptionFeatures(inception(weight_files.load_tensors(self.weights_path())), self._device)
         return self._loaded
 
     def features(self, clips: Sequence[Frames]) -> list[Features]:
@@ -146,10 +134,3 @@ class FID(SetMetric):
     def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
         """Fréchet distance of the features of all frames of two sets of clips."""
         return frechet_distance(predicted, real)
-
-    def weights_id(self) -> str:
-        """Name and hash of the weights."""
-        path = self._path()
-        if path is None:
-            raise BenchError(f"{self.unavailable()}.")
-        return weight_files.identity(path)

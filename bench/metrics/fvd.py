@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.metrics.base import Direction, Frames, SetMetric, Unavailable
+from bench.metrics.base import Direction, Frames, SetMetric
 from bench.metrics.frechet import frechet_distance
 from bench.metrics.networks import weights as weight_files
 from bench.metrics.networks.features import (
@@ -34,6 +34,7 @@ from bench.metrics.networks.features import (
 from bench.metrics.networks.i3d import CLASSES, MIN_FRAMES, SIZE, load_i3d
 from bench.metrics.networks.i3d_fast import FastI3D
 from bench.metrics.networks.threads import one_core_each
+from bench.metrics.networks.weighted import Weighted
 
 #: Raised whenever anything between the stored frames and the network's input changes.
 PREPROCESSING = 1
@@ -141,10 +142,11 @@ class I3DFeatures:
         return np.concatenate(clips) if clips else np.empty((0, CLASSES), np.float32)
 
 
-class FVD(SetMetric):
+class FVD(Weighted, SetMetric):
     """Fréchet distance of I3D logits."""
 
     name = "fvd"
+    weights = ("fvd", "fvd-styleganv")
     direction: ClassVar[Direction] = "lower"
     range = "≥ 0"
     decimals = 2
@@ -166,26 +168,10 @@ class FVD(SetMetric):
         self._given, self._device, self._dtype, self._cache = weights, device, dtype, cache
         self._loaded: I3DFeatures | None = None
 
-    def _path(self) -> Path | None:
-        if self._given is not None:
-            return Path(self._given)
-        return weight_files.find("fvd") or weight_files.find("fvd-styleganv")
-
-    def unavailable(self) -> Unavailable | None:
-        """Why FVD cannot be computed here, or None."""
-        path = self._path()
-        if path is not None and path.is_file():
-            return None
-        missing = path or weight_files.weights_dir() / weight_files.known("fvd").filename
-        return Unavailable(self.name, f"its weights ({missing.name}) are not at hand", weight_files.command("fvd"))
-
     def network(self) -> I3DFeatures:
         """The feature network, loaded once."""
         if self._loaded is None:
-            path = self._path()
-            if path is None:
-                raise BenchError(f"{self.unavailable()}.")
-            self._loaded = I3DFeatures(path, self._device, self._dtype, self._cache or cache_dir())
+            self._loaded = I3DFeatures(self.weights_path(), self._device, self._dtype, self._cache or cache_dir())
         return self._loaded
 
     def features(self, clips: Sequence[Frames]) -> list[Features]:

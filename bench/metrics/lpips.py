@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from bench.errors import BenchError
-from bench.metrics.base import ClipMetric, Column, Direction, Frames, Unavailable
+from bench.metrics.base import ClipMetric, Column, Direction, Frames
 from bench.metrics.networks import weights as weight_files
 from bench.metrics.networks.features import default_device, full_precision
 from bench.metrics.networks.threads import one_core_each
+from bench.metrics.networks.weighted import Weighted
 
 MIN_SIZE = 31  # pixels below which nothing is left after the trunk's poolings
 _BATCH = 8  # frames at a time on one core
@@ -70,10 +71,11 @@ def frame_lpips(network: Any, prediction: Frames, real: Frames, device: torch.de
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-class LPIPS(ClipMetric):
+class LPIPS(Weighted, ClipMetric):
     """Learned perceptual distance, mean over the scored frames of a clip."""
 
     name = "lpips"
+    weights = ("lpips",)
     direction: ClassVar[Direction] = "lower"
     range = "≥ 0"
     definition = "LPIPS 0.1 with AlexNet, frames in [-1, 1]; mean over frames and clips"
@@ -85,31 +87,10 @@ class LPIPS(ClipMetric):
         self._device = torch.device(device) if device is not None else default_device()
         self._network: Any = None
 
-    def _path(self) -> Path | None:
-        return Path(self._given) if self._given is not None else weight_files.find("lpips")
-
-    def unavailable(self) -> Unavailable | None:
-        """Why LPIPS cannot be computed here, or None."""
-        path = self._path()
-        if path is not None and path.is_file():
-            return None
-        missing = path or weight_files.weights_dir() / weight_files.known("lpips").filename
-        return Unavailable(self.name, f"its weights ({missing.name}) are not at hand", weight_files.command("lpips"))
-
-    def weights_id(self) -> str:
-        """Name and hash of the trunk's weights."""
-        path = self._path()
-        if path is None:
-            raise BenchError(f"{self.unavailable()}.")
-        return weight_files.identity(path)
-
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
         """LPIPS of each frame, column `lpips` [T]."""
         if self._network is None:
-            path = self._path()
-            if path is None:
-                raise BenchError(f"{self.unavailable()}.")
-            self._network = lpips_network(weight_files.load_tensors(path)).to(self._device)
+            self._network = lpips_network(weight_files.load_tensors(self.weights_path())).to(self._device)
         return {"lpips": frame_lpips(self._network, prediction, real, self._device)}
 
     def clip(self, columns: Mapping[str, Column]) -> float:

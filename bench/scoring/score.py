@@ -24,7 +24,6 @@ from bench.data.video import Frames
 from bench.errors import BenchError
 from bench.files import digest, disk_error
 from bench.metrics.base import ClipMetric, Column, Metric, SetMetric, Unavailable
-from bench.metrics.networks import weights
 from bench.progress import console, task
 from bench.registry import METRICS
 from bench.runfolder import RunFolder
@@ -95,10 +94,9 @@ def load_metrics(names: Sequence[str], offline: bool = False) -> tuple[list[Metr
     for name in names:
         metric: Metric = METRICS.load(name)()
         reason = metric.unavailable()
-        if reason and name in weights.FILES and not offline:
+        if reason and not offline:
             try:
-                weights.fetch(name)
-                reason = metric.unavailable()
+                reason = metric.obtain()
             except BenchError as error:
                 console().print(f"{name}: {error}", style="yellow", markup=False, soft_wrap=True)
         if reason:
