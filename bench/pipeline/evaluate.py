@@ -20,14 +20,11 @@ from bench.scoring.rows import Row
 from bench.scoring.score import ScoringPlan, score
 from bench.scoring.tidy import PER_CLIP
 
-#: What `evaluate` computes unless it is told something else: what needs no weights.
-METRICS_WITHOUT_WEIGHTS = ("mse", "psnr", "psnr_frame", "ssim", "motion")
-
 
 def evaluate(
     predicted: Frames | Mapping[str, Frames],
     real: Frames,
-    metrics: Sequence[str] = METRICS_WITHOUT_WEIGHTS,
+    metrics: Sequence[str] = (),
     *,
     resolution: int | None = None,
     frames: str = "all",
@@ -39,7 +36,7 @@ def evaluate(
     Args:
         predicted: uint8 `[N, T, H, W, 3]`, square, or several of them by row name.
         real: uint8 `[N, T, H, W, 3]`, clip for clip.
-        metrics: registered names.
+        metrics: registered names; by default all that need no weights.
         resolution: both sides are brought to this size; by default the real clips' own.
         frames: "all", or "future" without the given first frame.
         per_clip: return a line a clip and metric instead of the summary.
@@ -61,7 +58,8 @@ def evaluate(
             raise BenchError(f"{name} is {videos.dtype} {list(videos.shape)}: expected uint8 [clips, frames, H, W, 3].")
         if len(videos) != len(real):
             raise BenchError(f"{name} has {len(videos)} clips where {len(real)} are real: they are paired one by one.")
-    names = [METRICS.check(metric) for metric in metrics]
+    without_weights = (metric for metric in METRICS if not METRICS.load(metric).needs_weights)
+    names = [METRICS.check(metric) for metric in metrics or without_weights]
     with tempfile.TemporaryDirectory() as temporary:
 
         def stored(place: str, videos: Frames) -> Path:

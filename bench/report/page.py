@@ -16,7 +16,7 @@ from bench.files import write_text
 from bench.report.grid import Grid
 from bench.report.strips import Shelf, Strips, data_uri
 from bench.report.study import StudyResults
-from bench.report.tables import ARROWS, Table
+from bench.report.tables import Table
 from bench.runfolder import RunFolder
 
 #: Pixels of a figure for one of the page, so that figures are sharp on fine screens and their letters as large as text.
@@ -100,7 +100,6 @@ def write_page(out: Path, content: Content) -> Path:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("page.html.j2").render(
         content=content,
-        arrows=ARROWS,
         script=script,
         digest=digest,
         facts=list(flat(content.run.get("provenance", {}))),

@@ -15,7 +15,6 @@ from bench.metrics.base import best_first
 from bench.registry import METRICS, PAPERS
 from bench.report.grid import Cell, Grid, Line
 from bench.report.names import RowNames
-from bench.report.tables import ARROWS
 from bench.scoring.tidy import SummaryLine
 
 #: The paper whose tables these are.
@@ -89,7 +88,7 @@ def table4(summary: Sequence[SummaryLine], caption: str, names: RowNames, notes:
     values = {(line.row, line.metric): line for line in summary}
     rows = list(dict.fromkeys([*printed.measured, *(line.row for line in summary if line.metric in printed.metrics)]))
     metrics = {name: METRICS.load(name) for name in printed.metrics}
-    heads = [f"{metric.title or name.upper()} {ARROWS[metric.direction]}" for name, metric in metrics.items()]
+    heads = [metric.head for metric in metrics.values()]
     columns = []
     for place, (name, metric) in enumerate(metrics.items()):
         ours = [_measured(values.get((row, name))) for row in rows]

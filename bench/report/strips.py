@@ -91,12 +91,10 @@ def sample_shelves(strips: Strips, rows: Sequence[str], ids: Sequence[str]) -> l
     return [Shelf(f"Clip {id}", [strips.tile(row, id, strips.names.title(row)) for row in shown]) for id in ids]
 
 
-def extreme_shelves(
-    strips: Strips, scored: ScoredClips, name: str, metric: ClipMetric, protocol: Protocol
-) -> list[Shelf]:
+def extreme_shelves(strips: Strips, scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> list[Shelf]:
     """For each row its best and its worst clip by a metric, each beside the real one; the first seed's clips."""
     values = clip_values(scored, metric, protocol)
-    head, shelves = metric.title or name.upper(), []
+    shelves = []
     for row in scored.rows:
         if not strips.has(row):
             continue
@@ -109,7 +107,7 @@ def extreme_shelves(
             continue
         tiles, told = [], []
         for word, id in {"best": ranked[0], "worst": ranked[-1]}.items():
-            tiles += [strips.tile(REAL, id, f"{word}: real"), strips.tile(row, id, f"{head} {own[id]:.3f}")]
+            tiles += [strips.tile(REAL, id, f"{word}: real"), strips.tile(row, id, f"{metric.title} {own[id]:.3f}")]
             told.append(f"{word} {id}")
         shelves.append(Shelf(strips.names.title(row), tiles, "; ".join(told)))
     return shelves

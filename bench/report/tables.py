@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.metrics.base import ARROWS as ARROWS
 from bench.metrics.base import Metric, SetMetric, Unavailable, best_first
 from bench.registry import METRICS
 from bench.report.grid import TIED, Cell, Grid, Line, write_grid
@@ -40,10 +39,6 @@ class Table:
     caption: str
     notes: Sequence[str]
     names: RowNames
-
-    def head(self, name: str) -> str:
-        """A column's head without its arrow."""
-        return self.metrics[name].title
 
     @property
     def grid(self) -> Grid:

@@ -75,10 +75,10 @@ def test_a_clip_that_is_shown_twice_is_stored_once(run: Path) -> None:
 def test_best_and_worst_follow_the_metrics_direction(run: Path, metric: SSIM | MSE, best: str, worst: str) -> None:
     strips = Strips(RunFolder(run), registered_names())
     values = {"a__000": 0.5, "b__000": 0.9, "c__000": 0.1}
-    shelves = extreme_shelves(strips, scored(values, metric.name), metric.name, metric, PROTOCOL)
+    shelves = extreme_shelves(strips, scored(values, metric.name), metric, PROTOCOL)
     assert [shelf.heading for shelf in shelves] == ["mine"]
     assert shelves[0].text == f"best {best}; worst {worst}"
-    head = metric.title or metric.name.upper()
+    head = metric.title
     labels = [tile.label for tile in shelves[0].tiles]
     assert labels == ["best: real", f"{head} {values[best]:.3f}", "worst: real", f"{head} {values[worst]:.3f}"]
     assert [tile.spoken for tile in shelves[0].tiles] == [
@@ -88,12 +88,7 @@ def test_best_and_worst_follow_the_metrics_direction(run: Path, metric: SSIM | M
 
 def test_a_clip_without_a_value_is_neither_best_nor_worst(run: Path) -> None:
     values = {"a__000": float("nan"), "b__000": 0.3, "c__000": 0.4}
-    shelves = extreme_shelves(
-        Strips(RunFolder(run), registered_names()), scored(values, "ssim"), "ssim", SSIM(), PROTOCOL
-    )
+    shelves = extreme_shelves(Strips(RunFolder(run), registered_names()), scored(values, "ssim"), SSIM(), PROTOCOL)
     assert shelves[0].text == "best c__000; worst b__000"
     nothing = dict.fromkeys(IDS, float("nan"))
-    assert (
-        extreme_shelves(Strips(RunFolder(run), registered_names()), scored(nothing, "ssim"), "ssim", SSIM(), PROTOCOL)
-        == []
-    )
+    assert extreme_shelves(Strips(RunFolder(run), registered_names()), scored(nothing, "ssim"), SSIM(), PROTOCOL) == []
