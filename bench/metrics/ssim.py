@@ -9,8 +9,6 @@ sigma=1.5, use_sample_covariance=False, data_range=1, channel_axis=-1`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from importlib.util import find_spec
 from typing import ClassVar
 
 import numpy as np
@@ -29,7 +27,7 @@ def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """SSIM of each pair of frames, uint8 [N, H, W, C] on any device → float64 [N] on the same device, in [−1, 1].
 
     In float64 throughout, within 1e-9 a frame of scikit-image. On the CPU a compiled kernel does it, on other devices
-    (and where Numba is not installed) PyTorch; the two agree to rounding.
+    PyTorch; the two agree to rounding.
 
     Raises `BenchError` for frames that are not uint8, differ in shape or are smaller than 11 × 11.
     """
@@ -43,15 +41,8 @@ def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             f"SSIM needs frames of at least {TAPS} × {TAPS} pixels; these are {x.shape[2]} × {x.shape[1]}."
         )
     pairs = list(zip(x.split(_TOGETHER), y.split(_TOGETHER), strict=True)) if len(x) else []
-    compiled = x.device.type == "cpu" and has_kernel()
-    parts = one_core_each(_compiled, pairs) if compiled else [by_torch(*pair) for pair in pairs]
+    parts = one_core_each(_compiled, pairs) if x.device.type == "cpu" else [by_torch(*pair) for pair in pairs]
     return torch.cat([torch.empty(0, dtype=torch.float64, device=x.device), *parts])
-
-
-@lru_cache(maxsize=1)
-def has_kernel() -> bool:
-    """Whether Numba, which compiles the kernel, is installed."""
-    return find_spec("numba") is not None
 
 
 def _compiled(pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

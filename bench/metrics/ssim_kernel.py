@@ -1,11 +1,13 @@
 """The arithmetic of SSIM on one CPU core, compiled by Numba and free of the interpreter's lock.
 
 A channel of a frame is worked through row by row: rows are filtered across and, as soon as there are eleven of them,
-down, while they lie in the cache. The compiled code is kept on disk and made once for a machine.
+down, while they lie in the cache. The compiled code is kept on disk and made once for a machine; where the installation
+cannot be written to and there is no home either, it is made once for a process.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,16 @@ Array = NDArray[np.float64]
 A, B, C, D, E, MIDDLE = (float(tap) for tap in taps()[: TAPS // 2 + 1])
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+def compiled(function: Callable[..., Any]) -> Any:
+    """The function compiled for one core, with the arithmetic of NumPy."""
+    options = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # Numba's word for: no folder to keep it in
+        return njit(**options)(function)
+
+
+@compiled
 def _across(row: Array, m: int, j: int) -> Any:
     """The window's sum over map `m` of a row, [4, W], from column j on."""
     return (
@@ -32,7 +43,7 @@ def _across(row: Array, m: int, j: int) -> Any:
     )
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@compiled
 def _down(rows: Array, i: int, m: int, j: int) -> Any:
     """The window's sum over map `m` of eleven rows, [H, 4, W], from row i on."""
     return (
@@ -45,7 +56,7 @@ def _down(rows: Array, i: int, m: int, j: int) -> Any:
     )
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
+@compiled
 def score_frames(x: NDArray[np.uint8], y: NDArray[np.uint8]) -> Any:
     """SSIM of each pair of frames, uint8 [N, H, W, C] each → float64 [N].
 

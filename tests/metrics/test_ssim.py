@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +16,7 @@ from skimage.metrics import structural_similarity
 
 from bench.errors import BenchError
 from bench.metrics.ssim import SSIM, by_torch, ssim
+from tests.small import REPOSITORY
 
 SIZES = ((64, 64), (128, 128), (97, 113), (11, 11), (12, 75))
 
@@ -87,13 +93,33 @@ def test_identical_frames_give_exactly_one() -> None:
         assert _ssim(x[None], x[None])[0] == _ssim(x[None], x[None], by_torch)[0] == 1.0
 
 
-def test_without_the_compiler_the_numbers_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pytorch_gives_what_the_compiled_kernel_gives() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (2, 11, 30, 41, 3), dtype=np.uint8)
-    compiled = _ssim(x, y)
-    monkeypatch.setattr("bench.metrics.ssim.has_kernel", lambda: False)
-    np.testing.assert_allclose(_ssim(x, y), compiled, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(_ssim(x, y, by_torch), _ssim(x, y), rtol=0, atol=1e-12)
     assert len(_ssim(x[:0], y[:0])) == 0
+
+
+def test_values_come_from_an_installation_that_cannot_be_written_to_and_without_a_home(tmp_path: Path) -> None:
+    # Numba looks for a folder to keep compiled code in beside the source, and then below the user's home.
+    for source in ("ssim_kernel.py", "window.py"):
+        shutil.copy(REPOSITORY / "bench" / "metrics" / source, tmp_path)
+    (tmp_path / "__pycache__").write_text("a file, where a folder is due")
+    text = (tmp_path / "ssim_kernel.py").read_text().replace("bench.metrics.window", "window")
+    (tmp_path / "ssim_kernel.py").write_text(text)
+    script = """import numpy as np, ssim_kernel
+x = np.arange(2 * 12 * 13 * 3, dtype=np.uint8).reshape(2, 12, 13, 3)
+print(ssim_kernel.score_frames._cache.cache_path, *ssim_kernel.score_frames(x, 255 - x))"""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA", "XDG"))}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**clean, "HOME": "/proc/none"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    place, *values = done.stdout.split()
+    assert place == "None"  # kept nowhere
+    x = np.arange(2 * 12 * 13 * 3, dtype=np.uint8).reshape(2, 12, 13, 3)
+    np.testing.assert_array_equal(np.array(values, float), _ssim(x, 255 - x))
 
 
 def test_no_bit_depends_on_batch_or_threads() -> None:
