@@ -152,12 +152,12 @@ def paired_difference(
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Holm's step-down correction of [M] p values: adjusted p values in the same order, at most 1."""
-    from statsmodels.stats.multitest import multipletests
-
     values = np.asarray(p_values, np.float64)
-    if not values.size:
-        return values
-    return np.asarray(multipletests(values, method="holm")[1], np.float64)
+    order = np.argsort(values)
+    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    corrected = np.empty_like(values)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected
 
 
 @dataclass(frozen=True)

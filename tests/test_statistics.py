@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import itertools
 
 import numpy as np
@@ -134,6 +135,16 @@ def test_holm_is_the_step_down_of_the_paper() -> None:
     np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
     np.testing.assert_allclose(holm([0.6, 0.9]), [1.0, 1.0])
     assert holm([]).size == 0
+
+
+def test_holm_is_that_of_statsmodels_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    monkeypatch.setattr(gc, "collect", lambda: 0)  # it collects garbage at each call, for no reason of ours
+    rng = np.random.default_rng(0)
+    for count in range(1, 100):
+        p_values = np.round(rng.random(count) ** 3, rng.integers(1, 6))  # with ties and zeros
+        assert holm(p_values).tobytes() == np.asarray(multipletests(p_values, method="holm")[1], np.float64).tobytes()
 
 
 def test_over_seeds_has_the_sample_deviation() -> None:

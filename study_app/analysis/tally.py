@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest, t
-from statsmodels.stats.multitest import multipletests
 
 from bench.errors import BenchError
+from bench.statistics import holm
 
 LEVEL = 0.95
 RESAMPLES = 1000
@@ -65,7 +65,7 @@ def pos_table(
     table = pd.DataFrame(rows, columns=POS_COLUMNS)
     tested = table["votes"] > 0
     if tested.any():
-        table.loc[tested, "p_holm"] = multipletests(table.loc[tested, "p"], method="holm")[1]
+        table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"])
     return table
 
 
