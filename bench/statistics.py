@@ -112,6 +112,9 @@ def _sign_flip_p_value(sums: NDArray[np.float64], draws: int, seed: int) -> floa
 
     Equal sums count as at least as extreme; the observed signs are one of the drawn ones (Phipson and Smyth 2010), so
     that a p value is never 0. A tolerance of rounding keeps ties tied whatever the order of addition.
+
+    `scipy.stats.permutation_test` gives the same where all signs are looked at, which a test checks, in 40 times the
+    time (13 videos: 113 ms and not 2.7), and draws one permutation of two an observation where this draws a bit.
     """
     observed = abs(float(sums.sum())) - 1e-12 * float(np.abs(sums).sum())
     size = len(sums)

@@ -108,6 +108,19 @@ def test_the_p_value_of_few_videos_counts_all_signs() -> None:
     assert paired_difference(np.ones(9), np.zeros(9), range(9)).p_value == pytest.approx(2 / 2**9)
 
 
+@pytest.mark.parametrize("videos", [2, 5, 8, 11])
+def test_the_p_value_of_few_videos_is_that_of_scipy(videos: int) -> None:
+    from scipy.stats import permutation_test
+
+    rng = np.random.default_rng(videos)
+    for differences in (rng.normal(0.4, 1, videos), np.round(rng.normal(size=videos), 1)):  # with and without ties
+        other = permutation_test(
+            (differences,), np.sum, permutation_type="samples", n_resamples=2**videos, vectorized=True
+        )
+        found = paired_difference(differences, np.zeros(videos), range(videos)).p_value
+        assert found == pytest.approx(other.pvalue, rel=1e-12)
+
+
 def test_the_p_value_of_many_videos_is_near_that_of_all_signs_and_never_zero() -> None:
     differences = np.random.default_rng(3).normal(0.35, 1, 40)
     found = paired_difference(differences, np.zeros(40), range(40), draws=20_000).p_value
