@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import choix
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from bench.errors import BenchError
 from study_app.analysis.tally import counted
 
-#: Added to every pair's wins: a system that wins or loses every trial keeps a finite strength.
+#: Added to every rate of the Markov chain of `_fit`, also between systems that never met: one that wins or loses every
+#: trial keeps a finite strength. It is no number of pseudo-wins, as rates are wins divided by the sum of two weights.
 REGULARISATION = 0.1
+ITERATIONS = 1000
+TOLERANCE = 1e-8
 RESAMPLES = 300
 Floats = NDArray[np.float64]
 
@@ -31,8 +34,8 @@ def bradley_terry(votes: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int 
     """Strengths with 95 % intervals, strongest first, as system, strength, ci_low, ci_high, wins, votes, group.
 
     Strengths are log odds, with mean zero in each connected group: of two systems the stronger wins with probability
-    1 / (1 + exp(-difference)). Fitted with `choix`, regularised. Intervals join bootstraps over raters, clips and
-    single votes as `tally.crossed_interval` does.
+    1 / (1 + exp(-difference)). Intervals join bootstraps over raters, clips and single votes as
+    `tally.crossed_interval` does.
     """
     counting = counted(votes)
     rng = np.random.default_rng(seed)
@@ -44,7 +47,7 @@ def bradley_terry(votes: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int 
         winner = np.where(won, mine["first"].map(place), mine["second"].map(place))
         loser = np.where(won, mine["second"].map(place), mine["first"].map(place))
         size = len(group)
-        strength = _fit(winner, loser, np.ones(len(mine)), size)
+        strength = _fit(winner, loser, np.ones((1, len(mine))), size)[0]
         kinds = [pd.factorize(mine["rater"])[0], pd.factorize(mine["clip"])[0], np.arange(len(mine))]
         by_rater, by_clip, by_vote = (_variance(winner, loser, size, g, resamples, rng) for g in kinds)
         deviation = np.sqrt(np.maximum(by_rater + by_clip - by_vote, by_vote))
@@ -59,10 +62,28 @@ def bradley_terry(votes: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int 
 
 
 def _fit(winner: NDArray[np.int64], loser: NDArray[np.int64], weights: Floats, size: int) -> Floats:
-    wins = np.zeros((size, size))
-    np.add.at(wins, (winner, loser), weights)
-    strength = choix.ilsr_pairwise_dense(wins, alpha=REGULARISATION, max_iter=1000)
-    return np.asarray(strength - strength.mean(), np.float64)
+    """Strengths of many weightings of the same votes at once, [R, votes] → [R, size], each with mean 0.
+
+    Iterative Luce spectral ranking (Maystre and Grossglauser, NIPS 2015): weights are the stationary distribution of a
+    chain that moves from loser to winner. `choix.ilsr_pairwise_dense` gives the same, one fit at a time.
+    """
+    wins = np.zeros((len(weights), size, size))
+    np.add.at(wins.transpose(1, 2, 0), (winner, loser), weights.T)
+    strength = np.zeros((len(weights), size))
+    for _ in range(ITERATIONS):
+        weight = np.exp(strength)
+        weight *= size / weight.sum(axis=1, keepdims=True)
+        rates = REGULARISATION + wins / (weight[:, :, None] + weight[:, None, :])  # [R, to, from]
+        rates[:, range(size), range(size)] -= rates.sum(axis=1)
+        # the last equation follows from the others, and the last weight is set to 1
+        rest = np.linalg.solve(rates[:, :-1, :-1], -rates[:, :-1, -1:])[:, :, 0]
+        found = np.log(np.concatenate([rest, np.ones((len(rest), 1))], axis=1))
+        found -= found.mean(axis=1, keepdims=True)
+        moved = np.abs(found - strength).sum(axis=1).max(initial=0.0)
+        strength = found
+        if moved <= TOLERANCE * size:
+            return strength
+    raise BenchError("The Bradley–Terry strengths do not settle: the votes contradict each other too much.")
 
 
 def _variance(
@@ -75,5 +96,5 @@ def _variance(
 ) -> Floats:
     count = int(groups.max()) + 1
     draws = rng.multinomial(count, np.full(count, 1 / count), size=resamples)
-    fits = [_fit(winner, loser, draw[groups].astype(np.float64), size) for draw in draws]
+    fits = _fit(winner, loser, draws[:, groups].astype(np.float64), size)
     return np.asarray(np.var(fits, axis=0, ddof=1))
