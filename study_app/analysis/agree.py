@@ -78,7 +78,7 @@ def agree(run: Path, study: str, name: str | None = None, out: Path | None = Non
         BenchError: no scores, no votes that count, only votes against real clips, or votes on rows or clips that the
             run has no scores of.
     """
-    scores, summary = RunFolder(run).per_clip, RunFolder(run).summary
+    scores = humans.read_scores(RunFolder(run).per_clip)
     direction = humans.directions(scores)
     votes = open_votes(study, name, run)
     if not len(votes):
@@ -88,7 +88,7 @@ def agree(run: Path, study: str, name: str | None = None, out: Path | None = Non
     counting = humans.between_models(votes)
     parts = [(ALL, votes), *((str(pair), own) for pair, own in counting.groupby("comparison", sort=False))]
     tables = [humans.per_clip(own, scores, direction, seeds).assign(comparison=pair) for pair, own in parts]
-    strengths = ranking.bradley_terry(votes)
+    strengths, summary = ranking.bradley_terry(votes), humans.read_scores(RunFolder(run).summary)
     found = Agreement(
         pd.concat(tables, ignore_index=True).sort_values("agrees", ascending=False, kind="stable"),
         humans.per_set(strengths, summary, humans.directions(summary)),
@@ -102,15 +102,14 @@ def agree(run: Path, study: str, name: str | None = None, out: Path | None = Non
     return found, grid
 
 
-def _check(votes: pd.DataFrame, scores: Path, run: Path) -> None:
+def _check(votes: pd.DataFrame, scores: pd.DataFrame, run: Path) -> None:
     counting = humans.between_models(votes)
     if not len(counting):
         raise BenchError(
             "No vote that counts is about two models, and against real clips a metric knows the answer: ask for "
             "comparisons of models."
         )
-    table = pd.read_csv(scores, dtype={"clip": str, "row": str})
-    known = set(zip(table["row"], table["clip"], strict=True))
+    known = set(zip(scores["row"], scores["clip"], strict=True))
     shown = {
         (row, clip) for side in ("first", "second") for row, clip in zip(counting[side], counting["clip"], strict=True)
     }

@@ -50,7 +50,8 @@ def results(votes: pd.DataFrame, settings: Settings) -> Results:
     per_set = pd.DataFrame(columns=humans.PER_SET_COLUMNS)
     run = Path(settings.run)
     try:
-        scores, summary = RunFolder(run).per_clip, RunFolder(run).summary
+        scores = humans.read_scores(RunFolder(run).per_clip)
+        summary = humans.read_scores(RunFolder(run).summary)
         seeds = humans.shown_seeds(run, {name for pair in settings.comparisons for name in pair})
         per_clip = humans.per_clip(votes, scores, humans.directions(scores), seeds)
         per_set = humans.per_set(strengths, summary, humans.directions(summary))

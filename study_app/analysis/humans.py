@@ -27,9 +27,16 @@ FEW = 10
 REAL = "real"
 
 
-def directions(scores: Path) -> dict[str, str]:
+def read_scores(path: Path) -> pd.DataFrame:
+    """A run's `scores/per_clip.csv` or `summary.csv`; a `BenchError` where there is none."""
+    if not path.exists():
+        raise BenchError(f"There are no metric scores at {path}: `bench score` writes them.")
+    return pd.read_csv(path, dtype={"clip": str, "row": str, "metric": str})
+
+
+def directions(scores: pd.DataFrame) -> dict[str, str]:
     """Which end is good (lower, higher or one) of each registered metric that a table of scores holds."""
-    held = set(_read(scores)["metric"])
+    held = set(scores["metric"])
     return {name: METRICS.load(name).direction for name in METRICS if name in held}
 
 
@@ -44,12 +51,6 @@ def shown_seeds(run: Path, rows: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _read(scores: Path) -> pd.DataFrame:
-    if not scores.exists():
-        raise BenchError(f"There are no metric scores at {scores}: `bench score` writes them.")
-    return pd.read_csv(scores, dtype={"clip": str, "row": str, "metric": str})
-
-
 def between_models(votes: pd.DataFrame) -> pd.DataFrame:
     """The votes that count and are about two models: against the real clip a metric would know the answer."""
     counting = counted(votes)
@@ -58,7 +59,7 @@ def between_models(votes: pd.DataFrame) -> pd.DataFrame:
 
 def per_clip(
     votes: pd.DataFrame,
-    scores: Path,
+    scores: pd.DataFrame,
     direction: dict[str, str],
     seeds: dict[str, int] | None = None,
     *,
@@ -74,8 +75,7 @@ def per_clip(
     of each pair, which is too high where pairs have few votes. Both are NaN while pairs have one vote. `seeds` says
     which of several trainings of a row people saw; the others' scores are left out.
     """
-    table = _read(scores)
-    table = table[table["seed"] == table["row"].map(seeds or {}).fillna(table["seed"])]
+    table = scores[scores["seed"] == scores["row"].map(seeds or {}).fillna(scores["seed"])]
     values = table.groupby(["metric", "row", "clip"])["value"].mean()
     counting = between_models(votes)
     rows = []
@@ -120,12 +120,11 @@ def _among_humans(votes: pd.DataFrame) -> tuple[float, float]:
     return 100 * float(fair), 100 * float(most)
 
 
-def per_set(ranking: pd.DataFrame, summary: Path, direction: dict[str, str]) -> pd.DataFrame:
+def per_set(ranking: pd.DataFrame, summary: pd.DataFrame, direction: dict[str, str]) -> pd.DataFrame:
     """Rank correlations of each metric's mean with the Bradley–Terry strength over models, as `PER_SET_COLUMNS`."""
-    table = _read(summary)
     strength = ranking.set_index("system")["strength"]
     rows = []
-    for metric, mine in table.groupby("metric"):
+    for metric, mine in summary.groupby("metric"):
         value = mine.set_index("row")["value"]
         shared = [row for row in strength.index if row in value.index and row != REAL and np.isfinite(value[row])]
         if len(shared) < 3 or metric not in direction:

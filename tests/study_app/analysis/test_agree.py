@@ -143,26 +143,29 @@ def test_the_verb(rated: tuple[Path, Path], tmp_path: Path) -> None:
     assert json.loads(found.stdout)["rows"][0]["metric"] == "ssim"
 
 
-def test_a_rater_is_held_against_the_others_of_a_pair(tmp_path: Path) -> None:
+def scores_of(clips: list[str]) -> pd.DataFrame:
+    """A metric that prefers a over b on every clip."""
+    lines = [(row, 0, clip, "v", "mse", value) for clip in clips for row, value in (("a", 0.1), ("b", 0.2))]
+    return pd.DataFrame(lines, columns=["row", "seed", "clip", "video", "metric", "value"])
+
+
+def test_a_rater_is_held_against_the_others_of_a_pair() -> None:
     # c0: three of three choose a; c1: two of three; c2: one vote, which has no others
     chosen = {"c0": "aaa", "c1": "aab", "c2": "b"}
     rows = [("a", "b", clip, f"r{n}", row) for clip, votes in chosen.items() for n, row in enumerate(votes)]
-    scores = [(row, 0, clip, "v", "mse", value) for clip in chosen for row, value in (("a", 0.1), ("b", 0.2))]
-    path = tmp_path / "per_clip.csv"
-    pd.DataFrame(scores, columns=["row", "seed", "clip", "video", "metric", "value"]).to_csv(path, index=False)
-    line = humans.per_clip(votes_table(rows), path, {"mse": "lower"}).iloc[0]
+    line = humans.per_clip(votes_table(rows), scores_of(list(chosen)), {"mse": "lower"}).iloc[0]
     # c0: 1 each; c1: an a meets one a and one b, which is even: 0.5 each; its b meets two a: 0
     assert line["humans"] == pytest.approx(100 * (3 + 0.5 + 0.5 + 0) / 6)
     assert line["ceiling"] == pytest.approx(100 * (3 + 2 + 1) / 7)
     assert line["agrees"] == pytest.approx(100 * 5 / 7)
 
 
-def test_the_interval_covers_the_true_share(tmp_path: Path) -> None:
+def test_the_interval_covers_the_true_share() -> None:
     """Votes share raters and clips; 95 % intervals hold the true share in 90 % of studies or more."""
     clips, raters, studies = 25, 12, 120
-    scores = [(row, 0, f"c{n}", "v", "mse", value) for n in range(clips) for row, value in (("a", 0.1), ("b", 0.2))]
-    path = tmp_path / "per_clip.csv"
-    pd.DataFrame(scores, columns=["row", "seed", "clip", "video", "metric", "value"]).to_csv(path, index=False)
+    names = [f"c{n}" for n in range(clips)]
+    scores = scores_of(names)
+    votes = votes_table([("a", "b", clip, f"r{r}", "a") for clip in names for r in range(raters)])
     rng = np.random.default_rng(0)
     grid = 0.6 + 0.6 * rng.normal(size=200_000) + 0.4 * rng.normal(size=200_000)
     truth = 100 * float((1 / (1 + np.exp(-grid))).mean())
@@ -170,7 +173,7 @@ def test_the_interval_covers_the_true_share(tmp_path: Path) -> None:
     for _ in range(studies):
         odds = 0.6 + 0.6 * rng.normal(size=(clips, 1)) + 0.4 * rng.normal(size=(1, raters))
         won = rng.random((clips, raters)) < 1 / (1 + np.exp(-odds))
-        rows = [("a", "b", f"c{c}", f"r{r}", "a" if won[c, r] else "b") for c in range(clips) for r in range(raters)]
-        line = humans.per_clip(votes_table(rows), path, {"mse": "lower"}, resamples=200).iloc[0]
+        cast = votes.assign(chosen=np.where(won.ravel(), "a", "b"))
+        line = humans.per_clip(cast, scores, {"mse": "lower"}, resamples=200).iloc[0]
         covered += line["ci_low"] <= truth <= line["ci_high"]
     assert 0.90 <= covered / studies <= 1.0

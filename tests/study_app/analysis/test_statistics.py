@@ -75,15 +75,14 @@ def test_bradley_terry_recovers_strengths_and_covers_them(figures: dict[str, str
     systems = ["a", "b", "c", "d"]
     truth = pd.Series([1.2, 0.4, -0.4, -1.2], systems)
     rng = np.random.default_rng(3)
+    pairs = [(x, y) for i, x in enumerate(systems) for y in systems[i + 1 :] for _ in range(60)]
+    rows = [(first, second, f"c{n % 60}", f"r{n % 17}", first) for n, (first, second) in enumerate(pairs)]
+    votes = votes_table(rows)
+    share = 1 / (1 + np.exp(votes["second"].map(truth) - votes["first"].map(truth)))
     estimates, hits = [], []
-    pairs = [(x, y) for i, x in enumerate(systems) for y in systems[i + 1 :]]
     for repeat in range(80):
-        rows = []
-        for first, second in pairs:
-            share = 1 / (1 + np.exp(truth[second] - truth[first]))
-            for n, won in enumerate(rng.random(60) < share):
-                rows.append((first, second, f"c{n}", f"r{(n + len(rows)) % 17}", first if won else second))
-        table = ranking.bradley_terry(votes_table(rows), resamples=100, seed=repeat).set_index("system")
+        chosen = np.where(rng.random(len(votes)) < share, votes["first"], votes["second"])
+        table = ranking.bradley_terry(votes.assign(chosen=chosen), resamples=100, seed=repeat).set_index("system")
         estimates.append(table["strength"][systems])
         hits.append((table["ci_low"] <= truth) & (truth <= table["ci_high"]))
     assert np.abs(np.mean(estimates, axis=0) - truth).max() < 0.06
@@ -209,30 +208,29 @@ def test_humans_against_metrics(tmp_path: Path) -> None:
     scores = [("a", 0, f"c{n}", "v", "psnr", 30.0) for n in range(10)]
     scores += [("b", 0, f"c{n}", "v", "psnr", 20.0 if n < 8 else 40.0) for n in range(10)]
     scores += [(row, 0, f"c{n}", "v", "mse", 1.0) for row in "ab" for n in range(10)]
-    path = tmp_path / "per_clip.csv"
-    pd.DataFrame(scores, columns=["row", "seed", "clip", "video", "metric", "value"]).to_csv(path, index=False)
+    columns = ["row", "seed", "clip", "video", "metric", "value"]
+    scored = pd.DataFrame(scores, columns=columns)
     votes = votes_table(rows)
-    table = humans.per_clip(votes, path, {"psnr": "higher", "mse": "lower", "ssim": "higher"}).set_index("metric")
+    table = humans.per_clip(votes, scored, {"psnr": "higher", "mse": "lower", "ssim": "higher"}).set_index("metric")
     assert table.loc["psnr", "votes"] == 30  # pairs with the real clip are left out
     assert table.loc["psnr", "agrees"] == pytest.approx(100 * 28 / 30)
     assert table.loc["psnr", "ceiling"] == pytest.approx(100 * 28 / 30)
     assert table.loc["mse", "agrees"] == 50.0
     assert table.loc["psnr", "ci_low"] <= table.loc["psnr", "agrees"] <= table.loc["psnr", "ci_high"]
-    reversed_ = humans.per_clip(votes, path, {"psnr": "lower"}).set_index("metric")
+    reversed_ = humans.per_clip(votes, scored, {"psnr": "lower"}).set_index("metric")
     assert reversed_.loc["psnr", "agrees"] == pytest.approx(100 * 2 / 30)
     other = [("b", 1, f"c{n}", "v", "psnr", 99.0) for n in range(10)]  # a second training, which nobody saw
-    pd.DataFrame(scores + other, columns=["row", "seed", "clip", "video", "metric", "value"]).to_csv(path, index=False)
-    shown = humans.per_clip(votes, path, {"psnr": "higher"}, {"a": 0, "b": 0}).set_index("metric")
+    both = pd.DataFrame(scores + other, columns=columns)
+    shown = humans.per_clip(votes, both, {"psnr": "higher"}, {"a": 0, "b": 0}).set_index("metric")
     assert shown.loc["psnr", "agrees"] == table.loc["psnr", "agrees"]
-    assert humans.directions(path) == {"psnr": "higher", "mse": "lower"}
+    assert humans.directions(both) == {"psnr": "higher", "mse": "lower"}
     with pytest.raises(BenchError, match="no metric scores"):
-        humans.per_clip(votes, tmp_path / "none.csv", {})
+        humans.read_scores(tmp_path / "none.csv")
 
 
-def test_rank_correlation_with_set_metrics_is_called_descriptive(tmp_path: Path) -> None:
+def test_rank_correlation_with_set_metrics_is_called_descriptive() -> None:
     strengths = pd.DataFrame({"system": ["real", "a", "b", "c"], "strength": [3.0, 1.0, 0.0, -1.0]})
-    path = tmp_path / "summary.csv"
-    pd.DataFrame({"row": ["a", "b", "c"], "metric": "fvd", "value": [1.0, 2.0, 3.0]}).to_csv(path, index=False)
-    line = humans.per_set(strengths, path, {"fvd": "lower"}).iloc[0]
+    summary = pd.DataFrame({"row": ["a", "b", "c"], "metric": "fvd", "value": [1.0, 2.0, 3.0]})
+    line = humans.per_set(strengths, summary, {"fvd": "lower"}).iloc[0]
     assert line["rank_correlation"] == pytest.approx(1.0)
     assert line["note"] == "descriptive: 3 systems"
