@@ -25,6 +25,7 @@ from bench.options import (
     print_json,
 )
 from bench.registry import SYNTHETIC
+from study_app.design.settings import CATCH, CATCH_SHARE, WORKLOAD, Wish
 
 app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it, export its votes.")
 Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
@@ -48,48 +49,77 @@ def _text(path: Path) -> str:
         raise BenchError(f"The text {path} cannot be read: give a UTF-8 file.") from error
 
 
+#: What `bench study create` asks for; every default is `Wish`'s.
+Runs = Annotated[list[Path], typer.Option(help="Run folder; several are joined.")]
+NewDatabase = Annotated[str | None, typer.Option("--out", "--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
+NewName = Annotated[str, typer.Option(help="Name of the study.")]
+Comparisons = Annotated[list[str] | None, typer.Option(help="FIRST:SECOND; default: the paper's.")]
+Clips = Annotated[int, typer.Option(help="Clips per comparison.")]
+Votes = Annotated[int, typer.Option(help="Votes per pair.")]
+Workload = Annotated[int | None, typer.Option(help=f"Trials per rater; default {WORKLOAD} or as many as there are.")]
+Practice = Annotated[int, typer.Option(help="Practice trials per rater.")]
+Catch = Annotated[int | None, typer.Option(help=f"Catch trials per rater; default {CATCH}.")]
+CatchPass = Annotated[int | None, typer.Option(help=f"Catch trials to get right; default {CATCH_SHARE:.0%} of them.")]
+Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
+Rate = Annotated[float, typer.Option(help="Frames a second.")]
+Size = Annotated[int | None, typer.Option(help="Show clips at this size; the paper showed 64.")]
+Lease = Annotated[float, typer.Option(help="Minutes after which an abandoned pair is given away.")]
+Question = Annotated[str, typer.Option(help="The question.")]
+Consent = Annotated[Path | None, typer.Option(help="Text file of the consent page.")]
+CompletionCode = Annotated[str, typer.Option(help="Shown at the end; default: one for each rater.")]
+CompletionURL = Annotated[str, typer.Option(help="https address at the end, for example Prolific's.")]
+AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept clips that do not start alike.")]
+
+
 @app.command()
 def create(
-    run: Annotated[list[Path], typer.Option(help="Run folder; several are joined.")],
-    out: Annotated[
-        str | None, typer.Option("--out", "--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")
-    ] = None,
-    name: Annotated[str, typer.Option(help="Name of the study.")] = "study",
-    comparison: Annotated[list[str] | None, typer.Option(help="FIRST:SECOND; default: the paper's.")] = None,
-    clips: Annotated[int, typer.Option(help="Clips per comparison.")] = 100,
-    votes: Annotated[int, typer.Option(help="Votes per pair.")] = 1,
-    workload: Annotated[int | None, typer.Option(help="Trials per rater; default 50 or as many as there are.")] = None,
-    practice: Annotated[int, typer.Option(help="Practice trials per rater.")] = 3,
-    catch: Annotated[int | None, typer.Option(help="Catch trials per rater; default 10.")] = None,
-    catch_pass: Annotated[int | None, typer.Option(help="Catch trials to get right; default 9 of 10.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the schedule.")] = 0,
-    rate: Annotated[float, typer.Option(help="Frames a second.")] = 10.0,
-    size: Annotated[int | None, typer.Option(help="Show clips at this size; the paper showed 64.")] = None,
-    lease: Annotated[float, typer.Option(help="Minutes after which an abandoned pair is given away.")] = 15.0,
-    question: Annotated[str | None, typer.Option(help="The question.")] = None,
-    consent: Annotated[Path | None, typer.Option(help="Text file of the consent page.")] = None,
-    completion_code: Annotated[str, typer.Option(help="Shown at the end; default: one for each rater.")] = "",
-    completion_url: Annotated[str, typer.Option(help="https address at the end, for example Prolific's.")] = "",
-    accept_first_frames: Annotated[bool, typer.Option(help="Accept clips that do not start alike.")] = False,
+    run: Runs,
+    out: NewDatabase = None,
+    name: NewName = Wish.name,
+    comparison: Comparisons = None,
+    clips: Clips = Wish.clips,
+    votes: Votes = Wish.votes,
+    workload: Workload = Wish.workload,
+    practice: Practice = Wish.practice,
+    catch: Catch = Wish.catch,
+    catch_pass: CatchPass = Wish.catch_pass,
+    seed: Seed = Wish.seed,
+    rate: Rate = Wish.rate,
+    size: Size = Wish.size,
+    lease: Lease = Wish.lease_minutes,
+    question: Question = Wish.question,
+    consent: Consent = None,
+    completion_code: CompletionCode = Wish.completion_code,
+    completion_url: CompletionURL = Wish.completion_url,
+    accept_first_frames: AcceptFirstFrames = Wish.accept_first_frames,
 ) -> None:
     """Make a study from run folders."""
-    from study_app.create import Wish
     from study_app.create import create as make
-    from study_app.design.settings import CONSENT, QUESTION
 
     wish = Wish(
-        tuple(run), name, _pairs(comparison), clips, votes, workload, practice, catch, catch_pass, seed, rate, size,
-        lease, QUESTION if question is None else question, _text(consent) if consent else CONSENT,
-        completion_code, completion_url, accept_first_frames,
-    )  # fmt: skip
+        runs=tuple(run),
+        name=name,
+        comparisons=_pairs(comparison),
+        clips=clips,
+        votes=votes,
+        workload=workload,
+        practice=practice,
+        catch=catch,
+        catch_pass=catch_pass,
+        seed=seed,
+        rate=rate,
+        size=size,
+        lease_minutes=lease,
+        question=question,
+        consent=_text(consent) if consent else Wish.consent,
+        completion_code=completion_code,
+        completion_url=completion_url,
+        accept_first_frames=accept_first_frames,
+    )
     made = make(out, wish)
     for note in made.notes:
         typer.echo(note, err=True)
-    rule = f"catch trials {made.settings.catch_pass} of {made.settings.catch}"
-    typer.echo(
-        f"Study '{made.name}': {len(made.settings.comparisons)} comparisons, {len(made.schedule.slots)} votes wanted, "
-        f"{made.settings.workload} trials a rater, {rule}."
-    )
+    typer.echo(made.summary)
 
 
 @app.command()
@@ -114,8 +144,8 @@ def status(db: Database = None, study: Name = None, as_json: Json = False) -> No
     from study_app.status import lines
     from study_app.status import status as look
 
-    found = look(db, study)
-    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+    standing = look(db, study)
+    typer.echo(json.dumps(standing, indent=2) if as_json else "\n".join(lines(standing)))
 
 
 @app.command()
@@ -154,8 +184,8 @@ def plan(as_json: Json = False) -> None:
     """Print how many trials a comparison needs to detect a preference."""
     from study_app.design.power import table
 
-    found = table()
-    typer.echo(found.to_json(orient="records", indent=2) if as_json else found.to_string(index=False))
+    needed = table()
+    typer.echo(needed.to_json(orient="records", indent=2) if as_json else needed.to_string(index=False))
 
 
 def agree(

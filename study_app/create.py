@@ -6,20 +6,20 @@ import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from bench.data.predictions import Predictions
+from bench.data.predictions import REAL, Predictions
 from bench.data.video import Frames
 from bench.errors import BenchError, did_you_mean
 from bench.files import read_json
 from bench.progress import task
 from bench.runfolder import RunFolder
 from study_app.design import media
-from study_app.design.schedule import REAL, SCRAMBLED, Schedule, capacity, plan
-from study_app.design.settings import CONSENT, QUESTION, Settings
+from study_app.design.schedule import SCRAMBLED, Schedule, capacity, plan
+from study_app.design.settings import CATCH, CATCH_SHARE, WORKLOAD, Settings, Wish
 from study_app.store.store import Store
 from study_app.store.writing import EncodedClip
 
@@ -36,33 +36,8 @@ PAPER_COMPARISONS = (
 )
 #: First frames farther from the real one than this, in dB, are listed and must be accepted.
 FIRST_FRAME_DB = 20.0
-WORKLOAD = 50
 #: Clips encoded at once; the encoder works outside Python's lock.
 WORKERS = 4
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What `bench study create` was asked for; None leaves a choice to what the run allows."""
-
-    runs: tuple[Path, ...]
-    name: str = "study"
-    comparisons: tuple[tuple[str, str], ...] | None = None
-    clips: int = 100
-    votes: int = 1
-    workload: int | None = None
-    practice: int = 3
-    catch: int | None = None
-    catch_pass: int | None = None
-    seed: int = 0
-    rate: float = 10.0
-    size: int | None = None
-    lease_minutes: float = 15.0
-    question: str = QUESTION
-    consent: str = CONSENT
-    completion_code: str = ""
-    completion_url: str = ""
-    accept_first_frames: bool = False
 
 
 @dataclass
@@ -83,6 +58,15 @@ class Made:
     settings: Settings
     schedule: Schedule
     notes: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """The study in a sentence."""
+        settings = self.settings
+        return (
+            f"Study '{self.name}': {len(settings.comparisons)} comparisons, {len(self.schedule.slots)} votes wanted, "
+            f"{settings.workload} trials a rater, catch trials {settings.catch_pass} of {settings.catch}."
+        )
 
 
 def create(where: str | Path | None, wish: Wish) -> Made:
@@ -107,7 +91,7 @@ def create(where: str | Path | None, wish: Wish) -> Made:
         workload=wish.workload if wish.workload is not None else WORKLOAD,
         practice=practice,
         catch=catch,
-        catch_pass=wish.catch_pass if wish.catch_pass is not None else int(np.ceil(0.9 * catch)),
+        catch_pass=wish.catch_pass if wish.catch_pass is not None else int(np.ceil(CATCH_SHARE * catch)),
         frames=1,  # these three are known once clips are read
         size=1,
         slot_bytes=1,
@@ -133,9 +117,9 @@ def create(where: str | Path | None, wish: Wish) -> Made:
         raise BenchError(f"A rater can see {most} trials of this study at most, not {wish.workload}: lower --workload.")
     clips, frames, size = _prepare(schedule, names, wish, material)
     longest = max(len(clip.data) for clip in clips.values())
-    known = {"frames": frames, "size": size, "slot_bytes": media.slot_bytes(longest)}
-    settings = Settings(**{**draft.__dict__, **known, "workload": min(draft.workload, most)})
-    Store(where, create=True).add(settings, wish.seed, schedule, clips)
+    workload, slot = min(draft.workload, most), media.slot_bytes(longest)
+    settings = replace(draft, frames=frames, size=size, slot_bytes=slot, workload=workload)
+    Store.migrated(where).add(settings, wish.seed, schedule, clips)
     return Made(settings.name, settings, schedule, tuple(material.notes))
 
 
@@ -189,11 +173,11 @@ def _read_clips(run: Path, material: Material) -> None:
 
 def _comparisons(wish: Wish, material: Material) -> tuple[tuple[str, str], ...]:
     if wish.comparisons is None:
-        found = tuple(pair for pair in PAPER_COMPARISONS if all(name in material.rows for name in pair))
-        if not found:
+        possible = tuple(pair for pair in PAPER_COMPARISONS if all(name in material.rows for name in pair))
+        if not possible:
             rows = ", ".join(sorted(material.rows))
             raise BenchError(f"The run has the rows {rows}, none of the paper's comparisons: give --comparison A:B.")
-        return found
+        return possible
     for pair in wish.comparisons:
         for name in pair:
             if name not in material.rows:
@@ -221,7 +205,7 @@ def _scenes(names: Sequence[str], material: Material) -> list[str]:
 
 def _checks(wish: Wish, scenes: int, notes: list[str]) -> tuple[int, int]:
     """Practice and catch trials that the number of scenes allows."""
-    asked = wish.catch if wish.catch is not None else 10
+    asked = wish.catch if wish.catch is not None else CATCH
     spare = scenes - min(wish.clips, scenes)
     if spare >= wish.practice + asked:
         return wish.practice, asked
@@ -271,10 +255,10 @@ def _prepare(
     clips = {key: EncodedClip(*told[key], encoded.result()) for key, encoded in raw.items()}
     if weak:
         listed = ", ".join(weak[:10]) + (f" and {len(weak) - 10} more" if len(weak) > 10 else "")
-        found = f"{len(weak)} clips begin with a first frame below {FIRST_FRAME_DB:g} dB of the real one: {listed}."
+        said = f"{len(weak)} clips begin with a first frame below {FIRST_FRAME_DB:g} dB of the real one: {listed}."
         if not wish.accept_first_frames:
-            raise BenchError(f"{found} Pairs should start alike; if they are meant, give --accept-first-frames.")
-        material.notes.append(found)
+            raise BenchError(f"{said} Pairs should start alike; if they are meant, give --accept-first-frames.")
+        material.notes.append(said)
     assert shape is not None
     return clips, shape[0], shape[1]
 

@@ -26,7 +26,7 @@ SHOWN = 64
 
 
 @dataclass(frozen=True)
-class Protocol:
+class PaperTable:
     """What the paper did for a table.
 
     Attributes:
@@ -45,11 +45,11 @@ class Protocol:
 
 
 _SKY = "Sky Scene (997 long training videos, 35,390 clips in all)"
-_PREFERENCES = Protocol(["mdgan", "vgan", "rnngan"], {"dataset": "sky", "clips": 100}, 100, _SKY, "preferences")
-PAPER: Mapping[str, Protocol] = {
+_PREFERENCES = PaperTable(["mdgan", "vgan", "rnngan"], {"dataset": "sky", "clips": 100}, 100, _SKY, "preferences")
+PAPER: Mapping[str, PaperTable] = {
     "table2": _PREFERENCES,
     "table3": _PREFERENCES,
-    "table4": Protocol(
+    "table4": PaperTable(
         ["vgan", "rnngan", "mdgan"],
         {"dataset": "beach", "clips": 1000, "resolution": 64},
         1000,
@@ -59,7 +59,7 @@ PAPER: Mapping[str, Protocol] = {
 }
 
 
-def paper(name: str) -> Protocol:
+def paper(name: str) -> PaperTable:
     """The paper's protocol of a table; a `BenchError` suggests the nearest name."""
     if name not in PAPER:
         raise BenchError(f"There is no table '{name}' to reproduce: {', '.join(PAPER)}.{did_you_mean(name, PAPER)}")
@@ -95,9 +95,8 @@ def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
     if not database.exists():
         size = SHOWN if config.resolution > SHOWN else None
         create(database, Wish((out,), name="preferences", clips=PAPER[name].clips, size=size, accept_first_frames=True))
-    store = Store(database)
-    study, settings = store.study("preferences")
-    votes = store.votes(study, settings)
+    study = Store(database).open("preferences")
+    votes, settings = study.votes(), study.settings
     pos = tally.pos_table(votes, settings.comparisons)
     notes = deviations(name, config, out)
     if settings.size != SHOWN:

@@ -10,10 +10,9 @@ import numpy as np
 
 from bench.errors import BenchError
 from study_app.design.schedule import REAL, SCRAMBLED, plan
-from study_app.design.settings import Settings
 from study_app.store.rating import Answer
-from study_app.store.schema import Study
 from study_app.store.store import Store
+from study_app.store.study import OpenStudy
 
 #: Strengths that reproduce the paper's Tables II and III about as well as one number a system can.
 PAPER_STRENGTHS = {"real": 2.6, "mdgan-2": 0.9, "mdgan-1": 0.1, "vgan": -1.0, "rnngan": -2.3}
@@ -47,41 +46,40 @@ def simulate(where: str | Path | None, name: str | None, raters: int, crowd: Cro
     if not 0 <= crowd.careless <= 1:
         raise BenchError("The share of careless raters lies between 0 and 1.")
     store = Store(where)
-    study, settings = store.study(name)
+    study = store.open(name)
     if study.simulated:
         raise BenchError(f"The study '{study.name}' is a simulation already: name the study it was made from.")
     number = 1 + sum(other.startswith(f"{study.name} simulated") for other in store.names())
-    copied = replace(settings, name=f"{study.name} simulated {number}")
-    store.add(copied, study.seed, plan(copied, study.seed), store.clips(study), simulated=True)
-    twin, copied = store.study(copied.name)
-    votes = sum(rate(store, twin, copied, crowd, seed, number) for number in range(raters))
-    return copied.name, votes
+    copied = replace(study.settings, name=f"{study.name} simulated {number}")
+    twin = store.add(copied, study.row.seed, plan(copied, study.row.seed), study.clips(), simulated=True)
+    return twin.name, sum(rate(twin, crowd, seed, number) for number in range(raters))
 
 
-def rate(store: Store, study: Study, settings: Settings, crowd: Crowd, seed: int, number: int) -> int:
+def rate(study: OpenStudy, crowd: Crowd, seed: int, number: int) -> int:
     """Let one synthetic rater do a whole session; returns the votes cast."""
     rng = np.random.default_rng([seed, number])
     careless = rng.random() < crowd.careless
-    own = crowd.rater_sd * rng.normal()
+    leaning = crowd.rater_sd * rng.normal()
     token = hashlib.sha256(f"simulated/{seed}/{number}/{study.name}".encode()).hexdigest()
-    store.enrol(study, settings, token)
-    view, votes = store.view(study, settings, token), 0
+    one_play = 1000 * study.settings.frames / study.settings.rate
+    study.enrol(token)
+    view, votes = study.view(token), 0
     while view.state == "rating":
         trial = view.trials[0]
-        scene, left, right = store.shown(study, token, trial)
-        share = left_share(crowd, left, right, scene, own, seed)
+        scene, left, right = study.shown(token, trial)
+        share = left_share(crowd, left, right, scene, leaning, seed)
         chosen = "left" if rng.random() < (0.5 if careless else share) else "right"
-        answer = Answer(chosen, int(1000 * settings.frames / settings.rate + rng.gamma(3.0, 700.0)))
-        view = store.vote(study, settings, token, trial, answer)
+        answer = Answer(chosen, int(one_play + rng.gamma(3.0, 700.0)))
+        view = study.vote(token, trial, answer)
         votes += 1
     return votes
 
 
-def left_share(crowd: Crowd, left: str, right: str, scene: str, own: float, seed: int) -> float:
+def left_share(crowd: Crowd, left: str, right: str, scene: str, leaning: float, seed: int) -> float:
     """Probability that a careful rater chooses the left system."""
     if SCRAMBLED in (left, right):
         return 0.98 if left == REAL else 0.02
     gap = crowd.strengths.get(left, 0.0) - crowd.strengths.get(right, 0.0)
     # raters and clips shift a comparison towards its alphabetically first system, whatever the side
-    shift = own + crowd.clip_sd * np.random.default_rng([seed, *scene.encode()]).normal()
+    shift = leaning + crowd.clip_sd * np.random.default_rng([seed, *scene.encode()]).normal()
     return float(1 / (1 + np.exp(-(gap + (shift if left < right else -shift)))))

@@ -56,10 +56,9 @@ def open_votes(study: str, name: str | None, run: Path) -> pd.DataFrame:
     path = Path(study)
     if path.is_dir() or path.suffix == ".csv":
         return read_votes(path / VOTES if path.is_dir() else path)
-    store = Store(study)
-    found, settings = store.study(name)
-    votes = store.votes(found, settings)
-    for (row, clip), encoded in store.clips(found).items():
+    opened = Store(study).open(name)
+    votes = opened.votes()
+    for (row, clip), encoded in opened.clips().items():
         folder = RunFolder(run).predictions(row)
         if encoded.source_sha256 and folder.is_dir():
             held = Predictions(folder)

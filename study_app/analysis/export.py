@@ -141,16 +141,15 @@ def _plain(value: Any) -> Any:
 
 def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
     """Write all files of a study below `out`; returns their paths."""
-    store = Store(where)
-    study, settings = store.study(name)
-    votes = store.votes(study, settings)
-    found = results(votes, settings)
+    study = Store(where).open(name)
+    votes = study.votes()
+    found = results(votes, study.settings)
     texts = {VOTES: votes_csv(votes), POS: pos_csv(found.pos)}
     for file, text in texts.items():
         write_text(out / file, text)
-    write_json(out / STUDY_RESULTS, as_json(study, settings, found))
+    write_json(out / STUDY_RESULTS, as_json(study.row, study.settings, found))
     tables = [
         path for name in paper().preference_tables for path in write_grid(paper_table(name, found.pos), out, name)
     ]
-    store.audit(study, "export", "exported", f"{len(votes)} votes")
+    study.audit("export", "exported", f"{len(votes)} votes")
     return [*(out / file for file in (*texts, STUDY_RESULTS)), *tables]

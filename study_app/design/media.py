@@ -23,7 +23,7 @@ TILES = 4
 WEBP_SIDE = 16383
 
 
-def grid(frames: int) -> tuple[int, int]:
+def sheet_shape(frames: int) -> tuple[int, int]:
     """Columns and rows of the sheet that holds `frames` frames, about as wide as high."""
     columns = math.ceil(math.sqrt(frames))
     return columns, math.ceil(frames / columns)
@@ -32,7 +32,7 @@ def grid(frames: int) -> tuple[int, int]:
 def encode(clip: Frames) -> bytes:
     """Encode uint8 `[T, H, W, 3]` as one lossless WebP: frames in a grid, row by row; exact, no metadata."""
     count, height, width, _ = clip.shape
-    columns, rows = grid(count)
+    columns, rows = sheet_shape(count)
     if max(columns * width, rows * height) > WEBP_SIDE:
         raise BenchError(f"Clips of {count} frames at {width}×{height} are too large to show: give a smaller --size.")
     sheet = np.zeros((rows * columns, height, width, 3), np.uint8)
@@ -46,7 +46,7 @@ def encode(clip: Frames) -> bytes:
 def decode(data: bytes, frames: int) -> Frames:
     """Undo `encode`; the inverse that tests hold it against."""
     picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    columns, rows = grid(frames)
+    columns, rows = sheet_shape(frames)
     height, width = picture.shape[0] // rows, picture.shape[1] // columns
     cells = picture.reshape(rows, height, columns, width, 3).swapaxes(1, 2)
     return cells.reshape(rows * columns, height, width, 3)[:frames]

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from bench.data.predictions import REAL
 from study_app.design.settings import Settings
 
-#: The two systems of catch trials.
-REAL, SCRAMBLED = "real", "scrambled"
+#: What catch trials show beside the real clip.
+SCRAMBLED = "scrambled"
 #: How often one rater may see one first frame.
 SCENE_LIMIT = 2
 T = TypeVar("T")

@@ -1,9 +1,10 @@
-"""What a study was made with; kept in the database as canonical JSON."""
+"""What a study is asked to be, and what it was made with; the latter is kept in the database as canonical JSON."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
@@ -17,6 +18,47 @@ CONSENT = (
     "nobody takes part twice.\n\n"
     "The answers are published without anything that points to you."
 )
+
+
+#: Trials and catch trials of one rater, and the share of the latter to get right, where nobody wishes otherwise.
+WORKLOAD, CATCH, CATCH_SHARE = 50, 10, 0.9
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a study is asked to be; its defaults are those of `bench study create`.
+
+    None leaves a choice to what the run allows: the paper's comparisons as far as it has their rows, `WORKLOAD` trials
+    and `CATCH` catch trials or as many as there are, clips at the size they have.
+
+    Attributes:
+        runs: run folders, whose rows are joined.
+        clips, votes: clips per comparison, votes per pair.
+        workload, practice, catch, catch_pass: of one rater, as in `Settings`.
+        seed: of the schedule.
+        rate: frames a second.
+        size: pixels a side.
+        accept_first_frames: take clips that do not begin like the real one.
+    """
+
+    runs: tuple[Path, ...]
+    name: str = "study"
+    comparisons: tuple[tuple[str, str], ...] | None = None
+    clips: int = 100
+    votes: int = 1
+    workload: int | None = None
+    practice: int = 3
+    catch: int | None = None
+    catch_pass: int | None = None
+    seed: int = 0
+    rate: float = 10.0
+    size: int | None = None
+    lease_minutes: float = 15.0
+    question: str = QUESTION
+    consent: str = CONSENT
+    completion_code: str = ""
+    completion_url: str = ""
+    accept_first_frames: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, false, func, or_, select, text, update
+from sqlalchemy import Select, case, false, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from study_app.design.schedule import SCENE_LIMIT, seats
-from study_app.design.settings import Settings
 from study_app.store.schema import Assignment, Comparison, Pair, Rater, Slot, Study
 
 #: A practice or catch trial never expires: nobody else waits for it.
@@ -17,6 +16,8 @@ NEVER = timedelta(days=36500)
 #: Trials handed to a rater at once: the one to answer and the one to load meanwhile.
 AHEAD = 2
 LIVE = ("leased", "voted")
+#: Stands for all studies of a database where a lock is asked for.
+EVERY_STUDY = 0
 
 
 def lock(session: Session, study_id: int) -> None:
@@ -25,44 +26,33 @@ def lock(session: Session, study_id: int) -> None:
         session.execute(text("SELECT pg_advisory_xact_lock(72011, :study)"), {"study": study_id})
 
 
-def seat(session: Session, study: Study, settings: Settings, rater: Rater, now: datetime) -> None:
+def seat(session: Session, study: Study, rater: Rater, now: datetime) -> None:
     """Give a new rater their practice and catch trials."""
     query = select(Comparison.kind, Pair.id).join(Pair).where(Comparison.study_id == study.id).order_by(Pair.id)
     pairs: dict[str, list[int]] = {"practice": [], "catch": [], "trial": []}
     for kind, pair_id in session.execute(query):
         pairs[kind].append(pair_id)
-    for place in seats(study.seed, rater.id, len(pairs["practice"]), len(pairs["catch"]), settings.workload):
-        session.add(
-            Assignment(
-                rater_id=rater.id,
-                pair_id=pairs[place.kind][place.pair],
-                slot_id=None,
-                first_on_left=place.first_on_left,
-                position=place.position,
-                state="leased",
-                token=secrets.token_urlsafe(32),
-                leased_at=now,
-                lease_until=now + NEVER,
-            )
-        )
+    for place in seats(study.seed, rater.id, len(pairs["practice"]), len(pairs["catch"]), study.settings.workload):
+        pair = pairs[place.kind][place.pair]
+        session.add(_lease(rater, pair, place.position, place.first_on_left, now, now + NEVER))
     session.flush()
 
 
-def upcoming(session: Session, study: Study, settings: Settings, rater: Rater, now: datetime) -> list[Assignment]:
+def upcoming(session: Session, study: Study, rater: Rater, now: datetime) -> list[Assignment]:
     """The rater's next trials, at most `AHEAD`, in order; empty when there is nothing left to show.
 
     The rater's own leases are renewed first, so whoever comes back late finds the same trial unless it was taken.
     """
     lock(session, study.id)
-    until = now + timedelta(minutes=settings.lease_minutes)
+    until = now + timedelta(minutes=study.settings.lease_minutes)
     own = (Assignment.rater_id == rater.id, Assignment.state == "leased", Assignment.slot_id.is_not(None))
     session.execute(update(Assignment).where(*own).values(lease_until=until))
     expire(session, now)
     mine = session.scalars(select(Assignment).where(Assignment.rater_id == rater.id)).all()
     taken = {a.position: a for a in mine if a.state in ("leased", "voted", "void")}
     passed = {a.position for a in mine if a.slot_id is None and a.state == "skipped"}
-    total = places(session, study, settings)
-    found: list[Assignment] = []
+    total = places(session, study)
+    trials: list[Assignment] = []
     exhausted = False
     if not any(a.slot_id for a in mine):
         # nobody practises for a study that has no trial left for them
@@ -73,23 +63,23 @@ def upcoming(session: Session, study: Study, settings: Settings, rater: Rater, n
             return []
         taken[first] = trial
     for position in range(total):
-        if len(found) == AHEAD:
+        if len(trials) == AHEAD:
             break
         held = taken.get(position)
         if held is None and position not in passed and not exhausted:
             held = claim(session, study, rater, position, now, until)
             exhausted = held is None
         if held is not None and held.state == "leased":
-            found.append(held)
-    if exhausted and all(a.slot_id is None for a in found):
+            trials.append(held)
+    if exhausted and all(a.slot_id is None for a in trials):
         return []  # a session does not go on for the sake of its catch trials
-    return found
+    return trials
 
 
-def places(session: Session, study: Study, settings: Settings) -> int:
+def places(session: Session, study: Study) -> int:
     """Length of one rater's session: practice, trials and catch trials."""
     query = select(func.count(Pair.id)).join(Comparison).where(Comparison.study_id == study.id)
-    return settings.workload + (session.scalar(query.where(Comparison.kind != "trial")) or 0)
+    return study.settings.workload + (session.scalar(query.where(Comparison.kind != "trial")) or 0)
 
 
 def expire(session: Session, now: datetime) -> None:
@@ -98,47 +88,32 @@ def expire(session: Session, now: datetime) -> None:
     session.execute(update(Assignment).where(*stale).values(state="expired"))
 
 
+def _lease(
+    rater: Rater, pair_id: int, position: int, first_on_left: bool, now: datetime, until: datetime
+) -> Assignment:
+    """A pair held for a rater, under a name that tells nothing."""
+    return Assignment(
+        rater_id=rater.id,
+        pair_id=pair_id,
+        slot_id=None,
+        first_on_left=first_on_left,
+        position=position,
+        state="leased",
+        token=secrets.token_urlsafe(32),
+        leased_at=now,
+        lease_until=until,
+    )
+
+
 def claim(
     session: Session, study: Study, rater: Rater, position: int, now: datetime, until: datetime
 ) -> Assignment | None:
     """Lease the best open slot for this rater, or return None when no open slot is allowed.
 
-    Allowed: a pair this rater never had, of a scene that came less than `SCENE_LIMIT` times. Best: the side that the
-    rater has had less often (over all trials, then within the comparison), then the schedule's order.
+    Best: the side that the rater has had less often (over all trials, then within the comparison), then the schedule's
+    order.
     """
-    seen = select(Assignment.pair_id).where(Assignment.rater_id == rater.id)
-    often = (
-        select(Pair.scene)
-        .join(Assignment, Assignment.pair_id == Pair.id)
-        .where(Assignment.rater_id == rater.id)
-        .group_by(Pair.scene)
-        .having(func.count() >= SCENE_LIMIT)
-    )
-    live = select(Assignment.slot_id).where(Assignment.state.in_(LIVE), Assignment.slot_id.is_not(None))
-    sign = case((Assignment.first_on_left, 1), else_=-1)
-    tilts = (
-        select(Pair.comparison_id, func.sum(sign))
-        .join(Pair, Pair.id == Assignment.pair_id)
-        .where(
-            Assignment.rater_id == rater.id,
-            Assignment.slot_id.is_not(None),
-            Assignment.state.in_((*LIVE, "void")),
-        )
-        .group_by(Pair.comparison_id)
-    )
-    tilt: dict[int, int] = {row[0]: int(row[1]) for row in session.execute(tilts)}
-    candidates = (
-        select(Slot, Pair.comparison_id)
-        .join(Pair, Pair.id == Slot.pair_id)
-        .join(Comparison, Comparison.id == Pair.comparison_id)
-        .where(
-            Comparison.study_id == study.id,
-            Comparison.kind == "trial",
-            Slot.id.not_in(live),
-            Pair.id.not_in(seen),
-            Pair.scene.not_in(often),
-        )
-    )
+    tilt = _tilt(session, rater)
     # A rater without a tilt takes from the side of which more is left, so that the last raters still find both sides.
     overall = sum(tilt.values()) or -_open_tilt(session, study)
     wrong_side = Slot.first_on_left == (overall > 0) if overall else false()
@@ -147,36 +122,59 @@ def claim(
         *((Pair.comparison_id == c) & (Slot.first_on_left == (sum_ > 0)) for c, sum_ in tilt.items() if sum_ != 0),
     )
     order = (case((wrong_side, 1), else_=0), case((tilted, 1), else_=0), Slot.priority)
-    row = session.execute(candidates.order_by(*order).limit(1)).first()
-    if row is None:
+    slot = session.scalars(_allowed(study, rater).order_by(*order).limit(1)).first()
+    if slot is None:
         return None
-    slot = row[0]
-    assignment = Assignment(
-        rater_id=rater.id,
-        pair_id=slot.pair_id,
-        slot_id=slot.id,
-        first_on_left=slot.first_on_left,
-        position=position,
-        state="leased",
-        token=secrets.token_urlsafe(32),
-        leased_at=now,
-        lease_until=until,
-    )
+    assignment = _lease(rater, slot.pair_id, position, slot.first_on_left, now, until)
+    assignment.slot_id = slot.id
     session.add(assignment)
     session.flush()  # the database's unique index has the last word on who gets the slot
     return assignment
 
 
-def _open_tilt(session: Session, study: Study) -> int:
-    """Open slots with the first system left, less those with it right."""
+def _allowed(study: Study, rater: Rater) -> Select[tuple[Slot]]:
+    """Open slots of pairs that this rater never had, of scenes that came less than `SCENE_LIMIT` times."""
+    seen = select(Assignment.pair_id).where(Assignment.rater_id == rater.id)
+    often = (
+        select(Pair.scene)
+        .join(Assignment, Assignment.pair_id == Pair.id)
+        .where(Assignment.rater_id == rater.id)
+        .group_by(Pair.scene)
+        .having(func.count() >= SCENE_LIMIT)
+    )
+    return _open_slots(study).where(Pair.id.not_in(seen), Pair.scene.not_in(often))
+
+
+def _open_slots(study: Study) -> Select[tuple[Slot]]:
+    """Slots of a study that nobody holds or has voted on."""
     live = select(Assignment.slot_id).where(Assignment.state.in_(LIVE), Assignment.slot_id.is_not(None))
-    query = (
-        select(func.sum(case((Slot.first_on_left, 1), else_=-1)))
+    return (
+        select(Slot)
         .join(Pair, Pair.id == Slot.pair_id)
         .join(Comparison, Comparison.id == Pair.comparison_id)
         .where(Comparison.study_id == study.id, Slot.id.not_in(live))
     )
-    return int(session.scalar(query) or 0)
+
+
+def _tilt(session: Session, rater: Rater) -> dict[int, int]:
+    """Comparison → a rater's trials with the first system left, less those with it right."""
+    query = (
+        select(Pair.comparison_id, func.sum(case((Assignment.first_on_left, 1), else_=-1)))
+        .join(Pair, Pair.id == Assignment.pair_id)
+        .where(
+            Assignment.rater_id == rater.id,
+            Assignment.slot_id.is_not(None),
+            Assignment.state.in_((*LIVE, "void")),
+        )
+        .group_by(Pair.comparison_id)
+    )
+    return {comparison: int(tilt) for comparison, tilt in session.execute(query)}
+
+
+def _open_tilt(session: Session, study: Study) -> int:
+    """Open slots with the first system left, less those with it right."""
+    sign = case((Slot.first_on_left, 1), else_=-1)
+    return int(session.scalar(_open_slots(study).with_only_columns(func.sum(sign))) or 0)
 
 
 def release(session: Session, rater: Rater) -> None:

@@ -88,39 +88,43 @@ def migrate(engine: Engine) -> None:
     if engine.url.get_backend_name() == "sqlite":
         Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
     config = _alembic(engine)
-    check(engine, empty_is_fine=True)
+    _revision(engine)
     try:
         command.upgrade(config, "head")
-    except CommandError as error:  # pragma: no cover - check() has ruled it out
+    except CommandError as error:  # pragma: no cover - _revision() has ruled it out
         raise BenchError(f"The study database {describe(engine.url)} could not be upgraded: {error}.") from error
     except DBAPIError as error:
         raise explain(error, engine.url) from error
 
 
-def check(engine: Engine, *, empty_is_fine: bool = False) -> None:
+def check(engine: Engine) -> None:
     """Raise a `BenchError` unless the database can be opened and has exactly this version's schema."""
     name = describe(engine.url)
-    sqlite = engine.url.get_backend_name() == "sqlite"
-    if sqlite and not empty_is_fine and not Path(str(engine.url.database)).is_file():
+    if engine.url.get_backend_name() == "sqlite" and not Path(str(engine.url.database)).is_file():
         raise BenchError(f"There is no study database {name}: make one with `bench study create`.")
+    revision = _revision(engine)
+    if revision is None:
+        raise BenchError(f"{name} is not a study database: make one with `bench study create`.")
+    if revision != ScriptDirectory.from_config(_alembic(engine)).get_current_head():
+        raise BenchError(
+            f"The study database {name} has an older schema ({revision}): `bench study serve` brings it up to date."
+        )
+
+
+def _revision(engine: Engine) -> str | None:
+    """The schema's revision, None for a database without tables; a `BenchError` when a newer version wrote it."""
     try:
         with engine.connect() as connection:
             revision = MigrationContext.configure(connection).get_current_revision()
     except DBAPIError as error:
         raise explain(error, engine.url) from error
-    scripts = ScriptDirectory.from_config(_alembic(engine))
-    known = {script.revision for script in scripts.walk_revisions()}
-    if revision is not None and revision not in known:
+    ours = {script.revision for script in ScriptDirectory.from_config(_alembic(engine)).walk_revisions()}
+    if revision is not None and revision not in ours:
         raise BenchError(
-            f"The study database {name} was written by a newer version of this program (schema {revision}): "
-            "install that version, or name another database."
+            f"The study database {describe(engine.url)} was written by a newer version of this program (schema "
+            f"{revision}): install that version, or name another database."
         )
-    if not empty_is_fine and revision is None:
-        raise BenchError(f"{name} is not a study database: make one with `bench study create`.")
-    if not empty_is_fine and revision != scripts.get_current_head():
-        raise BenchError(
-            f"The study database {name} has an older schema ({revision}): `bench study serve` brings it up to date."
-        )
+    return revision
 
 
 def explain(error: DBAPIError, url: URL) -> BenchError:

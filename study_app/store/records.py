@@ -8,7 +8,6 @@ import pandas as pd
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
-from study_app.design.settings import Settings
 from study_app.store.schema import Assignment, Comparison, Exclusion, Pair, Rater, Slot, Study, System, Vote
 
 #: Frozen column names of `votes.csv`.
@@ -33,7 +32,7 @@ def excluded_reason() -> ColumnElement[str]:
     )
 
 
-def votes(session: Session, study: Study, settings: Settings) -> pd.DataFrame:
+def votes(session: Session, study: Study) -> pd.DataFrame:
     """All votes of a study, in the order they were cast, as `VOTE_COLUMNS`; excluded ones with their reason."""
     query = (
         select(
@@ -62,7 +61,7 @@ def votes(session: Session, study: Study, settings: Settings) -> pd.DataFrame:
         .where(Comparison.study_id == study.id, Vote.simulated == study.simulated)
         .order_by(Vote.id)
     )
-    one_play = 1000 * settings.frames / settings.rate
+    one_play = 1000 * study.settings.frames / study.settings.rate
     rows = []
     for row in session.execute(query):
         first, second, kind, scene, on_left, side, rater, ms, replays, losses, at, simulated, excluded = row

@@ -30,6 +30,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from study_app.design.settings import Settings
+
 #: What a comparison is for; only trials enter a POS.
 KINDS = ("trial", "practice", "catch")
 #: leased: shown or about to be; voted: has its vote; skipped: clips did not load; expired: went back to the pool;
@@ -57,6 +59,21 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class SettingsJSON(TypeDecorator[Settings]):
+    """A study's settings, kept as canonical JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Settings | None, dialect: Any) -> str | None:
+        """Write JSON."""
+        return None if value is None else value.to_json()
+
+    def process_result_value(self, value: str | None, dialect: Any) -> Settings | None:
+        """Read it."""
+        return None if value is None else Settings.from_json(value)
+
+
 def _one_of(column: str, values: tuple[str, ...], name: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=name)
 
@@ -73,7 +90,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UTCDateTime, str: Text}  # noqa: RUF012 - SQLAlchemy's own attribute
+    type_annotation_map = {datetime: UTCDateTime, str: Text, Settings: SettingsJSON}  # noqa: RUF012 - SQLAlchemy's own attribute
 
 
 class Study(Base):
@@ -85,7 +102,7 @@ class Study(Base):
     created_at: Mapped[datetime]
     simulated: Mapped[bool]
     seed: Mapped[int] = mapped_column(BigInteger)
-    settings: Mapped[str]
+    settings: Mapped[Settings]
     schedule_sha256: Mapped[str] = mapped_column(String(64))
     __table_args__ = (UniqueConstraint("id", "simulated"),)
 
@@ -108,7 +125,7 @@ class System(Base):
     __table_args__ = (UniqueConstraint("study_id", "name"),)
 
 
-class Clip(Base):
+class ShownClip(Base):
     """One system's video of one scene; `scene` is the run folder's clip id, shared by all videos of one first frame."""
 
     __tablename__ = "clip"

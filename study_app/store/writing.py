@@ -7,14 +7,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
 from study_app.design.schedule import PairPlan, Schedule, SlotPlan
 from study_app.design.settings import Settings
 from study_app.store.platforms import token_hash
 from study_app.store.rating import Answer, RefusedError
-from study_app.store.schema import Assignment, Audit, Clip, Comparison, Media, Pair, Rater, Slot, Study, System, Vote
+from study_app.store.schema import (
+    Assignment,
+    Audit,
+    Comparison,
+    Media,
+    Pair,
+    Rater,
+    ShownClip,
+    Slot,
+    Study,
+    System,
+    Vote,
+)
 
 
 @dataclass(frozen=True)
@@ -30,16 +42,14 @@ class EncodedClip:
 Clips = Mapping[tuple[str, str], EncodedClip]
 
 
-def add(
-    session: Session, settings: Settings, seed: int, plan: Schedule, clips: Clips, simulated: bool, now: datetime
-) -> int:
-    """Write a study and its schedule; returns the study's id."""
+def add(session: Session, settings: Settings, seed: int, plan: Schedule, clips: Clips, simulated: bool) -> Study:
+    """Write a study and its schedule."""
     study = Study(
         name=settings.name,
-        created_at=now,
+        created_at=datetime.now(UTC),
         simulated=simulated,
         seed=seed,
-        settings=settings.to_json(),
+        settings=settings,
         schedule_sha256=plan.sha256,
     )
     session.add(study)
@@ -47,7 +57,18 @@ def add(
     systems = {name: System(study_id=study.id, name=name) for name in dict.fromkeys(name for name, _ in clips)}
     session.add_all(systems.values())
     session.flush()
-    rows: dict[tuple[str, str], Clip] = {}
+    trials = _add_pairs(session, study, systems, _add_clips(session, systems, clips), plan)
+    session.add_all(
+        Slot(pair_id=trials[s.pair].id, repeat=s.repeat, first_on_left=s.first_on_left, priority=s.priority)
+        for s in plan.slots
+    )
+    audit(session, study, "create", "study created", plan.sha256)
+    return study
+
+
+def _add_clips(session: Session, systems: Mapping[str, System], clips: Clips) -> dict[tuple[str, str], ShownClip]:
+    """Write every clip, and its bytes unless the database has them."""
+    rows: dict[tuple[str, str], ShownClip] = {}
     kept = set(session.scalars(select(Media.sha256)))
     for (name, scene), clip in clips.items():
         sha256 = hashlib.sha256(clip.data).hexdigest()
@@ -55,7 +76,7 @@ def add(
             session.add(Media(sha256=sha256, data=clip.data))
             session.flush()
             kept.add(sha256)
-        rows[name, scene] = Clip(
+        rows[name, scene] = ShownClip(
             system_id=systems[name].id,
             scene=scene,
             video=clip.video,
@@ -64,39 +85,42 @@ def add(
         )
     session.add_all(rows.values())
     session.flush()
+    return rows
+
+
+def _add_pairs(
+    session: Session,
+    study: Study,
+    systems: Mapping[str, System],
+    clips: Mapping[tuple[str, str], ShownClip],
+    plan: Schedule,
+) -> list[Pair]:
+    """Write comparisons and pairs, trials first; returns the trials' pairs in the schedule's order."""
     comparisons: dict[tuple[str, str, str], Comparison] = {}
-
-    def pair_of(kind: str, planned: PairPlan) -> Pair:
-        key = (kind, planned.first, planned.second)
-        if key not in comparisons:
-            comparisons[key] = Comparison(
-                study_id=study.id,
-                position=len(comparisons),
-                kind=kind,
-                first_id=systems[planned.first].id,
-                second_id=systems[planned.second].id,
+    pairs: dict[str, list[Pair]] = {}
+    for kind, planned in (("trial", plan.trials), ("practice", plan.practice), ("catch", plan.catch)):
+        for pair in planned:
+            key = (kind, pair.first, pair.second)
+            if key not in comparisons:
+                comparisons[key] = Comparison(
+                    study_id=study.id,
+                    position=len(comparisons),
+                    kind=kind,
+                    first_id=systems[pair.first].id,
+                    second_id=systems[pair.second].id,
+                )
+                session.add(comparisons[key])
+                session.flush()
+            row = Pair(
+                comparison_id=comparisons[key].id,
+                scene=pair.scene,
+                first_clip_id=clips[pair.first, pair.scene].id,
+                second_clip_id=clips[pair.second, pair.scene].id,
             )
-            session.add(comparisons[key])
-            session.flush()
-        return Pair(
-            comparison_id=comparisons[key].id,
-            scene=planned.scene,
-            first_clip_id=rows[planned.first, planned.scene].id,
-            second_clip_id=rows[planned.second, planned.scene].id,
-        )
-
-    trials = [pair_of("trial", planned) for planned in plan.trials]
-    others = [pair_of(kind, p) for kind in ("practice", "catch") for p in getattr(plan, kind)]
-    session.add_all(trials)
-    session.flush()
-    session.add_all(others)
-    session.flush()
-    session.add_all(
-        Slot(pair_id=trials[s.pair].id, repeat=s.repeat, first_on_left=s.first_on_left, priority=s.priority)
-        for s in plan.slots
-    )
-    audit(session, study.id, "create", "study created", plan.sha256)
-    return study.id
+            pairs.setdefault(kind, []).append(row)
+        session.add_all(pairs.get(kind, []))
+        session.flush()
+    return pairs["trial"]
 
 
 def read_schedule(session: Session, study: Study) -> Schedule:
@@ -129,11 +153,11 @@ def read_schedule(session: Session, study: Study) -> Schedule:
 def read_clips(session: Session, study: Study) -> dict[tuple[str, str], EncodedClip]:
     """All clips of a study, in the order they were written."""
     query = (
-        select(System.name, Clip, Media.data)
-        .join(Clip, Clip.system_id == System.id)
-        .join(Media, Media.sha256 == Clip.media_sha256)
+        select(System.name, ShownClip, Media.data)
+        .join(ShownClip, ShownClip.system_id == System.id)
+        .join(Media, Media.sha256 == ShownClip.media_sha256)
         .where(System.study_id == study.id)
-        .order_by(Clip.id)
+        .order_by(ShownClip.id)
     )
     return {
         (name, clip.scene): EncodedClip(clip.video, clip.source_sha256, data)
@@ -141,10 +165,26 @@ def read_clips(session: Session, study: Study) -> dict[tuple[str, str], EncodedC
     }
 
 
-def rater(session: Session, study: Study, token: str, *, for_update: bool = False) -> Rater | None:
-    """The rater with that token, their row locked if asked."""
-    query = select(Rater).where(Rater.study_id == study.id, Rater.token_hash == token_hash(token))
-    return session.scalar(query.with_for_update() if for_update else query)
+def rater(session: Session, study: Study, token: str) -> Rater | None:
+    """The rater with that token."""
+    return session.scalar(_by_token(study, token))
+
+
+def rater_to_change(session: Session, study: Study, token: str) -> Rater | None:
+    """The same, their row locked, which keeps two tabs of one rater one after the other."""
+    return session.scalar(_by_token(study, token).with_for_update())
+
+
+def _by_token(study: Study, token: str) -> Select[tuple[Rater]]:
+    return select(Rater).where(Rater.study_id == study.id, Rater.token_hash == token_hash(token))
+
+
+def held(session: Session, rater: Rater, trial: str) -> Assignment:
+    """A rater's assignment by the name that their browser has for it; a `RefusedError` when it is not theirs."""
+    row = session.scalar(select(Assignment).where(Assignment.token == trial, Assignment.rater_id == rater.id))
+    if row is None:
+        raise RefusedError("This pair is not yours to rate.")
+    return row
 
 
 def vote(session: Session, rater: Rater, held: Assignment, answer: Answer, now: datetime) -> None:
@@ -187,6 +227,7 @@ def vote(session: Session, rater: Rater, held: Assignment, answer: Answer, now: 
     session.flush()
 
 
-def audit(session: Session, study_id: int | None, actor: str, action: str, detail: str) -> None:
-    """Add a line to the audit trail."""
+def audit(session: Session, study: Study | None, actor: str, action: str, detail: str) -> None:
+    """Add a line to the audit trail, of one study or of all."""
+    study_id = study.id if study else None
     session.add(Audit(at=datetime.now(UTC), study_id=study_id, actor=actor, action=action, detail=detail))

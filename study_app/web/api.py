@@ -59,26 +59,23 @@ def _number(body: dict[str, Any], key: str) -> int:
 
 def state(token: str, body: dict[str, Any]) -> View:
     """Where the rater is."""
-    store, study, settings = serving()
-    return store.view(study, settings, token)
+    return serving().view(token)
 
 
 def vote(token: str, body: dict[str, Any]) -> View:
     """Record a vote; what comes next."""
-    store, study, settings = serving()
     answer = Answer(
         str(body.get("chosen")),
         _number(body, "response_ms"),
         _number(body, "replays"),
         _number(body, "focus_losses"),
     )
-    return store.vote(study, settings, token, str(body.get("trial")), answer)
+    return serving().vote(token, str(body.get("trial")), answer)
 
 
 def skip(token: str, body: dict[str, Any]) -> View:
     """Record that clips did not load; what comes next."""
-    store, study, settings = serving()
-    return store.skip(study, settings, token, str(body.get("trial")), str(body.get("reason", "")))
+    return serving().skip(token, str(body.get("trial")), str(body.get("reason", "")))
 
 
 def _call(work: Callable[[str, dict[str, Any]], View]) -> Callable[[Request], Any]:
@@ -116,10 +113,10 @@ async def clips(request: Request) -> Response:
     """Both clips of a trial in one message, of the same length for every trial of a study."""
 
     def work() -> Response:
-        store, study, settings = serving()
+        study = serving()
         token, trial = request.headers.get(TOKEN_HEADER, ""), request.path_params["trial"]
-        left, right = store.media(study, token, trial)
-        data = media.message(left, right, settings.slot_bytes)
+        left, right = study.media(token, trial)
+        data = media.message(left, right, study.settings.slot_bytes)
         # compressed on the way, messages of one length would have lengths that tell clips apart again
         return Response(data, media_type="application/octet-stream", headers={"Content-Encoding": "identity"})
 

@@ -36,11 +36,11 @@ def main() -> None:
     st.set_page_config(page_title="Study", layout="wide" if not wants_admin else "centered")
     look.apply()
     try:
-        store, study, settings = serving()
+        study = serving()
         if wants_admin:
-            admin.show(store, study, settings)
+            admin.show(study)
             return
-        rater_page(visit(store, study, settings))
+        rater_page(visit(study))
     except RefusedError as refusal:
         ending.notice("Welcome", str(refusal))
     except BenchError as error:

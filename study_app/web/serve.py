@@ -41,11 +41,11 @@ def prepare(where: str | Path | None, study: str | None) -> list[str]:
     url = resolve(where)
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
         raise BenchError(f"There is no study database {describe(url)}: make one with `bench study create`.")
-    store = Store(where, create=True)
-    found, settings = store.study(study)
+    store = Store.migrated(where)
+    served = store.open(study)
     store.close()
-    hints = [f"Study '{found.name}': {len(settings.comparisons)} comparisons in {describe(url)}."]
-    if found.simulated:
+    hints = [f"Study '{served.name}': {len(served.settings.comparisons)} comparisons in {describe(url)}."]
+    if served.simulated:
         hints.append("This study is simulated: its votes never count as real ones.")
     if not os.environ.get(PASSWORD_VARIABLE):
         hints.append(f"The admin page stays shut: set {PASSWORD_VARIABLE} to open it at /?admin.")

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from study_app.design.settings import Settings
 from study_app.store.platforms import Visitor, visitor
-from study_app.store.schema import Rater, Study
-from study_app.store.store import Store
+from study_app.store.schema import Rater
+from study_app.store.study import OpenStudy
 
 #: Name of the cookie, which the player sets, that brings a browser back to its session.
 COOKIE = "rater"
@@ -21,18 +20,16 @@ COOKIE = "rater"
 class Visit:
     """A visit: the study, and the token that stands for the person."""
 
-    store: Store
-    study: Study
-    settings: Settings
+    study: OpenStudy
     token: str
     visitor: Visitor | None
 
     def rater(self) -> Rater | None:
         """The rater, if they have consented."""
-        return self.store.known(self.study, self.token)
+        return self.study.rater(self.token)
 
 
-def visit(store: Store, study: Study, settings: Settings) -> Visit:
+def visit(study: OpenStudy) -> Visit:
     """Identify the visit.
 
     Raises:
@@ -41,9 +38,9 @@ def visit(store: Store, study: Study, settings: Settings) -> Visit:
     """
     who = visitor(st.query_params.to_dict())
     if who:
-        return Visit(store, study, settings, store.token_of(study, who), who)
+        return Visit(study, study.token_of(who), who)
     if "token" not in st.session_state:
         cookie = str(st.context.cookies.get(COOKIE, ""))
-        kept = re.fullmatch(r"[\w-]{43}", cookie) and store.known(study, cookie)
+        kept = re.fullmatch(r"[\w-]{43}", cookie) and study.rater(cookie)
         st.session_state["token"] = cookie if kept else secrets.token_urlsafe(32)
-    return Visit(store, study, settings, st.session_state["token"], None)
+    return Visit(study, st.session_state["token"], None)

@@ -74,7 +74,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, run_folder: Path) -> Iter
     data = folder / "data"
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/tmp"}
     subprocess.run([*user, bin / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync"], **quiet)
-    options = f"-k {folder} -p {port} -c listen_addresses=127.0.0.1 -c max_connections=200"
+    # the server itself is never killed, so it need not wait for the disk
+    options = f"-k {folder} -p {port} -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off"
     subprocess.run([*user, bin / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], **quiet)
     base = f"postgresql://postgres@127.0.0.1:{port}"
     admin = database.connect(database.resolve(f"{base}/postgres")).execution_options(isolation_level="AUTOCOMMIT")

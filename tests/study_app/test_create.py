@@ -40,10 +40,11 @@ def small(tmp_path: Path) -> Path:
 
 def test_what_a_study_holds(sqlite: str, run_folder: Path) -> None:
     store = Store(sqlite)
-    study, settings = store.study()
+    study = store.open()
+    settings = study.settings
     assert settings.comparisons == PAPER_COMPARISONS
     assert (settings.frames, settings.size, settings.dataset) == (FRAMES, SIZE, "sky")
-    clips = store.clips(study)
+    clips = study.clips()
     assert {name for name, _ in clips} == {"mdgan-1", "mdgan-2", "vgan", "rnngan", REAL, SCRAMBLED}
     row = Predictions(run_folder / "predictions" / "vgan")
     name, scene = next(key for key in clips if key[0] == "vgan")
@@ -119,7 +120,7 @@ def test_clips_can_be_shown_smaller_as_the_paper_did(small: Path, tmp_path: Path
     made = create(tmp_path / "s.db", wanted)
     assert made.settings.size == 16
     store = Store(tmp_path / "s.db")
-    clips = store.clips(store.study()[0])
+    clips = store.open().clips()
     real = Predictions(small / "predictions" / REAL)
     scene = next(scene for name, scene in clips if name == REAL)
     shown = media.decode(clips[REAL, scene].data, FRAMES).astype(float)
@@ -188,9 +189,9 @@ def test_a_name_is_used_once(small: Path, tmp_path: Path) -> None:
         create(tmp_path / "s.db", wanted)
     create(tmp_path / "s.db", replace(wanted, name="second"))
     with pytest.raises(BenchError, match="several studies"):
-        Store(tmp_path / "s.db").study()
+        Store(tmp_path / "s.db").open()
     with pytest.raises(BenchError, match="Did you mean 'second'"):
-        Store(tmp_path / "s.db").study("secnd")
+        Store(tmp_path / "s.db").open("secnd")
 
 
 def test_several_runs_are_joined_when_their_real_clips_are_the_same(small: Path, tmp_path: Path) -> None:

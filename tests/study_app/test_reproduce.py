@@ -63,8 +63,8 @@ def test_tables_2_and_3_make_one_study_and_tally_its_votes(tmp_path: Path) -> No
     call("table3", *arguments)
     rows = json.loads((out / "table3.json").read_text())["rows"]
     assert [row["paper"] for row in rows] == ["70", "16", "8"]
-    study, settings = store.study("preferences")
-    pos = tally.pos_table(store.votes(study, settings), settings.comparisons).set_index("comparison")["votes"]
+    study = store.open("preferences")
+    pos = tally.pos_table(study.votes(), study.settings.comparisons).set_index("comparison")["votes"]
     assert [int(row["votes"]) for row in rows] == [pos[row["comparison"]] for row in rows]
     assert sum(int(row["votes"]) for row in rows) > 0
     assert store.names() == ["preferences"]

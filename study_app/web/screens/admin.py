@@ -14,43 +14,43 @@ from bench.report.paper import paper
 from bench.runfolder import POS, STUDY_RESULTS, VOTES
 from study_app.analysis import export, quality
 from study_app.design.settings import Settings
-from study_app.store.schema import Study
-from study_app.store.store import Store
+from study_app.store.study import OpenStudy
 from study_app.web.screens import charts, look
 from study_app.web.serve import PASSWORD_VARIABLE
 
 #: The statistics are computed anew at most this often, in seconds.
 FRESH = 20
+POS_CAPTION = "Thick: exact 95 % interval. Thin: votes of one rater and on one clip taken as alike."
 
 
-def show(store: Store, study: Study, settings: Settings) -> None:
+def show(study: OpenStudy) -> None:
     """Ask for the password, then show everything that is not an outcome; outcomes when quotas are met, or asked for."""
     password = os.environ.get(PASSWORD_VARIABLE, "")
     if not password:
         look.page("Shut", f"The admin page opens when the app is started with {PASSWORD_VARIABLE} set.")
         return
     if not st.session_state.get("admin"):
-        _sign_in(store, password)
+        _sign_in(study, password)
         return
     st.title(study.name)
     if study.simulated:
         st.warning("Simulated raters, not people.")
-    progress, raters = store.progress(study), store.raters(study)
-    _progress(progress, raters, settings)
+    progress, raters = study.progress(), study.raters()
+    _progress(progress, raters, study.settings)
     met = bool((progress["votes"] >= progress["wanted"]).all())
     if not met:
         st.info("Outcomes stay hidden until every comparison has its votes: nobody should stop a study by its result.")
         if not st.toggle("Show outcomes all the same (this is recorded)"):
-            _quality(store, study, settings, quality.rater_table(store.votes(study, settings)))
+            _quality(study, quality.rater_table(study.votes()))
             return
         if not st.session_state.get("looked"):
-            store.audit(study, "admin", "looked at outcomes early", f"{progress['votes'].sum()} votes")
+            study.audit("admin", "looked at outcomes early", f"{progress['votes'].sum()} votes")
             st.session_state["looked"] = True
-    votes = store.votes(study, settings)
-    found = _results(votes, settings)
-    _outcomes(found)
-    _quality(store, study, settings, found.raters)
-    _downloads(study, settings, votes, found)
+    votes = study.votes()
+    outcomes = _results(votes, study.settings)
+    _outcomes(outcomes)
+    _quality(study, outcomes.raters)
+    _downloads(study, votes, outcomes)
 
 
 @st.cache_data(ttl=FRESH, show_spinner="Counting…")
@@ -58,12 +58,12 @@ def _results(votes: pd.DataFrame, _settings: Settings) -> export.Results:
     return export.results(votes, _settings)
 
 
-def _sign_in(store: Store, password: str) -> None:
+def _sign_in(study: OpenStudy, password: str) -> None:
     with st.container(key="narrow"), st.form("sign in"):
         given = st.text_input("Password", type="password")
         if st.form_submit_button("Enter", type="primary"):
             right = hmac.compare_digest(given.encode(), password.encode())
-            if store.sign_in(right):
+            if study.sign_in(right):
                 st.session_state["admin"] = True
                 st.rerun()
             # the same words for a wrong password and for too many attempts: nothing to learn from them
@@ -77,63 +77,62 @@ def _progress(progress: pd.DataFrame, raters: pd.DataFrame, settings: Settings) 
     cells[1].metric("Raters", len(raters))
     cells[2].metric("Finished", int(raters["completed"].notna().sum()))
     cells[3].metric("Excluded", int((raters["excluded"] != "").sum()))
-    st.altair_chart(charts.progress(progress))
+    st.image(charts.progress(progress), caption="Votes had (dark) of votes wanted")
     if skips := int(progress["skips"].sum()):
         st.caption(f"{skips} pairs did not load in a rater's browser and went to others.")
     st.caption(f"Each rater: {settings.practice} practice, {settings.workload} trials, {settings.catch} catch trials.")
 
 
-def _outcomes(found: export.Results) -> None:
+def _outcomes(outcomes: export.Results) -> None:
     st.subheader("Preference opinion scores")
-    if found.pos["votes"].sum() == 0:
+    if outcomes.pos["votes"].sum() == 0:
         st.write("No votes yet.")
         return
-    st.altair_chart(charts.pos(found.pos))
-    st.caption("Thick: exact 95 % interval. Thin: votes of one rater and on one clip taken as alike.")
-    shown = found.pos.drop(columns=["first", "second", "simulated"])
+    st.image(charts.pos(outcomes.pos), caption=POS_CAPTION)
+    shown = outcomes.pos.drop(columns=["first", "second", "simulated"])
     st.dataframe(shown.round(3), hide_index=True)
     st.subheader("Bradley–Terry strengths")
-    st.altair_chart(charts.strengths(found.ranking))
-    for note in found.notes:
+    st.image(charts.strengths(outcomes.ranking), caption="With 95 % intervals over raters and clips")
+    for note in outcomes.notes:
         st.caption(note)
     st.subheader("Agreement between raters")
-    if found.agreement["pairs"].max() > 0:
-        st.dataframe(found.agreement.round(3), hide_index=True)
+    if outcomes.agreement["pairs"].max() > 0:
+        st.dataframe(outcomes.agreement.round(3), hide_index=True)
     else:
         st.write("No pair has two votes yet, so agreement cannot be measured.")
-    left, n, p = found.side_bias
+    left, n, p = outcomes.side_bias
     st.write(f"Left was chosen in {left} of {n} trials (p = {p:.3f} against one half).")
-    if len(found.metrics):
+    if len(outcomes.metrics):
         st.subheader("Votes that each metric predicts")
-        st.dataframe(found.metrics.round(2), hide_index=True)
-    if len(found.set_metrics):
-        st.dataframe(found.set_metrics.round(2), hide_index=True)
+        st.dataframe(outcomes.metrics.round(2), hide_index=True)
+    if len(outcomes.set_metrics):
+        st.dataframe(outcomes.set_metrics.round(2), hide_index=True)
 
 
-def _quality(store: Store, study: Study, settings: Settings, table: pd.DataFrame) -> None:
+def _quality(study: OpenStudy, table: pd.DataFrame) -> None:
     st.subheader("Raters")
     if not len(table):
         st.write("No rater has voted yet.")
         return
-    st.altair_chart(charts.raters(table, settings))
+    st.image(charts.raters(table, study.settings), caption="A point a rater; dashed: the rule on catch trials")
     st.dataframe(table.round(2), hide_index=True)
     with st.expander("Exclude a rater"), st.form("exclude"):
         rater: str | None = st.selectbox("Rater", list(table.loc[table["excluded"] == "", "rater"]))
         reason = st.text_input("Reason (kept for good)")
         if st.form_submit_button("Exclude"):
             if rater and reason.strip():
-                store.exclude(study, rater, reason, "admin")
+                study.exclude(rater, reason, "admin")
                 st.rerun()
             st.error("Choose a rater and give a reason.")
 
 
-def _downloads(study: Study, settings: Settings, votes: pd.DataFrame, found: export.Results) -> None:
+def _downloads(study: OpenStudy, votes: pd.DataFrame, outcomes: export.Results) -> None:
     st.subheader("Downloads")
     files = {
         VOTES: export.votes_csv(votes),
-        POS: export.pos_csv(found.pos),
-        **{f"{name}.tex": to_latex(export.paper_table(name, found.pos)) for name in paper().preference_tables},
-        STUDY_RESULTS: json.dumps(export.as_json(study, settings, found), indent=2),
+        POS: export.pos_csv(outcomes.pos),
+        **{f"{name}.tex": to_latex(export.paper_table(name, outcomes.pos)) for name in paper().preference_tables},
+        STUDY_RESULTS: json.dumps(export.as_json(study.row, study.settings, outcomes), indent=2),
     }
     with st.container(horizontal=True):
         for name, text in files.items():

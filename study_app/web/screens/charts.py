@@ -1,79 +1,94 @@
-"""Charts of the admin page."""
+"""Charts of the admin page, in the style of the report's figures, as SVG."""
 
 from __future__ import annotations
 
-import altair as alt
-import pandas as pd
+import io
+import threading
+from collections.abc import Callable, Sequence
 
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.report.figures import STYLE
 from study_app.design.settings import Settings
 
-INK, MARK = "#2f4b66", "#1c1c1c"
-Chart = alt.Chart | alt.LayerChart
+INK, MARK, PALE, OUT = "#2f4b66", "#1c1c1c", "#a0a0a0", "#9b2c1f"
+#: A style is set for the whole process, and each visit runs in a thread of its own.
+_one_at_a_time = threading.Lock()
 
 
-def _finish(chart: Chart, rows: int) -> Chart:
-    styled = chart.properties(height=max(60, 34 * rows), background="transparent")
-    axes = {"labelColor": MARK, "titleColor": MARK, "gridColor": "#b4b4b4", "domain": False}
-    axes |= {"labelLimit": 220, "labelOverlap": False, "tickCount": 6}
-    return styled.configure_view(stroke=None).configure_axis(**axes)
+def _svg(rows: int, draw: Callable[[Axes], None]) -> str:
+    """Draw on an axis high enough for `rows` lines; the page's grey shows through."""
+    with _one_at_a_time, plt.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 0.75 + 0.34 * rows), layout="constrained")
+        draw(figure.subplots())
+        out = io.StringIO()
+        figure.savefig(out, format="svg", transparent=True)
+    return out.getvalue()
 
 
-def progress(table: pd.DataFrame) -> Chart:
+def _name_rows(axis: Axes, names: Sequence[str]) -> np.ndarray:
+    """Name a line of the chart each, from the top down; returns their heights."""
+    y = np.arange(len(names))
+    axis.set(yticks=y, yticklabels=names, ylim=(len(names) - 0.4, -0.6))
+    axis.tick_params(axis="y", length=0)
+    axis.grid(axis="y", visible=False)
+    return y
+
+
+def progress(table: pd.DataFrame) -> str:
     """Votes had of votes wanted, a bar a comparison."""
-    y = alt.Y("comparison:N", sort=list(table["comparison"]), title=None)
-    wanted = alt.Chart(table).mark_bar(color="#b0b0b0", size=14).encode(y=y, x=alt.X("wanted:Q", title="votes"))
-    had = (
-        alt.Chart(table)
-        .mark_bar(color=INK, size=14)
-        .encode(y=y, x="votes:Q", tooltip=["comparison", "votes", "wanted"])
-    )
-    return _finish(wanted + had, len(table))
+
+    def draw(axis: Axes) -> None:
+        y = _name_rows(axis, list(table["comparison"]))
+        axis.barh(y, table["wanted"], height=0.5, color=PALE)
+        axis.barh(y, table["votes"], height=0.5, color=INK)
+        axis.set_xlabel("votes")
+
+    return _svg(len(table), draw)
 
 
-def pos(table: pd.DataFrame) -> Chart:
+def pos(table: pd.DataFrame) -> str:
     """POS with both intervals; 50 marked."""
-    table = table[table["votes"] > 0]
-    y = alt.Y("comparison:N", sort=list(table["comparison"]), title=None)
-    x = alt.Scale(domain=[0, 100])
-    base = alt.Chart(table).encode(y=y)
-    even = alt.Chart(pd.DataFrame({"even": [50]})).mark_rule(color="#6b6b6b", strokeDash=[4, 4]).encode(x="even:Q")
-    title = "trials in which the first was chosen (%)"
-    crossed = base.mark_rule(color=INK, size=1.2).encode(
-        x=alt.X("crossed_low:Q", scale=x, title=title), x2="crossed_high:Q"
-    )
-    exact = base.mark_rule(color=INK, size=5, opacity=0.55).encode(x=alt.X("ci_low:Q", scale=x), x2="ci_high:Q")
-    tip = ["comparison", "chosen", "votes", "pos", "ci_low", "ci_high", "p_holm"]
-    dot = base.mark_point(color=MARK, filled=True, size=70, opacity=1).encode(x=alt.X("pos:Q", scale=x), tooltip=tip)
-    return _finish(even + crossed + exact + dot, len(table))
+    asked = table[table["votes"] > 0]
+
+    def draw(axis: Axes) -> None:
+        y = _name_rows(axis, list(asked["comparison"]))
+        axis.axvline(50, color="#6b6b6b", linestyle="--", linewidth=1)
+        axis.hlines(y, asked["ci_low"], asked["ci_high"], color=INK, linewidth=5, alpha=0.55)
+        axis.hlines(y, asked["crossed_low"], asked["crossed_high"], color=INK, linewidth=1.2)
+        axis.plot(asked["pos"], y, "o", color=MARK)
+        axis.set(xlim=(0, 100), xlabel="trials in which the first was chosen (%)")
+
+    return _svg(len(asked), draw)
 
 
-def strengths(table: pd.DataFrame) -> Chart:
+def strengths(table: pd.DataFrame) -> str:
     """Bradley–Terry strengths with intervals."""
-    base = alt.Chart(table).encode(y=alt.Y("system:N", sort=list(table["system"]), title=None))
-    title = "strength (log odds)"
-    rule = base.mark_rule(color=INK, size=4, opacity=0.55).encode(x=alt.X("ci_low:Q", title=title), x2="ci_high:Q")
-    dot = base.mark_point(color=MARK, filled=True, size=70, opacity=1).encode(
-        x="strength:Q", tooltip=list(table.columns)
-    )
-    return _finish(rule + dot, len(table))
+
+    def draw(axis: Axes) -> None:
+        y = _name_rows(axis, list(table["system"]))
+        axis.hlines(y, table["ci_low"], table["ci_high"], color=INK, linewidth=4, alpha=0.55)
+        axis.plot(table["strength"], y, "o", color=MARK)
+        axis.set_xlabel("strength (log odds)")
+
+    return _svg(len(table), draw)
 
 
-def raters(table: pd.DataFrame, settings: Settings) -> Chart:
-    """Median response time against catch trials got right, a point a rater."""
-    shown = table.assign(
-        seconds=table["median_ms"] / 1000,
-        caught=100 * table["catch_right"] / table["catch_had"].where(table["catch_had"] > 0),
-        counts=(table["excluded"] == "").map({True: "counted", False: "excluded"}),
-    )
-    base = alt.Chart(shown).mark_point(filled=True, size=80, opacity=0.8)
-    points = base.encode(
-        x=alt.X("seconds:Q", title="median response time (s)"),
-        y=alt.Y("caught:Q", title="catch trials right (%)", scale=alt.Scale(domain=[0, 105])),
-        color=alt.Color(
-            "counts:N", title=None, scale=alt.Scale(domain=["counted", "excluded"], range=[INK, "#9b2c1f"])
-        ),
-        tooltip=["rater", "votes", "catch_right", "catch_had", "left", "median_ms", "excluded"],
-    )
-    rule = 100 * settings.catch_pass / settings.catch if settings.catch else 0
-    line = alt.Chart(pd.DataFrame({"rule": [rule]})).mark_rule(color="#6b6b6b", strokeDash=[4, 4]).encode(y="rule:Q")
-    return _finish(line + points, 6)
+def raters(table: pd.DataFrame, settings: Settings) -> str:
+    """Median response time against catch trials got right, a point a rater, and the rule on catch trials."""
+    caught = 100 * table["catch_right"] / table["catch_had"].where(table["catch_had"] > 0)
+    counts = table["excluded"] == ""
+
+    def draw(axis: Axes) -> None:
+        if settings.catch:
+            axis.axhline(100 * settings.catch_pass / settings.catch, color="#6b6b6b", linestyle="--", linewidth=1)
+        for shown, colour, marker, label in ((counts, INK, "o", "counted"), (~counts, OUT, "x", "excluded")):
+            axis.plot(table["median_ms"][shown] / 1000, caught[shown], marker, color=colour, label=label)
+        axis.set(xlabel="median response time (s)", ylabel="catch trials right (%)", ylim=(0, 105))
+        axis.legend(loc="lower right")
+
+    return _svg(6, draw)

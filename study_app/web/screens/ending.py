@@ -24,14 +24,14 @@ def done(here: Visit, rater: Rater) -> None:
     extra = f'<p>Your completion code:</p><p class="code">{code}</p>'
     look.page("Thank you", "All your answers are saved.", extra=extra)
     with st.container(key="narrow"):
-        if here.settings.completion_url:
-            st.link_button("Back to where you came from", here.settings.completion_url, type="primary")
+        if here.study.settings.completion_url:
+            st.link_button("Back to where you came from", here.study.settings.completion_url, type="primary")
         if st.button("Withdraw my answers", type="tertiary"):
             st.session_state["confirm"] = True
         if st.session_state.get("confirm"):
             st.write("Then none of your answers is used in any result. This cannot be undone.")
             if st.button("Yes, withdraw"):
-                here.store.withdraw(here.study, here.token)
+                here.study.withdraw(here.token)
                 st.rerun()
 
 

@@ -24,7 +24,7 @@ to its usual brightness. There are about {total} pairs; you can close the page a
 
 def show(here: Visit) -> None:
     """Show the instructions until the rater begins."""
-    settings = here.settings
+    settings = here.study.settings
     total = settings.workload + settings.practice + settings.catch
     look.page("How it works", "", extra=HOW.format(question=html.escape(settings.question), total=total))
     with st.container(key="narrow"):

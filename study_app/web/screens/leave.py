@@ -21,6 +21,6 @@ def show(here: Visit) -> None:
             st.session_state["leaving"] = False
             st.rerun()
         if st.button("Withdraw my answers"):
-            here.store.withdraw(here.study, here.token)
+            here.study.withdraw(here.token)
             st.session_state["leaving"] = False
             st.rerun()

@@ -20,7 +20,7 @@ remember = st.components.v2.component("remember", js=(_FILES / "remember.js").re
 
 def show(here: Visit) -> None:
     """Mount the player; when it has come to an end, say so to the session and show what comes then."""
-    settings = here.settings
+    settings = here.study.settings
     shown = {
         "token": here.token,
         "question": settings.question,

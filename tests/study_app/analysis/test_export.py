@@ -25,7 +25,7 @@ def rated(where: str) -> str:
     people = [Person(store) for _ in range(6)]
     for person in people:
         person.finish()
-    store.withdraw(people[0].study, people[0].token)
+    people[0].study.withdraw(people[0].token)
     return where
 
 
@@ -34,11 +34,11 @@ def test_an_export_read_back_gives_the_same_tallies(rated: str, tmp_path: Path) 
     tables = [f"{table}.{ending}" for table in ("table2", "table3") for ending in ("csv", "json", "tex", "md")]
     assert [p.name for p in paths] == ["votes.csv", "pos.csv", "study.json", *tables]
     store = Store(rated)
-    study, settings = store.study()
+    study = store.open()
     votes = export.read_votes(paths[0])
     assert list(votes.columns) == VOTE_COLUMNS
-    again = tally.pos_table(votes, settings.comparisons)
-    pd.testing.assert_frame_equal(again, tally.pos_table(store.votes(study, settings), settings.comparisons))
+    again = tally.pos_table(votes, study.settings.comparisons)
+    pd.testing.assert_frame_equal(again, tally.pos_table(study.votes(), study.settings.comparisons))
     pd.testing.assert_frame_equal(again, pd.read_csv(paths[1]), check_dtype=False)
     assert again["votes"].sum() == 112 - 24
     assert (votes["excluded"] == "withdrawn").sum() == 30

@@ -95,10 +95,10 @@ def test_simulated_raters_through_the_store_are_recovered(sqlite: str) -> None:
     crowd = Crowd(PAPER_STRENGTHS)
     name, count = simulate(sqlite, None, 6, crowd, seed=4)
     store = Store(sqlite)
-    study, settings = store.study(name)
-    votes = store.votes(study, settings)
+    study = store.open(name)
+    votes = study.votes()
     assert count == len(votes)
-    table = tally.pos_table(votes, settings.comparisons)
+    table = tally.pos_table(votes, study.settings.comparisons)
     assert table["simulated"].all()
     for _, row in table.iterrows():
         truth = left_share(crowd, row["first"], row["second"], "any", 0.0, 4)

@@ -22,11 +22,11 @@ BASE = Settings(
 
 def test_the_schedule_in_the_database_is_the_one_that_the_seed_gives(where: str) -> None:
     store = Store(where)
-    study, settings = store.study()
-    kept = store.schedule(study).to_bytes()
-    assert kept == plan(Settings.from_json(study.settings), study.seed).to_bytes()
-    assert kept != plan(settings, study.seed + 1).to_bytes()
-    assert store.schedule(study).sha256 == study.schedule_sha256
+    study = store.open()
+    kept = study.schedule().to_bytes()
+    assert kept == plan(Settings.from_json(study.settings.to_json()), study.row.seed).to_bytes()
+    assert kept != plan(study.settings, study.row.seed + 1).to_bytes()
+    assert study.schedule().sha256 == study.row.schedule_sha256
 
 
 def test_the_schedule_of_a_seed_does_not_change_between_versions() -> None:

@@ -19,14 +19,14 @@ from study_app.store.store import Store
 def rate(store: Store, name: str, seed: int, said: threading.Lock) -> None:
     """One rater's whole session."""
     rng = random.Random(seed)
-    study, settings = store.study(name)
+    study = store.open(name)
     token = secrets.token_urlsafe(32)
-    store.enrol(study, settings, token)
-    view = store.view(study, settings, token)
+    study.enrol(token)
+    view = study.view(token)
     while view.state == "rating":
         answer = Answer(rng.choice(["left", "right"]), rng.randrange(10_000))
         trial, start = view.trials[0], time.perf_counter()
-        view = store.vote(study, settings, token, trial, answer)
+        view = study.vote(token, trial, answer)
         took = time.perf_counter() - start
         with said:
             sys.stdout.write(f"{trial} {answer.chosen} {answer.response_ms} {took:.6f}\n")

