@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import URL, Engine
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bench.errors import BenchError
 from study_app.store import database
+from study_app.store.queue import WriterQueue
 
 T = TypeVar("T")
 #: How often a piece of work is tried whose row or slot another transaction took first.
@@ -25,6 +27,8 @@ class Transactions:
         self.url, self.engine = url, engine
         self._reading = sessionmaker(engine, expire_on_commit=False)
         self._writing = sessionmaker(engine.execution_options(writes=True), expire_on_commit=False)
+        sqlite = url.get_backend_name() == "sqlite"
+        self._queue = WriterQueue(Path(f"{url.database}.queue")) if sqlite else None
 
     def close(self) -> None:
         """Give all connections back."""
@@ -42,14 +46,22 @@ class Transactions:
         """Run `work` in one transaction; when another one took the same slot or row first, run it again."""
         for left in reversed(range(TRIES)):
             try:
-                with self._writing.begin() as session:
-                    return work(session)
+                return self._transact(work)
             except IntegrityError as error:
                 if not left:
                     raise BenchError(f"The study database refused a row: {error.orig}.") from error
             except (DBAPIError, PoolTimeout) as error:
                 raise self._explain(error) from error
         raise AssertionError("unreachable")
+
+    def _transact(self, work: Callable[[Session], T]) -> T:
+        if self._queue is None:  # PostgreSQL's locks have queues of their own
+            with self._writing.begin() as session:
+                return work(session)
+        with self._queue.turn() as begun, self._writing.begin() as session:
+            session.connection()
+            begun()
+            return work(session)
 
     def _explain(self, error: DBAPIError | PoolTimeout) -> BenchError:
         if isinstance(error, PoolTimeout):

@@ -1,0 +1,75 @@
+"""First come, first served for the one writer that a SQLite file can have.
+
+SQLite lets writers poll for its lock with growing pauses. Under load whoever asks last often gets it, and somebody else
+waits until they are refused. Here the writers of a process form a queue, and at most one process at a time waits at the
+file's door, so that processes take turns as well.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+if sys.platform != "win32":
+    import fcntl
+
+
+class WriterQueue:
+    """The queue of one process before a SQLite file.
+
+    Args:
+        door: a file beside the database, made when missing; who holds its lock is the next of all processes.
+    """
+
+    def __init__(self, door: Path) -> None:
+        self._door = door
+        self._guard = threading.Lock()
+        self._busy = False
+        self._waiting: deque[threading.Lock] = deque()
+
+    @contextmanager
+    def turn(self) -> Iterator[Callable[[], None]]:
+        """Wait for this thread's turn, then for the door; call what it gives when the transaction has begun."""
+        self._arrive()
+        try:
+            held = self._open_door()
+            try:
+                yield held.close if held else lambda: None
+            finally:
+                if held:
+                    held.close()
+        finally:
+            self._leave()
+
+    def _arrive(self) -> None:
+        with self._guard:
+            if not self._busy:
+                self._busy = True
+                return
+            ticket = threading.Lock()
+            ticket.acquire()
+            self._waiting.append(ticket)
+        ticket.acquire()
+
+    def _leave(self) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()  # handed on: nobody who comes now gets in between
+            else:
+                self._busy = False
+
+    def _open_door(self) -> BinaryIO | None:
+        """Hold the door until it is closed again; None where there is none, and SQLite's own waiting has to do."""
+        if sys.platform == "win32":
+            return None
+        try:
+            file = self._door.open("ab")
+        except OSError:  # a folder that cannot be written: SQLite's own sentence says it better
+            return None
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return file
