@@ -22,6 +22,7 @@ from study_app.create import Wish, create
 from study_app.store import database
 from study_app.store.store import Store
 from study_app.web import serve
+from tests.study_app import forked
 from tests.study_app.runfolder import write_run
 
 PASSWORD = "correct horse battery"
@@ -125,32 +126,30 @@ class AppProcess:
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
 
-    def start(self, wait: bool = True) -> None:
-        """Start the process."""
+    def start(self) -> None:
+        """Start the process and wait until it answers."""
         env = {**serve.environment(self.where, None), serve.PASSWORD_VARIABLE: PASSWORD, **self.env}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                serve.command(self.port, "127.0.0.1"), env=env, stdout=log, stderr=log, cwd=serve.APP.parent
-            )
-        if wait:
-            self.wait()
-
-    def wait(self) -> None:
-        """Wait until it answers."""
-        for _ in range(300):
-            if self.process.poll() is not None:
-                break
-            try:
-                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2)
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError(f"the app did not start:\n{self.log.read_text()}")
+        command = serve.command(self.port, "127.0.0.1")
+        self.process = forked.start(forked.run_module, command, env, serve.APP.parent, self.log)
+        wait_for(self.url, self.process.is_alive, self.log)
 
     def kill(self) -> None:
         """kill -9."""
         self.process.kill()
-        self.process.wait()
+        self.process.join()
+
+
+def wait_for(url: str, alive: Callable[[], bool], log: Path) -> None:
+    """Wait until an app answers."""
+    for _ in range(600):
+        if not alive():
+            break
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=2)
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(f"the app did not start:\n{log.read_text()}")
 
 
 @pytest.fixture

@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import os
 import random
 import secrets
-import subprocess
-import sys
+import signal
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections import Counter
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from study_app.create import create
 from study_app.store.store import Store
 from tests.study_app.conftest import AppProcess, wish
-
-ROOT = Path(__file__).parents[3]
-
-
-@dataclass(frozen=True)
-class Acknowledged:
-    """A vote of which a rater was told that it is saved."""
-
-    trial: str
-    chosen: str
-    response_ms: int
-
-
-def crowd(where: str, name: str, raters: int, seed: int) -> subprocess.Popen[str]:
-    """Start raters in a process of their own."""
-    command = [sys.executable, "-m", "tests.study_app.store.crowd", where, name, str(raters), str(seed)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def read(lines: str) -> tuple[list[Acknowledged], list[float]]:
-    """What a crowd said; a line cut off by a kill was not acknowledged."""
-    votes, times = [], []
-    for line in lines.splitlines(keepends=True):
-        if line.endswith("\n") and len(parts := line.split()) == 4:
-            votes.append(Acknowledged(parts[0], parts[1], int(parts[2])))
-            times.append(float(parts[3]))
-    return votes, times
+from tests.study_app.store.crowd import Acknowledged, Crowd, crowd
+from tests.study_app.store.test_store import Person
 
 
 def check(where: str, acknowledged: list[Acknowledged]) -> None:
@@ -72,18 +46,23 @@ def check(where: str, acknowledged: list[Acknowledged]) -> None:
     store.close()
 
 
+def listen(*crowds: Crowd) -> list[tuple[Acknowledged, float]]:
+    """All that crowds tell until they have ended, as they must: without a failure."""
+    with ThreadPoolExecutor(len(crowds)) as pool:
+        told = [vote for votes in pool.map(lambda one: list(one.votes()), crowds) for vote in votes]
+    for one in crowds:
+        one.process.join()
+        assert one.process.exitcode == 0
+    return told
+
+
 def test_fifty_raters_at_once(where: str, run_folder: Path, figures: dict[str, str]) -> None:
     # 224 slots and room for 250 trials: the last slots are fought for; everybody passes the catch rule
     create(where, wish(run_folder, name="busy", votes=2, workload=5, catch_pass=0))
     start = time.perf_counter()
     processes = [crowd(where, "busy", 25, seed) for seed in (0, 1000)]
-    outputs = [process.communicate(timeout=240) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    acknowledged, times = [], []
-    for out, _ in outputs:
-        votes, took = read(out)
-        acknowledged += votes
-        times += took
+    told = listen(*processes)
+    acknowledged, times = [vote for vote, _ in told], [took for _, took in told]
     check(where, acknowledged)
     store = Store(where)
     study = store.open("busy")
@@ -108,19 +87,32 @@ def test_fifty_raters_at_once(where: str, run_folder: Path, figures: dict[str, s
     )
 
 
-def test_one_rater_after_the_other_sets_the_pace(where: str, figures: dict[str, str]) -> None:
-    study_name = Store(where).open().name
-    process = crowd(where, study_name, 3, 5)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    votes, times = read(out)
-    check(where, votes)
-    kind = Store(where).url.get_backend_name()
-    p95 = float(np.percentile(times, 95))
-    assert p95 < 1.0  # a rater must not feel it
-    figures[f"3 raters who never pause, {kind}"] = (
-        f"{3 / np.mean(times):.0f} votes/s, 95th percentile {1000 * p95:.0f} ms"
+def test_raters_who_never_pause(where: str, figures: dict[str, str]) -> None:
+    store = Store(where)
+    told = listen(crowd(where, store.open().name, 3, 5))
+    check(where, [vote for vote, _ in told])
+    times = [took for _, took in told]
+    figures[f"3 raters who never pause, {store.url.get_backend_name()}"] = (
+        f"{3 / np.mean(times):.0f} votes/s, 95th percentile {1000 * np.percentile(times, 95):.0f} ms"
     )
+
+
+def test_what_a_vote_asks_of_the_database_does_not_grow(where: str) -> None:
+    store = Store(where)
+    people = [Person(store) for _ in range(3)]
+    asked: list[int] = []
+
+    @event.listens_for(store.engine, "after_cursor_execute")
+    def count(*_: object) -> None:
+        asked[-1] += 1
+
+    for person in people:
+        asked.append(0)
+        view = person.view()
+        while view.state == "rating":
+            asked.append(0)
+            view = person.vote(view.trials[0])
+    assert max(asked) <= 30
 
 
 def test_the_last_open_slot_goes_to_one(where: str, run_folder: Path) -> None:
@@ -152,13 +144,12 @@ def test_kill_9_loses_no_acknowledged_vote(where: str, run_folder: Path) -> None
     create(where, wish(run_folder, name="killed", votes=4, catch_pass=0))
     rng, acknowledged, cut = random.Random(3), [], 0
     for round in range(6):
-        process = crowd(where, "killed", 6, 100 * round)
-        assert process.stdout
-        head = [process.stdout.readline() for _ in range(rng.randrange(1, 40))]  # well in the middle of its work
-        process.kill()
-        out, _ = process.communicate()
-        cut += process.returncode == -9
-        acknowledged += read("".join(head) + out)[0]
+        raters = crowd(where, "killed", 6, 100 * round)
+        told = raters.votes()
+        head = list(islice(told, rng.randrange(1, 40)))  # well in the middle of its work
+        raters.kill()
+        cut += raters.process.exitcode == -signal.SIGKILL
+        acknowledged += [vote for vote, _ in (*head, *told)]
         check(where, acknowledged)
     assert cut == 6
     assert len(acknowledged) > 60
@@ -180,41 +171,39 @@ def test_kill_9_of_the_app_while_people_vote(app: AppProcess, figures: dict[str,
         study.enrol(token)
     acknowledged: list[Acknowledged] = []
     times: list[float] = []
-    done, failures = threading.Event(), Counter()
+    failures: Counter[str] = Counter()
 
-    def rater(token: str, seed: int) -> None:
+    def rate(token: str, seed: int) -> None:
         rng = random.Random(seed)
-        pending: tuple[str, str, int] | None = None
-        while not done.is_set():
+        pending: Acknowledged | None = None
+        while True:
             try:
                 if pending is None:
                     view = call(app.url, "state", token)
                     if view["state"] != "rating":
                         return
-                    pending = (str(view["trials"][0]), rng.choice(["left", "right"]), rng.randrange(9999))
+                    pending = Acknowledged(str(view["trials"][0]), rng.choice(["left", "right"]), rng.randrange(9999))
                 start = time.perf_counter()
-                call(app.url, "vote", token, trial=pending[0], chosen=pending[1], response_ms=pending[2],
-                     replays=0, focus_losses=0)  # fmt: skip
+                call(app.url, "vote", token, **asdict(pending), replays=0, focus_losses=0)
                 times.append(time.perf_counter() - start)
-                acknowledged.append(Acknowledged(*pending))
+                acknowledged.append(pending)
                 pending = None
                 time.sleep(0.15)
-            except (OSError, urllib.error.URLError, json.JSONDecodeError) as error:
+            except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
+                # whatever a process that dies leaves of a reply: no connection, half a head, half a body
                 failures[type(error).__name__] += 1
                 time.sleep(0.1)  # and send the same vote again, as the player does
 
-    threads = [threading.Thread(target=rater, args=(token, n)) for n, token in enumerate(tokens)]
-    for thread in threads:
-        thread.start()
     rng = random.Random(1)
-    for _ in range(4):
-        time.sleep(rng.uniform(0.3, 1.2))
-        app.kill()
-        check(app.where, list(acknowledged))
-        app.start()
-    for thread in threads:
-        thread.join(timeout=90)
-    done.set()
+    with ThreadPoolExecutor(len(tokens)) as pool:
+        sessions = [pool.submit(rate, token, n) for n, token in enumerate(tokens)]
+        for _ in range(4):
+            time.sleep(rng.uniform(0.3, 1.2))
+            app.kill()
+            check(app.where, list(acknowledged))
+            app.start()
+    for session in sessions:
+        session.result()
     check(app.where, acknowledged)
     assert sum(failures.values()) > 0  # the kills were felt
     # every rater came to the end: 30 trials each, none twice

@@ -16,7 +16,7 @@ import pytest
 
 from study_app.store.store import Store
 from study_app.web import api
-from tests.study_app.conftest import AppProcess
+from tests.study_app.conftest import AppProcess, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +169,8 @@ def test_a_person_starts_it_by_the_command(sqlite: str) -> None:
     process = subprocess.Popen([*command, "--server.address=127.0.0.1"], cwd=root, env=env, stdout=subprocess.DEVNULL)
     try:
         app = AppProcess.__new__(AppProcess)
-        app.port, app.url, app.process, app.log = port, f"http://127.0.0.1:{port}", process, Path(os.devnull)
-        app.wait()
+        app.port, app.url = port, f"http://127.0.0.1:{port}"
+        wait_for(app.url, lambda: process.poll() is None, Path(os.devnull))
         assert ask(app, "POST", "/trial/state", b"{}")[0] == 403  # our addresses are there too
     finally:
         process.kill()
