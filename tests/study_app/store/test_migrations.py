@@ -1,0 +1,69 @@
+"""A study that version 0.1 has made opens, is the same study, and goes on."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from study_app.analysis import tally
+from study_app.design.schedule import plan
+from study_app.store.rating import Answer
+from study_app.store.store import Store
+
+#: Four raters: one counts, one is excluded, one has withdrawn, and one has given two answers and gone.
+DUMP = Path(__file__).with_name("version_0_1.sql")
+GONE = "who-came-back-later"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """The database that version 0.1 left."""
+    path = tmp_path / "study.db"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(DUMP.read_text())
+    connection.close()
+    return path
+
+
+def test_votes_and_schedule_of_version_0_1(old: Path) -> None:
+    study = Store.migrated(old).open()
+    votes = study.votes()
+    assert len(votes) == 20
+    assert votes.groupby("excluded").size().to_dict() == {"": 8, "asked twice": 6, "withdrawn": 6}
+    pos = tally.pos_table(votes, study.settings.comparisons)
+    assert list(pos["votes"]) == [int(n) for n in study.progress()["votes"]]
+    rebuilt = plan(study.settings, study.row.seed)
+    assert rebuilt.sha256 == study.schedule().sha256 == study.row.schedule_sha256
+
+
+def test_a_rater_of_version_0_1_comes_back(old: Path) -> None:
+    store = Store.migrated(old)
+    study = store.open()
+    view = study.view(GONE)
+    assert (view.state, view.answered) == ("rating", 2)
+    assert all(study.media(GONE, view.trials[0]))
+    while view.state == "rating":
+        view = study.vote(GONE, view.trials[0], Answer("left", 3000))
+    assert view.state == "done"
+    with pytest.raises(DBAPIError, match="append only"), store.engine.begin() as connection:
+        connection.execute(text("DELETE FROM vote"))
+    with store.engine.connect() as connection:
+        assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+        assert not connection.execute(text("PRAGMA foreign_key_check")).all()
+
+
+def test_new_raters_join_a_study_of_version_0_1(old: Path) -> None:
+    study = Store.migrated(old).open()
+    for number in range(20):
+        token = f"a new rater, number {number}"
+        study.enrol(token)
+        view = study.view(token)
+        while view.state == "rating":
+            view = study.vote(token, view.trials[0], Answer("left", 3000))
+    progress = study.progress()
+    assert (progress["votes"] <= progress["wanted"]).all()
+    assert progress["votes"].sum() > 8
