@@ -9,25 +9,28 @@ demo: .venv/ready
 	@echo
 	@echo "Open results/demo/report.html in a browser; the tables lie beside it."
 
+# The type checker runs beside the tests, and its word stands below theirs.
 test: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses 2 --dist loadfile $(PYTEST)
+	@mkdir -p build
+	@$(BIN)/mypy > build/mypy.txt 2>&1 & checker=$$!; \
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST); tests=$$?; \
+	wait $$checker; types=$$?; echo "mypy: $$(cat build/mypy.txt)"; \
+	exit $$((tests > types ? tests : types))
 
 lint: .venv/ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/mypy
 
-.venv/ready: pyproject.toml constraints.txt
+.venv/ready: pyproject.toml constraints.txt .ci/environment.py
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; say which with: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[study]'
+	$(PYTHON) .ci/environment.py study
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[study,dev]'
+	$(PYTHON) .ci/environment.py study,dev
 	touch $@
 
 # The API, from docstrings.
