@@ -33,7 +33,7 @@ from bench.runfolder import MODEL
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-#: Batches over which batch-norm statistics are estimated again when a stage ends.
+#: Batches over which batch-norm statistics are estimated again when a stage ends; no more than it had steps.
 STATISTICS_BATCHES = 16
 #: Validation clips are read in batches of this size.
 VALIDATION_BATCH = 4
@@ -223,7 +223,7 @@ class StageRun:
         if batch_norms(makers) and self.config.steps:
             self.model.train()
             with torch.no_grad(), estimating_statistics(makers), self.fabric.autocast():
-                for frames in self.batches(range(STATISTICS_BATCHES)):
+                for frames in self.batches(range(min(STATISTICS_BATCHES, self.config.steps))):
                     self.stage.forward(to_tensor(frames, self.fabric.device))
             average_statistics(makers)
         self._save(0, float("inf"), {}, stage=self.number + 1)
