@@ -5,14 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from bench.interface import Losses, Player, Shared, Stage, VideoModel
+from bench.interface import (
+    Losses,
+    Player,
+    Shared,
+    Stage,
+    VideoModel,
+    check_positive,
+    check_resolution,
+)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: Real clips and parity fixtures; tests that need them skip, with the reason, where they are not.
@@ -63,6 +72,19 @@ def truncate(path: Path, share: float = 0.5) -> None:
     path.write_bytes(content[: int(len(content) * share)])
 
 
+def blank_figures(patch: pytest.MonkeyPatch | None = None) -> None:
+    """Save figures as small black pictures, for good in a process that is not this one.
+
+    Three quarters of a small run's time are Matplotlib's.
+    """
+    from matplotlib.figure import Figure
+
+    def save(figure: Figure, path: Any, *, format: str, **_: object) -> None:
+        Image.new("RGB", (64, 64)).save(path, format)
+
+    (patch or pytest.MonkeyPatch()).setattr(Figure, "savefig", save)
+
+
 class TintStage(Stage):
     """One generator that is trained to reproduce the real clip."""
 
@@ -90,6 +112,8 @@ class Tint(VideoModel):
     resolutions: ClassVar[tuple[int, ...]] = (64,)
 
     def __init__(self, resolution: int, frames: int, rate: float = 1e-3) -> None:
+        check_resolution("Tint", resolution, self.resolutions)
+        check_positive("Tint", frames=frames)
         super().__init__(resolution, frames)
         self.network = nn.Sequential(nn.Conv3d(3, 3, (1, 3, 3), padding=(0, 1, 1)), nn.BatchNorm3d(3), nn.Tanh())
         self.rate = rate

