@@ -21,7 +21,9 @@ import torch
 from torch import Tensor
 
 from bench.interface import Losses, Stage
+from tests.once import built_once
 from tests.small import SHARED, make_beach, make_sky
+from tests.small import blank_figures as make_figures_blank
 
 Play = Callable[..., dict[str, Losses]]
 CHROMIUM = "/usr/bin/chromium"
@@ -62,6 +64,20 @@ def _quick_fonts() -> None:
     from bench.report.figures import STYLE
 
     STYLE["pdf.fonttype"] = 3
+
+
+@pytest.fixture
+def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that make runs and look at no figure; those of `tests/report` and `tests/pipeline` do."""
+    make_figures_blank(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a reader of the documentation has, runs included (`tests.world`); for reading."""
+    from tests.world import build
+
+    return built_once(tmp_path_factory, "world", build)
 
 
 @pytest.fixture(scope="session")

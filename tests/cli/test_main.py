@@ -14,7 +14,10 @@ from PIL import Image
 
 from bench import options as cli_options
 from bench.cli import main as cli
-from tests.small import REPOSITORY, make_beach, make_sky, moving_clip, truncate
+from tests.processes import run_command
+from tests.small import blank_figures, make_beach, make_sky, moving_clip, truncate
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
 
 VGAN = ["--models", "vgan", "--preset", "smoke", "--steps", "1", "--batch-size", "2", "--set", "options.vgan.width=4"]
 
@@ -238,16 +241,16 @@ def test_a_full_disk_gets_one_sentence_and_loses_nothing(size: str, sky: Path, t
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], check=False)
     if mounted.returncode:
         pytest.skip("this machine does not let tests mount a small disk")
-    command = [sys.executable, "-m", "bench.cli", "run", "--data-root", str(sky), *VGAN, "--out", str(disk / "run")]
+    command = ["run", "--data-root", sky, *VGAN, "--out", disk / "run"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+        done = run_command(tmp_path / "said", *command, before=blank_figures)
         assert done.returncode == 1
         assert "The disk is full" in done.stderr
         assert "Traceback" not in done.stderr
         kept = {path.name for path in (disk / "run" / "predictions" / "real").iterdir()}
         assert {"manifest.json", "v100__v100_1__000.png"} <= kept
         subprocess.run(["mount", "-o", "remount,size=50m", str(disk)], check=True)
-        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+        done = run_command(tmp_path / "said", *command, before=blank_figures)
         assert done.returncode == 0, done.stderr
         assert (disk / "run" / "table.csv").exists()
     finally:

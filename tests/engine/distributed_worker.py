@@ -1,14 +1,15 @@
-"""What the processes of `test_distributed.py` run: a model without batch statistics, trained in the loop."""
+"""What the processes of `test_distributed.py` run: a model without batch statistics, trained in the loop.
+
+As a module, for torchrun: the `bench` command, its figures blank.
+"""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -97,5 +98,8 @@ def main(root: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    main(*sys.argv[1:])
+    from bench.cli.main import main as bench
+    from tests.small import blank_figures
+
+    blank_figures()
+    bench()

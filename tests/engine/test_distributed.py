@@ -1,4 +1,4 @@
-"""Two real processes, started by torchrun and joined by gloo, against one."""
+"""Two real processes, joined by gloo, against one; and a run whose processes torchrun starts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.distributed import TCPStore
 
 from bench.config import make_config
 from bench.data.predictions import Predictions
@@ -17,7 +18,11 @@ from bench.engine import checkpoints
 from bench.engine.log import read_log
 from bench.files import read_json
 from bench.pipeline.run import run
+from tests.engine.distributed_worker import main as worker
+from tests.processes import Forked
 from tests.small import REPOSITORY
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
 
 
 def torchrun(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -30,11 +35,25 @@ def torchrun(processes: int, *arguments: str) -> subprocess.CompletedProcess[str
     return done
 
 
+def train_in(processes: int, sky: Path, folder: Path) -> None:
+    """Train in several processes that find each other as torchrun's do: through a store that their parent keeps."""
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # at a port that it has, not one seen free
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    size = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), "TORCHELASTIC_RUN_ID": "test"}
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0"} for rank in range(processes)]
+    workers = [
+        Forked(folder / f"said-{rank['RANK']}", worker, str(sky), str(folder), env={**meeting, **size, **rank})
+        for rank in ranks
+    ]
+    for done in [started.wait() for started in workers]:
+        assert done.returncode == 0, done.stderr[-3000:]
+
+
 @pytest.fixture(scope="module")
 def trained(sky: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     folders = {count: tmp_path_factory.mktemp(f"processes{count}") for count in (1, 2)}
     for count, folder in folders.items():
-        torchrun(count, "-m", "tests.engine.distributed_worker", str(sky), str(folder))
+        train_in(count, sky, folder)
     return folders
 
 
@@ -72,7 +91,7 @@ def test_processes_share_a_batch_without_repeats(trained: dict[int, Path]) -> No
 def test_files_are_written_once_and_are_the_same_set(trained: dict[int, Path]) -> None:
     def files(folder: Path) -> list[str]:
         paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        return sorted(path for path in paths if "tensorboard" not in path and not path.startswith("seen"))
+        return sorted(path for path in paths if "tensorboard" not in path and not path.startswith(("seen", "said")))
 
     assert files(trained[1]) == files(trained[2])
     assert len(list((trained[2] / "training" / "tensorboard" / "stage0").iterdir())) == 1
@@ -90,7 +109,7 @@ def test_a_run_under_torchrun_leaves_what_a_run_leaves(sky: Path, tmp_path: Path
     flags = ["--models", "vgan", "--preset", "smoke", "--steps", "2", "--batch-size", "2", "--device", "cpu"]
     flags += ["--set", "checkpoint_every=1", "--set", "options.vgan.width=4", "--metrics", "mse"]
     place = ["--dataset", "sky", "--data-root", str(sky), "--out", str(tmp_path / "two")]
-    done = torchrun(2, "-m", "bench.cli", "run", *place, *flags)
+    done = torchrun(2, "-m", "tests.engine.distributed_worker", "run", *place, *flags)
     assert done.stdout.count("Tables:") == 1  # one process speaks
     names = [
         {

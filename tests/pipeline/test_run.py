@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,10 @@ from bench.files import read_json
 from bench.pipeline.folders import score_folders
 from bench.pipeline.run import run
 from bench.scoring.score import ScoringPlan
-from tests.small import REPOSITORY, make_sky, truncate
+from tests.processes import die_at, run_command
+from tests.small import make_sky, truncate
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]  # `finished` draws its own
 
 #: What a run is for: these must not change by a byte, whatever happened on the way.
 TABLES = ("summary.csv", "table.csv", "table.tex", "table.md", "scores/per_clip.csv", "scores/per_frame.csv")
@@ -106,40 +107,22 @@ def test_a_model_that_does_not_fit_is_said_before_anything_is_written(sky: Path,
     assert not (tmp_path / "run").exists()
 
 
-KILL = """
-import os, signal, sys
-import {module} as module
-owner = module{owner}
-call, count = owner.{name}, []
-def killed(*args, **kwargs):
-    count.append(1)
-    if len(count) == {after}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return call(*args, **kwargs)
-owner.{name} = killed
-from bench.cli import main
-main()
-"""
-
-
 @pytest.mark.parametrize(
-    ("module", "owner", "name", "after"),
+    ("place", "call"),
     [
-        ("bench.engine.train", "", "train_step", 3),
-        ("bench.data.predictions", ".PredictionWriter", "write", 4),  # after the real clips, within the first row
-        ("bench.scoring.score", ".Journal", "put", 7),
+        ("bench.engine.train:train_step", 3),
+        ("bench.data.predictions:PredictionWriter.write", 4),  # after the real clips, within the first row
+        ("bench.scoring.score:Journal.put", 7),
     ],
 )
 def test_a_run_killed_while_training_generating_or_scoring_goes_on(
-    module: str, owner: str, name: str, after: int, finished: Path, sky: Path, tmp_path: Path
+    place: str, call: int, finished: Path, sky: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     flags = ["--models", "vgan", "--preset", "smoke", "--steps", "3", "--batch-size", "2", "--device", "cpu"]
     flags += ["--set", "checkpoint_every=1", "--set", "options.vgan.width=4"]
     command = ["run", "--dataset", "sky", "--data-root", str(sky), "--out", str(out), *flags]
-    script = KILL.format(module=module, owner=owner, name=name, after=after)
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    killed = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, env=environment, check=False)
+    killed = run_command(tmp_path / "said", *command, before=partial(die_at, place, call))
     assert killed.returncode == -signal.SIGKILL
     assert not (out / "summary.csv").exists()
     run(config(sky), out)
