@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.config import make_config
+from bench.config import as_command, make_config
 from bench.data.clips import build_manifest, example_clips
+from bench.data.dataset import Dataset
 from bench.errors import BenchError
 from bench.report.grid import Cell, Grid, Line, write_grid
 from bench.report.make import report, sheet
@@ -37,7 +38,7 @@ def test_the_page_needs_nothing_beside_it(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out)
     config = make_config({"models": ["copy"], "preset": "small", "dataset": "sky", "clips": 2})
-    (out / "run.json").write_text(json.dumps({"config": config.to_dict()}))
+    (out / "run.json").write_text(json.dumps({"config": config.to_dict(), "command": as_command(config.to_dict())}))
     report(out)
     page = (out / "report.html").read_text()
     sources = re.findall(r'src="([^"]*)"|url\(([^)]*)\)', page)
@@ -128,7 +129,7 @@ def test_examples_come_from_different_videos_while_there_are_any(scored: Path) -
 
 
 def test_a_contact_sheet_shows_the_frames_pixel_for_pixel(sky: Path, tmp_path: Path) -> None:
-    sheet("sky", str(sky), 64, 2, tmp_path / "sheet.png")
+    sheet(Dataset("sky", str(sky)), 64, 2, tmp_path / "sheet.png")
     shown = np.asarray(Image.open(tmp_path / "sheet.png"))
     assert shown.shape == (64, 2 * 5 * 64 + 4, 3)
     clip = build_manifest("sky", sky, ("test",)).clips[1].read(sky)
