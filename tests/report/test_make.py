@@ -19,6 +19,10 @@ from bench.report.make import report, sheet
 from bench.scoring.tidy import read_scores
 from tests.report.test_study import study
 
+pytestmark = pytest.mark.slow
+#: For what is asked of the page; the figures themselves are drawn in the first test.
+blank = pytest.mark.usefixtures("blank_figures")
+
 
 def test_a_report_is_made_from_what_is_stored(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
@@ -34,6 +38,7 @@ def test_a_report_is_made_from_what_is_stored(scored: Path, tmp_path: Path) -> N
     assert {name: (out / name).read_bytes() for name in names} == before
 
 
+@blank
 def test_the_page_needs_nothing_beside_it(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out)
@@ -52,6 +57,7 @@ def test_the_page_needs_nothing_beside_it(scored: Path, tmp_path: Path) -> None:
     html.parser.HTMLParser().feed(page)
 
 
+@blank
 def test_scores_of_anybodys_videos_get_what_they_allow(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out, ignore=shutil.ignore_patterns("predictions"))
@@ -60,6 +66,7 @@ def test_scores_of_anybodys_videos_get_what_they_allow(scored: Path, tmp_path: P
     assert not (out / "figures/samples.webp").exists()
 
 
+@blank
 def test_the_stages_of_mdgan_get_their_figure_of_motion(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out)
@@ -77,6 +84,7 @@ def test_the_stages_of_mdgan_get_their_figure_of_motion(scored: Path, tmp_path: 
     assert "Where the stages move" in (out / "report.html").read_text()
 
 
+@blank
 def test_a_run_of_a_model_that_is_not_installed_is_still_shown(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out)
@@ -97,6 +105,7 @@ def test_a_study_of_other_models_changes_nothing(scored: Path, tmp_path: Path) -
     assert not (out / "table.csv").exists()
 
 
+@blank
 def test_people_against_metrics_are_shown_where_they_were_compared(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out)
