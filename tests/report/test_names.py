@@ -1,4 +1,4 @@
-"""A third party's model gets its title, colour and stages in every table and figure, without a line changed elsewhere."""
+"""A third party's model gets its title, colour and stages everywhere, without a line changed elsewhere."""
 
 from __future__ import annotations
 
