@@ -7,7 +7,6 @@ layers alive. A test of one model's file says only what is that model's own.
 from __future__ import annotations
 
 import copy
-import inspect
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 from bench.data.clips import FRAMES, build_manifest
 from bench.data.predictions import Predictions
 from bench.engine import checkpoints
-from bench.engine.build import build, result_rows
+from bench.engine.build import build, option_names, result_rows
 from bench.engine.generate import generate
 from bench.engine.step import make_optimizers, train_step
 from bench.errors import BenchError
@@ -37,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("tint")
 
 
 def options(name: str) -> dict[str, int]:
-    return {"width": WIDTH} if "width" in inspect.signature(MODELS.load(name)).parameters else {}
+    return {"width": WIDTH} if "width" in option_names(MODELS.load(name)) else {}
 
 
 def size(name: str) -> int:
