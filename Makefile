@@ -1,6 +1,7 @@
 # Two commands do everything: `make demo` and `make test`. Both set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+MYPY := $(BIN)/mypy --cache-dir .venv/mypy-cache
 
 .PHONY: demo test lint docs constraints clean
 
@@ -14,7 +15,7 @@ test: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	@mkdir -p build
-	@$(BIN)/mypy > build/mypy.txt 2>&1 & checker=$$!; \
+	@$(MYPY) > build/mypy.txt 2>&1 & checker=$$!; \
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST); tests=$$?; \
 	wait $$checker; types=$$?; echo "mypy: $$(cat build/mypy.txt)"; \
 	exit $$((tests > types ? tests : types))
@@ -22,7 +23,7 @@ test: .venv/ready-dev
 lint: .venv/ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/mypy
+	$(MYPY)
 
 .venv/ready: pyproject.toml constraints.txt .ci/environment.py
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; say which with: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'

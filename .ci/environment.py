@@ -3,8 +3,9 @@
 Dependencies lie in `~/.cache/timelapse-bench/environment-<hash>` (below `XDG_CACHE_HOME` where that is set), named by
 what decides them: the Python, the requirements of `pyproject.toml`, `constraints.txt`. A clone's own `.venv` is a
 virtual environment that looks there too and has the clone's own packages and whatever its user installs; so clones do
-not see each other, a second one is ready in seconds, and no command writes into what they share but this one, under a
-lock. When another set of dependencies is installed, sets that no `.venv` uses any more are removed.
+not see each other, and a second one is ready in seconds. Nothing writes into what they share but this command, under a
+lock, and the type checker, which asks what it remembers of a file by content. When another set of dependencies is
+installed, sets that no `.venv` uses any more are removed.
 
 Usage: `python .ci/environment.py EXTRAS`, in the root of a clone; EXTRAS are names of `pyproject.toml`, with commas.
 """
@@ -27,6 +28,8 @@ from pathlib import Path
 
 #: Raised whenever a set of dependencies is laid out in another way.
 LAYOUT = 1
+#: In either environment: what the type checker remembers, most of it about packages.
+CHECKED = "mypy-cache"
 #: In a clone's site-packages: makes Python look among the shared packages, after the clone's own.
 LINK = "shared_dependencies.pth"
 
@@ -94,6 +97,10 @@ def link(own: Path, shared: Path) -> None:
             own.unlink()
         venv.create(own, with_pip=False, clear=True, symlinks=True)
     pointer.write_text(f"import site; site.addsitedir({str(site_packages(shared))!r})\n")
+    checked = own / CHECKED
+    checked.unlink(missing_ok=True)
+    checked.symlink_to(shared / CHECKED)
+    (shared / CHECKED).mkdir(exist_ok=True)
     python = os.fsencode(shared / "bin" / "python")
     for script in sorted((shared / "bin").iterdir()):
         if script.name.startswith(("python", "activate", "Activate")):
