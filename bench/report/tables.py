@@ -108,12 +108,10 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
 
 def caption(protocol: Protocol) -> str:
     """What a table's numbers are of, in a sentence."""
-    size = f"{protocol.resolution}×{protocol.resolution}"
     partial = ", only the clips that every row has" if protocol.partial else ""
     clips = f"{protocol.clips} test clip{'s' if protocol.clips > 1 else ''}"
-    return (
-        f"{protocol.dataset[:1].upper()}{protocol.dataset[1:]}, {clips}{partial}, {size}, {protocol.frames_in_words}."
-    )
+    name = f"{protocol.dataset[:1].upper()}{protocol.dataset[1:]}"
+    return f"{name}, {clips}{partial}, {protocol.size}, {protocol.frames_in_words}."
 
 
 def _notes(

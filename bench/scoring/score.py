@@ -29,10 +29,13 @@ from bench.registry import METRICS
 from bench.runfolder import RunFolder
 from bench.scoring.journal import Journal
 from bench.scoring.protocol import Protocol
-from bench.scoring.rows import ADVICE, Row, pair, read_prediction, row_notes
+from bench.scoring.rows import ADVICE, Row, pair, read_prediction, read_real, row_notes
 from bench.scoring.sets import FLOOR, set_lines
 from bench.scoring.summary import write_scores
 from bench.scoring.tidy import Columns, ScoredClips, SummaryLine, read_summary
+
+#: Which frames of a longer clip are looked at.
+SAMPLINGS = ("first", "random")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class ScoringPlan:
         workers: threads that decode; no number depends on it.
         offline: do not fetch missing weights.
         length: frames of a clip.
+        clip_length: look at so many frames of each clip only; 0 for all.
+        sampling: which those are: "first", or "random" by the hash of a clip's id.
+        width: of the frames where they are not square and scored as they are, else 0.
     """
 
     resolution: int
@@ -60,11 +66,41 @@ class ScoringPlan:
     workers: int | None = None
     offline: bool = False
     length: int = FRAMES
+    clip_length: int = 0
+    sampling: str = "first"
+    width: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse frames that nobody knows."""
-        if self.frames not in SCORED_FRAMES:
-            raise BenchError(f"frames is '{self.frames}': expected one of {', '.join(SCORED_FRAMES)}.")
+        """Refuse frames and windows that nobody knows."""
+        for key, value, known in (("frames", self.frames, SCORED_FRAMES), ("sampling", self.sampling, SAMPLINGS)):
+            if value not in known:
+                raise BenchError(f"{key} is '{value}': expected one of {', '.join(known)}.")
+
+    def protocol(self, manifest: Manifest, clips: Sequence[Clip], partial: bool, metrics: Sequence[Metric]) -> Protocol:
+        """What the numbers of this plan mean.
+
+        Args:
+            manifest: of the data.
+            clips: that are scored.
+            partial: whether clips were left out that were due.
+            metrics: that are computed.
+        """
+        if self.clip_length > self.length:
+            raise BenchError(f"The clips have {self.length} frames: {self.clip_length} of them cannot be scored.")
+        cut = 0 < self.clip_length < self.length
+        return Protocol(
+            dataset=self.dataset or manifest.dataset,
+            resolution=self.resolution,
+            frames=self.frames,
+            clips=len(clips),
+            manifest=clips_hash(clips),
+            partial=partial,
+            metrics={metric.name: f"v{metric.version} {metric.weights_id()}".strip() for metric in metrics},
+            length=self.clip_length if cut else self.length,
+            width=self.width,
+            whole=self.length if cut else 0,
+            sampling=self.sampling,
+        )
 
 
 @dataclass(frozen=True)
@@ -123,16 +159,7 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
     loaded, left_out = load_metrics(plan.metrics, plan.offline)
     if not loaded:
         raise BenchError(f"None of the metrics can be computed here: {'; '.join(map(str, left_out))}.")
-    protocol = Protocol(
-        dataset=plan.dataset or manifest.dataset,
-        resolution=plan.resolution,
-        frames=plan.frames,
-        clips=len(clips),
-        manifest=clips_hash(clips),
-        partial=waived,
-        metrics={metric.name: f"v{metric.version} {metric.weights_id()}".strip() for metric in loaded},
-        length=plan.length,
-    )
+    protocol = plan.protocol(manifest, clips, waived, loaded)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(RunFolder(out).scores_lock):
@@ -147,7 +174,7 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
             kept = {clip.id: clip.video for clip in clips}
             columns = {key: found for key, found in computed.items() if key[2] in kept}
             of_sets = score_sets(rows, clips, manifest.root, protocol, loaded)
-            notes = [note for row in rows for note in row_notes(row, clips, plan.resolution)]
+            notes = [note for row in rows for note in row_notes(row, clips, protocol)]
             scored = ScoredClips(tuple(kept), kept, columns)
             summary = write_scores(out, scored, loaded, protocol, left_out, notes, of_sets)
     except OSError as error:
@@ -217,7 +244,7 @@ def compute(
     with task("scoring", len(todo)) as progress:
         waiting = []
         for clip, row in todo:
-            content = digest([clip.sha256, row.predictions.sha256(clip.id), protocol.resolution, protocol.length])
+            content = content_key(clip, row, protocol)
             known: dict[str, Column] = {}
             missing = []
             for metric in metrics:
@@ -245,6 +272,16 @@ def compute(
     return results, failures
 
 
+def content_key(clip: Clip, row: Row, protocol: Protocol) -> str:
+    """The key of all that a pair's values are computed from."""
+    parts = [clip.sha256, row.predictions.sha256(clip.id), protocol.resolution, protocol.length]
+    if protocol.width:
+        parts.append(f"width {protocol.width}")
+    if protocol.whole:
+        parts.append(f"frames {protocol.window(clip.id).start}")
+    return digest(parts)
+
+
 def score_sets(
     rows: Sequence[Row], clips: Sequence[Clip], root: Path, protocol: Protocol, metrics: Sequence[Metric]
 ) -> list[SummaryLine]:
@@ -254,7 +291,7 @@ def score_sets(
     videos = [clip.video for clip in clips]
 
     def real(id: str) -> Frames:
-        return by_id[id].read(root, protocol.resolution, protocol.length)
+        return read_real(by_id[id], root, protocol)
 
     of_sets = [metric for metric in metrics if isinstance(metric, SetMetric)]
     return [line for metric in of_sets for line in set_lines(metric, readers, real, list(by_id), videos, protocol)]
@@ -272,9 +309,6 @@ def _decoded(
     """
     workers = workers or os.cpu_count() or 1
 
-    def read_real(clip: Clip) -> Frames:
-        return clip.read(root, protocol.resolution, protocol.length)
-
     def read(clip: Clip, row: Row, real: Future[Frames]) -> tuple[Frames, Frames] | BenchError:
         try:
             # The real side was handed to the pool before: it is there or on its way, whoever waits for it.
@@ -285,7 +319,7 @@ def _decoded(
     with ThreadPoolExecutor(workers) as pool:
         ahead: deque[Future[tuple[Frames, Frames] | BenchError]] = deque()
         for clip, same in groupby(jobs, key=lambda job: job[0]):
-            real = pool.submit(read_real, clip)
+            real = pool.submit(read_real, clip, root, protocol)
             for _, row, *_ in same:
                 ahead.append(pool.submit(read, clip, row, real))
                 if len(ahead) > 2 * workers:
