@@ -84,12 +84,14 @@ def _trainings(values: ArrayLike, clusters: Sequence[Any]) -> tuple[_Trainings, 
 
 def _joined(value: float, by_video: float, sides: Sequence[_Trainings], freedom: float) -> Estimate:
     several = [side for side in sides if side.seeds > 1]
-    by_seeds = [side.by_seed for side in several]
-    variance = by_video + sum(by_seeds) - sum(side.by_cell for side in several)
+    by_seed = sum(side.by_seed for side in several)
+    variance = by_video + by_seed - sum(side.by_cell for side in several)
     # estimated parts can take away more than there is; no part of the whole exceeds it
-    variance = max([variance, by_video, *by_seeds]) if np.isfinite(by_video) else by_video
-    parts = [(by_video, freedom), *((side.by_seed, side.seeds - 1.0) for side in several)]
-    return Estimate(value, variance, tuple(parts))
+    variance = max(variance, by_video, by_seed) if np.isfinite(by_video) else by_video
+    # two rows' seeds are two samples of their own (Welch 1947)
+    squares = sum(side.by_seed**2 / (side.seeds - 1) for side in several)
+    of_seeds = ((by_seed, by_seed**2 / squares),) if squares > 0 else ()
+    return Estimate(value, variance, ((by_video, freedom), *of_seeds))
 
 
 def _scope(*rows: ArrayLike) -> str:
