@@ -9,6 +9,7 @@ Clips are uint8 `[T, H, W, 3]`, prediction and real of the same shape: the 8-bit
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.statistics import log_distance
+
 Frames = NDArray[np.uint8]
 Column = NDArray[np.float64]
+#: A biased distance ranks rows from so many times its features' dimension of clips on.
+ENOUGH = 10
 Direction = Literal["lower", "higher", "one"]  # "one": nearest to 1 is best
 #: What is best, as it stands in a head.
 ARROWS: Mapping[Direction, str] = {"lower": "↓", "higher": "↑", "one": "→1"}
@@ -108,11 +113,26 @@ class ClipMetric(Metric):
 
     #: Names of the per-frame columns this metric reads, which are those that `compute` returns.
     columns: ClassVar[tuple[str, ...]]
+    #: What an infinite value counts as where rows are ranked and tested: the most extreme one that a clip can have.
+    bound: ClassVar[float] = math.nan
     #: The name over a curve of values by frame, where that is not what `label` says.
     curve_label: ClassVar[str] = ""
 
     #: The title of a curve over the frame number, as in "SSIM ↑".
     curve_head = Words(lambda metric: f"{_title(metric, metric.curve_label)} {ARROWS[metric.direction]}")
+
+    @classmethod
+    def judged(cls, values: Column) -> Column:
+        """Clips' numbers as rows are ranked and tested by them; `judged_direction` says which are better.
+
+        A metric that is best at 1 is a ratio, judged by how far its logarithm is from 0: half is as far as double.
+        """
+        return log_distance(values) if cls.direction == "one" else values
+
+    @classmethod
+    def judged_direction(cls) -> Literal["lower", "higher"]:
+        """Which of the judged values are better."""
+        return "higher" if cls.direction == "higher" else "lower"
 
     @abstractmethod
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
@@ -144,6 +164,13 @@ class SetMetric(Metric):
     dimension: ClassVar[int]
     #: Whether every scored frame is a sample, or every clip.
     per_frame: ClassVar[bool]
+    #: Whether the estimate is right on average with few clips; one that is biased orders models wrongly then.
+    unbiased: ClassVar[bool] = False
+
+    @classmethod
+    def ranks(cls, clips: int) -> bool:
+        """Whether so many clips are enough to say which row is best. Frames of one clip are no samples of their own."""
+        return cls.unbiased or clips >= ENOUGH * cls.dimension
 
     @classmethod
     def note(cls, clips: int, frames: int) -> str:

@@ -13,11 +13,18 @@ from rich.text import Text
 
 from bench.files import write_json, write_text
 
-#: Set behind a value whose difference to the best one is not significant.
-TIED = "°"
+#: Set behind a value that is significantly worse than the best one, and behind one that nothing tells from any other.
+WORSE, UNTESTED = "*", "†"
 #: Arrows stand in heads as these characters; LaTeX has its own.
 _LATEX = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "×": r"$\times$", "±": r"$\pm$"}
-_LATEX |= {"–": "--", "−": "$-$", TIED: r"$^\circ$", "\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+_LATEX |= {
+    "–": "--",
+    "−": "$-$",
+    WORSE: r"$^*$",
+    UNTESTED: r"$^\dagger$",
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+}
 _LATEX |= {"^": r"\textasciicircum{}", "α": r"$\alpha$", "≥": r"$\geq$", "≤": r"$\leq$", "·": r"$\cdot$"}
 _LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}
 _LATEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}"}
@@ -33,18 +40,18 @@ class Cell:
         text: digits, with the spread over seeds where there are several.
         best: whether it is the best of its column.
         interval: its 95 % interval, empty where there is none or none is asked for.
-        tied: whether its difference to the best is not significant.
+        mark: how it stands to the best: `WORSE`, `UNTESTED`, or nothing where one cannot tell.
     """
 
     text: str
     best: bool = False
     interval: str = ""
-    tied: bool = False
+    mark: str = ""
 
     @property
     def whole(self) -> str:
         """Value, mark and interval as one text."""
-        return self.text + (TIED if self.tied else "") + (f" {self.interval}" if self.interval else "")
+        return self.text + self.mark + (f" {self.interval}" if self.interval else "")
 
 
 @dataclass(frozen=True)
