@@ -1,8 +1,9 @@
 """Metrics of whole sets of clips (FID, FVD, KVD): features a clip at a time, distances, intervals, and the floor.
 
-Intervals and paired differences leave out one source video after another, all rows at once (`bench.statistics.leave_out`).
-The estimate of a Fréchet distance is biased upwards when there are few samples, so that rows are ranked by it only where
-there are many, and the floor beside it (real clips against real clips) is of the same number of clips on both sides.
+Intervals and paired differences leave out one source video after another, all rows at once
+(`bench.statistics.leave_out`). The estimate of a Fréchet distance is biased upwards when there are few samples, so that
+rows are ranked by it only where there are many, and the floor beside it (real clips against real clips) is of the same
+number of clips on both sides.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class SummaryLine:
     Attributes:
         dataset, row, metric: what it is of.
         value: mean over clips, then over seeds; NaN where no clip has a finite value.
-        ci_low, ci_high: 95 % interval over source videos, and over trainings where there are several; NaN for one video.
+        ci_low, ci_high: 95 % interval over source videos and trainings (`scope`); NaN for one video.
         clips: how many clips the value is a mean over.
         left_out: how many clips have no finite value (identical clips for `psnr`, still ones for `motion`).
         seeds: how many trainings.
