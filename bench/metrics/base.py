@@ -190,4 +190,6 @@ class SetMetric(Metric):
 
 def best_first(direction: Direction, value: float) -> float:
     """A key under which the best value of a metric sorts first."""
-    return {"lower": value, "higher": -value, "one": abs(value - 1.0)}[direction]
+    if direction == "one":
+        return abs(math.log(value)) if value > 0 else math.inf
+    return value if direction == "lower" else -value

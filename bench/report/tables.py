@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.metrics.base import ENOUGH, Metric, SetMetric, Unavailable
+from bench.metrics.base import ENOUGH, Metric, SetMetric, Unavailable, best_first
 from bench.registry import METRICS
 from bench.report.grid import UNTESTED, WORSE, Cell, Grid, Line, write_grid
 from bench.report.names import RowNames
@@ -87,7 +87,7 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
         return f"{value:.{metric.decimals}f}"
 
     # What prints the same as the best is marked the same, unless it is known to be worse.
-    best = {printed(line.value) for line in lines if line and line.rank == 1}
+    best = {printed(value) for value in _leading(lines, metric)}
     cells = []
     for line in lines:
         if line is None:
@@ -104,6 +104,19 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
                 Cell(text + spread, text in best and mark != WORSE and line.rank > 0, interval, mark if ci else "")
             )
     return cells
+
+
+def _leading(lines: Sequence[SummaryLine | None], metric: type[Metric]) -> list[float]:
+    """The best value of a column; none where there are too few clips to say.
+
+    Rows of joined runs, and of folders of older versions, have no places: then values speak for themselves.
+    """
+    known = [line for line in lines if line and line.row != FLOOR and math.isfinite(line.value)]
+    if issubclass(metric, SetMetric):
+        known = [line for line in known if metric.ranks(line.clips)]
+    if any(line.rank for line in known):
+        return [line.value for line in known if line.rank == 1]
+    return [min(known, key=lambda line: best_first(metric.direction, line.value)).value] if known else []
 
 
 def _mark(line: SummaryLine) -> str:

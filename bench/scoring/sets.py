@@ -125,6 +125,7 @@ def _row_lines(sides: Sides, names: Sequence[str], videos: Sequence[str], protoc
         over = of_seeds[row]
         interval = left.interval(row) if len(left.without) > 1 else None
         low, high = (interval.low, interval.high) if interval else (math.nan, math.nan)
+        low = low if metric.unbiased else max(low, 0.0)  # no Fréchet distance is below
         tested = interval is not None and best >= 0 and row != best
         p_best = left.difference(row, best, rows=len(names)).p_value if tested else math.nan
         counts = (len(whole), 0, len(sides.rows[row]), over.std)

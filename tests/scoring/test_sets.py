@@ -68,8 +68,23 @@ def test_a_line_is_the_distance_of_the_whole_sets_with_an_interval_about_it() ->
 def test_the_floor_divides_the_real_clips_by_source_video() -> None:
     floor = lines({"near": [0]})[FLOOR]
     assert floor.value > 0
-    assert floor.clips == 6
-    assert math.isnan(floor.ci_low)
+    assert floor.clips == 6  # on each side, in every division
+    assert floor.ci_low < floor.value < floor.ci_high
+
+
+def test_a_biased_metric_ranks_no_rows_with_few_clips_and_an_unbiased_one_does() -> None:
+    class Unbiased(Colour):
+        unbiased = True
+
+    sources = [(row, 0, lambda id, offset=offset: video(id, 1, offset)) for row, offset in (("far", 60), ("near", 0))]
+    few = set_lines(Colour(), sources, video, IDS, VIDEOS, PROTOCOL)  # type: ignore[arg-type]
+    assert {line.rank for line in few} == {0}
+    assert not Colour.ranks(29)
+    assert Colour.ranks(30)
+    ranked = {line.row: line for line in set_lines(Unbiased(), sources, video, IDS, VIDEOS, PROTOCOL)}  # type: ignore[arg-type]
+    assert (ranked["near"].rank, ranked["far"].rank, ranked[FLOOR].rank) == (1, 2, 0)
+    assert ranked["far"].p_best < 0.05
+    assert math.isnan(ranked["near"].p_best)
 
 
 def test_seeds_are_averaged() -> None:
@@ -107,7 +122,7 @@ def test_frames_are_those_that_count_and_few_are_kept() -> None:
         reads.append(id)
         return video(id)
 
-    clips = ScoredFrames(IDS, read, "future")
+    clips = ScoredFrames(IDS, read, skipped=1)
     assert len(clips) == 12
     assert clips[3].shape == (3, 8, 8, 3)
     assert (clips[3] == video(IDS[3])[1:]).all()
