@@ -45,5 +45,6 @@ constraints:
 	.venv-constraints/bin/pip freeze --exclude-editable > constraints.txt
 	rm -rf .venv-constraints
 
+# What clones share stays in ~/.cache/timelapse-bench until another set of dependencies takes its place.
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.predictions import REAL, Predictions
+from bench.data.predictions import Predictions
 from bench.data.video import Frames
 from bench.errors import BenchError, did_you_mean
 from bench.files import read_json
 from bench.progress import task
-from bench.runfolder import RunFolder
+from bench.runfolder import REAL, RunFolder
 from study_app.design import media
 from study_app.design.schedule import SCRAMBLED, Schedule, capacity, plan
 from study_app.design.settings import CATCH, CATCH_SHARE, WORKLOAD, Settings, Wish

@@ -18,6 +18,7 @@ os.environ["BENCH_OFFLINE"] = "1"  # no test but those of the download itself op
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from torch import Tensor
 
 from bench.interface import Losses, Stage
@@ -25,8 +26,14 @@ from tests.once import built_once
 from tests.small import SHARED, make_beach, make_sky
 from tests.small import blank_figures as make_figures_blank
 
+# The same examples each time, and no clock: what passes once passes on a busy machine too.
+settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
+
 Play = Callable[..., dict[str, Losses]]
 CHROMIUM = "/usr/bin/chromium"
+#: Milliseconds that a test waits for what the browser shows: a machine may be busy.
+PATIENCE = 60_000
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -147,7 +154,10 @@ def chromium() -> Iterator[object]:
     if not Path(CHROMIUM).exists():
         pytest.skip("Chromium is not installed: apt-get install chromium")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--disable-sync"])
+        playwright.expect.set_options(timeout=PATIENCE)
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM, args=[*FLAGS, "--disable-sync"], timeout=2 * PATIENCE
+        )
         yield browser
         browser.close()
 
@@ -167,6 +177,13 @@ def pdflatex(tmp_path: Path) -> Callable[[str], None]:
         assert done.returncode == 0, done.stdout[-2000:]
 
     return compile
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a slow test go first, so that no process is left alone with a long one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 _figures: dict[str, str] = {}
@@ -191,7 +208,12 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was measured."""
+    """Print what was measured, and how many tests passed and failed."""
+    counts = {what: len(terminalreporter.stats.get(what, [])) for what in ("passed", "failed", "error", "skipped")}
+    if not terminalreporter.config.option.collectonly:
+        terminalreporter.section("tests")
+        failed = counts["failed"] + counts["error"]
+        terminalreporter.line(f"{counts['passed']} passed, {failed} failed, {counts['skipped']} skipped")
     if _figures:
         terminalreporter.section("the study's figures")
         for name, value in _figures.items():

@@ -23,12 +23,14 @@ from typing import Any
 import bench
 from tests.small import REPOSITORY
 
-#: What the server imports before anything is asked of it.
-PRELOADED = ["torch", "lightning.fabric.strategies.ddp", "bench.cli.main", "bench.pipeline.run", "bench.report.make"]
+#: What the server imports before anything is asked of it: there is one for all tests of a process.
+PRELOADED = ["torch", "lightning_fabric.strategies.ddp", "bench.cli.main", "bench.pipeline.run", "bench.report.make"]
 PRELOADED += ["mdgan.model", "baselines.vgan", "baselines.rnngan", "baselines.copy_first", "bench.metrics.ssim_kernel"]
+PRELOADED += ["streamlit.web.cli", "streamlit.web.server", "study_app.analysis.export", "study_app.web.api"]
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(PRELOADED)
+#: In place of a context that starts each process from nothing.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(PRELOADED)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Forked:
         said.mkdir(parents=True, exist_ok=True)
         self._files = said / "stdout", said / "stderr"
         settled = {**os.environ, **(env or {})}
-        target: Any = _context.Process
+        target: Any = CONTEXT.Process
         self.process: BaseProcess = target(
             target=_settled, args=(self._files, settled, bench.__file__, call, arguments)
         )

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from bench import progress
 from bench.progress import task
 
 
-def test_progress_goes_to_stderr_and_ends_with_its_last_part(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_goes_to_stderr_and_ends_with_its_last_part(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: 0.0))
     with task("working", 3, done=1) as job:
         job.advance(note="loss 0.5")
         job.advance(note="loss 0.25")
@@ -17,7 +22,7 @@ def test_progress_goes_to_stderr_and_ends_with_its_last_part(capsys: pytest.Capt
 
 def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 8))
-    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     with task("working", 20) as job:
         for _ in range(20):
             job.advance()

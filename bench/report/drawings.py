@@ -30,8 +30,8 @@ class Drawings:
             known = read_json(folder / STAMP)
         except BenchError:  # none yet, or cut short: everything is drawn
             known = {}
-        self._known: dict[str, str] = known if isinstance(known, dict) else {}
-        self._now: dict[str, str] = {}
+        self._known: dict[str, Any] = known if isinstance(known, dict) else {}
+        self._now: dict[str, Any] = {}
 
     def draw(
         self, name: str, shows: Any, draw: Callable[[Path], None], endings: Sequence[str] = (".pdf", ".png")
@@ -46,13 +46,14 @@ class Drawings:
         """
         files = [self._folder / f"{name}{ending}" for ending in endings]
         key = digest([self._made_with, shows])
-        drawn = [file.exists() for file in files]
-        if self._known.get(name) != key or any(drawn) != all(drawn):
+        there = [file.name for file in files if file.exists()]
+        if self._known.get(name) != {"shows": key, "files": there}:
             for file in files:  # no old figure stays where there is nothing to draw any more
                 file.unlink(missing_ok=True)
             draw(self._folder / name)
-        self._now[name] = key
-        return files[-1] if files[-1].exists() else None
+            there = [file.name for file in files if file.exists()]
+        self._now[name] = {"shows": key, "files": there}
+        return files[-1] if there else None
 
     def close(self) -> None:
         """Remember what was drawn."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bench.data.predictions import REAL
+from bench.runfolder import REAL
 from study_app.design.settings import Settings
 
 #: What catch trials show beside the real clip.

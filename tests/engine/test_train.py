@@ -24,6 +24,8 @@ from bench.errors import BenchError
 from tests.engine.distributed_worker import Flat, FlatStage
 from tests.small import Tint
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"mdgan": {"width": 2}, "vgan": {"width": 4}, "rnngan": {"width": 4}, "tint": {}}
 
 

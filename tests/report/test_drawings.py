@@ -39,6 +39,10 @@ def test_a_figure_that_somebody_removed_is_drawn_again(tmp_path: Path) -> None:
     (tmp_path / STAMP).write_text("{half a st")
     draw(tmp_path, [1], drawn)
     assert len(drawn) == 3
+    for ending in (".pdf", ".png"):
+        (tmp_path / f"curve{ending}").unlink()
+    assert draw(tmp_path, [1], drawn) == tmp_path / "curve.png"
+    assert len(drawn) == 4
 
 
 def test_where_there_is_nothing_to_draw_no_old_figure_stays(tmp_path: Path) -> None:

@@ -10,13 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.config import make_config
+from bench.config import as_command, make_config
 from bench.data.clips import build_manifest, example_clips
+from bench.data.dataset import Dataset
 from bench.errors import BenchError
 from bench.report.grid import Cell, Grid, Line, write_grid
 from bench.report.make import report, sheet
 from bench.scoring.tidy import read_scores
 from tests.report.test_study import study
+
+pytestmark = pytest.mark.slow
+#: For what is asked of the page; the figures themselves are drawn in the first test.
+blank = pytest.mark.usefixtures("blank_figures")
 
 
 def test_a_report_is_made_from_what_is_stored(scored: Path, tmp_path: Path) -> None:
@@ -33,11 +38,12 @@ def test_a_report_is_made_from_what_is_stored(scored: Path, tmp_path: Path) -> N
     assert {name: (out / name).read_bytes() for name in names} == before
 
 
+@blank
 def test_the_page_needs_nothing_beside_it(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out)
     config = make_config({"models": ["copy"], "preset": "small", "dataset": "sky", "clips": 2})
-    (out / "run.json").write_text(json.dumps({"config": config.to_dict()}))
+    (out / "run.json").write_text(json.dumps({"config": config.to_dict(), "command": as_command(config.to_dict())}))
     report(out)
     page = (out / "report.html").read_text()
     sources = re.findall(r'src="([^"]*)"|url\(([^)]*)\)', page)
@@ -51,6 +57,7 @@ def test_the_page_needs_nothing_beside_it(scored: Path, tmp_path: Path) -> None:
     html.parser.HTMLParser().feed(page)
 
 
+@blank
 def test_scores_of_anybodys_videos_get_what_they_allow(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out, ignore=shutil.ignore_patterns("predictions"))
@@ -59,6 +66,7 @@ def test_scores_of_anybodys_videos_get_what_they_allow(scored: Path, tmp_path: P
     assert not (out / "figures/samples.webp").exists()
 
 
+@blank
 def test_the_stages_of_mdgan_get_their_figure_of_motion(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out)
@@ -76,6 +84,7 @@ def test_the_stages_of_mdgan_get_their_figure_of_motion(scored: Path, tmp_path: 
     assert "Where the stages move" in (out / "report.html").read_text()
 
 
+@blank
 def test_a_run_of_a_model_that_is_not_installed_is_still_shown(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out)
@@ -96,6 +105,7 @@ def test_a_study_of_other_models_changes_nothing(scored: Path, tmp_path: Path) -
     assert not (out / "table.csv").exists()
 
 
+@blank
 def test_people_against_metrics_are_shown_where_they_were_compared(scored: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(scored, out)
@@ -128,7 +138,7 @@ def test_examples_come_from_different_videos_while_there_are_any(scored: Path) -
 
 
 def test_a_contact_sheet_shows_the_frames_pixel_for_pixel(sky: Path, tmp_path: Path) -> None:
-    sheet("sky", str(sky), 64, 2, tmp_path / "sheet.png")
+    sheet(Dataset("sky", str(sky)), 64, 2, tmp_path / "sheet.png")
     shown = np.asarray(Image.open(tmp_path / "sheet.png"))
     assert shown.shape == (64, 2 * 5 * 64 + 4, 3)
     clip = build_manifest("sky", sky, ("test",)).clips[1].read(sky)

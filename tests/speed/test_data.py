@@ -1,20 +1,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import time
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bench.data.batches import clip_numbers
 from bench.data.clips import Clip, Manifest, build_manifest, sample
-from bench.data.pack import pack_path
+from bench.data.pack import pack, pack_path
 from bench.speed.data import make_jpegs, measure_data
-from tests.small import REPOSITORY
+from tests.processes import Forked
 
 
 def test_packed_and_read_clips_are_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,36 +84,35 @@ def test_sampling_from_35000_clips_takes_the_same_memory_at_every_step() -> None
     assert max(peaks) < 2e6  # a permutation, 8 bytes a clip, and what makes it
 
 
-PACK = """
-import json, sys, time
-from pathlib import Path
-from bench.data.clips import Clip, build_manifest
-from bench.data.pack import pack
-root, cache, start = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-read, count = Clip.read, []
-def counted(clip, *arguments, **options):
-    count.append(clip.id)
-    time.sleep(0.05)  # long enough for the other process to ask meanwhile
-    return read(clip, *arguments, **options)
-Clip.read = counted
-manifest = build_manifest("sky", root)
-time.sleep(max(0, start - time.time()))
-packed = pack(manifest.clips, root, 32, cache)
-print(json.dumps({"path": str(packed.path), "read": count, "sum": int(packed.frames.sum())}))
-"""
+def pack_and_count(root: Path, folder: Path, name: str, other: str) -> None:
+    """Pack a dataset at the moment at which another process does, and write down what was read."""
+    read, seen = Clip.read, []
+
+    def counted(clip: Clip, *arguments: Any, **options: Any) -> Any:
+        seen.append(clip.id)
+        return read(clip, *arguments, **options)
+
+    Clip.read = counted  # type: ignore[method-assign]
+    manifest = build_manifest("sky", root)
+    (folder / f"{name}.ready").touch()
+    while not (folder / f"{other}.ready").exists():
+        time.sleep(0.01)
+    packed = pack(manifest.clips, root, 32, folder / "cache")
+    told = {"path": str(packed.path), "read": seen, "sum": int(packed.frames.sum())}
+    (folder / f"{name}.json").write_text(json.dumps(told))
 
 
 def test_of_two_processes_that_want_one_pack_one_builds_it(sky: Path, tmp_path: Path) -> None:
-    import time
-
-    command = [sys.executable, "-c", PACK, str(sky), str(tmp_path), str(time.time() + 5)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(2)]
-    told = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
+    names = ("one", "two")
+    started = [
+        Forked(tmp_path / f"{name} said", pack_and_count, sky, tmp_path, name, other)
+        for name, other in (names, names[::-1])
+    ]
+    assert [process.wait().returncode for process in started] == [0, 0]
+    told = [json.loads((tmp_path / f"{name}.json").read_text()) for name in names]
     clips = build_manifest("sky", sky).clips
     assert sorted(told[0]["read"] + told[1]["read"]) == sorted(clip.id for clip in clips)  # each clip once
     assert told[0]["path"] == told[1]["path"]
     assert told[0]["sum"] == told[1]["sum"] > 0
-    assert [path.suffix for path in tmp_path.rglob("*.u8")] == [".u8"]
+    assert [path.suffix for path in (tmp_path / "cache").rglob("*.u8")] == [".u8"]
     assert not list(tmp_path.rglob("*.part"))

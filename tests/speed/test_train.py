@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from bench.speed.turns import compare_rates, in_turns, keep
 from mdgan.model import repeat
 from mdgan.networks import STAGE1_SKIPS, Generator
 from mdgan.plain import PlainMDGAN
+from tests.processes import CONTEXT
+
+pytestmark = pytest.mark.slow
 
 WIDTHS = {"mdgan": 2, "vgan": 4, "rnngan": 4}
 
@@ -78,7 +82,8 @@ def test_plain_mdgan_makes_the_same_videos() -> None:
         torch.testing.assert_close(ours.predict(first, row), plain.predict(first, row), rtol=0, atol=1e-5)
 
 
-def test_rows_tell_speed_memory_and_difference() -> None:
+def test_rows_tell_speed_memory_and_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed_train, "multiprocessing", SimpleNamespace(get_context=lambda _: CONTEXT))
     rows = measure_training(["vgan"], Wishes(resolution=64, width=2, batch=1, steps=1, device="cpu"))
     assert [row["what"].rpartition(": ")[2] for row in rows] == ["vgan step", "generation", "vgan peak memory"]
     for row in rows:

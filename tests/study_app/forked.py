@@ -6,7 +6,6 @@ same, with its own connections and its own end; that the commands start it too i
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import runpy
 import sys
@@ -14,22 +13,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(
-    [
-        "streamlit.web.cli",
-        "streamlit.web.server",
-        "study_app.analysis.export",
-        "study_app.web.api",
-        "tests.study_app.store.crowd",
-    ]
-)
-Pipe = _context.Pipe
+from tests.processes import CONTEXT
+
+Pipe = CONTEXT.Pipe
 
 
 def start(work: Any, *arguments: Any) -> BaseProcess:
     """Run `work(*arguments)` in a process of its own."""
-    process = _context.Process(target=work, args=arguments)
+    process = CONTEXT.Process(target=work, args=arguments)
     process.start()
     return process
 

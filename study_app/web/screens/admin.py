@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
+import html
 import json
 import os
 
@@ -58,6 +60,13 @@ def _results(votes: pd.DataFrame, _settings: Settings) -> export.Results:
     return export.results(votes, _settings)
 
 
+def _chart(svg: str, text: str) -> None:
+    """A chart with a line below it, which is also what a screen reader says of it."""
+    source, said = base64.b64encode(svg.encode()).decode(), html.escape(text)
+    st.html(f'<img alt="{said}" src="data:image/svg+xml;base64,{source}" style="max-width: 100%">')
+    st.caption(text)
+
+
 def _sign_in(study: OpenStudy, password: str) -> None:
     with st.container(key="narrow"), st.form("sign in"):
         given = st.text_input("Password", type="password")
@@ -77,7 +86,7 @@ def _progress(progress: pd.DataFrame, raters: pd.DataFrame, settings: Settings) 
     cells[1].metric("Raters", len(raters))
     cells[2].metric("Finished", int(raters["completed"].notna().sum()))
     cells[3].metric("Excluded", int((raters["excluded"] != "").sum()))
-    st.image(charts.progress(progress), caption="Votes had (dark) of votes wanted")
+    _chart(charts.progress(progress), "Votes had (dark) of votes wanted")
     if skips := int(progress["skips"].sum()):
         st.caption(f"{skips} pairs did not load in a rater's browser and went to others.")
     st.caption(f"Each rater: {settings.practice} practice, {settings.workload} trials, {settings.catch} catch trials.")
@@ -88,11 +97,11 @@ def _outcomes(outcomes: export.Results) -> None:
     if outcomes.pos["votes"].sum() == 0:
         st.write("No votes yet.")
         return
-    st.image(charts.pos(outcomes.pos), caption=POS_CAPTION)
+    _chart(charts.pos(outcomes.pos), POS_CAPTION)
     shown = outcomes.pos.drop(columns=["first", "second", "simulated"])
     st.dataframe(shown.round(3), hide_index=True)
     st.subheader("Bradley–Terry strengths")
-    st.image(charts.strengths(outcomes.ranking), caption="With 95 % intervals over raters and clips")
+    _chart(charts.strengths(outcomes.ranking), "With 95 % intervals over raters and clips")
     for note in outcomes.notes:
         st.caption(note)
     st.subheader("Agreement between raters")
@@ -114,7 +123,7 @@ def _quality(study: OpenStudy, table: pd.DataFrame) -> None:
     if not len(table):
         st.write("No rater has voted yet.")
         return
-    st.image(charts.raters(table, study.settings), caption="A point a rater; dashed: the rule on catch trials")
+    _chart(charts.raters(table, study.settings), "A point a rater; dashed: the rule on catch trials")
     st.dataframe(table.round(2), hide_index=True)
     with st.expander("Exclude a rater"), st.form("exclude"):
         rater: str | None = st.selectbox("Rater", list(table.loc[table["excluded"] == "", "rater"]))

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-import bench.data
+from bench.data import scenes
 from bench.data.clips import build_manifest
 from bench.data.scenes import exact
 from bench.data.scenes.make import (
@@ -304,7 +304,7 @@ EXACT_NUMPY = {
     "zeros_like",
 }
 INEXACT_METHODS = {"sum", "mean", "std", "var", "dot", "prod", "cumsum", "trace"}
-PAINTERS = ("exact", "scenes_clouds", "scenes_land", "scenes_sky", "scenes_beach", "synthetic")
+PAINTERS = ("exact", "clouds", "land", "sky", "beach", "make")
 
 
 def inexact(source: str) -> list[str]:
@@ -330,7 +330,7 @@ def inexact(source: str) -> list[str]:
 
 @pytest.mark.parametrize("module", PAINTERS)
 def test_painters_use_exact_arithmetic_only(module: str) -> None:
-    folder = Path(next(iter(bench.data.__path__)))
+    folder = Path(next(iter(scenes.__path__)))
     assert inexact((folder / f"{module}.py").read_text(encoding="utf-8")) == []
 
 
