@@ -11,6 +11,7 @@ import pytest
 from bench.metrics.base import ARROWS, ClipMetric, Column, Frames, Metric, SetMetric
 from bench.registry import METRICS
 from bench.report.curves import over_time_figure
+from bench.report.names import RowNames
 from bench.report.tables import make_table
 from bench.scoring.protocol import Protocol
 from bench.scoring.tidy import ScoredClips, SummaryLine
@@ -74,7 +75,7 @@ def line(row: str, value: float, left_out: int = 0) -> SummaryLine:
 
 @pytest.mark.usefixtures("registered")
 def test_a_third_partys_metric_has_column_mark_and_notes() -> None:
-    table = make_table([line("near", 0.8), line("far", 2.0, 1), line("none", np.nan, 4)], PROTOCOL)
+    table = make_table([line("near", 0.8), line("far", 2.0, 1), line("none", np.nan, 4)], PROTOCOL, RowNames())
     assert table.grid.heads == ["Loudness (dB) →1"]
     assert [cells[0].text for cells in table.cells] == ["0.8", "2.0", "silent"]
     assert [cells[0].best for cells in table.cells] == [True, False, False]
@@ -106,7 +107,7 @@ def test_a_third_partys_metric_has_a_curve(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Axes, "axhline", keep_line)
     columns = {"loudness_prediction": np.array([1.0, 3.0]), "loudness_real": np.array([2.0, 2.0])}
     columns["plain"] = np.array([5.0, 6.0])
-    over_time_figure(ScoredClips(("a",), {"a": "a"}, {("row", 0, "a"): columns}), tmp_path / "o.png")
+    over_time_figure(ScoredClips(("a",), {"a": "a"}, {("row", 0, "a"): columns}), RowNames(), tmp_path / "o.png")
     assert drawn == {
         "title": ["Loudness of the frame (dB) →1", "PLAIN →1"],
         "plot": [[0.5, 1.5], [5.0, 6.0]],
