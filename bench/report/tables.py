@@ -100,9 +100,8 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
             known = ci and math.isfinite(line.ci_low)
             interval = f"[{printed(line.ci_low)}, {printed(line.ci_high)}]" if known else ""
             mark = _mark(line)
-            cells.append(
-                Cell(text + spread, text in best and mark != WORSE and line.rank > 0, interval, mark if ci else "")
-            )
+            leads = text in best and mark != WORSE and line.row != FLOOR
+            cells.append(Cell(text + spread, leads, interval, mark if ci else ""))
     return cells
 
 

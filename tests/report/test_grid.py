@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.report.grid import (
+    WORSE,
     Cell,
     Grid,
     Line,
@@ -25,22 +26,22 @@ from bench.report.grid import (
 def grid(warning: str = "") -> Grid:
     lines = [
         Line("a|b", "A | B", [Cell("92", True, "[80, 97]"), Cell("–")]),
-        Line("c_d", "C_D", [Cell("5", tied=True), Cell("1.50")]),
+        Line("c_d", "C_D", [Cell("5", mark=WORSE), Cell("1.50")]),
     ]
     return Grid("Pair", ["pos", "paper"], ["Ours ↑", "Paper"], lines, "POS in %", ["100 clips."], "pair", warning)
 
 
 def test_every_form_holds_heads_values_marks_and_notes() -> None:
-    assert to_csv(grid()) == 'pair,pos,paper\na|b,"92 [80, 97]",–\nc_d,5°,1.50\n# POS in %\n# 100 clips.\n'
+    assert to_csv(grid()) == 'pair,pos,paper\na|b,"92 [80, 97]",–\nc_d,5*,1.50\n# POS in %\n# 100 clips.\n'
     assert to_json(grid())["rows"] == [
         {"pair": "a|b", "pos": "92 [80, 97]", "paper": "–"},
-        {"pair": "c_d", "pos": "5°", "paper": "1.50"},
+        {"pair": "c_d", "pos": "5*", "paper": "1.50"},
     ]
-    assert "| A \\| B | **92** [80, 97] | – |\n| C_D | 5° | 1.50 |" in to_markdown(grid())
+    assert "| A \\| B | **92** [80, 97] | – |\n| C_D | 5* | 1.50 |" in to_markdown(grid())
     latex = to_latex(grid())
     assert r"Pair & Ours $\uparrow$ & Paper \\" in latex
     assert r"A \textbar{} B & \textbf{92} [80, 97] & -- \\" in latex
-    assert r"C\_D & 5$^\circ$ & 1.50 \\" in latex
+    assert r"C\_D & 5$^*$ & 1.50 \\" in latex
     assert r"\caption{POS in \%}" in latex
     assert to_rich(grid()).row_count == 2
 
