@@ -101,7 +101,7 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
             interval = f"[{printed(line.ci_low)}, {printed(line.ci_high)}]" if known else ""
             mark = _mark(line)
             leads = text in best and mark != WORSE and line.row != FLOOR
-            cells.append(Cell(text + spread, leads, interval, mark if ci else ""))
+            cells.append(Cell(text + spread, leads, interval, mark if ci and not leads else ""))
     return cells
 
 
@@ -122,7 +122,7 @@ def _mark(line: SummaryLine) -> str:
     """How a value stands to the best of its column; the floor is what distances are read against, no competitor."""
     if line.row == FLOOR or line.rank == 1:
         return ""
-    if math.isnan(line.p_best):
+    if line.rank == 0 or math.isnan(line.p_best):
         return UNTESTED
     return WORSE if line.p_best < SIGNIFICANCE else ""
 
