@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import BenchError
 from bench.statistics import log_distance
 
 Frames = NDArray[np.uint8]
@@ -39,6 +40,10 @@ class Unavailable:
 
     def __str__(self) -> str:
         return f"{self.metric} left out: {self.reason}" + (f" (get it with `{self.command}`)" if self.command else "")
+
+
+class UnfitError(BenchError):
+    """A metric has no number for such clips (too short, too small, too few): a reason to leave it out, not to stop."""
 
 
 class Words:
@@ -75,8 +80,14 @@ class Metric(ABC):
     definition: ClassVar[str]
     #: Raised by one whenever the numbers change meaning; part of the protocol id.
     version: ClassVar[int] = 1
+    #: Whether it is computed where nobody names metrics.
+    default: ClassVar[bool] = True
     #: Whether it computes nothing without published weights, which may have to be fetched.
     needs_weights: ClassVar[bool] = False
+    #: Scored frames of a clip, pixels of the smaller side and clips below which it has no number.
+    min_frames: ClassVar[int] = 1
+    min_size: ClassVar[int] = 1
+    min_clips: ClassVar[int] = 1
     #: Why a clip may have no finite number, for the note that counts such clips.
     no_value: ClassVar[str] = "no finite value"
     #: What a table's cell says where that is so for every clip of a row.
@@ -91,6 +102,22 @@ class Metric(ABC):
     def note(cls, clips: int, frames: int) -> str:
         """What has to be read with every number of this metric over so many clips of so many frames; mostly nothing."""
         return ""
+
+    @classmethod
+    def unfit(cls, clips: int, frames: int, size: int) -> Unavailable | None:
+        """Why so many clips of so many scored frames, `size` pixels along the smaller side, have no number; or None.
+
+        What only a look at the clips themselves can tell is raised later, as `UnfitError`.
+        """
+        if clips < cls.min_clips:
+            reason = f"it needs {cls.min_clips} clips, here {'is' if clips == 1 else 'are'} {clips}"
+        elif frames < cls.min_frames:
+            reason = f"it needs clips of {cls.min_frames} scored frames, these have {frames}"
+        elif size < cls.min_size:
+            reason = f"it needs frames of {cls.min_size} × {cls.min_size} pixels, these have {size} along a side"
+        else:
+            return None
+        return Unavailable(cls.name, reason)
 
     def unavailable(self) -> Unavailable | None:
         """Why this metric cannot be computed here, or None. Must be cheap and must not open a socket."""
@@ -183,9 +210,33 @@ class SetMetric(Metric):
     def features(self, clips: Sequence[Frames]) -> list[NDArray[np.float32]]:
         """Features of each clip, `[K, D]` (K = 1 for a clip-level network, T for a frame-level one)."""
 
+    def features_id(self) -> str:
+        """What the features depend on beside the clips; metrics of one id have the same, which need one computation."""
+        return f"{self.name} v{self.version} {self.weights_id()}"
+
     @abstractmethod
     def distance(self, predicted: Sequence[NDArray[np.float32]], real: Sequence[NDArray[np.float32]]) -> float:
-        """The number of two sets of clips from their features."""
+        """The number of two sets of clips from their features.
+
+        Raises `UnfitError` for sets that have none, as one that is too small.
+        """
+
+    def without_each(
+        self,
+        predicted: Sequence[NDArray[np.float32]],
+        real: Sequence[NDArray[np.float32]],
+        groups: NDArray[np.intp],
+    ) -> NDArray[np.float64]:
+        """`distance` without each group of clips in turn, float64 [G], which a jackknife needs.
+
+        `groups` are the numbers 0 … G − 1 of the groups (source videos) that prediction i and its real clip are in.
+        """
+        return np.array(
+            [
+                self.distance(*([side[i] for i in np.flatnonzero(groups != group)] for side in (predicted, real)))
+                for group in range(int(groups.max()) + 1)
+            ]
+        )
 
 
 def best_first(direction: Direction, value: float) -> float:

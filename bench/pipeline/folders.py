@@ -71,7 +71,7 @@ def score_folders(
     """
     from bench.report.make import report  # here: matplotlib is slow to import
 
-    metrics = tuple(METRICS.check(name) for name in plan.metrics) or tuple(METRICS)
+    metrics = tuple(METRICS.check(name) for name in plan.metrics) or tuple(METRICS.defaults())
     if RunFolder(out).account.exists():
         raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
     rows = [Row(name, Predictions(unzipped(folder))) for name, folder in named_folders(texts).items()]
