@@ -124,5 +124,7 @@ METRICS = Registry(
         "lpips": "bench.metrics.lpips:LPIPS",
         "fid": "bench.metrics.fid:FID",
         "fvd": "bench.metrics.fvd:FVD",
+        "kvd": "bench.metrics.kvd:KVD",
+        "fvd_videogpt": "bench.metrics.fvd:PortedFVD",
     },
 )
