@@ -201,7 +201,7 @@ def score(
     """Score anybody's videos against the real test clips, or against another folder."""
     from bench.data.dataset import Dataset as Data
     from bench.pipeline.folders import score_folders
-    from bench.scoring.score import ScoringPlan
+    from bench.scoring.plan import ScoringPlan
     from bench.scoring.tidy import read_summary
 
     plan = ScoringPlan(

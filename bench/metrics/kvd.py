@@ -106,6 +106,7 @@ class KVD(LogitsMetric):
     name = "kvd"
     range = "any, 0 on average for equal sets"
     decimals = 3
+    unbiased = True
     definition = (
         "unbiased squared maximum mean discrepancy of the logits of fvd, kernel (x·y/400 + 1)³; 0 on average for equal "
         "sets at any number of clips"

@@ -16,8 +16,9 @@ from bench.data.video import Frames
 from bench.errors import BenchError
 from bench.registry import METRICS
 from bench.runfolder import RunFolder
+from bench.scoring.plan import ScoringPlan
 from bench.scoring.rows import Row
-from bench.scoring.score import ScoringPlan, score
+from bench.scoring.score import score
 from bench.scoring.tidy import PER_CLIP, read_csv
 
 

@@ -15,8 +15,9 @@ from bench.errors import BenchError
 from bench.registry import METRICS
 from bench.report.tables import Table
 from bench.runfolder import RunFolder
+from bench.scoring.plan import ScoringPlan
 from bench.scoring.rows import Row
-from bench.scoring.score import ScoringPlan, score
+from bench.scoring.score import score
 
 
 def named_folders(texts: Sequence[str]) -> dict[str, Path]:

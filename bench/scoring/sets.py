@@ -9,7 +9,7 @@ number of clips on both sides.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -51,36 +51,51 @@ class ScoredFrames(Sequence[Frames]):
         return self._read(self._ids[index])
 
 
+#: Features of the real clips, and of each row of each of its seeds, by what they depend on beside the clips.
+KnownFeatures = dict[str, tuple[list[Features], dict[str, list[list[Features]]]]]
+#: Name, training seed and reader of a row; rows of one name are trainings of one model.
+Reader = tuple[str, int, Callable[[str], Frames]]
+
+
 def set_lines(
     metric: SetMetric,
-    rows: Sequence[tuple[str, int, Callable[[str], Frames]]],
+    rows: Sequence[Reader],
     real: Callable[[str], Frames],
-    ids: Sequence[str],
-    videos: Sequence[str],
+    clips: Mapping[str, str],
     protocol: Protocol,
+    known: KnownFeatures | None = None,
 ) -> list[SummaryLine]:
     """One line of the summary for each row, and one for the floor.
 
     Args:
         metric: whose weights are at hand.
-        rows: name, training seed and reader of each row; rows of one name are trainings of one model.
+        rows: that are scored.
         real: reader of the real clips.
-        ids: of the clips.
-        videos: source video of each clip.
+        clips: source video of each clip by its id, in order.
         protocol: of the scoring.
+        known: features that another metric with the same ones has left here; what is computed is left for the next.
+
+    Raises:
+        UnfitError: the metric has no number for these clips.
     """
-    with task(f"{metric.name}: features", 1 + len(rows)) as progress:
-        wanted = metric.features(ScoredFrames(ids, real, protocol.skipped))
-        progress.advance()
-        features: dict[str, list[list[Features]]] = {}
-        for row, _, read in rows:
-            features.setdefault(row, []).append(metric.features(ScoredFrames(ids, read, protocol.skipped)))
+    known = {} if known is None else known
+    key = metric.features_id()
+    if key not in known:
+        ids = list(clips)
+        with task(f"{metric.name}: features", 1 + len(rows)) as progress:
+            wanted = metric.features(ScoredFrames(ids, real, protocol.skipped))
             progress.advance()
-    by_row = Sides(metric, list(features.values()), wanted)
+            features: dict[str, list[list[Features]]] = {}
+            for row, _, read in rows:
+                features.setdefault(row, []).append(metric.features(ScoredFrames(ids, read, protocol.skipped)))
+                progress.advance()
+        known[key] = wanted, features
+    wanted, features = known[key]
+    sides, videos = Sides(metric, list(features.values()), wanted), [*clips.values()]
     with task(f"{metric.name}: distances", 1) as progress:
-        lines = _row_lines(by_row, list(features), videos, protocol)
+        lines = _row_lines(sides, list(features), videos, protocol)
         progress.advance()
-    floor = _floor(by_row, videos)
+    floor = _floor(sides, videos)
     if floor is not None:
         stamp = protocol.id_of(metric.name)
         shared = (protocol.dataset, FLOOR, metric.name, floor.value, floor.low, floor.high)

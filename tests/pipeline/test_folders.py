@@ -8,7 +8,7 @@ from PIL import Image
 
 from bench.errors import BenchError
 from bench.pipeline.folders import named_folders, readable, score_folders
-from bench.scoring.score import ScoringPlan
+from bench.scoring.plan import ScoringPlan
 from bench.scoring.tidy import read_summary
 from tests.small import moving_clip, write_frames
 

@@ -11,7 +11,7 @@ from bench.metrics.kvd import KVD
 from bench.metrics.lpips import LPIPS
 from bench.metrics.networks import weighted, weights
 from bench.metrics.networks.weighted import Weighted
-from bench.scoring.score import load_metrics
+from bench.scoring.plan import ScoringPlan, load_metrics
 
 
 @pytest.fixture(autouse=True)
@@ -67,11 +67,11 @@ def test_scoring_fetches_what_it_may_and_leaves_the_rest_out(
     fetched: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = ("mse", "lpips", "fid")
-    metrics, left_out = load_metrics(names, offline=True)
+    metrics, left_out = load_metrics(ScoringPlan(64, names, offline=True), 20)
     assert ([m.name for m in metrics], [r.metric for r in left_out]) == (["mse"], ["lpips", "fid"])
     assert fetched == []
     monkeypatch.setenv("BENCH_OFFLINE", "0")
-    metrics, left_out = load_metrics(names)
+    metrics, left_out = load_metrics(ScoringPlan(64, names), 20)
     assert ([m.name for m in metrics], [r.metric for r in left_out]) == (["mse", "lpips"], ["fid"])
     assert fetched == ["lpips", "fid"]
     assert "fid: no connection" in capsys.readouterr().err
