@@ -15,7 +15,7 @@ from bench.errors import BenchError
 from bench.metrics.base import ClipMetric, SetMetric, UnfitError
 from bench.metrics.mse import MSE
 from bench.metrics.ssim import SSIM
-from bench.registry import METRICS
+from bench.registry import METRICS as REGISTERED
 from bench.scoring import score as scoring
 from bench.scoring.journal import Journal
 from bench.scoring.plan import ScoringPlan
@@ -258,9 +258,9 @@ def test_a_metric_that_does_not_fit_is_left_out_with_its_reason_and_the_others_a
 
     known = {"long": Long, "never": Never}
     with pytest.MonkeyPatch.context() as patch:
-        plain = METRICS.load
-        patch.setattr(METRICS, "_targets", {**METRICS._targets, **dict.fromkeys(known, "theirs")})
-        patch.setattr(METRICS, "load", lambda name: known.get(name) or plain(name))
+        plain = REGISTERED.load
+        patch.setattr(REGISTERED, "_targets", {**REGISTERED._targets, **dict.fromkeys(known, "theirs")})
+        patch.setattr(REGISTERED, "load", lambda name: known.get(name) or plain(name))
         found = run({"noisy": folder}, manifest, tmp_path / "out", metrics=["mse", "long", "never"])
         assert {line.metric for line in found.summary} == {"mse"}
         assert set(found.protocol.metrics) == {"mse"}
