@@ -194,7 +194,7 @@ def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig
     dataset = DATASETS.check(values.get("dataset", DEFAULT_DATASET))
     sizes = preset["resolution"]
     values = {**preset, "resolution": sizes.get(dataset, sizes[""]), **values}
-    values["metrics"] = tuple(dict.fromkeys(METRICS.check(m) for m in values.get("metrics") or METRICS))
+    values["metrics"] = tuple(dict.fromkeys(METRICS.check(m) for m in values.get("metrics") or METRICS.defaults()))
     if "seeds" in values:
         values["seeds"] = tuple(values["seeds"])
     options = values.get("options", {})

@@ -30,7 +30,10 @@ Frames = Annotated[str, typer.Option(help="Scored frames: 'all' 32, or 'future' 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Resolution = Annotated[int | None, typer.Option(min=1, help="Side of the scored frames in pixels.")]
-Clips = Annotated[int | None, typer.Option(min=1, help="Score so many test clips, chosen by the hash of their id.")]
+Clips = Annotated[
+    int | None,
+    typer.Option("--clips", "--max-clips", min=1, help="Score so many clips at most, chosen by their id's hash."),
+]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, as in options.mdgan.width=16.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with configuration keys.")]
 Preset = Annotated[str, typer.Option(help="smoke, small or paper; 'auto' is smoke on a CPU, small on a GPU.")]

@@ -65,6 +65,10 @@ class Registry:
                 f"The {self.kind} '{name}' ({self._targets[name]}) cannot be imported: {error}."
             ) from error
 
+    def defaults(self) -> list[str]:
+        """The names that stand where nobody gives any: all but those whose object says `default = False`."""
+        return [name for name in self if getattr(self.load(name), "default", True)]
+
     def target(self, name: str) -> str:
         """Return the `"module:attribute"` behind a name."""
         return self._targets[self.check(name)]
@@ -120,5 +124,7 @@ METRICS = Registry(
         "lpips": "bench.metrics.lpips:LPIPS",
         "fid": "bench.metrics.fid:FID",
         "fvd": "bench.metrics.fvd:FVD",
+        "kvd": "bench.metrics.kvd:KVD",
+        "fvd_videogpt": "bench.metrics.fvd:PortedFVD",
     },
 )

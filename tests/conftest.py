@@ -13,7 +13,8 @@ from typing import Any
 # Networks as narrow as the tests' gain nothing from threads, and lose much when other work holds the cores. It stands
 # before torch is imported, and in the environment, so that commands that tests start do the same sums.
 os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["BENCH_OFFLINE"] = "1"  # no test but those of the download itself opens a socket
+os.environ.setdefault("BENCH_TESTS_OFFLINE", os.environ.get("BENCH_OFFLINE", ""))  # what the user said of all tests
+os.environ["BENCH_OFFLINE"] = "1"  # no test but those of the download itself, or of real weights, opens a socket
 
 import numpy as np
 import pytest
@@ -21,7 +22,10 @@ import torch
 from hypothesis import HealthCheck, settings
 from torch import Tensor
 
+from bench.errors import BenchError
 from bench.interface import Losses, Stage
+from bench.metrics.networks.fetch import fetch
+from bench.metrics.networks.weights import verify, weights_dir
 from tests.once import built_once
 from tests.small import SHARED, make_beach, make_sky
 from tests.small import blank_figures as make_figures_blank
@@ -34,6 +38,8 @@ Play = Callable[..., dict[str, Losses]]
 CHROMIUM = "/usr/bin/chromium"
 #: Milliseconds that a test waits for what the browser shows: a machine may be busy.
 PATIENCE = 60_000
+#: Where the user's weights lie: this is read before tests have a cache of their own.
+USERS_WEIGHTS = weights_dir()
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -57,6 +63,22 @@ def shared_data() -> Path:
 def real_data(shared_data: Path) -> Path:
     """Real Sky and Beach clips, and the authors' own predictions."""
     return shared_data / "real"
+
+
+@pytest.fixture(scope="session")
+def published() -> Callable[[str], Path]:
+    """The file of published weights by name, fetched once into the user's own folder, where a later run finds it."""
+
+    def get(name: str) -> Path:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("BENCH_WEIGHTS_DIR", str(USERS_WEIGHTS))
+            assert verify(name).state != "other", verify(name).message
+            try:
+                return fetch(name, offline=bool(os.environ["BENCH_TESTS_OFFLINE"]), timeout=60)
+            except BenchError as error:
+                pytest.skip(f"the weights of {name} are not at hand and cannot be fetched: {error}")
+
+    return get
 
 
 @pytest.fixture(scope="session", autouse=True)

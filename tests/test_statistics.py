@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t
 
 from bench.errors import BenchError
 from bench.statistics import bootstrap_interval, holm, over_seeds, paired_difference
@@ -67,7 +68,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 def test_large_numbers_of_videos_are_drawn_in_parts_without_changing_a_thing(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).normal(size=50)
     whole = bootstrap_interval(values, range(50), 999)
-    monkeypatch.setattr("bench.statistics._CHUNK", 350)
+    monkeypatch.setattr("bench.statistics.intervals._CHUNK", 350)
     assert bootstrap_interval(values, range(50), 999) == whole
 
 
@@ -94,7 +95,8 @@ def test_values_without_a_video_are_refused() -> None:
 def test_the_difference_is_a_minus_b() -> None:
     found = paired_difference([3.0, 5.0, 4.0, 6.0], [1.0, 2.0, 1.0, 2.0], "abcd")
     assert found.difference == 3.0
-    assert 2.0 <= found.low <= 3.0 <= found.high <= 4.0
+    half = t.ppf(0.975, 3) * np.std([2, 3, 3, 4], ddof=1) / 2  # Student's own interval
+    assert (found.low, found.high) == pytest.approx((3 - half, 3 + half))
     assert paired_difference([1.0, 2.0, 1.0, 2.0], [3.0, 5.0, 4.0, 6.0], "abcd").difference == -3.0
 
 

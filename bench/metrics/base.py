@@ -9,6 +9,7 @@ Clips are uint8 `[T, H, W, 3]`, prediction and real of the same shape: the 8-bit
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import BenchError
+from bench.statistics import log_distance
+
 Frames = NDArray[np.uint8]
 Column = NDArray[np.float64]
+#: A biased distance ranks rows from so many times its features' dimension of clips on.
+ENOUGH = 10
 Direction = Literal["lower", "higher", "one"]  # "one": nearest to 1 is best
 #: What is best, as it stands in a head.
 ARROWS: Mapping[Direction, str] = {"lower": "↓", "higher": "↑", "one": "→1"}
@@ -34,6 +40,10 @@ class Unavailable:
 
     def __str__(self) -> str:
         return f"{self.metric} left out: {self.reason}" + (f" (get it with `{self.command}`)" if self.command else "")
+
+
+class UnfitError(BenchError):
+    """A metric has no number for such clips (too short, too small, too few): a reason to leave it out, not to stop."""
 
 
 class Words:
@@ -70,8 +80,14 @@ class Metric(ABC):
     definition: ClassVar[str]
     #: Raised by one whenever the numbers change meaning; part of the protocol id.
     version: ClassVar[int] = 1
+    #: Whether it is computed where nobody names metrics.
+    default: ClassVar[bool] = True
     #: Whether it computes nothing without published weights, which may have to be fetched.
     needs_weights: ClassVar[bool] = False
+    #: Scored frames of a clip, pixels of the smaller side and clips below which it has no number.
+    min_frames: ClassVar[int] = 1
+    min_size: ClassVar[int] = 1
+    min_clips: ClassVar[int] = 1
     #: Why a clip may have no finite number, for the note that counts such clips.
     no_value: ClassVar[str] = "no finite value"
     #: What a table's cell says where that is so for every clip of a row.
@@ -86,6 +102,22 @@ class Metric(ABC):
     def note(cls, clips: int, frames: int) -> str:
         """What has to be read with every number of this metric over so many clips of so many frames; mostly nothing."""
         return ""
+
+    @classmethod
+    def unfit(cls, clips: int, frames: int, size: int) -> Unavailable | None:
+        """Why so many clips of so many scored frames, `size` pixels along the smaller side, have no number; or None.
+
+        What only a look at the clips themselves can tell is raised later, as `UnfitError`.
+        """
+        if clips < cls.min_clips:
+            reason = f"it needs {cls.min_clips} clips, here {'is' if clips == 1 else 'are'} {clips}"
+        elif frames < cls.min_frames:
+            reason = f"it needs clips of {cls.min_frames} scored frames, these have {frames}"
+        elif size < cls.min_size:
+            reason = f"it needs frames of {cls.min_size} × {cls.min_size} pixels, these have {size} along a side"
+        else:
+            return None
+        return Unavailable(cls.name, reason)
 
     def unavailable(self) -> Unavailable | None:
         """Why this metric cannot be computed here, or None. Must be cheap and must not open a socket."""
@@ -108,11 +140,26 @@ class ClipMetric(Metric):
 
     #: Names of the per-frame columns this metric reads, which are those that `compute` returns.
     columns: ClassVar[tuple[str, ...]]
+    #: What an infinite value counts as where rows are ranked and tested: the most extreme one that a clip can have.
+    bound: ClassVar[float] = math.nan
     #: The name over a curve of values by frame, where that is not what `label` says.
     curve_label: ClassVar[str] = ""
 
     #: The title of a curve over the frame number, as in "SSIM ↑".
     curve_head = Words(lambda metric: f"{_title(metric, metric.curve_label)} {ARROWS[metric.direction]}")
+
+    @classmethod
+    def judged(cls, values: Column) -> Column:
+        """Clips' numbers as rows are ranked and tested by them; `judged_direction` says which are better.
+
+        A metric that is best at 1 is a ratio, judged by how far its logarithm is from 0: half is as far as double.
+        """
+        return log_distance(values) if cls.direction == "one" else values
+
+    @classmethod
+    def judged_direction(cls) -> Literal["lower", "higher"]:
+        """Which of the judged values are better."""
+        return "higher" if cls.direction == "higher" else "lower"
 
     @abstractmethod
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
@@ -144,6 +191,13 @@ class SetMetric(Metric):
     dimension: ClassVar[int]
     #: Whether every scored frame is a sample, or every clip.
     per_frame: ClassVar[bool]
+    #: Whether the estimate is right on average with few clips; one that is biased orders models wrongly then.
+    unbiased: ClassVar[bool] = False
+
+    @classmethod
+    def ranks(cls, clips: int) -> bool:
+        """Whether so many clips are enough to say which row is best. Frames of one clip are no samples of their own."""
+        return cls.unbiased or clips >= ENOUGH * cls.dimension
 
     @classmethod
     def note(cls, clips: int, frames: int) -> str:
@@ -156,11 +210,37 @@ class SetMetric(Metric):
     def features(self, clips: Sequence[Frames]) -> list[NDArray[np.float32]]:
         """Features of each clip, `[K, D]` (K = 1 for a clip-level network, T for a frame-level one)."""
 
+    def features_id(self) -> str:
+        """What the features depend on beside the clips; metrics of one id have the same, which need one computation."""
+        return f"{self.name} v{self.version} {self.weights_id()}"
+
     @abstractmethod
     def distance(self, predicted: Sequence[NDArray[np.float32]], real: Sequence[NDArray[np.float32]]) -> float:
-        """The number of two sets of clips from their features."""
+        """The number of two sets of clips from their features.
+
+        Raises `UnfitError` for sets that have none, as one that is too small.
+        """
+
+    def without_each(
+        self,
+        predicted: Sequence[NDArray[np.float32]],
+        real: Sequence[NDArray[np.float32]],
+        groups: NDArray[np.intp],
+    ) -> NDArray[np.float64]:
+        """`distance` without each group of clips in turn, float64 [G], which a jackknife needs.
+
+        `groups` are the numbers 0 … G − 1 of the groups (source videos) that prediction i and its real clip are in.
+        """
+        return np.array(
+            [
+                self.distance(*([side[i] for i in np.flatnonzero(groups != group)] for side in (predicted, real)))
+                for group in range(int(groups.max()) + 1)
+            ]
+        )
 
 
 def best_first(direction: Direction, value: float) -> float:
     """A key under which the best value of a metric sorts first."""
-    return {"lower": value, "higher": -value, "one": abs(value - 1.0)}[direction]
+    if direction == "one":
+        return abs(math.log(value)) if value > 0 else math.inf
+    return value if direction == "lower" else -value

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
+from bench.metrics.base import UnfitError
 
 Matrix = NDArray[np.float64]
 Parts = Sequence[NDArray[Any]]
@@ -69,10 +70,10 @@ def _checked(parts: Parts) -> int:
     """The dimension of the features; a `BenchError` for those that have no covariance."""
     shapes = {part.shape[1:] for part in parts}
     count = sum(len(part) for part in parts)
-    if count < 2 or len(shapes) != 1 or any(part.ndim != 2 for part in parts):
-        raise BenchError(
-            f"A Fréchet distance needs features [N, D] of at least two samples; here are {count} of shapes {shapes}."
-        )
+    if count < 2:
+        raise UnfitError(f"A Fréchet distance needs at least two samples on both sides; one has {count}.")
+    if len(shapes) != 1 or any(part.ndim != 2 for part in parts):
+        raise BenchError(f"A Fréchet distance needs features [N, D] of one D; these are of shapes {shapes}.")
     if not all(np.isfinite(part).all() for part in parts):
         raise BenchError("A Fréchet distance needs finite features; some of these are infinite or not a number.")
     return int(shapes.pop()[0])
@@ -88,7 +89,7 @@ def frechet_distance(x: NDArray[Any] | Parts, y: NDArray[Any] | Parts) -> float:
 
     Each side is an array [N, D], N at least 2, or a sequence of such arrays that are taken together (one a clip).
 
-    Raises `BenchError` for fewer than two samples, different D or features that are not finite.
+    Raises `UnfitError` for fewer than two samples, `BenchError` for different D or features that are not finite.
     """
     sides: list[Parts] = [[side] if isinstance(side, np.ndarray) else side for side in (x, y)]
     dimensions = [_checked(side) for side in sides]

@@ -1,210 +1,48 @@
 """Fréchet video distance: Unterthiner et al., "Towards accurate generative models of video" (2018).
 
-Features are the 400 logits of I3D trained on Kinetics-400, before softmax, mean over time. A clip is resized to
-224 × 224 (bilinear, corners not aligned, no antialiasing) and scaled to [-1, 1]. Two exports of the same network are in
-use and accepted; the stamp names the one that made a number.
+Fréchet distance of the logits of I3D trained on Kinetics-400, of clips at 224 × 224 in [-1, 1]. `fvd` is the
+original's: its graph adds 1e-3 to the variance in batch normalisation. The port to PyTorch that came with VideoGPT left
+that library's own 1e-5 there, and TATS, cd-fvd and others that took the port over print its numbers; `fvd_videogpt` is
+for those who have to stand beside them.
 """
 
 from __future__ import annotations
 
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import Sequence
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
-
-from bench.errors import BenchError
-from bench.metrics.base import Direction, Frames, SetMetric
 from bench.metrics.frechet import frechet_distance
-from bench.metrics.networks import weights as weight_files
-from bench.metrics.networks.features import (
-    FeatureCache,
-    Features,
-    cache_dir,
-    default_device,
-    full_precision,
-    through_cache,
-)
-from bench.metrics.networks.i3d import CLASSES, MIN_FRAMES, SIZE, load_i3d
-from bench.metrics.networks.i3d_fast import FastI3D
-from bench.metrics.networks.threads import one_core_each
-from bench.metrics.networks.weighted import Weighted
-
-#: Raised whenever anything between the stored frames and the network's input changes.
-PREPROCESSING = 1
+from bench.metrics.networks.features import Features
+from bench.metrics.networks.i3d import PORTED_EPSILON
+from bench.metrics.networks.logits import LogitsMetric
 
 
-def preprocess(clip: Frames, device: torch.device) -> torch.Tensor:
-    """uint8 [T, H, W, 3] → float32 [1, 3, T, 224, 224] in [-1, 1]."""
-    frames = torch.from_numpy(np.ascontiguousarray(clip)).to(device).permute(0, 3, 1, 2)  # [T, 3, H, W]
-    x = frames.to(torch.float32, memory_format=torch.contiguous_format)
-    x = F.interpolate(x, size=(SIZE, SIZE), mode="bilinear", align_corners=False, antialias=False)
-    return (x / 127.5 - 1).permute(1, 0, 2, 3)[None]
-
-
-def _is_torchscript(path: Path) -> bool:
-    """Whether the file is a TorchScript program: a zip archive with code in it."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())
-
-
-class I3DFeatures:
-    """The feature network of FVD with given weights.
-
-    Args:
-        weights: `i3d_pretrained_400.pt`, the TorchScript export of StyleGAN-V, or tensors by name.
-        device: by default a CUDA GPU where there is one.
-        dtype: anything but float32 is faster on some GPUs and changes the second or third digit of a logit.
-        cache: folder in which features are kept; None keeps none.
-
-    Raises:
-        BenchError: the file is missing, damaged, or holds another network.
-    """
-
-    def __init__(
-        self,
-        weights: Path | str | Mapping[str, torch.Tensor],
-        device: torch.device | str | None = None,
-        dtype: torch.dtype = torch.float32,
-        cache: Path | None = None,
-    ) -> None:
-        self.device = torch.device(device) if device is not None else default_device()
-        self._program: Any = None
-        self._network: FastI3D | None = None
-        if isinstance(weights, Mapping):
-            self.identity = "tensors in memory"
-            cache = None  # nothing names them
-            self._network = FastI3D(load_i3d(weights), self.device, dtype)
-        else:
-            path = Path(weights)
-            if not path.is_file():
-                raise BenchError(f"There is no {path}; get it with `{weight_files.command('fvd')}`.")
-            self.identity = weight_files.identity(path)
-            if _is_torchscript(path):
-                self.identity += " (TorchScript export of StyleGAN-V)"
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", FutureWarning)  # outdated, but what was published
-                    self._program = torch.jit.load(path, map_location=self.device).eval()
-            else:
-                self._network = FastI3D(load_i3d(weight_files.load_tensors(path)), self.device, dtype)
-        if dtype != torch.float32:
-            self.identity += f" {dtype}"
-        key = f"i3d preprocessing {PREPROCESSING} {self.identity}"
-        self._cache = FeatureCache(cache, key) if cache else None
-
-    def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """Network input [1, 3, T, 224, 224] in [-1, 1] → float32 [1, 400]."""
-        with torch.inference_mode(), full_precision(self.device):
-            if self._network is not None:
-                return self._network(x)
-            logits: torch.Tensor = self._program(x.to(self.device), rescale=False, resize=False, return_features=True)
-            return logits
-
-    def _clip(self, clip: Frames) -> Features:
-        """uint8 [T, H, W, 3] → float32 [1, 400]."""
-        if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[-1] != 3:
-            raise BenchError(f"FVD takes uint8 clips [T, H, W, 3]; this one is {clip.dtype} {clip.shape}.")
-        if len(clip) < MIN_FRAMES:
-            raise BenchError(f"FVD needs clips of at least {MIN_FRAMES} frames; this one has {len(clip)}.")
-        with torch.inference_mode():
-            if self._program is not None:  # resizes and scales by itself
-                x = torch.from_numpy(np.ascontiguousarray(clip)).to(self.device, torch.float32)
-                with full_precision(self.device):
-                    logits = self._program(x.permute(3, 0, 1, 2)[None], rescale=True, resize=True, return_features=True)
-            else:
-                logits = self.logits(preprocess(clip, self.device))
-        return np.asarray(logits.float().cpu().numpy(), np.float32).reshape(1, CLASSES)
-
-    def _compute(self, clips: list[Frames]) -> list[Features]:
-        # A clip at a time, whole on one core: neither its neighbours nor the number of cores can change its features.
-        if self.device.type == "cpu":
-            return one_core_each(self._clip, clips)
-        return [self._clip(clip) for clip in clips]
-
-    def each(self, clips: Sequence[Frames]) -> list[Features]:
-        """Features of each clip uint8 [T, H, W, 3], [1, 400] each, from the cache where they are there."""
-        return through_cache(clips, self._cache, self._compute)
-
-    def features(self, videos: NDArray[np.uint8] | Sequence[Frames]) -> Features:
-        """Videos uint8 [N, T, H, W, 3], or a sequence of clips that may differ in size → float32 [N, 400].
-
-        Clips are looked at a few at a time, so a memory-mapped array may be far larger than memory.
-        """
-        clips = self.each(videos)  # type: ignore[arg-type]  # an array is a sequence of clips
-        return np.concatenate(clips) if clips else np.empty((0, CLASSES), np.float32)
-
-
-class FVD(Weighted, SetMetric):
+class FVD(LogitsMetric):
     """Fréchet distance of I3D logits."""
 
     name = "fvd"
-    weights = ("fvd", "fvd-styleganv")
-    direction: ClassVar[Direction] = "lower"
     range = "≥ 0"
     decimals = 2
-    dimension = CLASSES
-    per_frame = False
+    version = 2  # of version 1 the batch-norm epsilon was the port's
     definition = (
-        "Fréchet distance of I3D (Kinetics-400, RGB) logits, mean over time; clips at 224×224 bilinear without "
-        "antialiasing, [-1, 1]; biased upwards under 400 clips"
+        "Fréchet distance of I3D (Kinetics-400, RGB) logits, mean over time, batch-norm epsilon 1e-3 as in the "
+        "original; clips at 224×224 bilinear without antialiasing, [-1, 1]; biased upwards under 400 clips"
     )
-
-    def __init__(
-        self,
-        weights: Path | str | None = None,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype = torch.float32,
-        cache: Path | None = None,
-    ) -> None:
-        """`weights` and `cache` are found in the user's folders where they are not given."""
-        self._given, self._device, self._dtype, self._cache = weights, device, dtype, cache
-        self._loaded: I3DFeatures | None = None
-
-    def network(self) -> I3DFeatures:
-        """The feature network, loaded once."""
-        if self._loaded is None:
-            self._loaded = I3DFeatures(self.weights_path(), self._device, self._dtype, self._cache or cache_dir())
-        return self._loaded
-
-    def features(self, clips: Sequence[Frames]) -> list[Features]:
-        """Logits of each clip, [1, 400] each."""
-        return self.network().each(clips)
 
     def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
         """Fréchet distance of two sets of logits."""
         return frechet_distance(predicted, real)
 
-    def weights_id(self) -> str:
-        """Name and hash of the weights, and the export they come from."""
-        return self.network().identity
 
+class PortedFVD(FVD):
+    """FVD as the PyTorch port in VideoGPT computes it, only for comparison with numbers made by that family of code."""
 
-def check_value(weights: Path | str, clips: int = 128, device: torch.device | str | None = None) -> float:
-    """FVD of `RandomState(1)` against `RandomState(2)` `.rand(clips, 16, 224, 224, 3)`, fed to the network as they are.
-
-    Published for 128 clips and the published weights: 10.1381. Clips are drawn one after the other, which gives the
-    numbers of the whole array without holding it.
-    """
-    network = I3DFeatures(weights, device)
-
-    def drawn(seed: int) -> Iterator[torch.Tensor]:
-        rng = np.random.RandomState(seed)  # the generator of the published value
-        for _ in range(clips):
-            video = rng.rand(16, SIZE, SIZE, 3).astype(np.float32)
-            yield torch.from_numpy(video).permute(3, 0, 1, 2)[None]
-
-    sides = []
-    for seed in (1, 2):
-        videos, logits = drawn(seed), []
-        while few := list(islice(videos, 4)):
-            logits += one_core_each(network.logits, few)
-        sides.append(torch.cat(logits).cpu().numpy())
-    return frechet_distance(*sides)
+    name = "fvd_videogpt"
+    label = "FVD, VideoGPT's port"
+    version = 1
+    default = False
+    weights = ("fvd",)
+    epsilon = PORTED_EPSILON
+    definition = (
+        "fvd with batch-norm epsilon 1e-5, a slip of the PyTorch port in VideoGPT, TATS, cd-fvd and others; only for "
+        "comparison with numbers made by those"
+    )

@@ -15,14 +15,15 @@ import numpy as np
 import torch
 
 from bench.errors import BenchError
-from bench.metrics.base import ClipMetric, Column, Direction, Frames
+from bench.metrics.base import ClipMetric, Column, Direction, Frames, UnfitError
 from bench.metrics.networks import weights as weight_files
+from bench.metrics.networks.alexnet import FastLPIPS
 from bench.metrics.networks.features import default_device, full_precision
 from bench.metrics.networks.threads import one_core_each
 from bench.metrics.networks.weighted import Weighted
 
 MIN_SIZE = 31  # pixels below which nothing is left after the trunk's poolings
-_BATCH = 8  # frames at a time on one core
+_BATCH = 16  # frames at a time on one core
 
 
 def lpips_network(trunk: Mapping[str, torch.Tensor] | None) -> Any:
@@ -53,9 +54,12 @@ def lpips_network(trunk: Mapping[str, torch.Tensor] | None) -> Any:
 
 
 def frame_lpips(network: Any, prediction: Frames, real: Frames, device: torch.device) -> Column:
-    """LPIPS of each pair of frames, uint8 [T, H, W, 3] each → float64 [T]."""
+    """LPIPS of each pair of frames, uint8 [T, H, W, 3] each → float64 [T].
+
+    `network` is the package's or `FastLPIPS`, which give the same within 1e-6. Raises `UnfitError` for small frames.
+    """
     if min(prediction.shape[1:3]) < MIN_SIZE:
-        raise BenchError(f"LPIPS needs frames of at least {MIN_SIZE} × {MIN_SIZE}; these are {prediction.shape[1:3]}.")
+        raise UnfitError(f"LPIPS needs frames of at least {MIN_SIZE} × {MIN_SIZE}; these are {prediction.shape[1:3]}.")
 
     def score(start: int) -> Column:
         with torch.inference_mode(), full_precision(device):
@@ -80,6 +84,7 @@ class LPIPS(Weighted, ClipMetric):
     range = "≥ 0"
     definition = "LPIPS 0.1 with AlexNet, frames in [-1, 1]; mean over frames and clips"
     columns = ("lpips",)
+    min_size = MIN_SIZE
 
     def __init__(self, weights: Path | str | None = None, device: torch.device | str | None = None) -> None:
         """`weights` are those of torchvision's AlexNet, found in the weights folder where they are not given."""
@@ -90,7 +95,8 @@ class LPIPS(Weighted, ClipMetric):
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
         """LPIPS of each frame, column `lpips` [T]."""
         if self._network is None:
-            self._network = lpips_network(weight_files.load_tensors(self.weights_path())).to(self._device)
+            package = lpips_network(weight_files.load_tensors(self.weights_path()))
+            self._network = FastLPIPS(package, self._device)
         return {"lpips": frame_lpips(self._network, prediction, real, self._device)}
 
     def clip(self, columns: Mapping[str, Column]) -> float:

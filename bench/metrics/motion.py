@@ -29,8 +29,10 @@ class Motion(ClipMetric):
     name = "motion"
     label = "Motion"
     direction: ClassVar[Direction] = "one"
+    bound = 24.0  # |ln ratio|: no two 8-bit clips of 1,024 pixels and 64 frames differ more, unless one stands still
     range = "[0, inf), 1 is right"
     decimals = 3
+    min_frames = 2
     no_value = "the real clip stands still"
     definition = (
         "mean absolute difference of successive frames, prediction divided by real clip; mean over the clips whose "

@@ -2,7 +2,9 @@
 
 Two conventions are in use and differ wherever the error varies over a clip, so each has a name of its own: `psnr` takes
 the logarithm of the clip's mean squared error, `psnr_frame` the mean over frames of each frame's ratio (OpenSTL and
-others). Identical frames have no finite value and are never given a made-up one.
+others). Identical clips have no finite `psnr`: they are counted beside the mean, and rows are ranked with them as best.
+A frame of `psnr_frame` counts as 100 dB at most, identical ones too: left out of the mean, as version 1 did, a perfect
+frame made a clip worse.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ import numpy as np
 
 from bench.metrics.base import ClipMetric, Column, Direction, Frames
 from bench.metrics.mse import frame_mse
+
+#: dB that a frame counts as at most.
+CAP = 100.0
 
 
 def psnr_from_mse(mse: Column) -> Column:
@@ -34,6 +39,7 @@ class PSNR(ClipMetric):
     no_value_cell = "identical"
     definition = "−10·log10 of the clip's mse, peak 1; mean over the clips with a finite value, identical clips counted"
     columns = ("mse",)
+    bound = 130.0  # dB: a clip of 1,024 pixels and 64 frames that differs in one value by 1 has less
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
         """Mean squared error of each frame, column `mse` [T], shared with that metric."""
@@ -49,18 +55,17 @@ class PSNR(ClipMetric):
 
 
 class PSNRFrame(ClipMetric):
-    """Peak signal-to-noise ratio of each frame, mean over the finite ones."""
+    """Peak signal-to-noise ratio of each frame, mean over frames; an identical frame counts as `CAP`."""
 
     name = "psnr_frame"
     label = "PSNR, frame"
     curve_label = "PSNR of the frame"
     unit = "dB"
     direction: ClassVar[Direction] = "higher"
-    range = "dB"
+    range = "[0, 100] dB"
     decimals = 2
-    no_value = "identical to the real clip"
-    no_value_cell = "identical"
-    definition = "−10·log10 of each frame's mse, peak 1; mean over a clip's finite ones, then over clips"
+    version = 2
+    definition = "−10·log10 of each frame's mse, peak 1, 100 dB at most; mean over frames and clips"
     columns = ("psnr_frame",)
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
@@ -68,7 +73,5 @@ class PSNRFrame(ClipMetric):
         return {"psnr_frame": psnr_from_mse(frame_mse(prediction, real))}
 
     def clip(self, columns: Mapping[str, Column]) -> float:
-        """Mean over the finite ones of the scored frames; inf where all of them are identical."""
-        values = columns["psnr_frame"]
-        finite = values[np.isfinite(values)]
-        return float(np.mean(finite)) if len(finite) else float("inf")
+        """Mean over the scored frames, each counted as `CAP` at most: a worse frame never gives a better clip."""
+        return float(np.mean(np.minimum(columns["psnr_frame"], CAP)))

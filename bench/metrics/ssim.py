@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from bench.errors import BenchError
-from bench.metrics.base import ClipMetric, Column, Direction, Frames
+from bench.metrics.base import ClipMetric, Column, Direction, Frames, UnfitError
 from bench.metrics.networks.threads import one_core_each
 from bench.metrics.window import C1, C2, TAPS, taps
 
@@ -29,7 +29,7 @@ def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     In float64 throughout, within 1e-9 a frame of scikit-image. On the CPU a compiled kernel does it, on other devices
     PyTorch; the two agree to rounding.
 
-    Raises `BenchError` for frames that are not uint8, differ in shape or are smaller than 11 × 11.
+    Raises `BenchError` for frames that are not uint8 or differ in shape, `UnfitError` for those under 11 × 11.
     """
     if x.dtype != torch.uint8 or y.dtype != torch.uint8 or x.shape != y.shape or x.ndim != 4:
         raise BenchError(
@@ -37,7 +37,7 @@ def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             f"these are {x.dtype} {tuple(x.shape)} and {y.dtype} {tuple(y.shape)}."
         )
     if min(x.shape[1:3]) < TAPS:
-        raise BenchError(
+        raise UnfitError(
             f"SSIM needs frames of at least {TAPS} × {TAPS} pixels; these are {x.shape[2]} × {x.shape[1]}."
         )
     pairs = list(zip(x.split(_TOGETHER), y.split(_TOGETHER), strict=True)) if len(x) else []
@@ -79,6 +79,7 @@ class SSIM(ClipMetric):
     name = "ssim"
     direction: ClassVar[Direction] = "higher"
     range = "[-1, 1]"
+    min_size = TAPS
     definition = (
         "Wang et al. 2004: Gaussian 11×11, σ = 1.5, K = 0.01/0.03, population covariance, per RGB channel, "
         "border of 5 px left out; mean over frames and clips"

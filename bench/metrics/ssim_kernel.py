@@ -1,33 +1,22 @@
 """The arithmetic of SSIM on one CPU core, compiled by Numba and free of the interpreter's lock.
 
 A channel of a frame is worked through row by row: rows are filtered across and, as soon as there are eleven of them,
-down, while they lie in the cache. The compiled code is kept on disk and made once for a machine; where the installation
-cannot be written to and there is no home either, it is made once for a process.
+down, while they lie in the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bench.metrics.compiled import compiled
 from bench.metrics.window import C1, C2, TAPS, taps
 
 Array = NDArray[np.float64]
 # One side of the window and its middle: constants to the compiler.
 A, B, C, D, E, MIDDLE = (float(tap) for tap in taps()[: TAPS // 2 + 1])
-
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """The function compiled for one core, with the arithmetic of NumPy."""
-    options = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:  # Numba's word for: no folder to keep it in
-        return njit(**options)(function)
 
 
 @compiled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ from bench.data.video import Frames
 from bench.errors import BenchError
 from bench.registry import METRICS
 from bench.runfolder import RunFolder
+from bench.scoring.plan import ScoringPlan
 from bench.scoring.rows import Row
-from bench.scoring.score import ScoringPlan, score
-from bench.scoring.tidy import PER_CLIP
+from bench.scoring.score import score
+from bench.scoring.tidy import PER_CLIP, read_csv
 
 
 def evaluate(
@@ -34,10 +35,11 @@ def evaluate(
     """Score arrays of videos exactly as `bench score` scores folders.
 
     Args:
-        predicted: uint8 `[N, T, H, W, 3]`, square, or several of them by row name.
-        real: uint8 `[N, T, H, W, 3]`, clip for clip.
+        predicted: uint8 `[N, T, H, W, 3]`, or several of them by row name.
+        real: uint8 `[N, T, H, W, 3]`, clip for clip and frame for frame.
         metrics: registered names; by default all that need no weights.
-        resolution: both sides are brought to this size; by default the real clips' own.
+        resolution: both sides are resized to squares of this side; by default they are scored as they are, and have to
+            be of one size.
         frames: "all", or "future" without the given first frame.
         per_clip: return a line a clip and metric instead of the summary.
         offline: do not fetch missing weights; such metrics are left out.
@@ -47,19 +49,17 @@ def evaluate(
     0.04
 
     Returns:
-        The columns of `summary.csv`, or of `per_clip.csv`.
+        The columns of `summary.csv`, or of `per_clip.csv`; `attrs["left_out"]` says what could not be computed.
 
     Raises:
         BenchError: arrays of another kind or that do not fit each other, an unknown metric.
     """
     rows = predicted if isinstance(predicted, Mapping) else {"predicted": predicted}
-    for name, videos in [*rows.items(), ("real", real)]:
-        if videos.dtype != np.uint8 or videos.ndim != 5 or videos.shape[-1] != 3:
-            raise BenchError(f"{name} is {videos.dtype} {list(videos.shape)}: expected uint8 [clips, frames, H, W, 3].")
-        if len(videos) != len(real):
-            raise BenchError(f"{name} has {len(videos)} clips where {len(real)} are real: they are paired one by one.")
+    for name, videos in [("real", real), *rows.items()]:
+        check_array(name, videos, real, resolution)
     without_weights = (metric for metric in METRICS if not METRICS.load(metric).needs_weights)
     names = [METRICS.check(metric) for metric in metrics or without_weights]
+    height, width = real.shape[2:4]
     with tempfile.TemporaryDirectory() as temporary:
 
         def stored(place: str, videos: Frames) -> Path:
@@ -72,8 +72,32 @@ def evaluate(
         manifest, length = reference_manifest(stored("real", real))
         out = Path(temporary) / "out"
         sources = [Row(name, Predictions(stored(str(n), videos))) for n, (name, videos) in enumerate(rows.items())]
-        plan = ScoringPlan(resolution or real.shape[2], names, frames, offline=offline, length=length)
+        plan = ScoringPlan(resolution or height, names, frames, offline=offline, length=length)
+        if resolution is None and width != height:
+            plan = replace(plan, width=width)
         scores = score(sources, manifest, out, plan)
+        table = pd.DataFrame([asdict(line) for line in scores.summary])
         if per_clip:
-            return pd.read_csv(RunFolder(out).per_clip, dtype={"clip": str, "video": str})[list(PER_CLIP)]
-        return pd.DataFrame([asdict(line) for line in scores.summary])
+            lines = read_csv(RunFolder(out).per_clip)  # as text: a row may be called NA, or 001
+            table = pd.DataFrame(lines, columns=list(PER_CLIP)).astype({"seed": int, "value": float})
+        table.attrs["left_out"] = [str(reason) for reason in scores.left_out]
+        return table
+
+
+def check_array(name: str, videos: Frames, real: Frames, resolution: int | None) -> None:
+    """Raise a `BenchError` about an array that is no videos, or that does not fit the real ones."""
+    if videos.dtype != np.uint8 or videos.ndim != 5 or videos.shape[-1] != 3:
+        raise BenchError(f"{name} is {videos.dtype} {list(videos.shape)}: expected uint8 [clips, frames, H, W, 3].")
+    if not videos.size:
+        raise BenchError(f"{name} is empty ({list(videos.shape)}): there is nothing to score.")
+    for axis, what in ((0, "clips"), (1, "frames")):
+        if videos.shape[axis] != real.shape[axis]:
+            raise BenchError(
+                f"{name} has {videos.shape[axis]} {what} where {real.shape[axis]} are real: they are paired one by one."
+            )
+    if resolution is None and videos.shape[2:4] != real.shape[2:4]:
+        sizes = [f"{width}×{height}" for height, width in (videos.shape[2:4], real.shape[2:4])]
+        raise BenchError(
+            f"{name} is {sizes[0]} pixels where the real clips are {sizes[1]}: resize it, or give a "
+            "resolution, to which both are brought."
+        )

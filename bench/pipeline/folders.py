@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from bench.errors import BenchError
 from bench.registry import METRICS
 from bench.report.tables import Table
 from bench.runfolder import RunFolder
+from bench.scoring.plan import ScoringPlan
 from bench.scoring.rows import Row
-from bench.scoring.score import ScoringPlan, score
+from bench.scoring.score import score
 
 
 def named_folders(texts: Sequence[str]) -> dict[str, Path]:
@@ -25,10 +27,25 @@ def named_folders(texts: Sequence[str]) -> dict[str, Path]:
         name, equals, folder = text.partition("=")
         path = Path(folder) if equals and not Path(text).exists() else Path(text)
         name = name if path != Path(text) else path.resolve().name.removesuffix(".zip")
+        name = readable(name)
         if name in folders:
             raise BenchError(f"Two prediction folders are called '{name}': give one of them another name, NAME=FOLDER.")
         folders[name] = path
     return folders
+
+
+def readable(name: str) -> str:
+    """A name as text: what a locale without UTF-8 took apart is put together, bytes that are no UTF-8 are refused."""
+    try:
+        name.encode()
+        return name
+    except UnicodeEncodeError:
+        pass
+    try:
+        return os.fsencode(name).decode()
+    except UnicodeDecodeError as error:
+        shown = os.fsencode(name).decode(errors="backslashreplace")
+        raise BenchError(f"The name {shown} is not UTF-8: give the row another one, NAME=FOLDER.") from error
 
 
 def score_folders(
@@ -55,13 +72,13 @@ def score_folders(
     """
     from bench.report.make import report  # here: matplotlib is slow to import
 
-    metrics = tuple(METRICS.check(name) for name in plan.metrics) or tuple(METRICS)
+    metrics = tuple(METRICS.check(name) for name in plan.metrics) or tuple(METRICS.defaults())
     if RunFolder(out).account.exists():
         raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
     rows = [Row(name, Predictions(unzipped(folder))) for name, folder in named_folders(texts).items()]
     if reference is not None:
         manifest, length = reference_manifest(unzipped(reference))
-        title = reference.resolve().name.removesuffix(".zip")
+        title = readable(reference.resolve().name.removesuffix(".zip"))
     else:
         dataset = dataset or Dataset()
         manifest, length, title = dataset.manifest(plan.resolution, ("test",)), FRAMES, dataset.title

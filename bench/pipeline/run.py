@@ -30,8 +30,9 @@ from bench.files import disk_error, read_json, write_json
 from bench.provenance import provenance
 from bench.report.tables import Table
 from bench.runfolder import MODEL, PART, REAL, RunFolder
+from bench.scoring.plan import ScoringPlan
 from bench.scoring.rows import Row
-from bench.scoring.score import ScoringPlan, score
+from bench.scoring.score import score
 from bench.scoring.sets import share_features
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ matplotlib.use("Agg")  # no screen is needed, whatever the user's own settings s
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
@@ -20,6 +21,16 @@ from bench.data.predictions import Predictions
 from bench.data.video import Frames, read_strip, resize
 from bench.files import atomic_path
 from bench.runfolder import REAL, RunFolder
+
+#: Fonts with the letters of many scripts, in the order in which they are asked.
+SCRIPTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "Arial Unicode MS")
+
+
+def _other_scripts() -> list[str]:
+    """Those of `SCRIPTS` that are installed here, for names that the usual font has no letters for."""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return [name for name in SCRIPTS if name in installed]
+
 
 #: The frames that the paper's figures show, counted from 1.
 SHOWN = (1, 8, 16, 24, 32)
@@ -32,6 +43,8 @@ STYLE: dict[Any, Any] = {
     "figure.dpi": 150,
     "legend.frameon": False,
     "pdf.fonttype": 42,  # fonts that a publisher can embed
+    "text.parse_math": False,  # a row may be called cost$1 or a^b
+    "font.family": ["DejaVu Sans", *_other_scripts()],
 }
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,23 @@ from rich.text import Text
 
 from bench.files import write_json, write_text
 
-#: Set behind a value whose difference to the best one is not significant.
-TIED = "°"
+#: Set behind a value that is significantly worse than the best one, and behind one that nothing tells from any other.
+WORSE, UNTESTED = "*", "†"
 #: Arrows stand in heads as these characters; LaTeX has its own.
 _LATEX = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "×": r"$\times$", "±": r"$\pm$"}
-_LATEX |= {"–": "--", "−": "$-$", TIED: r"$^\circ$", "\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+_LATEX |= {
+    "–": "--",
+    "−": "$-$",
+    WORSE: r"$^*$",
+    UNTESTED: r"$^\dagger$",
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+}
 _LATEX |= {"^": r"\textasciicircum{}", "α": r"$\alpha$", "≥": r"$\geq$", "≤": r"$\leq$", "·": r"$\cdot$"}
 _LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}
+_LATEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}"}
+#: Greek capitals that are none of the Latin ones.
+_GREEK_CAPITALS = {"GAMMA", "DELTA", "THETA", "LAMBDA", "XI", "PI", "SIGMA", "UPSILON", "PHI", "PSI", "OMEGA"}
 
 
 @dataclass(frozen=True)
@@ -30,18 +40,18 @@ class Cell:
         text: digits, with the spread over seeds where there are several.
         best: whether it is the best of its column.
         interval: its 95 % interval, empty where there is none or none is asked for.
-        tied: whether its difference to the best is not significant.
+        mark: how it stands to the best: `WORSE`, `UNTESTED`, or nothing where one cannot tell.
     """
 
     text: str
     best: bool = False
     interval: str = ""
-    tied: bool = False
+    mark: str = ""
 
     @property
     def whole(self) -> str:
         """Value, mark and interval as one text."""
-        return self.text + (TIED if self.tied else "") + (f" {self.interval}" if self.interval else "")
+        return self.text + self.mark + (f" {self.interval}" if self.interval else "")
 
 
 @dataclass(frozen=True)
@@ -91,12 +101,14 @@ class Grid:
 
 def to_csv(grid: Grid) -> str:
     """Comma-separated; caption and notes are trailing lines that begin with `#`."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([grid.key, *grid.keys])
-    for line in grid.lines:
-        writer.writerow([line.key, *(cell.whole for cell in line.cells)])
-    return text.getvalue() + "".join(f"# {note}\n" for note in grid.remarks)
+    rows = [[grid.key, *grid.keys], *([line.key, *(cell.whole for cell in line.cells)] for line in grid.lines)]
+    lines = [",".join(map(_quoted, row)) for row in rows]
+    return "\n".join([*lines, *(f"# {note}" for note in grid.remarks)]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A field of a CSV, in quotes where it holds what a reader may take for something else, as `#` for a comment."""
+    return '"' + text.replace('"', '""') + '"' if re.search(r'[",#\n\r]|^\s|\s$', text) else text
 
 
 def to_json(grid: Grid) -> dict[str, object]:
@@ -114,7 +126,7 @@ def to_markdown(grid: Grid) -> str:
     """A pipe table, best values bold."""
 
     def row(texts: Sequence[str]) -> str:
-        return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
+        return "| " + " | ".join(re.sub(r"([|<])", r"\\\1", text) for text in texts) + " |"
 
     lines = [row([grid.corner, *grid.heads]), "|---" + "|---:" * len(grid.heads) + "|"]
     for line in grid.lines:
@@ -127,15 +139,31 @@ def to_markdown(grid: Grid) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Make text safe for LaTeX, with arrows, `×`, `±` and dashes in its own words."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    """Make text safe for LaTeX, with arrows, `×`, `±`, dashes and Greek letters in its own words."""
+    return "".join(_LATEX.get(character) or _greek(character) for character in text)
+
+
+def _greek(character: str) -> str:
+    """A Greek letter in LaTeX's words; any other character as it is."""
+    found = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(character, ""))
+    name = {"LAMDA": "LAMBDA"}.get(found[2], found[2]) if found else ""
+    if found is None or (found[1] == "CAPITAL" and name not in _GREEK_CAPITALS) or name == "OMICRON":
+        return character
+    return rf"$\{name.lower() if found[1] == 'SMALL' else name.capitalize()}$"
+
+
+def beyond_latin(text: str) -> str:
+    """The characters of a text that pdfLaTeX has no letters for."""
+    return "".join(dict.fromkeys(c for c in escape_latex(text) if ord(c) > 0x24F and unicodedata.category(c)[0] == "L"))
 
 
 def to_latex(grid: Grid) -> str:
     """A booktabs table for a paper: best values bold, notes under the rules."""
     warning = rf"\textbf{{{escape_latex(grid.warning)}}} " if grid.warning else ""
+    foreign = beyond_latin("".join([*grid.remarks, *(line.title for line in grid.lines)]))
     lines = [
         "% Needs \\usepackage{booktabs}.",
+        *([f"% Compile with XeLaTeX or LuaLaTeX, with a font that has {foreign}."] if foreign else []),
         *([f"% {grid.warning}"] if grid.warning else []),
         r"\begin{table}[t]",
         r"  \centering",

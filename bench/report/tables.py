@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.metrics.base import Metric, SetMetric, Unavailable, best_first
+from bench.metrics.base import ENOUGH, Metric, SetMetric, Unavailable, best_first
 from bench.registry import METRICS
-from bench.report.grid import TIED, Cell, Grid, Line, write_grid
+from bench.report.grid import UNTESTED, WORSE, Cell, Grid, Line, write_grid
 from bench.report.names import RowNames
 from bench.scoring.protocol import Protocol
-from bench.scoring.sets import DRAWS, FLOOR, LARGEST
+from bench.scoring.sets import FLOOR
 from bench.scoring.tidy import SummaryLine
 
 SIGNIFICANCE = 0.05
@@ -64,7 +64,7 @@ def make_table(
         names: of the rows, in print.
         left_out: metrics that could not be computed.
         notes: what else has to be read with the numbers.
-        ci: print 95 % intervals, and mark what does not differ significantly from the best.
+        ci: print 95 % intervals, and mark what is worse than the best and what was not tested.
     """
     rows = list(dict.fromkeys(line.row for line in summary))
     heads = list(dict.fromkeys(line.metric for line in summary))
@@ -86,9 +86,8 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
     def printed(value: float) -> str:
         return f"{value:.{metric.decimals}f}"
 
-    # The floor is what distances are read against, not a competitor.
-    values = [line.value for line in lines if line and line.row != FLOOR and math.isfinite(line.value)]
-    best = printed(min(values, key=lambda v: best_first(metric.direction, v))) if values else None
+    # What prints the same as the best is marked the same, unless it is known to be worse.
+    best = {printed(value) for value in _leading(lines, metric)}
     cells = []
     for line in lines:
         if line is None:
@@ -100,20 +99,40 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
             spread = f" ± {printed(line.seed_sd)}" if line.seeds > 1 else ""
             known = ci and math.isfinite(line.ci_low)
             interval = f"[{printed(line.ci_low)}, {printed(line.ci_high)}]" if known else ""
-            tied = ci and line.p_best >= SIGNIFICANCE
-            # What prints the same is marked the same.
-            cells.append(Cell(text + spread, text == best and line.row != FLOOR, interval, tied))
+            mark = _mark(line)
+            leads = text in best and mark != WORSE and line.row != FLOOR
+            cells.append(Cell(text + spread, leads, interval, mark if ci and not leads else ""))
     return cells
+
+
+def _leading(lines: Sequence[SummaryLine | None], metric: type[Metric]) -> list[float]:
+    """The best value of a column; none where there are too few clips to say.
+
+    Rows of joined runs, and of folders of older versions, have no places: then values speak for themselves.
+    """
+    known = [line for line in lines if line and line.row != FLOOR and math.isfinite(line.value)]
+    if issubclass(metric, SetMetric):
+        known = [line for line in known if metric.ranks(line.clips)]
+    if any(line.rank for line in known):
+        return [line.value for line in known if line.rank == 1]
+    return [min(known, key=lambda line: best_first(metric.direction, line.value)).value] if known else []
+
+
+def _mark(line: SummaryLine) -> str:
+    """How a value stands to the best of its column; the floor is what distances are read against, no competitor."""
+    if line.row == FLOOR or line.rank == 1:
+        return ""
+    if line.rank == 0 or math.isnan(line.p_best):
+        return UNTESTED
+    return WORSE if line.p_best < SIGNIFICANCE else ""
 
 
 def caption(protocol: Protocol) -> str:
     """What a table's numbers are of, in a sentence."""
-    size = f"{protocol.resolution}×{protocol.resolution}"
     partial = ", only the clips that every row has" if protocol.partial else ""
     clips = f"{protocol.clips} test clip{'s' if protocol.clips > 1 else ''}"
-    return (
-        f"{protocol.dataset[:1].upper()}{protocol.dataset[1:]}, {clips}{partial}, {size}, {protocol.frames_in_words}."
-    )
+    name = f"{protocol.dataset[:1].upper()}{protocol.dataset[1:]}"
+    return f"{name}, {clips}{partial}, {protocol.size}, {protocol.frames_in_words}."
 
 
 def _notes(
@@ -123,25 +142,43 @@ def _notes(
     names: RowNames,
     ci: bool,
 ) -> list[str]:
-    notes = []
-    if ci:
-        notes.append(
-            f"In brackets: 95 % bootstrap interval over videos. {TIED} does not differ significantly from the best."
-        )
+    notes = _inference_notes(summary, metrics, protocol) if ci else []
     for name, metric in metrics.items():
         if note := metric.note(protocol.clips, protocol.scored_frames):
             notes.append(f"{name}: {note}.")
-        if ci and issubclass(metric, SetMetric):
-            notes.append(f"{name}: interval from {DRAWS} bootstrap samples, none above {LARGEST} samples.")
+        if issubclass(metric, SetMetric) and not metric.ranks(protocol.clips):
+            notes.append(f"{name}: too few clips to rank rows by it ({protocol.clips} of {ENOUGH * metric.dimension}).")
         if weights := protocol.metrics.get(name, "").partition(" ")[2]:
             notes.append(f"{name}: weights {weights}.")
     for line in summary:
         if line.left_out:
             total, why = line.clips + line.left_out, metrics[line.metric].no_value
             notes.append(f"{names.title(line.row)}, {line.metric}: {line.left_out} of {total} clips left out ({why}).")
-    seeds = {line.seeds for line in summary}
-    if seeds and max(seeds) > 1:
-        notes.append(f"Mean ± standard deviation over {max(seeds)} training seeds.")
+    if seeds := {line.row: line.seeds for line in summary if line.seeds > 1}:
+        counts = sorted(set(seeds.values()))
+        rows = "" if len(counts) == 1 and len(seeds) == len({line.row for line in summary}) else ", each row's own"
+        notes.append(f"Mean ± standard deviation over {' or '.join(map(str, counts))} training seeds{rows}.")
+    return notes
+
+
+def _inference_notes(
+    summary: Sequence[SummaryLine], metrics: Mapping[str, type[Metric]], protocol: Protocol
+) -> list[str]:
+    """What intervals and marks say, and what they cannot."""
+    scopes = sorted({line.scope for line in summary if line.scope})
+    notes = [f"In brackets: 95 % interval over source videos{', ' + ' and '.join(scopes) if scopes else ''}."]
+    shown = {_mark(line) for line in summary if math.isfinite(line.value)}
+    said = [
+        "bold: best of the paired clips",
+        *([f"{WORSE} worse than it (p < {SIGNIFICANCE:g}, corrected for all rows)"] if WORSE in shown else []),
+        "unmarked: one cannot tell",
+        *([f"{UNTESTED} not tested"] if UNTESTED in shown else []),
+    ]
+    notes.append(f"{'; '.join(said)[0].upper()}{'; '.join(said)[1:]}.")
+    smallest = {line.smallest_p for line in summary if math.isfinite(line.smallest_p)}
+    if smallest and max(smallest) > 0.001:
+        reach = f"With so few source videos no p is below {max(smallest):.2g}"
+        notes.append(f"{reach}{': nothing can be marked as worse' if max(smallest) >= SIGNIFICANCE else ''}.")
     return notes
 
 

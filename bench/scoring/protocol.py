@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -10,6 +11,7 @@ from typing import Any
 
 from bench.config import SCORED_FRAMES
 from bench.data.clips import FRAMES
+from bench.data.video import Frames, resize
 from bench.errors import BenchError
 from bench.files import read_json, write_json
 from bench.metrics.base import Column
@@ -24,13 +26,16 @@ class Protocol:
 
     Attributes:
         dataset: registered name, with "synthetic" said where the scenes are ours.
-        resolution: side of the scored frames in pixels.
+        resolution: side of the scored frames in pixels; their height where they are not square.
         frames: "all" or "future".
         clips: how many clips are scored.
         manifest: hash of their ids and contents.
         partial: whether clips without a prediction were left out (`--allow-partial`).
         metrics: version of each metric's definition, with the weights' name and hash where it has weights.
-        length: frames of a clip.
+        length: frames of a clip that are looked at.
+        width: of the scored frames in pixels where they are not square, else 0.
+        whole: frames that the clips have where only `length` of them are looked at, else 0.
+        sampling: which those are: "first", or "random" by the hash of a clip's id.
     """
 
     dataset: str
@@ -41,6 +46,41 @@ class Protocol:
     partial: bool
     metrics: Mapping[str, str] = field(default_factory=dict)
     length: int = FRAMES
+    width: int = 0
+    whole: int = 0
+    sampling: str = "first"
+
+    @property
+    def due(self) -> int:
+        """How many frames a clip has to have."""
+        return self.whole or self.length
+
+    def window(self, id: str) -> slice:
+        """Which frames of a clip are looked at: its first ones, or a window that follows from its id alone."""
+        last = self.due - self.length
+        drawn = int(hashlib.sha256(f"window {id}".encode()).hexdigest(), 16) % (last + 1)
+        start = drawn if self.sampling == "random" else 0
+        return slice(start, start + self.length)
+
+    def fit(self, frames: Frames) -> Frames:
+        """Frames uint8 `[T, H, W, 3]` at the scored size; of frames that are not square only what has that size.
+
+        Raises:
+            BenchError: the scored frames are not square and these have another size.
+        """
+        if frames.shape[1:3] == (self.resolution, self.width or self.resolution):
+            return frames
+        if self.width:
+            raise BenchError(
+                f"Frames of {frames.shape[2]}×{frames.shape[1]} cannot be scored beside {self.size}: "
+                "give a resolution, to which both are then brought."
+            )
+        return resize(frames, self.resolution)
+
+    @property
+    def size(self) -> str:
+        """Width and height in pixels, for a caption."""
+        return f"{self.width or self.resolution}×{self.resolution}"
 
     @property
     def skipped(self) -> int:
@@ -55,6 +95,9 @@ class Protocol:
     @property
     def frames_in_words(self) -> str:
         """Which frames are scored, for a caption."""
+        if self.whole:
+            which = f"the first {self.length}" if self.sampling == "first" else f"{self.length} consecutive"
+            return f"{which} of {self.whole} frames" + (", the first left out" if self.skipped else "")
         return f"the {self.scored_frames} frames after the given one" if self.skipped else f"all {self.length} frames"
 
     def cut(self, columns: Mapping[str, Column]) -> dict[str, Column]:
@@ -68,7 +111,9 @@ class Protocol:
         >>> Protocol("sky", 64, "future", 10, "1a2b3c4d5e", partial=False).id
         'v1/sky/64px/future31/10clips/1a2b3c4d'
         """
-        parts = [f"v{DEFINITION}", self.dataset, f"{self.resolution}px", f"{self.frames}{self.scored_frames}"]
+        size = f"{self.width}x{self.resolution}px" if self.width else f"{self.resolution}px"
+        window = f"-{self.sampling}-of-{self.whole}" if self.whole else ""
+        parts = [f"v{DEFINITION}", self.dataset, size, f"{self.frames}{self.scored_frames}{window}"]
         parts += [f"{self.clips}clips", self.manifest[:8], *(["partial"] if self.partial else [])]
         return "/".join(parts)
 

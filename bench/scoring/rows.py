@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.data.clips import Clip
 from bench.data.predictions import Predictions
-from bench.data.video import CONTAINERS, IMAGES, Frames, image_size, images_in, resize
+from bench.data.video import CONTAINERS, IMAGES, Frames, image_size, images_in
 from bench.errors import BenchError
 from bench.scoring.protocol import Protocol
 
@@ -62,23 +62,31 @@ def pair(rows: Sequence[Row], clips: Sequence[Clip], known: set[str], allow_part
 
 
 def read_prediction(row: Row, id: str, protocol: Protocol) -> Frames:
-    """Read one prediction at the protocol's size; another number of frames than is due is a `BenchError`."""
+    """Read the frames of one prediction that are looked at, at the protocol's size.
+
+    A prediction has as many frames as a clip, or just those that are looked at; any other number is a `BenchError`.
+    """
     predicted = row.predictions.read(id)
-    if len(predicted) != protocol.length:
+    if len(predicted) not in (protocol.due, protocol.length):
         path = row.predictions.path(id)
-        raise BenchError(f"{path} has {len(predicted)} frames where {protocol.length} are due.")
-    return resize(predicted, protocol.resolution)
+        raise BenchError(f"{path} has {len(predicted)} frames where {protocol.due} are due.")
+    return protocol.fit(predicted if len(predicted) == protocol.length else predicted[protocol.window(id)])
 
 
-def row_notes(row: Row, clips: Sequence[Clip], resolution: int) -> list[str]:
+def read_real(clip: Clip, root: Path, protocol: Protocol) -> Frames:
+    """Read the frames of a real clip that are looked at, at the protocol's size."""
+    return protocol.fit(clip.read(root, frames=protocol.due)[protocol.window(clip.id)])
+
+
+def row_notes(row: Row, clips: Sequence[Clip], protocol: Protocol) -> list[str]:
     """What was done to a row's videos before they were scored: lossy files and resizing."""
     paths = [row.predictions.path(clip.id) for clip in clips]
     notes = []
     if lossy := sorted({kind for path in paths for kind in _lossy(path)}):
         notes.append(f"{row.name}: videos are lossy ({', '.join(lossy)}), which changes scores.")
     sizes = {size for path in paths if (size := _still_size(path))} or {row.predictions.read(clips[0].id).shape[2:0:-1]}
-    if other := sorted(f"{width}×{height}" for width, height in sizes if (width, height) != (resolution, resolution)):
-        notes.append(f"{row.name}: resized from {', '.join(other)}.")
+    if other := sorted({f"{width}×{height}" for width, height in sizes} - {protocol.size}):
+        notes.append(f"{row.name}: resized from {', '.join(other)} to {protocol.size}.")
     return notes
 
 

@@ -18,53 +18,20 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from bench.config import SCORED_FRAMES, is_offline
-from bench.data.clips import FRAMES, Clip, Manifest, sample
+from bench.data.clips import Clip, Manifest, sample
 from bench.data.video import Frames
 from bench.errors import BenchError
 from bench.files import digest, disk_error
-from bench.metrics.base import ClipMetric, Column, Metric, SetMetric, Unavailable
-from bench.progress import console, task
-from bench.registry import METRICS
+from bench.metrics.base import ClipMetric, Column, Metric, SetMetric, Unavailable, UnfitError
+from bench.progress import task
 from bench.runfolder import RunFolder
 from bench.scoring.journal import Journal
+from bench.scoring.plan import ScoringPlan, clips_hash, load_metrics
 from bench.scoring.protocol import Protocol
-from bench.scoring.rows import ADVICE, Row, pair, read_prediction, row_notes
-from bench.scoring.sets import FLOOR, set_lines
+from bench.scoring.rows import ADVICE, Row, pair, read_prediction, read_real, row_notes
+from bench.scoring.sets import FLOOR, KnownFeatures, set_lines
 from bench.scoring.summary import write_scores
 from bench.scoring.tidy import Columns, ScoredClips, SummaryLine, read_summary
-
-
-@dataclass(frozen=True)
-class ScoringPlan:
-    """How rows are scored.
-
-    Attributes:
-        resolution: both sides are brought to this size (antialiased bilinear).
-        metrics: registered names.
-        frames: "all" 32 or "future" 31 frames.
-        count: score the clips with the smallest SHA-256 of their id only.
-        allow_partial: score what there is; stamped on the tables.
-        dataset: its name on the tables, by default the manifest's.
-        workers: threads that decode; no number depends on it.
-        offline: do not fetch missing weights.
-        length: frames of a clip.
-    """
-
-    resolution: int
-    metrics: Sequence[str]
-    frames: str = "all"
-    count: int | None = None
-    allow_partial: bool = False
-    dataset: str = ""
-    workers: int | None = None
-    offline: bool = False
-    length: int = FRAMES
-
-    def __post_init__(self) -> None:
-        """Refuse frames that nobody knows."""
-        if self.frames not in SCORED_FRAMES:
-            raise BenchError(f"frames is '{self.frames}': expected one of {', '.join(SCORED_FRAMES)}.")
 
 
 @dataclass(frozen=True)
@@ -82,30 +49,6 @@ class Scores:
     left_out: list[Unavailable]
 
 
-def load_metrics(names: Sequence[str], offline: bool = False) -> tuple[list[Metric], list[Unavailable]]:
-    """Instantiate metrics; those that cannot be computed here come back with the reason instead.
-
-    Missing weights are fetched first, unless `offline` or the environment's `BENCH_OFFLINE`; where there is no network
-    that takes seconds, and the metric is left out.
-    """
-    offline = offline or is_offline()
-    metrics: list[Metric] = []
-    left_out: list[Unavailable] = []
-    for name in names:
-        metric: Metric = METRICS.load(name)()
-        reason = metric.unavailable()
-        if reason and not offline:
-            try:
-                reason = metric.obtain()
-            except BenchError as error:
-                console().print(f"{name}: {error}", style="yellow", markup=False, soft_wrap=True)
-        if reason:
-            left_out.append(reason)
-        else:
-            metrics.append(metric)
-    return metrics, left_out
-
-
 def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan) -> Scores:
     """Score rows against the real test clips; leaves `scores/per_frame.csv`, `scores/per_clip.csv` and `summary.csv`.
 
@@ -120,19 +63,8 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
     """
     test = manifest.split("test")
     clips, waived = pair(rows, sample(test, plan.count), {clip.id for clip in test}, plan.allow_partial)
-    loaded, left_out = load_metrics(plan.metrics, plan.offline)
-    if not loaded:
-        raise BenchError(f"None of the metrics can be computed here: {'; '.join(map(str, left_out))}.")
-    protocol = Protocol(
-        dataset=plan.dataset or manifest.dataset,
-        resolution=plan.resolution,
-        frames=plan.frames,
-        clips=len(clips),
-        manifest=clips_hash(clips),
-        partial=waived,
-        metrics={metric.name: f"v{metric.version} {metric.weights_id()}".strip() for metric in loaded},
-        length=plan.length,
-    )
+    loaded, left_out = load_metrics(plan, len(clips))
+    protocol = plan.protocol(manifest, clips, waived, loaded)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(RunFolder(out).scores_lock):
@@ -146,8 +78,12 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
                 protocol = replace(protocol, clips=len(clips), manifest=clips_hash(clips), partial=True)
             kept = {clip.id: clip.video for clip in clips}
             columns = {key: found for key, found in computed.items() if key[2] in kept}
-            of_sets = score_sets(rows, clips, manifest.root, protocol, loaded)
-            notes = [note for row in rows for note in row_notes(row, clips, plan.resolution)]
+            of_sets, unfit = score_sets(rows, clips, manifest.root, protocol, loaded)
+            if unfit:
+                loaded = [metric for metric in loaded if metric.name not in unfit]
+                left_out += unfit.values()
+                protocol = replace(protocol, metrics={metric.name: protocol.metrics[metric.name] for metric in loaded})
+            notes = [note for row in rows for note in row_notes(row, clips, protocol)]
             scored = ScoredClips(tuple(kept), kept, columns)
             summary = write_scores(out, scored, loaded, protocol, left_out, notes, of_sets)
     except OSError as error:
@@ -163,11 +99,6 @@ def without_failures(clips: Sequence[Clip], failures: Mapping[str, str], plan: S
     if not left:
         raise BenchError(f"No clip can be scored: {' '.join(failures.values())}")
     return left
-
-
-def clips_hash(clips: Sequence[Clip]) -> str:
-    """Hash of the ids and contents of clips, as it stands in the protocol."""
-    return digest([[clip.id, clip.sha256] for clip in clips])
 
 
 def check_folder(out: Path, rows: Sequence[Row], protocol: Protocol) -> None:
@@ -217,7 +148,7 @@ def compute(
     with task("scoring", len(todo)) as progress:
         waiting = []
         for clip, row in todo:
-            content = digest([clip.sha256, row.predictions.sha256(clip.id), protocol.resolution, protocol.length])
+            content = content_key(clip, row, protocol)
             known: dict[str, Column] = {}
             missing = []
             for metric in metrics:
@@ -245,19 +176,37 @@ def compute(
     return results, failures
 
 
+def content_key(clip: Clip, row: Row, protocol: Protocol) -> str:
+    """The key of all that a pair's values are computed from."""
+    parts = [clip.sha256, row.predictions.sha256(clip.id), protocol.resolution, protocol.length]
+    if protocol.width:
+        parts.append(f"width {protocol.width}")
+    if protocol.whole:
+        parts.append(f"frames {protocol.window(clip.id).start}")
+    return digest(parts)
+
+
 def score_sets(
     rows: Sequence[Row], clips: Sequence[Clip], root: Path, protocol: Protocol, metrics: Sequence[Metric]
-) -> list[SummaryLine]:
-    """Lines of the summary for the metrics of whole sets."""
+) -> tuple[list[SummaryLine], dict[str, Unavailable]]:
+    """Lines of the summary for the metrics of whole sets, and why some have none for these clips, by their names."""
     by_id = {clip.id: clip for clip in clips}
     readers = [(row.name, row.seed, partial(read_prediction, row, protocol=protocol)) for row in rows]
     videos = [clip.video for clip in clips]
 
     def real(id: str) -> Frames:
-        return by_id[id].read(root, protocol.resolution, protocol.length)
+        return read_real(by_id[id], root, protocol)
 
-    of_sets = [metric for metric in metrics if isinstance(metric, SetMetric)]
-    return [line for metric in of_sets for line in set_lines(metric, readers, real, list(by_id), videos, protocol)]
+    lines: list[SummaryLine] = []
+    unfit: dict[str, Unavailable] = {}
+    known: KnownFeatures = {}
+    for metric in metrics:
+        if isinstance(metric, SetMetric):
+            try:
+                lines += set_lines(metric, readers, real, dict(zip(by_id, videos, strict=True)), protocol, known)
+            except UnfitError as error:
+                unfit[metric.name] = Unavailable(metric.name, str(error).rstrip("."))
+    return lines, unfit
 
 
 def _decoded(
@@ -272,9 +221,6 @@ def _decoded(
     """
     workers = workers or os.cpu_count() or 1
 
-    def read_real(clip: Clip) -> Frames:
-        return clip.read(root, protocol.resolution, protocol.length)
-
     def read(clip: Clip, row: Row, real: Future[Frames]) -> tuple[Frames, Frames] | BenchError:
         try:
             # The real side was handed to the pool before: it is there or on its way, whoever waits for it.
@@ -285,7 +231,7 @@ def _decoded(
     with ThreadPoolExecutor(workers) as pool:
         ahead: deque[Future[tuple[Frames, Frames] | BenchError]] = deque()
         for clip, same in groupby(jobs, key=lambda job: job[0]):
-            real = pool.submit(read_real, clip)
+            real = pool.submit(read_real, clip, root, protocol)
             for _, row, *_ in same:
                 ahead.append(pool.submit(read, clip, row, real))
                 if len(ahead) > 2 * workers:

@@ -1,33 +1,34 @@
-"""Metrics of whole sets of clips (FID, FVD): features a clip at a time, distances, intervals, and the floor.
+"""Metrics of whole sets of clips (FID, FVD, KVD): features a clip at a time, distances, intervals, and the floor.
 
-The estimate of a Fréchet distance is biased upwards when there are few samples, and a bootstrap sample, which repeats
-some, is biased further. An interval is therefore the spread of the bootstrap distances about their own mean, put about
-the estimate.
+Intervals and paired differences leave out one source video after another, all rows at once
+(`bench.statistics.leave_out`). The estimate of a Fréchet distance is biased upwards when there are few samples, so that
+rows are ranked by it only where there are many, and the floor beside it (real clips against real clips) is of the same
+number of clips on both sides.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.config import SCORED_FRAMES
-from bench.data.clips import by_hash
 from bench.data.video import Frames
 from bench.metrics.base import SetMetric
 from bench.progress import task
 from bench.registry import METRICS
 from bench.scoring.protocol import Protocol
 from bench.scoring.tidy import SummaryLine
-from bench.statistics import LEVEL, SEED, over_seeds
+from bench.statistics import LEVEL, SEED, THESE_TRAININGS, leave_out, over_seeds
 
 #: The row that says how far two halves of the real clips are apart: what a distance has to be read against.
 FLOOR = "real-halves"
-#: Bootstrap samples of a set metric; each costs eigenvalues of a large matrix.
-DRAWS = 100
+#: Divisions of the real clips into two sides that the floor is a mean over.
+SPLITS = 20
 #: Samples (frames for FID) above which that would take hours, and the table has no interval.
 LARGEST = 20_000
 #: Clips that are decoded and not yet forgotten.
@@ -50,45 +51,103 @@ class ScoredFrames(Sequence[Frames]):
         return self._read(self._ids[index])
 
 
+#: Features of the real clips, and of each row of each of its seeds, by what they depend on beside the clips.
+KnownFeatures = dict[str, tuple[list[Features], dict[str, list[list[Features]]]]]
+#: Name, training seed and reader of a row; rows of one name are trainings of one model.
+Reader = tuple[str, int, Callable[[str], Frames]]
+
+
 def set_lines(
     metric: SetMetric,
-    rows: Sequence[tuple[str, int, Callable[[str], Frames]]],
+    rows: Sequence[Reader],
     real: Callable[[str], Frames],
-    ids: Sequence[str],
-    videos: Sequence[str],
+    clips: Mapping[str, str],
     protocol: Protocol,
+    known: KnownFeatures | None = None,
 ) -> list[SummaryLine]:
     """One line of the summary for each row, and one for the floor.
 
     Args:
         metric: whose weights are at hand.
-        rows: name, training seed and reader of each row; rows of one name are trainings of one model.
+        rows: that are scored.
         real: reader of the real clips.
-        ids: of the clips.
-        videos: source video of each clip.
+        clips: source video of each clip by its id, in order.
         protocol: of the scoring.
+        known: features that another metric with the same ones has left here; what is computed is left for the next.
+
+    Raises:
+        UnfitError: the metric has no number for these clips.
     """
-    with task(f"{metric.name}: features", 1 + len(rows)) as progress:
-        wanted = metric.features(ScoredFrames(ids, real, protocol.skipped))
+    known = {} if known is None else known
+    key = metric.features_id()
+    if key not in known:
+        ids = list(clips)
+        with task(f"{metric.name}: features", 1 + len(rows)) as progress:
+            wanted = metric.features(ScoredFrames(ids, real, protocol.skipped))
+            progress.advance()
+            features: dict[str, list[list[Features]]] = {}
+            for row, _, read in rows:
+                features.setdefault(row, []).append(metric.features(ScoredFrames(ids, read, protocol.skipped)))
+                progress.advance()
+        known[key] = wanted, features
+    wanted, features = known[key]
+    sides, videos = Sides(metric, list(features.values()), wanted), [*clips.values()]
+    with task(f"{metric.name}: distances", 1) as progress:
+        lines = _row_lines(sides, list(features), videos, protocol)
         progress.advance()
-        features: dict[str, list[list[Features]]] = {}
-        for row, _, read in rows:
-            features.setdefault(row, []).append(metric.features(ScoredFrames(ids, read, protocol.skipped)))
-            progress.advance()
-    lines = []
-    with task(f"{metric.name}: distances", len(features)) as progress:
-        for row, of_seeds in features.items():
-            found = over_seeds([metric.distance(predicted, wanted) for predicted in of_seeds])
-            low, high = _interval(metric, of_seeds, wanted, videos, found.mean)
-            counts = (len(ids), 0, len(of_seeds), found.std)
-            stamp = protocol.id_of(metric.name)
-            lines.append(SummaryLine(protocol.dataset, row, metric.name, found.mean, low, high, *counts, stamp))
-            progress.advance()
-    if floor := _floor(metric, wanted, videos):
-        value, clips = floor
+    floor = _floor(sides, videos)
+    if floor is not None:
         stamp = protocol.id_of(metric.name)
-        none = (math.nan, math.nan)
-        lines.append(SummaryLine(protocol.dataset, FLOOR, metric.name, value, *none, clips, 0, 1, math.nan, stamp))
+        shared = (protocol.dataset, FLOOR, metric.name, floor.value, floor.low, floor.high)
+        lines.append(SummaryLine(*shared, floor.clips, 0, 1, math.nan, stamp))
+    return lines
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Features of all rows and of the real clips.
+
+    Attributes:
+        metric: that made them.
+        rows: of each row, of each of its seeds, of each clip.
+        real: of each clip.
+    """
+
+    metric: SetMetric
+    rows: Sequence[Sequence[Sequence[Features]]]
+    real: Sequence[Features]
+
+    def distances(self, numbers: NDArray[np.intp]) -> list[float]:
+        """Distance of each row to the real side on some of the clips, mean over seeds."""
+        real = [self.real[n] for n in numbers]
+        return [
+            float(np.mean([self.metric.distance([one[n] for n in numbers], real) for one in of_seeds]))
+            for of_seeds in self.rows
+        ]
+
+
+def _row_lines(sides: Sides, names: Sequence[str], videos: Sequence[str], protocol: Protocol) -> list[SummaryLine]:
+    """A line for each row: value, interval, and place and p value where there are clips enough to rank."""
+    metric, clips = sides.metric, len(videos)
+    whole = np.arange(clips)
+    of_seeds = [over_seeds([metric.distance(one, sides.real) for one in row]) for row in sides.rows]
+    large = sum(len(clip) for clip in sides.real) > LARGEST
+    left = leave_out(sides.distances, ["all"] * clips if large else videos)
+    lines = []
+    best = int(np.argmin(left.values)) if metric.ranks(clips) and len(names) > 1 else -1
+    places = np.argsort(np.argsort(left.values)) + 1 if best >= 0 else np.zeros(len(names), int)
+    for row, name in enumerate(names):
+        over = of_seeds[row]
+        interval = left.interval(row) if len(left.without) > 1 else None
+        low, high = (interval.low, interval.high) if interval else (math.nan, math.nan)
+        low = low if metric.unbiased else max(low, 0.0)  # no Fréchet distance is below
+        tested = interval is not None and best >= 0 and row != best
+        p_best = left.difference(row, best, rows=len(names)).p_value if tested else math.nan
+        counts = (len(whole), 0, len(sides.rows[row]), over.std)
+        line = SummaryLine(
+            protocol.dataset, name, metric.name, over.mean, low, high, *counts, protocol.id_of(metric.name)
+        )
+        lines.append(replace(line, p_best=p_best, rank=int(places[row]), scope=THESE_TRAININGS if interval else ""))
     return lines
 
 
@@ -117,36 +176,37 @@ def share_features(
                 metric.features(ScoredFrames(share, read, SCORED_FRAMES[frames]))
 
 
-def _samples(videos: Sequence[str]) -> Iterator[list[int]]:
-    """Clip numbers of bootstrap samples: whole source videos drawn with replacement."""
-    clips: dict[str, list[int]] = {}
-    for number, video in enumerate(videos):
-        clips.setdefault(video, []).append(number)
-    groups = [clips[video] for video in sorted(clips)]
-    rng = np.random.default_rng(SEED)
-    for _ in range(DRAWS):
-        yield [number for group in rng.integers(len(groups), size=len(groups)) for number in groups[group]]
+@dataclass(frozen=True)
+class Floor:
+    """What real clips are apart from real clips.
+
+    Attributes:
+        value: mean over `SPLITS` random divisions of the source videos into two sides of equally many clips.
+        low, high: between which 95 % of the divisions lie.
+        clips: on each side.
+    """
+
+    value: float
+    low: float
+    high: float
+    clips: int
 
 
-def _interval(
-    metric: SetMetric, of_seeds: list[list[Features]], real: list[Features], videos: Sequence[str], value: float
-) -> tuple[float, float]:
-    if len(set(videos)) < 2 or sum(len(clip) for clip in real) > LARGEST:
-        return math.nan, math.nan
-    draws = []
-    for numbers in _samples(videos):
-        drawn = [real[n] for n in numbers]
-        distances = [metric.distance([predicted[n] for n in numbers], drawn) for predicted in of_seeds]
-        draws.append(sum(distances) / len(distances))
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - np.mean(draws)
-    return max(0.0, value + float(low)), value + float(high)
-
-
-def _floor(metric: SetMetric, real: list[Features], videos: Sequence[str]) -> tuple[float, int] | None:
-    """Distance between two halves of the real clips, divided by source video; None where there are too few."""
-    names = by_hash(set(videos))
-    half = set(names[: len(names) // 2])
-    sides = [[f for f, video in zip(real, videos, strict=True) if (video in half) == side] for side in (True, False)]
-    if min(sum(len(f) for f in side) for side in sides) < 2:
+def _floor(sides: Sides, videos: Sequence[str]) -> Floor | None:
+    """The floor of a metric; None where a side would have fewer than two clips, or features are too many."""
+    names = sorted(set(videos))
+    if len(names) < 2 or sum(len(clip) for clip in sides.real) > LARGEST:
         return None
-    return metric.distance(*sides), min(len(side) for side in sides)
+    numbers = {name: [n for n, video in enumerate(videos) if video == name] for name in names}
+    rng, found, clips = np.random.default_rng(SEED), [], len(videos)
+    for _ in range(SPLITS):
+        mixed = [names[place] for place in rng.permutation(len(names))]
+        halves = [[n for name in half for n in numbers[name]] for half in (mixed[::2], mixed[1::2])]
+        size = min(map(len, halves))
+        if size < 2:
+            return None
+        first, second = ([sides.real[n] for n in half[:size]] for half in halves)
+        clips = min(clips, size)
+        found.append(sides.metric.distance(first, second))
+    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Floor(float(np.mean(found)), float(low), float(high), clips)

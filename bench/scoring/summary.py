@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.files import write_json
-from bench.metrics.base import ClipMetric, Metric, Unavailable, best_first
+from bench.metrics.base import ClipMetric, Metric, Unavailable
 from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
 from bench.scoring.tidy import (
@@ -25,65 +26,133 @@ from bench.scoring.tidy import (
     frame_rows,
     write_csv,
 )
-from bench.statistics import bootstrap_interval, holm, over_seeds, paired_difference
+from bench.statistics import (
+    THESE_TRAININGS,
+    AgainstBest,
+    Difference,
+    best_of_many,
+    over_seeds,
+    seeds_and_videos_difference,
+    seeds_and_videos_interval,
+)
 
 
 def summarise(scored: ScoredClips, metrics: Iterable[ClipMetric], protocol: Protocol) -> list[SummaryLine]:
-    """Means over clips with 95 % bootstrap intervals over source videos, a line for each row and metric."""
+    """Means over clips with 95 % intervals over source videos and trainings, a line for each row and metric."""
     lines = []
     for metric in metrics:
-        values = clip_values(scored, metric, protocol)
         for row in scored.rows:
-            seeds = scored.seeds(row)
-            by_seed = np.array([[values[row, seed, clip] for clip in scored.ids] for seed in seeds])
+            by_seed = of_seeds(scored, metric, row, protocol)
             finite = np.isfinite(by_seed).all(axis=0)  # the same clips for every seed
             kept = by_seed[:, finite]
             videos = [scored.videos[clip] for clip, keep in zip(scored.ids, finite, strict=True) if keep]
             value = low = high = sd = math.nan
+            scope = ""
             if videos:
-                found = over_seeds(kept.mean(axis=1))
-                value, sd = found.mean, found.std
-                interval = bootstrap_interval(kept.mean(axis=0), videos)
-                low, high = interval.low, interval.high
-            counts = (len(videos), len(scored.ids) - len(videos), len(seeds))
+                interval = seeds_and_videos_interval(kept, videos)
+                low, high, scope = interval.low, interval.high, interval.scope
+                over = over_seeds(kept.mean(axis=1))
+                value, sd = over.mean, over.std
+            counts = (len(videos), len(scored.ids) - len(videos), len(by_seed))
             stamp = protocol.id_of(metric.name)
-            lines.append(SummaryLine(protocol.dataset, row, metric.name, value, low, high, *counts, sd, stamp))
+            line = SummaryLine(protocol.dataset, row, metric.name, value, low, high, *counts, sd, stamp, scope=scope)
+            lines.append(line)
     return lines
 
 
-def paired_differences(
-    scored: ScoredClips, metrics: Iterable[ClipMetric], summary: Sequence[SummaryLine], protocol: Protocol
-) -> list[tuple[Any, ...]]:
-    """Paired difference of every row to the best one, metric by metric: rows of `scores/differences.csv`.
+def of_seeds(scored: ScoredClips, metric: ClipMetric, row: str, protocol: Protocol) -> NDArray[np.float64]:
+    """A row's numbers by training seed and clip, `[S, N]`."""
+    values = clip_values(scored, metric, protocol)
+    return np.array([[values[row, seed, clip] for clip in scored.ids] for seed in scored.seeds(row)], np.float64)
 
-    Clip by clip over the clips that both rows have a finite value for, seeds averaged; p values are Holm-corrected over
-    the rows of a metric. For a metric that is best at 1 the distances to 1 are compared.
+
+@dataclass(frozen=True)
+class Ranking:
+    """The rows of a table by one metric.
+
+    Attributes:
+        metric: its name.
+        order: rows, best first; empty where no row is best.
+        against: each other row beside the best.
+        smallest_p: no p value of these videos can be smaller.
+        videos: source videos of the clips that all rows have.
+        scope: what the tests speak of.
     """
-    found: list[tuple[Any, ...]] = []
-    for metric in metrics:
-        means = {line.row: line.value for line in summary if line.metric == metric.name and math.isfinite(line.value)}
-        if len(means) < 2:
-            continue
-        best = min(means, key=lambda row: best_first(metric.direction, means[row]))
-        values = clip_values(scored, metric, protocol)
-        of_row = {
-            row: np.array([np.mean([values[row, seed, clip] for seed in scored.seeds(row)]) for clip in scored.ids])
-            for row in means
+
+    metric: str
+    order: Sequence[str]
+    against: Mapping[str, Difference | AgainstBest]
+    smallest_p: float
+    videos: int
+    scope: str
+
+
+def rank(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> Ranking | None:
+    """Order the rows by their clips, paired, and test each against the best, corrected for the choice of the best.
+
+    With one training a row by flipping signs of whole videos (max-T), which speaks of these trainings; with several by
+    a t test over videos and trainings. None where there are no two rows, or no clip on which all have a value.
+    """
+    judged = {row: metric.judged(of_seeds(scored, metric, row, protocol)) for row in scored.rows}
+    means = {row: values.mean(axis=0) for row, values in judged.items()}
+    common = ~np.isnan(np.array([*means.values()])).any(axis=0)
+    if len(means) < 2 or not common.any():
+        return None
+    videos = [scored.videos[clip] for clip, keep in zip(scored.ids, common, strict=True) if keep]
+    rows = {row: values[common] for row, values in means.items()}
+    found = best_of_many(rows, videos, metric.judged_direction(), bound=metric.bound)
+    if found.best is None:
+        return Ranking(metric.name, (), {}, found.smallest_p, found.clusters, "")
+    against: dict[str, Difference | AgainstBest] = {other.row: other for other in found.others}
+    scope = THESE_TRAININGS
+    if max(len(values) for values in judged.values()) > 1:
+        worst = abs(metric.bound)
+        bounded = {
+            row: np.where(np.isinf(values), np.sign(values) * worst, values)[:, common]
+            for row, values in judged.items()
         }
-        if metric.direction == "one":
-            of_row = {row: np.abs(column - 1) for row, column in of_row.items()}
-        tests = []
-        for row in means:
-            both = np.isfinite(of_row[row]) & np.isfinite(of_row[best])
-            if row == best or not both.any():
-                continue
-            videos = [scored.videos[clip] for clip, keep in zip(scored.ids, both, strict=True) if keep]
-            tests.append((row, paired_difference(of_row[row][both], of_row[best][both], videos), int(both.sum())))
-        corrected = holm([test.p_value for _, test, _ in tests])
-        found += [
-            (metric.name, best, row, t.difference, t.low, t.high, t.p_value, float(p), clips, t.clusters)
-            for (row, t, clips), p in zip(tests, corrected, strict=True)
-        ]
+        best = bounded[found.best]
+        tests = {
+            row: seeds_and_videos_difference(bounded[row], best, videos, rows=len(rows)) for row in found.order[1:]
+        }
+        against, scope = {**tests}, "; ".join(sorted({test.scope for test in tests.values()}))
+    smallest = found.smallest_p if scope == THESE_TRAININGS else math.nan
+    return Ranking(metric.name, found.order, against, smallest, found.clusters, scope)
+
+
+def difference_rows(ranking: Ranking, clips: int) -> list[tuple[Any, ...]]:
+    """Lines of `scores/differences.csv`: every row beside the best, by the values that rows are judged by."""
+    return [
+        (
+            ranking.metric,
+            ranking.order[0],
+            row,
+            test.difference,
+            test.low,
+            test.high,
+            test.p_value,
+            ranking.smallest_p,
+            getattr(test, "clips", clips),
+            ranking.videos,
+            ranking.scope,
+        )
+        for row, test in ranking.against.items()
+    ]
+
+
+def ranked(lines: Sequence[SummaryLine], rankings: Mapping[str, Ranking]) -> list[SummaryLine]:
+    """Lines of a summary with their places and p values."""
+    found = []
+    for line in lines:
+        if (ranking := rankings.get(line.metric)) and line.row in ranking.order:
+            test = ranking.against.get(line.row)
+            line = replace(
+                line,
+                rank=ranking.order.index(line.row) + 1,
+                p_best=test.p_value if test else math.nan,
+                smallest_p=ranking.smallest_p,
+            )
+        found.append(line)
     return found
 
 
@@ -113,16 +182,15 @@ def write_scores(
     of_clips = [metric for metric in metrics if isinstance(metric, ClipMetric)]
     folder = RunFolder(out)
     summary = summarise(scored, of_clips, protocol)
-    compared = paired_differences(scored, of_clips, summary, protocol)
+    rankings = {metric.name: found for metric in of_clips if (found := rank(scored, metric, protocol))}
+    compared = [line for ranking in rankings.values() for line in difference_rows(ranking, len(scored.ids))]
     # Only now, when everything is known: a kill between two of these files is noticed by `read_summary`.
     write_csv(folder.per_frame, PER_FRAME, frame_rows(scored))
     write_csv(folder.per_clip, PER_CLIP, clip_rows(scored, of_clips, protocol))
     write_json(folder.notes, {"left_out": [asdict(reason) for reason in left_out], "notes": list(notes)})
     write_csv(folder.differences, DIFFERENCES, compared)
     protocol.save(folder.protocol)
-    p_values = {(metric, row): p for metric, _, row, *_, p, _, _ in compared}
-    summary = [replace(line, p_best=p_values.get((line.metric, line.row), math.nan)) for line in summary]
-    summary += of_sets
+    summary = [*ranked(summary, rankings), *of_sets]
     write_csv(
         folder.summary,
         [f.name for f in fields(SummaryLine)],

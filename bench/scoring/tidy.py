@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,9 @@ PER_FRAME = ("row", "seed", "clip", "video", "frame", "metric", "value")
 PER_CLIP = ("row", "seed", "clip", "video", "metric", "value")
 
 
-DIFFERENCES = ("metric", "best", "row", "difference", "ci_low", "ci_high", "p", "p_holm", "clips", "videos")
+DIFFERENCES = (
+    "metric", "best", "row", "difference", "ci_low", "ci_high", "p", "smallest_p", "clips", "videos", "scope",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,17 @@ class SummaryLine:
     Attributes:
         dataset, row, metric: what it is of.
         value: mean over clips, then over seeds; NaN where no clip has a finite value.
-        ci_low, ci_high: 95 % bootstrap interval over source videos.
+        ci_low, ci_high: 95 % interval over source videos and trainings (`scope`); NaN for one video.
         clips: how many clips the value is a mean over.
         left_out: how many clips have no finite value (identical clips for `psnr`, still ones for `motion`).
         seeds: how many trainings.
         seed_sd: standard deviation over seeds; NaN with one seed.
         protocol: the protocol's id.
-        p_best: p value of "no difference to the best row", Holm-corrected over the metric's rows; NaN for the best
-            row itself and where clips have no values of their own.
+        p_best: p value of "no difference to the best row", corrected for the choice of the best among all rows; NaN
+            where nothing was tested.
+        rank: place of the row by the metric, 1 for the best; 0 where rows are not ranked.
+        smallest_p: what so many videos can reach; NaN where nothing was tested.
+        scope: what the interval speaks of: "for these trainings" or "over trainings".
     """
 
     dataset: str
@@ -90,6 +95,9 @@ class SummaryLine:
     seed_sd: float
     protocol: str
     p_best: float = math.nan
+    rank: int = 0
+    smallest_p: float = math.nan
+    scope: str = ""
 
 
 def clip_values(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> dict[tuple[str, int, str], float]:
@@ -136,10 +144,15 @@ def read_summary(out: Path) -> list[SummaryLine]:
     """Read the lines of `summary.csv`; one that another version wrote is a `BenchError`."""
     path = RunFolder(out).summary
     kinds: dict[str, Any] = {"value": float, "ci_low": float, "ci_high": float, "seed_sd": float, "p_best": float}
-    kinds |= {"clips": int, "left_out": int, "seeds": int}
+    kinds |= {"clips": int, "left_out": int, "seeds": int, "rank": int, "smallest_p": float}
+    due = [f.name for f in fields(SummaryLine) if f.default is MISSING]
     names = [f.name for f in fields(SummaryLine)]
     try:
-        lines = [SummaryLine(**{name: kinds.get(name, str)(row[name]) for name in names}) for row in read_csv(path)]
+        lines = [
+            # Columns that came with a later version may be missing in an older folder.
+            SummaryLine(**{name: kinds.get(name, str)(row[name]) for name in names if name in row or name in due})
+            for row in read_csv(path)
+        ]
     except (KeyError, ValueError) as error:
         raise BenchError(f"{path} was written by another version, or changed by hand: score again.") from error
     stamp = Protocol.load(RunFolder(out).protocol).id

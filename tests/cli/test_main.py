@@ -15,7 +15,7 @@ from PIL import Image
 from bench import options as cli_options
 from bench.cli import main as cli
 from tests.processes import run_command
-from tests.small import blank_figures, make_beach, make_sky, moving_clip, truncate
+from tests.small import REPOSITORY, blank_figures, make_beach, make_sky, moving_clip, truncate
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
 
@@ -255,3 +255,25 @@ def test_a_full_disk_gets_one_sentence_and_loses_nothing(size: str, sky: Path, t
         assert (disk / "run" / "table.csv").exists()
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_any_name_and_any_pipe_do_where_the_locale_knows_no_utf8(tmp_path: Path) -> None:
+    """A row called Küste under LC_ALL=C, its table into a pipe that carries ASCII: what cron and containers give."""
+    for folder in ("mine", "real"):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "a.npy", moving_clip(0, 16, 32))
+    c_locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    environment = {key: value for key, value in os.environ.items() if key not in ("LANG", "PYTHONIOENCODING")}
+    flags = ["--reference", "real", "--resolution", "32", "--metrics", "mse", "--out", "out"]
+    command = [sys.executable, "-m", "bench.cli", "score", "Küste=mine", *flags]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**environment, **c_locale, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode(errors="replace")[-800:]
+    assert b"0.00000" in done.stdout
+    assert done.stdout.isascii()
+    assert (tmp_path / "out" / "table.csv").read_text(encoding="utf-8").splitlines()[1] == "Küste,0.00000"

@@ -12,7 +12,7 @@ from bench.data.predictions import Predictions
 from bench.data.reference import reference_manifest, unzipped
 from bench.errors import BenchError
 from bench.pipeline.folders import score_folders
-from bench.scoring.score import ScoringPlan
+from bench.scoring.plan import ScoringPlan
 from bench.scoring.tidy import read_summary
 from tests.small import moving_clip, truncate, write_frames
 

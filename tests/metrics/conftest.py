@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.metrics.networks.i3d import I3D, load_i3d
+from bench.metrics.networks.i3d import I3D, PORTED_EPSILON, load_i3d
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +39,8 @@ def i3d_tensors(recipe: ModuleType, reference: Path) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="session")
 def i3d(i3d_tensors: dict[str, torch.Tensor]) -> I3D:
-    """The I3D network with the fixture's weights."""
-    return load_i3d(i3d_tensors)
+    """The port of the I3D network with the fixture's weights."""
+    return load_i3d(i3d_tensors, PORTED_EPSILON)
 
 
 @pytest.fixture(scope="session")

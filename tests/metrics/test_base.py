@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +126,8 @@ def test_heads_are_what_they_were_when_others_composed_them() -> None:
         "lpips": "LPIPS ↓",
         "fid": "FID ↓",
         "fvd": "FVD ↓",
+        "kvd": "KVD ↓",
+        "fvd_videogpt": "FVD, VideoGPT's port ↓",
     }
     assert METRICS.load("psnr_frame").curve_head == "PSNR of the frame (dB) ↑"
     assert METRICS.load("ssim").curve_head == METRICS.load("ssim")().head
@@ -150,6 +152,51 @@ def test_every_metric_says_what_has_to_be_known_of_it(name: str) -> None:
     assert metric.head == f"{metric.title} {ARROWS[metric.direction]}"
     assert metric.range
     assert metric.definition
-    assert metric.needs_weights is (name in ("lpips", "fid", "fvd"))
+    assert metric.needs_weights is (name in ("lpips", "fid", "fvd", "kvd", "fvd_videogpt"))
     if not metric.needs_weights:
         assert metric().obtain() is None
+
+
+def test_what_only_compares_with_other_peoples_code_is_no_default() -> None:
+    assert METRICS.defaults() == [name for name in METRICS if name != "fvd_videogpt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fits", "short", "words"),
+    [
+        ("ssim", (1, 1, 11), (1, 1, 10), "it needs frames of 11 × 11 pixels, these have 10 along a side"),
+        ("lpips", (1, 1, 31), (1, 1, 8), "it needs frames of 31 × 31 pixels, these have 8 along a side"),
+        ("motion", (1, 2, 1), (1, 1, 64), "it needs clips of 2 scored frames, these have 1"),
+        ("fvd", (2, 9, 1), (2, 8, 64), "it needs clips of 9 scored frames, these have 8"),
+        ("kvd", (2, 9, 1), (1, 9, 64), "it needs 2 clips, here is 1"),
+    ],
+)
+def test_what_does_not_fit_is_left_out_with_its_reason(
+    name: str, fits: tuple[int, int, int], short: tuple[int, int, int], words: str
+) -> None:
+    metric = METRICS.load(name)
+    assert metric.unfit(*fits) is None
+    assert str(metric.unfit(*short)) == f"{name} left out: {words}"
+
+
+@pytest.mark.parametrize("name", ["mse", "psnr", "psnr_frame", "ssim", "motion"])
+def test_what_is_said_to_fit_does(name: str) -> None:
+    metric: ClipMetric = METRICS.load(name)()
+    size, frames = metric.min_size, metric.min_frames
+    x, y = np.random.default_rng(0).integers(0, 256, (2, frames, size, size, 3), dtype=np.uint8)
+    assert np.isfinite(metric.clip(metric.compute(x, y)))
+
+
+def test_a_set_metric_is_computed_anew_without_each_group() -> None:
+    class Means(SetMetric):
+        name, direction, range, definition, dimension, per_frame = "means", "lower", "≥ 0", "", 1, False
+
+        def features(self, clips: Sequence[Frames]) -> list[np.ndarray]:
+            return []
+
+        def distance(self, predicted: Sequence[np.ndarray], real: Sequence[np.ndarray]) -> float:
+            return float(np.sum(predicted) - np.sum(real))
+
+    parts = [np.array([[value]], np.float32) for value in (1, 2, 4)]
+    zeros = [np.zeros((1, 1), np.float32)] * 3
+    np.testing.assert_array_equal(Means().without_each(parts, zeros, np.array([0, 1, 0])), [2, 5])

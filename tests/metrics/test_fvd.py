@@ -8,8 +8,12 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.metrics.fvd import FVD, I3DFeatures, check_value
+from bench.metrics.base import UnfitError
+from bench.metrics.fvd import FVD, PortedFVD
+from bench.metrics.kvd import KVD
 from bench.metrics.networks.features import FeatureCache
+from bench.metrics.networks.i3d import PORTED_EPSILON
+from bench.metrics.networks.logits import I3DFeatures, random_logits
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +25,7 @@ def weight_file(i3d_tensors: dict[str, torch.Tensor], tmp_path_factory: pytest.T
 
 @pytest.fixture(scope="module")
 def network(weight_file: Path) -> I3DFeatures:
-    return I3DFeatures(weight_file, device="cpu")
+    return I3DFeatures(weight_file, device="cpu", epsilon=PORTED_EPSILON)
 
 
 def test_features_are_the_published_logits(network: I3DFeatures, recipe: ModuleType, reference: Path) -> None:
@@ -80,7 +84,7 @@ def test_the_metric_end_to_end_with_weights_that_are_not_the_published_ones(
     monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(weight_file.parent))
     metric = FVD(device="cpu", cache=tmp_path)
     assert metric.unavailable() is None
-    assert "i3d_pretrained_400.pt" in metric.weights_id()
+    assert "i3d_kinetics_400 sha256:" in metric.weights_id()
     assert "not the published weights" in metric.weights_id()
     real, other = recipe.videos(1, 4, 9, 24, 24), recipe.videos(2, 3, 9, 24, 24)
     features = metric.features(list(real)), metric.features(list(other))
@@ -109,6 +113,8 @@ def test_the_styleganv_export_is_accepted_and_named(tmp_path: Path, recipe: Modu
     with monkey.context() as patch:
         patch.setenv("BENCH_WEIGHTS_DIR", str(tmp_path))
         assert "StyleGAN-V" in FVD(device="cpu").weights_id()
+    with pytest.raises(BenchError, match="serves `fvd` alone"):
+        PortedFVD(path, device="cpu").weights_id()
 
 
 def test_without_weights_the_metric_says_why_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,18 +122,58 @@ def test_without_weights_the_metric_says_why_and_what_to_do(tmp_path: Path, monk
     reason = FVD().unavailable()
     assert reason is not None
     assert "bench weights fetch fvd" in str(reason)
-    assert "i3d_pretrained_400.pt" in str(reason)
+    assert "i3d_kinetics_400.pt" in str(reason)
     with pytest.raises(BenchError, match="bench weights fetch fvd"):
         FVD().features([np.zeros((9, 8, 8, 3), np.uint8)])
 
 
 def test_unusable_clips_are_refused(network: I3DFeatures) -> None:
-    with pytest.raises(BenchError, match="at least 9"):
+    with pytest.raises(UnfitError, match="at least 9"):
         network.features(np.zeros((1, 8, 16, 16, 3), np.uint8))
     with pytest.raises(BenchError, match="uint8"):
         network.features(np.zeros((1, 9, 16, 16, 3), np.float32))  # type: ignore[arg-type]
     assert network.features(np.zeros((0, 9, 16, 16, 3), np.uint8)).shape == (0, 400)
 
 
-def test_the_check_value_runs(weight_file: Path) -> None:
-    assert check_value(weight_file, clips=2, device="cpu") > 0
+def test_the_clips_of_the_check_value_are_numpys(network: I3DFeatures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "logits", lambda x: x[..., ::56, ::56].flatten(1))
+    for seed, found in enumerate(random_logits(network, 2), start=1):
+        videos = np.random.RandomState(seed).rand(2, 16, 224, 224, 3).astype(np.float32)
+        expected = videos.transpose(0, 4, 1, 2, 3)[..., ::56, ::56].reshape(2, -1)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_fvd_and_kvd_run_the_network_once(
+    weight_file: Path, recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = []
+    plain = I3DFeatures._clip
+    monkeypatch.setattr(I3DFeatures, "_clip", lambda self, clip: computed.append(clip) or plain(self, clip))
+    fvd, kvd, ported = (kind(weight_file, "cpu", cache=tmp_path) for kind in (FVD, KVD, PortedFVD))
+    assert fvd.network() is kvd.network()
+    assert fvd.features_id() == kvd.features_id() != ported.features_id()
+    videos = list(recipe.videos(1, 3, 9, 16, 16))
+    found = fvd.features(videos)
+    np.testing.assert_array_equal(kvd.features(videos), found)
+    assert len(computed) == 3
+    assert np.abs(np.subtract(ported.features(videos[:1]), found[:1])).max() > 1e-3
+    assert len(computed) == 4
+
+
+def test_features_are_kept_in_memory_where_the_cache_cannot_be_written_to(
+    weight_file: Path,
+    recipe: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("where a folder is due")
+    computed = []
+    plain = I3DFeatures._clip
+    monkeypatch.setattr(I3DFeatures, "_clip", lambda self, clip: computed.append(clip) or plain(self, clip))
+    videos = list(recipe.videos(1, 2, 9, 16, 16))
+    found = FVD(weight_file, "cpu", cache=tmp_path / "file").features(videos)
+    again = KVD(weight_file, "cpu", cache=tmp_path / "file").features(videos)
+    np.testing.assert_array_equal(found, again)
+    assert len(computed) == 2
+    assert capsys.readouterr().err.count("Features are not kept") == 1

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from bench.errors import BenchError
+from bench.metrics.base import UnfitError
 from bench.metrics.lpips import LPIPS, frame_lpips, lpips_network
 from bench.metrics.networks import weights
+from bench.metrics.networks.alexnet import FastLPIPS
 
 pytest.importorskip("lpips", reason="the package lpips is not installed")
 CPU = torch.device("cpu")
@@ -78,7 +82,7 @@ def test_the_metric_loads_its_file_once(
 ) -> None:
     monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(tmp_path))
     assert "bench weights fetch lpips" in str(LPIPS().unavailable())
-    torch.save(trunk, tmp_path / "alexnet-owt-7be5be79.pth")
+    torch.save(trunk, tmp_path / "alexnet-owt-7be5be79.pth")  # the authors' own file, put there by hand
     metric = LPIPS(device="cpu")
     assert metric.unavailable() is None
     columns = metric.compute(*pair)
@@ -88,15 +92,30 @@ def test_the_metric_loads_its_file_once(
 
 
 def test_small_frames_are_refused() -> None:
-    with pytest.raises(BenchError, match="at least 31"):
+    with pytest.raises(UnfitError, match="at least 31"):
         frame_lpips(None, *np.zeros((2, 1, 16, 16, 3), np.uint8), CPU)
 
 
-def test_the_published_trunk() -> None:
-    found = weights.verify("lpips")
-    if found.state != "published":
-        pytest.skip(f"needs the published weights: {found.message}")
-    network = lpips_network(weights.load_tensors(found.path))
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 256, (2, 2, 64, 64, 3), dtype=np.uint8)
-    np.testing.assert_allclose(frame_lpips(network, x, y, CPU), _one_by_one(network, x, y), atol=1e-5)
+def test_the_published_network_gives_the_authors_numbers(published: Callable[[str], Path], reference: Path) -> None:
+    pictures = {
+        name: np.array(Image.open(reference / "lpips" / f"{name}.png").convert("RGB"))[None]
+        for name in ("ex_ref", "ex_p0", "ex_p1")
+    }
+    metric = LPIPS(published("lpips"), device="cpu")
+    for name, value in (("ex_p0", 0.7219), ("ex_p1", 0.1376)):  # published with three digits: 0.722, 0.138
+        assert metric.clip(metric.compute(pictures[name], pictures["ex_ref"])) == pytest.approx(value, abs=5e-5)
+    assert metric.weights_id() == f"alexnet_features sha256:{weights.FILES['lpips'].tensors[:12]}"
+
+
+@pytest.mark.parametrize("size", [(64, 64), (31, 45)])
+def test_the_fast_network_is_the_packages(size: tuple[int, int], trunk: dict[str, torch.Tensor]) -> None:
+    network = lpips_network(trunk)
+    rng = np.random.default_rng(1)
+    x, y = rng.integers(0, 256, (2, 20, *size, 3), dtype=np.uint8)
+    x[3] = y[3]
+    x[4:6] = 0  # where nothing responds there is no direction
+    expected = _one_by_one(network, x, y)
+    found = frame_lpips(FastLPIPS(network, CPU), x, y, CPU)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    assert found[3] == 0
+    np.testing.assert_array_equal(frame_lpips(FastLPIPS(network, CPU), x, y, CPU), found)

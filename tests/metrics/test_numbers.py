@@ -1,26 +1,51 @@
+"""Check values with the published weights; the whole ones take minutes: `bench weights verify --numbers`."""
+
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bench.errors import BenchError
 from bench.metrics import numbers
-from bench.metrics.networks import weights
+from bench.metrics.networks.i3d import EPSILON, PORTED_EPSILON
 
 
-def test_the_check_value_needs_the_published_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def at_hand(published: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The published weights, where the tests' own folder has none."""
+    monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(published("fvd").parent))
+    published("lpips")
+
+
+@pytest.mark.usefixtures("at_hand")
+@pytest.mark.parametrize(("epsilon", "value"), [(EPSILON, 0.0), (PORTED_EPSILON, 0.0)])
+def test_the_first_clips_of_the_check_value_give_what_they_gave_when_the_whole_was_right(
+    epsilon: float, value: float
+) -> None:
+    assert numbers.fvd_check(epsilon, clips=4) == pytest.approx(value, abs=1e-4)
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_lpips_of_random_frames_is_the_packages() -> None:
+    checks = numbers.verify_numbers()
+    first = next(checks)
+    assert first.agrees, first
+    assert first.published == 0.12043
+
+
+def test_the_check_values_need_the_published_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(tmp_path))
-    with pytest.raises(BenchError, match="published weights"):
-        numbers.verify_numbers()
-    assert numbers.NumberCheck("FVD", 10.13812, numbers.FVD_CHECK_VALUE).agrees
-    assert not numbers.NumberCheck("FVD", 10.2, numbers.FVD_CHECK_VALUE).agrees
+    with pytest.raises(BenchError, match="need the published weights"):
+        next(numbers.verify_numbers())
+    assert numbers.NumberCheck("fvd", 10.13812, numbers.FVD_CHECK_VALUE).agrees
+    assert not numbers.NumberCheck("fvd", 10.1664, numbers.FVD_CHECK_VALUE).agrees
 
 
-@pytest.mark.slow
-def test_the_published_check_value() -> None:
-    found = weights.verify("fvd")
-    if found.state != "published":
-        pytest.skip(f"needs the published weights: {found.message}")
-    check = numbers.verify_numbers()
-    assert check.agrees, check
+def test_all_three_are_computed_and_each_by_its_own_epsilon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numbers, "lpips_check", lambda: 0.12043)
+    monkeypatch.setattr(numbers, "fvd_check", lambda epsilon: {1e-3: 10.13809, 1e-5: 10.16643}[epsilon])
+    found = list(numbers.verify_numbers())
+    assert [check.agrees for check in found] == [True, True, True]
+    assert [check.what.split()[0] for check in found] == ["LPIPS", "fvd", "fvd_videogpt"]

@@ -10,7 +10,7 @@ import pytest
 from bench.errors import BenchError
 from bench.pipeline.compare import compare
 from bench.pipeline.folders import score_folders
-from bench.scoring.score import ScoringPlan
+from bench.scoring.plan import ScoringPlan
 from bench.scoring.sets import FLOOR
 from bench.scoring.tidy import read_summary, write_csv
 from tests.small import moving_clip

@@ -47,7 +47,37 @@ def test_arrays_that_do_not_fit_get_a_sentence(videos: tuple[np.ndarray, np.ndar
         bench.evaluate(predicted[:2], real)
     with pytest.raises(BenchError, match="Did you mean 'ssim'"):
         bench.evaluate(predicted, real, ["sim"])
-    with pytest.raises(BenchError, match="has 15 frames where 16 are due"):
+    with pytest.raises(BenchError, match="predicted has 15 frames where 16 are real"):
         bench.evaluate(predicted[:, 1:], real)
+    with pytest.raises(BenchError, match="is empty"):
+        bench.evaluate(predicted[:0], real[:0])
+    with pytest.raises(BenchError, match="predicted is 16×32 pixels where the real clips are 32×32"):
+        bench.evaluate(predicted[:, :, :, :16], real)
     with pytest.raises(AttributeError):
         bench.no_such_thing  # noqa: B018
+
+
+def test_arrays_that_are_not_square_are_scored_as_they_are() -> None:
+    real = np.random.default_rng(0).integers(0, 256, (2, 4, 40, 64, 3), dtype=np.uint8)
+    predicted = real.copy()
+    predicted[:, :, :, ::2] = 0
+    table = bench.evaluate(predicted, real, ["mse", "ssim"]).set_index("metric")
+    assert table.loc["mse", "value"] == pytest.approx(((predicted / 255.0 - real / 255.0) ** 2).mean(), abs=1e-12)
+    by_hand = [
+        structural_similarity(
+            p, r, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, channel_axis=-1
+        )
+        for p, r in zip(predicted.reshape(-1, 40, 64, 3), real.reshape(-1, 40, 64, 3), strict=True)
+    ]
+    assert table.loc["ssim", "value"] == pytest.approx(np.mean(by_hand), abs=1e-9)
+    assert "/64x40px/" in table.loc["mse", "protocol"]
+    squares = bench.evaluate(predicted, real, ["mse"], resolution=32).set_index("metric")
+    assert "/32px/" in squares.loc["mse", "protocol"]
+
+
+def test_rows_keep_their_names(videos: tuple[np.ndarray, np.ndarray]) -> None:
+    predicted, real = videos
+    names = ["NA", "001", "run#3", "中文"]
+    for per_clip in (False, True):
+        table = bench.evaluate(dict.fromkeys(names, predicted), real, ["mse"], per_clip=per_clip)
+        assert list(dict.fromkeys(table["row"])) == names

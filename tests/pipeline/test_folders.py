@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from bench.errors import BenchError
-from bench.pipeline.folders import named_folders, score_folders
-from bench.scoring.score import ScoringPlan
+from bench.pipeline.folders import named_folders, readable, score_folders
+from bench.scoring.plan import ScoringPlan
 from bench.scoring.tidy import read_summary
 from tests.small import moving_clip, write_frames
 
@@ -100,3 +100,31 @@ def test_what_was_done_to_videos_stands_under_the_table(reference: Path, tmp_pat
     table = (tmp_path / "out" / "table.md").read_text()
     assert "mine: videos are lossy (.gif)" in table
     assert "mine: resized from 64×64" in table
+
+
+def test_a_name_that_a_locale_took_apart_is_put_together_and_other_bytes_are_refused() -> None:
+    assert readable("Küste") == "Küste"
+    assert readable("K\udcc3\udcbcste") == "Küste"  # UTF-8 read as ASCII
+    with pytest.raises(BenchError, match=r"K\\xfcste is not UTF-8"):
+        readable("K\udcfcste")
+
+
+def test_a_window_of_longer_clips_is_cut_from_both_sides(tmp_path: Path) -> None:
+    clips = {name: moving_clip(ord(name), size=32) for name in "ab"}
+    for folder, last in (("reference", 32), ("long", 32), ("short", 16)):
+        (tmp_path / folder).mkdir()
+        for name, clip in clips.items():
+            frames = clip[:last].copy()
+            frames[:16] //= 2 if folder != "reference" else 1
+            np.save(tmp_path / folder / f"{name}.npy", frames)
+    texts = [str(tmp_path / folder) for folder in ("long", "short")]
+    plan = ScoringPlan(32, ["mse"], clip_length=16)
+    score_folders(texts, tmp_path / "out", plan, reference=tmp_path / "reference")
+    values = {line.row: line.value for line in read_summary(tmp_path / "out")}
+    by_hand = np.mean([((clip[:16] // 2 / 255.0 - clip[:16] / 255.0) ** 2).mean() for clip in clips.values()])
+    assert values["long"] == values["short"] == pytest.approx(by_hand)
+    assert "the first 16 of 32 frames" in (tmp_path / "out" / "table.md").read_text().lower()
+    with pytest.raises(BenchError, match="have 32 frames: 40 of them cannot be scored"):
+        score_folders(
+            texts, tmp_path / "o2", ScoringPlan(32, ["mse"], clip_length=40), reference=tmp_path / "reference"
+        )

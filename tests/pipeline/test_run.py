@@ -14,7 +14,7 @@ from bench.errors import BenchError
 from bench.files import read_json
 from bench.pipeline.folders import score_folders
 from bench.pipeline.run import run
-from bench.scoring.score import ScoringPlan
+from bench.scoring.plan import ScoringPlan
 from tests.processes import die_at, run_command
 from tests.small import make_sky, truncate
 

@@ -10,8 +10,9 @@ from bench.data.clips import build_manifest
 from bench.data.predictions import Predictions
 from bench.engine.build import build
 from bench.engine.generate import generate, store_real
+from bench.scoring.plan import ScoringPlan
 from bench.scoring.rows import Row
-from bench.scoring.score import ScoringPlan, score
+from bench.scoring.score import score
 
 
 @pytest.fixture(scope="module")

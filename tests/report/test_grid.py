@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench.report.grid import (
+    WORSE,
     Cell,
     Grid,
     Line,
@@ -22,22 +26,22 @@ from bench.report.grid import (
 def grid(warning: str = "") -> Grid:
     lines = [
         Line("a|b", "A | B", [Cell("92", True, "[80, 97]"), Cell("–")]),
-        Line("c_d", "C_D", [Cell("5", tied=True), Cell("1.50")]),
+        Line("c_d", "C_D", [Cell("5", mark=WORSE), Cell("1.50")]),
     ]
     return Grid("Pair", ["pos", "paper"], ["Ours ↑", "Paper"], lines, "POS in %", ["100 clips."], "pair", warning)
 
 
 def test_every_form_holds_heads_values_marks_and_notes() -> None:
-    assert to_csv(grid()) == 'pair,pos,paper\na|b,"92 [80, 97]",–\nc_d,5°,1.50\n# POS in %\n# 100 clips.\n'
+    assert to_csv(grid()) == 'pair,pos,paper\na|b,"92 [80, 97]",–\nc_d,5*,1.50\n# POS in %\n# 100 clips.\n'
     assert to_json(grid())["rows"] == [
         {"pair": "a|b", "pos": "92 [80, 97]", "paper": "–"},
-        {"pair": "c_d", "pos": "5°", "paper": "1.50"},
+        {"pair": "c_d", "pos": "5*", "paper": "1.50"},
     ]
-    assert "| A \\| B | **92** [80, 97] | – |\n| C_D | 5° | 1.50 |" in to_markdown(grid())
+    assert "| A \\| B | **92** [80, 97] | – |\n| C_D | 5* | 1.50 |" in to_markdown(grid())
     latex = to_latex(grid())
     assert r"Pair & Ours $\uparrow$ & Paper \\" in latex
-    assert r"A | B & \textbf{92} [80, 97] & -- \\" in latex
-    assert r"C\_D & 5$^\circ$ & 1.50 \\" in latex
+    assert r"A \textbar{} B & \textbf{92} [80, 97] & -- \\" in latex
+    assert r"C\_D & 5$^*$ & 1.50 \\" in latex
     assert r"\caption{POS in \%}" in latex
     assert to_rich(grid()).row_count == 2
 
@@ -59,6 +63,45 @@ def test_latex_leaves_no_character_that_it_does_not_know() -> None:
     assert escape_latex("50 % ≥ α · −1 ~ ^ \\") == (
         r"50 \% $\geq$ $\alpha$ $\cdot$ $-$1 \textasciitilde{} \textasciicircum{} \textbackslash{}"
     )
+
+
+#: Names that somebody gave a row, and that readers of CSV, LaTeX or Markdown take for something else.
+NAMES = ["NA", "001", "run#3", "a,b", 'say "x"', "<b>", "x|y", " edge ", "β-VAE", "Ω", "中文", "a_b^c~d\\e", "100 %"]
+
+
+def named(names: list[str]) -> Grid:
+    return Grid(
+        "Model", ["mse"], ["MSE ↓"], [Line(name, name, [Cell("0.5")]) for name in names], "Caption # 1", ["A note."]
+    )
+
+
+def test_names_of_rows_come_back_from_the_csv_as_they_were_given(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(to_csv(named(NAMES)), encoding="utf-8")
+    table = pd.read_csv(path, comment="#", dtype=str, keep_default_na=False)
+    assert list(table["row"]) == NAMES
+    assert set(table["mse"]) == {"0.5"}
+
+
+def test_names_of_rows_are_no_markup_in_markdown() -> None:
+    text = to_markdown(named(["<b>", "x|y"]))
+    assert r"| \<b> |" in text
+    assert r"| x\|y |" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed (Debian: texlive-latex-base)")
+def test_latex_compiles_with_any_name_that_it_has_letters_for(tmp_path: Path) -> None:
+    table = to_latex(named([name for name in NAMES if name != "中文"]))
+    assert "XeLaTeX" not in table
+    text = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\begin{document}" + table
+    (tmp_path / "t.tex").write_text(text + r"\end{document}", encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-1500:]
+
+
+def test_latex_says_which_compiler_has_the_letters_of_a_name() -> None:
+    assert "% Compile with XeLaTeX or LuaLaTeX, with a font that has 中文." in to_latex(named(["中文"]))
 
 
 def test_files_are_written_under_one_stem(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,16 @@ def test_what_is_no_protocol_is_named(tmp_path: Path) -> None:
     write_text(path, "{")
     with pytest.raises(BenchError, match=r"protocol\.json is not valid JSON"):
         Protocol.load(path)
+
+
+def test_a_window_of_longer_clips_follows_from_the_id_and_stands_in_the_stamp() -> None:
+    whole = Protocol("sky", 64, "all", 2, "ab", partial=False)
+    first = replace(whole, length=16, whole=32)
+    drawn = replace(first, sampling="random")
+    assert len({whole.id, first.id, drawn.id}) == 3
+    assert (whole.due, first.due) == (32, 32)
+    assert whole.window("a") == slice(0, 32)
+    assert first.window("a") == slice(0, 16)
+    starts = {drawn.window(f"clip {n}").start for n in range(200)}
+    assert starts == set(range(17))
+    assert drawn.window("clip 1") == drawn.window("clip 1")

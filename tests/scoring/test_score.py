@@ -12,12 +12,15 @@ import pytest
 from bench.data.clips import Manifest, build_manifest
 from bench.data.predictions import Predictions, PredictionWriter
 from bench.errors import BenchError
-from bench.metrics.base import ClipMetric
+from bench.metrics.base import ClipMetric, SetMetric, UnfitError
+from bench.metrics.mse import MSE
 from bench.metrics.ssim import SSIM
+from bench.registry import METRICS as REGISTERED
 from bench.scoring import score as scoring
 from bench.scoring.journal import Journal
+from bench.scoring.plan import ScoringPlan
 from bench.scoring.rows import Row
-from bench.scoring.score import ScoringPlan, score
+from bench.scoring.score import score
 from bench.scoring.tidy import read_summary
 from tests.small import make_sky, moving_clip, write_strip
 
@@ -235,3 +238,36 @@ def test_the_journal_keeps_every_bit(tmp_path: Path) -> None:
     assert known is not None
     np.testing.assert_array_equal(known["column"], values)
     assert json.loads((tmp_path / "journal.jsonl").read_text().split("\n")[1])[0] == "key"
+
+
+def test_a_metric_that_does_not_fit_is_left_out_with_its_reason_and_the_others_are_given(
+    folder: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    class Long(MSE):
+        name = "long"
+        min_frames = 40
+
+    class Never(SetMetric):
+        name, direction, range, definition, dimension, per_frame = "never", "lower", "≥ 0", "", 3, False
+
+        def features(self, clips: Any) -> list[Any]:
+            return [np.zeros((1, 3), np.float32) for _ in range(len(clips))]
+
+        def distance(self, predicted: Any, real: Any) -> float:
+            raise UnfitError("It has no number for these.")
+
+    known = {"long": Long, "never": Never}
+    with pytest.MonkeyPatch.context() as patch:
+        plain = REGISTERED.load
+        patch.setattr(REGISTERED, "_targets", {**REGISTERED._targets, **dict.fromkeys(known, "theirs")})
+        patch.setattr(REGISTERED, "load", lambda name: known.get(name) or plain(name))
+        found = run({"noisy": folder}, manifest, tmp_path / "out", metrics=["mse", "long", "never"])
+        assert {line.metric for line in found.summary} == {"mse"}
+        assert set(found.protocol.metrics) == {"mse"}
+        reasons = {one.metric: one.reason for one in found.left_out}
+        assert reasons == {
+            "long": "it needs clips of 40 scored frames, these have 32",
+            "never": "It has no number for these",
+        }
+        with pytest.raises(BenchError, match="None of the metrics can be computed"):
+            run({"noisy": folder}, manifest, tmp_path / "o2", metrics=["long"])

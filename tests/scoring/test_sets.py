@@ -15,6 +15,7 @@ from bench.scoring.sets import FLOOR, ScoredFrames, set_lines, share_features
 
 IDS = [f"v{n // 2}__{n:03d}" for n in range(12)]
 VIDEOS = [id.split("__")[0] for id in IDS]
+CLIPS = dict(zip(IDS, VIDEOS, strict=True))
 PROTOCOL = Protocol("sky", 8, "all", 12, "0123456789abcdef", False, {"colour": "v1 w.pt sha256:0011223344"}, length=4)
 
 
@@ -48,7 +49,7 @@ def lines(rows: dict[str, list[int]], protocol: Protocol = PROTOCOL) -> dict[str
         for row, offsets in rows.items()
         for seed, offset in enumerate(offsets, start=1)
     ]
-    found = set_lines(Colour(), sources, video, IDS, VIDEOS, protocol)  # type: ignore[arg-type]
+    found = set_lines(Colour(), sources, video, CLIPS, protocol)  # type: ignore[arg-type]
     return {line.row: line for line in found}
 
 
@@ -68,14 +69,29 @@ def test_a_line_is_the_distance_of_the_whole_sets_with_an_interval_about_it() ->
 def test_the_floor_divides_the_real_clips_by_source_video() -> None:
     floor = lines({"near": [0]})[FLOOR]
     assert floor.value > 0
-    assert floor.clips == 6
-    assert math.isnan(floor.ci_low)
+    assert floor.clips == 6  # on each side, in every division
+    assert floor.ci_low < floor.value < floor.ci_high
+
+
+def test_a_biased_metric_ranks_no_rows_with_few_clips_and_an_unbiased_one_does() -> None:
+    class Unbiased(Colour):
+        unbiased = True
+
+    sources = [(row, 0, lambda id, offset=offset: video(id, 1, offset)) for row, offset in (("far", 60), ("near", 0))]
+    few = set_lines(Colour(), sources, video, CLIPS, PROTOCOL)  # type: ignore[arg-type]
+    assert {line.rank for line in few} == {0}
+    assert not Colour.ranks(29)
+    assert Colour.ranks(30)
+    ranked = {line.row: line for line in set_lines(Unbiased(), sources, video, CLIPS, PROTOCOL)}  # type: ignore[arg-type]
+    assert (ranked["near"].rank, ranked["far"].rank, ranked[FLOOR].rank) == (1, 2, 0)
+    assert ranked["far"].p_best < 0.05
+    assert math.isnan(ranked["near"].p_best)
 
 
 def test_seeds_are_averaged() -> None:
     both, one, other = lines({"row": [0, 60]}), lines({"row": [0]}), None
     sources = [("row", 2, lambda id: video(id, 2, 60))]
-    other = set_lines(Colour(), sources, video, IDS, VIDEOS, PROTOCOL)[0]
+    other = set_lines(Colour(), sources, video, CLIPS, PROTOCOL)[0]
     assert both["row"].seeds == 2
     assert both["row"].value == pytest.approx((one["row"].value + other.value) / 2)
     assert both["row"].seed_sd > 0
@@ -116,6 +132,6 @@ def test_frames_are_those_that_count_and_few_are_kept() -> None:
 
 def test_one_video_has_no_interval_and_no_floor() -> None:
     sources = [("row", 0, lambda id: video(id, 1))]
-    found = set_lines(Colour(), sources, video, IDS[:2], VIDEOS[:2], PROTOCOL)
+    found = set_lines(Colour(), sources, video, dict(zip(IDS[:2], VIDEOS[:2], strict=True)), PROTOCOL)
     assert [line.row for line in found] == ["row"]
     assert math.isnan(found[0].ci_low)

@@ -9,10 +9,11 @@ import pytest
 from bench.errors import BenchError
 from bench.metrics.motion import Motion
 from bench.metrics.mse import MSE
-from bench.metrics.psnr import PSNR
+from bench.metrics.psnr import PSNR, PSNRFrame
 from bench.scoring.protocol import Protocol
-from bench.scoring.summary import summarise, write_scores
-from bench.scoring.tidy import ScoredClips, read_csv, read_scores, read_summary
+from bench.scoring.summary import rank, summarise, write_scores
+from bench.scoring.tidy import Columns, ScoredClips, read_csv, read_scores, read_summary
+from bench.statistics import jackknife_interval
 
 PROTOCOL = Protocol("sky", 64, "all", 3, "0123456789abcdef", False, {"mse": "v1"})
 
@@ -47,11 +48,19 @@ def test_a_summary_is_the_mean_over_clips() -> None:
     assert (lines["one", "motion"].value, lines["one", "motion"].left_out) == (0.5, 1)
 
 
-def test_the_interval_draws_whole_videos() -> None:
-    """With two videos, a percentile interval's ends are the means of the videos themselves."""
+def test_the_interval_is_over_whole_videos() -> None:
     (line,) = (line for line in summarise(scored(), [MSE()], PROTOCOL) if line.row == "one")
-    assert line.ci_low == pytest.approx(0.005)
-    assert line.ci_high == pytest.approx(0.02)
+    expected = jackknife_interval([0.0, 0.01, 0.02], ["a", "a", "b"])
+    assert (line.ci_low, line.ci_high) == pytest.approx((expected.low, expected.high))
+    assert line.scope == "for these trainings"
+
+
+def test_one_video_has_no_interval() -> None:
+    clips = scored()
+    alone = ScoredClips(clips.ids, dict.fromkeys(clips.ids, "a"), clips.columns)
+    line = summarise(alone, [MSE()], PROTOCOL)[0]
+    assert math.isnan(line.ci_low)
+    assert math.isnan(line.ci_high)
 
 
 def test_seeds_are_averaged_and_their_spread_is_told() -> None:
@@ -79,7 +88,8 @@ def test_the_columns_are_the_frozen_ones(tmp_path: Path) -> None:
     heads = {
         "scores/per_frame.csv": "row,seed,clip,video,frame,metric,value",
         "scores/per_clip.csv": "row,seed,clip,video,metric,value",
-        "summary.csv": "dataset,row,metric,value,ci_low,ci_high,clips,left_out,seeds,seed_sd,protocol,p_best",
+        "summary.csv": "dataset,row,metric,value,ci_low,ci_high,clips,left_out,seeds,seed_sd,protocol,p_best,rank,"
+        "smallest_p,scope",
     }
     for name, head in heads.items():
         assert (tmp_path / name).read_text().splitlines()[0] == head
@@ -88,3 +98,74 @@ def test_the_columns_are_the_frozen_ones(tmp_path: Path) -> None:
 def test_missing_scores_are_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="score the predictions first"):
         read_csv(tmp_path / "summary.csv")
+
+
+def clips_of(rows: dict[str, list[Columns]]) -> ScoredClips:
+    """Clips of eight source videos, one each; a row's columns by clip."""
+    ids = tuple(f"v{n}" for n in range(8))
+    columns = {(row, 0, id): of_clip for row, clips in rows.items() for id, of_clip in zip(ids, clips, strict=True)}
+    return ScoredClips(ids, {id: id for id in ids}, columns)
+
+
+def moving(ratio: float) -> Columns:
+    change = np.full(32, 2.0)
+    return {"motion_prediction": change * ratio, "motion_real": change}
+
+
+def test_motion_is_ranked_by_the_logarithm_and_a_still_is_never_best() -> None:
+    halves, thrice = [moving(0.5)] * 8, [moving(3.0)] * 8
+    rows = {"half": halves, "thrice": thrice, "still": [moving(0.0)] * 8}
+    found = rank(clips_of(rows), Motion(), PROTOCOL)
+    assert found is not None
+    assert list(found.order) == ["half", "thrice", "still"]
+    # By |ratio − 1| the half (0.5) would beat 1.6 (0.6) where the logarithm says otherwise.
+    nearer = rank(clips_of({"half": halves, "more": [moving(1.6)] * 8}), Motion(), PROTOCOL)
+    assert nearer is not None
+    assert list(nearer.order) == ["more", "half"]
+    only_stills = rank(clips_of({"a": [moving(0.0)] * 8, "b": [moving(0.0)] * 8}), Motion(), PROTOCOL)
+    assert only_stills is not None
+    assert not only_stills.order
+
+
+def test_a_row_that_is_identical_on_half_of_the_clips_and_better_elsewhere_is_best() -> None:
+    perfect = [{"mse": np.full(32, 0.0 if n % 2 else 0.009)} for n in range(8)]
+    good = [{"mse": np.full(32, 0.001 if n % 2 else 0.01)} for n in range(8)]
+    scores = clips_of({"good": good, "perfect": perfect})
+    means = {line.row: line.value for line in summarise(scores, [PSNR()], PROTOCOL)}
+    assert means["perfect"] < means["good"]  # its best clips have no finite value
+    found = rank(scores, PSNR(), PROTOCOL)
+    assert found is not None
+    assert list(found.order) == ["perfect", "good"]
+    assert found.against["good"].p_value == pytest.approx(2 / 2**8)
+
+
+def test_making_a_frame_worse_never_makes_the_frames_psnr_better() -> None:
+    metric = PSNRFrame()
+    frames = np.full(32, 25.0)
+    perfect = frames.copy()
+    perfect[0] = math.inf
+    assert metric.clip({"psnr_frame": perfect}) > metric.clip({"psnr_frame": frames})
+
+
+def test_the_summary_says_place_p_and_what_can_be_reached(tmp_path: Path) -> None:
+    values = {
+        "best": [0.01] * 8,
+        "near": [0.012 if n % 2 else 0.0082 for n in range(8)],
+        "worse": [0.05 + n / 1000 for n in range(8)],
+    }
+    rows: dict[str, list[Columns]] = {row: [{"mse": np.full(32, one)} for one in of] for row, of in values.items()}
+    lines = {line.row: line for line in write_scores(tmp_path, clips_of(rows), [MSE()], PROTOCOL)}
+    assert {row: line.rank for row, line in lines.items()} == {"best": 1, "near": 2, "worse": 3}
+    assert math.isnan(lines["best"].p_best)
+    assert lines["worse"].p_best < 0.05 < lines["near"].p_best
+    assert lines["near"].smallest_p == pytest.approx(2 / 2**8)
+    (first, *_) = read_csv(tmp_path / "scores" / "differences.csv")
+    assert first["scope"] == "for these trainings"
+
+
+def test_a_summary_of_an_older_version_can_be_read(tmp_path: Path) -> None:
+    write_scores(tmp_path, scored(), [MSE()], PROTOCOL)
+    path = tmp_path / "summary.csv"
+    older = [",".join(line.split(",")[:12]) for line in path.read_text().splitlines()]
+    path.write_text("\n".join(older) + "\n")
+    assert {line.rank for line in read_summary(tmp_path)} == {0}

@@ -12,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from bench import files
+from bench.errors import BenchError
 from bench.files import atomic_path
 from bench.metrics.base import Frames
+from bench.progress import console
 
 Features = NDArray[np.float32]
 
@@ -47,12 +49,14 @@ class FeatureCache:
     """Features of clips on disk, under a key made from the clip's bytes and whatever else they depend on.
 
     The key holds content, never a name: a changed byte, other weights or another preprocessing is another entry. What
-    comes back is mapped from the file and takes no memory until it is read.
+    comes back is mapped from the file and takes no memory until it is read. Where the folder cannot be written to,
+    features are kept in memory.
     """
 
     def __init__(self, folder: Path, identity: str) -> None:
         """`identity` names the weights and the version of everything between a clip and its features."""
         self._folder, self._identity = folder, identity
+        self._memory: dict[Path, Features] = {}
 
     def path(self, clip: Frames) -> Path:
         """Where the features of a clip uint8 [T, H, W, 3] lie."""
@@ -63,16 +67,23 @@ class FeatureCache:
 
     def get(self, clip: Frames) -> Features | None:
         """The features of a clip, where they are kept and readable."""
+        path = self.path(clip)
         try:
-            features: Features = np.load(self.path(clip), mmap_mode="r", allow_pickle=False)
+            features: Features = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError):  # not there, or cut short by a killed process: compute it again
-            return None
+            return self._memory.get(path)
         return features
 
     def put(self, clip: Frames, features: Features) -> None:
         """Keep the features of a clip."""
-        with atomic_path(self.path(clip)) as part:
-            np.save(part, features, allow_pickle=False)
+        path = self.path(clip)
+        try:
+            with atomic_path(path) as part:
+                np.save(part, features, allow_pickle=False)
+        except (BenchError, OSError) as error:  # it costs time, and no number
+            if not self._memory:
+                console().print(f"Features are not kept: {error}", style="yellow", markup=False, soft_wrap=True)
+            self._memory[path] = features
 
 
 def through_cache(

@@ -4,6 +4,9 @@ The network behind FVD (Unterthiner et al. 2018). Tensor names are those of the 
 `i3d_pretrained_400.pt`; padding is TensorFlow's SAME, which the weights were trained with: where the amount is odd, the
 extra row goes behind.
 
+The original graph adds 1e-3 to the variance in its batch normalisation. A port to PyTorch left that library's own 1e-5,
+and the code of VideoGPT and those who took it over have that since; the same tensors then give other logits.
+
 `I3D` is the network as published, layer by layer. `bench.metrics.networks.i3d_fast` computes the same function faster.
 """
 
@@ -19,7 +22,8 @@ from bench.errors import BenchError
 
 CLASSES = 400
 SIZE = 224
-BATCH_NORM_EPS = 1e-5
+#: Of the original graph, and of the port.
+EPSILON, PORTED_EPSILON = 1e-3, 1e-5
 #: Frames below which no window of the last pooling is full.
 MIN_FRAMES = 9
 
@@ -69,7 +73,7 @@ class Unit(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
         self.conv3d = nn.Conv3d(inputs, outputs, kernel, stride, bias=False)
-        self.bn = nn.BatchNorm3d(outputs, eps=BATCH_NORM_EPS)
+        self.bn = nn.BatchNorm3d(outputs, eps=EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, T, H, W] → [N, C', ⌈T/stride⌉, ⌈H/stride⌉, ⌈W/stride⌉]."""
@@ -94,9 +98,12 @@ class Mixed(nn.Module):
 
 
 class I3D(nn.Module):
-    """Logits of clips [N, 3, T, 224, 224] in [-1, 1] → [N, 400], before softmax, mean over time; T at least 9."""
+    """Logits of clips [N, 3, T, 224, 224] in [-1, 1] → [N, 400], before softmax, mean over time; T at least 9.
 
-    def __init__(self) -> None:
+    `epsilon` is what batch normalisation adds to the variance.
+    """
+
+    def __init__(self, epsilon: float = EPSILON) -> None:
         super().__init__()
         self.Conv3d_1a_7x7 = Unit(3, 64, 7, 2)
         self.Conv3d_2b_1x1 = Unit(64, 64, 1)
@@ -105,6 +112,9 @@ class I3D(nn.Module):
             self.add_module(name, Mixed(*channels))
         self.logits = nn.Module()
         self.logits.add_module("conv3d", nn.Conv3d(1024, CLASSES, 1))
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm3d):
+                module.eps = epsilon
         self.eval()
         self.requires_grad_(False)
 
@@ -119,12 +129,12 @@ class I3D(nn.Module):
         return logits[..., 0, 0].mean(2)
 
 
-def load_i3d(tensors: Mapping[str, Tensor]) -> I3D:
+def load_i3d(tensors: Mapping[str, Tensor], epsilon: float = EPSILON) -> I3D:
     """The network with the tensors of `i3d_pretrained_400.pt`.
 
     Raises `BenchError` where a tensor is missing, unknown or of another shape.
     """
-    network = I3D()
+    network = I3D(epsilon)
     try:
         network.load_state_dict(dict(tensors))
     except (RuntimeError, TypeError, AttributeError) as error:

@@ -5,6 +5,7 @@
   the three that start an Inception block are a single one.
 - Every branch writes into its slice of the block's output, so nothing is concatenated.
 - Max pooling comes before ReLU, which it commutes with and leaves a quarter of the work.
+- On a CPU every convolution is oneDNN's. Left to itself PyTorch takes its own, half as fast, for the small ones.
 """
 
 from __future__ import annotations
@@ -68,7 +69,12 @@ def _pointwise(x: Tensor, unit: Folded) -> Tensor:
 
 def _convolve(x: Tensor, unit: Folded) -> Tensor:
     """3×3×3 convolution of [N, T, H, W, C] without ReLU → [N, T, H, W, C']."""
-    return F.conv3d(x.permute(0, 4, 1, 2, 3), unit.weight, unit.bias, padding=1).permute(0, 2, 3, 4, 1)
+    channels_first, ones = x.permute(0, 4, 1, 2, 3), (1, 1, 1)
+    if x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+        y: Tensor = torch.mkldnn_convolution(channels_first, unit.weight, unit.bias, ones, ones, ones, 1)
+    else:
+        y = F.conv3d(channels_first, unit.weight, unit.bias, padding=1)
+    return y.permute(0, 2, 3, 4, 1)
 
 
 def _pool(x: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from bench.errors import BenchError
 from bench.metrics.base import Metric, Unavailable
 from bench.metrics.networks import weights as weight_files
+from bench.metrics.networks.fetch import fetch
 
 
 class Weighted(Metric):
@@ -44,9 +45,9 @@ class Weighted(Metric):
     def obtain(self) -> Unavailable | None:
         """Fetch the published weights where none are at hand; a file that the user named cannot be fetched."""
         if self._given is None and self.unavailable():
-            weight_files.fetch(self.weights[0])
+            fetch(self.weights[0])
         return self.unavailable()
 
     def weights_id(self) -> str:
         """Name and hash of the weights."""
-        return weight_files.identity(self.weights_path())
+        return weight_files.identity(self.weights[0], self.weights_path())

@@ -6,11 +6,12 @@ import pytest
 
 from bench.errors import BenchError
 from bench.metrics.fid import FID
-from bench.metrics.fvd import FVD
+from bench.metrics.fvd import FVD, PortedFVD
+from bench.metrics.kvd import KVD
 from bench.metrics.lpips import LPIPS
 from bench.metrics.networks import weighted, weights
 from bench.metrics.networks.weighted import Weighted
-from bench.scoring.score import load_metrics
+from bench.scoring.plan import ScoringPlan, load_metrics
 
 
 @pytest.fixture(autouse=True)
@@ -31,16 +32,16 @@ def fetched(empty: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise BenchError("no connection")
         (empty / weights.FILES[name].filename).write_bytes(b"weights")
 
-    monkeypatch.setattr(weighted.weight_files, "fetch", fetch)
+    monkeypatch.setattr(weighted, "fetch", fetch)
     return asked
 
 
-@pytest.mark.parametrize("metric", [FVD, FID, LPIPS])
+@pytest.mark.parametrize("metric", [FVD, KVD, FID, LPIPS])
 def test_a_metric_says_which_weights_it_lacks_and_what_gets_them(metric: type[Weighted]) -> None:
     reason = metric().unavailable()
     assert reason is not None
-    assert reason.command == f"bench weights fetch {metric.name}"
-    assert weights.FILES[metric.name].filename in reason.reason
+    assert reason.command == f"bench weights fetch {metric.weights[0]}"
+    assert weights.FILES[metric.weights[0]].filename in reason.reason
     with pytest.raises(BenchError, match=reason.command):
         metric().weights_path()
 
@@ -56,20 +57,21 @@ def test_what_is_missing_is_fetched_once_and_what_the_user_named_never(fetched: 
 def test_the_other_export_of_a_network_is_as_good(empty: Path, fetched: list[str]) -> None:
     other = empty / weights.FILES["fvd-styleganv"].filename
     other.write_bytes(b"weights")
-    assert FVD().path() == other
+    assert FVD().path() == KVD().path() == other
     assert FVD().obtain() is None
     assert fetched == []
+    assert PortedFVD().path() is None  # the export computes with the original's epsilon
 
 
 def test_scoring_fetches_what_it_may_and_leaves_the_rest_out(
     fetched: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = ("mse", "lpips", "fid")
-    metrics, left_out = load_metrics(names, offline=True)
+    metrics, left_out = load_metrics(ScoringPlan(64, names, offline=True), 20)
     assert ([m.name for m in metrics], [r.metric for r in left_out]) == (["mse"], ["lpips", "fid"])
     assert fetched == []
     monkeypatch.setenv("BENCH_OFFLINE", "0")
-    metrics, left_out = load_metrics(names)
+    metrics, left_out = load_metrics(ScoringPlan(64, names), 20)
     assert ([m.name for m in metrics], [r.metric for r in left_out]) == (["mse", "lpips"], ["fid"])
     assert fetched == ["lpips", "fid"]
     assert "fid: no connection" in capsys.readouterr().err

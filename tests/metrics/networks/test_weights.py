@@ -1,329 +1,18 @@
-"""The download code against a server on this machine that misbehaves in every way the real ones do."""
+"""Which weights there are, and how files are known by what they hold."""
 
 from __future__ import annotations
 
-import hashlib
-import socket
 import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.metrics.networks import download, weights
-
-CONTENT = bytes(range(256)) * 4000  # 1 MB, so that it comes in several blocks
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-class Server:
-    """Answers each path with a function; `asked` holds (path, Range header) of every request."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Answer] = {}
-        self.asked: list[tuple[str, str | None]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.asked.append((self.path, self.headers.get("Range")))
-                outer.answers[self.path](self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-def _offset(request: BaseHTTPRequestHandler) -> int:
-    asked = request.headers.get("Range")
-    return int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
-
-
-def whole(content: bytes = CONTENT, kind: str = "application/octet-stream") -> Answer:
-    """The file, by ranges where asked, as good servers give it."""
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        offset = _offset(request)
-        if offset >= len(content):
-            request.send_error(416)
-            return
-        request.send_response(206 if offset else 200)
-        if offset:
-            request.send_header("Content-Range", f"bytes {offset}-{len(content) - 1}/{len(content)}")
-        request.send_header("Content-Type", kind)
-        request.send_header("Content-Length", str(len(content) - offset))
-        request.end_headers()
-        request.wfile.write(content[offset:])
-
-    return answer
-
-
-def cut(length: int, stall: threading.Event | None = None) -> Answer:
-    """`length` bytes from where the client is, then the end of the connection, or silence."""
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        offset = _offset(request)
-        request.send_response(206 if offset else 200)
-        if offset:
-            request.send_header("Content-Range", f"bytes {offset}-{len(CONTENT) - 1}/{len(CONTENT)}")
-        request.send_header("Content-Length", str(len(CONTENT) - offset))
-        request.end_headers()
-        request.wfile.write(CONTENT[offset : offset + length])
-        request.wfile.flush()
-        if stall is not None:
-            stall.wait(30)
-        request.close_connection = True
-
-    return answer
-
-
-def without_ranges(request: BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.send_header("Content-Length", str(len(CONTENT)))
-    request.end_headers()
-    request.wfile.write(CONTENT)
-
-
-def redirect(target: str) -> Answer:
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(302)
-        request.send_header("Location", target)
-        request.send_header("Content-Length", "0")
-        request.end_headers()
-
-    return answer
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(download, "_unreachable", set())
-    running = Server()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def file(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> weights.WeightFile:
-    """A line of the table whose addresses are the server's `/a` and `/b`."""
-    monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(tmp_path / "weights"))
-    monkeypatch.delenv("BENCH_WEIGHTS_MIRROR", raising=False)
-    urls = (f"{server.url}/a", f"{server.url}/b")
-    digest = hashlib.sha256(CONTENT).hexdigest()[:8]
-    line = weights.WeightFile("test", "test.pt", urls, "sha256", digest, "a test")
-    monkeypatch.setitem(weights.FILES, "test", line)
-    return line
-
-
-def _part(file: weights.WeightFile, content: bytes) -> None:
-    weights.weights_dir().mkdir(parents=True, exist_ok=True)
-    (weights.weights_dir() / f"{file.filename}.part").write_bytes(content)
-
-
-def _nothing_but_a_part(file: weights.WeightFile) -> bool:
-    return not (weights.weights_dir() / file.filename).exists()
-
-
-def test_a_file_comes_whole_and_is_not_fetched_twice(server: Server, file: weights.WeightFile) -> None:
-    server.answers["/a"] = whole()
-    seen: list[tuple[int, int | None]] = []
-    path = weights.fetch("test", progress=lambda done, total: seen.append((done, total)))
-    assert path.read_bytes() == CONTENT
-    assert seen[-1] == (len(CONTENT), len(CONTENT))
-    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
-    assert weights.find("test") == path
-    assert weights.verify("test").state == "published"
-    assert weights.fetch("test") == path
-    assert len(server.asked) == 1
-    assert not list(path.parent.glob("*.part"))
-
-
-def test_the_bar_goes_to_stderr(server: Server, file: weights.WeightFile, capfd: pytest.CaptureFixture[str]) -> None:
-    server.answers["/a"] = whole()
-    weights.fetch("test")
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert "test.pt" in err
-
-
-def test_an_interrupted_download_goes_on_where_it_stopped(server: Server, file: weights.WeightFile) -> None:
-    _part(file, CONTENT[:300_000])
-    server.answers["/a"] = whole()
-    assert weights.fetch("test").read_bytes() == CONTENT
-    assert server.asked == [("/a", "bytes=300000-")]
-
-
-def test_a_complete_part_needs_no_more_bytes(server: Server, file: weights.WeightFile) -> None:
-    _part(file, CONTENT)
-    server.answers["/a"] = whole()
-    assert weights.fetch("test").read_bytes() == CONTENT
-
-
-def test_a_server_without_ranges_sends_everything_again(server: Server, file: weights.WeightFile) -> None:
-    _part(file, CONTENT[:300_000])
-    server.answers["/a"] = without_ranges
-    assert weights.fetch("test").read_bytes() == CONTENT
-
-
-def test_remains_of_something_else_are_thrown_away(server: Server, file: weights.WeightFile) -> None:
-    _part(file, b"x" * 1000)
-    server.answers["/a"] = whole()
-    assert weights.fetch("test").read_bytes() == CONTENT
-    assert [asked for _, asked in server.asked] == ["bytes=1000-", None]
-
-
-def test_a_truncating_server_is_asked_again_for_the_rest(server: Server, file: weights.WeightFile) -> None:
-    server.answers["/a"] = cut(400_000)
-    assert weights.fetch("test").read_bytes() == CONTENT
-    assert [asked for _, asked in server.asked] == [None, "bytes=400000-", "bytes=800000-"]
-
-
-def test_a_server_that_never_gives_the_rest_is_left_for_the_next(server: Server, file: weights.WeightFile) -> None:
-    counted = []
-
-    def once(request: BaseHTTPRequestHandler) -> None:
-        cut(0 if counted else 1000)(request)
-        counted.append(1)
-
-    server.answers["/a"] = once
-    server.answers["/b"] = whole()
-    assert weights.fetch("test").read_bytes() == CONTENT
-    assert server.asked[-1] == ("/b", "bytes=1000-")
-
-
-def test_truncation_everywhere_is_said_and_kept_for_later(server: Server, file: weights.WeightFile) -> None:
-    server.answers["/a"] = server.answers["/b"] = cut(10)
-    with pytest.raises(BenchError, match=r"truncated: \d+ of 1024000 bytes"):
-        weights.fetch("test")
-    assert _nothing_but_a_part(file)
-    server.answers["/a"] = whole()
-    assert weights.fetch("test").read_bytes() == CONTENT
-    assert server.asked[-1][1] is not None
-
-
-def test_a_stalling_server_is_given_up_in_seconds(server: Server, file: weights.WeightFile) -> None:
-    release = threading.Event()
-    server.answers["/a"] = cut(5000, release)
-    server.answers["/b"] = whole()
-    started = time.monotonic()
-    try:
-        assert weights.fetch("test", timeout=0.3).read_bytes() == CONTENT
-    finally:
-        release.set()
-    assert time.monotonic() - started < 10
-    assert server.asked[-1][0] == "/b"
-
-
-def test_a_server_that_never_answers_is_given_up_in_seconds(server: Server, file: weights.WeightFile) -> None:
-    release = threading.Event()
-    server.answers["/a"] = lambda request: release.wait(30) and None
-    started = time.monotonic()
-    try:
-        with pytest.raises(BenchError, match="no connection"):
-            weights.fetch("test", timeout=0.3)
-    finally:
-        release.set()
-    assert time.monotonic() - started < 10
-    assert len(server.asked) == 1  # the second address is on the same server, which is not asked again
-
-
-def test_redirects_are_followed(server: Server, file: weights.WeightFile) -> None:
-    _part(file, CONTENT[:1000])
-    server.answers["/a"] = redirect("/elsewhere")
-    server.answers["/elsewhere"] = whole()
-    assert weights.fetch("test").read_bytes() == CONTENT
-    assert server.asked[-1] == ("/elsewhere", "bytes=1000-")
-
-
-@pytest.mark.parametrize("kind", ["text/html", "application/octet-stream"])
-def test_a_web_page_is_refused(server: Server, file: weights.WeightFile, kind: str) -> None:
-    server.answers["/a"] = server.answers["/b"] = whole(b"<!DOCTYPE html><title>Sign in</title>", kind)
-    with pytest.raises(BenchError, match="a web page came instead"):
-        weights.fetch("test")
-    assert _nothing_but_a_part(file)
-
-
-def test_wrong_bytes_are_refused_and_not_kept(server: Server, file: weights.WeightFile) -> None:
-    server.answers["/a"] = server.answers["/b"] = whole(CONTENT[:-1] + b"?")
-    with pytest.raises(BenchError, match="its hash differs"):
-        weights.fetch("test")
-    assert _nothing_but_a_part(file)
-    server.answers["/b"] = whole()
-    assert weights.fetch("test").read_bytes() == CONTENT
-
-
-def test_missing_files_and_broken_servers_are_named(server: Server, file: weights.WeightFile) -> None:
-    server.answers["/a"] = lambda request: request.send_error(404)
-    server.answers["/b"] = lambda request: request.send_error(503)
-    with pytest.raises(BenchError, match=r"status 404.*status 503"):
-        weights.fetch("test")
-
-
-def test_a_mirror_is_asked_first(server: Server, file: weights.WeightFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BENCH_WEIGHTS_MIRROR", f"{server.url}/none {server.url}/lab/")
-    server.answers["/none/test.pt"] = lambda request: request.send_error(404)
-    server.answers["/lab/test.pt"] = whole()
-    assert weights.fetch("test").read_bytes() == CONTENT
-    assert [path for path, _ in server.asked] == ["/none/test.pt", "/lab/test.pt"]
-
-
-def test_offline_opens_no_socket(file: weights.WeightFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a socket was opened")
-
-    monkeypatch.setattr(socket, "socket", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    with pytest.raises(BenchError, match="--offline"):
-        weights.fetch("test", offline=True)
-
-
-def test_no_connection_is_said_within_seconds(file: weights.WeightFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}/x"
-        monkeypatch.setitem(
-            weights.FILES, "test", weights.WeightFile("test", "test.pt", (address, address), "sha256", "00", "")
-        )
-        started = time.monotonic()
-        with pytest.raises(BenchError, match=r"no connection.*did not answer a moment ago"):
-            weights.fetch("test", timeout=1)
-    assert time.monotonic() - started < 10
-
-
-def test_a_name_that_takes_forever_to_resolve_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    release = threading.Event()
-    monkeypatch.setattr(download, "_unreachable", set())
-    monkeypatch.setattr("urllib.request.getproxies", dict)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(30))
-    try:
-        with pytest.raises(BenchError, match="cannot be resolved"):
-            download.download(["http://weights.example/x"], tmp_path / "x", lambda _: True, timeout=0.2)
-    finally:
-        release.set()
-
-
-def test_another_file_under_the_name_is_told_from_the_published_one(file: weights.WeightFile) -> None:
-    _part(file, b"")
-    path = weights.weights_dir() / file.filename
-    path.write_bytes(b"random weights")
-    assert weights.verify("test").state == "other"
-    assert "not the published" in weights.identity(path)
-    with pytest.raises(BenchError, match="not the published file"):
-        weights.fetch("test")
-    assert path.read_bytes() == b"random weights"
+from bench.metrics.networks import weights
+from bench.metrics.networks.fetch import fetch
+from bench.metrics.networks.weights import PublishedFile, Weights
 
 
 def test_git_blob_hashes_are_gits(tmp_path: Path) -> None:
@@ -338,12 +27,75 @@ def test_git_blob_hashes_are_gits(tmp_path: Path) -> None:
 
 
 def test_the_table_has_what_can_be_checked() -> None:
-    for name, file in weights.FILES.items():
-        assert file.name == name
-        assert len(file.digest) == (40 if file.hash == "git-blob-sha1" else 8)
-        assert all(url.startswith("https://") and url.endswith(file.filename) for url in file.urls)
+    for name, line in weights.FILES.items():
+        assert line.name == name
+        assert len(line.published.digest) == (40 if line.published.hash == "git-blob-sha1" else 8)
+        assert all(url.startswith("https://") and url.endswith(line.published.filename) for url in line.published.urls)
+        assert len(line.tensors) == (64 if line.archive else 0)
     with pytest.raises(BenchError, match="Did you mean 'fvd'"):
-        weights.fetch("fdv", offline=True)
+        fetch("fdv", offline=True)
+
+
+@pytest.fixture
+def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
+    """Weights whose tensors are known, and of which the authors' file holds more."""
+    monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(tmp_path))
+    digest = weights.tensors_hash({"trunk.a": torch.arange(6.0).view(2, 3)})
+    line = Weights("test", "test.pt", "", PublishedFile("theirs.pth", (), "sha256", "00"), digest, "trunk.")
+    monkeypatch.setitem(weights.FILES, "test", line)
+    return line
+
+
+@pytest.mark.parametrize("name", ["test.pt", "theirs.pth"])
+def test_weights_are_known_by_their_tensors_whichever_file_holds_them(name: str, line: Weights, tmp_path: Path) -> None:
+    assert weights.verify("test").state == "missing"
+    tensors = {"trunk.a": torch.arange(6.0).view(2, 3), "trunk.count": torch.tensor(7), "head.b": torch.ones(1)}
+    torch.save(tensors, tmp_path / name)
+    assert weights.verify("test").state == "published"
+    assert weights.find("test") == tmp_path / name
+    assert weights.identity("test", tmp_path / name) == f"test sha256:{line.tensors[:12]}"
+    assert fetch("test") == tmp_path / name
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"trunk.a": torch.arange(6.0).view(2, 3) + 1e-6},
+        {"trunk.a": torch.arange(6.0).view(3, 2)},
+        {"trunk.b": torch.arange(6.0).view(2, 3)},
+        {"trunk.a": torch.arange(6.0).view(2, 3), "trunk.b": torch.zeros(1)},
+    ],
+)
+def test_a_changed_value_shape_name_or_number_of_tensors_is_another_network(
+    changed: dict[str, torch.Tensor], line: Weights, tmp_path: Path
+) -> None:
+    torch.save(changed, tmp_path / line.filename)
+    assert weights.verify("test").state == "other"
+    assert "not the published weights" in weights.identity("test", tmp_path / line.filename)
+    with pytest.raises(BenchError, match="does not hold the published weights"):
+        fetch("test")
+
+
+def test_a_damaged_file_is_said_to_be_that(line: Weights, tmp_path: Path) -> None:
+    (tmp_path / line.filename).write_bytes(b"PK")
+    found = weights.verify("test")
+    assert found.state == "other"
+    assert "damaged" in found.message
+
+
+def test_neither_order_nor_layout_in_memory_is_part_of_the_hash() -> None:
+    a, b = torch.rand(2, 3, 4), torch.rand(5)
+    turned = a.permute(2, 1, 0).contiguous().permute(2, 1, 0)
+    assert weights.tensors_hash({"a": a, "b": b}) == weights.tensors_hash({"b": b, "a": turned})
+    assert weights.tensors_hash({"a": a, "b": b}) != weights.tensors_hash({"b": a, "a": b})
+
+
+def test_weights_lie_in_the_cache_unless_a_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("BENCH_WEIGHTS_DIR", raising=False)
+    assert weights.weights_dir() == tmp_path / "weights"
+    monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(tmp_path / "mine"))
+    assert weights.weights_dir() == tmp_path / "mine"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""Kernel video distance: the kernel distance of Bińkowski et al., "Demystifying MMD GANs" (ICLR 2018), of I3D's logits.
+
+The squared maximum mean discrepancy of two sets of logits with the kernel (x·y/400 + 1)³, estimated without bias: no
+clip is compared with itself. So it is 0 on average for two samples of one distribution, however few clips there are,
+where a Fréchet distance has a bias that grows as they get fewer and differs from model to model. A single value may be
+negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.metrics.base import UnfitError
+from bench.metrics.networks.features import Features
+from bench.metrics.networks.logits import LogitsMetric
+
+Vector = NDArray[np.float64]
+Groups = NDArray[np.intp]
+_ROWS = 512  # of the matrix of kernels at a time
+
+
+@dataclass(frozen=True)
+class KernelSums:
+    """Sums of the kernel over pairs of items of two sets, by groups of the items, float64 [G] each.
+
+    Attributes:
+        first: over the pairs whose first item is in the group.
+        second: over the pairs whose second item is.
+        within: over the pairs of which both are.
+    """
+
+    first: Vector
+    second: Vector
+    within: Vector
+
+    @property
+    def whole(self) -> float:
+        """The sum over all pairs."""
+        return float(self.first.sum())
+
+    @property
+    def without_each(self) -> Vector:
+        """Sums over the pairs with no item in a group, [G]."""
+        return np.asarray(self.whole - self.first - self.second + self.within)
+
+
+def kernel_sums(x: Vector, y: Vector, of_x: Groups, of_y: Groups) -> KernelSums:
+    """Sums of (a·b/D + 1)³ over pairs of a row a of x [N, D] and a row b of y [M, D], by groups numbered from 0.
+
+    Where x and y are one array, pairs of a row with itself are left out.
+    """
+    count = 1 + int(max(of_x.max(), of_y.max()))
+    first, second, within = np.zeros(count), np.zeros(len(y)), np.zeros(count)
+    for start in range(0, len(x), _ROWS):
+        rows = slice(start, start + _ROWS)
+        kernel = (x[rows] @ y.T / x.shape[1] + 1) ** 3
+        if x is y:
+            kernel[np.arange(len(kernel)), np.arange(start, start + len(kernel))] = 0
+        first += np.bincount(of_x[rows], kernel.sum(1), count)
+        second += kernel.sum(0)
+        within += np.bincount(of_x[rows], np.where(of_x[rows, None] == of_y, kernel, 0).sum(1), count)
+    return KernelSums(first, np.bincount(of_y, second, count), within)
+
+
+def _checked(x: NDArray[Any], y: NDArray[Any]) -> tuple[Vector, Vector]:
+    if min(len(x), len(y)) < 2:
+        raise UnfitError(f"KVD needs two clips on both sides; here are {len(x)} and {len(y)}.")
+    return x.astype(np.float64), y.astype(np.float64)
+
+
+def unbiased_mmd(x: NDArray[Any], y: NDArray[Any]) -> float:
+    """Squared maximum mean discrepancy of two samples [N, D] and [M, D], kernel (a·b/D + 1)³, without bias.
+
+    Raises `UnfitError` for fewer than two items on a side: there is no pair of different ones.
+    """
+    x, y = _checked(x, y)
+    n, m = len(x), len(y)
+    all_x, all_y = np.zeros(n, np.intp), np.zeros(m, np.intp)
+    pairs = (kernel_sums(x, x, all_x, all_x).whole, kernel_sums(y, y, all_y, all_y).whole)
+    return pairs[0] / (n * (n - 1)) + pairs[1] / (m * (m - 1)) - 2 * kernel_sums(x, y, all_x, all_y).whole / (n * m)
+
+
+def mmd_without_each(x: NDArray[Any], y: NDArray[Any], groups: Groups) -> Vector:
+    """`unbiased_mmd` of two samples [N, D] without each group of items in turn, [G], at the price of one of them.
+
+    `groups` are the numbers 0 … G − 1 of the groups that item i of both samples is in. Raises `UnfitError` where fewer
+    than two items are left.
+    """
+    left = len(groups) - np.bincount(groups)  # of both samples
+    x, y = _checked(x, y)
+    if left.min() < 2:
+        raise UnfitError("KVD needs two clips; without one source video fewer are left.")
+    same = (kernel_sums(side, side, groups, groups).without_each for side in (x, y))
+    cross = kernel_sums(x, y, groups, groups).without_each
+    return np.asarray(sum(same) / (left * (left - 1)) - 2 * cross / left**2)
+
+
+class KVD(LogitsMetric):
+    """Squared maximum mean discrepancy of I3D logits."""
+
+    name = "kvd"
+    range = "any, 0 on average for equal sets"
+    decimals = 3
+    unbiased = True
+    definition = (
+        "unbiased squared maximum mean discrepancy of the logits of fvd, kernel (x·y/400 + 1)³; 0 on average for equal "
+        "sets at any number of clips"
+    )
+
+    @classmethod
+    def note(cls, clips: int, frames: int) -> str:
+        """How many clips the number is of; it is not biased however few they are."""
+        return f"{clips} clips; unbiased at any number of clips, so it may be negative"
+
+    def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
+        """Squared maximum mean discrepancy of two sets of logits."""
+        return unbiased_mmd(np.concatenate(predicted), np.concatenate(real))
+
+    def without_each(self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups) -> Vector:
+        """The distances without each group of clips in turn."""
+        return mmd_without_each(np.concatenate(predicted), np.concatenate(real), groups)

@@ -1,0 +1,80 @@
+"""The network of LPIPS: the five convolutions of torchvision's AlexNet, by torchvision's names, and the authors' heads.
+
+`FastLPIPS` computes what the package `lpips` does, rearranged: both frames of a pair go through the trunk together,
+channels lie last, where a unit vector over channels and its weighted sum are read in one go, and a head is one product.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.errors import BenchError
+from bench.metrics.networks.array_pickles import Tree
+
+#: Numbers of the layers that have weights, and the shapes of their kernels [C', C, H, W].
+LAYERS = {
+    0: (64, 3, 11, 11),
+    3: (192, 64, 5, 5),
+    6: (384, 192, 3, 3),
+    8: (256, 384, 3, 3),
+    10: (256, 256, 3, 3),
+}
+
+
+def from_jax(tree: Tree) -> dict[str, Tensor]:
+    """Tensors by torchvision's names from a checkpoint of JAX, kernels [H, W, C, C'].
+
+    Raises `BenchError` where something is missing or misshapen.
+    """
+    tensors = {}
+    try:
+        for place, (layer, shape) in enumerate(LAYERS.items()):
+            unit = tree["AlexNet_0"][f"Conv_{place}"]
+            for kind, array in (("weight", unit["kernel"].transpose(3, 2, 0, 1)), ("bias", unit["bias"])):
+                if array.shape != (shape if kind == "weight" else shape[:1]) or array.dtype.kind != "f":
+                    raise ValueError(f"{array.dtype} {list(array.shape)} where {list(shape)} is due")
+                tensors[f"features.{layer}.{kind}"] = torch.from_numpy(np.array(array, np.float32, order="C"))
+    except (KeyError, ValueError, TypeError) as error:
+        raise BenchError(f"This is no checkpoint of LPIPS with AlexNet as JAX keeps it ({error}).") from error
+    return tensors
+
+
+class FastLPIPS:
+    """Distances of frames [N, 3, H, W] in [-1, 1] to others → float32 [N], as the package's network gives them.
+
+    Args:
+        network: the package's, of version 0.1 with AlexNet.
+        device: where it computes.
+    """
+
+    def __init__(self, network: Any, device: torch.device) -> None:
+        convolutions = [module for module in network.net.modules() if isinstance(module, torch.nn.Conv2d)]
+        self._units = [
+            (unit.weight.to(device, memory_format=torch.channels_last), unit.bias.to(device), unit.stride, unit.padding)
+            for unit in convolutions
+        ]
+        self._heads = [head.model[-1].weight[0, :, 0, 0].to(device) for head in network.lins]
+        self._shift, self._scale = (
+            part.to(device) for part in (network.scaling_layer.shift, network.scaling_layer.scale)
+        )
+
+    @torch.inference_mode()
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        """[N, 3, H, W] twice → [N]."""
+        z = ((torch.cat([x, y]) - self._shift) / self._scale).contiguous(memory_format=torch.channels_last)
+        total = z.new_zeros(len(x))
+        for place, ((weight, bias, stride, padding), head) in enumerate(zip(self._units, self._heads, strict=True)):
+            if place in (1, 2):
+                z = F.max_pool2d(z, 3, 2)
+            z = F.relu_(F.conv2d(z, weight, bias, stride, padding))  # [2N, C, H', W']
+            features = z.permute(0, 2, 3, 1)
+            # A place where nothing responds has no direction: zeros, as the package's 1e-10 in the divisor makes them.
+            unit = features * torch.rsqrt(features.square().sum(-1, keepdim=True).clamp_min(1e-20))
+            difference = unit[: len(x)] - unit[len(x) :]
+            total += (difference.square() @ head).mean((1, 2))
+        return total

@@ -1,0 +1,113 @@
+"""Pickles of NumPy arrays, read without running anything that stands in them.
+
+Some publishers keep weights as a pickle of nested dicts of arrays. A pickle is a program, which Python's own reader
+runs whatever it does; this one knows by name what an array is made of, and refuses every other name. Not even NumPy's
+constructors are called: stand-ins take down what they would have been given, and become arrays once all is read.
+Protocol 4, Python's own since 3.8, is what such files are written in.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+
+#: Nested dicts by name, with arrays at their ends.
+Tree = dict[str, Any]
+#: Numbers of a fixed width: floats and whole numbers.
+_NUMBERS = re.compile(r"[fiu][1248]")
+
+
+class _Type:
+    """In place of `numpy.dtype`: the kind and width of the numbers, and their order of bytes."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        self.code, self.order = code, "<"
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.order = state[1]
+
+    def dtype(self) -> np.dtype[Any]:
+        if not _NUMBERS.fullmatch(self.code) or self.order not in ("<", ">", "|"):
+            raise ValueError(f"numbers of the type {self.code!r}")
+        return np.dtype(self.order + self.code)
+
+
+class _Array:
+    """In place of `numpy.ndarray`: its shape, type and bytes."""
+
+    def __init__(self, *_: object) -> None:
+        self.state: tuple[Any, ...] = ()
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.state = state
+
+    def array(self) -> NDArray[Any]:
+        _, shape, kind, by_columns, content = self.state
+        dtype = kind.dtype()
+        if len(content) != math.prod(shape) * dtype.itemsize:
+            raise ValueError(f"{len(content)} bytes for an array {list(shape)}")
+        return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C")
+
+
+class _Reader(pickle.Unpickler):
+    """Knows the names that the pickle of an array holds."""
+
+    _KNOWN: Mapping[tuple[str, str], type] = {
+        ("numpy.core.multiarray", "_reconstruct"): _Array,
+        ("numpy._core.multiarray", "_reconstruct"): _Array,
+        ("numpy", "ndarray"): _Array,
+        ("numpy", "dtype"): _Type,
+    }
+
+    def find_class(self, module: str, name: str) -> type:
+        if (module, name) not in self._KNOWN:
+            raise ValueError(f"the name {module}.{name}")
+        return self._KNOWN[module, name]
+
+
+def _arrays(content: Any) -> Any:
+    if isinstance(content, _Array):
+        return content.array()
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise ValueError(f"a {type(content).__name__}")
+    return {name: _arrays(item) for name, item in content.items()}
+
+
+def read_arrays(content: bytes, what: str) -> Tree:
+    """Nested dicts of arrays from the bytes of a pickle.
+
+    Args:
+        content: of the file.
+        what: its name, for the message.
+
+    Raises:
+        BenchError: it is damaged, or holds anything but dicts, arrays of numbers and their names.
+    """
+    try:
+        tree = _arrays(_Reader(io.BytesIO(content)).load())
+    except Exception as error:  # whoever writes a pickle chooses which exception it ends in
+        detail = " ".join(str(error).split())[:200] or type(error).__name__
+        raise BenchError(
+            f"{what} is damaged, or holds more than arrays of numbers ({detail}): it is not read."
+        ) from error
+    if not isinstance(tree, dict):
+        raise BenchError(f"{what} holds one array, where arrays by name are expected.")
+    return tree
+
+
+def by_path(tree: Tree, above: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
+    """Arrays under the names that lead to them, joined by `/`."""
+    for name, item in tree.items():
+        if isinstance(item, dict):
+            yield from by_path(item, f"{above}{name}/")
+        else:
+            yield f"{above}{name}", item

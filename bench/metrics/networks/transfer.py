@@ -1,0 +1,47 @@
+"""How a transfer is told on stderr: a bar on a terminal while it runs, and one line when it is over, well or not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bench.progress import console
+
+#: Called with the bytes there are, and the bytes due where that is known.
+Report = Callable[[int, int | None], None]
+
+
+class SourceError(Exception):
+    """Why a source did not give what was asked of it; `again` where another attempt may."""
+
+    def __init__(self, reason: str, again: bool = False) -> None:
+        super().__init__(reason)
+        self.again = again
+
+
+def _line(text: str, style: str = "") -> None:
+    console().print(text, style=style, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def told(label: str) -> Iterator[Report]:
+    """Tell of one transfer; a `SourceError` within is told and goes on its way."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    screen, started, seen = console(), time.monotonic(), [0]
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task(label, total=None)
+
+        def report(done: int, total: int | None) -> None:
+            seen[0] = done
+            bar.update(task, completed=done, total=total)
+
+        try:
+            yield report
+        except SourceError as refusal:
+            bar.stop()
+            _line(f"{label}: {refusal}", "yellow")
+            raise
+    _line(f"{label}: {seen[0] / 1e6:.1f} MB in {time.monotonic() - started:.0f} s")

@@ -1,0 +1,123 @@
+"""How rows are scored, and which metrics can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.config import SCORED_FRAMES, is_offline
+from bench.data.clips import FRAMES, Clip, Manifest
+from bench.errors import BenchError
+from bench.files import digest
+from bench.metrics.base import Metric, Unavailable
+from bench.progress import console
+from bench.registry import METRICS
+from bench.scoring.protocol import Protocol
+
+#: Which frames of a longer clip are looked at.
+SAMPLINGS = ("first", "random")
+
+
+@dataclass(frozen=True)
+class ScoringPlan:
+    """How rows are scored.
+
+    Attributes:
+        resolution: both sides are brought to this size (antialiased bilinear).
+        metrics: registered names.
+        frames: "all" 32 or "future" 31 frames.
+        count: score the clips with the smallest SHA-256 of their id only.
+        allow_partial: score what there is; stamped on the tables.
+        dataset: its name on the tables, by default the manifest's.
+        workers: threads that decode; no number depends on it.
+        offline: do not fetch missing weights.
+        length: frames of a clip.
+        clip_length: look at so many frames of each clip only; 0 for all.
+        sampling: which those are: "first", or "random" by the hash of a clip's id.
+        width: of the frames where they are not square and scored as they are, else 0.
+    """
+
+    resolution: int
+    metrics: Sequence[str]
+    frames: str = "all"
+    count: int | None = None
+    allow_partial: bool = False
+    dataset: str = ""
+    workers: int | None = None
+    offline: bool = False
+    length: int = FRAMES
+    clip_length: int = 0
+    sampling: str = "first"
+    width: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse frames and windows that nobody knows."""
+        for key, value, known in (("frames", self.frames, SCORED_FRAMES), ("sampling", self.sampling, SAMPLINGS)):
+            if value not in known:
+                raise BenchError(f"{key} is '{value}': expected one of {', '.join(known)}.")
+
+    @property
+    def scored_frames(self) -> int:
+        """How many frames of a clip are scored."""
+        return (self.clip_length or self.length) - SCORED_FRAMES[self.frames]
+
+    def protocol(self, manifest: Manifest, clips: Sequence[Clip], partial: bool, metrics: Sequence[Metric]) -> Protocol:
+        """What the numbers of this plan mean.
+
+        Args:
+            manifest: of the data.
+            clips: that are scored.
+            partial: whether clips were left out that were due.
+            metrics: that are computed.
+        """
+        if self.clip_length > self.length:
+            raise BenchError(f"The clips have {self.length} frames: {self.clip_length} of them cannot be scored.")
+        cut = 0 < self.clip_length < self.length
+        return Protocol(
+            dataset=self.dataset or manifest.dataset,
+            resolution=self.resolution,
+            frames=self.frames,
+            clips=len(clips),
+            manifest=clips_hash(clips),
+            partial=partial,
+            metrics={metric.name: f"v{metric.version} {metric.weights_id()}".strip() for metric in metrics},
+            length=self.clip_length if cut else self.length,
+            width=self.width,
+            whole=self.length if cut else 0,
+            sampling=self.sampling,
+        )
+
+
+def clips_hash(clips: Sequence[Clip]) -> str:
+    """Hash of the ids and contents of clips, as it stands in the protocol."""
+    return digest([[clip.id, clip.sha256] for clip in clips])
+
+
+def load_metrics(plan: ScoringPlan, clips: int) -> tuple[list[Metric], list[Unavailable]]:
+    """Instantiate a plan's metrics; those that have no number for so many clips come back with the reason instead.
+
+    Missing weights are fetched first, unless the plan or the environment's `BENCH_OFFLINE` says offline; where there is
+    no network that takes seconds, and the metric is left out.
+
+    Raises:
+        BenchError: none of them can be computed.
+    """
+    offline = plan.offline or is_offline()
+    metrics: list[Metric] = []
+    left_out: list[Unavailable] = []
+    for name in plan.metrics:
+        metric: Metric = METRICS.load(name)()
+        unfit = metric.unfit(clips, plan.scored_frames, min(plan.resolution, plan.width or plan.resolution))
+        reason = unfit or metric.unavailable()
+        if reason and not unfit and not offline:
+            try:
+                reason = metric.obtain()
+            except BenchError as error:
+                console().print(f"{name}: {error}", style="yellow", markup=False, soft_wrap=True)
+        if reason:
+            left_out.append(reason)
+        else:
+            metrics.append(metric)
+    if not metrics:
+        raise BenchError(f"None of the metrics can be computed here: {'; '.join(map(str, left_out))}.")
+    return metrics, left_out

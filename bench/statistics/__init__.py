@@ -1,0 +1,71 @@
+"""Intervals and tests for means over clips, rows and trainings, none of which takes clips of one video as independent.
+
+`docs/statistics.md` says what each assumes and how often it holds, measured. The unit is always the source video; every
+function gives the same bytes whatever the order of its clips, and those that draw are seeded.
+
+- `jackknife_interval(values, clusters) -> Interval`: a row's mean, over videos.
+- `seeds_and_videos_interval(values[S, N], clusters) -> SeedsInterval`: the same, over videos and trainings.
+- `seeds_and_videos_difference(a, b, clusters, rows=2) -> SeedsDifference`: two rows over both, by t.
+- `paired_difference(a, b, clusters) -> Difference`: two rows named beforehand, by sign flips.
+- `best_of_many(rows, clusters, direction, bound=) -> BestOfMany`: order; each against the best (max-T).
+- `smallest_p_value(videos) -> float`: what sign flips of so many videos can reach.
+- `equivalence(a, b, clusters, margin) -> Equivalence`: that two rows differ by less than a margin.
+- `leave_out(distances, clusters) -> LeftOut`: metrics of sets; `.interval(row)`, `.difference(row, other, rows=2)`,
+  `.equivalence(row, other, margin)`.
+- `log_distance(ratios)`: how far ratios are from 1, infinite for a still.
+- `holm(p_values)`, `printed_p(p_value)`, `over_seeds(values)`: corrections, print, mean and deviation over seeds.
+"""
+
+from bench.statistics.clusters import LEVEL, SEED, Difference, Interval
+from bench.statistics.corrections import holm, printed_p
+from bench.statistics.equivalence import Equivalence, equivalence
+from bench.statistics.intervals import OverSeeds, bootstrap_interval, jackknife_interval, over_seeds
+from bench.statistics.leftout import GROUPS, LeftOut, leave_out
+from bench.statistics.ratios import log_distance
+from bench.statistics.seeds import (
+    OVER_TRAININGS,
+    THESE_TRAININGS,
+    SeedsDifference,
+    SeedsInterval,
+    seeds_and_videos_difference,
+    seeds_and_videos_interval,
+)
+from bench.statistics.signs import (
+    DRAWS,
+    AgainstBest,
+    BestOfMany,
+    best_of_many,
+    paired_difference,
+    smallest_p_value,
+)
+
+__all__ = [
+    "DRAWS",
+    "GROUPS",
+    "LEVEL",
+    "OVER_TRAININGS",
+    "SEED",
+    "THESE_TRAININGS",
+    "AgainstBest",
+    "BestOfMany",
+    "Difference",
+    "Equivalence",
+    "Interval",
+    "LeftOut",
+    "OverSeeds",
+    "SeedsDifference",
+    "SeedsInterval",
+    "best_of_many",
+    "bootstrap_interval",
+    "equivalence",
+    "holm",
+    "jackknife_interval",
+    "leave_out",
+    "log_distance",
+    "over_seeds",
+    "paired_difference",
+    "printed_p",
+    "seeds_and_videos_difference",
+    "seeds_and_videos_interval",
+    "smallest_p_value",
+]

@@ -1,0 +1,77 @@
+"""That two rows do not differ by more than a stated margin, which "no significant difference" does not say.
+
+Two one-sided tests (Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 1987): the difference is shown to lie
+above −margin and below +margin, each at 5 %, which is when its 90 % interval lies between them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bench.errors import BenchError
+from bench.statistics.clusters import Estimate, mean_over_clips
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Whether two rows are equivalent.
+
+    Attributes:
+        difference: mean of a − b over clips.
+        low, high: ends of its interval at the level 1 − 2 · alpha, which decides.
+        margin: that the difference has to lie within.
+        p_value: of "the difference is as large as the margin, or larger".
+        alpha: size of the test.
+        clusters: source videos.
+    """
+
+    difference: float
+    low: float
+    high: float
+    margin: float
+    p_value: float
+    alpha: float
+    clusters: int
+
+    @property
+    def shown(self) -> bool:
+        """Whether the rows are shown to be equivalent within the margin."""
+        return self.p_value < self.alpha
+
+
+def within(estimate: Estimate, margin: float, clusters: int, alpha: float = 0.05) -> Equivalence:
+    """The two one-sided tests of any estimated difference; raises as `equivalence` does."""
+    if not (math.isfinite(margin) and margin > 0):
+        raise BenchError(f"Rows are equivalent within a margin above 0, not {margin}.")
+    above = estimate.one_sided_p_value(-margin)
+    below = Estimate(-estimate.value, estimate.variance, estimate.parts).one_sided_p_value(-margin)
+    ends = estimate.ends(1 - 2 * alpha)
+    return Equivalence(estimate.value, *ends, margin, max(above, below), alpha, clusters)
+
+
+def equivalence(a: ArrayLike, b: ArrayLike, clusters: Sequence[Any], margin: float, alpha: float = 0.05) -> Equivalence:
+    """Test whether the mean of a − b over the same clips lies within ± `margin`, by a jackknife t over source videos.
+
+    Args:
+        a, b: [N] finite numbers of the same N clips in the same order.
+        clusters: [N] names of the source videos.
+        margin: the largest difference that does not matter, in the metric's unit; to be stated before looking.
+        alpha: size of the test.
+
+    Raises:
+        BenchError: a margin that is not positive, and as `paired_difference`.
+    """
+    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if first.shape != second.shape:
+        raise BenchError(
+            f"Paired values come from the same clips: one row has {first.size} of them and the other {second.size}."
+        )
+    with np.errstate(invalid="ignore"):
+        estimate, videos, _ = mean_over_clips(first - second, clusters)
+    return within(estimate, margin, videos.count, alpha)

@@ -1,0 +1,24 @@
+"""Ratios that are best at 1, as that of a clip's motion to the real one's: half and double are equally far from it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bench.errors import BenchError
+
+
+def log_distance(ratios: ArrayLike) -> NDArray[np.float64]:
+    """|ln ratio| of [N] ratios: 0 at 1, ln 2 at half and at double; inf for a ratio of 0, a clip that stands still.
+
+    NaN (a real clip that stands still, so that there is no ratio) stays NaN. Means, order and test of a row all use
+    this distance; `best_of_many` counts its infinite values at a bound.
+
+    Raises:
+        BenchError: a ratio below 0 or infinite.
+    """
+    values = np.asarray(ratios, np.float64)
+    if (values < 0).any() or np.isposinf(values).any():
+        raise BenchError("A ratio of two motions is finite and not below 0.")
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.abs(np.log(values)), np.float64)

@@ -1,0 +1,83 @@
+"""Who attends: the rule on catch trials, as pure functions of what a rater got right.
+
+The rule is stated before a study starts, and is one that somebody who presses keys at random rarely passes and
+somebody who attends rarely fails; what is too short for both is refused and never scaled down. A rater is out as soon
+as the rule cannot be met. Of those who leave early only they count whose answers so far a random clicker would rarely
+have given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy.stats import binom
+
+from bench.errors import BenchError
+
+#: How often somebody who attends gets a catch trial wrong, taken for the rule.
+SLIPS = 0.02
+#: What a rule may get wrong: random clickers it lets through, attentive raters it excludes.
+ERROR = 0.05
+Verdict = Literal["open", "passed", "failed"]
+
+
+@dataclass(frozen=True)
+class CatchRule:
+    """Of `planned` catch trials a rater must get `needed` right; of none, everybody passes."""
+
+    planned: int
+    needed: int
+
+    @property
+    def random_passes(self) -> float:
+        """Probability that somebody who presses keys at random passes."""
+        return float(binom.sf(self.needed - 1, self.planned, 0.5))
+
+    @property
+    def attentive_fails(self) -> float:
+        """Probability that somebody who attends, and errs in 2 % of catch trials, is excluded."""
+        return float(binom.cdf(self.needed - 1, self.planned, 1 - SLIPS))
+
+    def check(self) -> None:
+        """Raise a `BenchError` for a rule that tells attentive raters and random clickers apart too badly.
+
+        A study without catch trials has no rule and passes; whether it may do without is not decided here.
+        """
+        if not 0 <= self.needed <= self.planned:
+            raise BenchError(f"Of {self.planned} catch trials a rater cannot be asked for {self.needed} right ones.")
+        if not self.planned or (self.random_passes <= ERROR and self.attentive_fails <= ERROR):
+            return
+        least = smallest_rule()
+        passes, fails, most = (f"{100 * share:.0f} %" for share in (self.random_passes, self.attentive_fails, ERROR))
+        raise BenchError(
+            f"Catch trials {self.needed} of {self.planned} let {passes} of random clickers pass and exclude {fails} of "
+            f"attentive raters, where {most} is the most: give {least.planned} or more, as {least.needed} of "
+            f"{least.planned}."
+        )
+
+    def verdict(self, right: int, had: int) -> Verdict:
+        """Of a rater who has answered `had` catch trials so far; "failed" as soon as the rule cannot be met."""
+        if had - right > self.planned - self.needed:
+            return "failed"
+        return "passed" if had >= self.planned else "open"
+
+    def counts_after_leaving(self, right: int, had: int) -> bool:
+        """Whether the votes of a rater count who goes no further.
+
+        They do if the rule was met; or if it could still be met and a random clicker would have done as well with a
+        probability of 5 % at most: five of five, seven of eight. Without an answered catch trial nobody counts.
+        """
+        state = self.verdict(right, had)
+        return state == "passed" or (state == "open" and float(binom.sf(right - 1, had, 0.5)) <= ERROR)
+
+
+def smallest_rule() -> CatchRule:
+    """The rule with the fewest trials that `check` accepts: 7 of 8."""
+    planned = 1
+    while True:
+        for needed in range(planned, 0, -1):
+            rule = CatchRule(planned, needed)
+            if rule.random_passes <= ERROR and rule.attentive_fails <= ERROR:
+                return rule
+        planned += 1

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.metrics.base import UnfitError
+from bench.metrics.kvd import KVD, kernel_sums, mmd_without_each, unbiased_mmd
+
+
+def plain(x: np.ndarray, y: np.ndarray) -> float:
+    """Every pair by itself, as the definition reads."""
+
+    def kernel(a: np.ndarray, b: np.ndarray) -> float:
+        return float((np.dot(a, b) / len(a) + 1) ** 3)
+
+    n, m = len(x), len(y)
+    same_x = sum(kernel(x[i], x[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+    same_y = sum(kernel(y[i], y[j]) for i in range(m) for j in range(m) if i != j) / (m * (m - 1))
+    cross = sum(kernel(a, b) for a in x for b in y) / (n * m)
+    return same_x + same_y - 2 * cross
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (5, 9), (13, 7)])
+def test_it_is_a_plain_double_loop(n: int, m: int) -> None:
+    rng = np.random.default_rng(n)
+    x, y = rng.normal(size=(n, 17)), rng.normal(0.3, 1.4, size=(m, 17))
+    assert unbiased_mmd(x, y) == pytest.approx(plain(x, y), rel=1e-12)
+    assert unbiased_mmd(y, x) == pytest.approx(unbiased_mmd(x, y), rel=1e-12)
+    assert unbiased_mmd(x[::-1], y) == pytest.approx(unbiased_mmd(x, y), rel=1e-12)
+
+
+def test_the_rows_that_are_worked_through_at_a_time_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x, y, groups = rng.normal(size=(23, 5)), rng.normal(size=(23, 5)), rng.integers(0, 4, 23)
+    whole = (unbiased_mmd(x, y), mmd_without_each(x, y, groups))
+    monkeypatch.setattr("bench.metrics.kvd._ROWS", 7)
+    assert unbiased_mmd(x, y) == pytest.approx(whole[0], rel=1e-12)
+    np.testing.assert_allclose(mmd_without_each(x, y, groups), whole[1], rtol=1e-10)
+
+
+@pytest.mark.parametrize("count", [10, 40, 160])
+def test_equal_sets_give_nothing_on_average_at_any_number_of_clips(count: int) -> None:
+    rng = np.random.default_rng(count)
+    values = [unbiased_mmd(*rng.normal(0.5, 1, size=(2, count, 20))) for _ in range(400)]
+    error = np.std(values) / 20
+    assert abs(np.mean(values)) < 3.5 * error
+    # An estimate that compares clips with themselves would not pass: its bias is this large.
+    diagonal = 2 * np.mean([np.mean((np.sum(x**2, 1) / 20 + 1) ** 3) for x in rng.normal(0.5, 1, (50, count, 20))])
+    assert diagonal / count > 3.5 * error
+
+
+def test_the_farther_the_sets_the_larger() -> None:
+    rng = np.random.default_rng(0)
+    real = rng.normal(size=(200, 20))
+    values = [unbiased_mmd(rng.normal(shift, 1, size=(200, 20)), real) for shift in (0, 0.2, 0.5, 1)]
+    assert values == sorted(values)
+    assert values[1] > 5 * abs(values[0])
+
+
+@pytest.mark.parametrize("groups", [[0, 0, 1, 2, 2, 2, 3], [0, 1, 2, 3, 4, 5, 6]])
+def test_leaving_out_each_video_is_computing_without_it(groups: list[int]) -> None:
+    rng = np.random.default_rng(1)
+    x, y, of = rng.normal(size=(7, 400)), rng.normal(0.2, 1, size=(7, 400)), np.array(groups)
+    expected = [unbiased_mmd(x[of != group], y[of != group]) for group in range(max(groups) + 1)]
+    sides = [[row[None].astype(np.float32) for row in side] for side in (x, y)]
+    np.testing.assert_allclose(mmd_without_each(x, y, of), expected, rtol=1e-9)
+    np.testing.assert_allclose(KVD().without_each(*sides, of), expected, rtol=1e-5)
+    slow = super(KVD, KVD()).without_each(*sides, of)  # as for any set metric: computed anew each time
+    np.testing.assert_allclose(KVD().without_each(*sides, of), slow, rtol=1e-9)
+
+
+def test_sums_by_group_add_up() -> None:
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(6, 4)), rng.normal(size=(8, 4))
+    of_x, of_y = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 2, 0, 1, 2, 0, 1])
+    kernel = (x @ y.T / 4 + 1) ** 3
+    sums = kernel_sums(x, y, of_x, of_y)
+    assert sums.whole == pytest.approx(kernel.sum())
+    for group in range(3):
+        assert sums.second[group] == pytest.approx(kernel[:, of_y == group].sum())
+        assert sums.without_each[group] == pytest.approx(kernel[of_x != group][:, of_y != group].sum())
+
+
+def test_one_clip_has_no_number_and_one_video_no_remainder() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 400))
+    with pytest.raises(UnfitError, match="two clips on both sides; here are 1 and 4"):
+        unbiased_mmd(x[:1], x)
+    with pytest.raises(UnfitError, match="without one source video"):
+        mmd_without_each(x, x, np.array([0, 0, 0, 1]))
+    assert "unbiased" in KVD.note(3, 32)
