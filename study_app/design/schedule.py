@@ -114,28 +114,3 @@ def capacity(schedule: Schedule) -> int:
     checks = Counter(pair.scene for pair in schedule.practice + schedule.catch)
     pairs = Counter(pair.scene for pair in schedule.trials)
     return sum(min(count, max(SCENE_LIMIT - checks[scene], 0)) for scene, count in pairs.items())
-
-
-@dataclass(frozen=True)
-class Seat:
-    """A practice or catch trial of one rater: which pair, at which place, on which side."""
-
-    kind: str
-    pair: int
-    position: int
-    first_on_left: bool
-
-
-def seats(seed: int, rater: int, practice: int, catch: int, workload: int) -> list[Seat]:
-    """Where one rater's practice and catch trials come: practice first, catch trials anywhere among the trials.
-
-    Sides are balanced to ±1 in each kind.
-    """
-    free = shuffled(range(practice, practice + workload + catch), seed, "catch places", rater)
-    places = {"practice": list(range(practice)), "catch": sorted(free[:catch])}
-    result = []
-    for kind, positions in places.items():
-        pairs = shuffled(range(len(positions)), seed, kind, rater)
-        turn = {position: i % 2 == 0 for i, position in enumerate(shuffled(positions, seed, kind, "sides", rater))}
-        result += [Seat(kind, pair, position, turn[position]) for pair, position in zip(pairs, positions, strict=True)]
-    return result

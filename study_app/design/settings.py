@@ -20,6 +20,9 @@ CONSENT = (
 )
 
 
+#: How raters get their trials. 1, of version 0.1: the side that undoes a rater's tilt; 2: `study_app.design.session`.
+#: A study keeps the rule that it was made with.
+RULE = 2
 #: Trials and catch trials of one rater, and the share of the latter to get right, where nobody wishes otherwise.
 WORKLOAD, CATCH, CATCH_SHARE = 50, 10, 0.9
 
@@ -79,6 +82,7 @@ class Settings:
         lease_minutes: an assignment left alone this long goes back to the pool.
         completion_code: shown at the end; empty: each rater gets an own one.
         completion_url: where the last page leads; empty: nowhere.
+        rule: how raters get their trials, see `RULE`.
     """
 
     name: str
@@ -102,6 +106,7 @@ class Settings:
     consent_version: str
     completion_code: str
     completion_url: str
+    rule: int = RULE
 
     def to_json(self) -> str:
         """Canonical JSON: the same settings are the same bytes."""
@@ -113,6 +118,7 @@ class Settings:
         value: dict[str, Any] = json.loads(text)
         value["comparisons"] = tuple((first, second) for first, second in value["comparisons"])
         value["scenes"] = tuple(value["scenes"])
+        value.setdefault("rule", 1)
         return cls(**value)
 
     def check(self) -> None:

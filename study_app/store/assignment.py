@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, case, false, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, case, false, func, literal, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from study_app.design.schedule import SCENE_LIMIT, seats
+from study_app.design.schedule import SCENE_LIMIT
+from study_app.design.session import Turn, seats, turns
 from study_app.store.schema import Assignment, Comparison, Pair, Rater, Slot, Study
 
 #: A practice or catch trial never expires: nobody else waits for it.
@@ -16,6 +17,7 @@ NEVER = timedelta(days=36500)
 #: Trials handed to a rater at once: the one to answer and the one to load meanwhile.
 AHEAD = 2
 LIVE = ("leased", "voted")
+Order = tuple[ColumnElement[int], ...]
 #: Stands for all studies of a database where a lock is asked for.
 EVERY_STUDY = 0
 
@@ -50,24 +52,24 @@ def upcoming(session: Session, study: Study, rater: Rater, now: datetime) -> lis
     expire(session, now)
     mine = session.scalars(select(Assignment).where(Assignment.rater_id == rater.id)).all()
     taken = {a.position: a for a in mine if a.state in ("leased", "voted", "void")}
-    passed = {a.position for a in mine if a.slot_id is None and a.state == "skipped"}
-    total = places(session, study)
+    seated = sorted(a.position for a in mine if a.slot_id is None)
+    trial_places = [position for position in range(places(session, study)) if position not in seated]
+    turn_at = {position: turn for turn, position in enumerate(trial_places)}
     trials: list[Assignment] = []
     exhausted = False
     if not any(a.slot_id for a in mine):
         # nobody practises for a study that has no trial left for them
-        seated = {a.position for a in mine}
-        first = next(position for position in range(total) if position not in seated)
-        trial = claim(session, study, rater, first, now, until)
+        first = trial_places[0]
+        trial = claim(session, study, rater, first, 0, now, until)
         if trial is None:
             return []
         taken[first] = trial
-    for position in range(total):
+    for position in sorted({*trial_places, *seated}):
         if len(trials) == AHEAD:
             break
         held = taken.get(position)
-        if held is None and position not in passed and not exhausted:
-            held = claim(session, study, rater, position, now, until)
+        if held is None and position in turn_at and not exhausted:
+            held = claim(session, study, rater, position, turn_at[position], now, until)
             exhausted = held is None
         if held is not None and held.state == "leased":
             trials.append(held)
@@ -106,23 +108,15 @@ def _lease(
 
 
 def claim(
-    session: Session, study: Study, rater: Rater, position: int, now: datetime, until: datetime
+    session: Session, study: Study, rater: Rater, position: int, turn: int, now: datetime, until: datetime
 ) -> Assignment | None:
-    """Lease the best open slot for this rater, or return None when no open slot is allowed.
-
-    Best: the side that the rater has had less often (over all trials, then within the comparison), then the schedule's
-    order.
-    """
-    tilt = _tilt(session, rater)
-    # A rater without a tilt takes from the side of which more is left, so that the last raters still find both sides.
-    overall = sum(tilt.values()) or -_open_tilt(session, study)
-    wrong_side = Slot.first_on_left == (overall > 0) if overall else false()
-    tilted = or_(
-        false(),
-        *((Pair.comparison_id == c) & (Slot.first_on_left == (sum_ > 0)) for c, sum_ in tilt.items() if sum_ != 0),
-    )
-    order = (case((wrong_side, 1), else_=0), case((tilted, 1), else_=0), Slot.priority)
-    slot = session.scalars(_allowed(study, rater).order_by(*order).limit(1)).first()
+    """Lease the best open slot for this rater's trial number `turn`, or return None when no open slot is allowed."""
+    if study.settings.rule == 1:
+        order = _undoing_the_tilt(session, study, rater)
+    else:
+        drawn = turns(study.seed, rater.id, study.settings.workload, len(study.settings.comparisons))
+        order = _as_drawn(session, rater, drawn[turn])
+    slot = session.scalars(_allowed(study, rater).order_by(*order, Slot.priority).limit(1)).first()
     if slot is None:
         return None
     assignment = _lease(rater, slot.pair_id, position, slot.first_on_left, now, until)
@@ -130,6 +124,29 @@ def claim(
     session.add(assignment)
     session.flush()  # the database's unique index has the last word on who gets the slot
     return assignment
+
+
+def _as_drawn(session: Session, rater: Rater, turn: Turn) -> Order:
+    """Rule 2: the side that was drawn, then the comparison; where it is closed, one that the rater had less often."""
+    had = {comparison: times for comparison, (times, _) in _had(session, rater).items()}
+    return (
+        case((Slot.first_on_left == turn.first_on_left, 0), else_=1),
+        case((Comparison.position == turn.comparison, 0), else_=1),
+        case(had, value=Pair.comparison_id, else_=0) if had else literal(0),
+    )
+
+
+def _undoing_the_tilt(session: Session, study: Study, rater: Rater) -> Order:
+    """Rule 1: the side that the rater has had less often, over all trials, then within the comparison."""
+    tilt = {comparison: lean for comparison, (_, lean) in _had(session, rater).items()}
+    # A rater without a tilt takes from the side of which more is left, so that the last raters still find both sides.
+    overall = sum(tilt.values()) or -_open_tilt(session, study)
+    wrong_side = Slot.first_on_left == (overall > 0) if overall else false()
+    tilted = or_(
+        false(),
+        *((Pair.comparison_id == c) & (Slot.first_on_left == (lean > 0)) for c, lean in tilt.items() if lean != 0),
+    )
+    return (case((wrong_side, 1), else_=0), case((tilted, 1), else_=0))
 
 
 def _allowed(study: Study, rater: Rater) -> Select[tuple[Slot]]:
@@ -156,10 +173,10 @@ def _open_slots(study: Study) -> Select[tuple[Slot]]:
     )
 
 
-def _tilt(session: Session, rater: Rater) -> dict[int, int]:
-    """Comparison → a rater's trials with the first system left, less those with it right."""
+def _had(session: Session, rater: Rater) -> dict[int, tuple[int, int]]:
+    """Comparison → a rater's trials, and how many more of them had the first system left than right."""
     query = (
-        select(Pair.comparison_id, func.sum(case((Assignment.first_on_left, 1), else_=-1)))
+        select(Pair.comparison_id, func.count(), func.sum(case((Assignment.first_on_left, 1), else_=-1)))
         .join(Pair, Pair.id == Assignment.pair_id)
         .where(
             Assignment.rater_id == rater.id,
@@ -168,7 +185,7 @@ def _tilt(session: Session, rater: Rater) -> dict[int, int]:
         )
         .group_by(Pair.comparison_id)
     )
-    return {comparison: int(tilt) for comparison, tilt in session.execute(query)}
+    return {comparison: (times, int(lean)) for comparison, times, lean in session.execute(query)}
 
 
 def _open_tilt(session: Session, study: Study) -> int:

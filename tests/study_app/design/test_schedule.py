@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from study_app.design.schedule import REAL, SCENE_LIMIT, SCRAMBLED, capacity, plan, seats
+from study_app.design.schedule import REAL, SCENE_LIMIT, SCRAMBLED, capacity, plan
 from study_app.design.settings import Settings
 from study_app.store.store import Store
 
@@ -67,17 +67,3 @@ def test_practice_and_catch_trials_keep_away_from_trials_where_they_can(seed: in
     for pair in schedule.trials:
         seen[pair.scene] += 1
     assert capacity(schedule) <= SCENE_LIMIT * 20 - len(checks)
-
-
-@effort(max_examples=40, deadline=None)
-@given(st.integers(0, 2**40), st.integers(1, 10**6), st.integers(0, 5), st.integers(0, 10), st.integers(1, 40))
-def test_a_raters_practice_and_catch_trials(seed: int, rater: int, practice: int, catch: int, workload: int) -> None:
-    places = seats(seed, rater, practice, catch, workload)
-    positions = [seat.position for seat in places]
-    assert len(set(positions)) == practice + catch
-    assert sorted(s.position for s in places if s.kind == "practice") == list(range(practice))
-    assert all(practice <= s.position < practice + catch + workload for s in places if s.kind == "catch")
-    for kind in ("practice", "catch"):
-        mine = [s for s in places if s.kind == kind]
-        assert sorted(s.pair for s in mine) == list(range(len(mine)))
-        assert abs(sum(1 if s.first_on_left else -1 for s in mine)) <= 1

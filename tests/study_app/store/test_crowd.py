@@ -76,8 +76,11 @@ def test_fifty_raters_at_once(where: str, run_folder: Path, figures: dict[str, s
         assert abs((2 * (mine["left"] == mine["first"]) - 1).sum()) <= 1
     assert not trials.duplicated(["rater", "comparison", "clip"]).any()
     assert votes.groupby(["rater", "clip"]).size().max() <= 2
-    tilts = trials.groupby("rater").apply(lambda mine: abs((2 * (mine["left"] == mine["first"]) - 1).sum()))
-    assert (tilts <= 1).mean() >= 0.9  # only who takes the very last slots has no choice of side
+    # Sides are balanced over whole sessions; who comes to the very last slots finds fewer, or none of the side wanted.
+    whole = trials[trials.groupby("rater")["clip"].transform("size") == study.settings.workload]
+    tilts = whole.groupby("rater").apply(lambda mine: abs((2 * (mine["left"] == mine["first"]) - 1).sum()))
+    assert len(tilts) >= 24  # no more than 26 of 250 trials are too many, so at least half of the raters get all
+    assert (tilts <= 1).mean() >= 0.8
     kind = store.url.get_backend_name()
     busy = time.perf_counter() - start
     figures[f"50 raters at once, {kind}"] = (

@@ -58,6 +58,7 @@ def test_a_rater_of_version_0_1_comes_back(old: Path) -> None:
 
 def test_new_raters_join_a_study_of_version_0_1(old: Path) -> None:
     study = Store.migrated(old).open()
+    assert study.settings.rule == 1  # the study's own, to its end
     for number in range(20):
         token = f"a new rater, number {number}"
         study.enrol(token)
