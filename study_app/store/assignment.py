@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, case, false, func, literal, or_, select, text, update
+from sqlalchemy import Select, bindparam, case, false, func, literal, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from study_app.design.schedule import SCENE_LIMIT
-from study_app.design.session import Turn, seats, turns
+from study_app.design.session import seats, turns
 from study_app.store.schema import Assignment, Comparison, Pair, Rater, Slot, Study
 
 #: A practice or catch trial never expires: nobody else waits for it.
@@ -17,7 +18,6 @@ NEVER = timedelta(days=36500)
 #: Trials handed to a rater at once: the one to answer and the one to load meanwhile.
 AHEAD = 2
 LIVE = ("leased", "voted")
-Order = tuple[ColumnElement[int], ...]
 #: Stands for all studies of a database where a lock is asked for.
 EVERY_STUDY = 0
 
@@ -40,20 +40,27 @@ def seat(session: Session, study: Study, rater: Rater, now: datetime) -> None:
     session.flush()
 
 
-def upcoming(session: Session, study: Study, rater: Rater, now: datetime) -> list[Assignment]:
+def of_rater(session: Session, rater: Rater) -> Sequence[Assignment]:
+    """All that a rater has or had; nobody else hands out trials of the study until the transaction ends."""
+    lock(session, rater.study_id)
+    return session.scalars(select(Assignment).where(Assignment.rater_id == rater.id)).all()
+
+
+def upcoming(
+    session: Session, study: Study, rater: Rater, mine: Sequence[Assignment], now: datetime
+) -> list[Assignment]:
     """The rater's next trials, at most `AHEAD`, in order; empty when there is nothing left to show.
 
     The rater's own leases are renewed first, so whoever comes back late finds the same trial unless it was taken.
     """
-    lock(session, study.id)
     until = now + timedelta(minutes=study.settings.lease_minutes)
-    own = (Assignment.rater_id == rater.id, Assignment.state == "leased", Assignment.slot_id.is_not(None))
-    session.execute(update(Assignment).where(*own).values(lease_until=until))
+    for held in mine:
+        if held.state == "leased" and held.slot_id is not None:
+            held.lease_until = until
     expire(session, now)
-    mine = session.scalars(select(Assignment).where(Assignment.rater_id == rater.id)).all()
     taken = {a.position: a for a in mine if a.state in ("leased", "voted", "void")}
     seated = sorted(a.position for a in mine if a.slot_id is None)
-    trial_places = [position for position in range(places(session, study)) if position not in seated]
+    trial_places = [position for position in range(places(study)) if position not in seated]
     turn_at = {position: turn for turn, position in enumerate(trial_places)}
     trials: list[Assignment] = []
     exhausted = False
@@ -67,21 +74,20 @@ def upcoming(session: Session, study: Study, rater: Rater, now: datetime) -> lis
     for position in sorted({*trial_places, *seated}):
         if len(trials) == AHEAD:
             break
-        held = taken.get(position)
-        if held is None and position in turn_at and not exhausted:
-            held = claim(session, study, rater, position, turn_at[position], now, until)
-            exhausted = held is None
-        if held is not None and held.state == "leased":
-            trials.append(held)
+        candidate = taken.get(position)
+        if candidate is None and position in turn_at and not exhausted:
+            candidate = claim(session, study, rater, position, turn_at[position], now, until)
+            exhausted = candidate is None
+        if candidate is not None and candidate.state == "leased":
+            trials.append(candidate)
     if exhausted and all(a.slot_id is None for a in trials):
         return []  # a session does not go on for the sake of its catch trials
     return trials
 
 
-def places(session: Session, study: Study) -> int:
+def places(study: Study) -> int:
     """Length of one rater's session: practice, trials and catch trials."""
-    query = select(func.count(Pair.id)).join(Comparison).where(Comparison.study_id == study.id)
-    return study.settings.workload + (session.scalar(query.where(Comparison.kind != "trial")) or 0)
+    return study.settings.practice + study.settings.workload + study.settings.catch
 
 
 def expire(session: Session, now: datetime) -> None:
@@ -111,12 +117,8 @@ def claim(
     session: Session, study: Study, rater: Rater, position: int, turn: int, now: datetime, until: datetime
 ) -> Assignment | None:
     """Lease the best open slot for this rater's trial number `turn`, or return None when no open slot is allowed."""
-    if study.settings.rule == 1:
-        order = _undoing_the_tilt(session, study, rater)
-    else:
-        drawn = turns(study.seed, rater.id, study.settings.workload, len(study.settings.comparisons))
-        order = _as_drawn(session, rater, drawn[turn])
-    slot = session.scalars(_allowed(study, rater).order_by(*order, Slot.priority).limit(1)).first()
+    best = _undoing_the_tilt if study.settings.rule == 1 else _as_drawn
+    slot = best(session, study, rater, turn)
     if slot is None:
         return None
     assignment = _lease(rater, slot.pair_id, position, slot.first_on_left, now, until)
@@ -126,17 +128,21 @@ def claim(
     return assignment
 
 
-def _as_drawn(session: Session, rater: Rater, turn: Turn) -> Order:
+def _as_drawn(session: Session, study: Study, rater: Rater, turn: int) -> Slot | None:
     """Rule 2: the side that was drawn, then the comparison; where it is closed, one that the rater had less often."""
-    had = {comparison: times for comparison, (times, _) in _had(session, rater).items()}
-    return (
-        case((Slot.first_on_left == turn.first_on_left, 0), else_=1),
-        case((Comparison.position == turn.comparison, 0), else_=1),
-        case(had, value=Pair.comparison_id, else_=0) if had else literal(0),
-    )
+    drawn = turns(study.seed, rater.id, study.settings.workload, len(study.settings.comparisons))[turn]
+    whose = {"study": study.id, "rater": rater.id}
+    slot = session.scalars(AS_DRAWN, {**whose, "left": drawn.first_on_left, "comparison": drawn.comparison}).first()
+    if slot is not None:
+        return slot
+    had = {number: times for number, (times, _) in _had(session, rater).items()}
+    less_often = case(had, value=Pair.comparison_id, else_=0) if had else literal(0)
+    side = case((Slot.first_on_left == drawn.first_on_left, 0), else_=1)
+    comparison = case((Comparison.position == drawn.comparison, 0), else_=1)
+    return session.scalars(ALLOWED.order_by(side, comparison, less_often, Slot.priority), whose).first()
 
 
-def _undoing_the_tilt(session: Session, study: Study, rater: Rater) -> Order:
+def _undoing_the_tilt(session: Session, study: Study, rater: Rater, turn: int) -> Slot | None:
     """Rule 1: the side that the rater has had less often, over all trials, then within the comparison."""
     tilt = {comparison: lean for comparison, (_, lean) in _had(session, rater).items()}
     # A rater without a tilt takes from the side of which more is left, so that the last raters still find both sides.
@@ -146,31 +152,39 @@ def _undoing_the_tilt(session: Session, study: Study, rater: Rater) -> Order:
         false(),
         *((Pair.comparison_id == c) & (Slot.first_on_left == (lean > 0)) for c, lean in tilt.items() if lean != 0),
     )
-    return (case((wrong_side, 1), else_=0), case((tilted, 1), else_=0))
+    order = (case((wrong_side, 1), else_=0), case((tilted, 1), else_=0), Slot.priority)
+    return session.scalars(ALLOWED.order_by(*order), {"study": study.id, "rater": rater.id}).first()
 
 
-def _allowed(study: Study, rater: Rater) -> Select[tuple[Slot]]:
-    """Open slots of pairs that this rater never had, of scenes that came less than `SCENE_LIMIT` times."""
-    seen = select(Assignment.pair_id).where(Assignment.rater_id == rater.id)
-    often = (
-        select(Pair.scene)
-        .join(Assignment, Assignment.pair_id == Pair.id)
-        .where(Assignment.rater_id == rater.id)
-        .group_by(Pair.scene)
-        .having(func.count() >= SCENE_LIMIT)
-    )
-    return _open_slots(study).where(Pair.id.not_in(seen), Pair.scene.not_in(often))
-
-
-def _open_slots(study: Study) -> Select[tuple[Slot]]:
+def _open_slots() -> Select[tuple[Slot]]:
     """Slots of a study that nobody holds or has voted on."""
     live = select(Assignment.slot_id).where(Assignment.state.in_(LIVE), Assignment.slot_id.is_not(None))
     return (
         select(Slot)
         .join(Pair, Pair.id == Slot.pair_id)
         .join(Comparison, Comparison.id == Pair.comparison_id)
-        .where(Comparison.study_id == study.id, Slot.id.not_in(live))
+        .where(Comparison.study_id == bindparam("study"), Slot.id.not_in(live))
     )
+
+
+def _allowed_slots() -> Select[tuple[Slot]]:
+    """Open slots of pairs that a rater never had, of scenes that came less than `SCENE_LIMIT` times."""
+    seen = select(Assignment.pair_id).where(Assignment.rater_id == bindparam("rater"))
+    often = (
+        select(Pair.scene)
+        .join(Assignment, Assignment.pair_id == Pair.id)
+        .where(Assignment.rater_id == bindparam("rater"))
+        .group_by(Pair.scene)
+        .having(func.count() >= SCENE_LIMIT)
+    )
+    return _open_slots().where(Pair.id.not_in(seen), Pair.scene.not_in(often)).limit(1)
+
+
+#: Built once: to put these together takes longer than the database needs to answer.
+ALLOWED = _allowed_slots()
+AS_DRAWN = ALLOWED.where(
+    Slot.first_on_left == bindparam("left"), Comparison.position == bindparam("comparison")
+).order_by(Slot.priority)
 
 
 def _had(session: Session, rater: Rater) -> dict[int, tuple[int, int]]:
@@ -191,7 +205,7 @@ def _had(session: Session, rater: Rater) -> dict[int, tuple[int, int]]:
 def _open_tilt(session: Session, study: Study) -> int:
     """Open slots with the first system left, less those with it right."""
     sign = case((Slot.first_on_left, 1), else_=-1)
-    return int(session.scalar(_open_slots(study).with_only_columns(func.sum(sign))) or 0)
+    return int(session.scalar(_open_slots().with_only_columns(func.sum(sign)), {"study": study.id}) or 0)
 
 
 def release(session: Session, rater: Rater) -> None:

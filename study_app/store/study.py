@@ -15,7 +15,7 @@ from study_app.design.settings import Settings
 from study_app.store import assignment, records, writing
 from study_app.store.platforms import Visitor, keyed, secret, token_hash
 from study_app.store.rating import Answer, RefusedError, View
-from study_app.store.schema import Assignment, Audit, Exclusion, Media, Pair, Rater, ShownClip, Study, Vote
+from study_app.store.schema import Audit, Exclusion, Media, Pair, Rater, ShownClip, Study
 from study_app.store.transactions import Transactions
 
 #: Admin passwords that may be wrong within `LOCKOUT` before all are refused.
@@ -170,17 +170,16 @@ class OpenStudy:
     def _view(self, session: Session, rater: Rater) -> View:
         if rater.withdrawn_at:
             return View("withdrawn")
-        count = select(func.count()).select_from(Vote).where(Vote.rater_id == rater.id)
-        answered = session.scalar(count) or 0
+        mine = assignment.of_rater(session, rater)
+        answered = sum(held.state in ("voted", "void") for held in mine)
         if rater.completed_at:
             return View("done", answered, answered)
-        skips = select(func.count()).where(Assignment.rater_id == rater.id, Assignment.state == "skipped")
-        if (session.scalar(skips) or 0) >= SKIP_LIMIT:
+        if sum(held.state == "skipped" for held in mine) >= SKIP_LIMIT:
             return View("broken", answered)
-        trials = assignment.upcoming(session, self.row, rater, datetime.now(UTC))
+        trials = assignment.upcoming(session, self.row, rater, mine, datetime.now(UTC))
         if trials:
-            total = assignment.places(session, self.row)
-            return View("rating", answered, max(total, answered + len(trials)), tuple(t.token for t in trials))
+            total = max(assignment.places(self.row), answered + len(trials))
+            return View("rating", answered, total, tuple(trial.token for trial in trials))
         if not answered:
             return View("full")
         self._complete(session, rater)

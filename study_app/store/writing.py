@@ -195,7 +195,7 @@ def vote(session: Session, rater: Rater, held: Assignment, answer: Answer, now: 
     """
     if answer.chosen not in ("left", "right") or min(answer.response_ms, answer.replays, answer.focus_losses) < 0:
         raise RefusedError("The answer is not one that can be given.")
-    if session.scalar(select(Vote.id).where(Vote.assignment_id == held.id)) is not None:
+    if held.state in ("voted", "void"):  # it has its vote
         return
     if held.state == "expired":
         # Late, but nobody may have taken it: then it is still good.

@@ -19,6 +19,7 @@ from multiprocessing.process import BaseProcess
 
 from study_app.store.rating import Answer
 from study_app.store.store import Store
+from study_app.store.study import OpenStudy
 from tests.study_app import forked
 
 
@@ -31,6 +32,15 @@ class Acknowledged:
     response_ms: int
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a rater waited for an acknowledgement: seconds, and how many others of the crowd got theirs meanwhile."""
+
+    vote: Acknowledged
+    seconds: float
+    others: int
+
+
 @dataclass
 class Crowd:
     """A process of raters, and what it tells."""
@@ -38,12 +48,11 @@ class Crowd:
     process: BaseProcess
     told: Connection
 
-    def votes(self) -> Iterator[tuple[Acknowledged, float]]:
-        """Votes as they are acknowledged, each with the seconds it took; one cut off by a kill was not acknowledged."""
+    def votes(self) -> Iterator[Told]:
+        """Votes as they are acknowledged; one cut off by a kill was not."""
         with suppress(EOFError, OSError):  # the end, or the end in the middle of a message
             while True:
-                vote, seconds = self.told.recv()
-                yield Acknowledged(*vote), seconds
+                yield self.told.recv()
 
     def kill(self) -> None:
         """kill -9."""
@@ -61,25 +70,36 @@ def crowd(where: str, name: str, raters: int, seed: int) -> Crowd:
 
 def rate_all(where: str, name: str, raters: int, seed: int, telling: Connection) -> None:
     """All raters at once; what stops one of them fails the process."""
-    store, said = Store(where), threading.Lock()
+    store, speaker = Store(where), Speaker(telling)
     with ThreadPoolExecutor(raters) as pool:
-        sessions = [pool.submit(rate, store, name, seed + n, telling, said) for n in range(raters)]
+        sessions = [pool.submit(rate, store.open(name), seed + n, speaker) for n in range(raters)]
     for session in sessions:
         session.result()
     store.close()
 
 
-def rate(store: Store, name: str, seed: int, telling: Connection, said: threading.Lock) -> None:
+class Speaker:
+    """Tells of one vote at a time, and counts them."""
+
+    def __init__(self, telling: Connection) -> None:
+        self.telling, self.count, self.guard = telling, 0, threading.Lock()
+
+    def tell(self, vote: Acknowledged, seconds: float, before: int) -> None:
+        """Say that a vote is acknowledged, for which a rater has waited since `before` of them had been."""
+        with self.guard:
+            self.telling.send(Told(vote, seconds, self.count - before))
+            self.count += 1
+
+
+def rate(study: OpenStudy, seed: int, speaker: Speaker) -> None:
     """One rater's whole session."""
     rng = random.Random(seed)
-    study = store.open(name)
     token = secrets.token_urlsafe(32)
     study.enrol(token)
     view = study.view(token)
     while view.state == "rating":
         answer = Answer(rng.choice(["left", "right"]), rng.randrange(10_000))
-        trial, start = view.trials[0], time.perf_counter()
-        view = study.vote(token, trial, answer)
-        took = time.perf_counter() - start
-        with said:
-            telling.send(((trial, answer.chosen, answer.response_ms), took))
+        vote = Acknowledged(view.trials[0], answer.chosen, answer.response_ms)
+        before, start = speaker.count, time.perf_counter()
+        view = study.vote(token, vote.trial, answer)
+        speaker.tell(vote, time.perf_counter() - start, before)
