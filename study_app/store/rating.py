@@ -35,7 +35,8 @@ class Answer:
 class View:
     """All that a rater's browser may know: where they are, and opaque names of the next trials.
 
-    `state` is rating, done, full (nothing to rate), broken (clips do not load here) or withdrawn.
+    `state` is rating, done, full (nothing to rate), broken (clips do not load here), excluded or
+    withdrawn.
     """
 
     state: str

@@ -26,10 +26,15 @@ def comparison_name(first: str, second: str) -> str:
 
 
 def excluded_reason() -> ColumnElement[str]:
-    """Why a rater's votes do not count; empty when they do."""
-    return case(
-        (Rater.withdrawn_at.is_not(None), "withdrawn"), (Exclusion.reason.is_not(None), Exclusion.reason), else_=""
-    )
+    """Why a rater's votes do not count, all reasons in the order they came; empty when they do."""
+    own = select(Exclusion.reason).where(Exclusion.rater_id == Rater.id).order_by(Exclusion.id).correlate(Rater)
+    reasons = select(func.aggregate_strings(own.subquery().c.reason, "; ")).scalar_subquery()
+    return case((Rater.withdrawn_at.is_not(None), "withdrawn"), else_=func.coalesce(reasons, ""))
+
+
+def is_excluded(session: Session, rater: Rater) -> bool:
+    """Whether somebody, or a rule, has excluded a rater."""
+    return session.scalar(select(Exclusion.id).where(Exclusion.rater_id == rater.id).limit(1)) is not None
 
 
 def votes(session: Session, study: Study) -> pd.DataFrame:
@@ -57,7 +62,6 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
         .join(Comparison, Comparison.id == Pair.comparison_id)
         .join(First, First.id == Comparison.first_id)
         .join(Second, Second.id == Comparison.second_id)
-        .outerjoin(Exclusion, Exclusion.rater_id == Rater.id)
         .where(Comparison.study_id == study.id, Vote.simulated == study.simulated)
         .order_by(Vote.id)
     )
@@ -119,9 +123,8 @@ def raters(session: Session, study: Study) -> pd.DataFrame:
             excluded_reason(),
         )
         .outerjoin(Assignment, Assignment.rater_id == Rater.id)
-        .outerjoin(Exclusion, Exclusion.rater_id == Rater.id)
         .where(and_(Rater.study_id == study.id, Rater.simulated == study.simulated))
-        .group_by(Rater.id, Exclusion.reason)
+        .group_by(Rater.id)
         .order_by(Rater.id)
     )
     rows = [(row[0][:16], *row[1:]) for row in session.execute(query)]

@@ -37,6 +37,9 @@ KINDS = ("trial", "practice", "catch")
 #: leased: shown or about to be; voted: has its vote; skipped: clips did not load; expired: went back to the pool;
 #: void: has a vote that no longer fills its slot (rater withdrawn or excluded).
 STATES = ("leased", "voted", "skipped", "expired", "void")
+#: How a session can end: to its end; so, but by the rule on catch trials it does not count; the clips do not load; the
+#: rater has withdrawn; somebody who runs the study has excluded them.
+OUTCOMES = ("complete", "failed", "technical", "withdrawn", "excluded")
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -205,6 +208,7 @@ class Rater(Base):
     withdrawn_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
     completion_code: Mapped[str | None]
+    came_at: Mapped[datetime | None]
     __table_args__ = (
         UniqueConstraint("study_id", "token_hash"),
         UniqueConstraint("study_id", "platform_hash"),
@@ -231,6 +235,8 @@ class Assignment(Base):
     leased_at: Mapped[datetime]
     lease_until: Mapped[datetime]
     reason: Mapped[str | None]
+    delivered_at: Mapped[datetime | None]
+    skipped_at: Mapped[datetime | None]
     __table_args__ = (
         _one_of("state", STATES, "state"),
         UniqueConstraint("rater_id", "pair_id"),
@@ -281,15 +287,27 @@ class Vote(Base):
 
 
 class Exclusion(Base):
-    """A rater whose votes count no longer, and why; recorded once and for good."""
+    """Why a rater's votes count no longer; recorded for good, and several reasons may stand side by side."""
 
     __tablename__ = "exclusion"
     id: Mapped[int] = mapped_column(primary_key=True)
-    rater_id: Mapped[int] = mapped_column(ForeignKey("rater.id"), unique=True)
+    rater_id: Mapped[int] = mapped_column(ForeignKey("rater.id"), index=True)
     reason: Mapped[str]
     made_by: Mapped[str]
     made_at: Mapped[datetime]
     __table_args__ = (CheckConstraint("length(trim(reason)) > 0", name="reason"),)
+
+
+class Ending(Base):
+    """How a rater's session ended, and the code that says so to whoever pays; a later ending stands beside it."""
+
+    __tablename__ = "ending"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rater_id: Mapped[int] = mapped_column(ForeignKey("rater.id"))
+    outcome: Mapped[str]
+    code: Mapped[str]
+    ended_at: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("rater_id", "outcome"), _one_of("outcome", OUTCOMES, "outcome"))
 
 
 class Audit(Base):

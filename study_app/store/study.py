@@ -108,7 +108,7 @@ class OpenStudy:
 
         def work(session: Session) -> View:
             rater = self._present(session, token)
-            if not rater.withdrawn_at:
+            if not (rater.withdrawn_at or records.is_excluded(session, rater)):
                 writing.vote(session, rater, writing.held(session, rater, trial), answer, datetime.now(UTC))
             return self._view(session, rater)
 
@@ -174,6 +174,8 @@ class OpenStudy:
         answered = sum(held.state in ("voted", "void") for held in mine)
         if rater.completed_at:
             return View("done", answered, answered)
+        if records.is_excluded(session, rater):
+            return View("excluded", answered)
         if sum(held.state == "skipped" for held in mine) >= SKIP_LIMIT:
             return View("broken", answered)
         trials = assignment.upcoming(session, self.row, rater, mine, datetime.now(UTC))
@@ -198,7 +200,10 @@ class OpenStudy:
     # -- people who run the study --
 
     def exclude(self, rater: str, reason: str, made_by: str) -> None:
-        """Exclude a rater, named by the first 16 characters of their hash, with a reason; recorded for good."""
+        """Exclude a rater, named by the first 16 characters of their hash, with a reason; recorded for good.
+
+        Their slots open again, and a session that goes on ends at the next answer. An earlier reason stays.
+        """
         if not reason.strip():
             raise BenchError("An exclusion needs a reason.")
 
@@ -207,8 +212,7 @@ class OpenStudy:
             meant = session.scalar(query)
             if meant is None:
                 raise BenchError(f"There is no rater {rater} in the study '{self.name}'.")
-            if session.scalar(select(Exclusion.id).where(Exclusion.rater_id == meant.id)) is None:
-                self._exclude(session, meant, reason, made_by)
+            self._exclude(session, meant, reason, made_by)
 
         self._transactions.write(work)
 

@@ -18,7 +18,7 @@ def rater_page(here: Visit) -> None:
         consent.show(here)
     elif rater.withdrawn_at:
         ending.withdrawn()
-    elif st.session_state.get("ended") in ("full", "broken"):
+    elif st.session_state.get("ended") in ("full", "broken", "excluded"):
         getattr(ending, st.session_state["ended"])()
     elif rater.completed_at:
         ending.done(here, rater)

@@ -40,6 +40,15 @@ def withdrawn() -> None:
     notice("You have withdrawn", "None of your answers is used in any result. Thank you for your time.")
 
 
+def excluded() -> None:
+    """Somebody who runs the study has ended this session."""
+    notice(
+        "Thank you for taking part",
+        "This session has ended, and there is nothing left to do. If you think that this is a mistake, please tell the "
+        "people who run the study.",
+    )
+
+
 def full() -> None:
     """Nothing is left to rate."""
     notice(

@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from bench.errors import BenchError
 from study_app.analysis import tally
 from study_app.design.schedule import plan
 from study_app.store.rating import Answer
 from study_app.store.store import Store
+from study_app.web import serve
 
 #: Four raters: one counts, one is excluded, one has withdrawn, and one has given two answers and gone.
 DUMP = Path(__file__).with_name("version_0_1.sql")
@@ -27,6 +29,13 @@ def old(tmp_path: Path) -> Path:
         connection.executescript(DUMP.read_text())
     connection.close()
     return path
+
+
+def test_a_database_of_version_0_1_is_brought_up_to_date_by_who_serves_it(old: Path) -> None:
+    with pytest.raises(BenchError, match="older schema"):
+        Store(old)
+    assert any("Study 'study'" in hint for hint in serve.prepare(old, None))
+    assert Store(old).names() == ["study"]
 
 
 def test_votes_and_schedule_of_version_0_1(old: Path) -> None:
@@ -49,8 +58,10 @@ def test_a_rater_of_version_0_1_comes_back(old: Path) -> None:
     while view.state == "rating":
         view = study.vote(GONE, view.trials[0], Answer("left", 3000))
     assert view.state == "done"
-    with pytest.raises(DBAPIError, match="append only"), store.engine.begin() as connection:
-        connection.execute(text("DELETE FROM vote"))
+    for table in ("vote", "audit", "exclusion"):
+        for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET id = id + 100"):
+            with pytest.raises(DBAPIError, match="append only"), store.engine.begin() as connection:
+                connection.execute(text(statement))
     with store.engine.connect() as connection:
         assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
         assert not connection.execute(text("PRAGMA foreign_key_check")).all()

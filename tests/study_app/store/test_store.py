@@ -263,6 +263,35 @@ def test_failing_the_catch_rule_excludes_with_a_reason(where: str) -> None:
     assert ("exclude",) in rows(store, "SELECT action FROM audit")
 
 
+def test_an_exclusion_ends_the_session_at_the_next_answer(where: str) -> None:
+    store = Store(where)
+    person = Person(store)
+    for _ in range(6):
+        view = person.vote(person.view().trials[0])
+    rater = person.study.raters()["rater"][0]
+    person.study.exclude(rater, "asked twice", "admin")
+    assert person.vote(view.trials[0]).state == "excluded"
+    assert person.view().state == "excluded"
+    assert len(person.study.votes()) == 6  # the answer that came too late is none
+    with pytest.raises(RefusedError):
+        person.study.media(person.token, view.trials[0])
+    assert rows(store, "SELECT count(*) FROM assignment WHERE state IN ('leased', 'voted')") == [(0,)]
+    Person(store).finish()
+    assert person.study.progress()["votes"].sum() == 24
+
+
+def test_reasons_of_an_exclusion_stand_side_by_side(where: str) -> None:
+    store = Store(where)
+    person = Person(store)
+    assert person.finish(catch=False).state == "done"  # which the rule excludes
+    person.study.exclude(person.study.raters()["rater"][0], "asked twice", "admin")
+    reasons = "catch trials: 0 of 4 right, rule 3 of 4; asked twice"
+    assert list(person.study.raters()["excluded"]) == [reasons]
+    votes = person.study.votes()
+    assert len(votes) == 30
+    assert set(votes["excluded"]) == {reasons}
+
+
 def test_an_exclusion_needs_a_reason_and_a_rater(where: str) -> None:
     store = Store(where)
     person = Person(store)
