@@ -102,6 +102,9 @@ def create(where: str | Path | None, wish: Wish) -> Made:
         consent_version=hashlib.sha256(wish.consent.encode()).hexdigest()[:12],
         completion_code=wish.completion_code,
         completion_url=wish.completion_url,
+        failed_code=wish.failed_code,
+        technical_code=wish.technical_code,
+        withdrawn_code=wish.withdrawn_code,
     )
     draft.check()
     if wish.clips > len(scenes):

@@ -61,6 +61,9 @@ class Wish:
     consent: str = CONSENT
     completion_code: str = ""
     completion_url: str = ""
+    failed_code: str = ""
+    technical_code: str = ""
+    withdrawn_code: str = ""
     accept_first_frames: bool = False
 
 
@@ -81,6 +84,8 @@ class Settings:
         slot_bytes: length of one clip's slot in a trial's message.
         lease_minutes: an assignment left alone this long goes back to the pool.
         completion_code: shown at the end; empty: each rater gets an own one.
+        failed_code, technical_code, withdrawn_code: the same for who failed the catch trials or was excluded, for whose
+            clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
         completion_url: where the last page leads; empty: nowhere.
         rule: how raters get their trials, see `RULE`.
     """
@@ -106,7 +111,20 @@ class Settings:
     consent_version: str
     completion_code: str
     completion_url: str
+    failed_code: str = ""
+    technical_code: str = ""
+    withdrawn_code: str = ""
     rule: int = RULE
+
+    def code_of(self, outcome: str) -> str:
+        """The code for how a session ended (complete, failed, technical, withdrawn, excluded); empty: an own one."""
+        return {
+            "complete": self.completion_code,
+            "failed": self.failed_code,
+            "excluded": self.failed_code,
+            "technical": self.technical_code,
+            "withdrawn": self.withdrawn_code,
+        }[outcome]
 
     def to_json(self) -> str:
         """Canonical JSON: the same settings are the same bytes."""

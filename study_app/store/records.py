@@ -32,6 +32,19 @@ def excluded_reason() -> ColumnElement[str]:
     return case((Rater.withdrawn_at.is_not(None), "withdrawn"), else_=func.coalesce(reasons, ""))
 
 
+def answers(session: Session, rater: Rater) -> int:
+    """Votes that a rater has cast, of any kind."""
+    return session.scalar(select(func.count()).select_from(Vote).where(Vote.rater_id == rater.id)) or 0
+
+
+def skips_in_a_row(session: Session, rater: Rater) -> int:
+    """Pairs that did not load since the rater's last vote and since their page began."""
+    last = session.scalar(select(func.max(Vote.voted_at)).where(Vote.rater_id == rater.id))
+    since = max(time for time in (last, rater.came_at, rater.created_at) if time)
+    query = select(func.count()).where(Assignment.rater_id == rater.id, Assignment.skipped_at > since)
+    return session.scalar(query) or 0
+
+
 def is_excluded(session: Session, rater: Rater) -> bool:
     """Whether somebody, or a rule, has excluded a rater."""
     return session.scalar(select(Exclusion.id).where(Exclusion.rater_id == rater.id).limit(1)) is not None

@@ -15,12 +15,12 @@ from study_app.design.settings import Settings
 from study_app.store import assignment, records, writing
 from study_app.store.platforms import Visitor, keyed, secret, token_hash
 from study_app.store.rating import Answer, RefusedError, View
-from study_app.store.schema import Audit, Exclusion, Media, Pair, Rater, ShownClip, Study
+from study_app.store.schema import Audit, Ending, Exclusion, Media, Pair, Rater, ShownClip, Study
 from study_app.store.transactions import Transactions
 
 #: Admin passwords that may be wrong within `LOCKOUT` before all are refused.
 ATTEMPTS, LOCKOUT = 5, timedelta(minutes=15)
-#: Pairs that may fail to load before a rater is told that this browser does not do.
+#: Pairs that may fail to load one after the other before a rater is told that this browser does not do.
 SKIP_LIMIT = 5
 
 
@@ -94,8 +94,17 @@ class OpenStudy:
         self._transactions.write(work)
 
     def view(self, token: str) -> View:
-        """Where a rater is; hands out their next trials and renews their leases. Ends the session when none is left."""
-        return self._transactions.write(lambda s: self._view(s, self._present(s, token)))
+        """Where a rater is; hands out their next trials and renews their leases. Ends the session when none is left.
+
+        This is how a page begins: pairs that did not load before do not count against it.
+        """
+
+        def work(session: Session) -> View:
+            rater = self._present(session, token)
+            rater.came_at = datetime.now(UTC)
+            return self._view(session, rater)
+
+        return self._transactions.write(work)
 
     def vote(self, token: str, trial: str, answer: Answer) -> View:
         """Record a vote and hand out what comes next; when this returns, the vote is committed.
@@ -122,7 +131,11 @@ class OpenStudy:
             held = writing.held(session, rater, trial)
             if held.state == "leased":
                 held.state, held.reason = "skipped", reason[:200] or "no reason given"
+                held.skipped_at = datetime.now(UTC)
                 session.flush()
+                if records.skips_in_a_row(session, rater) >= SKIP_LIMIT:
+                    self._end(session, rater, "technical")
+                    return View("broken", records.answers(session, rater))
             return self._view(session, rater)
 
         return self._transactions.write(work)
@@ -156,6 +169,7 @@ class OpenStudy:
             rater = self._present(session, token)
             if not rater.withdrawn_at:
                 rater.withdrawn_at = datetime.now(UTC)
+                self._end(session, rater, "withdrawn")
                 assignment.release(session, rater)
                 writing.audit(session, self.row, "rater", "withdraw", rater.token_hash[:16])
 
@@ -176,8 +190,6 @@ class OpenStudy:
             return View("done", answered, answered)
         if records.is_excluded(session, rater):
             return View("excluded", answered)
-        if sum(held.state == "skipped" for held in mine) >= SKIP_LIMIT:
-            return View("broken", answered)
         trials = assignment.upcoming(session, self.row, rater, mine, datetime.now(UTC))
         if trials:
             total = max(assignment.places(self.row), answered + len(trials))
@@ -189,13 +201,32 @@ class OpenStudy:
 
     def _complete(self, session: Session, rater: Rater) -> None:
         """End a session with its code, and judge it by the rule on catch trials."""
-        rater.completed_at = datetime.now(UTC)
-        rater.completion_code = self.settings.completion_code or secrets.token_hex(4).upper()
         right, had = records.catch_score(session, rater)
         wanted, of = self.settings.catch_pass, self.settings.catch
-        if right * of < wanted * had:
+        passed = right * of >= wanted * had
+        code = self._end(session, rater, "complete" if passed else "failed")
+        rater.completed_at, rater.completion_code = datetime.now(UTC), code
+        if not passed:
             reason = f"catch trials: {right} of {had} right, rule {wanted} of {of}"
             self._exclude(session, rater, reason, "rule")
+
+    def _end(self, session: Session, rater: Rater, outcome: str) -> str:
+        """Record how a session ends; returns the code for it, the same when it ends so once more."""
+        told = session.scalar(select(Ending.code).where(Ending.rater_id == rater.id, Ending.outcome == outcome))
+        if told is None:
+            told = self.settings.code_of(outcome) or secrets.token_hex(4).upper()
+            session.add(Ending(rater_id=rater.id, outcome=outcome, code=told, ended_at=datetime.now(UTC)))
+        return told
+
+    def ending(self, token: str) -> Ending | None:
+        """How a rater's session has ended last, with its code; None while it goes on."""
+
+        def work(session: Session) -> Ending | None:
+            rater = writing.rater(session, self.row, token)
+            query = select(Ending).order_by(Ending.id.desc()).limit(1)
+            return session.scalar(query.where(Ending.rater_id == rater.id)) if rater else None
+
+        return self._transactions.read(work)
 
     # -- people who run the study --
 
@@ -218,6 +249,8 @@ class OpenStudy:
 
     def _exclude(self, session: Session, rater: Rater, reason: str, made_by: str) -> None:
         session.add(Exclusion(rater_id=rater.id, reason=reason, made_by=made_by, made_at=datetime.now(UTC)))
+        if not rater.completed_at:  # else the session has ended already, and its code has been shown
+            self._end(session, rater, "excluded")
         assignment.release(session, rater)
         writing.audit(session, self.row, made_by, "exclude", f"{rater.token_hash[:16]}: {reason}")
 

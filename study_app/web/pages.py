@@ -17,9 +17,9 @@ def rater_page(here: Visit) -> None:
     if rater is None:
         consent.show(here)
     elif rater.withdrawn_at:
-        ending.withdrawn()
+        ending.withdrawn(here)
     elif st.session_state.get("ended") in ("full", "broken", "excluded"):
-        getattr(ending, st.session_state["ended"])()
+        getattr(ending, st.session_state["ended"])(here)
     elif rater.completed_at:
         ending.done(here, rater)
     elif st.session_state.get("leaving"):

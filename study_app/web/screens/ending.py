@@ -18,6 +18,13 @@ def notice(title: str, text: str) -> None:
     look.page(title, text)
 
 
+def _with_code(here: Visit, title: str, text: str) -> None:
+    """A title, a sentence, and the code for how the session has ended."""
+    told = here.study.ending(here.token)
+    code = f'<p>Your code:</p><p class="code">{html.escape(told.code)}</p>' if told else ""
+    look.page(title, text, extra=code)
+
+
 def done(here: Visit, rater: Rater) -> None:
     """Thanks, with the completion code, which exists only since the last vote was committed."""
     code = html.escape(rater.completion_code or "")
@@ -35,21 +42,22 @@ def done(here: Visit, rater: Rater) -> None:
                 st.rerun()
 
 
-def withdrawn() -> None:
+def withdrawn(here: Visit) -> None:
     """After a withdrawal."""
-    notice("You have withdrawn", "None of your answers is used in any result. Thank you for your time.")
+    _with_code(here, "You have withdrawn", "None of your answers is used in any result. Thank you for your time.")
 
 
-def excluded() -> None:
+def excluded(here: Visit) -> None:
     """Somebody who runs the study has ended this session."""
-    notice(
+    _with_code(
+        here,
         "Thank you for taking part",
         "This session has ended, and there is nothing left to do. If you think that this is a mistake, please tell the "
         "people who run the study.",
     )
 
 
-def full() -> None:
+def full(here: Visit) -> None:
     """Nothing is left to rate."""
     notice(
         "Thank you for coming",
@@ -57,10 +65,15 @@ def full() -> None:
     )
 
 
-def broken() -> None:
-    """The clips do not load in this browser."""
-    notice(
+def broken(here: Visit) -> None:
+    """The clips do not load in this browser at the moment; a new start is always possible."""
+    _with_code(
+        here,
         "The clips do not load here",
-        "Several pairs could not be loaded, which is not your fault. Please try another browser or network with the "
-        "same link later, or tell the people who run the study.",
+        "Several pairs could not be loaded, which is not your fault. What you answered is kept. Please try again, "
+        "perhaps with another browser or network and the same link; or send the code to the people who run the study.",
     )
+    with st.container(key="narrow"):
+        if st.button("Try again", type="primary"):
+            del st.session_state["ended"]
+            st.rerun()

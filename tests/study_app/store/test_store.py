@@ -239,6 +239,41 @@ def test_a_pair_that_does_not_load_is_a_skip_and_no_vote(where: str) -> None:
     assert person.study.progress()["skips"].sum() == SKIP_LIMIT - person.study.settings.practice
 
 
+def test_pairs_that_do_not_load_now_and_then_shut_nobody_out(where: str) -> None:
+    person = Person(Store(where))
+    view = person.view()
+    for _ in range(SKIP_LIMIT + 1):  # never two in a row
+        view = person.study.skip(person.token, view.trials[0], "a network that comes and goes")
+        assert view.state == "rating"
+        view = person.vote(view.trials[0])
+    assert view.state == "rating"
+
+
+def test_a_fresh_start_is_one_after_a_network_that_was_away(where: str) -> None:
+    person = Person(Store(where))
+    view = person.view()
+    while view.state == "rating":
+        view = person.study.skip(person.token, view.trials[0], "no network")
+    assert view.state == "broken"
+    told = person.study.ending(person.token)
+    assert told is not None
+    assert told.outcome == "technical"
+    assert told.code
+    view = person.view()
+    assert view.state == "rating"
+    for _ in range(SKIP_LIMIT - 1):
+        view = person.study.skip(person.token, view.trials[0], "no network")
+        assert view.state == "rating"
+    assert person.study.skip(person.token, view.trials[0], "no network").state == "broken"
+    again = person.study.ending(person.token)
+    assert again is not None
+    assert again.code == told.code
+    assert person.finish().state == "done"
+    last = person.study.ending(person.token)
+    assert last is not None
+    assert (last.outcome, last.code) == ("complete", person.study.rater(person.token).completion_code)
+
+
 def test_withdrawing_takes_the_votes_out_and_opens_the_slots(where: str) -> None:
     store = Store(where)
     person = Person(store)
