@@ -58,7 +58,7 @@ Clips = Annotated[int, typer.Option(help="Clips per comparison.")]
 Votes = Annotated[int, typer.Option(help="Votes per pair.")]
 Workload = Annotated[int | None, typer.Option(help=f"Trials per rater; default {WORKLOAD} or as many as there are.")]
 Practice = Annotated[int, typer.Option(help="Practice trials per rater.")]
-Catch = Annotated[int | None, typer.Option(help=f"Catch trials per rater; default {CATCH}.")]
+Catch = Annotated[int | None, typer.Option(help=f"Catch trials per rater; default {CATCH}, fewer need --catch-pass.")]
 CatchPass = Annotated[int | None, typer.Option(help=f"Catch trials to get right; default {CATCH_SHARE:.0%} of them.")]
 Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
 Rate = Annotated[float, typer.Option(help="Frames a second.")]
@@ -146,6 +146,15 @@ def status(db: Database = None, study: Name = None, as_json: Json = False) -> No
 
     standing = look(db, study)
     typer.echo(json.dumps(standing, indent=2) if as_json else "\n".join(lines(standing)))
+
+
+@app.command()
+def unlock(db: Database = None) -> None:
+    """Open the admin page again to addresses that are shut out for wrong passwords."""
+    from study_app.store.store import Store
+
+    Store(db).unlock()
+    typer.echo("The admin page takes passwords from everywhere again.")
 
 
 @app.command()

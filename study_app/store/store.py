@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from bench.errors import BenchError, did_you_mean
 from study_app.design.schedule import Schedule
 from study_app.design.settings import Settings
-from study_app.store import database, writing
+from study_app.store import database, signing, writing
 from study_app.store.schema import Study
 from study_app.store.study import OpenStudy
 from study_app.store.transactions import Transactions
@@ -52,6 +52,10 @@ class Store(Transactions):
     def names(self) -> list[str]:
         """Names of all studies, oldest first."""
         return self.read(lambda s: list(s.scalars(select(Study.name).order_by(Study.id))))
+
+    def unlock(self) -> None:
+        """Let everybody try the admin password again who was shut out for wrong ones."""
+        self.write(signing.unlock)
 
     def open(self, name: str | None = None) -> OpenStudy:
         """The study of that name, or the only one that is not simulated.

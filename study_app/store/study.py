@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pandas as pd
 from sqlalchemy import func, select
@@ -12,14 +12,12 @@ from sqlalchemy.orm import Session
 from bench.errors import BenchError
 from study_app.design.schedule import Schedule
 from study_app.design.settings import Settings
-from study_app.store import assignment, records, writing
+from study_app.store import assignment, records, signing, writing
 from study_app.store.platforms import Visitor, keyed, secret, token_hash
 from study_app.store.rating import Answer, RefusedError, View
-from study_app.store.schema import Audit, Ending, Exclusion, Media, Pair, Rater, ShownClip, Study
+from study_app.store.schema import Ending, Exclusion, Media, Pair, Rater, ShownClip, Study
 from study_app.store.transactions import Transactions
 
-#: Admin passwords that may be wrong within `LOCKOUT` before all are refused.
-ATTEMPTS, LOCKOUT = 5, timedelta(minutes=15)
 #: Pairs that may fail to load one after the other before a rater is told that this browser does not do.
 SKIP_LIMIT = 5
 
@@ -270,18 +268,9 @@ class OpenStudy:
         """Add a line to the audit trail."""
         self._transactions.write(lambda s: writing.audit(s, self.row, actor, action, detail))
 
-    def sign_in(self, right: bool) -> bool:
-        """Judge an attempt at the admin password, recorded for all app processes; refused after too many wrong ones.
+    def sign_in(self, right: bool, address: str = "") -> bool:
+        """Judge an attempt at the admin password from an address; refused after too many wrong ones from there.
 
         One password opens all studies of an app, so attempts are counted over the whole database.
         """
-
-        def work(session: Session) -> bool:
-            assignment.lock(session, assignment.EVERY_STUDY)  # attempts made at once are counted one after the other
-            recent = (Audit.action == "admin refused", Audit.at > datetime.now(UTC) - LOCKOUT)
-            wrong = session.scalar(select(func.count(Audit.id)).where(*recent)) or 0
-            allowed = right and wrong < ATTEMPTS
-            writing.audit(session, None, "admin", "admin entered" if allowed else "admin refused", "")
-            return allowed
-
-        return self._transactions.write(work)
+        return self._transactions.write(lambda s: signing.sign_in(s, right, address))

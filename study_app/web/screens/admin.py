@@ -17,6 +17,7 @@ from bench.runfolder import POS, STUDY_RESULTS, VOTES
 from study_app.analysis import export, quality
 from study_app.design.settings import Settings
 from study_app.store.study import OpenStudy
+from study_app.web import visit
 from study_app.web.screens import charts, look
 from study_app.web.serve import PASSWORD_VARIABLE
 
@@ -72,11 +73,13 @@ def _sign_in(study: OpenStudy, password: str) -> None:
         given = st.text_input("Password", type="password")
         if st.form_submit_button("Enter", type="primary"):
             right = hmac.compare_digest(given.encode(), password.encode())
-            if study.sign_in(right):
+            if study.sign_in(right, visit.address()):
                 st.session_state["admin"] = True
                 st.rerun()
             # the same words for a wrong password and for too many attempts: nothing to learn from them
-            st.error("That did not work. After several wrong passwords the page stays shut for a quarter of an hour.")
+            st.error(
+                "That did not work. After several wrong passwords the page stays shut to you for a quarter of an hour."
+            )
 
 
 def _progress(progress: pd.DataFrame, raters: pd.DataFrame, settings: Settings) -> None:

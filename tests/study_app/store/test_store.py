@@ -13,10 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from bench.errors import BenchError
 from study_app.design.schedule import SCENE_LIMIT
+from study_app.store import signing
 from study_app.store.platforms import Visitor, visitor
 from study_app.store.rating import Answer, RefusedError, View
+from study_app.store.signing import ATTEMPTS
 from study_app.store.store import Store
-from study_app.store.study import ATTEMPTS, SKIP_LIMIT
+from study_app.store.study import SKIP_LIMIT
 
 LEFT = Answer("left", 3000, 1, 0)
 
@@ -384,13 +386,37 @@ def test_the_key_of_a_sqlite_study_lies_beside_it_and_is_private(sqlite: str, mo
     assert Store(sqlite).open().token_of(Visitor("lab", "7", "")) == token
 
 
-def test_wrong_passwords_shut_the_admin_page_for_all(where: str) -> None:
-    store, other = Store(where), Store(where)
-    assert store.open().sign_in(True)
+def test_wrong_passwords_shut_the_admin_page_to_who_tried_them(where: str) -> None:
+    one, other = Store(where).open(), Store(where).open()  # two app processes
+    assert one.sign_in(True, "10.0.0.1")
     for _ in range(ATTEMPTS):
-        assert not store.open().sign_in(False)
-    assert not other.open().sign_in(True)
-    assert rows(store, "SELECT count(*) FROM audit WHERE action = 'admin refused'") == [(ATTEMPTS + 1,)]
+        assert not one.sign_in(False, "10.0.0.66")
+    assert not other.sign_in(True, "10.0.0.66")
+    assert other.sign_in(True, "10.0.0.1")  # the admin is not kept out by somebody else
+    store = Store(where)
+    assert rows(store, "SELECT count(*) FROM audit WHERE action = 'admin refused'") == [(ATTEMPTS,)]
+    assert "10.0.0" not in str(rows(store, "SELECT * FROM audit"))
+
+
+def test_the_right_password_does_not_prolong_a_lockout(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Store(where).open()
+    for _ in range(ATTEMPTS):
+        assert not study.sign_in(False, "here")
+    for _ in range(3 * ATTEMPTS):
+        assert not study.sign_in(True, "here")  # right, but too early
+    # as if the quarter of an hour since the wrong ones were over; what came since must not count
+    monkeypatch.setattr(signing, "LOCKOUT", timedelta(0))
+    assert study.sign_in(True, "here")
+
+
+def test_unlocking(where: str) -> None:
+    study = Store(where).open()
+    for _ in range(ATTEMPTS):
+        assert not study.sign_in(False, "here")
+    assert not study.sign_in(True, "here")
+    Store(where).unlock()
+    assert study.sign_in(True, "here")
+    assert not study.sign_in(False, "here")
 
 
 def test_nobody_practises_for_a_full_study(where: str) -> None:
