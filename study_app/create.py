@@ -207,13 +207,28 @@ def _scenes(names: Sequence[str], material: Material) -> list[str]:
 
 
 def _checks(wish: Wish, scenes: int, notes: list[str]) -> tuple[int, int]:
-    """Practice and catch trials that the number of scenes allows."""
+    """Practice and catch trials that the number of scenes allows.
+
+    Of fewer than `CATCH` catch trials, the share that is asked for is all of them, and one slip would exclude a rater:
+    such a study needs a rule that somebody has stated.
+    """
     asked = wish.catch if wish.catch is not None else CATCH
+    if 0 < asked < CATCH and wish.catch_pass is None:
+        raise BenchError(
+            f"Of {asked} catch trials {CATCH_SHARE:.0%} are all of them, so one slip would exclude a rater: give "
+            f"--catch {CATCH} or more, or a rule of your own with --catch-pass."
+        )
     spare = scenes - min(wish.clips, scenes)
     if spare >= wish.practice + asked:
         return wish.practice, asked
     # they share scenes with the trials; a rater sees a scene twice at most, so leave most of them to the trials
     practice, catch = min(wish.practice, scenes // 4), min(asked, scenes // 4)
+    if wish.catch is None and catch < asked:
+        raise BenchError(
+            f"{scenes} clips are too few for {asked} catch trials, of which {CATCH_SHARE:.0%} must be right: take a "
+            f"run of more clips, fewer --clips, or state a rule of your own, like --catch {catch} --catch-pass "
+            f"{max(catch - 1, 0)}."
+        )
     if wish.catch is not None and catch < wish.catch:
         raise BenchError(f"{scenes} clips are too few for {wish.catch} catch trials: give --catch {catch} or --clips.")
     if (practice, catch) != (wish.practice, asked):

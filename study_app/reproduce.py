@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from bench.report.paper import pos_table, table4
 from bench.report.tables import caption
 from bench.runfolder import RunFolder
 from bench.scoring.tidy import read_notes, read_summary
+from study_app.design.settings import CATCH, Wish
 
 STUDY = "study.db"
 #: The paper showed videos of 128×128 at this size.
@@ -88,13 +89,12 @@ def reproduce(name: str, config: RunConfig, out: Path, *, offline: bool = False)
 
 def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
     from study_app.analysis import tally
-    from study_app.create import Wish, create
+    from study_app.create import create
     from study_app.store.store import Store
 
     database = out / STUDY
     if not database.exists():
-        size = SHOWN if config.resolution > SHOWN else None
-        create(database, Wish((out,), name="preferences", clips=PAPER[name].clips, size=size, accept_first_frames=True))
+        create(database, _wish(name, config, out))
     study = Store(database).open("preferences")
     votes, settings = study.votes(), study.settings
     pos = tally.pos_table(votes, settings.comparisons)
@@ -107,6 +107,19 @@ def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
     else:
         notes.append(f"Deviation, raters: none yet. Ask people with `bench study serve --db {database}`, then again.")
     return pos_table(name, [{str(key): value for key, value in line.items()} for line in pos.to_dict("records")], notes)
+
+
+def _wish(name: str, config: RunConfig, out: Path) -> Wish:
+    """The study of a table; without catch trials, of which the paper tells nothing, where the clips are too few."""
+    clips = len(Manifest.load(out / "clips.jsonl").split("test"))
+    wish = Wish(
+        (out,),
+        name="preferences",
+        clips=PAPER[name].clips,
+        size=SHOWN if config.resolution > SHOWN else None,
+        accept_first_frames=True,
+    )
+    return wish if clips >= 4 * CATCH else replace(wish, catch=0)
 
 
 def deviations(name: str, config: RunConfig, out: Path) -> list[str]:

@@ -24,6 +24,7 @@ PAGES = [
     REFERENCE,
     *(f"docs/{path.name}" for path in sorted((REPOSITORY / "docs").glob("*.md"))),
 ]
+SHARED_STUDY = "bench study create --run results/demo --clips 8 --catch 4 --catch-pass 3"
 #: Commands whose arguments are checked but which are not run here, and what runs them.
 NOT_RUN = {
     "make demo": "a fresh clone",
@@ -34,10 +35,10 @@ NOT_RUN = {
     "bench weights fetch": "tests/metrics/networks/test_fetch.py, against a local server",
     "bench weights verify": "tests/cli/test_weights.py",
     "export": "tests/study_app/conftest.py, with a PostgreSQL of its own",
-    "bench study create --run results/demo --clips 8": "with BENCH_DATABASE_URL: tests/study_app/test_create.py",
+    SHARED_STUDY: "with BENCH_DATABASE_URL: tests/study_app/test_create.py",
 }
 #: Of these the whole command has to be equal.
-EXACT = ("bench study create --run results/demo --clips 8",)
+EXACT = (SHARED_STUDY,)
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
