@@ -8,7 +8,19 @@ import pandas as pd
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
-from study_app.store.schema import Assignment, Comparison, Exclusion, Pair, Rater, Slot, Study, System, Vote
+from study_app.store.schema import (
+    Assignment,
+    Comparison,
+    Exclusion,
+    Media,
+    Pair,
+    Rater,
+    ShownClip,
+    Slot,
+    Study,
+    System,
+    Vote,
+)
 
 #: Frozen column names of `votes.csv`.
 VOTE_COLUMNS = [
@@ -156,6 +168,25 @@ def shown(session: Session, held: Assignment) -> tuple[str, str, str]:
     )
     scene, first, second = session.execute(query).one()
     return (scene, first, second) if held.first_on_left else (scene, second, first)
+
+
+def media(session: Session, held: Assignment) -> tuple[bytes, bytes] | None:
+    """Left and right clip of an assignment, encoded; None when one of them is not there."""
+    first, second = aliased(ShownClip), aliased(ShownClip)
+    one, other = aliased(Media), aliased(Media)
+    query = (
+        select(one.data, other.data)
+        .select_from(Pair)
+        .join(first, first.id == Pair.first_clip_id)
+        .join(second, second.id == Pair.second_clip_id)
+        .join(one, one.sha256 == first.media_sha256)
+        .join(other, other.sha256 == second.media_sha256)
+        .where(Pair.id == held.pair_id)
+    )
+    clips = session.execute(query).one_or_none()
+    if clips is None:
+        return None
+    return (clips[0], clips[1]) if held.first_on_left else (clips[1], clips[0])
 
 
 def catch_score(session: Session, rater: Rater) -> tuple[int, int]:

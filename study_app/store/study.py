@@ -15,7 +15,7 @@ from study_app.design.settings import Settings
 from study_app.store import assignment, records, signing, writing
 from study_app.store.platforms import Visitor, keyed, secret, token_hash
 from study_app.store.rating import Answer, RefusedError, View
-from study_app.store.schema import Ending, Exclusion, Media, Pair, Rater, ShownClip, Study
+from study_app.store.schema import Assignment, Ending, Exclusion, Rater, Study
 from study_app.store.transactions import Transactions
 
 #: Pairs that may fail to load one after the other before a rater is told that this browser does not do.
@@ -116,7 +116,11 @@ class OpenStudy:
         def work(session: Session) -> View:
             rater = self._present(session, token)
             if not (rater.withdrawn_at or records.is_excluded(session, rater)):
-                writing.vote(session, rater, writing.held(session, rater, trial), answer, datetime.now(UTC))
+                held = writing.held(session, rater, trial)
+                if self._can_be_seen(session, held):
+                    writing.vote(session, rater, held, answer, datetime.now(UTC))
+                else:
+                    writing.lost(session, held.id)
             return self._view(session, rater)
 
         return self._transactions.write(work)
@@ -139,20 +143,27 @@ class OpenStudy:
         return self._transactions.write(work)
 
     def media(self, token: str, trial: str) -> tuple[bytes, bytes]:
-        """The encoded left and right clip of a trial that this rater holds."""
+        """The encoded left and right clip of a trial that this rater holds; that they were delivered is recorded.
 
-        def work(session: Session) -> tuple[bytes, bytes]:
+        Raises:
+            RefusedError: the trial is not this rater's or is over; or its clips are gone from the database, which skips
+                it for reasons that are not the rater's.
+        """
+
+        def work(session: Session) -> tuple[Assignment, tuple[bytes, bytes] | None]:
             rater = writing.rater(session, self.row, token)
             held = writing.held(session, rater, trial) if rater else None
             if held is None or held.state != "leased":
                 raise RefusedError("This pair is not yours to rate.", gone=True)
-            query = select(Pair.first_clip_id, Pair.second_clip_id).where(Pair.id == held.pair_id)
-            pair = session.execute(query).one()
-            by_clip = select(Media.data).join(ShownClip)
-            first, second = (session.scalars(by_clip.where(ShownClip.id == clip)).one() for clip in pair)
-            return (first, second) if held.first_on_left else (second, first)
+            return held, records.media(session, held)
 
-        return self._transactions.read(work)
+        held, clips = self._transactions.read(work)
+        if held.delivered_at is None or clips is None:
+            note = writing.delivered if clips else writing.lost
+            self._transactions.write(lambda s: note(s, held.id))
+        if clips is None:
+            raise RefusedError("The clips of this pair are not there any more.", gone=True)
+        return clips
 
     def shown(self, token: str, trial: str) -> tuple[str, str, str]:
         """Scene, left and right system of a trial, for simulated raters only: people's browsers never learn it."""
@@ -172,6 +183,9 @@ class OpenStudy:
                 writing.audit(session, self.row, "rater", "withdraw", rater.token_hash[:16])
 
         self._transactions.write(work)
+
+    def _can_be_seen(self, session: Session, held: Assignment) -> bool:
+        return held.delivered_at is not None or self.simulated or records.media(session, held) is not None
 
     def _present(self, session: Session, token: str) -> Rater:
         rater = writing.rater_to_change(session, self.row, token)

@@ -227,6 +227,19 @@ def vote(session: Session, rater: Rater, held: Assignment, answer: Answer, now: 
     session.flush()
 
 
+def delivered(session: Session, assignment_id: int) -> None:
+    """Record when an assignment's clips first went out."""
+    held = session.get_one(Assignment, assignment_id, with_for_update=True)
+    held.delivered_at = held.delivered_at or datetime.now(UTC)
+
+
+def lost(session: Session, assignment_id: int) -> None:
+    """Skip an assignment whose clips are gone; that counts against nobody's network."""
+    held = session.get_one(Assignment, assignment_id, with_for_update=True)
+    if held.state == "leased":
+        held.state, held.reason = "skipped", "its clips are gone from the database"
+
+
 def audit(session: Session, study: Study | None, actor: str, action: str, detail: str) -> None:
     """Add a line to the audit trail, of one study or of all."""
     study_id = study.id if study else None

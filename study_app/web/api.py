@@ -88,7 +88,7 @@ def _call(work: Callable[[str, dict[str, Any]], View]) -> Callable[[Request], An
                 return JSONResponse({"message": "too long"}, 413)
         try:
             body = json.loads(bytes(raw) or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):  # a few thousand brackets are valid JSON, and too deep
             body = None
         if not isinstance(body, dict):
             return JSONResponse({"message": "not understood"}, 400)

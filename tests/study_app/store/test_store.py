@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -274,6 +276,25 @@ def test_a_fresh_start_is_one_after_a_network_that_was_away(where: str) -> None:
     last = person.study.ending(person.token)
     assert last is not None
     assert (last.outcome, last.code) == ("complete", person.study.rater(person.token).completion_code)
+
+
+def test_a_pair_whose_clips_are_gone_is_skipped_and_takes_no_vote(sqlite: str) -> None:
+    store = Store(sqlite)
+    person = Person(store)
+    before = person.view()
+    with closing(sqlite3.connect(sqlite)) as connection:  # a hand from outside, without foreign keys
+        connection.execute("DELETE FROM media")
+        connection.commit()
+    with pytest.raises(RefusedError, match="not there any more") as refusal:
+        person.study.media(person.token, before.trials[0])
+    assert refusal.value.gone
+    after = person.vote(before.trials[1])  # somebody who answers without having asked for the clips
+    assert after.state == "rating"
+    assert not {*before.trials} & {*after.trials}
+    assert len(person.study.votes()) == 0
+    assert set(rows(store, "SELECT state, reason, skipped_at FROM assignment WHERE state <> 'leased'")) == {
+        ("skipped", "its clips are gone from the database", None)
+    }
 
 
 def test_withdrawing_takes_the_votes_out_and_opens_the_slots(where: str) -> None:

@@ -7,9 +7,11 @@ import json
 import os
 import resource
 import secrets
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -121,6 +123,8 @@ def test_a_disk_that_is_full_while_somebody_votes(running: AppProcess) -> None:
         (b"[]", 400),
         (b"\xff\xfe", 400),
         (b"{" * 5000, 413),
+        (b"[" * 4000, 400),
+        (b'{"chosen":' * 400, 400),
         (b'{"chosen": "left"}', 403),
         (b'{"chosen": "both", "response_ms": 1, "replays": 0, "focus_losses": 0}', 403),
         (b'{"chosen": "left", "response_ms": 1e99, "replays": 0, "focus_losses": 0}', 403),
@@ -131,9 +135,25 @@ def test_a_disk_that_is_full_while_somebody_votes(running: AppProcess) -> None:
 )
 def test_bodies_that_make_no_sense(running: AppProcess, body: bytes, status: int) -> None:
     token, trial = person(running)
-    if b'"chosen"' in body:
+    if b'"chosen": ' in body:
         body = body.replace(b'"chosen"', b'"trial": "%s", "chosen"' % trial.encode(), 1)
     assert ask(running, "POST", "/trial/vote", body, x_rater=token)[0] == status
+
+
+def test_clips_that_are_gone_from_the_database(running: AppProcess) -> None:
+    token, trial = person(running)
+    with closing(sqlite3.connect(running.where)) as connection:
+        kept = connection.execute("SELECT sha256, data FROM media").fetchall()
+        connection.execute("DELETE FROM media")
+        connection.commit()
+        try:
+            assert ask(running, "GET", f"/trial/clips/{trial}", x_rater=token)[0] == 410
+            status, said, _ = ask(running, "POST", "/trial/state", b"{}", x_rater=token)
+            assert (status, json.loads(said)["state"]) == (200, "rating")
+            assert trial not in json.loads(said)["trials"]
+        finally:
+            connection.executemany("INSERT INTO media VALUES (?, ?)", kept)
+            connection.commit()
 
 
 def test_a_vote_cannot_be_cast_by_following_a_link(running: AppProcess) -> None:
