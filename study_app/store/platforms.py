@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ PARAMETERS = {
     "lab": ("participant", ()),
 }
 LONGEST = 200
+#: What a platform, or a script of somebody's, leaves in a link whose placeholder it did not fill in: everybody who
+#: follows it would be the same person.
+UNFILLED = re.compile(r"[{}<>%$]|\[\[|\]\]|^(undefined|null|none|nan|your[_ -].*|n/a)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,8 @@ def visitor(parameters: Mapping[str, str]) -> Visitor | None:
     """Read a link's parameters; None when it names nobody.
 
     Raises:
-        RefusedError: the id is empty or too long, or MTurk shows a preview where work is not accepted yet; its words
-            are for whoever followed the link.
+        RefusedError: the id is empty, too long or a placeholder that was not filled in, or MTurk shows a preview where
+            work is not accepted yet; its words are for whoever followed the link.
     """
     if parameters.get("assignmentId") == "ASSIGNMENT_ID_NOT_AVAILABLE":
         raise RefusedError("This is a preview: please accept the task first.")
@@ -52,7 +56,8 @@ def visitor(parameters: Mapping[str, str]) -> Visitor | None:
             continue
         participant = parameters[key].strip()
         session = "|".join(parameters.get(other, "") for other in others)
-        if not participant or len(participant) > LONGEST or len(session) > 2 * LONGEST:
+        unfilled = UNFILLED.search(participant) or "_ID_NOT_AVAILABLE" in participant
+        if not participant or unfilled or len(participant) > LONGEST or len(session) > 2 * LONGEST:
             raise RefusedError("The link is not complete: please open it again from where you got it.")
         return Visitor(platform, participant, session)
     return None

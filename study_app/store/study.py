@@ -60,7 +60,12 @@ class OpenStudy:
 
     def token_of(self, visitor: Visitor) -> str:
         """A platform participant's token: the same each time they come, and of no use to find out who they are."""
-        return keyed(secret(self._transactions.url), "token", self.name, visitor.platform, visitor.participant)
+        return keyed(secret(self._transactions.url), "token", self.name, visitor.platform, self._participant(visitor))
+
+    def _participant(self, visitor: Visitor) -> str:
+        """A lab's own codes are typed by hand: P07 and p07 are one person. Studies of version 0.1 told them apart."""
+        by_hand = visitor.platform == "lab" and self.settings.rule > 1
+        return visitor.participant.casefold() if by_hand else visitor.participant
 
     def rater(self, token: str) -> Rater | None:
         """The rater with that token, if they have consented before."""
@@ -79,7 +84,7 @@ class OpenStudy:
                 simulated=self.simulated,
                 token_hash=token_hash(token),
                 platform=visitor.platform if visitor else ("simulated" if self.simulated else "link"),
-                platform_hash=keyed(key, self.name, visitor.platform, visitor.participant) if visitor else None,
+                platform_hash=keyed(key, self.name, visitor.platform, self._participant(visitor)) if visitor else None,
                 session_hash=keyed(key, self.name, "session", visitor.session) if visitor else None,
                 created_at=now,
                 consent_version=self.settings.consent_version,

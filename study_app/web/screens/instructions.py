@@ -12,7 +12,7 @@ from study_app.web.visit import Visit
 
 HOW = """
 <ol>
-<li>Two short clips play side by side. Both begin with the same picture.</li>
+<li>Two short clips of the same scene play side by side.</li>
 <li>When both have played once, answer: <b>{question}</b></li>
 <li>Press <kbd>←</kbd> for the left clip or <kbd>→</kbd> for the right one, or use the buttons below the clips. They go
 on playing until you choose. If you cannot decide, follow your first impression.</li>

@@ -389,6 +389,37 @@ def test_links_without_an_id_are_refused(link: dict[str, str]) -> None:
         visitor(link)
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"PROLIFIC_PID": "{{%PROLIFIC_PID%}}", "STUDY_ID": "{{%STUDY_ID%}}", "SESSION_ID": "{{%SESSION_ID%}}"},
+        {"workerId": "${workerId}", "assignmentId": "${assignmentId}", "hitId": "${hitId}"},
+        {"workerId": "WORKER_ID_NOT_AVAILABLE", "assignmentId": "a", "hitId": "h"},
+        {"PROLIFIC_PID": "undefined"},
+        {"PROLIFIC_PID": "null"},
+        {"participant": "<ID>"},
+        {"participant": "[[code]]"},
+        {"participant": "None"},
+        {"participant": "YOUR_ID"},
+    ],
+)
+def test_a_placeholder_that_was_not_filled_in_is_nobody(link: dict[str, str]) -> None:
+    with pytest.raises(RefusedError, match="link is not complete"):
+        visitor(link)
+
+
+def test_codes_of_a_lab_are_read_as_people_type_them(sqlite: str) -> None:
+    study = Store(sqlite).open()
+
+    def token(key: str, id: str) -> str:
+        who = visitor({key: id})
+        assert who
+        return study.token_of(who)
+
+    assert token("participant", "P07") == token("participant", " p07 ") != token("participant", "P08")
+    assert token("PROLIFIC_PID", "5fA") != token("PROLIFIC_PID", "5fa")  # a platform's ids are its own business
+
+
 def test_mturk_previews_and_plain_links() -> None:
     with pytest.raises(BenchError, match="preview"):
         visitor({"assignmentId": "ASSIGNMENT_ID_NOT_AVAILABLE", "hitId": "h"})

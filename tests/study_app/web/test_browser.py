@@ -404,7 +404,7 @@ def test_withdrawing(visitor: Visitor) -> None:
 
 
 def test_people_from_prolific_come_back_to_their_session(chromium: Any, app: AppProcess) -> None:
-    link = "?PROLIFIC_PID=<script>alert(1)</script>&STUDY_ID=s&SESSION_ID=1"
+    link = "?PROLIFIC_PID='alert(1)'&STUDY_ID=s&SESSION_ID=1"
     first = Visitor(chromium, app)
     first.start(link)
     first.choose()
