@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -63,7 +64,11 @@ def is_excluded(session: Session, rater: Rater) -> bool:
 
 
 def votes(session: Session, study: Study) -> pd.DataFrame:
-    """All votes of a study, in the order they were cast, as `VOTE_COLUMNS`; excluded ones with their reason."""
+    """All votes of a study, in the order they were cast, as `VOTE_COLUMNS`; excluded ones with their reason.
+
+    Flags, of which none excludes: `fast`, `slow`, `unfocused` by what the browser said; `undelivered`, `rushed` by when
+    the server sent the clips and got the answer.
+    """
     query = (
         select(
             First.name,
@@ -79,6 +84,7 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
             Vote.voted_at,
             Vote.simulated,
             excluded_reason(),
+            Assignment.delivered_at,
         )
         .select_from(Vote)
         .join(Assignment, Assignment.id == Vote.assignment_id)
@@ -91,11 +97,18 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
         .order_by(Vote.id)
     )
     one_play = 1000 * study.settings.frames / study.settings.rate
+    last: dict[str, datetime] = {}
     rows = []
     for row in session.execute(query):
-        first, second, kind, scene, on_left, side, rater, ms, replays, losses, at, simulated, excluded = row
+        first, second, kind, scene, on_left, side, rater, ms, replays, losses, at, simulated, excluded, delivered = row
         left, right = (first, second) if on_left else (second, first)
         flags = {"fast": ms < one_play, "slow": ms > SLOW_MS, "unfocused": losses > 0}
+        if not simulated:
+            # by the server's own clock: the next pair is delivered while the one before is looked at
+            seen = max(delivered, last.get(rater, delivered)) if delivered else None
+            flags["undelivered"] = seen is None
+            flags["rushed"] = seen is not None and (at - seen).total_seconds() * 1000 < one_play
+            last[rater] = at
         shown = [study.name, comparison_name(first, second), first, second, scene, left, right]
         given = [left if side == "left" else right, rater[:16], kind == "catch", kind == "practice"]
         timing = [ms, replays, losses, at.isoformat(timespec="milliseconds")]

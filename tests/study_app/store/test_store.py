@@ -297,6 +297,27 @@ def test_a_pair_whose_clips_are_gone_is_skipped_and_takes_no_vote(sqlite: str) -
     }
 
 
+def test_a_script_that_votes_without_looking_is_flagged_by_what_the_server_saw(where: str) -> None:
+    store = Store(where)
+    blind, hasty, careful = Person(store), Person(store), Person(store)
+    for person in (blind, hasty, careful):
+        for _ in range(4):
+            trial = person.view().trials[0]
+            if person is not blind:
+                person.study.media(person.token, trial)
+            if person is careful:  # as if the clips had gone out, and the pair before been answered, a while ago
+                ago = datetime.now(UTC) - timedelta(seconds=9)
+                run(store, "UPDATE assignment SET delivered_at = :ago WHERE token = :t", ago=ago, t=trial)
+            person.vote(trial)
+    votes = blind.study.votes()
+    flags = [list(own["flags"]) for _, own in votes.groupby("rater", sort=False)]
+    assert flags[0] == ["undelivered"] * 4
+    assert flags[1] == ["rushed"] * 4
+    assert flags[2][0] == ""
+    assert flags[2][1:] == ["rushed"] * 3  # whatever was delivered before, they were looking at another pair
+    assert (votes["response_ms"] == 3000).all()  # which is what the browser said
+
+
 def test_withdrawing_takes_the_votes_out_and_opens_the_slots(where: str) -> None:
     store = Store(where)
     person = Person(store)
