@@ -42,6 +42,14 @@ def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
     return tuple((pair[0], pair[1]) for pair in pairs)
 
 
+def _codes(texts: list[str] | None) -> dict[str, str]:
+    """The settings that `--code` names; `completion_code` has an option of its own."""
+    codes = [text.partition("=") for text in texts or []]
+    if any(outcome not in ("failed", "technical", "withdrawn") or not code for outcome, _, code in codes):
+        raise BenchError("A code is written failed=CODE, technical=CODE or withdrawn=CODE.")
+    return {f"{outcome}_code": code for outcome, _, code in codes}
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -67,6 +75,10 @@ Lease = Annotated[float, typer.Option(help="Minutes after which an abandoned pai
 Question = Annotated[str, typer.Option(help="The question.")]
 Consent = Annotated[Path | None, typer.Option(help="Text file of the consent page.")]
 CompletionCode = Annotated[str, typer.Option(help="Shown at the end; default: one for each rater.")]
+Codes = Annotated[
+    list[str] | None,
+    typer.Option("--code", help="failed=, technical= or withdrawn=CODE: shown in place of the completion code."),
+]
 CompletionURL = Annotated[str, typer.Option(help="https address at the end, for example Prolific's.")]
 AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept clips that do not start alike.")]
 
@@ -90,6 +102,7 @@ def create(
     question: Question = Wish.question,
     consent: Consent = None,
     completion_code: CompletionCode = Wish.completion_code,
+    code: Codes = None,
     completion_url: CompletionURL = Wish.completion_url,
     accept_first_frames: AcceptFirstFrames = Wish.accept_first_frames,
 ) -> None:
@@ -114,6 +127,7 @@ def create(
         consent=_text(consent) if consent else Wish.consent,
         completion_code=completion_code,
         completion_url=completion_url,
+        **_codes(code),
         accept_first_frames=accept_first_frames,
     )
     made = make(out, wish)

@@ -19,7 +19,7 @@ from bench.progress import task
 from bench.runfolder import REAL, RunFolder
 from study_app.design import media
 from study_app.design.schedule import SCRAMBLED, Schedule, capacity, plan
-from study_app.design.settings import CATCH, CATCH_SHARE, WORKLOAD, Settings, Wish
+from study_app.design.settings import CATCH, CATCH_SHARE, CODES, WORKLOAD, Settings, Wish
 from study_app.store.store import Store
 from study_app.store.writing import EncodedClip
 
@@ -100,11 +100,8 @@ def create(where: str | Path | None, wish: Wish) -> Made:
         question=wish.question,
         consent=wish.consent,
         consent_version=hashlib.sha256(wish.consent.encode()).hexdigest()[:12],
-        completion_code=wish.completion_code,
         completion_url=wish.completion_url,
-        failed_code=wish.failed_code,
-        technical_code=wish.technical_code,
-        withdrawn_code=wish.withdrawn_code,
+        **{code: getattr(wish, code) for code in CODES},
     )
     draft.check()
     if wish.clips > len(scenes):

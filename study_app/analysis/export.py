@@ -17,7 +17,7 @@ from bench.report.grid import Grid, write_grid
 from bench.report.paper import paper, pos_table
 from bench.runfolder import POS, STUDY_RESULTS, VOTES, RunFolder
 from study_app.analysis import humans, quality, ranking, tally
-from study_app.design.settings import Settings
+from study_app.design.settings import CODES, Settings
 from study_app.store.records import VOTE_COLUMNS
 from study_app.store.schema import Study
 from study_app.store.store import Store
@@ -85,6 +85,16 @@ def pos_csv(pos: pd.DataFrame) -> str:
     return _csv(pos)
 
 
+def raters_csv(raters: pd.DataFrame) -> str:
+    """The text of `raters.csv`, from which raters are paid."""
+    times = {name: raters[name].map(_second) for name in ("started", "ended", "completed")}
+    return _csv(raters.assign(**times))
+
+
+def _second(time: Any) -> str:
+    return "" if pd.isna(time) else time.isoformat(timespec="seconds")
+
+
 def _csv(table: pd.DataFrame) -> str:
     out = io.StringIO()
     table.to_csv(out, index=False, lineterminator="\n")
@@ -109,7 +119,8 @@ def read_votes(path: Path) -> pd.DataFrame:
 def as_json(study: Study, settings: Settings, found: Results) -> dict[str, Any]:
     """Everything as plain values; what has no value is null."""
     left, n, p = found.side_bias
-    shown = {key: value for key, value in asdict(settings).items() if key not in ("scenes", "completion_code", "run")}
+    hidden = {"scenes", "run", *CODES}
+    shown = {key: value for key, value in asdict(settings).items() if key not in hidden}
     value = {
         "study": study.name,
         "simulated": study.simulated,
@@ -152,4 +163,5 @@ def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
         path for name in paper().preference_tables for path in write_grid(paper_table(name, found.pos), out, name)
     ]
     study.audit("export", "exported", f"{len(votes)} votes")
-    return [*(out / file for file in (*texts, STUDY_RESULTS)), *tables]
+    write_text(out / "raters.csv", raters_csv(study.raters()))
+    return [*(out / file for file in (*texts, STUDY_RESULTS)), *tables, out / "raters.csv"]

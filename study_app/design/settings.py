@@ -23,6 +23,8 @@ CONSENT = (
 #: How raters get their trials. 1, of version 0.1: the side that undoes a rater's tilt; 2: `study_app.design.session`.
 #: A study keeps the rule that it was made with.
 RULE = 2
+#: Settings that hold a code of how a session has ended.
+CODES = ("completion_code", "failed_code", "technical_code", "withdrawn_code")
 #: Trials and catch trials of one rater, and the share of the latter to get right, where nobody wishes otherwise.
 WORKLOAD, CATCH, CATCH_SHARE = 50, 10, 0.9
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from study_app.store.schema import (
     Assignment,
     Comparison,
+    Ending,
     Exclusion,
     Media,
     Pair,
@@ -27,6 +28,11 @@ from study_app.store.schema import (
 VOTE_COLUMNS = [
     "study", "comparison", "first", "second", "clip", "left", "right", "chosen", "rater", "catch", "practice",
     "response_ms", "replays", "focus_losses", "time_utc", "simulated", "excluded", "flags",
+]  # fmt: skip
+#: Frozen column names of `raters.csv`.
+RATER_COLUMNS = [
+    "rater", "platform", "platform_hash", "session_hash", "status", "code", "passed", "started", "ended", "minutes",
+    "consent", "completed", "answers", "skips", "excluded",
 ]  # fmt: skip
 #: A vote slower than this is flagged.
 SLOW_MS = 60_000
@@ -148,14 +154,14 @@ def progress(session: Session, study: Study) -> pd.DataFrame:
 
 
 def raters(session: Session, study: Study) -> pd.DataFrame:
-    """One row a rater: hash, platform, times, votes, skips, and why excluded."""
+    """One row a rater, as `RATER_COLUMNS`; whoever pays for the study pays from it.
+
+    `status` is how the session ended last, or started; `code` has what the rater was shown, all of it where a session
+    ended more than once; `passed` says whether the rule on catch trials was kept, empty while it is not known.
+    """
     query = (
         select(
-            Rater.token_hash,
-            Rater.platform,
-            Rater.created_at,
-            Rater.consent_version,
-            Rater.completed_at,
+            Rater,
             func.count(case((Assignment.state.in_(("voted", "void")), 1))),
             func.count(case((Assignment.state == "skipped", 1))),
             excluded_reason(),
@@ -165,9 +171,24 @@ def raters(session: Session, study: Study) -> pd.DataFrame:
         .group_by(Rater.id)
         .order_by(Rater.id)
     )
-    rows = [(row[0][:16], *row[1:]) for row in session.execute(query)]
-    columns = ["rater", "platform", "started", "consent", "completed", "answers", "skips", "excluded"]
-    return pd.DataFrame(rows, columns=columns)
+    ends: dict[int, list[Ending]] = {}
+    of_study = select(Ending).join(Rater, Rater.id == Ending.rater_id).where(Rater.study_id == study.id)
+    for ending in session.scalars(of_study.order_by(Ending.id)):
+        ends.setdefault(ending.rater_id, []).append(ending)
+    rows = []
+    for rater, answered, skips, excluded in session.execute(query):
+        told = ends.get(rater.id, [])
+        outcomes = [ending.outcome for ending in told]
+        # a rater of version 0.1 who completed has no ending, but a code
+        status = outcomes[-1] if told else ("complete" if rater.completed_at else "started")
+        codes = [ending.code for ending in told] or [rater.completion_code or ""]
+        ended = told[-1].ended_at if told else rater.completed_at
+        minutes = round((ended - rater.created_at).total_seconds() / 60, 1) if ended else None
+        passed = "no" if "failed" in outcomes else ("yes" if "complete" in outcomes else "")
+        who = [rater.token_hash[:16], rater.platform, rater.platform_hash or "", rater.session_hash or ""]
+        times = [rater.created_at, ended, minutes, rater.consent_version, rater.completed_at]
+        rows.append([*who, status, " ".join(dict.fromkeys(codes)), passed, *times, answered, skips, excluded])
+    return pd.DataFrame(rows, columns=RATER_COLUMNS)
 
 
 def shown(session: Session, held: Assignment) -> tuple[str, str, str]:

@@ -40,6 +40,7 @@ def show(study: OpenStudy) -> None:
         st.warning("Simulated raters, not people.")
     progress, raters = study.progress(), study.raters()
     _progress(progress, raters, study.settings)
+    _payment(raters)
     met = bool((progress["votes"] >= progress["wanted"]).all())
     if not met:
         st.info("Outcomes stay hidden until every comparison has its votes: nobody should stop a study by its result.")
@@ -93,6 +94,13 @@ def _progress(progress: pd.DataFrame, raters: pd.DataFrame, settings: Settings) 
     if skips := int(progress["skips"].sum()):
         st.caption(f"{skips} pairs did not load in a rater's browser and went to others.")
     st.caption(f"Each rater: {settings.practice} practice, {settings.workload} trials, {settings.catch} catch trials.")
+
+
+def _payment(raters: pd.DataFrame) -> None:
+    """Who is to be paid for what; it tells nothing of what anybody chose."""
+    with st.expander("Sessions and codes, for paying raters"):
+        st.dataframe(raters.drop(columns=["platform_hash", "session_hash", "consent"]), hide_index=True)
+        st.download_button("raters.csv", export.raters_csv(raters), file_name="raters.csv", on_click="ignore")
 
 
 def _outcomes(outcomes: export.Results) -> None:

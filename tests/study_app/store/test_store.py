@@ -8,19 +8,23 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bench.errors import BenchError
+from study_app.create import create
 from study_app.design.schedule import SCENE_LIMIT
 from study_app.store import signing
 from study_app.store.platforms import Visitor, visitor
 from study_app.store.rating import Answer, RefusedError, View
+from study_app.store.records import RATER_COLUMNS
 from study_app.store.signing import ATTEMPTS
 from study_app.store.store import Store
 from study_app.store.study import SKIP_LIMIT
+from tests.study_app.conftest import wish
 
 LEFT = Answer("left", 3000, 1, 0)
 
@@ -28,9 +32,9 @@ LEFT = Answer("left", 3000, 1, 0)
 class Person:
     """A rater at the store."""
 
-    def __init__(self, store: Store, visitor: Visitor | None = None) -> None:
+    def __init__(self, store: Store, visitor: Visitor | None = None, study: str | None = None) -> None:
         self.store = store
-        self.study = store.open()
+        self.study = store.open(study)
         self.token = self.study.token_of(visitor) if visitor else secrets.token_urlsafe(32)
         self.study.enrol(self.token, visitor)
 
@@ -371,6 +375,36 @@ def test_reasons_of_an_exclusion_stand_side_by_side(where: str) -> None:
     assert set(votes["excluded"]) == {reasons}
 
 
+def test_raters_are_paid_by_a_list_that_tells_outcomes_apart(where: str, run_folder: Path) -> None:
+    codes = {"completion_code": "C-DONE", "failed_code": "C-FAIL", "technical_code": "C-TECH", "withdrawn_code": ""}
+    create(where, wish(run_folder, name="paid", **codes))
+    store = Store(where)
+    done, failed, broken, gone, started = (Person(store, study="paid") for _ in range(5))
+    done.finish()
+    failed.finish(catch=False)
+    view = broken.view()
+    while view.state == "rating":
+        view = broken.study.skip(broken.token, view.trials[0], "no network")
+    gone.vote(gone.view().trials[0])
+    gone.study.withdraw(gone.token)
+    started.view()
+    raters = store.open("paid").raters()
+    assert list(raters.columns) == RATER_COLUMNS
+    assert list(raters["status"]) == ["complete", "failed", "technical", "withdrawn", "started"]
+    assert list(raters["code"][:3]) == ["C-DONE", "C-FAIL", "C-TECH"]
+    assert len(raters["code"][3]) == 8  # an own one
+    assert raters["code"][4] == ""
+    assert list(raters["passed"]) == ["yes", "no", "", "", ""]
+    assert list(raters["answers"]) == [30, 30, 0, 1, 0]
+    assert list(raters["minutes"].notna()) == [True, True, True, True, False]
+    told = failed.study.rater(failed.token)
+    assert told is not None
+    assert told.completion_code == "C-FAIL"  # as the page shows it
+    for statement in ("UPDATE ending SET code = 'mine'", "DELETE FROM ending"):
+        with pytest.raises(DBAPIError, match="append only"):
+            run(store, statement)
+
+
 def test_an_exclusion_needs_a_reason_and_a_rater(where: str) -> None:
     store = Store(where)
     person = Person(store)
@@ -449,8 +483,6 @@ def test_mturk_previews_and_plain_links() -> None:
 
 def test_the_key_of_a_sqlite_study_lies_beside_it_and_is_private(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BENCH_STUDY_SECRET", raising=False)
-    from pathlib import Path
-
     store = Store(sqlite)
     study = store.open()
     token = study.token_of(Visitor("lab", "7", ""))
