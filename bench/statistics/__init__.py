@@ -16,10 +16,11 @@ function gives the same bytes whatever the order of its clips, and those that dr
 - `holm(p_values)`, `printed_p(p_value)`, `over_seeds(values)`: corrections, print, mean and deviation over seeds.
 """
 
+from bench.statistics.bootstrap import bootstrap_interval
 from bench.statistics.clusters import LEVEL, SEED, Difference, Interval
 from bench.statistics.corrections import holm, printed_p
 from bench.statistics.equivalence import Equivalence, equivalence
-from bench.statistics.intervals import OverSeeds, bootstrap_interval, jackknife_interval, over_seeds
+from bench.statistics.intervals import OverSeeds, jackknife_interval, over_seeds
 from bench.statistics.leftout import GROUPS, LeftOut, leave_out
 from bench.statistics.ratios import log_distance
 from bench.statistics.seeds import (

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import studentized_range, t
+from scipy.optimize import brentq
+from scipy.special import stdtr, stdtrit
+from scipy.stats import studentized_range
 
 from bench.errors import BenchError
 
@@ -100,23 +102,23 @@ class Estimate:
 def _tail(statistic: float, weights: list[tuple[float, float]], rows: int = 2) -> float:
     """Both tails of a mixture of t distributions, weighted by the share of variance known with those degrees."""
     if rows <= 2:
-        return float(sum(weight * 2 * t.sf(statistic, freedom) for weight, freedom in weights))
+        return float(sum(weight * 2 * stdtr(freedom, -statistic) for weight, freedom in weights))
     return float(sum(w * studentized_range.sf(statistic * np.sqrt(2), rows, freedom) for w, freedom in weights))
 
 
 def _quantile(weights: list[tuple[float, float]], tail: float) -> float:
     """Where `_tail` is `tail`."""
-    from scipy.optimize import brentq
-
-    ends = [float(t.isf(tail / 2, freedom)) for _, freedom in weights]
-    if max(ends) - min(ends) < 1e-12:
+    ends = [-float(stdtrit(freedom, tail / 2)) for _, freedom in weights]
+    if len(ends) == 1:
         return ends[0]
-    return float(brentq(lambda statistic: _tail(statistic, weights) - tail, min(ends), max(ends), xtol=1e-12))
+    # a little wider, so that rounding cannot leave both ends on one side
+    around = min(ends) * (1 - 1e-9), max(ends) * (1 + 1e-9)
+    return float(brentq(lambda statistic: _tail(statistic, weights) - tail, *around, xtol=1e-12))
 
 
 @dataclass(frozen=True)
-class Videos:
-    """Which clip is of which source video.
+class Clusters:
+    """Which clip is of which source video; or which vote of which rater.
 
     Attributes:
         index: [N] number of each clip's video, by the order of the videos' names.
@@ -127,7 +129,7 @@ class Videos:
     sizes: Floats
 
     @classmethod
-    def of(cls, clusters: Sequence[Any], clips: int) -> Videos:
+    def of(cls, clusters: Sequence[Any] | NDArray[Any], clips: int) -> Clusters:
         """Read the names of the videos of `clips` clips.
 
         Raises:
@@ -185,10 +187,10 @@ def finite(values: ArrayLike) -> Floats:
     return numbers
 
 
-def mean_over_clips(values: ArrayLike, clusters: Sequence[Any]) -> tuple[Estimate, Videos, Floats]:
+def mean_over_clips(values: ArrayLike, clusters: Sequence[Any]) -> tuple[Estimate, Clusters, Floats]:
     """Mean over clips with its jackknife variance; the videos, and the sum of the values of each."""
     numbers = finite(values)
-    videos = Videos.of(clusters, len(numbers))
+    videos = Clusters.of(clusters, len(numbers))
     sums = videos.sums(numbers)
     mean = float(sums.sum() / videos.sizes.sum())
     variance = videos.variance(sums / videos.sizes - mean)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.statistics.clusters import LEVEL, NAN, SEED, Difference, Estimate, Floats, Interval, Videos
+from bench.statistics.clusters import LEVEL, NAN, SEED, Clusters, Difference, Estimate, Floats, Interval
 from bench.statistics.equivalence import Equivalence, within
 
 #: Source videos are left out one by one up to this number, and in as many groups beyond it.
@@ -40,7 +40,7 @@ class LeftOut:
 
     values: Floats
     without: Floats
-    groups: Videos
+    groups: Clusters
 
     def interval(self, row: int, level: float = LEVEL) -> Interval:
         """Of the distance of a row, by its number."""
@@ -85,14 +85,14 @@ def leave_out(distances: Distances, clusters: Sequence[Any], groups: int = GROUP
         BenchError: no clip, or fewer than two groups asked for.
     """
     if groups < 2:
-        raise BenchError(f"Videos are left out in at least two groups, not {groups}.")
-    videos = Videos.of(clusters, len(clusters))
+        raise BenchError(f"Clusters are left out in at least two groups, not {groups}.")
+    videos = Clusters.of(clusters, len(clusters))
     place = np.arange(videos.count)
     if videos.count > groups:
         place = np.random.default_rng(seed).permutation(videos.count) % groups
     of_clips = place[videos.index]
     count = min(videos.count, groups)
-    held = Videos(of_clips, np.bincount(of_clips, minlength=count).astype(np.float64))
+    held = Clusters(of_clips, np.bincount(of_clips, minlength=count).astype(np.float64))
     everything = np.arange(len(of_clips))
     values = np.asarray(distances(everything), np.float64)
     without = np.empty((count if count > 1 else 0, len(values)))

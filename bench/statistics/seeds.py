@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bench.errors import BenchError
-from bench.statistics.clusters import LEVEL, Difference, Estimate, Floats, Videos, finite
+from bench.statistics.clusters import LEVEL, Clusters, Difference, Estimate, Floats, finite
 
 #: What a result speaks of.
 THESE_TRAININGS = "for these trainings"
@@ -66,11 +66,11 @@ class _Trainings:
         return len(self.of_seeds)
 
 
-def _trainings(values: ArrayLike, clusters: Sequence[Any]) -> tuple[_Trainings, Videos]:
+def _trainings(values: ArrayLike, clusters: Sequence[Any]) -> tuple[_Trainings, Clusters]:
     numbers = np.atleast_2d(finite(values))
     if numbers.ndim != 2:
         raise BenchError(f"Values of trainings are [seeds, clips], not of shape {numbers.shape}.")
-    videos = Videos.of(clusters, numbers.shape[1])
+    videos = Clusters.of(clusters, numbers.shape[1])
     of_videos = np.array([videos.sums(seed) / videos.sizes for seed in numbers])  # [S, k]
     of_videos = of_videos[np.lexsort(of_videos.T)]  # the order of seeds changes no bit
     of_seeds = of_videos @ videos.shares
