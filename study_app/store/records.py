@@ -26,7 +26,7 @@ from study_app.store.schema import (
 
 #: Frozen column names of `votes.csv`.
 VOTE_COLUMNS = [
-    "study", "comparison", "first", "second", "clip", "left", "right", "chosen", "rater", "catch", "practice",
+    "study", "comparison", "first", "second", "clip", "video", "left", "right", "chosen", "rater", "catch", "practice",
     "response_ms", "replays", "focus_losses", "time_utc", "simulated", "excluded", "flags",
 ]  # fmt: skip
 #: Frozen column names of `raters.csv`.
@@ -81,6 +81,7 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
             Second.name,
             Comparison.kind,
             Pair.scene,
+            ShownClip.video,
             Assignment.first_on_left,
             Vote.chosen,
             Rater.token_hash,
@@ -97,6 +98,7 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
         .join(Rater, Rater.id == Vote.rater_id)
         .join(Pair, Pair.id == Assignment.pair_id)
         .join(Comparison, Comparison.id == Pair.comparison_id)
+        .join(ShownClip, ShownClip.id == Pair.first_clip_id)
         .join(First, First.id == Comparison.first_id)
         .join(Second, Second.id == Comparison.second_id)
         .where(Comparison.study_id == study.id, Vote.simulated == study.simulated)
@@ -106,7 +108,23 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
     last: dict[str, datetime] = {}
     rows = []
     for row in session.execute(query):
-        first, second, kind, scene, on_left, side, rater, ms, replays, losses, at, simulated, excluded, delivered = row
+        (
+            first,
+            second,
+            kind,
+            scene,
+            video,
+            on_left,
+            side,
+            rater,
+            ms,
+            replays,
+            losses,
+            at,
+            simulated,
+            excluded,
+            delivered,
+        ) = row
         left, right = (first, second) if on_left else (second, first)
         flags = {"fast": ms < one_play, "slow": ms > SLOW_MS, "unfocused": losses > 0}
         if not simulated:
@@ -115,7 +133,7 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
             flags["undelivered"] = seen is None
             flags["rushed"] = seen is not None and (at - seen).total_seconds() * 1000 < one_play
             last[rater] = at
-        shown = [study.name, comparison_name(first, second), first, second, scene, left, right]
+        shown = [study.name, comparison_name(first, second), first, second, scene, video, left, right]
         given = [left if side == "left" else right, rater[:16], kind == "catch", kind == "practice"]
         timing = [ms, replays, losses, at.isoformat(timespec="milliseconds")]
         marks = [simulated, excluded, " ".join(name for name, raised in flags.items() if raised)]
