@@ -203,12 +203,30 @@ def simulate(
 
 
 @app.command()
-def plan(as_json: Json = False) -> None:
-    """Print how many trials a comparison needs to detect a preference."""
-    from study_app.design.power import table
+def plan(
+    comparisons: Annotated[int, typer.Option(help="Comparisons, over which Holm corrects.")] = 7,
+    raters: Annotated[int, typer.Option(help="Raters.")] = 30,
+    clips: Annotated[int, typer.Option(help="Clips per comparison.")] = 100,
+    videos: Annotated[int | None, typer.Option(help="Source videos of the clips; default: each its own.")] = None,
+    votes: Annotated[int, typer.Option(help="Votes per pair.")] = 1,
+    preference: Annotated[float, typer.Option(help="True share of votes for the first.")] = 0.6,
+    rater_sd: Annotated[float, typer.Option(help="How much raters differ (log odds).")] = 0.3,
+    clip_sd: Annotated[float, typer.Option(help="How much clips differ (log odds).")] = 0.5,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for plan.json, plan.csv and a figure.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say how probably a study finds a preference, and how many votes it needs, by simulation."""
+    from study_app.design.plan import plan as simulate_plan
+    from study_app.design.plan import write
+    from study_app.design.power import Design
 
-    needed = table()
-    typer.echo(needed.to_json(orient="records", indent=2) if as_json else needed.to_string(index=False))
+    of = clips if videos is None else videos
+    found = simulate_plan(Design(comparisons, raters, clips, votes, preference, of, rater_sd, clip_sd), seed=seed)
+    written = write(found, out) if out else []
+    typer.echo(json.dumps(found.as_json(), indent=2) if as_json else "\n".join(found.lines()))
+    for path in written:
+        typer.echo(path, err=True)
 
 
 def agree(

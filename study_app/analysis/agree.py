@@ -1,4 +1,4 @@
-"""`bench agree`: which metric predicts what people chose, how often, and how that compares with other people."""
+"""`bench agree`: which metric tells clips apart as people do, and how many votes it predicts beside other people."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from bench.report.grid import Cell, Grid, Line, write_grid
 from bench.report.names import registered_names
 from bench.report.paper import SIMULATED
 from bench.runfolder import VOTES, RunFolder
+from bench.statistics import printed_p, smallest_p_value
 from study_app.analysis import humans, ranking
 from study_app.analysis.export import read_votes
 from study_app.store.store import Store
 
 #: The line of all comparisons together.
 ALL = "all"
-ALPHA = 0.05
+CHANCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def agree(run: Path, study: str, name: str | None = None, out: Path | None = Non
     tables = [humans.per_clip(own, scores, direction, seeds).assign(comparison=pair) for pair, own in parts]
     strengths, summary = ranking.bradley_terry(votes), humans.read_scores(RunFolder(run).summary)
     found = Agreement(
-        pd.concat(tables, ignore_index=True).sort_values("agrees", ascending=False, kind="stable"),
+        pd.concat(tables, ignore_index=True).sort_values("auc", ascending=False, kind="stable"),
         humans.per_set(strengths, summary, humans.directions(summary)),
         bool(votes["simulated"].any()),
     )
@@ -118,8 +119,8 @@ def _check(votes: pd.DataFrame, scores: pd.DataFrame, run: Path) -> None:
         raise BenchError(f"{run} has no scores of {row}, clip {clip}{more}: give the run that the study was made from.")
 
 
-def _percent(value: float) -> str:
-    return f"{value:.1f}" if math.isfinite(value) else "–"
+def _fixed(value: float, decimals: int = 1) -> str:
+    return f"{value:.{decimals}f}" if math.isfinite(value) else "–"
 
 
 def comparison_title(pair: str) -> str:
@@ -132,70 +133,89 @@ def comparison_title(pair: str) -> str:
 
 
 def make_grid(found: Agreement) -> Grid:
-    """Metrics in rows; all comparisons together with interval, p value and what people reach, then each comparison."""
+    """Metrics in rows: within comparisons with interval and p value, votes predicted and bounds, each comparison."""
     pairs = [pair for pair in dict.fromkeys(found.lines["comparison"]) if pair != ALL]
     by = found.lines.set_index(["metric", "comparison"])
     correlation: Mapping[str, float] = dict(zip(found.sets["metric"], found.sets["rank_correlation"], strict=True))
-    best = found.overall["agrees"].round(1).max()
+    best = found.overall["auc"].round(2).max()
     lines = []
     for _, own in found.overall.iterrows():
         metric = str(own["metric"])
         apart = [
-            Cell(_percent(by.loc[(metric, pair), "agrees"]) if (metric, pair) in by.index else "–") for pair in pairs
+            Cell(_fixed(by.loc[(metric, pair), "agrees"]) if (metric, pair) in by.index else "–") for pair in pairs
         ]
-        interval = f"[{own['ci_low']:.1f}, {own['ci_high']:.1f}]"
-        cells = [Cell(_percent(own["agrees"]), bool(round(own["agrees"], 1) == best), interval)]
-        cells += [Cell(f"{own['p_holm']:.3f}"), Cell(_percent(own["humans"])), Cell(_percent(own["ceiling"]))]
-        rank = correlation.get(metric, math.nan)
-        lines.append(Line(metric, metric, [*cells, *apart, Cell(f"{rank:.2f}" if math.isfinite(rank) else "–")]))
-    votes, raters, clips = (int(found.overall[key].max()) for key in ("votes", "raters", "clips"))
-    systems = f" over {found.sets['systems'].max()} models: descriptive" if len(found.sets) else ""
-    only_sets = sorted(set(found.sets["metric"]) - set(found.overall["metric"]))
-    told = [f"{name}: {correlation[name]:.2f}" for name in only_sets if math.isfinite(correlation[name])]
+        known = math.isfinite(own["auc"])
+        interval = f"[{own['ci_low']:.2f}, {own['ci_high']:.2f}]" if known else ""
+        # what is no better than chance is best at nothing
+        leads = bool(known and round(own["auc"], 2) == best and best > CHANCE)
+        bounds = f"{own['lower']:.0f} to {own['upper']:.0f}" if math.isfinite(own["lower"]) else "–"
+        cells = [Cell(_fixed(own["auc"], 2), leads, interval), Cell(printed_p(own["p_holm"]))]
+        cells += [Cell(_fixed(own["agrees"])), Cell(bounds)]
+        cells += [Cell(f"{own['systems_right']:.0f} of {own['comparisons']:.0f}"), *apart]
+        lines.append(Line(metric, metric, [*cells, Cell(_fixed(correlation.get(metric, math.nan), 2))]))
+    votes, raters, clips, videos = (int(found.overall[key].max()) for key in ("votes", "raters", "clips", "videos"))
     return Grid(
         corner="Metric",
         key="metric",
-        keys=["agrees", "p_holm", "humans", "ceiling", *pairs, "rank_correlation"],
-        heads=["Predicts", "p", "Humans", "Ceiling", *(comparison_title(pair) for pair in pairs), "Rank corr."],
+        keys=["auc", "p_holm", "agrees", "possible", "systems", *pairs, "rank_correlation"],
+        heads=["Clips (AUC)", "p", "Votes (%)", "possible", "Systems", *map(comparison_title, pairs), "Rank corr."],
         lines=lines,
-        caption=f"Percentage of votes between two models that a metric predicts: {votes} votes of {raters} raters on "
-        f"{clips} clips.",
-        notes=[
-            "In brackets: 95 % interval over raters and clips. p: of a metric that predicts nothing (whole clips "
-            "flipped), Holm-corrected over metrics.",
-            "Humans: how often a rater agrees with the majority of the others who saw the pair. Ceiling: the majority "
-            "of each pair, too high where pairs have few votes. Both need two votes on a pair.",
-            f"Rank corr.: Spearman's, of a metric's mean with the Bradley–Terry strength{systems}."
-            + (f" Of metrics without a value a clip: {', '.join(told)}." if told else ""),
-            "Comparisons with real clips are left out: against them a metric knows the answer.",
-        ],
+        caption=f"How metrics agree with {votes} votes between two models, of {raters} raters on {clips} clips of "
+        f"{videos} videos.",
+        notes=[*_notes(videos), _rank_note(found, correlation), _LEFT_OUT],
         warning=SIMULATED if found.simulated else "",
     )
 
 
+_LEFT_OUT = "Comparisons with real clips are left out: against them a metric knows the answer."
+
+
+def _notes(videos: int) -> list[str]:
+    return [
+        "Clips: within comparisons, how often the metric finds a clip better where people chose the first than where "
+        "they chose the second; 0.5 for a metric that knows nothing of clips. In brackets: 95 % interval over raters "
+        f"and videos. p: of 0.5, whole videos flipped, Holm-corrected over metrics; with {videos} videos no p is below "
+        f"{smallest_p_value(videos):.2g} before that.",
+        "Votes: percentage that the metric predicts, systems and clips together. Possible: lower and upper bound for "
+        "anything that predicts, from pairs with two votes or more.",
+        "Systems: comparisons whose preferred system the metric prefers; too few for a test.",
+    ]
+
+
+def _rank_note(found: Agreement, correlation: Mapping[str, float]) -> str:
+    systems = f" over {found.sets['systems'].max()} models: descriptive" if len(found.sets) else ""
+    only_sets = sorted(set(found.sets["metric"]) - set(found.overall["metric"]))
+    told = [f"{name}: {correlation[name]:.2f}" for name in only_sets if math.isfinite(correlation[name])]
+    return f"Rank corr.: Spearman's, of a metric's mean with the Bradley–Terry strength{systems}." + (
+        f" Of metrics without a value a clip: {', '.join(told)}." if told else ""
+    )
+
+
 def draw(found: Agreement, path: Path) -> None:
-    """A dot and an interval a metric, a small mark a comparison, with chance and people as lines."""
+    """Within comparisons on the left, an interval a metric; votes predicted on the right, beside what is possible."""
     overall = found.overall.iloc[::-1].reset_index(drop=True)
     pairs = [pair for pair in dict.fromkeys(found.lines["comparison"]) if pair != ALL]
+    y = np.arange(len(overall))
     with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(4.6, 0.9 + 0.34 * len(overall)))
-        y = np.arange(len(overall))
-        axis.axvline(50, color="0.5", linewidth=0.8, linestyle=":", label="chance")
-        for key, style, label in (("humans", "-", "one rater against the others"), ("ceiling", "--", "ceiling")):
-            value = overall[key].mean()
-            if math.isfinite(value):
-                axis.axvline(value, color="0.3", linewidth=0.9, linestyle=style, label=label)
+        figure, axes = plt.subplots(1, 2, figsize=(7.2, 0.9 + 0.34 * len(overall)), sharey=True)
+        for axis, chance in zip(axes, (CHANCE, 100 * CHANCE), strict=True):
+            axis.axvline(chance, color="0.5", linewidth=0.8, linestyle=":", label="chance")
+            axis.grid(axis="y", visible=False)
+        bounds = overall[["lower", "upper"]].mean()
+        if bounds.notna().all():
+            axes[1].axvspan(bounds["lower"], bounds["upper"], color="0.85", label="bounds of what is possible")
         for number, pair in enumerate(pairs):
-            own = found.lines[found.lines["comparison"] == pair].set_index("metric")["agrees"]
-            marker, colour = "sDv^<>PX"[number % 8], f"C{(number + 1) % 10}"
-            values = own.reindex(overall["metric"])
-            axis.plot(values, y, marker, color=colour, markersize=4, alpha=0.75, label=comparison_title(pair))
-        low, high = overall["agrees"] - overall["ci_low"], overall["ci_high"] - overall["agrees"]
-        axis.errorbar(overall["agrees"], y, xerr=[low, high], fmt="o", color="C0", capsize=3, label="all comparisons")
-        axis.set(yticks=y, yticklabels=overall["metric"], xlim=(-2, 102), xlabel="votes predicted (%)")
-        axis.set_ylim(-0.6, len(overall) - 0.4)
-        axis.grid(axis="y", visible=False)
+            own = found.lines[found.lines["comparison"] == pair].set_index("metric").reindex(overall["metric"])
+            mark = {"marker": "sDv^<>PX"[number % 8], "color": f"C{(number + 1) % 10}", "markersize": 4, "alpha": 0.75}
+            for axis, key in zip(axes, ("auc", "agrees"), strict=True):
+                axis.plot(own[key], y, linestyle="none", label=comparison_title(pair), **mark)
+        low, high = overall["auc"] - overall["ci_low"], overall["ci_high"] - overall["auc"]
+        axes[0].errorbar(overall["auc"], y, xerr=[low, high], fmt="o", color="C0", capsize=3)
+        axes[1].plot(overall["agrees"], y, "o", color="C0", label="all comparisons")
+        axes[0].set(yticks=y, yticklabels=overall["metric"], xlim=(-0.02, 1.02), xlabel="clips told apart (AUC)")
+        axes[1].set(xlim=(-2, 102), xlabel="votes predicted (%)")
+        axes[0].set_ylim(-0.6, len(overall) - 0.4)
         if found.simulated:
-            axis.set_title("Simulated raters, not people", color="#b00020", fontweight="bold")
-        axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), fontsize=7)
+            figure.suptitle("Simulated raters, not people", color="#b00020", fontweight="bold", y=1.0)
+        axes[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), fontsize=7)
         save_figure(figure, path)

@@ -29,6 +29,8 @@ class Results:
 
     pos: pd.DataFrame
     ranking: pd.DataFrame
+    contrasts: pd.DataFrame
+    rank_sets: pd.DataFrame
     groups: list[list[str]]
     agreement: pd.DataFrame
     raters: pd.DataFrame
@@ -41,7 +43,7 @@ class Results:
 def results(votes: pd.DataFrame, settings: Settings) -> Results:
     """Compute everything from a table of votes."""
     notes: list[str] = []
-    strengths = ranking.bradley_terry(votes)
+    strengths, contrasts = ranking.bradley_terry(votes), ranking.contrasts(votes)
     groups = ranking.connectivity(votes)
     if len(groups) > 1:
         told = "; ".join(", ".join(group) for group in groups)
@@ -51,15 +53,17 @@ def results(votes: pd.DataFrame, settings: Settings) -> Results:
     run = Path(settings.run)
     try:
         scores = humans.read_scores(RunFolder(run).per_clip)
-        summary = humans.read_scores(RunFolder(run).summary)
         seeds = humans.shown_seeds(run, {name for pair in settings.comparisons for name in pair})
         per_clip = humans.per_clip(votes, scores, humans.directions(scores), seeds)
+        summary = humans.read_scores(RunFolder(run).summary)
         per_set = humans.per_set(strengths, summary, humans.directions(summary))
     except BenchError as error:
         notes.append(f"Humans are not held against metrics: {error}")
     return Results(
         tally.pos_table(votes, settings.comparisons),
         strengths,
+        contrasts,
+        ranking.rank_sets(contrasts),
         groups,
         quality.agreement(votes),
         quality.rater_table(votes),
@@ -106,11 +110,13 @@ def read_votes(path: Path) -> pd.DataFrame:
     try:
         votes = pd.read_csv(
             path,
-            dtype=dict.fromkeys(("study", "clip", "first", "second", "left", "right", "chosen", "rater"), str),
+            dtype=dict.fromkeys(("study", "clip", "video", "first", "second", "left", "right", "chosen", "rater"), str),
             keep_default_na=False,
         )
     except (OSError, pd.errors.ParserError, UnicodeDecodeError, pd.errors.EmptyDataError) as error:
         raise BenchError(f"The votes at {path} cannot be read: give a votes.csv that a study exported.") from error
+    if set(VOTE_COLUMNS) - set(votes.columns) == {"video"}:
+        raise BenchError(f"{path} does not say which video a clip is from: export the study again with this version.")
     if list(votes.columns) != VOTE_COLUMNS:
         raise BenchError(f"{path} is not a votes.csv of a study: its columns are others.")
     return votes
@@ -128,7 +134,12 @@ def as_json(study: Study, settings: Settings, found: Results) -> dict[str, Any]:
         "schedule_sha256": study.schedule_sha256,
         "settings": shown,
         "pos": found.pos.to_dict("records"),
-        "bradley_terry": {"strengths": found.ranking.to_dict("records"), "connected": found.groups},
+        "bradley_terry": {
+            "strengths": found.ranking.to_dict("records"),
+            "contrasts": found.contrasts.to_dict("records"),
+            "rank_sets": found.rank_sets.to_dict("records"),
+            "connected": found.groups,
+        },
         "agreement": found.agreement.to_dict("records"),
         "side_bias": {"left": left, "votes": n, "p": p},
         "raters": found.raters.to_dict("records"),

@@ -1,4 +1,11 @@
-"""Humans against metrics: does a metric prefer the clip that people prefer?"""
+"""People against metrics: does a metric prefer the clip that people prefer?
+
+Two questions that must not be mixed. *Within* a comparison of two systems: of the clips that it shows, does the metric
+tell those where people chose the first from those where they chose the second? That is the area under the ROC curve of
+the metric's difference, 0.5 for a metric that knows nothing of clips, however well it tells the two systems apart.
+*Between* systems: does it prefer the system that people prefer? There are as many answers as comparisons, a handful,
+and votes by the hundred make them no more; so that is counted and not tested.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +21,21 @@ from bench.errors import BenchError
 from bench.files import read_json
 from bench.registry import METRICS
 from bench.runfolder import MANIFEST, RunFolder
-from bench.statistics import holm, paired_difference
-from study_app.analysis.tally import RESAMPLES, counted, crossed_interval
+from bench.statistics import holm, log_distance
+from study_app.analysis.tally import counted
+from study_app.analysis.within import within
 
-#: Frozen column names; shares in percent.
+#: Frozen column names. Between 0 and 1: auc and its ends. In percent: agrees (votes predicted), and the bounds on what
+#: any metric could predict. Counts: comparisons whose preferred system the metric prefers, of how many.
 PER_CLIP_COLUMNS = [
-    "metric", "votes", "agrees", "ci_low", "ci_high", "p", "p_holm", "humans", "ceiling", "raters", "clips",
+    "metric", "votes", "auc", "ci_low", "ci_high", "p", "p_holm", "agrees", "lower", "upper", "systems_right",
+    "comparisons", "raters", "clips", "videos",
 ]  # fmt: skip
 PER_SET_COLUMNS = ["metric", "systems", "rank_correlation", "kendall", "note"]
 #: With fewer systems than this a rank correlation describes and proves nothing.
 FEW = 10
 REAL = "real"
+Floats = NDArray[np.float64]
 
 
 def read_scores(path: Path) -> pd.DataFrame:
@@ -58,66 +69,72 @@ def between_models(votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def per_clip(
-    votes: pd.DataFrame,
-    scores: pd.DataFrame,
-    direction: dict[str, str],
-    seeds: dict[str, int] | None = None,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    votes: pd.DataFrame, scores: pd.DataFrame, direction: dict[str, str], seeds: dict[str, int] | None = None
 ) -> pd.DataFrame:
-    """For each per-clip metric, the percentage of votes it predicts, as `PER_CLIP_COLUMNS`.
+    """How each per-clip metric agrees with the votes `between_models`, as `PER_CLIP_COLUMNS`.
 
-    Only votes `between_models` count; ties of a metric count half. The interval knows that votes share raters and clips
-    (`tally.crossed_interval`). `p` is of a metric that predicts nothing, by flipping whole clips, `p_holm` corrected
-    over the metrics. `humans` is how often a rater agrees with the majority of the others who saw the same pair, which
-    is what a metric can be held against; `ceiling` is the most that anything could reach on these votes, the majority
-    of each pair, which is too high where pairs have few votes. Both are NaN while pairs have one vote. `seeds` says
-    which of several trainings of a row people saw; the others' scores are left out.
+    `auc` is within comparisons, over all pairs of a vote for the first and a vote for the second of one comparison; its
+    interval is over raters and source videos, and `p` that of votes that have nothing to do with the metric, by
+    flipping the signs of whole videos (`p_holm`: corrected over the metrics). NaN where no comparison has votes for
+    both. `agrees` is the percentage of votes that the metric predicts, ties counted half, systems and clips together,
+    and has no test. `lower` and `upper` bound the percentage that anything could predict, from pairs that two raters or
+    more have judged (`predictable`). `seeds` says which of several trainings of a row people saw; the others' scores
+    are left out.
     """
     table = scores[scores["seed"] == scores["row"].map(seeds or {}).fillna(scores["seed"])]
     values = table.groupby(["metric", "row", "clip"])["value"].mean()
     counting = between_models(votes)
     rows = []
     for metric in sorted(set(table["metric"]) & set(direction)):
-        mine, agrees = _predicted(counting, values[metric], direction[metric])
+        mine, better = _preferences(counting, values[metric], direction[metric])
         if not len(mine):
             continue
-        low, high = crossed_interval(agrees, mine["rater"], mine["clip"], resamples=resamples, seed=seed)
-        p_value = paired_difference(agrees, np.full(len(agrees), 0.5), list(mine["clip"])).p_value
-        line = [100 * agrees.mean(), 100 * low, 100 * high, p_value, np.nan, *_among_humans(mine)]
-        rows.append([metric, len(agrees), *line, mine["rater"].nunique(), mine["clip"].nunique()])
-    found = pd.DataFrame(rows, columns=PER_CLIP_COLUMNS)
-    if len(found):
-        found["p_holm"] = holm(found["p"])
-    return found
+        chose = np.where(mine["chosen"] == mine["first"], 1.0, -1.0)
+        found = within(better, chose > 0, mine)
+        agrees = float(np.mean((1 + np.sign(better) * chose) / 2))
+        sides = pd.DataFrame({"better": np.sign(better), "chose": chose}).groupby(mine["comparison"].to_numpy()).mean()
+        right = int((np.sign(sides["better"]) * np.sign(sides["chose"]) > 0).sum())
+        line = [found.auc, found.low, found.high, found.p_value, np.nan, 100 * agrees, *predictable(mine)]
+        counts = [right, len(sides), *(mine[of].nunique() for of in ("rater", "clip", "video"))]
+        rows.append([metric, len(mine), *line, *counts])
+    lines = pd.DataFrame(rows, columns=PER_CLIP_COLUMNS)
+    tested = lines["p"].notna()
+    lines.loc[tested, "p_holm"] = holm(lines.loc[tested, "p"])
+    return lines
 
 
-def _predicted(votes: pd.DataFrame, values: pd.Series, direction: str) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """The votes on clips that the metric has values of, and for each 1 where it agrees, 0 where not, 0.5 for a tie."""
+def _preferences(votes: pd.DataFrame, values: pd.Series, direction: str) -> tuple[pd.DataFrame, Floats]:
+    """The votes on clips that the metric has values of, and for each how much better it finds the first's clip.
+
+    Infinite values count: a clip identical to the real one, and one that stands still where motion should be 1.
+    """
     keys = (pd.MultiIndex.from_arrays([votes[side], votes["clip"]]) for side in ("first", "second"))
     first, second = (values.reindex(key).to_numpy(np.float64) for key in keys)
-    good = {"lower": -1.0, "higher": 1.0}.get(direction)
-    if good is None:
-        first, second, good = np.abs(first - 1), np.abs(second - 1), -1.0
-    known = np.isfinite(first) & np.isfinite(second)
-    prefers = np.sign(good * (first - second))[known]
-    chose = np.where(votes["chosen"] == votes["first"], 1.0, -1.0)[known]
-    return votes[known], (1 + prefers * chose) / 2
+    known = ~(np.isnan(first) | np.isnan(second))
+    first, second = first[known], second[known]
+    if direction == "one":
+        first, second = log_distance(first), log_distance(second)
+    with np.errstate(invalid="ignore"):  # two infinite values are a tie
+        better = first - second if direction == "higher" else second - first
+    return votes[known], np.where(first == second, 0.0, better)
 
 
-def _among_humans(votes: pd.DataFrame) -> tuple[float, float]:
-    """Agreement of a rater with the majority of the others of a pair, and of votes with their pair's own majority."""
+def predictable(votes: pd.DataFrame) -> tuple[float, float]:
+    """Lower and upper bound, in percent, on the share of votes that the best guess of each pair's majority would meet.
+
+    From pairs that two raters or more have judged, by how often two of them agree, a: where a share s of people chooses
+    the one, the best guess meets max(s, 1 − s), which lies between a = s² + (1 − s)² and (1 + √(2a − 1)) / 2, on
+    average over pairs as well. Both are 50 for votes at random. NaN where no pair has two votes.
+    """
     chosen = (votes["chosen"] == votes["first"]).astype(int)
-    pairs = [votes["comparison"], votes["clip"]]
-    won, count = chosen.groupby(pairs).transform("sum"), chosen.groupby(pairs).transform("count")
-    several = count >= 2
-    if not several.any():
+    of = chosen.groupby([votes["comparison"], votes["clip"]])
+    won, count = of.sum().to_numpy(np.float64), of.count().to_numpy(np.float64)
+    won, count = won[count >= 2], count[count >= 2]
+    if not len(count):
         return float("nan"), float("nan")
-    others = np.sign(2 * (won - chosen) - (count - 1))[several]  # 1: the others chose the first, 0: they are even
-    fair = ((1 + others * (2 * chosen[several] - 1)) / 2).mean()
-    most = (np.maximum(won, count - won) / count).mean()
-    return 100 * float(fair), 100 * float(most)
+    lost = count - won
+    agree = float(np.average((won * (won - 1) + lost * (lost - 1)) / (count * (count - 1)), weights=count))
+    return 100 * agree, 100 * (1 + float(np.sqrt(max(0.0, 2 * agree - 1)))) / 2
 
 
 def per_set(ranking: pd.DataFrame, summary: pd.DataFrame, direction: dict[str, str]) -> pd.DataFrame:
@@ -130,7 +147,8 @@ def per_set(ranking: pd.DataFrame, summary: pd.DataFrame, direction: dict[str, s
         if len(shared) < 3 or metric not in direction:
             continue
         way = direction[str(metric)]
-        good = -value[shared] if way == "lower" else -(value[shared] - 1).abs() if way == "one" else value[shared]
+        far = pd.Series(log_distance(value[shared]), shared) if way == "one" else value[shared]
+        good = far if way == "higher" else -far
         note = f"descriptive: {len(shared)} systems" if len(shared) < FEW else ""
         correlations = [float(rank(good, strength[shared]).statistic) for rank in (spearmanr, kendalltau)]
         rows.append([metric, len(shared), *correlations, note])

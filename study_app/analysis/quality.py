@@ -5,35 +5,57 @@ from __future__ import annotations
 import krippendorff
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_1samp
 
 from study_app.analysis.tally import counted
 
+ALL = "all"
+
 
 def agreement(votes: pd.DataFrame) -> pd.DataFrame:
-    """Krippendorff's alpha (nominal, coded by model and not by side) of each comparison, then of all together.
+    """Krippendorff's alpha (nominal) of each comparison, coded by first and second and not by side; then of all.
 
     As comparison, alpha, pairs (those that two raters or more have seen). NaN where none has, or where all votes of a
     comparison are the same: then chance agreement is perfect too and alpha has no meaning.
+
+    Over all comparisons disagreement is added up, observed and expected, each within its comparison: 1 − ΣDₒ/ΣDₑ. That
+    one system is chosen more often than another, which every rater sees, is no agreement on clips.
     """
     counting = counted(votes)
-    names = [*dict.fromkeys(counting["comparison"]), "all"]
-    rows = []
-    for name in names:
-        mine = counting if name == "all" else counting[counting["comparison"] == name]
-        counts = pd.crosstab([mine["comparison"], mine["clip"]], mine["chosen"]).to_numpy()
+    rows: list[tuple[str, float, int]] = []
+    expected = held = 0.0
+    for name, mine in counting.groupby("comparison", sort=False):
+        counts = pd.crosstab(mine["clip"], mine["chosen"] == mine["first"]).to_numpy()
         paired = counts[counts.sum(axis=1) >= 2]
-        varied = len(paired) and (paired.sum(axis=0) > 0).sum() > 1
-        alpha = krippendorff.alpha(value_counts=paired, level_of_measurement="nominal") if varied else np.nan
-        rows.append([name, float(alpha), len(paired)])
+        totals = paired.sum(axis=0)
+        if (totals > 0).sum() < 2:
+            rows.append((str(name), np.nan, len(paired)))
+            continue
+        alpha = float(krippendorff.alpha(value_counts=paired, level_of_measurement="nominal"))
+        # disagreements expected by chance, as pairs of votes; those observed are (1 − alpha) times as many
+        by_chance = 2.0 * float(np.prod(totals)) / (totals.sum() - 1)
+        expected, held = expected + by_chance, held + by_chance * alpha
+        rows.append((str(name), alpha, len(paired)))
+    rows.append((ALL, held / expected if expected else np.nan, sum(pairs for _, _, pairs in rows)))
     return pd.DataFrame(rows, columns=["comparison", "alpha", "pairs"])
 
 
 def side_bias(votes: pd.DataFrame) -> tuple[int, int, float]:
-    """Left choices, votes, and the exact test of left against 50 %, over all counted votes."""
+    """Left choices, votes, and the p value of "raters choose left as often as right", by a t test over raters' shares.
+
+    Votes of one rater are alike: somebody who leans to one side makes many votes and is one rater. NaN for fewer than
+    two raters.
+    """
     counting = counted(votes)
-    left = int((counting["chosen"] == counting["left"]).sum())
-    return left, len(counting), _p(left, len(counting))
+    left = counting["chosen"] == counting["left"]
+    shares = left.groupby(counting["rater"]).mean().to_numpy(np.float64)
+    p_value = float("nan")
+    if len(shares) >= 2:
+        # raters who all have the same share leave nothing to measure a spread by: each is one choice of a side
+        same = np.ptp(shares) == 0
+        p_value = min(1.0, 2.0 * 0.5 ** len(shares)) if same else float(ttest_1samp(shares, 0.5).pvalue)
+        p_value = 1.0 if same and shares[0] == 0.5 else p_value
+    return int(left.sum()), len(counting), p_value
 
 
 def rater_table(votes: pd.DataFrame) -> pd.DataFrame:

@@ -1,100 +1,187 @@
-"""Bradley–Terry over all comparisons: one strength for each system, real clips included."""
+"""Systems ranked by all comparisons together: strengths, their differences, and the ranks that are possible."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.stats import t
 
-from bench.errors import BenchError
+from bench.statistics import holm
+from study_app.analysis.bradley_terry import Apart, Fit, components, fit, largest, strengths, table_of_wins
+from study_app.analysis.crossed import LEVEL, Crossing
 from study_app.analysis.tally import counted
 
-#: Added to every rate of the Markov chain of `_fit`, also between systems that never met: one that wins or loses every
-#: trial keeps a finite strength. It is no number of pseudo-wins, as rates are wins divided by the sum of two weights.
-REGULARISATION = 0.1
-ITERATIONS = 1000
-TOLERANCE = 1e-8
-RESAMPLES = 300
+ALPHA = 1 - LEVEL
+#: Frozen column names; an end that the votes do not bound is infinite.
+STRENGTH_COLUMNS = ["system", "strength", "ci_low", "ci_high", "wins", "votes", "group"]
+CONTRAST_COLUMNS = ["first", "second", "difference", "ci_low", "ci_high", "p", "p_holm", "group"]
+RANK_COLUMNS = ["system", "best", "worst", "group"]
+INFINITE = float("inf")
 Floats = NDArray[np.float64]
 
 
 def connectivity(votes: pd.DataFrame) -> list[list[str]]:
     """Groups of systems that comparisons connect; only within a group have strengths a meaning."""
+    return [group.systems for group in _groups(votes)]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Systems that votes connect.
+
+    Attributes:
+        systems: names, sorted.
+        winner, loser: [N] numbers of systems, a vote each.
+        part: [S] strongly connected part of each system.
+        fits: of each part of several systems.
+        strengths: [S] Firth's, of mean 0 over the largest part, which is all systems where nothing wins all.
+        apart: what votes between parts say.
+    """
+
+    systems: list[str]
+    winner: NDArray[np.int64]
+    loser: NDArray[np.int64]
+    part: NDArray[np.int64]
+    fits: dict[int, Fit]
+    strengths: Floats
+    apart: Apart
+
+    @property
+    def core(self) -> int:
+        """The part whose mean strength is 0."""
+        return largest(self.part, self.apart.wins.sum(axis=0) + self.apart.wins.sum(axis=1))
+
+    def contrast(self, weights: Floats) -> tuple[float, float, float, float]:
+        """Difference, ends and p value of a contrast of systems of one part, by t."""
+        part = int(self.part[np.flatnonzero(weights)[0]])
+        found = self.fits[part]
+        value, error = found.contrast(weights[self.part == part])
+        if not np.isfinite(error):
+            return value, -INFINITE, INFINITE, 1.0
+        half = float(t.isf(ALPHA / 2, found.freedom)) * error
+        return value, value - half, value + half, float(2 * t.sf(abs(value) / error, found.freedom))
+
+    def across(self, one: int, other: int | None) -> tuple[float, float, float]:
+        """Ends and p value of the difference of systems of two parts; `other` None: the mean of the core."""
+        parts = int(self.part[one]), self.core if other is None else int(self.part[other])
+        inner = self.apart.within[one] - (0.0 if other is None else self.apart.within[other])
+        probe = int(np.flatnonzero(self.part == parts[1])[0])
+        for sign, (upper, lower) in ((1.0, parts), (-1.0, parts[::-1])):
+            ends = (one, probe) if sign > 0 else (probe, one)
+            if self.apart.above(*ends):
+                least = self.apart.bound(upper, lower, LEVEL) + sign * inner
+                p_value = min(1.0, 2 * float(np.exp(self.apart.log_likelihood(-sign * inner, upper, lower))))
+                return (least, INFINITE, p_value) if sign > 0 else (-INFINITE, -least, p_value)
+        return -INFINITE, INFINITE, 1.0
+
+
+def _groups(votes: pd.DataFrame) -> Iterator[_Group]:
     counting = counted(votes)
     names = sorted({*counting["first"], *counting["second"]})
-    first, second = (counting[side].map(names.index).to_numpy(np.int64) for side in ("first", "second"))
-    edges = coo_array((np.ones(len(counting)), (first, second)), shape=(len(names), len(names)))
-    count, group = connected_components(edges, directed=False) if names else (0, np.array([]))
-    return [[name for name, of in zip(names, group, strict=True) if of == number] for number in range(count)]
+    won = (counting["chosen"] == counting["first"]).to_numpy()
+    numbers = [counting[side].map(names.index).to_numpy(np.int64) for side in ("first", "second")]
+    winner, loser = np.where(won, *numbers), np.where(won, *numbers[::-1])
+    if not names:
+        return
+    groups = components(winner, loser, len(names), "weak")
+    for number in range(groups.max() + 1):
+        held = np.flatnonzero(groups == number)
+        mine = groups[winner] == number
+        yield _group([names[i] for i in held], held, winner[mine], loser[mine], counting[mine])
 
 
-def bradley_terry(votes: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
-    """Strengths with 95 % intervals, strongest first, as system, strength, ci_low, ci_high, wins, votes, group.
+def _group(
+    systems: list[str],
+    held: NDArray[np.intp],
+    winner: NDArray[np.int64],
+    loser: NDArray[np.int64],
+    votes: pd.DataFrame,
+) -> _Group:
+    winner, loser = np.searchsorted(held, winner), np.searchsorted(held, loser)
+    part = components(winner, loser, len(systems), "strong")
+    wins = table_of_wins(winner, loser, len(systems))
+    within, fits = np.zeros(len(systems)), {}
+    for number in set(part.tolist()):
+        members = np.flatnonzero(part == number)
+        if len(members) > 1:
+            mine = (part[winner] == number) & (part[loser] == number)
+            crossing = Crossing.of(list(votes["rater"][mine]), list(votes["video"][mine]))
+            won, lost = (np.searchsorted(members, side[mine]) for side in (winner, loser))
+            fits[number] = fit(won, lost, len(members), crossing)
+            within[members] = fits[number].strengths
+    core = part == largest(part, wins.sum(axis=0) + wins.sum(axis=1))
+    all_of_them = strengths(wins)[0]
+    shown = np.where(core, within, all_of_them - all_of_them[core].mean())
+    return _Group(systems, winner, loser, part, fits, shown, Apart(part, within, wins))
 
-    Strengths are log odds, with mean zero in each connected group: of two systems the stronger wins with probability
-    1 / (1 + exp(-difference)). Intervals join bootstraps over raters, clips and single votes as
-    `tally.crossed_interval` does.
+
+def bradley_terry(votes: pd.DataFrame) -> pd.DataFrame:
+    """Strengths with 95 % intervals, strongest first, as `STRENGTH_COLUMNS`.
+
+    Strengths are log odds, of mean 0 over each connected group: of two systems the stronger is chosen with probability
+    1 / (1 + exp(−difference)). A system that won (or lost) every vote against the others has no strength but a bound:
+    its interval is open to one side, and means are taken over the others. Intervals are over raters and source videos,
+    by t.
     """
-    counting = counted(votes)
-    rng = np.random.default_rng(seed)
     rows = []
-    for number, group in enumerate(connectivity(votes), start=1):
-        mine = counting[counting["first"].isin(group)]
-        place = {name: i for i, name in enumerate(group)}
-        won = (mine["chosen"] == mine["first"]).to_numpy()
-        winner = np.where(won, mine["first"].map(place), mine["second"].map(place))
-        loser = np.where(won, mine["second"].map(place), mine["first"].map(place))
-        size = len(group)
-        strength = _fit(winner, loser, np.ones((1, len(mine))), size)[0]
-        kinds = [pd.factorize(mine["rater"])[0], pd.factorize(mine["clip"])[0], np.arange(len(mine))]
-        by_rater, by_clip, by_vote = (_variance(winner, loser, size, g, resamples, rng) for g in kinds)
-        deviation = np.sqrt(np.maximum(by_rater + by_clip - by_vote, by_vote))
-        wins, losses = np.bincount(winner, minlength=size), np.bincount(loser, minlength=size)
-        for i, name in enumerate(group):
-            half = 1.96 * deviation[i]
-            interval = [strength[i] - half, strength[i] + half]
-            rows.append([name, strength[i], *interval, int(wins[i]), int(wins[i] + losses[i]), number])
-    columns = ["system", "strength", "ci_low", "ci_high", "wins", "votes", "group"]
-    table = pd.DataFrame(rows, columns=columns)
+    for number, group in enumerate(_groups(votes), start=1):
+        wins, losses = group.apart.wins.sum(axis=1), group.apart.wins.sum(axis=0)
+        members = group.part == group.core
+        for i, name in enumerate(group.systems):
+            if not members[i]:
+                low, high, _ = group.across(i, None)
+            elif members.sum() > 1:
+                weights = np.where(members, -1 / members.sum(), 0.0)
+                weights[i] += 1.0
+                _, low, high, _ = group.contrast(weights)
+            else:
+                low = high = np.nan  # nothing but itself is known against it: it is where the others are measured from
+            rows.append([name, group.strengths[i], low, high, int(wins[i]), int(wins[i] + losses[i]), number])
+    table = pd.DataFrame(rows, columns=STRENGTH_COLUMNS)
     return table.sort_values(["group", "strength"], ascending=[True, False], ignore_index=True)
 
 
-def _fit(winner: NDArray[np.int64], loser: NDArray[np.int64], weights: Floats, size: int) -> Floats:
-    """Strengths of many weightings of the same votes at once, [R, votes] → [R, size], each with mean 0.
+def contrasts(votes: pd.DataFrame) -> pd.DataFrame:
+    """Differences of strengths of every two systems of a group, as `CONTRAST_COLUMNS`, the stronger one first.
 
-    Iterative Luce spectral ranking (Maystre and Grossglauser, NIPS 2015): weights are the stationary distribution of a
-    chain that moves from loser to winner. `choix.ilsr_pairwise_dense` gives the same, one fit at a time.
+    p is of equal strengths; `p_holm` is corrected over all pairs. Where all votes between two parts of a group go one
+    way, the interval is open and p exact, as in `bradley_terry`.
     """
-    wins = np.zeros((len(weights), size, size))
-    np.add.at(wins.transpose(1, 2, 0), (winner, loser), weights.T)
-    strength = np.zeros((len(weights), size))
-    for _ in range(ITERATIONS):
-        weight = np.exp(strength)
-        weight *= size / weight.sum(axis=1, keepdims=True)
-        rates = REGULARISATION + wins / (weight[:, :, None] + weight[:, None, :])  # [R, to, from]
-        rates[:, range(size), range(size)] -= rates.sum(axis=1)
-        # the last equation follows from the others, and the last weight is set to 1
-        rest = np.linalg.solve(rates[:, :-1, :-1], -rates[:, :-1, -1:])[:, :, 0]
-        found = np.log(np.concatenate([rest, np.ones((len(rest), 1))], axis=1))
-        found -= found.mean(axis=1, keepdims=True)
-        moved = np.abs(found - strength).sum(axis=1).max(initial=0.0)
-        strength = found
-        if moved <= TOLERANCE * size:
-            return strength
-    raise BenchError("The Bradley–Terry strengths do not settle: the votes contradict each other too much.")
+    rows: list[list[object]] = []
+    for number, group in enumerate(_groups(votes), start=1):
+        order = np.argsort(-group.strengths, kind="stable")
+        for one, other in combinations(order.tolist(), 2):
+            names = [group.systems[one], group.systems[other]]
+            if group.part[one] == group.part[other]:
+                weights = np.zeros(len(group.systems))
+                weights[one], weights[other] = 1.0, -1.0
+                rows.append([*names, *group.contrast(weights), np.nan, number])
+            else:
+                difference = group.strengths[one] - group.strengths[other]
+                rows.append([*names, difference, *group.across(one, other), np.nan, number])
+    table = pd.DataFrame(rows, columns=CONTRAST_COLUMNS)
+    if len(table):
+        table["p_holm"] = holm(table["p"])
+    return table
 
 
-def _variance(
-    winner: NDArray[np.int64],
-    loser: NDArray[np.int64],
-    size: int,
-    groups: NDArray[np.int64],
-    resamples: int,
-    rng: np.random.Generator,
-) -> Floats:
-    count = int(groups.max()) + 1
-    draws = rng.multinomial(count, np.full(count, 1 / count), size=resamples)
-    fits = _fit(winner, loser, draws[:, groups].astype(np.float64), size)
-    return np.asarray(np.var(fits, axis=0, ddof=1))
+def rank_sets(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Best and worst rank that each system can have within its group, from `contrasts`, as `RANK_COLUMNS`.
+
+    A system ranks below those that are significantly stronger and above those that are significantly weaker, by Holm
+    over all pairs, so that all true ranks lie in their sets at once in 95 % of studies (Klein, Wright and Wieczorek,
+    Journal of the Royal Statistical Society A 2020).
+    """
+    rows = []
+    for number, mine in pairs.groupby("group"):
+        sure = mine[mine["p_holm"] < ALPHA]
+        systems = list(dict.fromkeys([*mine["first"], *mine["second"]]))
+        for name in systems:
+            stronger, weaker = (sure["second"] == name).sum(), (sure["first"] == name).sum()
+            rows.append([name, 1 + int(stronger), len(systems) - int(weaker), number])
+    return pd.DataFrame(rows, columns=RANK_COLUMNS).sort_values(["group", "best", "worst"], ignore_index=True)

@@ -1,17 +1,37 @@
-"""How many trials a comparison needs."""
+"""How many votes a comparison needs: the exact test of independent votes, and simulated studies of raters and clips.
+
+Votes of one rater and votes on one clip are alike, and several comparisons are corrected for, so that a study needs
+more votes than the exact test says. The simulation draws raters and clips that lean to one side or the other, lets each
+clip be judged by different raters and each rater see each pair once, and tests as `study_app.analysis.tally` does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit
 from scipy.stats import binom
+
+from bench.errors import BenchError
+from study_app.analysis.crossed import Crossing, shares
 
 ALPHA = 0.05
 PREFERENCES = (0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.90)
 POWERS = (0.8, 0.9)
+WANTED = 0.8
 LARGEST = 5000
+#: Simulated comparisons a design; their power is known to ± 2 %.
+REPEATS = 2000
+#: Votes a comparison at which a design is looked at, and votes a pair.
+VOTES = (50, 100, 150, 200, 300, 400, 600, 800)
+PER_PAIR = (1, 2, 5)
+#: Share of the clips' variance that is their source videos', where videos have several clips.
+OF_VIDEOS = 0.5
 
 
 def exact_power(n: int, preference: float, alpha: float = ALPHA) -> float:
@@ -24,25 +44,163 @@ def exact_power(n: int, preference: float, alpha: float = ALPHA) -> float:
 
 
 def trials_needed(preference: float, power: float, alpha: float = ALPHA) -> int:
-    """Smallest number of trials that detects a true preference with that power; 0 when more than `LARGEST`."""
-    # power rises in a saw-tooth, so start well below the normal approximation and look at every n
-    guess = (1.5 / (2 * abs(preference - 0.5))) ** 2
-    for n in range(max(1, int(guess)), LARGEST + 1):
-        if exact_power(n, preference, alpha) >= power:
-            return n
-    return 0
+    """The number of independent trials from which on a true preference is detected with that power.
+
+    Power rises in a saw-tooth: a smaller number may reach it, and one more trial may lose it again. 0 when more than
+    `LARGEST`.
+    """
+    # far beyond the normal approximation it never falls below again
+    guess = 4 + ((3.0 + _normal(alpha)) / (2 * abs(preference - 0.5))) ** 2
+    top = min(LARGEST, int(1.5 * guess))
+    n = np.arange(1, top + 1)
+    k = binom.ppf(alpha / 2, n, 0.5)
+    k = np.where(2 * binom.cdf(k, n, 0.5) > alpha, k - 1, k)
+    reached = binom.cdf(k, n, preference) + binom.sf(n - k - 1, n, preference) >= power
+    missed = np.flatnonzero(~reached)
+    last = int(n[missed[-1]]) if len(missed) else 0
+    return last + 1 if last < top else 0
 
 
-def table(preferences: Sequence[float] = PREFERENCES, powers: Sequence[float] = POWERS) -> pd.DataFrame:
-    """Trials needed by true preference, and the power that the paper's 100 trials have."""
+def _normal(alpha: float) -> float:
+    from scipy.stats import norm
+
+    return float(norm.isf(alpha / 2))
+
+
+def table(
+    comparisons: int = 1, preferences: Sequence[float] = PREFERENCES, powers: Sequence[float] = POWERS
+) -> pd.DataFrame:
+    """Independent votes needed by true preference, the same after Holm, and the power that the paper's 100 votes have.
+
+    Holm's correction is counted as it is when no other of the `comparisons` differs: 5 % divided by their number.
+    """
     rows = []
     for preference in preferences:
         needed = [trials_needed(preference, power) for power in powers]
-        rows.append([preference, *needed, round(exact_power(100, preference), 3)])
+        corrected = [trials_needed(preference, powers[0], ALPHA / comparisons)] if comparisons > 1 else []
+        rows.append([preference, *needed, *corrected, round(exact_power(100, preference), 3)])
     names = [f"trials_for_{power:.0%}_power".replace("%", "") for power in powers]
-    return pd.DataFrame(rows, columns=["preference", *names, "power_of_100_trials"])
+    holm = [f"{names[0]}_holm_{comparisons}"] if comparisons > 1 else []
+    return pd.DataFrame(rows, columns=["preference", *names, *holm, "power_of_100_trials"])
 
 
-def raters_needed(votes: int, workload: int) -> int:
-    """Raters who together cast that many votes."""
-    return int(np.ceil(votes / workload))
+@dataclass(frozen=True)
+class Design:
+    """A study as it is planned.
+
+    Attributes:
+        comparisons: over which Holm corrects.
+        raters: who share the votes of each comparison evenly.
+        clips: clips a comparison.
+        votes: votes a pair.
+        preference: the true share of votes for the first.
+        videos: source videos of the clips; as many as clips where each has its own.
+        rater_sd, clip_sd: how much raters and clips differ, in log odds.
+    """
+
+    comparisons: int = 7
+    raters: int = 30
+    clips: int = 100
+    votes: int = 1
+    preference: float = 0.6
+    videos: int = 100
+    rater_sd: float = 0.3
+    clip_sd: float = 0.5
+
+    def check(self) -> None:
+        """Raise a `BenchError` for numbers that make no study."""
+        for name in ("comparisons", "clips", "votes"):
+            if getattr(self, name) < 1:
+                raise BenchError(f"A study needs {name} of at least 1, not {getattr(self, name)}.")
+        if self.raters < 2 or self.videos < 2:
+            raise BenchError("With fewer than two raters or two videos nothing can be said of others: plan for more.")
+        if self.votes > self.raters:
+            raise BenchError(f"{self.raters} raters cannot give {self.votes} votes a pair: nobody sees a pair twice.")
+        if self.videos > self.clips:
+            raise BenchError(f"{self.clips} clips come from {self.clips} videos at most, not {self.videos}.")
+        if not 0 < self.preference < 1:
+            raise BenchError(f"A preference is a share of votes between 0 and 1, not {self.preference}.")
+        if min(self.rater_sd, self.clip_sd) < 0:
+            raise BenchError("Raters and clips cannot differ by less than 0.")
+
+    @property
+    def all_votes(self) -> int:
+        """Votes of one comparison."""
+        return self.clips * self.votes
+
+    def of_size(self, all_votes: int, votes: int) -> Design:
+        """The same with about so many votes a comparison, `votes` a pair; videos grow with the clips."""
+        clips = max(2, round(all_votes / votes))
+        return replace(
+            self, clips=clips, votes=votes, videos=max(2, min(clips, round(self.videos * clips / self.clips)))
+        )
+
+
+@dataclass(frozen=True)
+class Power:
+    """Of a design: how probably a comparison's preference is found.
+
+    Attributes:
+        alone: at 5 %, as if it were the only comparison.
+        corrected: after Holm whatever the other comparisons are, that is at 5 % divided by their number.
+    """
+
+    alone: float
+    corrected: float
+
+
+def centre(preference: float, spread: float) -> float:
+    """Log odds about which normal ones of that spread give a mean share of `preference`."""
+    places, weights = np.polynomial.hermite_e.hermegauss(61)
+    weights = weights / weights.sum()
+    return float(brentq(lambda centre: weights @ expit(centre + spread * places) - preference, -50, 50))
+
+
+def p_values(design: Design, repeats: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """[repeats] p values of one comparison of simulated studies."""
+    clip = np.repeat(np.arange(design.clips), design.votes)
+    # consecutive raters, so that no pair meets one twice
+    rater = np.arange(len(clip)) % design.raters
+    video = np.arange(design.clips) % design.videos
+    own = 1 - OF_VIDEOS if design.videos < design.clips else 1.0
+    of_clip = np.sqrt(own) * rng.normal(size=(repeats, design.clips))
+    of_clip += np.sqrt(1 - own) * rng.normal(size=(repeats, design.videos))[:, video]
+    odds = centre(design.preference, float(np.hypot(design.rater_sd, design.clip_sd)))
+    odds = (
+        odds + design.clip_sd * of_clip[:, clip] + design.rater_sd * rng.normal(size=(repeats, design.raters))[:, rater]
+    )
+    wins = (rng.random(odds.shape) < expit(odds)).astype(np.float64)
+    return shares(wins, Crossing.of(rater, video[clip])).p_value
+
+
+def simulated_power(design: Design, repeats: int = REPEATS, seed: int = 0) -> Power:
+    """Power of a design; a `BenchError` for numbers that make no study."""
+    design.check()
+    found = p_values(design, repeats, np.random.default_rng(seed))
+    return Power(*(float(np.mean(found < ALPHA / tests)) for tests in (1, design.comparisons)))
+
+
+def curves(design: Design, repeats: int = REPEATS, seed: int = 0) -> pd.DataFrame:
+    """Power over votes a comparison, by votes a pair, as votes, per_pair, clips, alone, corrected.
+
+    The same number of votes spread over more clips and fewer votes a pair tells more, the more clips differ.
+    """
+    rows = []
+    for per_pair in sorted({*PER_PAIR, design.votes}):
+        if per_pair > design.raters:
+            continue
+        for votes in sorted({*VOTES, design.all_votes}):
+            one = design.of_size(votes, per_pair)
+            found = simulated_power(one, repeats, seed)
+            rows.append([one.all_votes, per_pair, one.clips, found.alone, found.corrected])
+    return pd.DataFrame(rows, columns=["votes", "per_pair", "clips", "alone", "corrected"])
+
+
+def safe_votes(found: pd.DataFrame, per_pair: int, power: float = WANTED) -> int | None:
+    """Votes a comparison from which on the corrected power of `curves` stays at `power`; None beyond what they show."""
+    mine = found[found["per_pair"] == per_pair].sort_values("votes")
+    votes, reached = mine["votes"].to_numpy(np.float64), np.maximum.accumulate(mine["corrected"].to_numpy(np.float64))
+    if reached[-1] < power:
+        return None
+    # between two numbers of votes power is taken as a straight line
+    return int(np.ceil(np.interp(power, reached, votes)))

@@ -14,6 +14,7 @@ import streamlit as st
 from bench.report.grid import to_latex
 from bench.report.paper import paper
 from bench.runfolder import POS, STUDY_RESULTS, VOTES
+from bench.statistics import printed_p
 from study_app.analysis import export, quality
 from study_app.design.settings import Settings
 from study_app.store.study import OpenStudy
@@ -121,7 +122,7 @@ def _outcomes(outcomes: export.Results) -> None:
     else:
         st.write("No pair has two votes yet, so agreement cannot be measured.")
     left, n, p = outcomes.side_bias
-    st.write(f"Left was chosen in {left} of {n} trials (p = {p:.3f} against one half).")
+    st.write(f"Left was chosen in {left} of {n} trials (p {printed_p(p)} against one half, over raters).")
     if len(outcomes.metrics):
         st.subheader("Votes that each metric predicts")
         st.dataframe(outcomes.metrics.round(2), hide_index=True)

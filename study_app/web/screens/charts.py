@@ -58,8 +58,8 @@ def pos(table: pd.DataFrame) -> str:
     def draw(axis: Axes) -> None:
         y = _name_rows(axis, list(asked["comparison"]))
         axis.axvline(50, color="#6b6b6b", linestyle="--", linewidth=1)
-        axis.hlines(y, asked["ci_low"], asked["ci_high"], color=INK, linewidth=5, alpha=0.55)
-        axis.hlines(y, asked["crossed_low"], asked["crossed_high"], color=INK, linewidth=1.2)
+        axis.hlines(y, asked["exact_low"], asked["exact_high"], color=INK, linewidth=5, alpha=0.55)
+        axis.hlines(y, asked["ci_low"], asked["ci_high"], color=INK, linewidth=1.2)
         axis.plot(asked["pos"], y, "o", color=MARK)
         axis.set(xlim=(0, 100), xlabel="trials in which the first was chosen (%)")
 
@@ -67,11 +67,14 @@ def pos(table: pd.DataFrame) -> str:
 
 
 def strengths(table: pd.DataFrame) -> str:
-    """Bradley–Terry strengths with intervals."""
+    """Bradley–Terry strengths with intervals; one that is open to a side ends where the others do."""
+    ends = table[["ci_low", "strength", "ci_high"]].to_numpy(np.float64)
+    known = ends[np.isfinite(ends)]
+    low, _, high = np.clip(ends, known.min(initial=0.0) - 1, known.max(initial=0.0) + 1).T
 
     def draw(axis: Axes) -> None:
         y = _name_rows(axis, list(table["system"]))
-        axis.hlines(y, table["ci_low"], table["ci_high"], color=INK, linewidth=4, alpha=0.55)
+        axis.hlines(y, low, high, color=INK, linewidth=4, alpha=0.55)
         axis.plot(table["strength"], y, "o", color=MARK)
         axis.set_xlabel("strength (log odds)")
 

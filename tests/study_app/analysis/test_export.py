@@ -44,6 +44,10 @@ def test_an_export_read_back_gives_the_same_tallies(rated: str, tmp_path: Path) 
     assert (votes["excluded"] == "withdrawn").sum() == 30
     found = json.loads(paths[2].read_text())
     assert [line["pos"] for line in found["pos"]] == pytest.approx(list(again["pos"]))
+    assert set(votes["video"]) == {clip[:7] for clip in votes["clip"]}
+    ranks = found["bradley_terry"]
+    assert {line["system"] for line in ranks["rank_sets"]} == {line["system"] for line in ranks["strengths"]}
+    assert len(ranks["contrasts"]) == len(ranks["strengths"]) * (len(ranks["strengths"]) - 1) / 2
     assert not [name for name in found["settings"] if name.endswith("_code")]
     assert "NaN" not in paths[2].read_text()
 
@@ -103,8 +107,16 @@ def test_the_verbs(run_folder: Path, tmp_path: Path, where: str, monkeypatch: py
     out = tmp_path / "files"
     assert "table2.tex" in call("export", "--study", "cli simulated 1", "--out", str(out))
     assert "Simulated raters" in (out / "table2.tex").read_text()
-    assert "199" in call("plan")
-    assert json.loads(call("plan", "--json"))[1]["trials_for_80_power"] == 199
+    design = ["--comparisons", "7", "--raters", "30", "--clips", "100", "--votes", "1", "--preference", "0.6"]
+    said = call("plan", *design, "--out", str(out))
+    assert "7 comparisons of 100 votes (100 clips of 100 videos, 1 a pair), 30 raters of 24 trials each" in said
+    assert "For 80 % power after Holm with 1 a pair:" in said
+    assert all((out / f"plan.{ending}").stat().st_size > 500 for ending in ("json", "csv", "png", "pdf"))
+    planned = json.loads(call("plan", *design, "--json"))
+    assert planned == json.loads((out / "plan.json").read_text())
+    assert planned["exact"][1]["trials_for_80_power"] == 210
+    assert planned["power"]["corrected"] < planned["power"]["alone"] < 0.5
+    assert 324 < planned["safe_votes"] < 800  # more than independent votes would need
     wrong = runner.invoke(verbs, ["create", "--run", str(run_folder), "--comparison", "a-b"])
     assert isinstance(wrong.exception, BenchError)
     missing = runner.invoke(verbs, ["serve", "--db", str(tmp_path / "none.db")])

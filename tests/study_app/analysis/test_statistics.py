@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom, binomtest
+from scipy.special import expit
+from scipy.stats import binom, binomtest, t, ttest_1samp
 
 from bench.errors import BenchError
 from study_app.analysis import humans, quality, ranking, tally
+from study_app.analysis.bradley_terry import strengths
+from study_app.analysis.crossed import Crossing, shares
+from study_app.analysis.within import within
 from study_app.design import power
 from study_app.design.schedule import REAL
 from study_app.simulate import PAPER_STRENGTHS, Crowd, left_share, simulate
 from study_app.store.records import VOTE_COLUMNS, comparison_name
 from study_app.store.store import Store
+from tests.coverage import people
 
 REPEATS = 1000
 
 
 def votes_table(rows: list[tuple[str, str, str, str, str]], **columns: object) -> pd.DataFrame:
-    """Votes from (first, second, clip, rater, chosen); the first is on the left in every other row."""
+    """Votes from (first, second, clip, rater, chosen), each clip a video; the first is on the left in every other."""
     filled = []
     for n, (first, second, clip, rater, chosen) in enumerate(rows):
         left, right = (first, second) if n % 2 else (second, first)
-        head = ["s", comparison_name(first, second), first, second, clip, left, right, chosen, rater]
+        head = ["s", comparison_name(first, second), first, second, clip, clip, left, right, chosen, rater]
         filled.append([*head, False, False, 4000, 0, 0, "2026-01-01T00:00:00+00:00", False, "", ""])
     return pd.DataFrame(filled, columns=VOTE_COLUMNS).assign(**columns)
-
-
-def crossed_world(
-    rng: np.random.Generator, raters: int, clips: int, votes: int, gap: float, sd: float
-) -> tuple[np.ndarray, pd.Series, pd.Series]:
-    """Votes whose log odds are gap + rater + clip, every clip rated by `votes` raters."""
-    of_rater, of_clip = rng.normal(0, sd, raters), rng.normal(0, sd, clips)
-    clip = np.repeat(np.arange(clips), votes)
-    rater = rng.permutation(np.arange(len(clip)) % raters)
-    share = 1 / (1 + np.exp(-(gap + of_rater[rater] + of_clip[clip])))
-    return (rng.random(len(clip)) < share).astype(float), pd.Series(rater), pd.Series(clip)
 
 
 @pytest.mark.parametrize("truth", [0.6, 0.75])
@@ -50,45 +46,105 @@ def test_exact_intervals_cover_when_votes_are_independent(truth: float) -> None:
     assert 0.93 <= hits <= 0.97
 
 
-@pytest.mark.parametrize(("raters", "votes", "gap", "sd"), [(20, 3, 0.4, 0.6), (40, 5, 1.5, 0.7)])
-def test_crossed_intervals_cover_where_exact_ones_do_not(
-    raters: int, votes: int, gap: float, sd: float, figures: dict[str, str]
+@pytest.mark.parametrize(
+    "world",
+    [
+        people.World(20, 100, 1, 3, 0.6),
+        people.World(28, 20, 5, 1, 0.5),
+        people.World(28, 20, 5, 3, 0.75),
+        people.World(28, 20, 5, 5, 0.5),
+        people.World(10, 20, 1, 1, 0.92),
+    ],
+)
+def test_intervals_over_raters_and_videos_cover_and_their_test_keeps_its_size(
+    world: people.World, figures: dict[str, str]
 ) -> None:
-    effects = np.random.default_rng(9).normal(0, np.hypot(sd, sd), 2_000_000)
-    truth = float((1 / (1 + np.exp(-(gap + effects)))).mean())
-    rng = np.random.default_rng(2)
-    crossed = exact = 0
-    for repeat in range(REPEATS):
-        wins, rater, clip = crossed_world(rng, raters, 100, votes, gap, sd)
-        low, high = tally.crossed_interval(wins, rater, clip, resamples=200, seed=repeat)
-        crossed += low <= truth <= high
-        plain = binomtest(int(wins.sum()), len(wins)).proportion_ci(0.95, method="exact")
-        exact += plain.low <= truth <= plain.high
-    assert 0.93 <= crossed / REPEATS <= 0.97
-    assert exact / REPEATS < 0.90
-    figures[f"coverage, {raters} raters × 100 clips × {votes} votes"] = (
-        f"crossed {100 * crossed / REPEATS:.1f} %, exact {100 * exact / REPEATS:.1f} % of {REPEATS} repeats"
+    found = people.pos(world, 2000)
+    assert 0.94 <= found.covered <= 0.99
+    if world.preference == 0.5:
+        assert found.rejected <= 0.06 < found.exact  # votes taken as independent find what is not there
+    figures[f"coverage, {world.raters} raters × {world.videos} videos × {world.clips} clips × {world.votes} votes"] = (
+        f"{100 * found.covered:.1f} %; at {world.preference:g} rejected {100 * found.rejected:.1f} %, "
+        f"by the exact test {100 * found.exact:.1f} %"
     )
 
 
-def test_bradley_terry_recovers_strengths_and_covers_them(figures: dict[str, str]) -> None:
-    systems = ["a", "b", "c", "d"]
-    truth = pd.Series([1.2, 0.4, -0.4, -1.2], systems)
-    rng = np.random.default_rng(3)
-    pairs = [(x, y) for i, x in enumerate(systems) for y in systems[i + 1 :] for _ in range(60)]
-    rows = [(first, second, f"c{n % 60}", f"r{n % 17}", first) for n, (first, second) in enumerate(pairs)]
-    votes = votes_table(rows)
-    share = 1 / (1 + np.exp(votes["second"].map(truth) - votes["first"].map(truth)))
-    estimates, hits = [], []
-    for repeat in range(80):
-        chosen = np.where(rng.random(len(votes)) < share, votes["first"], votes["second"])
-        table = ranking.bradley_terry(votes.assign(chosen=chosen), resamples=100, seed=repeat).set_index("system")
-        estimates.append(table["strength"][systems])
-        hits.append((table["ci_low"] <= truth) & (truth <= table["ci_high"]))
-    assert np.abs(np.mean(estimates, axis=0) - truth).max() < 0.06
-    coverage = float(np.mean(hits))
-    assert 0.93 <= coverage <= 0.97
-    figures["coverage of Bradley–Terry intervals"] = f"{100 * coverage:.1f} % of {np.size(hits)}"
+def test_the_variance_over_raters_and_videos_is_that_of_two_way_clusters() -> None:
+    """As statsmodels has it, but for its own correction for few clusters, which is the same where groups are equal."""
+    from statsmodels.stats.sandwich_covariance import S_crosssection
+
+    rng = np.random.default_rng(0)
+    rater, video = (grid.ravel() for grid in np.meshgrid(np.arange(8), np.arange(6)))  # each rater on each video
+    wins = (rng.random(48) < 0.5 + 0.4 * rng.normal(size=8)[rater] + 0.4 * rng.normal(size=6)[video]).astype(float)
+    away = wins - wins.mean()
+
+    def clustered(groups: np.ndarray) -> float:
+        count = len(set(groups))
+        return float(S_crosssection(away[:, None], groups)[0, 0]) / 48**2 * count / (count - 1)
+
+    expected = clustered(rater) + clustered(video) - clustered(8 * video + rater)
+    crossing = Crossing.of(rater, video)
+    assert float(crossing.variance(away)) == pytest.approx(max(expected, float(np.sum(away**2)) / 48**2))
+    assert expected > float(np.sum(away**2)) / 48**2
+    assert crossing.known
+    assert crossing.freedom == pytest.approx(5)
+
+
+def test_independent_votes_have_the_interval_of_wilson_and_the_score_test() -> None:
+    wins = np.repeat([1.0, 0.0], [14, 6])
+    found = shares(wins, Crossing.of(range(20), range(20)))
+    t19 = t.ppf(0.975, 19)
+    roots = np.roots([1 + t19**2 / 20, -2 * 0.7 - t19**2 / 20, 0.7**2])  # (share − s)² = t² s (1 − s) / n
+    assert sorted([float(found.low), float(found.high)]) == pytest.approx(sorted(roots), rel=0.06)
+    assert found.p_value == pytest.approx(2 * t.sf(0.2 / np.sqrt(0.25 / 20), 19), rel=0.1)
+    some = shares((np.random.default_rng(1).random((500, 60)) < 0.6).astype(float), Crossing.of(range(60), range(60)))
+    assert ((some.p_value < 0.05) == ((some.low > 0.5) | (some.high < 0.5))).all()
+
+
+def test_of_one_rater_or_one_video_nothing_is_said() -> None:
+    for raters, videos in (([0] * 9, range(9)), (range(9), [0] * 9)):
+        found = shares(np.ones(9), Crossing.of(raters, videos))
+        assert (found.low, found.high, found.p_value) == (0.0, 1.0, 1.0)
+    alike = shares(np.ones(40), Crossing.of(np.arange(40) % 8, np.arange(40) % 5))
+    assert 0.7 < alike.low < alike.high == pytest.approx(1.0)
+    assert alike.p_value < 0.01
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.4])
+def test_bradley_terry_recovers_strengths_and_covers_them(alike: float, figures: dict[str, str]) -> None:
+    found = people.bradley_terry((1.2, 0.4, -0.4, -1.2), alike, 100)
+    assert (found["strength"] - found["truth"]).abs().max() < 0.06
+    assert 0.93 <= found["hit"].mean() <= 0.99
+    figures[f"coverage of Bradley–Terry intervals, {alike:g} of a rater's votes alike"] = (
+        f"{100 * found['hit'].mean():.1f} %"
+    )
+
+
+def test_bradley_terry_covers_a_system_that_nearly_always_wins() -> None:
+    found = people.bradley_terry((3.6, -0.8, -1.2, -1.6), 0.0, 100)
+    assert 0.05 < found.loc["a", "bound"] < 0.95  # in some studies it wins every vote, in some it does not
+    assert found["hit"].min() >= 0.93
+
+
+def test_two_systems_have_half_a_win_more_each() -> None:
+    """Firth's penalty of a single share, in closed form; and its interval over raters and videos."""
+    rows = [("a", "b", f"c{n}", f"r{n // 4}", "a" if n % 4 else "b") for n in range(40)]
+    table = ranking.bradley_terry(votes_table(rows)).set_index("system")
+    log_odds = np.log(30.5 / 10.5)
+    assert table.loc["a", "strength"] == pytest.approx(log_odds / 2)
+    pair = ranking.contrasts(votes_table(rows)).iloc[0]
+    assert pair["difference"] == pytest.approx(log_odds)
+    error = np.sqrt(1 / (40 * (30.5 / 41) * (10.5 / 41)))  # votes here are less alike than independent ones
+    assert pair["ci_high"] - pair["difference"] == pytest.approx(t.ppf(0.975, 9) * error, rel=1e-6)
+
+
+def test_strengths_are_those_of_choix_but_for_the_penalty() -> None:
+    import choix
+
+    rng = np.random.default_rng(0)
+    wins = rng.integers(100, 400, (5, 5)) * (1 - np.eye(5))
+    found = strengths(wins.astype(np.float64))[0]
+    np.testing.assert_allclose(found, choix.ilsr_pairwise_dense(wins.astype(np.float64)), atol=2e-3)
 
 
 def test_simulated_raters_through_the_store_are_recovered(sqlite: str) -> None:
@@ -117,12 +173,14 @@ def test_pos_counts_the_first_whatever_the_side_and_the_order() -> None:
     line = tally.pos_table(votes, [("a", "b")]).iloc[0]
     assert (line["chosen"], line["votes"], line["pos"]) == (37, 50, 74.0)
     want = binomtest(37, 50, 0.5)
-    assert line["p"] == pytest.approx(want.pvalue)
-    assert line["ci_low"] == pytest.approx(100 * want.proportion_ci().low)
+    assert line["exact_p"] == pytest.approx(want.pvalue)
+    assert line["exact_low"] == pytest.approx(100 * want.proportion_ci().low)
+    assert line["ci_low"] < 74 < line["ci_high"]
+    assert (line["p"] < 0.05) == (line["ci_low"] > 50)
     mirrored = votes.assign(first="b", second="a", comparison="b over a")
     other = tally.pos_table(mirrored, [("b", "a")]).iloc[0]
     assert other["pos"] == 26.0
-    assert other["crossed_low"] == pytest.approx(100 - line["crossed_high"])
+    assert other["ci_low"] == pytest.approx(100 - line["ci_high"])
     shuffled = votes.sample(frac=1, random_state=1)
     assert tally.pos_table(shuffled, [("a", "b")]).iloc[0]["chosen"] == 37
 
@@ -144,18 +202,80 @@ def test_holm_is_over_the_comparisons_that_have_votes() -> None:
     rows = [("a", "b", f"c{n}", f"r{n}", "a" if n < 9 else "b") for n in range(10)]
     rows += [("a", "d", f"c{n}", f"r{n}", "a" if n < 8 else "d") for n in range(10)]
     table = tally.pos_table(votes_table(rows), [("a", "b"), ("a", "d"), ("b", "d")])
-    small, large = binomtest(9, 10).pvalue, binomtest(8, 10).pvalue
+    small, large = table["p"][:2]
+    assert small < large
     assert table["p_holm"][0] == pytest.approx(2 * small)
     assert table["p_holm"][1] == pytest.approx(max(large, 2 * small))
     assert np.isnan(table["p_holm"][2])
+    assert table["exact_p"][0] == pytest.approx(binomtest(9, 10).pvalue)
 
 
-def test_a_system_that_wins_everything_keeps_a_finite_strength() -> None:
-    rows = [("real", "a", f"c{n}", f"r{n % 4}", "real") for n in range(30)]
-    rows += [("a", "b", f"c{n}", f"r{n % 4}", "a" if n % 3 else "b") for n in range(30)]
-    table = ranking.bradley_terry(votes_table(rows))
-    assert list(table["system"]) == ["real", "a", "b"]
-    assert np.isfinite(table[["strength", "ci_low", "ci_high"]].to_numpy()).all()
+def test_votes_on_one_video_are_alike() -> None:
+    # ten videos of four clips; people like six of the videos and not the others
+    rows = [("a", "b", f"c{n}", f"r{n % 20}", "a" if n // 4 < 6 else "b") for n in range(40)]
+    votes = votes_table(rows)
+    apart = tally.pos_table(votes, [("a", "b")]).iloc[0]
+    together = tally.pos_table(votes.assign(video=[f"v{n // 4}" for n in range(40)]), [("a", "b")]).iloc[0]
+    assert (apart["videos"], together["videos"], together["clips"]) == (40, 10, 40)
+    assert together["ci_high"] - together["ci_low"] > 1.5 * (apart["ci_high"] - apart["ci_low"])
+    assert together["p"] > apart["p"]
+
+
+def test_a_system_that_wins_everything_has_a_bound_and_no_interval_of_no_width() -> None:
+    votes = votes_table([("real", "a", f"c{n}", f"r{n % 10}", "real") for n in range(100)])
+    table = ranking.bradley_terry(votes).set_index("system")
+    least = binomtest(100, 100).proportion_ci(0.95, method="exact").low
+    assert table.loc["real", "ci_low"] == pytest.approx(np.log(least / (1 - least)))  # 3.3
+    assert table.loc["real", "ci_high"] == np.inf
+    assert np.isfinite(table["strength"]).all()
+    assert table.loc["a", ["ci_low", "ci_high"]].isna().all()  # it is what the other is measured from
+    pair = ranking.contrasts(votes).iloc[0]
+    assert pair["p"] == pytest.approx(binomtest(100, 100).pvalue)
+
+    rows = [("real", name, f"c{n}", f"r{n % 10}", "real") for n in range(50) for name in "ab"]
+    rows += [("a", "b", f"c{n}", f"r{n % 10}", "a" if n % 3 else "b") for n in range(60)]
+    table = ranking.bradley_terry(votes_table(rows)).set_index("system")
+    assert list(table.index) == ["real", "a", "b"]
+    assert table.loc["a", "strength"] == pytest.approx(-table.loc["b", "strength"])  # the mean is theirs alone
+    lower, gap = table.loc["real", "ci_low"], table.loc["a", "strength"]
+    odds = [lower - gap, lower + gap]
+    assert 50 * sum(np.log1p(np.exp(-o)) for o in odds) == pytest.approx(-np.log(0.025))
+
+
+def test_bounds_pass_through_systems_in_between() -> None:
+    # top beats middle, middle beats bottom, always; top and bottom never met
+    rows = [("top", "middle", f"c{n}", f"r{n}", "top") for n in range(20)]
+    rows += [("middle", "bottom", f"c{n}", f"r{n}", "middle") for n in range(20)]
+    pairs = ranking.contrasts(votes_table(rows)).set_index(["first", "second"])
+    once = pairs.loc[("top", "middle"), "ci_low"]
+    assert pairs.loc[("middle", "bottom"), "ci_low"] == pytest.approx(once, abs=1e-3)
+    # the likeliest place of the middle is half way, where each step has half of the evidence
+    both = pairs.loc[("top", "bottom"), "ci_low"]
+    assert 40 * np.log1p(np.exp(-both / 2)) == pytest.approx(-np.log(0.025), abs=1e-3)
+    assert both > 2 * once
+    # one that only lost to the top is above or below the rest by no votes at all
+    rows += [("top", "other", f"c{n}", f"r{n}", "top") for n in range(20)]
+    pairs = ranking.contrasts(votes_table(rows)).set_index(["first", "second"])
+    key = ("middle", "other") if ("middle", "other") in pairs.index else ("other", "middle")
+    assert list(pairs.loc[key, ["ci_low", "ci_high", "p"]]) == [-np.inf, np.inf, 1.0]
+
+
+def test_ranks_are_as_sure_as_the_differences() -> None:
+    rng = np.random.default_rng(2)
+    truth = {"a": 2.0, "b": 0.1, "c": 0.0, "d": -2.0}
+    rows = []
+    for first, second in itertools.combinations(truth, 2):
+        share = 1 / (1 + np.exp(truth[second] - truth[first]))
+        rows += [
+            (first, second, f"c{n}", f"r{n % 12}", first if won else second)
+            for n, won in enumerate(rng.random(80) < share)
+        ]
+    pairs = ranking.contrasts(votes_table(rows))
+    ranks = ranking.rank_sets(pairs).set_index("system")
+    assert ranks.loc[["a", "b", "c", "d"], ["best", "worst"]].to_numpy().tolist() == [[1, 1], [2, 3], [2, 3], [4, 4]]
+    assert (pairs["p_holm"] >= pairs["p"]).all()
+    few = ranking.rank_sets(ranking.contrasts(votes_table(rows[::20])))
+    assert (few["worst"] - few["best"]).max() == 3  # few votes allow every rank
 
 
 def test_systems_that_nothing_connects_are_said_to_be_apart() -> None:
@@ -177,55 +297,219 @@ def test_agreement_is_of_models_and_not_of_sides() -> None:
     once = quality.agreement(votes_table(agreeing[:20]))
     assert once["alpha"].isna().all()
     assert (once["pairs"] == 0).all()
+    assert list(quality.agreement(votes_table([]))["comparison"]) == ["all"]
+
+
+def test_that_one_system_is_better_is_no_agreement_on_clips() -> None:
+    found = [people.chance_alpha(8, 100, 3, seed) for seed in range(6)]
+    assert np.abs(found).max() < 0.05
+    assert abs(np.mean(found)) < 0.02
+
+
+def test_agreement_over_all_comparisons_adds_up_disagreement_within_them() -> None:
+    rng = np.random.default_rng(1)
+    rows = [("a", "b", f"c{n}", f"r{r}", "a" if n % 3 else "b") for r in range(3) for n in range(30)]
+    rows += [("a", "d", f"c{n}", f"r{r}", rng.choice(["a", "d"])) for r in range(2) for n in range(40)]
+    rows += [("b", "d", f"c{n}", "r0", "b") for n in range(9)]  # one vote a pair says nothing
+    found = quality.agreement(votes_table(rows)).set_index("comparison")["alpha"]
+    observed = expected = 0.0
+    for raters, mine in ((3, rows[:90]), (2, rows[90:170])):
+        table = pd.DataFrame(mine, columns=["first", "second", "clip", "rater", "chosen"])
+        first = (table["chosen"] == table["first"]).groupby(table["clip"]).sum().to_numpy()
+        observed += float(np.sum(2 * first * (raters - first) / (raters - 1)))
+        won, votes = first.sum(), len(mine)
+        expected += 2 * won * (votes - won) / (votes - 1)
+    assert found["all"] == pytest.approx(1 - observed / expected)
+    assert found["a over b"] == 1.0
+    assert np.isnan(found["b over d"])
 
 
 def test_side_bias_and_raters_catch_trials() -> None:
-    votes = votes_table([("a", "b", f"c{n}", "r", "a") for n in range(40)])
-    votes["chosen"] = votes["left"]
+    votes = votes_table([("a", "b", f"c{n}", f"r{n % 4}", "a") for n in range(40)])
+    toward = [0.5, 0.7, 0.6, 0.9]
+    lean = [n // 4 < 10 * toward[n % 4] for n in range(40)]
+    votes["chosen"] = np.where(lean, votes["left"], votes["right"])
     left, n, p = quality.side_bias(votes)
-    assert (left, n) == (40, 40)
-    assert p == pytest.approx(2 * 0.5**40)
+    assert (left, n) == (27, 40)
+    assert p == pytest.approx(ttest_1samp(toward, 0.5).pvalue)
+    votes["chosen"] = votes["left"]
+    assert quality.side_bias(votes) == (40, 40, 2 * 0.5**4)  # four raters, whatever their votes
+    assert np.isnan(quality.side_bias(votes.assign(rater="r0"))[2])
     catch = votes_table(
-        [("real", "scrambled", f"k{n}", "r", "real" if n else "scrambled") for n in range(4)], catch=True
+        [("real", "scrambled", f"k{n}", "r0", "real" if n else "scrambled") for n in range(4)], catch=True
     )
     table = quality.rater_table(pd.concat([votes, catch], ignore_index=True))
-    assert list(table.loc[0, ["votes", "catch_right", "catch_had"]]) == [40, 3, 4]
+    assert list(table.loc[0, ["votes", "catch_right", "catch_had"]]) == [10, 3, 4]
+
+
+def test_raters_who_each_lean_to_a_side_of_their_own_have_no_side_in_common() -> None:
+    over_raters, over_votes = people.side_bias(16, 40, 0.5, 4000)
+    assert over_raters <= 0.06
+    assert over_votes > 0.2
 
 
 def test_the_power_table() -> None:
-    assert power.trials_needed(0.60, 0.8) == 199
-    assert power.exact_power(198, 0.60) < 0.8 <= power.exact_power(199, 0.60)
+    assert power.exact_power(198, 0.60) < 0.8 <= power.exact_power(199, 0.60)  # reached, and lost again
+    assert power.trials_needed(0.60, 0.8) == 210
+    assert power.exact_power(209, 0.60) < 0.8
+    assert all(power.exact_power(n, 0.60) >= 0.8 for n in range(210, 600))
+    assert power.trials_needed(0.505, 0.8) == 0  # more than are looked at
     assert power.exact_power(100, 0.60) < 0.5
-    assert list(power.table()["trials_for_80_power"])[:3] == [786, 199, 90]
+    assert list(power.table()["trials_for_80_power"])[1] == 210
+    corrected = power.table(7)["trials_for_80_power_holm_7"][1]
+    assert all(power.exact_power(n, 0.60, 0.05 / 7) >= 0.8 for n in range(corrected, corrected + 200))
+    assert power.exact_power(corrected - 1, 0.60, 0.05 / 7) < 0.8
     for n in (5, 17, 60):  # against scipy's own test, outcome by outcome
         reject = [k for k in range(n + 1) if binomtest(k, n).pvalue <= power.ALPHA]
         assert power.exact_power(n, 0.7) == pytest.approx(sum(binom.pmf(k, n, 0.7) for k in reject))
 
 
-def test_humans_against_metrics(tmp_path: Path) -> None:
+def test_simulated_power_is_the_exact_one_where_votes_are_independent_and_less_where_they_are_not() -> None:
+    plain = power.Design(comparisons=7, raters=100, clips=210, videos=210, rater_sd=0.0, clip_sd=0.0)
+    found = power.simulated_power(plain, 1500)
+    assert found.alone == pytest.approx(power.exact_power(210, 0.6), abs=0.06)  # t knows of fewer raters than votes
+    assert found.corrected == pytest.approx(power.exact_power(210, 0.6, 0.05 / 7), abs=0.06)
+    alike = replace(plain, raters=28, rater_sd=0.4, clip_sd=0.7)
+    one = power.simulated_power(alike, 1500)
+    eight = power.simulated_power(replace(alike, clips=26, videos=26, votes=8), 1500)
+    assert eight.alone + 0.05 < one.alone < found.alone - 0.03
+    nothing = power.simulated_power(replace(alike, preference=0.5), 1500)
+    assert nothing.alone <= 0.06
+    assert power.simulated_power(alike, 300) == power.simulated_power(alike, 300)
+
+
+def test_the_preference_of_a_design_is_the_share_of_all_votes() -> None:
+    design = power.Design(raters=40, clips=60, videos=12, votes=2, preference=0.7, rater_sd=0.8, clip_sd=1.0)
+    grid = np.random.default_rng(0).normal(size=1_000_000) * np.hypot(0.8, 1.0)
+    centre = power.centre(0.7, float(np.hypot(0.8, 1.0)))
+    assert float(expit(centre + grid).mean()) == pytest.approx(0.7, abs=2e-3)
+    assert design.of_size(300, 5) == replace(design, clips=60, votes=5, videos=12)
+    assert design.of_size(60, 2).videos == 6
+
+
+def test_designs_that_make_no_study() -> None:
+    for changes, sentence in (
+        ({"comparisons": 0}, "comparisons of at least 1"),
+        ({"raters": 1}, "fewer than two raters"),
+        ({"votes": 31}, "nobody sees a pair twice"),
+        ({"videos": 101}, "100 videos at most"),
+        ({"preference": 1.0}, "between 0 and 1"),
+        ({"clip_sd": -1.0}, "less than 0"),
+    ):
+        with pytest.raises(BenchError, match=sentence):
+            power.Design(**changes).check()  # type: ignore[arg-type]
+
+
+def test_the_safe_number_is_read_off_the_curve() -> None:
+    curve = pd.DataFrame(
+        {"votes": [100, 200, 400], "per_pair": 1, "clips": 0, "alone": 1.0, "corrected": [0.2, 0.6, 0.9]}
+    )
+    assert power.safe_votes(curve, 1) == 334
+    assert power.safe_votes(curve.assign(corrected=0.5), 1) is None
+
+
+COLUMNS = ["row", "seed", "clip", "video", "metric", "value"]
+
+
+def test_humans_against_metrics() -> None:
     rows = [("a", "b", f"c{n}", f"r{r}", "a" if n < 8 or r == 0 else "b") for n in range(10) for r in range(3)]
     rows += [("a", "real", "c0", "r9", "real")]
     scores = [("a", 0, f"c{n}", "v", "psnr", 30.0) for n in range(10)]
     scores += [("b", 0, f"c{n}", "v", "psnr", 20.0 if n < 8 else 40.0) for n in range(10)]
     scores += [(row, 0, f"c{n}", "v", "mse", 1.0) for row in "ab" for n in range(10)]
-    columns = ["row", "seed", "clip", "video", "metric", "value"]
-    scored = pd.DataFrame(scores, columns=columns)
+    scored = pd.DataFrame(scores, columns=COLUMNS)
     votes = votes_table(rows)
     table = humans.per_clip(votes, scored, {"psnr": "higher", "mse": "lower", "ssim": "higher"}).set_index("metric")
-    assert table.loc["psnr", "votes"] == 30  # pairs with the real clip are left out
-    assert table.loc["psnr", "agrees"] == pytest.approx(100 * 28 / 30)
-    assert table.loc["psnr", "ceiling"] == pytest.approx(100 * 28 / 30)
-    assert table.loc["mse", "agrees"] == 50.0
-    assert table.loc["psnr", "ci_low"] <= table.loc["psnr", "agrees"] <= table.loc["psnr", "ci_high"]
-    reversed_ = humans.per_clip(votes, scored, {"psnr": "lower"}).set_index("metric")
-    assert reversed_.loc["psnr", "agrees"] == pytest.approx(100 * 2 / 30)
+    psnr, mse = table.loc["psnr"], table.loc["mse"]
+    assert psnr["votes"] == 30  # pairs with the real clip are left out
+    assert psnr["agrees"] == pytest.approx(100 * 28 / 30)
+    # 26 votes for a, 24 of them on clips that psnr finds better; 4 for b, all on the others
+    assert psnr["auc"] == pytest.approx((24 * 4 + 2 * 4 * 0.5) / (26 * 4))
+    assert psnr["ci_low"] <= psnr["auc"] <= psnr["ci_high"]
+    assert (psnr["systems_right"], psnr["comparisons"], psnr["videos"]) == (1, 1, 10)
+    assert list(mse[["agrees", "auc", "p", "systems_right"]]) == [50.0, 0.5, 1.0, 0]
+    reversed_ = humans.per_clip(votes, scored, {"psnr": "lower"}).set_index("metric").loc["psnr"]
+    assert reversed_["agrees"] == pytest.approx(100 * 2 / 30)
+    assert reversed_["auc"] == pytest.approx(1 - psnr["auc"])
+    assert reversed_["systems_right"] == 0
     other = [("b", 1, f"c{n}", "v", "psnr", 99.0) for n in range(10)]  # a second training, which nobody saw
-    both = pd.DataFrame(scores + other, columns=columns)
+    both = pd.DataFrame(scores + other, columns=COLUMNS)
     shown = humans.per_clip(votes, both, {"psnr": "higher"}, {"a": 0, "b": 0}).set_index("metric")
-    assert shown.loc["psnr", "agrees"] == table.loc["psnr", "agrees"]
+    assert shown.loc["psnr", "agrees"] == psnr["agrees"]
     assert humans.directions(both) == {"psnr": "higher", "mse": "lower"}
+
+
+def test_scores_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no metric scores"):
         humans.read_scores(tmp_path / "none.csv")
+
+
+def test_identical_clips_are_best_stills_worst_and_half_as_far_as_double() -> None:
+    rows = [("a", "b", f"c{n}", f"r{n}", "a" if n < 2 else "b") for n in range(4)]
+    votes = votes_table(rows)
+
+    def one(metric: str, direction: str, a: list[float], b: list[float]) -> float:
+        scores = [(row, 0, f"c{n}", "v", metric, value)
+                  for row, column in (("a", a), ("b", b)) for n, value in enumerate(column)]  # fmt: skip
+        table = humans.per_clip(votes, pd.DataFrame(scores, columns=COLUMNS), {metric: direction})
+        return float(table.loc[0, "agrees"])
+
+    inf = float("inf")
+    assert one("psnr", "higher", [inf, inf, inf, 20.0], [30.0, inf, 30.0, inf]) == 100 * (1 + 0.5 + 0 + 1) / 4
+    assert one("motion", "one", [0.5, 0.9, 0.0, 0.0], [2.0, 0.0, 0.01, 0.0]) == 100 * (0.5 + 1 + 1 + 0.5) / 4
+
+
+def test_the_area_within_comparisons_is_that_of_pairs_of_votes() -> None:
+    rng = np.random.default_rng(2)
+    comparison = np.repeat(["x", "y"], [30, 20])
+    better, first = np.round(rng.normal(size=50), 1), rng.random(50) < 0.5
+    votes = pd.DataFrame({"comparison": comparison, "rater": np.arange(50) % 7, "video": np.arange(50) % 9})
+    right = total = 0.0
+    for one, other in itertools.product(np.flatnonzero(first), np.flatnonzero(~first)):
+        if comparison[one] == comparison[other]:
+            total += 1
+            right += 1.0 if better[one] > better[other] else 0.5 if better[one] == better[other] else 0.0
+    found = within(better, first, votes)
+    assert found.auc == pytest.approx(right / total)
+    # what a metric adds to all clips of a comparison says nothing of clips
+    moved = within(better + np.where(comparison == "x", 100.0, 0.0), first, votes)
+    assert (moved.auc, moved.p_value) == (found.auc, found.p_value)
+    # by leaving out one video after another, from the pairs that are left
+    videos = votes["video"].to_numpy()
+    left = np.array([within(better[videos != v], first[videos != v], votes[videos != v]).auc for v in range(9)])
+    error = np.sqrt(8 / 9 * np.sum((left - found.auc) ** 2))
+    alone = within(better, first, votes.assign(rater=np.arange(50)))
+    odds = np.log(alone.high / (1 - alone.high)) - np.log(alone.auc / (1 - alone.auc))
+    assert odds * alone.auc * (1 - alone.auc) >= 0.98 * t.ppf(0.975, 8) * error
+    assert np.isnan(within(better, np.ones(50, dtype=bool), votes).auc)
+
+
+@pytest.mark.parametrize(("raters", "videos", "clips", "votes"), [(20, 20, 5, 1), (20, 12, 4, 3)])
+def test_a_metric_that_knows_only_systems_does_not_agree_within_comparisons(
+    raters: int, videos: int, clips: int, votes: int
+) -> None:
+    assert people.knows_only_systems(raters, videos, clips, votes, 300) <= 0.07
+
+
+def test_what_could_be_predicted_has_two_bounds() -> None:
+    chosen = {"c0": "aaa", "c1": "aab", "c2": "b"}  # the last has one vote, which nobody can agree with
+    rows = [("a", "b", clip, f"r{n}", row) for clip, votes in chosen.items() for n, row in enumerate(votes)]
+    agree = (3 * 1 + 3 * 1 / 3) / 6  # pairs of raters who agree: 3 of 3, 1 of 3
+    lower, upper = humans.predictable(votes_table(rows))
+    assert (lower, upper) == pytest.approx((100 * agree, 50 * (1 + np.sqrt(2 * agree - 1))))
+    assert np.isnan(humans.predictable(votes_table(rows[-1:]))).all()
+    rng = np.random.default_rng(3)
+    noise = votes_table([("a", "b", f"c{n}", f"r{r}", rng.choice(["a", "b"])) for n in range(1500) for r in range(3)])
+    lower, upper = humans.predictable(noise)
+    assert lower == pytest.approx(50, abs=2)
+    assert lower <= upper + 2 < 64
+    share = rng.uniform(0, 1, 3000)  # the best guess of a pair's majority meets 75 % of votes
+    cast = votes_table(
+        [("a", "b", f"c{n}", f"r{r}", "a" if rng.random() < s else "b") for n, s in enumerate(share) for r in (0, 1)]
+    )
+    lower, upper = humans.predictable(cast)
+    assert lower < 75 < upper
+    assert (lower, upper) == pytest.approx((100 * 2 / 3, 50 * (1 + np.sqrt(1 / 3))), abs=2.5)
 
 
 def test_rank_correlation_with_set_metrics_is_called_descriptive() -> None:

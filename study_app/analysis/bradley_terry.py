@@ -1,0 +1,203 @@
+"""The Bradley–Terry model: strengths of systems from votes between pairs of them, and how sure they are.
+
+Of two systems the stronger is chosen with probability 1 / (1 + exp(−difference)). The model is a logistic regression on
+differences of systems, fitted with Firth's penalty (Biometrika 1993), which takes off the bias of small samples.
+Strengths have a maximum only among systems that are strongly connected: each beats each by some chain of votes (Ford,
+American Mathematical Monthly 1957). Where all votes between two such parts go one way, the votes tell how far apart
+they are at least, and nothing of how far at most: that bound is exact, given the strengths within the parts.
+
+Variances are over raters and source videos, as in `crossed`: leaving one out moves the strengths by one step of
+Newton's method. They are never less than what single votes would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq, minimize
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from bench.errors import BenchError
+from bench.statistics.clusters import Clusters
+from study_app.analysis.crossed import Crossing
+
+ITERATIONS = 200
+TOLERANCE = 1e-10
+#: Log odds beyond which a share is 1 for every purpose.
+FAR = 40.0
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+
+
+def components(winner: Numbers, loser: Numbers, systems: int, by: Literal["weak", "strong"]) -> Numbers:
+    """[systems] number of the part that each belongs to: connected by votes (weak), or by wins both ways (strong)."""
+    wins = coo_array((np.ones(len(winner)), (winner, loser)), shape=(systems, systems))
+    return np.asarray(connected_components(wins, directed=True, connection=by)[1], np.int64)
+
+
+def _centred(systems: int) -> Floats:
+    """[systems, systems − 1] orthonormal columns that span strengths of mean 0."""
+    full = np.linalg.qr(np.column_stack([np.ones(systems), np.eye(systems)[:, :-1]]))[0]
+    return np.asarray(full[:, 1:], np.float64)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Strengths of strongly connected systems.
+
+    Attributes:
+        strengths: [systems] log odds of mean 0.
+        covariance: [systems, systems] over raters and videos; NaN where there are fewer than two of either.
+        single: [systems, systems] what the covariance would be if votes were independent.
+        freedom: degrees of freedom.
+    """
+
+    strengths: Floats
+    covariance: Floats
+    single: Floats
+    freedom: float
+
+    def contrast(self, weights: Floats) -> tuple[float, float]:
+        """A weighted sum of strengths and its standard error."""
+        variance = max(float(weights @ self.covariance @ weights), float(weights @ self.single @ weights))
+        return float(weights @ self.strengths), float(np.sqrt(variance))
+
+
+def strengths(wins: Floats) -> tuple[Floats, Floats]:
+    """Firth's strengths [S], of mean 0, from a table of wins [S, S] (row over column), and their information.
+
+    The information [S − 1, S − 1] is that of the coordinates that `_centred` spans.
+
+    Raises:
+        BenchError: the iteration does not settle.
+    """
+    systems = len(wins)
+    pairs = [(a, b) for a, b in combinations(range(systems), 2) if wins[a, b] + wins[b, a]]
+    design = np.zeros((len(pairs), systems))
+    for line, (a, b) in enumerate(pairs):
+        design[line, a], design[line, b] = 1.0, -1.0
+    design = design @ _centred(systems)  # [pairs, S − 1]
+    won = np.array([wins[pair] for pair in pairs])
+    had = won + np.array([wins[b, a] for a, b in pairs])
+    found = np.zeros(systems - 1)
+    for _ in range(ITERATIONS):
+        share = 1 / (1 + np.exp(-(design @ found)))
+        weight = had * share * (1 - share)
+        information = design.T @ (design * weight[:, None])
+        leverage = weight * np.einsum("ij,ij->i", design, np.linalg.solve(information, design.T).T)
+        # the penalty is that of so many more votes, half of them either way
+        held = design.T @ (design * ((had + leverage) * share * (1 - share))[:, None])
+        step = np.linalg.solve(held, design.T @ (won - had * share + leverage * (0.5 - share)))
+        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
+        found = found + step
+        if np.abs(step).max() < TOLERANCE:
+            return _centred(systems) @ found, information
+    raise BenchError("The Bradley–Terry strengths do not settle: the votes between some systems are too few.")
+
+
+def table_of_wins(winner: Numbers, loser: Numbers, systems: int) -> Floats:
+    """[S, S] how often each system (row) won over each."""
+    wins = np.zeros((systems, systems))
+    np.add.at(wins, (winner, loser), 1.0)
+    return wins
+
+
+def fit(winner: Numbers, loser: Numbers, systems: int, crossing: Crossing) -> Fit:
+    """Strengths of systems that are strongly connected by these votes, with their covariances."""
+    found, information = strengths(table_of_wins(winner, loser, systems))
+    basis = _centred(systems)
+    design = basis[winner] - basis[loser]  # [N, S − 1], each vote as a win
+    lost = 1 / (1 + np.exp(found[winner] - found[loser]))  # probability of what did not happen
+    score = design * lost[:, None]
+    weight = lost * (1 - lost)
+    parts = (crossing.raters, crossing.videos, crossing.cells)
+    over_raters, over_videos, over_cells = (_left_out(design, weight, score, information, part) for part in parts)
+    covariance = over_raters + over_videos - over_cells if crossing.known else np.full_like(information, np.nan)
+    single = np.linalg.inv(information)
+    return Fit(found, basis @ covariance @ basis.T, basis @ single @ basis.T, crossing.freedom)
+
+
+def _left_out(design: Floats, weight: Floats, score: Floats, information: Floats, clusters: Clusters) -> Floats:
+    """Jackknife covariance [S−1, S−1] of the coordinates, leaving out one cluster at a time in one Newton step."""
+    count, size = clusters.count, design.shape[1]
+    of_scores, of_information = np.zeros((count, size)), np.zeros((count, size, size))
+    np.add.at(of_scores, clusters.index, score)
+    np.add.at(of_information, clusters.index, design[:, :, None] * design[:, None, :] * weight[:, None, None])
+    # without a rater who alone connects two systems their distance is not known, and does not move
+    rest = np.linalg.pinv(information - of_information, rcond=1e-6, hermitian=True)
+    pull = np.einsum("gij,gj->gi", rest, of_scores)
+    return np.asarray((count - 1) / count * pull.T @ pull, np.float64)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Parts of a group of systems between which all votes go one way.
+
+    Attributes:
+        part: [S] number of the strongly connected part of each system.
+        within: [S] strength of each within its part, of mean 0 there.
+        wins: [S, S] votes, row over column.
+    """
+
+    part: Numbers
+    within: Floats
+    wins: Floats
+
+    def above(self, one: int, other: int) -> bool:
+        """Whether a chain of wins leads from the part of system `one` down to that of `other`."""
+        parts = int(self.part.max()) + 1
+        reach = np.zeros((parts, parts), dtype=bool)
+        for a, b in np.argwhere(self.wins > 0):
+            reach[self.part[a], self.part[b]] = True
+        for through in range(parts):
+            reach |= reach[:, [through]] & reach[[through], :]
+        return bool(reach[self.part[one], self.part[other]]) and self.part[one] != self.part[other]
+
+    def log_likelihood(self, distance: float, upper: int, lower: int) -> float:
+        """Largest log probability that all votes between parts go as they did, two parts being `distance` apart.
+
+        `upper`, `lower`: parts, by number; the distance is between their means. The others lie where it is likeliest.
+        """
+        between = [(a, b, self.wins[a, b]) for a, b in np.argwhere((self.wins > 0) & self._differ)]
+        free = [part for part in range(int(self.part.max()) + 1) if part not in (upper, lower)]
+        votes = np.array([count for _, _, count in between])
+        gap = np.array([self.within[a] - self.within[b] for a, b, _ in between])
+        moves = np.zeros((len(between), int(self.part.max()) + 1))
+        for line, (a, b, _) in enumerate(between):
+            moves[line, self.part[a]] += 1.0
+            moves[line, self.part[b]] -= 1.0
+        fixed = gap + moves[:, upper] * distance
+
+        def lost(places: Floats) -> tuple[float, Floats]:
+            odds = fixed + moves[:, free] @ places
+            slope = -votes / (1 + np.exp(np.clip(odds, -FAR, FAR)))
+            return float(votes @ np.logaddexp(0.0, -odds)), np.asarray(moves[:, free].T @ slope, np.float64)
+
+        start = np.zeros(len(free))
+        if not free:
+            return -lost(start)[0]
+        reach = FAR * (len(free) + 2)  # each part may be far from its neighbours
+        limits = [(-reach, reach)] * len(free)
+        return -float(minimize(lost, start, jac=True, bounds=limits, method="L-BFGS-B").fun)
+
+    @property
+    def _differ(self) -> NDArray[np.bool_]:
+        return np.asarray(self.part[:, None] != self.part[None, :])
+
+    def bound(self, upper: int, lower: int, level: float) -> float:
+        """The least distance of two parts, `upper` above `lower`, that the votes allow at a two-sided `level`."""
+        least = float(np.log((1 - level) / 2))
+        return float(brentq(lambda d: self.log_likelihood(d, upper, lower) - least, -FAR, FAR, xtol=1e-9))
+
+
+def largest(parts: Numbers, votes: Sequence[float]) -> int:
+    """The part with the most systems, and of those the one with the most votes."""
+    numbers = sorted(set(parts.tolist()))
+    held = np.asarray(votes, np.float64)
+    return max(numbers, key=lambda part: ((parts == part).sum(), held[parts == part].sum(), -part))

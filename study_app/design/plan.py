@@ -1,0 +1,111 @@
+"""`bench study plan`: how many votes a study needs, said, drawn and written."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.files import write_json, write_text
+from study_app.design import power
+from study_app.design.power import WANTED, Design, Power
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a design can find.
+
+    Attributes:
+        design: as it was asked for.
+        power: of it, simulated.
+        safe: votes a comparison, at the design's votes a pair, from which on Holm's correction leaves 80 % power; None
+            where no number of votes that was looked at does, with these raters.
+        exact: votes needed if they were independent (`power.table`).
+        curves: power over votes, by votes a pair (`power.curves`).
+    """
+
+    design: Design
+    power: Power
+    safe: int | None
+    exact: pd.DataFrame
+    curves: pd.DataFrame
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "design": asdict(self.design),
+            "power": asdict(self.power),
+            "safe_votes": self.safe,
+            "exact": self.exact.to_dict("records"),
+            "curves": self.curves.to_dict("records"),
+        }
+
+    def lines(self) -> list[str]:
+        """The same for reading."""
+        design = self.design
+        name = "comparison" if design.comparisons == 1 else "comparisons"
+        trials = math.ceil(design.comparisons * design.all_votes / design.raters)
+        wanted = f"{100 * WANTED:.0f} % power"
+        safe = (
+            f"{self.safe} votes a comparison"
+            if self.safe
+            else f"more than {self.curves['votes'].max()} votes, or raters"
+        )
+        spread = self.curves.pivot_table(index="votes", columns="per_pair", values="corrected")
+        spread.columns = [f"{votes} a pair" for votes in spread.columns]
+        return [
+            f"{design.comparisons} {name} of {design.all_votes} votes ({design.clips} clips of {design.videos} videos, "
+            f"{design.votes} a pair), {design.raters} raters of {trials} trials each; true preference "
+            f"{design.preference:g}; raters differ by {design.rater_sd:g} and clips by {design.clip_sd:g} log odds.",
+            f"Power: {self.power.alone:.2f} for one comparison at 5 %, {self.power.corrected:.2f} after Holm over "
+            f"{design.comparisons} whatever the others are.",
+            f"For {wanted} after Holm with {design.votes} a pair: {safe}.",
+            "",
+            "Power after Holm by votes a comparison; spread over more clips they tell more:",
+            spread.dropna(how="all").round(2).to_string(na_rep="–"),
+            "",
+            "If votes were independent, an exact test at 5 % would need:",
+            self.exact.to_string(index=False),
+        ]
+
+
+def plan(design: Design, repeats: int = power.REPEATS, seed: int = 0) -> Plan:
+    """Simulate a design and others around it; a `BenchError` for numbers that make no study."""
+    found = power.simulated_power(design, repeats, seed)
+    curves = power.curves(design, repeats, seed)
+    return Plan(design, found, power.safe_votes(curves, design.votes), power.table(design.comparisons), curves)
+
+
+def write(found: Plan, out: Path) -> list[Path]:
+    """Write `plan.json`, `plan.csv` (the curves) and the figure; returns their paths."""
+    text = io.StringIO()
+    found.curves.to_csv(text, index=False, lineterminator="\n")
+    write_text(out / "plan.csv", text.getvalue())
+    write_json(out / "plan.json", found.as_json())
+    draw(found, out / "plan")
+    return [out / f"plan.{ending}" for ending in ("json", "csv", "png", "pdf")]
+
+
+def draw(found: Plan, path: Path) -> None:
+    """Power over votes a comparison, a line for each number of votes a pair."""
+    import matplotlib.pyplot as plt
+
+    from bench.report.figures import STYLE, save_figure
+
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(4.6, 3.0))
+        for number, (votes, mine) in enumerate(found.curves.groupby("per_pair")):
+            ordered = mine.sort_values("votes")
+            colour, label = f"C{number}", f"{votes} a pair"
+            axis.plot(ordered["votes"], ordered["corrected"], "o-", markersize=3, color=colour, label=label)
+            axis.plot(ordered["votes"], ordered["alone"], ":", color=colour, linewidth=1)
+        axis.axhline(WANTED, color="0.5", linewidth=0.8)
+        axis.set(xlabel="votes a comparison", ylabel="power", ylim=(0, 1.02))
+        correction = f"Holm over {found.design.comparisons}; dotted: alone"
+        axis.set_title(f"true preference {found.design.preference:g}, {correction}", fontsize=9)
+        axis.legend(fontsize=8)
+        save_figure(figure, path)
