@@ -151,7 +151,7 @@ def _box(axis: Axes, values: np.ndarray, y: int, colour: str) -> None:
 
 
 def pos_figure(pos: Sequence[Mapping[str, Any]], names: RowNames, path: Path) -> None:
-    """Preferences as bars with their exact 95 % intervals, the paper's numbers as diamonds, chance as a line.
+    """Preferences as bars with their 95 % intervals, the paper's numbers as diamonds, chance as a line.
 
     Args:
         pos: lines of a study (first, second, votes, pos, ci_low, ci_high, simulated); lines without votes are no bars.

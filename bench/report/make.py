@@ -172,7 +172,12 @@ def write_figures(shown: Shown, study: StudyResults | None = None) -> dict[str, 
         figure = drawings.draw(f"parts_{parts.name}", hashes, partial(_draw_parts, folder, parts.name))
         add("parts", f"What a video of {names.title(parts.name)} is made of", figure)
     pos = study.pos if study else ()
-    text = " ".join(["Bars: exact 95 % intervals. Diamonds: the paper's numbers.", study.warning if study else ""])
+    text = " ".join(
+        [
+            "Bars: 95 % intervals over raters and source videos. Diamonds: the paper's numbers.",
+            study.warning if study else "",
+        ]
+    )
     add("study", "What people chose", drawings.draw("pos", repr([*pos]), partial(pos_figure, pos, names)), text)
     drawings.close()
     return pictures

@@ -19,6 +19,8 @@ from bench.scoring.tidy import SummaryLine
 
 #: The paper whose tables these are.
 NAME = "mdgan"
+#: What is read with Tables II and III.
+INTERVALS = "In brackets: 95 % interval over raters and source videos. The paper had 100 trials a line and no interval."
 SIMULATED = "Simulated raters, not people."
 #: Digits of the paper's Table IV.
 _DIGITS = 4
@@ -58,7 +60,7 @@ def pos_table(name: str, pos: Sequence[Mapping[str, Any]], notes: Sequence[str] 
         heads=["Ours (simulated)" if simulated else "Ours", "Votes", "Paper"],
         lines=lines,
         caption=f"{caption}: percentage of trials in which the first is judged more realistic.",
-        notes=["In brackets: exact 95 % interval. The paper had 100 trials a line and gives no interval.", *notes],
+        notes=[INTERVALS, *notes],
         warning=SIMULATED if simulated else "",
     )
 

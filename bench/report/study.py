@@ -14,6 +14,10 @@ from bench.report.grid import Cell, Grid, Line
 from bench.report.names import RowNames
 from bench.report.paper import SIMULATED, paper, pos_table
 from bench.runfolder import REAL, STUDY_RESULTS, RunFolder
+from bench.statistics import printed_p
+
+#: How a study names why a rater does not count: the catch rule's reasons begin with the first.
+BY_RULE, WITHDRAWN = "catch", "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -87,29 +91,29 @@ def _concerns(name: str, pos: Sequence[Mapping[str, Any]]) -> bool:
 def _preferences(pos: Sequence[Mapping[str, Any]], names: RowNames, simulated: bool) -> Grid:
     lines = []
     for line in pos:
-        cells = [Cell("–")] * 4
+        cells = [Cell("–")] * 5
         if line["votes"]:
             cells = [
                 Cell(f"{line['pos']:.1f}", interval=f"[{line['ci_low']:.1f}, {line['ci_high']:.1f}]"),
-                Cell(f"[{line['crossed_low']:.1f}, {line['crossed_high']:.1f}]"),
-                Cell(_p(line["p"])),
-                Cell(_p(line["p_holm"])),
+                Cell(printed_p(line["p"])),
+                Cell(printed_p(line["p_holm"])),
+                Cell(f"[{line['exact_low']:.1f}, {line['exact_high']:.1f}]"),
+                Cell(printed_p(line["exact_p"])),
             ]
-        counts = [f"{line['chosen']:.0f} of {line['votes']:.0f}", f"{line['raters']:.0f}", f"{line['clips']:.0f}"]
+        counts = [f"{line['chosen']:.0f} of {line['votes']:.0f}", f"{line['raters']:.0f}", f"{line['videos']:.0f}"]
         name = f"{names.title(line['first'])} over {names.title(line['second'])}"
         lines.append(Line(line["comparison"], name, [Cell(counts[0]), *cells, Cell(counts[1]), Cell(counts[2])]))
     return Grid(
         corner="Comparison",
         key="comparison",
-        keys=["chosen", "pos", "crossed", "p", "p_holm", "raters", "clips"],
-        heads=["Chosen", "POS (%)", "over raters and clips", "p", "p (Holm)", "Raters", "Clips"],
+        keys=["chosen", "pos", "p", "p_holm", "exact", "exact_p", "raters", "videos"],
+        heads=["Chosen", "POS (%)", "p", "p (Holm)", "exact", "exact p", "Raters", "Videos"],
         lines=lines,
         caption="Preference opinion scores: percentage of trials in which the first of two clips was chosen as more "
         "realistic.",
         notes=[
-            "In brackets: exact 95 % interval, which takes votes as independent; then the one over raters and clips, "
-            "whose votes are alike.",
-            "p: exact two-sided test against 50 %.",
+            "In brackets: 95 % interval over raters and source videos, whose votes are alike; p: two-sided against "
+            "50 %, over the same. Exact: as if all votes were independent.",
         ],
         warning=SIMULATED if simulated else "",
     )
@@ -120,7 +124,7 @@ def _strengths(strengths: Sequence[Mapping[str, Any]], names: RowNames, simulate
         return []
     lines = []
     for one in strengths:
-        interval = f"[{one['ci_low']:.2f}, {one['ci_high']:.2f}]"
+        interval = _ends(one["ci_low"], one["ci_high"])
         cells = [Cell(f"{one['strength']:.2f}", interval=interval), Cell(f"{one['wins']} of {one['votes']}")]
         lines.append(Line(one["system"], names.title(one["system"]), cells))
     caption = "Bradley–Terry strengths, in log odds with mean 0: of two, the stronger is chosen with probability "
@@ -137,19 +141,33 @@ def _strengths(strengths: Sequence[Mapping[str, Any]], names: RowNames, simulate
     ]
 
 
+def _ends(low: float | None, high: float | None) -> str:
+    """An interval; the end that the votes do not bound is left open, and where there is neither there is none."""
+    if low is None or high is None:
+        one = [f"≥ {low:.2f}"] if low is not None else [f"≤ {high:.2f}"] if high is not None else []
+        return "".join(one) and f"({one[0]})"
+    return f"[{low:.2f}, {high:.2f}]"
+
+
+def _excluded(raters: Sequence[Mapping[str, Any]]) -> str:
+    """How many raters do not count, by why: a rule fixed beforehand, somebody's decision, their own withdrawal."""
+    reasons = [str(rater["excluded"]) for rater in raters if rater["excluded"]]
+    withdrawn = sum(reason == WITHDRAWN for reason in reasons)
+    by_rule = sum(reason.startswith(BY_RULE) for reason in reasons)
+    by_hand = len(reasons) - withdrawn - by_rule
+    return f"{by_rule} excluded by the rule fixed beforehand, {by_hand} by somebody's decision, {withdrawn} withdrew"
+
+
 def _told(content: Mapping[str, Any]) -> list[str]:
     """How alike the raters are, how many there were and who was excluded, in sentences."""
-    raters, excluded = content["raters"], [rater for rater in content["raters"] if rater["excluded"]]
-    told = [f"Study “{content['study']}”: {len(raters)} raters, {len(excluded)} excluded by rules fixed beforehand."]
+    raters = content["raters"]
+    told = [f"Study “{content['study']}”: {len(raters)} raters; {_excluded(raters)}."]
     for line in content["agreement"]:
         if line["comparison"] == "all" and line["alpha"] is not None:
             told.append(f"Agreement between raters: Krippendorff's α {line['alpha']:.2f} over {line['pairs']} pairs.")
     bias = content["side_bias"]
     if bias["votes"]:
         share = 100 * bias["left"] / bias["votes"]
-        told.append(f"Left side chosen in {share:.1f} % of {bias['votes']} votes (p = {_p(bias['p'])} against 50 %).")
+        p = printed_p(math.nan if bias["p"] is None else bias["p"])
+        told.append(f"Left side chosen in {share:.1f} % of {bias['votes']} votes (p {p} against 50 %, over raters).")
     return [*told, f"Schedule {content['schedule_sha256'][:12]}, seed {content['seed']}."]
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -17,13 +17,12 @@ ROWS = ["mdgan-2", "vgan", "rnngan"]
 
 
 def line(first: str, second: str, chosen: int, votes: int) -> dict[str, Any]:
-    numbers = ("pos", "ci_low", "ci_high", "p", "p_holm", "crossed_low", "crossed_high")
-    known = (
-        dict(zip(numbers, (100 * chosen / votes, 51.25, 73.61, 0.0004, 0.02, 45.0, 80.0), strict=True)) if votes else {}
-    )
+    numbers = ("pos", "ci_low", "ci_high", "p", "p_holm", "exact_low", "exact_high", "exact_p")
+    values = (100 * chosen / max(votes, 1), 45.0, 80.0, 0.0004, 0.02, 51.25, 73.61, 0.0001)
+    known = dict(zip(numbers, values, strict=True)) if votes else {}
     name = f"{first} over {second}"
     return {"comparison": name, "first": first, "second": second, "chosen": chosen, "votes": votes, "raters": 9,
-            "clips": 16, **(known or dict.fromkeys(numbers))}  # fmt: skip
+            "clips": 16, "videos": 12, **(known or dict.fromkeys(numbers))}  # fmt: skip
 
 
 def study(simulated: bool = False, **changes: Any) -> dict[str, Any]:
@@ -55,7 +54,7 @@ def test_the_preferences_are_told_with_both_intervals_and_both_p_values(tmp_path
     found = read_study(write(tmp_path, study()), ROWS, registered_names())
     preferences, table2, strengths = found.grids
     assert [cell.whole for cell in preferences.lines[0].cells] == [
-        "40 of 64", "62.5 [51.2, 73.6]", "[45.0, 80.0]", "< 0.001", "0.020", "9", "16",
+        "40 of 64", "62.5 [45.0, 80.0]", "< 0.001", "0.020", "[51.2, 73.6]", "< 0.001", "9", "12",
     ]  # fmt: skip
     assert preferences.lines[0].title == "MD-GAN Stage II over VGAN"
     assert [cell.whole for cell in preferences.lines[1].cells][:3] == ["0 of 0", "–", "–"]
@@ -64,7 +63,13 @@ def test_the_preferences_are_told_with_both_intervals_and_both_p_values(tmp_path
     assert found.warning == ""
     assert math.isnan(found.pos[1]["pos"])
     told = " ".join(found.notes)
-    for words in ("10 raters, 1 excluded", "α 0.41 over 32 pairs", "51.6 % of 64 votes", "abababababab", "A note."):
+    for words in (
+        "10 raters; 1 excluded by the rule",
+        "α 0.41 over 32 pairs",
+        "51.6 % of 64 votes",
+        "abababababab",
+        "A note.",
+    ):
         assert words in told, words
 
 
@@ -79,7 +84,8 @@ def test_a_study_without_votes_has_no_strengths_and_no_paper_tables(tmp_path: Pa
     nobody = {"side_bias": {"left": 0, "votes": 0, "p": None}, "agreement": [], "raters": []}
     found = read_study(write(tmp_path, study(**empty, **nobody)), ROWS, registered_names())
     assert len(found.grids) == 1
-    assert found.notes[0] == "Study “spring”: 0 raters, 0 excluded by rules fixed beforehand."
+    why = "0 excluded by the rule fixed beforehand, 0 by somebody's decision, 0 withdrew"
+    assert found.notes[0] == f"Study “spring”: 0 raters; {why}."
 
 
 def test_which_study_is_meant(tmp_path: Path) -> None:
@@ -108,3 +114,18 @@ def test_half_a_file_and_a_study_of_other_rows(tmp_path: Path) -> None:
         read_study(write(tmp_path, '{"pos": ['), ROWS, registered_names())
     with pytest.raises(BenchError, match="compares vgan, which this run has no row of"):
         read_study(write(tmp_path, study()), ["mdgan-2"], registered_names())
+
+
+def test_exclusions_are_counted_by_their_reasons_and_open_intervals_say_which_end(tmp_path: Path) -> None:
+    reasons = ["", "catch trials", "withdrawn", "withdrawn", "came twice", "catch trials, came twice"]
+    strengths = [
+        {"system": "real", "strength": 3.1, "ci_low": 2.2, "ci_high": None, "wins": 9, "votes": 9, "group": 1},
+        {"system": "vgan", "strength": -3.1, "ci_low": None, "ci_high": -2.2, "wins": 0, "votes": 9, "group": 1},
+    ]
+    changes = {
+        "raters": [{"excluded": reason} for reason in reasons],
+        "bradley_terry": {"strengths": strengths, "connected": [["real", "vgan"]]},
+    }
+    found = read_study(write(tmp_path, study(**changes)), ROWS, registered_names())
+    assert "6 raters; 2 excluded by the rule fixed beforehand, 1 by somebody's decision, 2 withdrew" in found.notes[0]
+    assert [line.cells[0].whole for line in found.grids[-1].lines] == ["3.10 (≥ 2.20)", "-3.10 (≤ -2.20)"]

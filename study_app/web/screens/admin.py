@@ -24,7 +24,7 @@ from study_app.web.serve import PASSWORD_VARIABLE
 
 #: The statistics are computed anew at most this often, in seconds.
 FRESH = 20
-POS_CAPTION = "Thick: exact 95 % interval. Thin: votes of one rater and on one clip taken as alike."
+POS_CAPTION = "Thin: 95 % interval over raters and videos. Thick: exact interval, of votes taken as independent."
 
 
 def show(study: OpenStudy) -> None:
