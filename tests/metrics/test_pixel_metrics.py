@@ -11,7 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from bench.metrics.base import ClipMetric
 from bench.metrics.motion import Motion, frame_change
 from bench.metrics.mse import MSE, frame_mse
-from bench.metrics.psnr import PSNR, PSNRFrame
+from bench.metrics.psnr import CAP, PSNR, PSNRFrame
 
 
 def _clips(seed: int, frames: int = 4, height: int = 9, width: int = 7) -> tuple[np.ndarray, np.ndarray]:
@@ -50,14 +50,16 @@ def test_psnr_is_that_of_the_clips_mse_and_psnr_frame_the_mean_of_frames() -> No
     assert abs(PSNR().clip(PSNR().compute(prediction, real)) - np.mean(frames)) > 0.01
 
 
-def test_identical_clips_have_no_finite_psnr_and_identical_frames_are_left_out() -> None:
+def test_identical_clips_have_no_finite_psnr_and_identical_frames_count_as_the_cap() -> None:
     prediction, real = _clips(1)
     assert PSNR().clip(PSNR().compute(real, real)) == np.inf
-    assert PSNRFrame().clip(PSNRFrame().compute(real, real)) == np.inf
+    assert PSNRFrame().clip(PSNRFrame().compute(real, real)) == CAP
+    before = PSNRFrame().clip(PSNRFrame().compute(prediction, real))
     prediction[0] = real[0]
     columns = PSNRFrame().compute(prediction, real)
     assert columns["psnr_frame"][0] == np.inf
-    assert PSNRFrame().clip(columns) == pytest.approx(np.mean(columns["psnr_frame"][1:]))
+    assert PSNRFrame().clip(columns) == pytest.approx(np.mean([CAP, *columns["psnr_frame"][1:]]))
+    assert PSNRFrame().clip(columns) > before
     assert np.isfinite(PSNR().clip(PSNR().compute(prediction, real)))
 
 
