@@ -99,7 +99,7 @@ def create(where: str | Path | None, wish: Wish) -> Made:
         lease_minutes=wish.lease_minutes,
         question=wish.question,
         consent=wish.consent,
-        consent_version=hashlib.sha256(wish.consent.encode()).hexdigest()[:12],
+        consent_version="",
         completion_url=wish.completion_url,
         **{code: getattr(wish, code) for code in CODES},
     )
@@ -118,7 +118,7 @@ def create(where: str | Path | None, wish: Wish) -> Made:
     clips, frames, size = _prepare(schedule, names, wish, material)
     longest = max(len(clip.data) for clip in clips.values())
     workload, slot = min(draft.workload, most), media.slot_bytes(longest)
-    settings = replace(draft, frames=frames, size=size, slot_bytes=slot, workload=workload)
+    settings = replace(draft, frames=frames, size=size, slot_bytes=slot, workload=workload).with_consent(wish.consent)
     Store.migrated(where).add(settings, wish.seed, schedule, clips)
     return Made(settings.name, settings, schedule, tuple(material.notes))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from bench.errors import BenchError
 
 QUESTION = "Which is more realistic?"
 CONSENT = (
-    "You are asked to compare pairs of short silent video clips. It takes about ten minutes. There are no known "
+    "You are asked to compare pairs of short silent video clips. It takes about {minutes} minutes. There are no known "
     "risks. Taking part is voluntary: you can stop at any time, and you can withdraw your answers.\n\n"
     "We store your choices, how long each took, how often a pair was played, and whether the page lost focus. We do "
     "not store your name, your network address or your platform id; the id is kept only as a keyed code, so that "
@@ -23,6 +24,8 @@ CONSENT = (
 #: How raters get their trials. 1, of version 0.1: the side that undoes a rater's tilt; 2: `study_app.design.session`.
 #: A study keeps the rule that it was made with.
 RULE = 2
+#: From the end of a pair's first play to the next pair.
+SECONDS_TO_CHOOSE = 3.0
 #: Settings that hold a code of how a session has ended.
 CODES = ("completion_code", "failed_code", "technical_code", "withdrawn_code")
 #: Trials and catch trials of one rater, and the share of the latter to get right, where nobody wishes otherwise.
@@ -88,6 +91,7 @@ class Settings:
         completion_code: shown at the end; empty: each rater gets an own one.
         failed_code, technical_code, withdrawn_code: the same for who failed the catch trials or was excluded, for whose
             clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
+        consent: as raters read it; `{minutes}` in what is wished for is a session's length.
         completion_url: where the last page leads; empty: nowhere.
         rule: how raters get their trials, see `RULE`.
     """
@@ -118,6 +122,11 @@ class Settings:
     withdrawn_code: str = ""
     rule: int = RULE
 
+    def with_consent(self, text: str) -> Settings:
+        """The same with this text of the consent page, its `{minutes}` filled in, and a version that is its hash."""
+        shown = text.replace("{minutes}", str(self.minutes))
+        return replace(self, consent=shown, consent_version=hashlib.sha256(shown.encode()).hexdigest()[:12])
+
     def code_of(self, outcome: str) -> str:
         """The code for how a session ended (complete, failed, technical, withdrawn, excluded); empty: an own one."""
         return {
@@ -127,6 +136,12 @@ class Settings:
             "technical": self.technical_code,
             "withdrawn": self.withdrawn_code,
         }[outcome]
+
+    @property
+    def minutes(self) -> int:
+        """How long a session takes, about: every pair is played once and thought about, and two minutes for reading."""
+        pairs = self.practice + self.workload + self.catch
+        return max(3, round((pairs * (self.frames / self.rate + SECONDS_TO_CHOOSE) + 120) / 60))
 
     def to_json(self) -> str:
         """Canonical JSON: the same settings are the same bytes."""

@@ -90,6 +90,15 @@ def places(study: Study) -> int:
     return study.settings.practice + study.settings.workload + study.settings.catch
 
 
+def place(study: Study, mine: Sequence[Assignment], trial: Assignment) -> tuple[str, int, int]:
+    """What a rater's page calls a trial. Catch trials are pairs like any other."""
+    practice = study.settings.practice
+    if trial.position < practice:
+        return "practice", trial.position + 1, practice
+    before = sum(held.state in ("voted", "void") and held.position >= practice for held in mine)
+    return "pair", before + 1, places(study) - practice
+
+
 def expire(session: Session, now: datetime) -> None:
     """Put abandoned assignments back into the pool."""
     stale = (Assignment.state == "leased", Assignment.slot_id.is_not(None), Assignment.lease_until < now)

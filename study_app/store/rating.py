@@ -35,6 +35,7 @@ class Answer:
 class View:
     """All that a rater's browser may know: where they are, and opaque names of the next trials.
 
+    `place` is what the page calls the trial: practice or pair, its number, and how many there are of these.
     `state` is rating, done, full (nothing to rate), broken (clips do not load here), excluded or
     withdrawn.
     """
@@ -43,3 +44,4 @@ class View:
     answered: int = 0
     total: int = 0
     trials: tuple[str, ...] = ()
+    place: tuple[str, int, int] | None = None

@@ -210,7 +210,8 @@ class OpenStudy:
         trials = assignment.upcoming(session, self.row, rater, mine, datetime.now(UTC))
         if trials:
             total = max(assignment.places(self.row), answered + len(trials))
-            return View("rating", answered, total, tuple(trial.token for trial in trials))
+            names = tuple(trial.token for trial in trials)
+            return View("rating", answered, total, names, assignment.place(self.row, mine, trials[0]))
         if not answered:
             return View("full")
         self._complete(session, rater)

@@ -195,6 +195,15 @@ def test_a_rule_on_catch_trials_that_forgives_nothing_is_made_by_nobody_unasked(
     assert (made.settings.catch, made.settings.catch_pass) == (10, 9)
 
 
+def test_the_consent_text_tells_how_long_a_session_is(small: Path, tmp_path: Path) -> None:
+    base = wish(small, practice=1, catch=1, catch_pass=1, workload=4, rate=10.0)
+    short = create(tmp_path / "s.db", base).settings
+    assert "about 3 minutes" in short.consent
+    longer = create(tmp_path / "t.db", replace(base, rate=0.5, consent="{minutes} min.")).settings
+    assert longer.consent == "9 min."  # 6 pairs of 64 + 3 seconds, and two minutes for reading
+    assert short.consent_version != longer.consent_version
+
+
 def test_a_name_is_used_once(small: Path, tmp_path: Path) -> None:
     wanted = wish(small, practice=1, catch=1, catch_pass=1, workload=4)
     create(tmp_path / "s.db", wanted)

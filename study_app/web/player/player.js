@@ -130,6 +130,7 @@ class Player {
     bar.setAttribute("aria-valuemax", view.total);
     bar.setAttribute("aria-valuenow", view.answered);
     bar.firstElementChild.style.width = `${(100 * view.answered) / view.total}%`;
+    const counts = this.name(view.place);
     this.say("Loading…");
     const trial = this.trial;
     const loaded = await this.load(trial);
@@ -140,10 +141,19 @@ class Player {
     (this.clips || []).forEach((clip) => clip.close());
     this.clips = loaded.clips;
     this.first = null; this.replays = 0; this.losses = 0; this.away = false;
-    this.say("Watch both clips once.");
+    this.say(`${counts}Watch both clips once.`);
     cancelAnimationFrame(this.request);
     this.request = requestAnimationFrame((now) => this.frame(now));
     view.trials.slice(1).forEach((next) => this.load(next));
+  }
+
+  // Says which pair this is; gives what to say when practice is over.
+  name([kind, number, of]) {
+    const words = { practice: "Practice", pair: "Pair" };
+    this.root.querySelector(".place").textContent = `${words[kind]} ${number} of ${of}`;
+    const over = this.kind === "practice" && kind === "pair";
+    this.kind = kind;
+    return over ? "Now it counts. " : "";
   }
 
   async skip(trial, reason) {

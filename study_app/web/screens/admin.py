@@ -111,7 +111,8 @@ def _outcomes(outcomes: export.Results) -> None:
         return
     _chart(charts.pos(outcomes.pos), POS_CAPTION)
     shown = outcomes.pos.drop(columns=["first", "second", "simulated"])
-    st.dataframe(shown.round(3), hide_index=True)
+    printed = {name: shown[name].map(printed_p) for name in ("p", "p_holm", "exact_p")}
+    st.dataframe(shown.assign(**printed).round(3), hide_index=True)
     st.subheader("Bradley–Terry strengths")
     _chart(charts.strengths(outcomes.ranking), "With 95 % intervals over raters and clips")
     for note in outcomes.notes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -116,6 +117,7 @@ class Recorded:
     frames: list[bytes] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     votes: Any = None
 
 
@@ -168,6 +170,7 @@ def session(chromium: Any, template: Path, tmp_path_factory: pytest.TempPathFact
         someone.ready()
         look("trial")
         for n in range(30):
+            record.places.append(page.locator(".place").inner_text())
             someone.choose(("ArrowLeft", "ArrowRight")[n % 2])
             if n == 0:
                 record.drawn = page.evaluate("window.drawn")
@@ -195,6 +198,11 @@ def test_a_whole_session_by_keyboard(session: Recorded) -> None:
     assert session.codes[0] == session.codes[1] != ""
 
 
+def test_raters_know_where_they_are_and_when_it_counts(session: Recorded) -> None:
+    assert session.places == ["Practice 1 of 2", "Practice 2 of 2", *(f"Pair {n} of 28" for n in range(1, 29))]
+    assert "It takes about 4 minutes" in session.html[0]
+
+
 def test_axe_finds_nothing_serious(session: Recorded) -> None:
     assert session.pages == {"consent": [], "instructions": [], "trial": [], "thanks": []}
 
@@ -216,7 +224,7 @@ def test_nothing_in_the_traffic_tells_models_apart(session: Recorded) -> None:
     store = Store(session.where)
     study = store.open()
     clips = study.clips()
-    names = {name for name, _ in clips} | {"mdgan", "generated", "fake", "scrambled", "catch", "practice", "copy-first"}
+    names = {name for name, _ in clips} | {"mdgan", "generated", "fake", "scrambled", "catch", "copy-first"}
     scenes = {scene for _, scene in clips} | {clip.video for clip in clips.values()}
     places = {study.settings.run, Path(study.settings.run).name + "/", "predictions", session.where, "study.db"}
     secret = sorted(word.lower() for word in names | scenes | places if word)
@@ -244,6 +252,15 @@ def test_nothing_in_the_traffic_tells_models_apart(session: Recorded) -> None:
     assert found == []
     for source in clips.values():  # neither do hashes of the source files travel
         assert all(source.source_sha256.encode() not in data for _, data in texts if source.source_sha256)
+
+
+def test_only_practice_is_called_by_its_name(session: Recorded) -> None:
+    replies = [body for url, body in session.bodies if re.search(r"/trial/(state|vote|skip)$", url) and body]
+    told = [json.loads(body)["place"] for body in replies if b'"place"' in body]
+    assert [place for place in told if place and place[0] == "practice"] == [["practice", 1, 2], ["practice", 2, 2]]
+    assert {place[0] for place in told if place} == {"practice", "pair"}  # a catch trial is a pair
+    elsewhere = [*session.addresses, *session.headers]
+    assert not [text for text in elsewhere if "practice" in text.lower()]
 
 
 def test_media_are_of_one_size_and_under_names_used_once(session: Recorded) -> None:
