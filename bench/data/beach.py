@@ -9,7 +9,6 @@ A strip's name is `<video>_<first frame>`: strips of one folder that share `<vid
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from pathlib import Path, PureWindowsPath
 
 from bench.data.clips import FRAMES, Clip, Listing, by_hash, clip_prefix
 from bench.data.video import image_size, strip_frames
-from bench.data.walk import files_below
+from bench.data.walk import composed, files_below, printable, seen
 from bench.errors import BenchError
 
 FOLDER = "frames-stable-many"
@@ -31,13 +30,18 @@ def index(root: Path, splits: Sequence[str]) -> Listing:
     below = next((f for f in (root, *inner) if (f / FOLDER).is_dir()), None)
     if below is None:
         raise BenchError(
-            f"The data root {root} has no clips in the beach layout: the folder {FOLDER} is missing below it."
+            f"The data root {root} has no clips in the beach layout: the folder {FOLDER} is missing below it; "
+            f"{seen(root)}."
         )
     listing = Listing([])
     lists = _lists(below, splits, listing.errors)
+    strips = [path.relative_to(below / FOLDER).as_posix() for path in files_below(below / FOLDER)]
+    spelled = {composed(strip): strip for strip in strips}  # a list and a disk may differ in Unicode's forms
     for split in splits:
         for line in lists[split]:
             file = below / FOLDER / line
+            if not file.is_file():
+                file = below / FOLDER / spelled.get(composed(line), line)
             if not file.is_file():
                 listing.errors.append(f"{file} is named in the {split} list of {below} but is missing.")
                 continue
@@ -59,12 +63,9 @@ def index(root: Path, splits: Sequence[str]) -> Listing:
                     path=where,
                 )
             )
-    named = {line for lines in lists.values() for line in lines}
-    files = (path for path in files_below(below / FOLDER) if path.suffix == ".jpg")
-    strips = (path.relative_to(below / FOLDER).as_posix() for path in files)
-    # Names that are not UTF-8 cannot be printed as they are.
-    left = (os.fsencode(strip).decode(errors="backslashreplace") for strip in strips if strip not in named)
-    listing.remarks.extend(f"{FOLDER}/{strip}: in no list" for strip in left)
+    named = {composed(line) for lines in lists.values() for line in lines}
+    left = (strip for strip in strips if strip.endswith(".jpg") and composed(strip) not in named)
+    listing.remarks.extend(f"{FOLDER}/{printable(strip)}: in no list" for strip in left)
     return listing
 
 

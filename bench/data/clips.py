@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
-from bench.data.video import IMAGES, Frames, read_image, read_strip, read_video, resize, stack
+from bench.data.cursor import read_frames
+from bench.data.frames import Frames
+from bench.data.video import read_image, stack
+from bench.data.walk import composed, file_state, seen
 from bench.errors import BenchError
 from bench.files import digest, write_text
 from bench.registry import DATASETS
@@ -27,7 +31,8 @@ class Clip:
     """`FRAMES` consecutive frames of one source video.
 
     Attributes:
-        id: path below the split folder, parts joined by `__`, then the clip's number within its short video.
+        id: path below the split folder, parts joined by `__`, then the clip's number within its short video; in
+            composed Unicode (NFC), whatever the disk has.
         video: source video, the unit of splits and of the bootstrap; clips of one video are not independent.
         split: "train", "val" or "test".
         path: frame folder or file, below the data root.
@@ -53,15 +58,12 @@ class Clip:
     def read(self, root: Path, resolution: int | None = None, frames: int = FRAMES) -> Frames:
         """Read the first `frames` frames as uint8 `[T, H, W, 3]`, resized to a square where `resolution` is given."""
         if self.names:
-            clip = stack((read_image(file) for file in self.files(root)[:frames]), root / self.path)
-        else:
-            file = root / self.path
-            stop = self.start + frames
-            video = read_strip(file) if file.suffix.lower() in IMAGES else read_video(file, stop)
-            clip = video[self.start : stop]
-            if len(clip) < frames:
-                raise BenchError(f"{file} has {len(video)} frames: {stop} are due for clip {self.id}.")
-        return resize(clip, resolution) if resolution else clip
+            return stack((read_image(file) for file in self.files(root)[:frames]), root / self.path, resolution)
+        file, stop = root / self.path, self.start + frames
+        clip = read_frames(file, self.start, stop, resolution)
+        if len(clip) < frames:
+            raise BenchError(f"{file} has fewer than the {stop} frames that are due for clip {self.id}.")
+        return clip
 
 
 @dataclass(frozen=True)
@@ -134,16 +136,38 @@ class Manifest:
 
 
 def content_hash(files: Iterable[Path], *place: int) -> str:
-    """Hash of files' bytes, one after another with their lengths, and of a place in them."""
+    """Hash of files' bytes, one after another with their lengths, and of a place in them.
+
+    A place later in one file is hashed with the hash of the file's beginning in place of its bytes: a long video is
+    then read once and not once a clip.
+
+    Args:
+        files: that are read.
+        place: first frame and number of frames, where the files hold more than that.
+
+    Raises:
+        BenchError: a file cannot be read.
+    """
+    files = list(files)
     total = hashlib.sha256(json.dumps(place).encode())
+    if len(files) == 1 and place and place[0]:
+        total.update(_beginning(files[0], file_state(files[0]), place[1:]).encode())
+        return total.hexdigest()
     for file in files:
         try:
-            content = file.read_bytes()
+            with file.open("rb") as content:
+                total.update(os.fstat(content.fileno()).st_size.to_bytes(8, "little"))
+                while block := content.read(1 << 20):
+                    total.update(block)
         except OSError as error:
             raise BenchError(f"{file} cannot be read ({error.strerror}).") from error
-        total.update(len(content).to_bytes(8, "little"))
-        total.update(content)
     return total.hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _beginning(file: Path, state: tuple[int, ...], length: tuple[int, ...]) -> str:
+    """Hash of the first clip of a file, kept for as long as the file's state says that it is the same."""
+    return content_hash([file], 0, *length)
 
 
 def by_hash(names: Iterable[str]) -> list[str]:
@@ -227,7 +251,7 @@ def problems(dataset: str, root: Path, splits: Iterable[str], listing: Listing) 
     for split in splits:
         if not any(clip.split == split for clip in clips):
             short = f" ({len(listing.short)} videos have fewer than {FRAMES} frames)" if listing.short else ""
-            found.append(f"The data root {root} has no {split} clips in the {dataset} layout{short}.")
+            found.append(f"The data root {root} has no {split} clips in the {dataset} layout{short}: {seen(root)}.")
     train = {c.video for c in clips if c.split == "train"}
     if shared := sorted(train & {c.video for c in clips if c.split == "test"}):
         found.append(f"The source video {shared[0]} is in train and in test below {root}: scores would be leaked.")
@@ -273,5 +297,5 @@ def cut(path: Path, root: Path, split: str, names: Sequence[str], *, below: Path
 
 
 def clip_prefix(path: Path, below: Path) -> str:
-    """A clip id without its number: the path below the split folder, parts joined by `__`."""
-    return "__".join(path.relative_to(below).parts)
+    """A clip id without its number: the path below the split folder, parts joined by `__`, in composed Unicode."""
+    return composed("__".join(path.relative_to(below).parts))

@@ -1,4 +1,4 @@
-"""A plain folder of videos: MP4, GIF, WebP, `.npy`, vertical strips, or folders of PNG or JPEG frames.
+"""A plain folder of videos: video files, animations, `.npy` and `.npz` arrays, or folders of frames.
 
 With `train/` and `test/` inside, those are the splits; without them everything is the test split. Each video or frame
 folder is a source video of its own and is cut into clips of 32 consecutive frames.
@@ -7,11 +7,12 @@ folder is a source video of its own and is cut into clips of 32 consecutive fram
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from bench.data.clips import FRAMES, Clip, Listing, clip_prefix, cut
-from bench.data.video import VIDEOS, natural, read_video
+from bench.data.video import is_video, length, natural
 from bench.data.walk import files_below, frame_folders, name_error
 from bench.errors import BenchError
 
@@ -33,24 +34,34 @@ def index(root: Path, splits: Sequence[str]) -> Listing:
 
 
 def _videos(root: Path, below: Path, errors: list[str]) -> Iterator[tuple[list[Clip], int, str]]:
+    """The clips of each video below a folder, its number of frames, and its path."""
+    files = [path for path in files_below(below) if is_video(path)]
+    known = set(files)
     for folder, names in frame_folders(below, errors):
-        if folder != below:  # loose images beside the videos are no video
-            clips = cut(folder, root, "", names, below=below, video=clip_prefix(folder, below))
-            yield clips, len(names), folder.relative_to(root).as_posix()
-    files = (path for path in files_below(below) if path.suffix.lower() in VIDEOS)
-    for file in sorted(files, key=lambda path: natural(path.as_posix())):
-        if problem := name_error([str(file)]):
-            errors.append(problem)
-            continue
-        try:
-            frames = len(read_video(file))  # containers do not say it reliably
-        except BenchError as error:
-            errors.append(str(error))
+        frames = [name for name in names if folder / name not in known]
+        if folder != below and frames:  # loose images beside the videos are no video
+            clips = cut(folder, root, "", frames, below=below, video=clip_prefix(folder, below))
+            yield clips, len(frames), folder.relative_to(root).as_posix()
+    files.sort(key=lambda path: natural(path.as_posix()))
+    with ThreadPoolExecutor() as pool:
+        counts = list(pool.map(_length, files))
+    for file, count in zip(files, counts, strict=True):
+        if isinstance(count, BenchError):
+            errors.append(str(count))
             continue
         prefix, path = clip_prefix(file.with_suffix(""), below), file.relative_to(root).as_posix()
-        starts = range(0, frames - FRAMES + 1, FRAMES)
+        starts = range(0, count - FRAMES + 1, FRAMES)
         yield (
             [Clip(f"{prefix}__{n:03d}", prefix, "", path, start) for n, start in enumerate(starts)],
-            frames,
+            count,
             path,
         )
+
+
+def _length(file: Path) -> int | BenchError:
+    if problem := name_error([str(file)]):
+        return BenchError(problem)
+    try:
+        return length(file)
+    except BenchError as error:
+        return error

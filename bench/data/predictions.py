@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bench.data.video import IMAGES, VIDEOS, Frames, images_in, read_video
+from bench.data.clips import content_hash
+from bench.data.frames import Frames
+from bench.data.video import STILLS, VIDEOS, images_in, length, read_video
+from bench.data.walk import composed, file_state, seen
 from bench.errors import BenchError
 from bench.files import atomic_path, disk_error, read_json, sha256, write_json
 from bench.runfolder import MANIFEST, PART
@@ -39,12 +42,18 @@ class Predictions:
                 f"The predictions in {self.folder} are not finished: give the command that made them again."
             )
         self._files = self._list()
+        named = self.manifest["clips"] if self.manifest else {}
+        self._due = {composed(id): entry["sha256"] for id, entry in named.items()}
+        self._hashes: dict[str, tuple[list[tuple[int, ...]], str]] = {}
         if not self._files:
-            raise BenchError(f"The prediction folder {self.folder} holds no videos named by clip id.")
+            raise BenchError(
+                f"The prediction folder {self.folder} holds no videos named by clip id: {seen(self.folder)}, "
+                "each directly in it."
+            )
 
     def _list(self) -> dict[str, Path]:
         if self.manifest:
-            return {id: self.folder / entry["file"] for id, entry in self.manifest["clips"].items()}
+            return {composed(id): self.folder / entry["file"] for id, entry in self.manifest["clips"].items()}
         files: dict[str, Path] = {}
         for path in sorted(self.folder.iterdir()):
             if path.name.startswith("."):
@@ -52,9 +61,9 @@ class Predictions:
             if path.is_dir():
                 if not images_in(path):
                     continue
-                id = path.name
-            elif path.suffix.lower() in VIDEOS | IMAGES:
-                id = path.stem
+                id = composed(path.name)
+            elif path.suffix.lower() in VIDEOS | STILLS:
+                id = composed(path.stem)
             else:
                 continue
             if id in files:
@@ -66,7 +75,7 @@ class Predictions:
 
     @property
     def ids(self) -> list[str]:
-        """Clip ids in order."""
+        """Clip ids in order, in composed Unicode."""
         return sorted(self._files)
 
     def path(self, id: str) -> Path:
@@ -74,19 +83,35 @@ class Predictions:
         return self._files[id]
 
     def sha256(self, id: str) -> str:
-        """Hash of a clip's bytes (of all its frames' bytes for a frame folder)."""
+        """Hash of a clip's bytes (of all its frames' for a frame folder), computed once while they do not change."""
         path = self._files[id]
-        if path.is_dir():
-            from bench.data.clips import content_hash
+        files = [path / name for name in images_in(path)] if path.is_dir() else [path]
+        state = [file_state(file) for file in files]
+        if id not in self._hashes or self._hashes[id][0] != state:
+            self._hashes[id] = state, content_hash(files) if path.is_dir() else sha256(path)
+        return self._hashes[id][1]
 
-            return content_hash([path / name for name in images_in(path)])
-        return sha256(path)
+    def read(self, id: str, resolution: int | None = None) -> Frames:
+        """Read one clip as uint8 `[T, H, W, 3]`.
 
-    def read(self, id: str) -> Frames:
-        """Read one clip as uint8 `[T, H, W, 3]`; a file that is not the one its manifest names is a `BenchError`."""
-        if self.manifest and sha256(self._files[id]) != self.manifest["clips"][id]["sha256"]:
+        Args:
+            id: of the clip.
+            resolution: side of the square that each frame is resized to; by default they stay as they are.
+
+        Raises:
+            BenchError: it cannot be decoded, or is not the file that the folder's manifest names.
+        """
+        self._check(id)
+        return read_video(self._files[id], resolution=resolution)
+
+    def length(self, id: str) -> int:
+        """How many frames a clip has; a `BenchError` as for `read`."""
+        self._check(id)
+        return length(self._files[id])
+
+    def _check(self, id: str) -> None:
+        if self._due and self.sha256(id) != self._due[id]:
             raise BenchError(f"{self._files[id]} has changed since its manifest was written: generate it again.")
-        return read_video(self._files[id])
 
 
 def own_manifest(folder: Path) -> dict[str, Any]:
@@ -146,7 +171,7 @@ class PredictionWriter:
                     )
             return
         files = sorted(self.folder.glob("*.png"))
-        clips = {p.stem: {"file": p.name, "sha256": sha256(p)} for p in files}
+        clips = {composed(p.stem): {"file": p.name, "sha256": sha256(p)} for p in files}
         manifest = {"format": 1, "complete": True, "made_by": self.made_by, "clips": clips}
         write_json(self.folder / MANIFEST, manifest)
 

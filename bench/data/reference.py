@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.data.clips import Clip, Manifest
 from bench.data.predictions import Predictions
-from bench.data.video import images_in
+from bench.data.video import images_in, is_video
 from bench.errors import BenchError
 from bench.files import built_once, cache_dir, sha256
 from bench.progress import task
@@ -29,7 +29,7 @@ def reference_manifest(folder: Path) -> tuple[Manifest, int]:
     with task("reading the reference", len(videos.ids)) as progress:
         for id in videos.ids:
             path = videos.path(id)
-            lengths.setdefault(len(videos.read(id)), id)
+            lengths.setdefault(videos.length(id), id)
             names = "/".join(images_in(path)) if path.is_dir() else ""
             where = path.relative_to(folder).as_posix()
             clips.append(Clip(id, id, "test", where, names=names, sha256=videos.sha256(id)))
@@ -54,7 +54,12 @@ def unzipped(path: Path) -> Path:
     built_once(folder, lambda: _unpack(path, folder))
     inside = [p for p in folder.iterdir() if p.name != "__MACOSX" and not p.name.startswith(".")]
     # Most archives hold one folder with everything in it; a single frame folder is a clip and not that.
-    return inside[0] if len(inside) == 1 and inside[0].is_dir() and not images_in(inside[0]) else folder
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() and not _holds_frames(inside[0]) else folder
+
+
+def _holds_frames(folder: Path) -> bool:
+    names = images_in(folder)
+    return bool(names) and not is_video(folder / names[0])
 
 
 def _unpack(path: Path, folder: Path) -> None:

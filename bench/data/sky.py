@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bench.data.clips import FRAMES, Listing, cut
-from bench.data.walk import frame_folders
+from bench.data.walk import composed, frame_folders, seen
 from bench.errors import BenchError
 
 
@@ -40,7 +40,9 @@ def _split_folder(root: Path, name: str) -> Path:
             below = folder / name
             # Some archives unpack to sky_test/sky_test.
             return below / name if (below / name).is_dir() else below
-    raise BenchError(f"The data root {root} has no clips in the sky layout: the folder {name} is missing below it.")
+    raise BenchError(
+        f"The data root {root} has no clips in the sky layout: the folder {name} is missing below it; {seen(root)}."
+    )
 
 
 def _names_elsewhere(root: Path, split: str) -> set[str]:
@@ -49,7 +51,7 @@ def _names_elsewhere(root: Path, split: str) -> set[str]:
         other = _split_folder(root, "sky_test" if split == "train" else "sky_train")
     except BenchError:
         return set()
-    names = [path.name for path in other.iterdir() if path.is_dir()]
+    names = [composed(path.name) for path in other.iterdir() if path.is_dir()]
     return {*names, *map(_without_number, names)}
 
 
@@ -61,9 +63,10 @@ def source_video(folder: Path, below: Path, elsewhere: Collection[str] = ()) -> 
     """The long video a frame folder was cut from, given the names in the other split."""
     parts = folder.relative_to(below).parts
     if len(parts) > 1:
-        return "__".join(parts[:-1])
-    name = _without_number(folder.name)
-    return folder.name if name in elsewhere else name
+        return composed("__".join(parts[:-1]))
+    full = composed(folder.name)
+    name = _without_number(full)
+    return full if name in elsewhere else name
 
 
 def _gaps(names: Sequence[str]) -> list[str]:

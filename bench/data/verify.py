@@ -1,19 +1,25 @@
-"""`bench data verify`: what is wrong with a dataset, file by file."""
+"""`bench data verify`: what is wrong with a dataset, file by file, and what a reader of bare pixels would miss."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from bench.data.clips import Clip, Listing, Manifest, hashed, manifest_of, problems, with_validation
-from bench.data.video import IMAGES, read_image, strip_frames
+from bench.data.clips import FRAMES, Clip, Listing, Manifest, hashed, manifest_of, problems, with_validation
+from bench.data.frames import Trait
+from bench.data.video import frames_of, read_image
+from bench.data.walk import composed
 from bench.errors import BenchError
 from bench.progress import task
 from bench.registry import DATASETS
+
+#: How many files of a kind the report names.
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,11 @@ def verify(dataset: str, root: Path) -> Verified:
         demanded = ["test"]
     errors = [*refused, *found.errors, *problems(dataset, root, demanded, found)]
     remarks = [*(f"{short}: too short for a clip, left out" for short in found.short), *found.remarks]
-    clips, broken = _decoded(with_validation(found.clips), root)
-    findings = [Finding("error", text) for text in dict.fromkeys([*errors, *broken])]
+    looked = _decoded(with_validation(found.clips), root)
+    findings = [Finding("error", text) for text in dict.fromkeys([*errors, *looked.faults])]
     findings += [Finding("remark", text) for text in dict.fromkeys(remarks)]
-    manifest = manifest_of(dataset, root, clips, found)
+    findings += _told(looked.traits, looked.clips, root)
+    manifest = manifest_of(dataset, root, looked.clips, found)
     findings += _repeated(manifest)
     by_split = {split: manifest.split(split) for split in ("train", "val", "test")}
     return Verified(
@@ -81,45 +88,88 @@ def verify(dataset: str, root: Path) -> Verified:
     )
 
 
-def _decoded(clips: Sequence[Clip], root: Path) -> tuple[list[Clip], list[str]]:
-    """Hash and decode every file of every clip: the clips with hashes, and a sentence for each that cannot be used."""
+@dataclass(frozen=True)
+class _Looked:
+    """What decoding some clips found: the clips with hashes, a sentence for each fault, and traits by file."""
 
-    def look(clip: Clip) -> tuple[Clip, list[str]]:
-        try:
-            return hashed(clip, root), _complaints(clip, root)
-        except BenchError as error:
-            return clip, [str(error)]
+    clips: list[Clip]
+    faults: list[str]
+    traits: dict[Path, set[Trait]]
 
-    done, broken = [], []
+
+def _decoded(clips: Sequence[Clip], root: Path) -> _Looked:
+    """Hash and decode every file of every clip, a file that holds several of them once."""
+    by_file: dict[object, list[Clip]] = {}
+    for clip in clips:
+        by_file.setdefault(clip.id if clip.names else clip.path, []).append(clip)
+    found = _Looked([], [], {})
     with ThreadPoolExecutor(os.cpu_count()) as pool, task("decoding", len(clips)) as progress:
-        for clip, complaints in pool.map(look, clips):
-            done.append(clip)
-            broken += complaints
-            progress.advance()
-    return done, broken
+        for looked in pool.map(partial(_look, root), by_file.values()):
+            found.clips.extend(looked.clips)
+            found.faults.extend(looked.faults)
+            found.traits.update(looked.traits)
+            progress.advance(len(looked.clips))
+    return found
 
 
-def _complaints(clip: Clip, root: Path) -> list[str]:
-    complaints = []
+def _look(root: Path, clips: Sequence[Clip]) -> _Looked:
+    """Look at one clip of a frame folder, or at all clips of one file."""
+    found = _Looked([], [], {})
+    try:
+        for clip in clips:
+            found.clips.append(hashed(clip, root))
+    except BenchError as error:
+        return _Looked(list(clips), [str(error)], {})
+    if clips[0].names:
+        _look_at_frames(clips[0], root, found)
+    else:
+        _look_at_file(clips, root, found)
+    return found
+
+
+def _look_at_frames(clip: Clip, root: Path, found: _Looked) -> None:
     sizes: set[str] = set()
     for file in clip.files(root):
-        if file.suffix.lower() not in IMAGES:
-            continue
         try:
-            frame = read_image(file)
+            frame = read_image(file, found.traits.setdefault(file, set()))
             sizes.add(f"{frame.shape[1]}×{frame.shape[0]}")
-            if not clip.names:
-                strip_frames(file, frame.shape[1], frame.shape[0])
         except BenchError as error:
-            complaints.append(str(error))
+            found.faults.append(str(error))
     if len(sizes) > 1:
-        complaints.append(f"The frames of clip {clip.id} differ in size ({', '.join(sorted(sizes))}).")
-    if not complaints and not clip.names:
-        try:
-            clip.read(root)
-        except BenchError as error:
-            complaints.append(str(error))
-    return complaints
+        found.faults.append(f"The frames of clip {clip.id} differ in size ({', '.join(sorted(sizes))}).")
+
+
+def _look_at_file(clips: Sequence[Clip], root: Path, found: _Looked) -> None:
+    file, sizes, frames = root / clips[0].path, set(), 0
+    try:
+        for frames, develop in enumerate(frames_of(file, found.traits.setdefault(file, set())), start=1):
+            if frames == 1:
+                sizes.add(develop().shape)
+    except BenchError as error:
+        found.faults.append(str(error))
+        return
+    due = max(clip.start for clip in clips) + FRAMES
+    if frames < due:
+        found.faults.append(f"{file} has {frames} frames: {due} are due.")
+
+
+def _told(traits: Mapping[Path, Collection[Trait]], clips: Iterable[Clip], root: Path) -> list[Finding]:
+    """A remark for each trait: how many files have it, and the first of them."""
+    having: dict[Trait, list[str]] = {trait: [] for trait in Trait}
+    for file, its in traits.items():
+        for trait in its:
+            having[trait].append(file.relative_to(root).as_posix())
+    for clip in clips:
+        if composed(clip.path) != clip.path:
+            having[Trait.UNICODE].append(clip.path)
+    return [
+        Finding("remark", f"{trait.value}: {_files(sorted(set(names)))}") for trait, names in having.items() if names
+    ]
+
+
+def _files(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _EXAMPLES} more" if len(names) > _EXAMPLES else ""
+    return f"{len(names)} {'files' if len(names) > 1 else 'file'} ({', '.join(names[:_EXAMPLES])}{more})"
 
 
 def _repeated(manifest: Manifest) -> list[Finding]:

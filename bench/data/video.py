@@ -1,31 +1,43 @@
-"""Reading anybody's frames: images, frame folders, vertical strips, NumPy arrays and video files, all as uint8 RGB."""
+"""Reading anybody's frames: images, frame folders, vertical strips, NumPy arrays and video files, all as uint8 RGB.
+
+`frames_of` gives the frames of anything one after another; everything else here is made of it.
+"""
 
 from __future__ import annotations
 
 import re
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image
 
+from bench.data.arrays import archive, array
+from bench.data.container import decoded
+from bench.data.frames import Frames as Frames
+from bench.data.frames import Trait, Undeveloped
+from bench.data.stills import PILLOW, animation, picture_traits, pictures, rgb, size
 from bench.errors import BenchError
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-
-Frames = NDArray[np.uint8]
-
-#: What Pillow raises for a file that it cannot read; the last one is for pictures far larger than any strip.
-_PILLOW = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-
-IMAGES = frozenset({".jpg", ".jpeg", ".png"})
-ANIMATIONS = frozenset({".gif", ".webp"})
-CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
-VIDEOS = ANIMATIONS | CONTAINERS | {".npy"}
+#: Images that are frames in a folder, and vertical strips (or animations, where the format has them) by themselves.
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+#: Those that can be no animation.
+ALWAYS_STILL = frozenset({".jpg", ".jpeg", ".bmp"})
+#: All that may be a frame in a folder.
+STILLS = IMAGES | {".webp"}
+ANIMATIONS = frozenset({".gif", ".webp", ".apng"})
+ARRAYS = frozenset({".npy", ".npz"})
+CONTAINERS = frozenset(
+    ".mp4 .m4v .mov .3gp .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .wmv .flv .ogv .y4m".split()  # noqa: SIM905
+)
+VIDEOS = ANIMATIONS | CONTAINERS | ARRAYS
+#: What this program reads, for messages.
+READ = (
+    f"video files ({', '.join(sorted(CONTAINERS))}), animations ({', '.join(sorted(ANIMATIONS))}, PNG and TIFF), "
+    f"arrays ({', '.join(sorted(ARRAYS))}), and folders or vertical strips of frames ({', '.join(sorted(STILLS))})"
+)
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -36,29 +48,31 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
 
 def images_in(folder: Path) -> list[str]:
     """Names of the images directly in a folder, in natural order; hidden files are not frames."""
-    names = (p.name for p in folder.iterdir() if p.suffix.lower() in IMAGES and not p.name.startswith("."))
+    names = (p.name for p in folder.iterdir() if p.suffix.lower() in STILLS and not p.name.startswith("."))
     return sorted(names, key=natural)
 
 
-def read_image(path: str | Path) -> Frames:
-    """Read one image as uint8 `[H, W, 3]`; a broken or truncated file is a `BenchError` that names it."""
+def read_image(path: str | Path, traits: set[Trait] | None = None) -> Frames:
+    """Read one image, upright and on white, as uint8 `[H, W, 3]`.
+
+    Args:
+        path: of the image.
+        traits: what it says of itself is added.
+
+    Raises:
+        BenchError: it is missing, broken or cut short, or holds several pictures; the sentence names it.
+    """
     try:
         with Image.open(path) as image:
-            return _rgb(image, path)
+            if (count := pictures(image)) > 1:
+                raise BenchError(f"The image {path} is an animation of {count} pictures where one frame is due.")
+            if traits is not None:
+                traits |= picture_traits(image)
+            return rgb(image, path)
     except FileNotFoundError as error:
         raise BenchError(f"The frame {path} is missing.") from error
-    except _PILLOW as error:
+    except PILLOW as error:
         raise BenchError(f"The image {path} cannot be decoded ({error}): replace it or remove its clip.") from error
-
-
-def _rgb(image: Image.Image, path: str | Path) -> Frames:
-    # Pillow cuts these modes off at 255 instead of scaling them: nearly every pixel would be white.
-    if image.mode.startswith("I;16"):
-        grey = (np.asarray(image).astype(np.uint32) + 128) // 257
-        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
-    if image.mode[0] in "IF":
-        raise BenchError(f"The image {path} has {image.mode} pixels of unknown range: save it with 8 bits a channel.")
-    return np.array(image.convert("RGB"))
 
 
 def strip_frames(path: Path, width: int, height: int) -> int:
@@ -73,135 +87,178 @@ def strip_frames(path: Path, width: int, height: int) -> int:
 
 def read_strip(path: str | Path) -> Frames:
     """Read a vertical strip of square frames as uint8 `[T, W, W, 3]`."""
-    image = read_image(path)
-    height, width = image.shape[:2]
-    return image.reshape(strip_frames(Path(path), width, height), width, width, 3)
+    return _cut(read_image(path), Path(path))
+
+
+def _cut(strip: Frames, path: Path) -> Frames:
+    height, width = strip.shape[:2]
+    return strip.reshape(strip_frames(path, width, height), width, width, 3)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """Width and height from an image's header, without decoding it."""
+    """Width and height of an image as it is shown, from its header, without decoding it."""
     try:
         with Image.open(path) as image:
-            return image.size
+            return size(image)
     except FileNotFoundError as error:
         raise BenchError(f"The image {path} is missing.") from error
-    except _PILLOW as error:
+    except PILLOW as error:
         raise BenchError(f"The image {path} cannot be read ({error}): replace it or remove its clip.") from error
 
 
-def stack(images: Iterable[Frames], source: str | Path) -> Frames:
-    """Stack frames of one size as `[T, H, W, 3]`; differing sizes are a `BenchError`."""
-    frames = list(images)
-    sizes = sorted({f"{frame.shape[1]}×{frame.shape[0]}" for frame in frames})
+def is_video(path: Path) -> bool:
+    """Whether a file in a folder of all kinds is a video by itself, and not a frame or nothing known.
+
+    PNG, TIFF and WebP files may be either: a video is what holds several pictures.
+    """
+    suffix = path.suffix.lower()
+    if suffix in ALWAYS_STILL or suffix not in STILLS | ANIMATIONS:
+        return suffix in VIDEOS
+    try:
+        with Image.open(path) as image:
+            return not _is_strip(image)
+    except PILLOW:
+        return suffix in ANIMATIONS  # whoever reads it says what is wrong
+
+
+def frame_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of the frames of a folder, a strip or an animation, where a header tells them, else None."""
+    if path.is_dir():
+        return image_size(path / images_in(path)[0])
+    if path.suffix.lower() not in STILLS | ANIMATIONS:
+        return None
+    try:
+        with Image.open(path) as image:
+            width, height = size(image)
+            return (width, width) if _is_strip(image) else (width, height)
+    except PILLOW as error:
+        raise BenchError(f"The image {path} cannot be read ({error}): replace it or remove its clip.") from error
+
+
+def is_lossy(path: Path) -> bool:
+    """Whether a file does not hold the very frames that were put into it, as far as its format and header tell."""
+    suffix = path.suffix.lower()
+    if suffix in {".jpg", ".jpeg", ".gif", *CONTAINERS}:
+        return True
+    if suffix == ".webp":
+        with path.open("rb") as file:
+            head = file.read(1 << 12)
+        return b"VP8 " in head  # the name of a lossy chunk; the first one comes early
+    if suffix not in {".tif", ".tiff"}:
+        return False
+    try:
+        with Image.open(path) as image:
+            return image.info.get("compression") in ("jpeg", "tiff_jpeg", "webp")
+    except PILLOW:  # whoever reads it says what is wrong
+        return False
+
+
+def stack(images: Iterable[Frames], source: str | Path, resolution: int | None = None) -> Frames:
+    """Stack frames of one size as `[T, H, W, 3]`, each resized where `resolution` is given.
+
+    Raises:
+        BenchError: their sizes differ.
+    """
+    frames, sizes = [], set()
+    for image in images:
+        sizes.add(f"{image.shape[1]}×{image.shape[0]}")
+        frames.append(_resized(image, resolution) if resolution else image)
     if len(sizes) > 1:
-        raise BenchError(f"The frames of {source} differ in size ({', '.join(sizes)}): a clip has one size.")
+        raise BenchError(f"The frames of {source} differ in size ({', '.join(sorted(sizes))}): a clip has one size.")
     return np.stack(frames)
 
 
-def read_video(path: str | Path, stop: int | None = None) -> Frames:
-    """Read a video of any known kind as uint8 `[T, H, W, 3]`.
+def frames_of(path: Path, traits: set[Trait] | None = None) -> Iterator[Undeveloped]:
+    """The frames of a video of any known kind, in order, decoded one at a time as they are asked for.
 
-    A folder is read as its images in natural order; a PNG or JPEG as a vertical strip of square frames (the layout of
-    the Beach dataset and of our predictions); `.npy` as uint8 `[T, H, W, 3]`; GIF and WebP with Pillow; anything else
-    with PyAV. Whatever cannot be decoded to the end is a `BenchError` that names the file.
+    A folder is read as its images in natural order; an image as a vertical strip of square frames (the layout of the
+    Beach dataset and of our predictions), or as an animation where it holds several pictures; `.npy` and `.npz` as
+    uint8 `[T, H, W, 3]`; anything else with PyAV.
 
     Args:
         path: file or folder.
-        stop: how many frames are needed at least; a video file is decoded no further (other kinds are read whole).
+        traits: what is found on the way is added; it is complete after the last frame.
+
+    Raises:
+        BenchError: it cannot be decoded to the end, or is nothing known; the sentence names the file.
     """
-    path = Path(path)
+    traits = set() if traits is None else traits
     suffix = path.suffix.lower()
     if path.is_dir():
-        names = images_in(path)
-        if not names:
-            raise BenchError(f"The frame folder {path} has no PNG or JPEG images.")
-        return stack((read_image(path / name) for name in names), path)
-    if suffix in IMAGES:
-        return read_strip(path)
+        return _folder(path, traits)
+    if suffix in STILLS | ANIMATIONS:
+        return _picture(path, traits)
     if suffix == ".npy":
-        return _read_npy(path)
-    if suffix in ANIMATIONS:
-        try:
-            with Image.open(path) as image:
-                frames = ImageSequence.Iterator(image)
-                return stack((np.asarray(frame.convert("RGB")) for frame in frames), path)
-        except _PILLOW as error:
-            raise BenchError(f"The animation {path} cannot be decoded ({error}).") from error
+        return array(path)
+    if suffix == ".npz":
+        return archive(path)
     if suffix in CONTAINERS:
-        return _read_container(path, stop)
-    raise BenchError(
-        f"{path} is no video that is known here: expected {', '.join(sorted(VIDEOS | IMAGES))} or a folder."
-    )
+        return decoded(path, traits)
+    raise BenchError(f"{path} is no video that is known here: read are {READ}.")
 
 
-def _read_npy(path: Path) -> Frames:
+def _folder(path: Path, traits: set[Trait]) -> Iterator[Undeveloped]:
+    names = images_in(path)
+    if not names:
+        raise BenchError(f"The frame folder {path} has no images ({', '.join(sorted(STILLS))}).")
+    for name in names:
+        yield partial(read_image, path / name, traits)
+
+
+def _picture(path: Path, traits: set[Trait]) -> Iterator[Undeveloped]:
+    """The frames of a vertical strip or of an animation."""
     try:
-        frames = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise BenchError(f"The array {path} cannot be read ({error}).") from error
-    if not isinstance(frames, np.ndarray):
-        frames.close()
-        raise BenchError(f"The array {path} is an archive of arrays (.npz): save one array with numpy.save.")
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
-        raise BenchError(
-            f"The array {path} is {frames.dtype} {list(frames.shape)}: expected uint8 [frames, height, width, 3]."
-        )
-    return np.ascontiguousarray(frames)
+        with Image.open(path) as image:
+            traits |= picture_traits(image)
+            if not _is_strip(image):
+                yield from animation(image, path)
+                return
+            strip = _cut(rgb(image, path), path)
+    except FileNotFoundError as error:
+        raise BenchError(f"The video {path} is missing.") from error
+    except PILLOW as error:
+        what = "animation" if path.suffix.lower() in ANIMATIONS else "image"
+        raise BenchError(f"The {what} {path} cannot be decoded ({error}): replace it or remove its clip.") from error
+    for frame in strip:
+        yield partial(np.asarray, frame)
 
 
-def _read_container(path: Path, stop: int | None) -> Frames:
-    import av  # here and not above: machines that only train have no PyAV
-
-    frames: list[Frames] = []
-    last = 0.0
-    try:
-        with av.open(str(path), options={"err_detect": "explode"}) as container:
-            if not container.streams.video:
-                raise BenchError(f"The file {path} has no video stream.")
-            for frame in container.decode(video=0):
-                # FFmpeg conceals damage with what lay there in the frame before.
-                if frame.is_corrupt:
-                    raise BenchError(f"The video {path} is damaged at frame {len(frames)}: copy or encode it again.")
-                frames.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
-                last = frame.time or 0.0
-                if len(frames) == stop:
-                    break
-            else:
-                if len(frames) < (due := _frames_due(container, len(frames), last)):
-                    raise BenchError(
-                        f"The video {path} has {len(frames)} of its {due} frames: it is cut short or damaged, "
-                        "copy or encode it again."
-                    )
-    except (av.error.FFmpegError, OSError) as error:
-        raise BenchError(f"The video {path} cannot be decoded ({error}).") from error
-    if not frames:
-        raise BenchError(f"The video {path} has no frames.")
-    return stack(frames, path)
+def _is_strip(image: Image.Image) -> bool:
+    return image.format != "GIF" and pictures(image) == 1
 
 
-def _frames_due(container: InputContainer, decoded: int, last: float) -> int:
-    """How many frames a video file says it has, 0 where it does not say; `last` is the last one's time in seconds.
+def read_video(path: str | Path, stop: int | None = None, resolution: int | None = None) -> Frames:
+    """Read a video of any known kind as uint8 `[T, H, W, 3]` (see `frames_of`).
 
-    MP4 and MOV count them. Matroska and WebM give a duration only, and AVI counts pauses as frames too; where frames
-    lie unevenly in time neither says how many there are, so a file whose last frame is in its place is taken as whole.
+    Args:
+        path: file or folder.
+        stop: how many frames are needed at most; no more are decoded.
+        resolution: side of the square that each frame is resized to; by default they stay as they are.
+
+    Raises:
+        BenchError: it cannot be decoded that far, or to its end where no `stop` is given; the sentence names the file.
     """
-    stream, seconds = container.streams.video[0], 0.0
-    if told := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
-        seconds = int(told[1]) * 3600 + int(told[2]) * 60 + float(told[3])
-    elif container.duration and len(container.streams) == 1:  # with sound, it is the longer one's
-        seconds = container.duration / 1_000_000
-    rate = float(stream.average_rate or 0)
-    by_time = max(0, round(seconds * rate) - 1)
-    if stream.frames and container.format.name != "avi":
-        # An edit list shortens an MP4: it then shows fewer frames than it counts.
-        return min(stream.frames, by_time + 1) if by_time else stream.frames
-    step = max(1 / rate if rate else 0.0, last / max(1, decoded - 1))
-    return by_time if last + 1.5 * step < seconds else 0
+    path = Path(path)
+    return stack((develop() for develop in islice(frames_of(path), stop)), path, resolution)
+
+
+def length(path: Path) -> int:
+    """How many frames a video has; it is decoded to its end, as headers do not say it reliably.
+
+    Raises:
+        BenchError: it cannot be decoded to its end.
+    """
+    return sum(1 for _ in frames_of(path))
 
 
 def resize(frames: Frames, resolution: int) -> Frames:
     """Resize (never crop) uint8 `[T, H, W, 3]` to a square with antialiased bilinear filtering, rounded to 8 bits."""
     if frames.shape[1:3] == (resolution, resolution):
         return frames
-    size = (resolution, resolution)
-    return np.stack([np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BILINEAR)) for f in frames])
+    return np.stack([_resized(frame, resolution) for frame in frames])
+
+
+def _resized(frame: Frames, resolution: int) -> Frames:
+    if frame.shape[:2] == (resolution, resolution):
+        return frame
+    return np.asarray(Image.fromarray(frame).resize((resolution, resolution), Image.Resampling.BILINEAR))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bench.data.video import IMAGES, natural
+from bench.data.video import READ, STILLS, natural
 from bench.errors import BenchError
 
 
@@ -41,7 +43,7 @@ def frame_folders(top: Path, errors: list[str] | None = None) -> Iterator[tuple[
         BenchError: there is such a folder and no `errors` are given.
     """
     for folder, files in _walk(top):
-        if not (names := [name for name in files if Path(name).suffix.lower() in IMAGES]):
+        if not (names := [name for name in files if Path(name).suffix.lower() in STILLS]):
             continue
         if problem := name_error([str(folder), *(f"{folder}/{name}" for name in names)]):
             if errors is None:
@@ -57,6 +59,44 @@ def name_error(names: Iterable[str]) -> str | None:
         try:
             name.encode()
         except UnicodeEncodeError:
-            shown = os.fsencode(name).decode(errors="backslashreplace")
-            return f"The name {shown} is not UTF-8: rename the file or folder."
+            return f"The name {printable(name)} is not UTF-8: rename the file or folder."
     return None
+
+
+def composed(name: str) -> str:
+    """A name in composed Unicode (NFC): `Küste` is one name, also where a disk has decomposed it as macOS does."""
+    return unicodedata.normalize("NFC", name)
+
+
+def file_state(path: Path) -> tuple[int, ...]:
+    """What changes with a file's content: its number on the disk, size and time; nothing where it is missing."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()  # whoever opens it says what is wrong
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+#: How many things a message tells of.
+_TOLD = 3
+
+
+def seen(top: Path) -> str:
+    """What lies in a folder and below, and what is read, for a message that says that nothing fits."""
+    told = []
+    for folder, names in _walk(top):
+        where = "" if folder == top else f" in {printable(folder.relative_to(top).as_posix())}"
+        endings = Counter(Path(name).suffix.lower() for name in names)
+        told += [f"{_files(count, ending)}{where}" for ending, count in sorted(endings.items())]
+    more = f" and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return f"it holds {', '.join(told[:_TOLD]) or 'no files'}{more}; read are {READ}"
+
+
+def _files(count: int, ending: str) -> str:
+    files = "files" if count > 1 else "file"
+    return f"{count} {printable(ending)} {files}" if ending else f"{count} {files} without an ending"
+
+
+def printable(name: str) -> str:
+    """A name of a file as it can be printed: bytes that are not UTF-8 are spelled out."""
+    return os.fsencode(name).decode(errors="backslashreplace")

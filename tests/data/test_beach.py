@@ -141,3 +141,28 @@ def test_a_list_that_is_no_text_is_named(tmp_path: Path) -> None:
 def test_only_a_files_own_number_is_taken_off(tmp_path: Path) -> None:
     videos = {name: source_video(tmp_path / name, tmp_path) for name in ("beach/0001", "beach/_1", "a_1/b", "a_1/b_2")}
     assert videos == {"beach/0001": "beach__0001", "beach/_1": "beach___1", "a_1/b": "a_1__b", "a_1/b_2": "a_1__b"}
+
+
+def test_lists_and_disks_may_differ_in_unicode_form(tmp_path: Path) -> None:
+    make_beach(tmp_path, test=1)
+    composed, decomposed = "K\u00fcste", "Ku\u0308ste"
+    write_strip(tmp_path / f"frames-stable-many/{decomposed}/1_0.jpg", moving_clip(1))
+    write_strip(tmp_path / f"frames-stable-many/{composed}/2_0.jpg", moving_clip(2))
+    with (tmp_path / "beach_test.txt").open("a", encoding="utf-8") as lines:
+        lines.write(f"{composed}/1_0.jpg\n{decomposed}/2_0.jpg\n")
+    listing = index(tmp_path, ("test",))
+    assert not listing.errors
+    assert not listing.remarks
+    assert [c.id for c in listing.clips[1:]] == [f"{composed}__1_0__000", f"{composed}__2_0__000"]
+    for clip in listing.clips:
+        assert clip.read(tmp_path).shape == (32, 64, 64, 3)
+
+
+def test_a_strip_that_lies_on_its_side_is_turned(tmp_path: Path) -> None:
+    make_beach(tmp_path, test=1)
+    path, exif = tmp_path / "frames-stable-many/shore/0100_0.jpg", Image.Exif()
+    exif[0x112] = 8
+    with Image.open(path) as image:
+        image.transpose(Image.Transpose.ROTATE_270).save(path, quality=95, exif=exif)
+    (clip,) = index(tmp_path, ("test",)).clips
+    assert np.abs(clip.read(tmp_path).astype(int) - moving_clip(100)).mean() < 10

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from bench.data import clips
 from bench.data.clips import build_manifest
 from bench.data.folder import index
-from bench.data.video import read_video
-from tests.data.test_video import write_container
+from bench.errors import BenchError
+from tests.data.making import drifting, save_animation, write_container
 from tests.small import moving_clip, write_frames
 
 
@@ -56,13 +56,49 @@ def test_every_broken_video_is_told(tmp_path: Path) -> None:
     assert [name in error for name, error in zip(("b.mp4", "c.npy"), listing.errors, strict=True)] == [True, True]
 
 
-def test_a_clip_of_a_long_video_is_not_decoded_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_container(tmp_path / "a.mp4", moving_clip(0, 96))
-    first, second, _ = build_manifest("folder", tmp_path, ("test",)).clips
-    whole = read_video(tmp_path / "a.mp4")
-    stops: list[int | None] = []
-    monkeypatch.setattr(clips, "read_video", lambda path, stop: (stops.append(stop), read_video(path, stop))[1])
-    assert (second.read(tmp_path) == whole[32:64]).all()
-    assert (first.read(tmp_path, frames=1) == whole[:1]).all()
-    assert stops == [64, 1]
-    assert len(read_video(tmp_path / "a.mp4", 40)) == 40
+def test_what_holds_several_pictures_is_a_video_and_a_still_is_a_frame(tmp_path: Path) -> None:
+    clip = moving_clip(0)
+    for folder in (tmp_path, tmp_path / "deep"):
+        folder.mkdir(exist_ok=True)
+        for ending in ("png", "webp", "tif", "gif"):
+            save_animation(folder / f"{ending}.{ending}", clip, lossless=True)
+        Image.fromarray(clip[0]).save(folder / "loose.png")
+    write_frames(tmp_path / "frames", clip, name="{:d}.webp")
+    listing = index(tmp_path, ("test",))
+    names = [f"{ending}__000" for ending in ("gif", "png", "tif", "webp")]
+    assert sorted(c.id for c in listing.clips) == sorted([*names, *(f"deep__{name}" for name in names), "frames__000"])
+    assert listing.short == ["deep: 1 frames"]  # the still among the animations
+    for found in listing.clips:
+        assert np.abs(found.read(tmp_path).astype(int) - clip).mean() < 20
+    assert (next(c for c in listing.clips if c.id == "deep__png__000").read(tmp_path) == clip).all()
+
+
+def test_video_files_of_every_ending_are_found(tmp_path: Path) -> None:
+    endings = ("mp4", "m4v", "mov", "mkv", "avi", "3gp", "MP4")
+    for ending in endings:
+        write_container(tmp_path / "a.mp4", moving_clip(0))
+        (tmp_path / "a.mp4").rename(tmp_path / f"{ending}.{ending}")
+    np.savez(tmp_path / "npz.npz", moving_clip(0))
+    assert {c.id for c in index(tmp_path, ("test",)).clips} == {f"{ending}__000" for ending in (*endings, "npz")}
+
+
+def test_names_that_differ_in_unicode_form_give_one_id(tmp_path: Path) -> None:
+    composed, decomposed = "K\u00fcste", "Ku\u0308ste"
+    for form, folder in ((composed, "a"), (decomposed, "b")):
+        write_frames(tmp_path / folder / form, drifting(), name="{:d}.png")
+        np.save(tmp_path / folder / f"{form}.npy", drifting())
+        (tmp_path / folder / f"{form}.npy").rename(tmp_path / folder / f"{form}2.npy")
+        clips = index(tmp_path / folder, ("test",)).clips
+        assert [(c.id, c.video) for c in clips] == [
+            (f"{composed}__000", composed),
+            (f"{composed}2__000", f"{composed}2"),
+        ]
+        assert all((c.read(tmp_path / folder) == drifting()).all() for c in clips)
+
+
+def test_nothing_that_fits_is_told_with_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in ("x.flac", "y.flac", "a/z", "a/w.txt"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(BenchError, match=r"no test clips .*it holds 2 \.flac files, 1 file without an ending in a, "):
+        build_manifest("folder", tmp_path, ("test",))

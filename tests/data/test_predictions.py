@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.data import predictions as module
 from bench.data.predictions import Predictions, PredictionWriter, to_uint8
+from bench.data.video import resize
 from bench.errors import BenchError
-from bench.files import write_json
+from bench.files import sha256, write_json
 from tests.small import moving_clip, write_frames, write_strip
 
 
@@ -70,7 +72,7 @@ def test_anybodys_folder_is_read_by_clip_id(tmp_path: Path) -> None:
 def test_missing_empty_and_double_are_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no prediction folder"):
         Predictions(tmp_path / "nowhere")
-    with pytest.raises(BenchError, match="holds no videos"):
+    with pytest.raises(BenchError, match="holds no videos named by clip id: it holds no files; read are video files"):
         Predictions(tmp_path)
     np.save(tmp_path / "a.npy", moving_clip(0))
     write_strip(tmp_path / "a.png", moving_clip(0))
@@ -121,3 +123,63 @@ def test_a_changed_file_is_not_vouched_for_by_doing_it_again(tmp_path: Path) -> 
         again()
     with pytest.raises(BenchError, match=r"a\.png has changed"):
         Predictions(tmp_path).read("a")
+
+
+def test_what_was_seen_is_told_where_nothing_fits(tmp_path: Path) -> None:
+    write_frames(tmp_path / "a" / "frames", moving_clip(0, 3), name="{:d}.png")
+    (tmp_path / "a.tga").write_bytes(b"")
+    (tmp_path / "notes").write_bytes(b"")
+    told = (
+        r"it holds 1 file without an ending, 1 \.tga file, 3 \.png files in a/frames; read are video files \(\.3gp, .*"
+        r"strips of frames \(\.bmp, \.jpeg, \.jpg, \.png, \.tif, \.tiff, \.webp\), each directly in it"
+    )
+    with pytest.raises(BenchError, match=told):
+        Predictions(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["tif", "bmp", "webp", "png"])
+def test_frame_folders_of_every_kind_are_clips(tmp_path: Path, ending: str) -> None:
+    write_frames(tmp_path / "a", moving_clip(0), name=f"{{:d}}.{ending}")
+    assert Predictions(tmp_path).ids == ["a"]
+    tolerance = 4 if ending == "webp" else 0
+    assert np.abs(Predictions(tmp_path).read("a").astype(int) - moving_clip(0)).mean() <= tolerance
+
+
+def test_names_that_differ_in_unicode_form_are_one_id(tmp_path: Path) -> None:
+    composed, decomposed = "K\u00fcste__000", "Ku\u0308ste__000"
+    np.save(tmp_path / f"{decomposed}.npy", moving_clip(0))
+    predictions = Predictions(tmp_path)
+    assert predictions.ids == [composed]
+    assert (predictions.read(composed) == moving_clip(0)).all()
+    write_strip(tmp_path / f"{composed}.png", moving_clip(0))
+    with pytest.raises(BenchError, match=f"The clip {composed} lies twice"):
+        Predictions(tmp_path)
+
+
+def test_our_own_names_are_composed_whatever_the_disk_makes_of_them(tmp_path: Path) -> None:
+    composed, decomposed = "K\u00fcste__000", "Ku\u0308ste__000"
+    writer = PredictionWriter(tmp_path / "row", {})
+    writer.write(decomposed, moving_clip(0))  # as a disk of macOS gives back what was written composed
+    writer.close()
+    predictions = Predictions(tmp_path / "row")
+    assert list(predictions.manifest["clips"]) == predictions.ids == [composed]
+    assert (predictions.read(composed) == moving_clip(0)).all()
+
+
+def test_a_prediction_is_hashed_once_and_again_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = PredictionWriter(tmp_path / "row", {})
+    writer.write("a", moving_clip(0))
+    writer.close()
+    hashed: list[Path] = []
+    monkeypatch.setattr(module, "sha256", lambda path: (hashed.append(path), sha256(path))[1])
+    predictions = Predictions(tmp_path / "row")
+    before = predictions.sha256("a")
+    assert (predictions.read("a") == moving_clip(0)).all()
+    assert (predictions.read("a", 16) == resize(moving_clip(0), 16)).all()
+    assert predictions.length("a") == 32
+    assert len(hashed) == 1
+    write_strip(tmp_path / "row/a.png", moving_clip(1))
+    with pytest.raises(BenchError, match=r"a\.png has changed since its manifest"):
+        predictions.read("a")
+    assert predictions.sha256("a") != before
+    assert len(hashed) == 2

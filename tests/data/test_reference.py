@@ -14,6 +14,7 @@ from bench.errors import BenchError
 from bench.pipeline.folders import score_folders
 from bench.scoring.plan import ScoringPlan
 from bench.scoring.tidy import read_summary
+from tests.data.making import save_animation
 from tests.small import moving_clip, truncate, write_frames
 
 
@@ -41,6 +42,28 @@ def test_two_folders_of_different_kinds_are_scored_against_each_other(tmp_path: 
     for name in ("mine", "mine.zip"):
         score_folders([str(tmp_path / name)], tmp_path / f"out-{name}", plan, reference=tmp_path / "reference")
         assert {line.metric: line.value for line in read_summary(tmp_path / f"out-{name}")} == {"mse": 0, "ssim": 1}
+
+
+def test_an_animated_png_is_scored_by_all_its_frames(tmp_path: Path) -> None:
+    clip = moving_clip(0)
+    negatives = np.concatenate([clip[:1], 255 - clip[1:]])
+    for folder, frames in (("real", clip), ("wrong", negatives)):
+        (tmp_path / folder).mkdir()
+        save_animation(tmp_path / folder / "a.png", frames)
+    out = tmp_path / "out"
+    settings = {"resolution": 64, "metrics": ["mse"], "reference": tmp_path / "real"}
+    score_folders([str(tmp_path / "wrong")], out, **settings)  # type: ignore[arg-type]
+    expected = ((clip / 255 - negatives / 255) ** 2).mean()
+    assert read_summary(out)[0].value == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_folder_of_animations_in_an_archive_is_no_clip(tmp_path: Path) -> None:
+    for ending in ("png", "webp"):
+        with zipfile.ZipFile(tmp_path / f"{ending}.zip", "w") as archive:
+            for name in "ab":
+                path = save_animation(tmp_path / f"{name}.{ending}", moving_clip(0, 4), lossless=True)
+                archive.write(path, f"inner/{path.name}")
+        assert Predictions(unzipped(tmp_path / f"{ending}.zip")).ids == ["a", "b"]
 
 
 def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:

@@ -84,3 +84,20 @@ def test_a_folder_of_one_name_in_both_splits_of_a_flat_copy_is_a_leak(tmp_path: 
 
 def test_a_name_that_is_only_a_number_stays(tmp_path: Path) -> None:
     assert source_video(tmp_path / "_1", tmp_path) == "_1"
+
+
+def test_names_that_differ_in_unicode_form_are_one_video(tmp_path: Path) -> None:
+    composed, decomposed = "K\u00fcste", "Ku\u0308ste"
+    write_frames(tmp_path / "sky_train" / composed / "1", moving_clip(0))
+    write_frames(tmp_path / "sky_test" / decomposed / "2", moving_clip(1))
+    assert index(tmp_path, ("test",)).clips[0].id == f"{composed}__2__000"
+    with pytest.raises(BenchError, match=f"The source video {composed} is in train and in test"):
+        build_manifest("sky", tmp_path)
+
+
+def test_a_missing_split_is_told_with_what_is_there(tmp_path: Path) -> None:
+    write_frames(tmp_path / "videos" / "a", moving_clip(0, 3))
+    with pytest.raises(
+        BenchError, match=r"folder sky_test is missing below it; it holds 3 \.jpg files in videos/a; read"
+    ):
+        index(tmp_path, ("test",))

@@ -9,6 +9,7 @@ from PIL import Image
 
 from bench.data.verify import verify
 from bench.errors import BenchError
+from tests.data.making import with_matrix, write_container
 from tests.small import make_beach, make_sky, moving_clip, truncate, write_frames
 
 
@@ -91,3 +92,52 @@ def test_a_plain_folder_needs_no_training_set(tmp_path: Path) -> None:
     assert "no test clips" in texts(verify("folder", tmp_path), "error")
     (tmp_path / "train").mkdir()
     assert "no train clips" in texts(verify("folder", tmp_path), "error")
+
+
+def test_each_trait_of_the_frames_is_counted(tmp_path: Path) -> None:
+    """Frames of a telephone that are turned as their EXIF orientation says pass for others without a word."""
+    root, exif = make_sky(tmp_path, train=1, test=1), Image.Exif()
+    exif[0x112] = 6
+    for file in (root / "sky_test/v100/v100_1").iterdir():
+        with Image.open(file) as image:
+            image.transpose(Image.Transpose.ROTATE_90).save(file, quality=95, exif=exif)
+    write_frames(root / "sky_test/Ku\u0308ste/Ku\u0308ste_1", moving_clip(1))
+    see_through = np.concatenate([moving_clip(2), np.full((32, 64, 64, 1), 99, np.uint8)], -1)
+    write_frames(root / "sky_test/w/w_1", see_through, name="{:d}.png")
+    found = verify("sky", root)
+    assert found.ok
+    where = "sky_test/v100/v100_1"
+    examples = f"{where}/frame_1.jpg, {where}/frame_10.jpg, {where}/frame_11.jpg and 29 more"
+    assert texts(found, "remark").splitlines() == [
+        f"turned or mirrored as the EXIF orientation says: 32 files ({examples})",
+        "with an alpha channel, laid on white: 32 files "
+        "(sky_test/w/w_1/1.png, sky_test/w/w_1/10.png, sky_test/w/w_1/11.png and 29 more)",
+        "named in decomposed Unicode: the clip's id is composed (NFC): 1 file (sky_test/Ku\u0308ste/Ku\u0308ste_1)",
+    ]
+
+
+def test_traits_of_video_files_are_counted_once_a_file(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    for number in range(3):
+        write_container(tmp_path / "a.mp4", moving_clip(number, 64))
+        with_matrix(tmp_path / "a.mp4", root / f"{number}.mp4", 90 if number < 2 else 0, hflip=number == 2)
+    found = verify("folder", root)
+    assert found.ok
+    assert found.clips["test"] == 6
+    assert texts(found, "remark").splitlines() == [
+        "turned as the display matrix says: 2 files (0.mp4, 1.mp4)",
+        "mirrored as the display matrix says: 1 file (2.mp4)",
+    ]
+
+
+def test_broken_files_of_a_plain_folder_are_told_once(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", moving_clip(0))
+    write_container(tmp_path / "b.mp4", moving_clip(0, 64))
+    truncate(tmp_path / "b.mp4", 0.8)
+    write_frames(tmp_path / "c", moving_clip(0))
+    truncate(tmp_path / "c/frame_3.jpg")
+    errors = texts(verify("folder", tmp_path), "error").splitlines()
+    assert len(errors) == 2
+    assert "b.mp4" in errors[0]
+    assert "frame_3.jpg cannot be decoded" in errors[1]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 
 from bench.data.video import image_size, natural, read_image, read_video, resize, strip_frames
 from bench.errors import BenchError
+from tests.data.making import write_container
 from tests.small import moving_clip, truncate, write_frames
 
 
@@ -50,25 +50,6 @@ def test_animations_are_read_with_all_frames(tmp_path: Path, clip: np.ndarray, e
     assert read.shape == clip.shape
     tolerance = 0 if ending == "webp" else 20  # a GIF has 256 colours
     assert np.abs(read.astype(int) - clip).mean() <= tolerance
-
-
-def write_container(path: Path, clip: np.ndarray, uneven: bool = False) -> None:
-    """Write a video file as FFmpeg does; its index comes first, so that a cut file can still be opened."""
-    import av
-
-    options = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
-    with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream("mpeg4", rate=10)
-        stream.width = stream.height = 64
-        stream.bit_rate = 4_000_000
-        if uneven:
-            stream.codec_context.time_base = Fraction(1, 1000)
-        for number, image in enumerate(clip):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            if uneven:
-                frame.pts, frame.time_base = number * 90 + number % 3 * 40, Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
 
 
 @pytest.mark.parametrize("uneven", [False, True])
@@ -128,7 +109,7 @@ def test_a_picture_that_is_far_too_large_is_named(
 def test_several_arrays_in_one_file_are_refused(tmp_path: Path, clip: np.ndarray) -> None:
     np.savez(tmp_path / "a.npz", clip)
     (tmp_path / "a.npz").rename(tmp_path / "a.npy")
-    with pytest.raises(BenchError, match=r"a\.npy is an archive of arrays"):
+    with pytest.raises(BenchError, match=r"a\.npy is an archive of arrays \(\.npz\): give it that ending"):
         read_video(tmp_path / "a.npy")
     truncate(tmp_path / "a.npy")
     with pytest.raises(BenchError, match=r"a\.npy cannot be read"):

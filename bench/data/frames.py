@@ -1,0 +1,40 @@
+"""What a frame is here, whatever it was read from, and what may have been done to it on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: 8-bit RGB, `[T, H, W, 3]` for a clip and `[H, W, 3]` for one frame.
+Frames = NDArray[np.uint8]
+#: A frame that is decoded but not yet RGB: calling it gives uint8 `[H, W, 3]`. Whoever skips a frame does not call it.
+#: It is good until the next one is asked for.
+Undeveloped = Callable[[], Frames]
+
+
+class Trait(Enum):
+    """What a file says of its frames that a reader of bare pixels would miss; `bench data verify` counts each."""
+
+    ROTATED = "turned as the display matrix says"
+    MIRRORED = "mirrored as the display matrix says"
+    EXIF = "turned or mirrored as the EXIF orientation says"
+    ALPHA = "with an alpha channel, laid on white"
+    EDIT_LIST = "cut by an edit list: what it hides is not read"
+    OPEN_GOP = "cut without encoding again: first frames that refer to frames cut off are not read"
+    OBLONG_PIXELS = "with pixels that are not square: read as they are stored, and resized to a square like all"
+    INTERLACED = "interlaced: read as they are stored"
+    HDR = "of high dynamic range: read without tone mapping"
+    UNICODE = "named in decomposed Unicode: the clip's id is composed (NFC)"
+
+
+def on_white(rgba: Frames) -> Frames:
+    """Lay uint8 `[H, W, 4]` with straight alpha on white, as a page or a picture viewer does: uint8 `[H, W, 3]`.
+
+    Opaque pixels keep their values exactly.
+    """
+    alpha = rgba[..., 3:].astype(np.uint16)
+    mixed = rgba[..., :3] * alpha + (255 - alpha) * np.uint16(255)
+    return ((mixed + np.uint16(127)) // np.uint16(255)).astype(np.uint8)
