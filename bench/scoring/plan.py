@@ -12,7 +12,7 @@ from bench.files import digest
 from bench.metrics.base import Metric, Unavailable
 from bench.progress import console
 from bench.registry import METRICS
-from bench.scoring.protocol import Protocol
+from bench.scoring.protocol import DEFINITION, Protocol
 
 #: Which frames of a longer clip are looked at.
 SAMPLINGS = ("first", "random")
@@ -85,6 +85,7 @@ class ScoringPlan:
             width=self.width,
             whole=self.length if cut else 0,
             sampling=self.sampling,
+            definition=DEFINITION,
         )
 
 

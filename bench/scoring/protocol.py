@@ -16,8 +16,9 @@ from bench.errors import BenchError
 from bench.files import read_json, write_json
 from bench.metrics.base import Column
 
-#: Raised whenever the meaning of a number changes in a way that no metric's own version says.
-DEFINITION = 1
+#: Raised whenever the meaning of a number changes in a way that no metric's own version says. 2: frames are read as
+#: people see them (orientation, alpha, chroma, edit lists), and rows are ranked by paired clips.
+DEFINITION = 2
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Protocol:
         width: of the scored frames in pixels where they are not square, else 0.
         whole: frames that the clips have where only `length` of them are looked at, else 0.
         sampling: which those are: "first", or "random" by the hash of a clip's id.
+        definition: `DEFINITION` at the time of the scoring; 1 where a folder does not say.
     """
 
     dataset: str
@@ -49,6 +51,7 @@ class Protocol:
     width: int = 0
     whole: int = 0
     sampling: str = "first"
+    definition: int = 1
 
     @property
     def due(self) -> int:
@@ -113,7 +116,7 @@ class Protocol:
         """
         size = f"{self.width}x{self.resolution}px" if self.width else f"{self.resolution}px"
         window = f"-{self.sampling}-of-{self.whole}" if self.whole else ""
-        parts = [f"v{DEFINITION}", self.dataset, size, f"{self.frames}{self.scored_frames}{window}"]
+        parts = [f"v{self.definition}", self.dataset, size, f"{self.frames}{self.scored_frames}{window}"]
         parts += [f"{self.clips}clips", self.manifest[:8], *(["partial"] if self.partial else [])]
         return "/".join(parts)
 

@@ -179,6 +179,8 @@ def compute(
 def content_key(clip: Clip, row: Row, protocol: Protocol) -> str:
     """The key of all that a pair's values are computed from."""
     parts = [clip.sha256, row.predictions.sha256(clip.id), protocol.resolution, protocol.length]
+    if protocol.definition > 1:
+        parts.append(f"definition {protocol.definition}")
     if protocol.width:
         parts.append(f"width {protocol.width}")
     if protocol.whole:

@@ -50,7 +50,7 @@ def test_a_run_leaves_the_whole_folder(finished: Path) -> None:
         assert len(list((finished / "predictions" / row).glob("*.png"))) == 2
     account = read_json(finished / "run.json")
     assert set(account["steps"].values()) == {"done"}
-    assert account["protocol"]["id"].startswith("v1/sky/64px/all32/2clips/")
+    assert account["protocol"]["id"].startswith("v2/sky/64px/all32/2clips/")
     assert account["config"]["models"] == ["vgan", "copy"]
     assert account["provenance"]["packages"]["torch"]
     assert str(Path.home()) not in json.dumps(account["provenance"])

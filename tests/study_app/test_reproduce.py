@@ -38,7 +38,7 @@ def test_table_4_stands_beside_the_papers_with_every_deviation(here: Path, world
         "network width: vgan 4 of 128, rnngan 4 of 64, mdgan 4 of 32",
         "1 steps a stage of 2 clips, 1 training seed",
         "layer sizes were not published",
-        "Protocol v1/beach/64px/all32/2clips/",
+        "Protocol v2/beach/64px/all32/2clips/",
     ):
         assert words in shown, words
     assert str(world) not in shown  # a published table names no folder of a machine
