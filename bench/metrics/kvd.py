@@ -1,9 +1,10 @@
 """Kernel video distance: the kernel distance of Bińkowski et al., "Demystifying MMD GANs" (ICLR 2018), of I3D's logits.
 
 The squared maximum mean discrepancy of two sets of logits with the kernel (x·y/400 + 1)³, estimated without bias: no
-clip is compared with itself. So it is 0 on average for two samples of one distribution, however few clips there are,
-where a Fréchet distance has a bias that grows as they get fewer and differs from model to model. A single value may be
-negative.
+clip is compared with itself, and no prediction with the one real clip that it continues, whose first frame it has
+(Gretton et al., "A kernel two-sample test", JMLR 2012, the U-statistic of pairs that follows their lemma 6). So it is 0
+for two equal sets, and 0 on average for two samples of one distribution, however few clips there are, where a Fréchet
+distance has a bias that grows as they get fewer and differs from model to model. A single value may be negative.
 """
 
 from __future__ import annotations
@@ -52,14 +53,14 @@ class KernelSums:
 def kernel_sums(x: Vector, y: Vector, of_x: Groups, of_y: Groups) -> KernelSums:
     """Sums of (a·b/D + 1)³ over pairs of a row a of x [N, D] and a row b of y [M, D], by groups numbered from 0.
 
-    Where x and y are one array, pairs of a row with itself are left out.
+    Where there are as many rows in both, pairs (i, i) are left out: an item and itself, or a prediction and its clip.
     """
     count = 1 + int(max(of_x.max(), of_y.max()))
     first, second, within = np.zeros(count), np.zeros(len(y)), np.zeros(count)
     for start in range(0, len(x), _ROWS):
         rows = slice(start, start + _ROWS)
         kernel = (x[rows] @ y.T / x.shape[1] + 1) ** 3
-        if x is y:
+        if len(x) == len(y):
             kernel[np.arange(len(kernel)), np.arange(start, start + len(kernel))] = 0
         first += np.bincount(of_x[rows], kernel.sum(1), count)
         second += kernel.sum(0)
@@ -76,13 +77,16 @@ def _checked(x: NDArray[Any], y: NDArray[Any]) -> tuple[Vector, Vector]:
 def unbiased_mmd(x: NDArray[Any], y: NDArray[Any]) -> float:
     """Squared maximum mean discrepancy of two samples [N, D] and [M, D], kernel (a·b/D + 1)³, without bias.
 
-    Raises `UnfitError` for fewer than two items on a side: there is no pair of different ones.
+    Item i of one and item i of the other are not compared where N is M. Raises `UnfitError` for fewer than two items on
+    a side: there is no pair of different ones.
     """
     x, y = _checked(x, y)
-    n, m = len(x), len(y)
-    all_x, all_y = np.zeros(n, np.intp), np.zeros(m, np.intp)
-    pairs = (kernel_sums(x, x, all_x, all_x).whole, kernel_sums(y, y, all_y, all_y).whole)
-    return pairs[0] / (n * (n - 1)) + pairs[1] / (m * (m - 1)) - 2 * kernel_sums(x, y, all_x, all_y).whole / (n * m)
+
+    def mean(a: Vector, b: Vector) -> float:
+        pairs = len(a) * (len(a) - 1) if len(a) == len(b) else len(a) * len(b)
+        return kernel_sums(a, b, np.zeros(len(a), np.intp), np.zeros(len(b), np.intp)).whole / pairs
+
+    return mean(x, x) + mean(y, y) - 2 * mean(x, y)
 
 
 def mmd_without_each(x: NDArray[Any], y: NDArray[Any], groups: Groups) -> Vector:
@@ -97,14 +101,14 @@ def mmd_without_each(x: NDArray[Any], y: NDArray[Any], groups: Groups) -> Vector
         raise UnfitError("KVD needs two clips; without one source video fewer are left.")
     same = (kernel_sums(side, side, groups, groups).without_each for side in (x, y))
     cross = kernel_sums(x, y, groups, groups).without_each
-    return np.asarray(sum(same) / (left * (left - 1)) - 2 * cross / left**2)
+    return np.asarray((sum(same) - 2 * cross) / (left * (left - 1)))
 
 
 class KVD(LogitsMetric):
     """Squared maximum mean discrepancy of I3D logits."""
 
     name = "kvd"
-    range = "any, 0 on average for equal sets"
+    range = "any, 0 for equal sets"
     decimals = 3
     unbiased = True
     definition = (

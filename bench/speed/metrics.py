@@ -1,7 +1,9 @@
 """How fast the metrics are beside the packages they are checked against: same data, same cores, same run.
 
 Both sides take turns and the median of their times counts, because a machine's speed changes within a run. The largest
-difference of the two results stands in the same row: a ratio of two things that disagree would mean nothing.
+difference of the two results stands in the same row: a ratio of two things that disagree would mean nothing. Networks
+have their published weights where those are at hand. Other people's packages of the same metrics are in
+`bench.speed.peers`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ Result = NDArray[np.float64]
 Row = dict[str, str | float]
 
 
-def _pair(frames: int, size: int, seed: int = 0) -> tuple[Frames, Frames]:
+def pair_of_clips(frames: int, size: int, seed: int = 0) -> tuple[Frames, Frames]:
     """Smooth moving fields and a distorted copy, uint8 [frames, size, size, 3] each."""
     rng = np.random.default_rng(seed)
     t, y, x, c = np.meshgrid(np.arange(frames), np.arange(size), np.arange(size), np.arange(3), indexing="ij")
@@ -33,7 +35,7 @@ def _pair(frames: int, size: int, seed: int = 0) -> tuple[Frames, Frames]:
     return prediction, real
 
 
-def _row(
+def timed_row(
     what: str, unit: str, amount: float, ours: Callable[[], Result], other: Callable[[], Result], repetitions: int
 ) -> Row:
     """Time both sides in turns; `amount` of `unit` is what one call does."""
@@ -61,7 +63,9 @@ def _ssim(repetitions: int) -> Row:
 
     from bench.metrics.ssim import ssim
 
-    prediction, real = _pair(384, 128)  # as long as twelve clips, so that one call outlasts the machine's hiccups
+    prediction, real = pair_of_clips(
+        384, 128
+    )  # as long as twelve clips, so that one call outlasts the machine's hiccups
 
     def other() -> Result:
         values = [
@@ -82,19 +86,19 @@ def _ssim(repetitions: int) -> Row:
         clips = zip(np.split(prediction, 12), np.split(real, 12), strict=True)
         return np.concatenate([ssim(torch.from_numpy(p), torch.from_numpy(r)).numpy() for p, r in clips])
 
-    return _row("ssim", "frames/s", len(real), ours, other, repetitions)
+    return timed_row("ssim", "frames/s", len(real), ours, other, repetitions)
 
 
 def _mse(repetitions: int) -> Row:
     """Beside NumPy on values in [0, 1]."""
     from bench.metrics.mse import frame_mse
 
-    prediction, real = _pair(32, 128)
+    prediction, real = pair_of_clips(32, 128)
 
     def other() -> Result:
         return np.array([np.mean((p / 255 - r / 255) ** 2) for p, r in zip(prediction, real, strict=True)])
 
-    return _row("mse", "frames/s", 32, lambda: frame_mse(prediction, real), other, repetitions)
+    return timed_row("mse", "frames/s", 32, lambda: frame_mse(prediction, real), other, repetitions)
 
 
 def _psnr(repetitions: int) -> Row:
@@ -104,19 +108,29 @@ def _psnr(repetitions: int) -> Row:
     from bench.metrics.mse import frame_mse
     from bench.metrics.psnr import psnr_from_mse
 
-    prediction, real = _pair(32, 128)
+    prediction, real = pair_of_clips(32, 128)
 
     def other() -> Result:
         pairs = zip(prediction, real, strict=True)
         return np.array([peak_signal_noise_ratio(r / 255, p / 255, data_range=1) for p, r in pairs], np.float64)
 
-    return _row("psnr", "frames/s", 32, lambda: psnr_from_mse(frame_mse(prediction, real)), other, repetitions)
+    return timed_row("psnr", "frames/s", 32, lambda: psnr_from_mse(frame_mse(prediction, real)), other, repetitions)
 
 
-def random_i3d() -> Any:
-    """The I3D network with random weights scaled so that activations stay in range."""
-    from bench.metrics.networks.i3d import I3D
+def weights_at_hand(name: str) -> dict[str, torch.Tensor] | None:
+    """Published weights, where they are at hand."""
+    from bench.metrics.networks.weights import load_tensors, verify
 
+    found = verify(name)
+    return load_tensors(found.path) if found.state == "published" else None
+
+
+def plain_i3d() -> Any:
+    """The I3D network layer by layer, with published weights or with random ones whose activations stay in range."""
+    from bench.metrics.networks.i3d import I3D, load_i3d
+
+    if tensors := weights_at_hand("fvd"):
+        return load_i3d(tensors)
     torch_state = torch.random.get_rng_state()
     torch.manual_seed(0)
     network = I3D()
@@ -127,12 +141,12 @@ def random_i3d() -> Any:
     return network
 
 
-def _i3d(repetitions: int) -> Row:
-    """Clips of 32 frames, beside the same network layer by layer."""
-    from bench.metrics.fvd import I3DFeatures, preprocess
+def _fvd(repetitions: int) -> Row:
+    """Logits of clips of 32 frames, which is what FVD and KVD take, beside the same network layer by layer."""
+    from bench.metrics.networks.logits import I3DFeatures, preprocess
 
-    clips = [_pair(32, 128, seed)[0] for seed in range(2)]
-    plain = random_i3d()
+    clips = [pair_of_clips(32, 128, seed)[0] for seed in range(2)]
+    plain = plain_i3d()
     fast = I3DFeatures(plain.state_dict(), device="cpu")
 
     def other() -> Result:
@@ -140,7 +154,7 @@ def _i3d(repetitions: int) -> Row:
             logits = [plain(preprocess(clip, torch.device("cpu"))) for clip in clips]
         return np.asarray(torch.cat(logits).numpy(), np.float64)
 
-    return _row("i3d", "clips/s", len(clips), lambda: fast.features(clips).astype(np.float64), other, repetitions)
+    return timed_row("fvd", "clips/s", len(clips), lambda: fast.features(clips).astype(np.float64), other, repetitions)
 
 
 def random_inception() -> torch.nn.Module:
@@ -165,7 +179,7 @@ def _fid(repetitions: int) -> Row:
     """Features of 32 frames, beside the package's network on a batch of them, which is what its own loop does."""
     from bench.metrics.fid import InceptionFeatures
 
-    frames, _ = _pair(32, 128)
+    frames, _ = pair_of_clips(32, 128)
     theirs = random_inception()
     ours = InceptionFeatures(random_inception(), device="cpu")
 
@@ -174,15 +188,19 @@ def _fid(repetitions: int) -> Row:
             x = torch.stack([torch.from_numpy(frame).permute(2, 0, 1).float() / 255 for frame in frames])
             return np.asarray(theirs(x)[0].flatten(1).numpy(), np.float64)
 
-    return _row("fid", "frames/s", len(frames), lambda: ours.features(frames).astype(np.float64), other, repetitions)
+    return timed_row(
+        "fid", "frames/s", len(frames), lambda: ours.features(frames).astype(np.float64), other, repetitions
+    )
 
 
 def _lpips(repetitions: int) -> Row:
-    """Beside a loop over the package, one frame at a time, random trunk."""
+    """Beside a loop over the package, one frame at a time."""
     from bench.metrics.lpips import frame_lpips, lpips_network
+    from bench.metrics.networks.alexnet import FastLPIPS
 
-    prediction, real = _pair(32, 128)
-    network = lpips_network(None)
+    prediction, real = pair_of_clips(64, 128)  # two clips, so that both cores have as much to do
+    network = lpips_network(weights_at_hand("lpips"))
+    fast = FastLPIPS(network, torch.device("cpu"))
 
     def other() -> Result:
         values = []
@@ -193,9 +211,9 @@ def _lpips(repetitions: int) -> Row:
         return np.asarray(values, np.float64)
 
     def ours() -> Result:
-        return frame_lpips(network, prediction, real, torch.device("cpu"))
+        return frame_lpips(fast, prediction, real, torch.device("cpu"))
 
-    return _row("lpips", "frames/s", 32, ours, other, repetitions)
+    return timed_row("lpips", "frames/s", len(real), ours, other, repetitions)
 
 
 def _frechet(repetitions: int) -> Row:
@@ -213,13 +231,13 @@ def _frechet(repetitions: int) -> Row:
         mixed = np.trace(np.real(root))
         return np.array([np.sum((x.mean(0) - y.mean(0)) ** 2) + np.trace(cov_x) + np.trace(cov_y) - 2 * mixed])
 
-    return _row("frechet", "distances/s", 1, lambda: np.array([frechet_distance(x, y)]), other, repetitions)
+    return timed_row("frechet", "distances/s", 1, lambda: np.array([frechet_distance(x, y)]), other, repetitions)
 
 
 #: Every comparison, with the number of repetitions that gives a steady median in a few seconds.
 COMPARISONS: Mapping[str, tuple[Callable[[int], Row], int]] = {
     "ssim": (_ssim, 5),
-    "i3d": (_i3d, 3),
+    "fvd": (_fvd, 3),
     "mse": (_mse, 9),
     "psnr": (_psnr, 9),
     "fid": (_fid, 3),
@@ -231,14 +249,18 @@ COMPARISONS: Mapping[str, tuple[Callable[[int], Row], int]] = {
 def measure(only: tuple[str, ...] = (), repetitions: int | None = None) -> list[Row]:
     """Rows `what, ours, other, unit, ratio, max_abs_difference`; a ratio above 1 means that ours is faster.
 
-    `only` names rows of `COMPARISONS`, all by default. A package that is not installed leaves its row out.
+    `only` names rows of `COMPARISONS` and of `bench.speed.peers.PEERS`, all by default. A package that is not installed
+    leaves its row out.
     """
+    from bench.speed.peers import PEERS
+
+    everything = {**COMPARISONS, **PEERS}
     rows = []
-    for name in only or tuple(COMPARISONS):
-        comparison, usual = COMPARISONS[name]
+    for name in only or tuple(everything):
+        comparison, usual = everything[name]
         try:
             rows.append(comparison(repetitions or usual))
         except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] not in ("skimage", "pytorch_fid", "lpips", "torchvision"):
+            if (error.name or "").partition(".")[0].startswith("bench"):
                 raise
     return rows

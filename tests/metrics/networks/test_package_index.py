@@ -167,6 +167,7 @@ def test_arrays_of_another_network_are_refused(index: Path, monkeypatch: pytest.
 def test_without_pip_it_is_said(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bare" / "bin" / "python"))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     on_the_table(monkeypatch, pack(index, b"member"))
     assert "this Python has no pip (`" in complaint()
 
