@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import stdtr, stdtrit
-from scipy.stats import studentized_range
 
 from bench.errors import BenchError
 
@@ -103,11 +101,15 @@ def _tail(statistic: float, weights: list[tuple[float, float]], rows: int = 2) -
     """Both tails of a mixture of t distributions, weighted by the share of variance known with those degrees."""
     if rows <= 2:
         return float(sum(weight * 2 * stdtr(freedom, -statistic) for weight, freedom in weights))
+    from scipy.stats import studentized_range  # a second to import
+
     return float(sum(w * studentized_range.sf(statistic * np.sqrt(2), rows, freedom) for w, freedom in weights))
 
 
 def _quantile(weights: list[tuple[float, float]], tail: float) -> float:
     """Where `_tail` is `tail`."""
+    from scipy.optimize import brentq
+
     ends = [-float(stdtrit(freedom, tail / 2)) for _, freedom in weights]
     if len(ends) == 1:
         return ends[0]
