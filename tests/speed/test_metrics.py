@@ -3,9 +3,12 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from bench.speed import metrics as speed
 from bench.speed.metrics import COMPARISONS, measure, pair_of_clips, timed_row, weights_at_hand
 from bench.speed.peers import PEERS
 
@@ -47,8 +50,10 @@ def test_a_ratio_above_one_is_ours_being_faster(monkeypatch: pytest.MonkeyPatch)
 
         return work
 
-    row = timed_row("x", "calls/s", 1, lambda: np.array([1.5]), slow, 3)
-    assert float(row["ratio"]) > 5
+    monkeypatch.setattr(speed, "time", SimpleNamespace(perf_counter=lambda: now))
+    row = timed_row("x", "calls/s", 1, working(1, 1.5), working(8, 1.0), 3)
+    assert row["ratio"] == 8
+    assert (row["ours"], row["other"]) == (1, 1 / 8)
     assert row["max_abs_difference"] == 0.5
 
 
