@@ -39,6 +39,7 @@ ROOTS = ("/data/", "/videos/", "/shared/")
 def build(here: Path) -> None:
     """Make all of it."""
     sky = make_sky(here / "data/sky_timelapse", test=8)
+    make_sky(here / "data/demo", test=16)  # in place of the synthetic scenes, which other tests paint
     make_beach(here / "data/beach")
     for split, count in (("train", 3), ("test", 2)):
         (here / "data/stacks" / split).mkdir(parents=True)
@@ -89,8 +90,8 @@ def run(command: str, here: Path, world: Path) -> str:
         words += [*widths, *SMALL, *([] if words[0] == "train" else ["--offline"])]
     if words[0] == "reproduce":
         words += ["--preset", "smoke"]
-    if words[0] == "run" and "--data-root" not in words:  # the synthetic scenes are painted by other tests
-        words += ["--data-root", str(world / "data/sky_timelapse")]
+    if words[0] == "run" and "--data-root" not in words:
+        words += ["--data-root", str(world / "data/demo")]
     mount_commands()
     with contextlib.chdir(here):
         done = CliRunner().invoke(app, words)
