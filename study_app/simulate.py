@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import BenchError
-from study_app.design.schedule import REAL, SCRAMBLED, plan
+from bench.runfolder import REAL
+from study_app.design.schedule import SCRAMBLED, plan
 from study_app.store.rating import Answer
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -81,7 +81,8 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
     decoder = stream.codec_context
     name = _WITH_ALPHA.get(decoder.name)
     if name in av.codecs_available and stream.metadata.get("alpha_mode") == "1":
-        decoder = av.CodecContext.create(name, "r")
+        made: Any = av.CodecContext.create(name, "r")
+        decoder = made
     decoder.thread_count = 1
     return decoder
 
@@ -136,6 +137,7 @@ class _Tally:
     hidden: int = 0
     last: float = 0.0
     _packets: int = 0
+    _entry: int | None = None
     _untimed: int = 0
     _early: list[int] = field(default_factory=list)
     _late: int = 0
@@ -147,6 +149,8 @@ class _Tally:
         if packet.is_discard:
             self.hidden += 1
         elif packet.size:
+            if not self._packets and not self.hidden:
+                self._entry = packet.pts
             self._packets += 1
             if packet.pts is None:
                 self._untimed += 1
@@ -170,9 +174,12 @@ class _Tally:
     def lost_at_the_start(self) -> int:
         """Packets that are due before the first frame, or have lost their time, and gave no frame.
 
-        What they refer to was cut off.
+        What they refer to was cut off: they stand behind the frame at which the file was cut, and are due before it.
+        Where that one itself gave no frame, the file is damaged and not cut.
         """
-        early = sum(time < self._first for time in self._early) if self._first is not None else 0
+        if self._first is None or self._entry not in (None, self._first):
+            return 0
+        early = sum(time < self._first for time in self._early)
         return early + self._late + max(0, min(self._untimed, self._packets - self.frames))
 
     @property
@@ -246,10 +253,8 @@ def _display(frame: VideoFrame, path: Path, traits: set[Trait]) -> np.ndarray:
         BenchError: it is turned by another angle than quarters.
     """
     try:
-        data = frame.side_data.get("DISPLAYMATRIX")
-        matrix = (
-            _UPRIGHT if data is None else np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2].astype(np.int64)
-        )
+        data: Any = frame.side_data.get("DISPLAYMATRIX")
+        matrix = _UPRIGHT if data is None else np.frombuffer(data, np.int32).reshape(3, 3)[:2, :2].astype(np.int64)
     except ValueError:  # PyAV has no name for some other side data of the frame, and then gives none of it
         cos, sin = np.cos(np.radians(frame.rotation)), np.sin(np.radians(frame.rotation))
         matrix = np.rint(np.array([[cos, -sin], [sin, cos]]) * 65536).astype(np.int64)

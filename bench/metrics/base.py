@@ -231,12 +231,8 @@ class SetMetric(Metric):
 
         `groups` are the numbers 0 … G − 1 of the groups (source videos) that prediction i and its real clip are in.
         """
-        return np.array(
-            [
-                self.distance(*([side[i] for i in np.flatnonzero(groups != group)] for side in (predicted, real)))
-                for group in range(int(groups.max()) + 1)
-            ]
-        )
+        kept = [np.flatnonzero(groups != group).tolist() for group in range(int(groups.max()) + 1)]
+        return np.array([self.distance([predicted[i] for i in held], [real[i] for i in held]) for held in kept])
 
 
 def best_first(direction: Direction, value: float) -> float:

@@ -14,7 +14,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     The compiled code is kept and made once for a machine; where the installation cannot be written to and there is no
     home either, it is made once for a process.
     """
-    options = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError:  # Numba's word for: no folder to keep it in

@@ -65,7 +65,7 @@ def kernel_sums(x: Vector, y: Vector, of_x: Groups, of_y: Groups) -> KernelSums:
         first += np.bincount(of_x[rows], kernel.sum(1), count)
         second += kernel.sum(0)
         within += np.bincount(of_x[rows], np.where(of_x[rows, None] == of_y, kernel, 0).sum(1), count)
-    return KernelSums(first, np.bincount(of_y, second, count), within)
+    return KernelSums(first, np.bincount(of_y, second, count).astype(np.float64), within)
 
 
 def _checked(x: NDArray[Any], y: NDArray[Any]) -> tuple[Vector, Vector]:

@@ -72,8 +72,8 @@ def short_names(folders: Sequence[Path]) -> list[str]:
 def differing_items(a: Protocol, b: Protocol) -> list[str]:
     """What differs between two protocols, an item a line; metrics that only one of them has do not count."""
     ours, theirs = a.to_dict(), b.to_dict()
-    keys = ("definition", "dataset", "resolution", "width", "frames", "length", "whole", "sampling", "clips")
-    keys += ("manifest", "partial")
+    what = ("dataset", "resolution", "width", "frames", "length", "whole", "sampling", "clips", "manifest", "partial")
+    keys = ("definition", *what)
     found = [f"{key} is {ours[key]!r} and {theirs[key]!r}" for key in keys if ours[key] != theirs[key]]
     shared = sorted(set(a.metrics) & set(b.metrics))
     return found + [f"{m} is {a.metrics[m]} and {b.metrics[m]}" for m in shared if a.metrics[m] != b.metrics[m]]

@@ -43,7 +43,7 @@ def summarise(scored: ScoredClips, metrics: Iterable[ClipMetric], protocol: Prot
     for metric in metrics:
         for row in scored.rows:
             by_seed = of_seeds(scored, metric, row, protocol)
-            finite = np.isfinite(by_seed).all(axis=0)  # the same clips for every seed
+            finite = np.asarray(np.isfinite(by_seed).all(axis=0))  # the same clips for every seed
             kept = by_seed[:, finite]
             videos = [scored.videos[clip] for clip, keep in zip(scored.ids, finite, strict=True) if keep]
             value = low = high = sd = math.nan

@@ -8,8 +8,6 @@ have their published weights where those are at hand. Other people's packages of
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -17,44 +15,9 @@ from unittest import mock
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from bench.metrics.base import Frames
-
-Result = NDArray[np.float64]
-Row = dict[str, str | float]
-
-
-def pair_of_clips(frames: int, size: int, seed: int = 0) -> tuple[Frames, Frames]:
-    """Smooth moving fields and a distorted copy, uint8 [frames, size, size, 3] each."""
-    rng = np.random.default_rng(seed)
-    t, y, x, c = np.meshgrid(np.arange(frames), np.arange(size), np.arange(size), np.arange(3), indexing="ij")
-    field = 127 + 100 * np.sin(x / 9 + t / 5 + c) * np.cos(y / 13 - t / 7)
-    real = np.clip(field + rng.normal(0, 4, field.shape), 0, 255).astype(np.uint8)
-    prediction = np.clip(field * 0.95 + rng.normal(3, 8, field.shape), 0, 255).astype(np.uint8)
-    return prediction, real
-
-
-def timed_row(
-    what: str, unit: str, amount: float, ours: Callable[[], Result], other: Callable[[], Result], repetitions: int
-) -> Row:
-    """Time both sides in turns; `amount` of `unit` is what one call does."""
-    mine, theirs = ours(), other()  # the first call of each is not timed: it loads and allocates
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repetitions):
-        for function, seconds in zip((ours, other), times, strict=True):
-            started = time.perf_counter()
-            function()
-            seconds.append(time.perf_counter() - started)
-    our_time, other_time = (statistics.median(seconds) for seconds in times)
-    return {
-        "what": what,
-        "ours": amount / our_time,
-        "other": amount / other_time,
-        "unit": unit,
-        "ratio": other_time / our_time,
-        "max_abs_difference": float(np.max(np.abs(mine - theirs))),
-    }
+from bench.speed.peers import PEERS
+from bench.speed.sides import Result, Row, pair_of_clips, timed_row, weights_at_hand
 
 
 def _ssim(repetitions: int) -> Row:
@@ -115,14 +78,6 @@ def _psnr(repetitions: int) -> Row:
         return np.array([peak_signal_noise_ratio(r / 255, p / 255, data_range=1) for p, r in pairs], np.float64)
 
     return timed_row("psnr", "frames/s", 32, lambda: psnr_from_mse(frame_mse(prediction, real)), other, repetitions)
-
-
-def weights_at_hand(name: str) -> dict[str, torch.Tensor] | None:
-    """Published weights, where they are at hand."""
-    from bench.metrics.networks.weights import load_tensors, verify
-
-    found = verify(name)
-    return load_tensors(found.path) if found.state == "published" else None
 
 
 def plain_i3d() -> Any:
@@ -252,8 +207,6 @@ def measure(only: tuple[str, ...] = (), repetitions: int | None = None) -> list[
     `only` names rows of `COMPARISONS` and of `bench.speed.peers.PEERS`, all by default. A package that is not installed
     leaves its row out.
     """
-    from bench.speed.peers import PEERS
-
     everything = {**COMPARISONS, **PEERS}
     rows = []
     for name in only or tuple(everything):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
-from bench.speed.metrics import Result, Row, pair_of_clips, timed_row, weights_at_hand
+from bench.speed.sides import Result, Row, pair_of_clips, timed_row, weights_at_hand
 
 
 def _channels_first(frames: np.ndarray) -> torch.Tensor:

@@ -56,15 +56,15 @@ class _Group:
         """The part whose mean strength is 0."""
         return largest(self.part, self.apart.wins.sum(axis=0) + self.apart.wins.sum(axis=1))
 
-    def contrast(self, weights: Floats) -> tuple[float, float, float, float]:
-        """Difference, ends and p value of a contrast of systems of one part, by t."""
+    def contrast(self, weights: Floats) -> tuple[float, float, float]:
+        """Ends and p value of a contrast of systems of one part, by t."""
         part = int(self.part[np.flatnonzero(weights)[0]])
         found = self.fits[part]
         value, error = found.contrast(weights[self.part == part])
         if not np.isfinite(error):
-            return value, -INFINITE, INFINITE, 1.0
+            return -INFINITE, INFINITE, 1.0
         half = float(t.isf(ALPHA / 2, found.freedom)) * error
-        return value, value - half, value + half, float(2 * t.sf(abs(value) / error, found.freedom))
+        return value - half, value + half, float(2 * t.sf(abs(value) / error, found.freedom))
 
     def across(self, one: int, other: int | None) -> tuple[float, float, float]:
         """Ends and p value of the difference of systems of two parts; `other` None: the mean of the core."""
@@ -138,7 +138,7 @@ def bradley_terry(votes: pd.DataFrame) -> pd.DataFrame:
             elif members.sum() > 1:
                 weights = np.where(members, -1 / members.sum(), 0.0)
                 weights[i] += 1.0
-                _, low, high, _ = group.contrast(weights)
+                low, high, _ = group.contrast(weights)
             else:
                 low = high = np.nan  # nothing but itself is known against it: it is where the others are measured from
             rows.append([name, group.strengths[i], low, high, int(wins[i]), int(wins[i] + losses[i]), number])
@@ -160,7 +160,8 @@ def contrasts(votes: pd.DataFrame) -> pd.DataFrame:
             if group.part[one] == group.part[other]:
                 weights = np.zeros(len(group.systems))
                 weights[one], weights[other] = 1.0, -1.0
-                rows.append([*names, *group.contrast(weights), np.nan, number])
+                difference = group.apart.within[one] - group.apart.within[other]
+                rows.append([*names, difference, *group.contrast(weights), np.nan, number])
             else:
                 difference = group.strengths[one] - group.strengths[other]
                 rows.append([*names, difference, *group.across(one, other), np.nan, number])

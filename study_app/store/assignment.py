@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Select, bindparam, case, false, func, literal, or_, select, text, update
 from sqlalchemy.orm import Session
@@ -165,7 +166,7 @@ def _undoing_the_tilt(session: Session, study: Study, rater: Rater, turn: int) -
     return session.scalars(ALLOWED.order_by(*order), {"study": study.id, "rater": rater.id}).first()
 
 
-def _open_slots() -> Select[tuple[Slot]]:
+def _open_slots() -> Select[Any]:
     """Slots of a study that nobody holds or has voted on."""
     live = select(Assignment.slot_id).where(Assignment.state.in_(LIVE), Assignment.slot_id.is_not(None))
     return (
@@ -176,7 +177,7 @@ def _open_slots() -> Select[tuple[Slot]]:
     )
 
 
-def _allowed_slots() -> Select[tuple[Slot]]:
+def _allowed_slots() -> Select[Any]:
     """Open slots of pairs that a rater never had, of scenes that came less than `SCENE_LIMIT` times."""
     seen = select(Assignment.pair_id).where(Assignment.rater_id == bindparam("rater"))
     often = (

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, Executable, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from study_app.store.schema import (
@@ -75,23 +75,46 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
     Flags, of which none excludes: `fast`, `slow`, `unfocused` by what the browser said; `undelivered`, `rushed` by when
     the server sent the clips and got the answer.
     """
-    query = (
+    one_play = 1000 * study.settings.frames / study.settings.rate
+    last: dict[str, datetime] = {}
+    rows = []
+    for row in session.execute(_cast(study)):
+        left, right = (row.a, row.b) if row.on_left else (row.b, row.a)
+        flags = {"fast": row.ms < one_play, "slow": row.ms > SLOW_MS, "unfocused": row.losses > 0}
+        if not row.simulated:
+            # by the server's own clock: the next pair is delivered while the one before is looked at
+            seen = max(row.delivered, last.get(row.rater, row.delivered)) if row.delivered else None
+            flags["undelivered"] = seen is None
+            flags["rushed"] = seen is not None and (row.at - seen).total_seconds() * 1000 < one_play
+            last[row.rater] = row.at
+        shown = [study.name, comparison_name(row.a, row.b), row.a, row.b, row.scene, row.video, left, right]
+        chosen = left if row.side == "left" else right
+        given = [chosen, row.rater[:16], row.kind == "catch", row.kind == "practice"]
+        timing = [row.ms, row.replays, row.losses, row.at.isoformat(timespec="milliseconds")]
+        marks = [row.simulated, row.excluded, " ".join(name for name, raised in flags.items() if raised)]
+        rows.append([*shown, *given, *timing, *marks])
+    return pd.DataFrame(rows, columns=VOTE_COLUMNS)
+
+
+def _cast(study: Study) -> Executable:
+    """A study's votes with all that is shown and known of each."""
+    return (
         select(
-            First.name,
-            Second.name,
-            Comparison.kind,
-            Pair.scene,
-            ShownClip.video,
-            Assignment.first_on_left,
-            Vote.chosen,
-            Rater.token_hash,
-            Vote.response_ms,
-            Vote.replays,
-            Vote.focus_losses,
-            Vote.voted_at,
-            Vote.simulated,
-            excluded_reason(),
-            Assignment.delivered_at,
+            First.name.label("a"),
+            Second.name.label("b"),
+            Comparison.kind.label("kind"),
+            Pair.scene.label("scene"),
+            ShownClip.video.label("video"),
+            Assignment.first_on_left.label("on_left"),
+            Vote.chosen.label("side"),
+            Rater.token_hash.label("rater"),
+            Vote.response_ms.label("ms"),
+            Vote.replays.label("replays"),
+            Vote.focus_losses.label("losses"),
+            Vote.voted_at.label("at"),
+            Vote.simulated.label("simulated"),
+            excluded_reason().label("excluded"),
+            Assignment.delivered_at.label("delivered"),
         )
         .select_from(Vote)
         .join(Assignment, Assignment.id == Vote.assignment_id)
@@ -104,41 +127,6 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
         .where(Comparison.study_id == study.id, Vote.simulated == study.simulated)
         .order_by(Vote.id)
     )
-    one_play = 1000 * study.settings.frames / study.settings.rate
-    last: dict[str, datetime] = {}
-    rows = []
-    for row in session.execute(query):
-        (
-            first,
-            second,
-            kind,
-            scene,
-            video,
-            on_left,
-            side,
-            rater,
-            ms,
-            replays,
-            losses,
-            at,
-            simulated,
-            excluded,
-            delivered,
-        ) = row
-        left, right = (first, second) if on_left else (second, first)
-        flags = {"fast": ms < one_play, "slow": ms > SLOW_MS, "unfocused": losses > 0}
-        if not simulated:
-            # by the server's own clock: the next pair is delivered while the one before is looked at
-            seen = max(delivered, last.get(rater, delivered)) if delivered else None
-            flags["undelivered"] = seen is None
-            flags["rushed"] = seen is not None and (at - seen).total_seconds() * 1000 < one_play
-            last[rater] = at
-        shown = [study.name, comparison_name(first, second), first, second, scene, video, left, right]
-        given = [left if side == "left" else right, rater[:16], kind == "catch", kind == "practice"]
-        timing = [ms, replays, losses, at.isoformat(timespec="milliseconds")]
-        marks = [simulated, excluded, " ".join(name for name, raised in flags.items() if raised)]
-        rows.append([*shown, *given, *timing, *marks])
-    return pd.DataFrame(rows, columns=VOTE_COLUMNS)
 
 
 def progress(session: Session, study: Study) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
@@ -175,7 +176,7 @@ def rater_to_change(session: Session, study: Study, token: str) -> Rater | None:
     return session.scalar(_by_token(study, token).with_for_update())
 
 
-def _by_token(study: Study, token: str) -> Select[tuple[Rater]]:
+def _by_token(study: Study, token: str) -> Select[Any]:
     return select(Rater).where(Rater.study_id == study.id, Rater.token_hash == token_hash(token))
 
 

@@ -71,6 +71,7 @@ CUTS = [
     ("h264.mp4", "0.5", "cut.ts"),
     ("h264-open-gop.mp4", "0.6", "cut-open-gop.mp4"),
     ("h264-open-gop.mp4", "0.6", "cut-open-gop.mkv"),
+    ("h264-open-gop.mp4", "0.6", "cut-no-edit-list.mp4"),
     ("mpeg2.mpeg", "0.4", "cut.mpg"),
     ("mpeg4.avi", "1.5", "cut.avi"),
     ("vp9.webm", "1.0", "cut.webm"),
@@ -111,13 +112,14 @@ def test_every_kind_is_read_as_ffmpeg_shows_it(made: Path, name: str, figures: d
 def test_what_was_cut_without_encoding_again_is_read_as_ffmpeg_shows_it(
     made: Path, source: str, start: str, name: str, figures: dict[str, str]
 ) -> None:
-    ffmpeg("-ss", start, "-i", kind(made, source), "-t", "0.8", "-c", "copy", made / name)
+    edits = ["-use_editlist", "0"] if "no-edit-list" in name else []
+    ffmpeg("-ss", start, "-i", kind(made, source), "-t", "0.8", "-c", "copy", *edits, made / name)
     read = compared(made / name, source, figures)
     traits: set[Trait] = set()
     assert len(list(frames_of(made / name, traits))) == len(read) < FRAMES
-    if name.endswith((".mp4", ".mov")):
-        assert Trait.EDIT_LIST in traits
-    assert (Trait.OPEN_GOP in traits) == (name in ("cut-open-gop.mkv", "cut.mpg", "cut.avi"))
+    assert (Trait.EDIT_LIST in traits) == (name.endswith((".mp4", ".mov")) and not edits)
+    open_gops = ("cut-open-gop.mkv", "cut-no-edit-list.mp4", "cut.mpg", "cut.avi")
+    assert (Trait.OPEN_GOP in traits) == (name in open_gops)
 
 
 @pytest.mark.parametrize(
@@ -253,6 +255,14 @@ def test_sound_shorter_or_longer_than_the_pictures_changes_nothing(
     assert (read == read_video(silent)).all()
 
 
+def test_a_cut_with_sound_is_read_as_ffmpeg_shows_it(tmp_path: Path, figures: dict[str, str]) -> None:
+    """The sound begins before the pictures that are shown (vllm-project/vllm#48608)."""
+    options = "-c:v libx264 -bf 3 -g 24 -sc_threshold 0 -pix_fmt yuv420p -c:a aac"
+    whole = encode(tmp_path / "whole.mp4", drifting(96, 64, 64), options, "25", "-f lavfi -t 3.84 -i sine")
+    ffmpeg("-ss", "0.5", "-i", whole, "-t", "1.28", "-c", "copy", tmp_path / "cut-with-sound.mp4")
+    assert len(compared(tmp_path / "cut-with-sound.mp4", "h264", figures)) == 34
+
+
 def test_cover_art_is_no_video(tmp_path: Path) -> None:
     Image.fromarray(drifting(1)[0]).save(tmp_path / "cover.png")
     video = encode(tmp_path / "a.mp4", drifting(), "-c:v libx264rgb -crf 0")
@@ -285,6 +295,23 @@ def test_a_file_of_other_programs_that_is_cut_short_is_refused(
     ffmpeg("-i", whole, "-c", "copy", *flags, path) if flags else path.write_bytes(whole.read_bytes())
     truncate(path, share)
     with pytest.raises(BenchError, match=name.replace(".", r"\.")):
+        read_video(path)
+
+
+def test_a_key_frame_that_is_destroyed_is_damage_and_no_cut(tmp_path: Path) -> None:
+    """FFmpeg then shows the video from its next key frame on, without a word."""
+    import av
+
+    options = "-c:v libx265 -x265-params log-level=error:keyint=16:scenecut=0 -pix_fmt yuv420p"
+    path = encode(tmp_path / "a.mp4", drifting(40), options)
+    with av.open(str(path)) as container:
+        first = next(packet for packet in container.demux(video=0) if packet.size)
+        place, size = first.pos, first.size
+    assert place is not None
+    content = bytearray(path.read_bytes())
+    content[place + 4 : place + size] = bytes(size - 4)
+    path.write_bytes(content)
+    with pytest.raises(BenchError, match=r"a\.mp4 has 24 of its 40 frames"):
         read_video(path)
 
 

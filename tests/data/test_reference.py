@@ -51,8 +51,7 @@ def test_an_animated_png_is_scored_by_all_its_frames(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         save_animation(tmp_path / folder / "a.png", frames)
     out = tmp_path / "out"
-    settings = {"resolution": 64, "metrics": ["mse"], "reference": tmp_path / "real"}
-    score_folders([str(tmp_path / "wrong")], out, **settings)  # type: ignore[arg-type]
+    score_folders([str(tmp_path / "wrong")], out, ScoringPlan(64, ["mse"]), reference=tmp_path / "real")
     expected = ((clip / 255 - negatives / 255) ** 2).mean()
     assert read_summary(out)[0].value == pytest.approx(expected, rel=1e-6)
 

@@ -219,6 +219,13 @@ def test_a_gif_that_shows_its_ground_shows_white(tmp_path: Path) -> None:
     assert (read[3, :, 40:] == 255).all()
 
 
+@pytest.mark.parametrize("ending", ["gif", "png", "webp"])
+def test_what_a_format_merged_is_read_as_it_lies_there(tmp_path: Path, ending: str) -> None:
+    """Frames that are all alike are one picture that lasts longer: whoever counts frames refuses it for its length."""
+    path = save_animation(tmp_path / f"a.{ending}", np.repeat(moving_clip(0, 1), 32, axis=0), lossless=True)
+    assert length(path) == 1
+
+
 def test_a_still_webp_is_a_strip(tmp_path: Path) -> None:
     clip = moving_clip(0, 4)
     Image.fromarray(clip.reshape(-1, 64, 3)).save(tmp_path / "a.webp", lossless=True)

@@ -114,7 +114,10 @@ def test_the_authors_own_predictions_get_the_expected_scores(frames: str, real_d
     assert len(expected) == 3
     for line in expected:
         for metric in METRICS[:4]:
-            assert values[line["model"], metric] == pytest.approx(float(line[metric]), rel=1e-3)
+            value = float(line[metric])
+            if (line["model"], frames, metric) == ("copy", "all", "psnr_frame"):
+                value = (31 * value + 100) / 32  # those values leave the identical first frame out
+            assert values[line["model"], metric] == pytest.approx(value, rel=1e-3)
 
 
 def test_the_real_clips_score_perfectly(manifest: Manifest, tmp_path: Path) -> None:

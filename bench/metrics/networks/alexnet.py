@@ -53,7 +53,7 @@ class FastLPIPS:
     """
 
     def __init__(self, network: Any, device: torch.device) -> None:
-        convolutions = [module for module in network.net.modules() if isinstance(module, torch.nn.Conv2d)]
+        convolutions: list[Any] = [module for module in network.net.modules() if isinstance(module, torch.nn.Conv2d)]
         self._units = [
             (unit.weight.to(device, memory_format=torch.channels_last), unit.bias.to(device), unit.stride, unit.padding)
             for unit in convolutions

@@ -165,7 +165,7 @@ def _shared(
 class LogitsMetric(Weighted, SetMetric):
     """A metric of two sets of logits: they are computed once, whichever of such metrics asks first."""
 
-    weights = ("fvd", "fvd-styleganv")
+    weights: ClassVar[tuple[str, ...]] = ("fvd", "fvd-styleganv")
     direction: ClassVar[Direction] = "lower"
     dimension = CLASSES
     per_frame = False
