@@ -8,6 +8,7 @@ number of clips on both sides.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +19,12 @@ from numpy.typing import NDArray
 
 from bench.config import SCORED_FRAMES
 from bench.data.video import Frames
-from bench.metrics.base import SetMetric
+from bench.metrics.base import SetMetric, UnfitError
 from bench.progress import task
 from bench.registry import METRICS
 from bench.scoring.protocol import Protocol
 from bench.scoring.tidy import SummaryLine
-from bench.statistics import LEVEL, SEED, THESE_TRAININGS, leave_out, over_seeds
+from bench.statistics import LEVEL, SEED, THESE_TRAININGS, LeftOut, leave_out, over_seeds
 
 #: The row that says how far two halves of the real clips are apart: what a distance has to be read against.
 FLOOR = "real-halves"
@@ -131,8 +132,7 @@ def _row_lines(sides: Sides, names: Sequence[str], videos: Sequence[str], protoc
     metric, clips = sides.metric, len(videos)
     whole = np.arange(clips)
     of_seeds = [over_seeds([metric.distance(one, sides.real) for one in row]) for row in sides.rows]
-    large = sum(len(clip) for clip in sides.real) > LARGEST
-    left = leave_out(sides.distances, ["all"] * clips if large else videos)
+    left = _left_out(sides, videos)
     lines = []
     best = int(np.argmin(left.values)) if metric.ranks(clips) and len(names) > 1 else -1
     places = np.argsort(np.argsort(left.values)) + 1 if best >= 0 else np.zeros(len(names), int)
@@ -149,6 +149,14 @@ def _row_lines(sides: Sides, names: Sequence[str], videos: Sequence[str], protoc
         )
         lines.append(replace(line, p_best=p_best, rank=int(places[row]), scope=THESE_TRAININGS if interval else ""))
     return lines
+
+
+def _left_out(sides: Sides, videos: Sequence[str]) -> LeftOut:
+    """All rows with and without each video; without any where features are too many, or what is left has no distance."""
+    if sum(len(clip) for clip in sides.real) <= LARGEST:
+        with contextlib.suppress(UnfitError):
+            return leave_out(sides.distances, videos)
+    return leave_out(sides.distances, ["all"] * len(videos))
 
 
 def share_features(

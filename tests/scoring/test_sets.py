@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.metrics.base import SetMetric
+from bench.metrics.base import SetMetric, UnfitError
 from bench.metrics.frechet import frechet_distance
 from bench.scoring import sets
 from bench.scoring.protocol import Protocol
@@ -135,3 +135,18 @@ def test_one_video_has_no_interval_and_no_floor() -> None:
     found = set_lines(Colour(), sources, video, dict(zip(IDS[:2], VIDEOS[:2], strict=True)), PROTOCOL)
     assert [line.row for line in found] == ["row"]
     assert math.isnan(found[0].ci_low)
+
+
+def test_two_clips_have_a_distance_and_no_interval() -> None:
+    class OfClips(Colour):
+        per_frame = False
+
+        def features(self, clips: Sequence[Any]) -> list[Any]:
+            return [one.mean(axis=0, keepdims=True) for one in super().features(clips)]
+
+    clips = {"a__000": "a", "b__001": "b"}
+    near, *_ = set_lines(OfClips(), [("near", 0, lambda id: video(id, 1))], video, clips, PROTOCOL)
+    assert near.value > 0
+    assert math.isnan(near.ci_low)
+    with pytest.raises(UnfitError):
+        set_lines(OfClips(), [("near", 0, video)], video, {"a__000": "a"}, PROTOCOL)
