@@ -152,7 +152,7 @@ def _row_lines(sides: Sides, names: Sequence[str], videos: Sequence[str], protoc
 
 
 def _left_out(sides: Sides, videos: Sequence[str]) -> LeftOut:
-    """All rows with and without each video; without any where features are too many, or what is left has no distance."""
+    """All rows with and without each video; only with, where features are too many or what is left has no distance."""
     if sum(len(clip) for clip in sides.real) <= LARGEST:
         with contextlib.suppress(UnfitError):
             return leave_out(sides.distances, videos)

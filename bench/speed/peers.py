@@ -6,8 +6,6 @@ Each is asked for our definition as far as its options reach. What still differs
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -78,8 +76,12 @@ def _psnr_torchmetrics(repetitions: int) -> Row:
 
 
 def _fvd_cdfvd(repetitions: int) -> Row:
-    """FVD of two sets of four clips by cd-fvd, which is `fvd_videogpt`; the published weights have to be at hand."""
-    from cdfvd.fvd import cdfvd
+    """FVD of two sets of four clips by cd-fvd's I3D and Fréchet distance; the published weights have to be at hand.
+
+    Its class for whole folders divides covariances by N instead of N − 1, which four clips would tell.
+    """
+    from cdfvd.third_party.i3d.utils import frechet_distance as their_distance
+    from cdfvd.third_party.i3d.utils import load_i3d_model, preprocess_i3d
 
     from bench.metrics.frechet import frechet_distance
     from bench.metrics.networks.i3d import PORTED_EPSILON
@@ -91,15 +93,12 @@ def _fvd_cdfvd(repetitions: int) -> Row:
         raise ModuleNotFoundError("The published weights are not at hand.", name="cdfvd")
     sides = [np.stack([pair_of_clips(16, 128, seed)[side] for seed in range(4)]) for side in (0, 1)]
     fast = I3DFeatures(tensors, device="cpu", epsilon=PORTED_EPSILON)
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it loads
-        theirs = cdfvd("i3d", n_real="full", n_fake="full", ckpt_path=str(path), device="cpu")
+    theirs = load_i3d_model("cpu", str(path))
 
     def other() -> Result:
-        theirs.empty_real_stats()
-        theirs.empty_fake_stats()
-        theirs.add_fake_stats(sides[0])
-        theirs.add_real_stats(sides[1])
-        return np.array([float(theirs.compute_fvd_from_stats())])
+        with torch.no_grad():
+            logits = [torch.cat([theirs(preprocess_i3d(clip[None])) for clip in side]).double() for side in sides]
+        return np.array([float(their_distance(*logits))])
 
     def ours() -> Result:
         return np.array([frechet_distance(*(fast.features(list(side)) for side in sides))])
