@@ -39,6 +39,8 @@ _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "TIFF"})
 
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation of an opened picture, 1 (upright) where there is none, or none that can be read."""
+    if image.format == "PNG":  # Pillow decodes it to see what stands behind its pixels: that may fail for its own sake
+        image.load()
     return _orientation(image.getexif)
 
 

@@ -108,6 +108,7 @@ def test_a_strip_that_lies_on_its_side_is_turned_before_it_is_cut(tmp_path: Path
     assert frame_size(tmp_path / "a.png") == (64, 64)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize("block", [b"Exif\0\0", b"Exif\0\0MM\0*", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0nothing"])
 def test_a_picture_with_a_broken_exif_block_is_still_a_picture(tmp_path: Path, block: bytes) -> None:
     Image.fromarray(drifting(1)[0]).save(tmp_path / "a.jpg", quality=95, exif=block)
@@ -270,6 +271,7 @@ def test_a_cameras_jpeg_with_a_second_picture_is_one_frame(tmp_path: Path) -> No
     assert np.abs(read_image(path).astype(int) - clip[0]).mean() < 4
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize("ending", ["png", "gif", "webp", "tif"])
 def test_an_animation_that_is_cut_short_is_named(tmp_path: Path, ending: str) -> None:
     path = save_animation(tmp_path / f"a.{ending}", moving_clip(0))

@@ -127,11 +127,12 @@ def test_what_cannot_be_decoded_is_named(tmp_path: Path, name: str) -> None:
         read_video(path)
 
 
-def test_truncated_jpeg_is_named(tmp_path: Path, clip: np.ndarray) -> None:
-    write_frames(tmp_path / "f", clip[:2])
-    truncate(tmp_path / "f" / "frame_2.jpg")
-    with pytest.raises(BenchError, match=r"frame_2\.jpg cannot be decoded"):
-        read_image(tmp_path / "f" / "frame_2.jpg")
+@pytest.mark.parametrize("ending", ["jpg", "png", "bmp", "tif", "webp"])
+def test_an_image_that_is_cut_short_is_named(tmp_path: Path, clip: np.ndarray, ending: str) -> None:
+    write_frames(tmp_path / "f", clip[:2], name=f"frame_{{:d}}.{ending}")
+    truncate(tmp_path / "f" / f"frame_2.{ending}")
+    with pytest.raises(BenchError, match=rf"frame_2\.{ending} cannot be decoded"):
+        read_image(tmp_path / "f" / f"frame_2.{ending}", set())
 
 
 def test_frames_of_differing_sizes_are_refused(tmp_path: Path, clip: np.ndarray) -> None:
