@@ -16,7 +16,6 @@ function gives the same bytes whatever the order of its clips, and those that dr
 - `holm(p_values)`, `printed_p(p_value)`, `over_seeds(values)`: corrections, print, mean and deviation over seeds.
 """
 
-from bench.statistics.bootstrap import bootstrap_interval
 from bench.statistics.clusters import LEVEL, SEED, Difference, Interval
 from bench.statistics.corrections import holm, printed_p
 from bench.statistics.equivalence import Equivalence, equivalence
@@ -57,7 +56,6 @@ __all__ = [
     "SeedsDifference",
     "SeedsInterval",
     "best_of_many",
-    "bootstrap_interval",
     "equivalence",
     "holm",
     "jackknife_interval",
