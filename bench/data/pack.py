@@ -23,7 +23,7 @@ from bench.files import built_once, cache_dir, digest
 from bench.progress import task
 
 #: Raised whenever the same sources would give other bytes.
-VERSION = 1
+VERSION = 2
 
 
 class Pack:
