@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data.clips import Clip
 from bench.data.predictions import Predictions
-from bench.data.video import CONTAINERS, IMAGES, Frames, image_size, images_in
+from bench.data.video import Frames, frame_size, images_in, is_lossy
 from bench.errors import BenchError
 from bench.scoring.protocol import Protocol
 
-#: Files that do not hold the frames that were put into them.
-LOSSY = frozenset({".jpg", ".jpeg", ".gif", *CONTAINERS})
 #: Ends the sentences that `--allow-partial` would let pass.
 ADVICE = (
     "Predictions and test clips are paired by id: mend the folder, or give --allow-partial to score what there is "
@@ -84,25 +82,13 @@ def row_notes(row: Row, clips: Sequence[Clip], protocol: Protocol) -> list[str]:
     notes = []
     if lossy := sorted({kind for path in paths for kind in _lossy(path)}):
         notes.append(f"{row.name}: videos are lossy ({', '.join(lossy)}), which changes scores.")
-    sizes = {size for path in paths if (size := _still_size(path))} or {row.predictions.read(clips[0].id).shape[2:0:-1]}
+    sizes = {size for path in paths if (size := frame_size(path))} or {row.predictions.read(clips[0].id).shape[2:0:-1]}
     if other := sorted({f"{width}×{height}" for width, height in sizes} - {protocol.size}):
         notes.append(f"{row.name}: resized from {', '.join(other)} to {protocol.size}.")
     return notes
 
 
-def _lossy(path: Path) -> Iterator[str]:
+def _lossy(path: Path) -> set[str]:
     """Endings of a video's files that do not hold the frames that were put into them."""
-    names = [Path(name) for name in images_in(path)] if path.is_dir() else [path]
-    yield from {name.suffix.lower() for name in names} & LOSSY
-    if path.suffix.lower() == ".webp" and b"VP8 " in path.read_bytes():  # the name of a lossy chunk
-        yield ".webp"
-
-
-def _still_size(path: Path) -> tuple[int, int] | None:
-    """Width and height of the frames, where a header tells them."""
-    if path.is_dir():
-        return image_size(path / images_in(path)[0])
-    if path.suffix.lower() in IMAGES:
-        width, _ = image_size(path)
-        return width, width
-    return None
+    files = [path / name for name in images_in(path)] if path.is_dir() else [path]
+    return {file.suffix.lower() for file in files if is_lossy(file)}
