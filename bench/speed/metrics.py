@@ -17,10 +17,11 @@ import numpy as np
 import torch
 
 from bench.speed.peers import PEERS
-from bench.speed.sides import Result, Row, pair_of_clips, timed_row, weights_at_hand
+from bench.speed.sides import Result, pair_of_clips, timed_row, weights_at_hand
+from bench.speed.turns import Comparison
 
 
-def _ssim(repetitions: int) -> Row:
+def _ssim(repetitions: int) -> Comparison:
     """Beside a loop over scikit-image."""
     from skimage.metrics import structural_similarity
 
@@ -52,7 +53,7 @@ def _ssim(repetitions: int) -> Row:
     return timed_row("ssim", "frames/s", len(real), ours, other, repetitions)
 
 
-def _mse(repetitions: int) -> Row:
+def _mse(repetitions: int) -> Comparison:
     """Beside NumPy on values in [0, 1]."""
     from bench.metrics.mse import frame_mse
 
@@ -64,7 +65,7 @@ def _mse(repetitions: int) -> Row:
     return timed_row("mse", "frames/s", 32, lambda: frame_mse(prediction, real), other, repetitions)
 
 
-def _psnr(repetitions: int) -> Row:
+def _psnr(repetitions: int) -> Comparison:
     """Beside a loop over scikit-image."""
     from skimage.metrics import peak_signal_noise_ratio
 
@@ -96,7 +97,7 @@ def plain_i3d() -> Any:
     return network
 
 
-def _fvd(repetitions: int) -> Row:
+def _fvd(repetitions: int) -> Comparison:
     """Logits of clips of 32 frames, which is what FVD and KVD take, beside the same network layer by layer."""
     from bench.metrics.networks.logits import I3DFeatures, preprocess
 
@@ -130,7 +131,7 @@ def random_inception() -> torch.nn.Module:
     return network.eval()
 
 
-def _fid(repetitions: int) -> Row:
+def _fid(repetitions: int) -> Comparison:
     """Features of 32 frames, beside the package's network on a batch of them, which is what its own loop does."""
     from bench.metrics.fid import InceptionFeatures
 
@@ -148,7 +149,7 @@ def _fid(repetitions: int) -> Row:
     )
 
 
-def _lpips(repetitions: int) -> Row:
+def _lpips(repetitions: int) -> Comparison:
     """Beside a loop over the package, one frame at a time."""
     from bench.metrics.lpips import frame_lpips, lpips_network
     from bench.metrics.networks.alexnet import FastLPIPS
@@ -171,7 +172,7 @@ def _lpips(repetitions: int) -> Row:
     return timed_row("lpips", "frames/s", len(real), ours, other, repetitions)
 
 
-def _frechet(repetitions: int) -> Row:
+def _frechet(repetitions: int) -> Comparison:
     """Two sets of 128 features of FVD, beside covariances and SciPy's `sqrtm`."""
     from scipy.linalg import sqrtm
 
@@ -190,7 +191,7 @@ def _frechet(repetitions: int) -> Row:
 
 
 #: Every comparison, with the number of repetitions that gives a steady median in a few seconds.
-COMPARISONS: Mapping[str, tuple[Callable[[int], Row], int]] = {
+COMPARISONS: Mapping[str, tuple[Callable[[int], Comparison], int]] = {
     "ssim": (_ssim, 5),
     "fvd": (_fvd, 3),
     "mse": (_mse, 9),
@@ -201,7 +202,7 @@ COMPARISONS: Mapping[str, tuple[Callable[[int], Row], int]] = {
 }
 
 
-def measure(only: tuple[str, ...] = (), repetitions: int | None = None) -> list[Row]:
+def measure(only: tuple[str, ...] = (), repetitions: int | None = None) -> list[Comparison]:
     """Rows `what, ours, other, unit, ratio, max_abs_difference`; a ratio above 1 means that ours is faster.
 
     `only` names rows of `COMPARISONS` and of `bench.speed.peers.PEERS`, all by default. A package that is not installed

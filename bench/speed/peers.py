@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
-from bench.speed.sides import Result, Row, pair_of_clips, timed_row, weights_at_hand
+from bench.speed.sides import Result, pair_of_clips, timed_row, weights_at_hand
+from bench.speed.turns import Comparison
 
 
 def _channels_first(frames: np.ndarray) -> torch.Tensor:
@@ -19,7 +20,7 @@ def _channels_first(frames: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
 
 
-def _ssim(what: str, theirs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], repetitions: int) -> Row:
+def _ssim(what: str, theirs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], repetitions: int) -> Comparison:
     from bench.metrics.ssim import ssim
 
     prediction, real = pair_of_clips(96, 128)
@@ -35,7 +36,7 @@ def _ssim(what: str, theirs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor
     return timed_row(what, "frames/s", len(real), ours, other, repetitions)
 
 
-def _ssim_torchmetrics(repetitions: int) -> Row:
+def _ssim_torchmetrics(repetitions: int) -> Comparison:
     """SSIM of torchmetrics, without the border that its own mean counts, where it mirrors the frame."""
     from torchmetrics.functional.image import structural_similarity_index_measure as theirs
 
@@ -46,7 +47,7 @@ def _ssim_torchmetrics(repetitions: int) -> Row:
     return _ssim("ssim/torchmetrics", score, repetitions)
 
 
-def _ssim_piq(repetitions: int) -> Row:
+def _ssim_piq(repetitions: int) -> Comparison:
     """SSIM of piq, without the downsampling that it does unless told otherwise."""
     from piq import ssim as theirs
 
@@ -56,7 +57,7 @@ def _ssim_piq(repetitions: int) -> Row:
     return _ssim("ssim/piq", score, repetitions)
 
 
-def _psnr_torchmetrics(repetitions: int) -> Row:
+def _psnr_torchmetrics(repetitions: int) -> Comparison:
     """PSNR of each frame."""
     from torchmetrics.functional.image import peak_signal_noise_ratio
 
@@ -75,7 +76,7 @@ def _psnr_torchmetrics(repetitions: int) -> Row:
     return timed_row("psnr/torchmetrics", "frames/s", 32, ours, other, repetitions)
 
 
-def _fvd_cdfvd(repetitions: int) -> Row:
+def _fvd_cdfvd(repetitions: int) -> Comparison:
     """FVD of two sets of four clips by cd-fvd's I3D and Fréchet distance; the published weights have to be at hand.
 
     Its class for whole folders divides covariances by N instead of N − 1, which four clips would tell.
@@ -107,7 +108,7 @@ def _fvd_cdfvd(repetitions: int) -> Row:
 
 
 #: Every comparison, with its usual number of repetitions.
-PEERS: Mapping[str, tuple[Callable[[int], Row], int]] = {
+PEERS: Mapping[str, tuple[Callable[[int], Comparison], int]] = {
     "ssim/torchmetrics": (_ssim_torchmetrics, 5),
     "ssim/piq": (_ssim_piq, 5),
     "psnr/torchmetrics": (_psnr_torchmetrics, 9),

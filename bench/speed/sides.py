@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -11,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from bench.metrics.base import Frames
+from bench.speed.turns import Comparison, compare_rates, in_turns
 
 Result = NDArray[np.float64]
-Row = dict[str, str | float]
 
 
 def pair_of_clips(frames: int, size: int, seed: int = 0) -> tuple[Frames, Frames]:
@@ -28,24 +26,12 @@ def pair_of_clips(frames: int, size: int, seed: int = 0) -> tuple[Frames, Frames
 
 def timed_row(
     what: str, unit: str, amount: float, ours: Callable[[], Result], other: Callable[[], Result], repetitions: int
-) -> Row:
+) -> Comparison:
     """Time both sides in turns; `amount` of `unit` is what one call does."""
-    mine, theirs = ours(), other()  # the first call of each is not timed: it loads and allocates
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repetitions):
-        for function, seconds in zip((ours, other), times, strict=True):
-            started = time.perf_counter()
-            function()
-            seconds.append(time.perf_counter() - started)
-    our_time, other_time = (statistics.median(seconds) for seconds in times)
-    return {
-        "what": what,
-        "ours": amount / our_time,
-        "other": amount / other_time,
-        "unit": unit,
-        "ratio": other_time / our_time,
-        "max_abs_difference": float(np.max(np.abs(mine - theirs))),
-    }
+    made: tuple[list[Result], list[Result]] = ([], [])
+    seconds = in_turns(lambda: made[0].append(ours()), lambda: made[1].append(other()), repetitions)
+    difference = float(np.max(np.abs(made[0][0] - made[1][0])))
+    return compare_rates(what, unit, amount, seconds, difference)
 
 
 def weights_at_hand(name: str) -> dict[str, torch.Tensor] | None:

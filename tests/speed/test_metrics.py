@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bench.speed import sides
+from bench.speed import turns
 from bench.speed.metrics import COMPARISONS, measure
 from bench.speed.peers import PEERS
 from bench.speed.sides import pair_of_clips, timed_row, weights_at_hand
@@ -51,7 +51,7 @@ def test_a_ratio_above_one_is_ours_being_faster(monkeypatch: pytest.MonkeyPatch)
 
         return work
 
-    monkeypatch.setattr(sides, "time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(turns, "time", SimpleNamespace(perf_counter=lambda: now))
     row = timed_row("x", "calls/s", 1, working(1, 1.5), working(8, 1.0), 3)
     assert row["ratio"] == 8
     assert (row["ours"], row["other"]) == (1, 1 / 8)
