@@ -126,6 +126,11 @@ class Sides:
             for of_seeds in self.rows
         ]
 
+    def without_each(self, groups: NDArray[np.intp]) -> NDArray[np.float64]:
+        """`distances` without each group of clips in turn, float64 [G, R]."""
+        left = ([self.metric.without_each(one, self.real, groups) for one in of_seeds] for of_seeds in self.rows)
+        return np.stack([np.mean(of_seeds, axis=0) for of_seeds in left], axis=1)
+
 
 def _row_lines(sides: Sides, names: Sequence[str], videos: Sequence[str], protocol: Protocol) -> list[SummaryLine]:
     """A line for each row: value, interval, and place and p value where there are clips enough to rank."""
@@ -155,7 +160,7 @@ def _left_out(sides: Sides, videos: Sequence[str]) -> LeftOut:
     """All rows with and without each video; only with, where features are too many or what is left has no distance."""
     if sum(len(clip) for clip in sides.real) <= LARGEST:
         with contextlib.suppress(UnfitError):
-            return leave_out(sides.distances, videos)
+            return leave_out(sides.distances, videos, without=sides.without_each)
     return leave_out(sides.distances, ["all"] * len(videos))
 
 

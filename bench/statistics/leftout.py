@@ -26,6 +26,8 @@ from bench.statistics.equivalence import Equivalence, within
 GROUPS = 100
 #: Distances of all rows on some of the clips: clip numbers → one number a row.
 Distances = Callable[[NDArray[np.intp]], Sequence[float]]
+#: The same without each group of clips in turn: the group of each clip → [G, R].
+Without = Callable[[NDArray[np.intp]], Floats]
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,14 @@ class LeftOut:
         return Estimate(float(value), variance, ((variance, self.groups.freedom),))
 
 
-def leave_out(distances: Distances, clusters: Sequence[Any], groups: int = GROUPS, seed: int = SEED) -> LeftOut:
+def leave_out(
+    distances: Distances,
+    clusters: Sequence[Any],
+    groups: int = GROUPS,
+    seed: int = SEED,
+    *,
+    without: Without | None = None,
+) -> LeftOut:
     """Measure all rows on all clips, and again without each source video.
 
     Args:
@@ -80,6 +89,7 @@ def leave_out(distances: Distances, clusters: Sequence[Any], groups: int = GROUP
         groups: more videos than that are left out in so many groups, drawn at random (Kott 2001); `distances` is called
             once more than there are groups.
         seed: of the draw.
+        without: what `distances` gives of the clips outside each group, where it can be had for less than that.
 
     Raises:
         BenchError: no clip, or fewer than two groups asked for.
@@ -95,7 +105,10 @@ def leave_out(distances: Distances, clusters: Sequence[Any], groups: int = GROUP
     held = Clusters(of_clips, np.bincount(of_clips, minlength=count).astype(np.float64))
     everything = np.arange(len(of_clips))
     values = np.asarray(distances(everything), np.float64)
-    without = np.empty((count if count > 1 else 0, len(values)))
-    for group in range(len(without)):
-        without[group] = distances(everything[of_clips != group])
-    return LeftOut(values, without, held)
+    if count < 2:
+        left = np.empty((0, len(values)))
+    elif without is None:
+        left = np.array([distances(everything[of_clips != group]) for group in range(count)], np.float64)
+    else:
+        left = without(of_clips)
+    return LeftOut(values, left, held)

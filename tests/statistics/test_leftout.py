@@ -45,6 +45,20 @@ def test_every_row_is_measured_on_the_same_clips_without_one_video() -> None:
     assert seen == [[0, 1, 2, 3], [0, 2, 3], [1, 3], [0, 1, 2]]
 
 
+def test_what_is_left_may_be_computed_at_once() -> None:
+    values, names = np.arange(6.0), list("cbcaab")
+
+    def without(groups: NDArray[np.intp]) -> NDArray[np.float64]:
+        sums, counts = np.bincount(groups, values), np.bincount(groups)
+        return ((values.sum() - sums) / (len(values) - counts))[:, None]
+
+    for groups in (2, 100):
+        one_by_one = leave_out(means(values), names, groups)
+        at_once = leave_out(means(values), names, groups, without=without)
+        np.testing.assert_allclose(at_once.without, one_by_one.without)
+    assert leave_out(means(values), ["a"] * 6, without=without).without.shape == (0, 1)
+
+
 def test_a_bias_that_falls_with_the_number_of_clips_does_not_widen_the_interval() -> None:
     rng = np.random.default_rng(1)
     of, values = np.repeat(range(10), np.tile([2, 4], 5)), rng.normal(size=30)
