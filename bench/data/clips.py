@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import chain
 from pathlib import Path
 
 from bench.data.cursor import read_frames
@@ -241,8 +242,9 @@ def build_manifest(dataset: str, root: str | Path, splits: Sequence[str] = ("tra
     if found := problems(dataset, root, splits, listing):
         raise BenchError(found[0])
     with ThreadPoolExecutor() as pool:  # reading and hashing both let go of the interpreter lock
-        clips = pool.map(lambda clip: hashed(clip, root), with_validation(listing.clips))
-        return manifest_of(dataset, root, clips, listing)
+        groups = by_file(with_validation(listing.clips))
+        clips = pool.map(lambda group: [hashed(clip, root) for clip in group], groups)
+        return manifest_of(dataset, root, chain.from_iterable(clips), listing)
 
 
 def problems(dataset: str, root: Path, splits: Iterable[str], listing: Listing) -> list[str]:
@@ -258,6 +260,14 @@ def problems(dataset: str, root: Path, splits: Iterable[str], listing: Listing) 
     if twice := _first_repeated(clip.id for clip in clips):
         found.append(f"The clip id {twice} occurs twice below {root}: rename one of the two videos.")
     return found
+
+
+def by_file(clips: Iterable[Clip]) -> list[list[Clip]]:
+    """Clips in groups that one thread should read: all of one file, so that it is read once; else each alone."""
+    groups: dict[object, list[Clip]] = {}
+    for clip in clips:
+        groups.setdefault(clip.id if clip.names else clip.path, []).append(clip)
+    return list(groups.values())
 
 
 def hashed(clip: Clip, root: Path) -> Clip:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from bench.data.clips import FRAMES, Clip, Listing, Manifest, hashed, manifest_of, problems, with_validation
+from bench.data.clips import FRAMES, Clip, Listing, Manifest, by_file, hashed, manifest_of, problems, with_validation
 from bench.data.frames import Trait
 from bench.data.video import frames_of, read_image
 from bench.data.walk import composed
@@ -99,12 +99,9 @@ class _Looked:
 
 def _decoded(clips: Sequence[Clip], root: Path) -> _Looked:
     """Hash and decode every file of every clip, a file that holds several of them once."""
-    by_file: dict[object, list[Clip]] = {}
-    for clip in clips:
-        by_file.setdefault(clip.id if clip.names else clip.path, []).append(clip)
     found = _Looked([], [], {})
     with ThreadPoolExecutor(os.cpu_count()) as pool, task("decoding", len(clips)) as progress:
-        for looked in pool.map(partial(_look, root), by_file.values()):
+        for looked in pool.map(partial(_look, root), by_file(clips)):
             found.clips.extend(looked.clips)
             found.faults.extend(looked.faults)
             found.traits.update(looked.traits)
