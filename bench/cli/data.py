@@ -18,7 +18,7 @@ data_app = typer.Typer(help="Make, check and pack datasets.", no_args_is_help=Tr
 def data_make(
     scene: Annotated[str, typer.Argument(help="sky or beach.")],
     out: Annotated[Path, typer.Argument(help="Folder to make; it must not hold anything yet.")],
-    size: Annotated[int, typer.Option(help="64 or 128 pixels.")] = 64,
+    size: Annotated[int, typer.Option("--size", "--resolution", help="64 or 128 pixels.")] = 64,
     train_videos: Annotated[int, typer.Option(help="Source videos for training.")] = 24,
     test_videos: Annotated[int, typer.Option(help="Source videos for testing.")] = 8,
     clips_per_video: Annotated[int, typer.Option(help="Clips of 32 frames in each video.")] = 2,

@@ -1,0 +1,47 @@
+"""Verbs about results that are there: `bench report` and `bench compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.options import Ci, Json, print_folder, print_json, print_scores
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
+    study: Annotated[
+        Path | None, typer.Option(help="A folder that `bench study export` wrote; FOLDER/study by default.")
+    ] = None,
+    ci: Ci = False,
+    as_json: Json = False,
+) -> None:
+    """Make tables, figures and the page again from the stored scores, with a study's results where there is one."""
+    from bench.pipeline.steps import report_alone
+
+    table = report_alone(folder, ci, study)
+    if as_json:
+        print_folder(folder)
+    else:
+        print_scores(table)
+        print(f"{folder / 'report.html'}")
+
+
+def compare(
+    folders: Annotated[list[Path], typer.Argument(help="Two or more folders that run or score has filled.")],
+    out: Annotated[Path | None, typer.Option(help="Write the joined tables there.")] = None,
+    ci: Ci = False,
+    as_json: Json = False,
+) -> None:
+    """Join runs into one table; refused, with what differs, where their numbers do not mean the same."""
+    from bench.pipeline.compare import compare as compare_runs
+
+    table = compare_runs(folders, out, ci)
+    if as_json:
+        lines = zip(table.rows, table.cells, strict=True)
+        rows = [{"row": row} | {h: c.whole for h, c in zip(table.heads, cells, strict=True)} for row, cells in lines]
+        print_json({"caption": table.caption, "rows": rows, "notes": list(table.notes)})
+    else:
+        print_scores(table)
