@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from functools import cache
@@ -302,6 +303,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a table must come out, whatever the pipe it goes into can carry
             stream.reconfigure(errors="replace")
+    # Without a folder for its cache Matplotlib starts more slowly: no word of that among our results.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         _run_app()
     except BenchError as error:
