@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from bench.cli.data import data_app
 from bench.cli.lists import doctor, list_app
-from bench.cli.results import compare, report
+from bench.cli.results import compare, export, leaderboard, report
 from bench.cli.speed import speed_app
 from bench.cli.weights import weights_app
 from bench.errors import BenchError
@@ -263,7 +263,7 @@ def score(
         print_scores(table)
 
 
-for _verb in (report, compare):
+for _verb in (report, compare, export, leaderboard):
     app.command(rich_help_panel=RESULTS)(_verb)
 app.command(rich_help_panel=MACHINE)(doctor)
 for _name, _app in {"data": data_app, "list": list_app, "speed": speed_app, "weights": weights_app}.items():

@@ -1,4 +1,4 @@
-"""Verbs about results that are there: `bench report` and `bench compare`."""
+"""Verbs about results that are there: `bench report`, `compare`, `export` and `leaderboard`."""
 
 from __future__ import annotations
 
@@ -45,3 +45,27 @@ def compare(
         print_json({"caption": table.caption, "rows": rows, "notes": list(table.notes)})
     else:
         print_scores(table)
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
+    to: Annotated[Path, typer.Option(help="The file to write.")] = Path("results.json"),
+    by: Annotated[str, typer.Option(help="Who sends the results, as it is to stand in a leaderboard.")] = "",
+) -> None:
+    """Write the stored numbers into one file that can be sent, with protocol and provenance."""
+    from bench.report.export import export as write
+
+    write(folder, to, by)
+    print(to)
+
+
+def leaderboard(
+    files: Annotated[list[Path], typer.Argument(help="Files that `bench export` wrote, or published figures.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page and the CSV.")],
+) -> None:
+    """Put many files of results on one static page: a table for each protocol, never two in one."""
+    from bench.report.board import PAGE, TABLE
+    from bench.report.board import leaderboard as write
+
+    write(files, out)
+    print(f"{out / PAGE}\n{out / TABLE}")
