@@ -1,4 +1,4 @@
-"""`bench data`: make, check and pack datasets."""
+"""`bench data`: fetch, make, check and pack datasets, and clean up after them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,22 @@ from bench.errors import BenchError
 from bench.options import DataRoot, Dataset, Json, Workers, print_json
 from bench.registry import DEFAULT_DATASET, SYNTHETIC
 
-data_app = typer.Typer(help="Make, check and pack datasets.", no_args_is_help=True)
+data_app = typer.Typer(help="Fetch, make, check and pack datasets.", no_args_is_help=True)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="sky or beach.")],
+    out: Annotated[Path, typer.Argument(help="Folder to make; it gets this name when all is there.")],
+    archive: Annotated[Path | None, typer.Option(help="Unpack this archive, which is there already.")] = None,
+    url: Annotated[str, typer.Option("--from", help="Address of the archive in place of the published one.")] = "",
+    sha256: Annotated[str, typer.Option(help="SHA-256 that the archive has to have.")] = "",
+    keep_archive: Annotated[bool, typer.Option("--keep-archive", help="Leave the archive beside the folder.")] = False,
+) -> None:
+    """Download a published dataset, check it and unpack it; the same command again goes on where it stopped."""
+    from bench.pipeline.fetch import Wanted, fetch
+
+    print(fetch(name, out, Wanted(archive, url, sha256, keep_archive)))
 
 
 @data_app.command("make")
