@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from bench.errors import BenchError
-from bench.options import DataRoot, Dataset, Json, Workers, print_json
+from bench.files import in_words
+from bench.options import DataRoot, Dataset, Json, Workers, print_json, show, words
 from bench.registry import DEFAULT_DATASET, SYNTHETIC
 
 data_app = typer.Typer(help="Fetch, make, check and pack datasets.", no_args_is_help=True)
@@ -94,3 +95,20 @@ def data_pack(
 
     for path in pack_data(Data(dataset, data_root), resolution, workers):
         print(path)
+
+
+@data_app.command("clean")
+def data_clean(
+    remove: Annotated[
+        str, typer.Option(help="What to remove, with commas: packs, features, unzipped, synthetic.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Say what lies in the cache, or remove some of it; it is made again where it is needed."""
+    from bench.pipeline.clean import cached, clean
+
+    found = clean(words(remove)) if remove else cached()
+    if as_json:
+        print_json([vars(one) for one in found])
+    else:
+        show([{**vars(one), "bytes": in_words(one.bytes)} for one in found], as_json=False, heads=False)
