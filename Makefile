@@ -34,10 +34,10 @@ lint: .venv/ready-dev
 	$(PYTHON) .ci/environment.py train,study,speed,dev
 	touch $@
 
-# The API, from docstrings.
+# README, docs/ and the API from docstrings as one searchable site: build/docs/index.html.
 docs: .venv/ready-dev
 	rm -rf build/docs
-	$(BIN)/pdoc --output-directory build/docs bench mdgan baselines study_app
+	$(BIN)/python .ci/site.py build/docs
 
 # Pins what a fresh environment resolves to today.
 constraints:

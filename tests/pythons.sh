@@ -12,8 +12,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export OMP_NUM_THREADS=1 BENCH_OFFLINE=1 BENCH_CACHE_DIR=$work/cache MPLBACKEND=Agg
 
-find_python() { # the newest one of a version, from the path or from pyenv
-  command -v "python$1" || ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python 2>/dev/null | sort -V | tail -n 1
+find_python() { # one of a version that runs: on the path, or the newest of pyenv's (whose shims are on the path too)
+  local candidate
+  for candidate in "$(command -v "python$1")" \
+    "$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python 2>/dev/null | sort -V | tail -n 1)"; do
+    if [ -n "$candidate" ] && "$candidate" --version >/dev/null 2>&1; then echo "$candidate"; return; fi
+  done
 }
 
 refused() { # a command that has to fail with a sentence and no traceback
