@@ -25,7 +25,7 @@ from bench.options import (
     print_json,
 )
 from bench.registry import SYNTHETIC
-from study_app.design.settings import CATCH, CATCH_SHARE, WORKLOAD, Wish
+from study_app.design.settings import CATCH, WORKLOAD, Wish
 
 app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it, export its votes.")
 Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
@@ -66,8 +66,10 @@ Clips = Annotated[int, typer.Option(help="Clips per comparison.")]
 Votes = Annotated[int, typer.Option(help="Votes per pair.")]
 Workload = Annotated[int | None, typer.Option(help=f"Trials per rater; default {WORKLOAD} or as many as there are.")]
 Practice = Annotated[int, typer.Option(help="Practice trials per rater.")]
-Catch = Annotated[int | None, typer.Option(help=f"Catch trials per rater; default {CATCH}, fewer need --catch-pass.")]
-CatchPass = Annotated[int | None, typer.Option(help=f"Catch trials to get right; default {CATCH_SHARE:.0%} of them.")]
+Catch = Annotated[int | None, typer.Option(help=f"Catch trials per rater; default {CATCH}, 0 for none.")]
+CatchPass = Annotated[
+    int | None, typer.Option(help="Catch trials to get right; default: all but those slips that 1 in 20 may have.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
 Rate = Annotated[float, typer.Option(help="Frames a second.")]
 Size = Annotated[int | None, typer.Option(help="Show clips at this size; the paper showed 64.")]
@@ -81,6 +83,7 @@ Codes = Annotated[
 ]
 CompletionURL = Annotated[str, typer.Option(help="https address at the end, for example Prolific's.")]
 AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept clips that do not start alike.")]
+AcceptWeakCatch = Annotated[bool, typer.Option(help="Accept catch trials too few to tell who attends.")]
 
 
 @app.command()
@@ -105,6 +108,7 @@ def create(
     code: Codes = None,
     completion_url: CompletionURL = Wish.completion_url,
     accept_first_frames: AcceptFirstFrames = Wish.accept_first_frames,
+    accept_weak_catch: AcceptWeakCatch = Wish.accept_weak_catch,
 ) -> None:
     """Make a study from run folders."""
     from study_app.create import create as make
@@ -129,6 +133,7 @@ def create(
         completion_url=completion_url,
         **_codes(code),
         accept_first_frames=accept_first_frames,
+        accept_weak_catch=accept_weak_catch,
     )
     made = make(out, wish)
     for note in made.notes:

@@ -28,8 +28,8 @@ RULE = 2
 SECONDS_TO_CHOOSE = 3.0
 #: Settings that hold a code of how a session has ended.
 CODES = ("completion_code", "failed_code", "technical_code", "withdrawn_code")
-#: Trials and catch trials of one rater, and the share of the latter to get right, where nobody wishes otherwise.
-WORKLOAD, CATCH, CATCH_SHARE = 50, 10, 0.9
+#: Trials and catch trials of one rater where nobody wishes otherwise.
+WORKLOAD, CATCH = 50, 10
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Wish:
         rate: frames a second.
         size: pixels a side.
         accept_first_frames: take clips that do not begin like the real one.
+        accept_weak_catch: take a rule on catch trials that tells attentive raters and random clickers apart badly.
     """
 
     runs: tuple[Path, ...]
@@ -70,6 +71,7 @@ class Wish:
     technical_code: str = ""
     withdrawn_code: str = ""
     accept_first_frames: bool = False
+    accept_weak_catch: bool = False
 
 
 @dataclass(frozen=True)
