@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -86,6 +87,11 @@ AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept clips that do not 
 AcceptWeakCatch = Annotated[bool, typer.Option(help="Accept catch trials too few to tell who attends.")]
 
 
+def _warn(notes: Iterable[str]) -> None:
+    for note in notes:
+        typer.echo(note, err=True)
+
+
 @app.command()
 def create(
     run: Runs,
@@ -136,8 +142,7 @@ def create(
         accept_weak_catch=accept_weak_catch,
     )
     made = make(out, wish)
-    for note in made.notes:
-        typer.echo(note, err=True)
+    _warn(made.notes)
     typer.echo(made.summary)
 
 
@@ -152,8 +157,7 @@ def serve(
     from study_app.web.serve import prepare
     from study_app.web.serve import serve as run
 
-    for hint in prepare(db, study):
-        typer.echo(hint, err=True)
+    _warn(prepare(db, study))
     raise typer.Exit(run(db, study, port, address))
 
 
