@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,9 @@ from bench.options import (
 )
 from bench.registry import SYNTHETIC
 from study_app.design.settings import CATCH, WORKLOAD, Wish
+
+if TYPE_CHECKING:
+    from study_app.create import Made
 
 app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it, export its votes.")
 Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
@@ -92,6 +95,11 @@ def _warn(notes: Iterable[str]) -> None:
         typer.echo(note, err=True)
 
 
+def _tell(made: Made) -> None:
+    _warn(made.notes)
+    typer.echo(made.summary)
+
+
 @app.command()
 def create(
     run: Runs,
@@ -141,9 +149,7 @@ def create(
         accept_first_frames=accept_first_frames,
         accept_weak_catch=accept_weak_catch,
     )
-    made = make(out, wish)
-    _warn(made.notes)
-    typer.echo(made.summary)
+    _tell(make(out, wish))
 
 
 @app.command()
@@ -231,9 +237,9 @@ def plan(
     from study_app.design.power import Design
 
     of = clips if videos is None else videos
-    found = simulate_plan(Design(comparisons, raters, clips, votes, preference, of, rater_sd, clip_sd), seed=seed)
-    written = write(found, out) if out else []
-    typer.echo(json.dumps(found.as_json(), indent=2) if as_json else "\n".join(found.lines()))
+    planned = simulate_plan(Design(comparisons, raters, clips, votes, preference, of, rater_sd, clip_sd), seed=seed)
+    written = write(planned, out) if out else []
+    typer.echo(json.dumps(planned.as_json(), indent=2) if as_json else "\n".join(planned.lines()))
     for path in written:
         typer.echo(path, err=True)
 

@@ -68,9 +68,9 @@ def joined_rows(folders: Sequence[Path], rows: Sequence[Sequence[str]]) -> list[
 
 def joined_names(folders: Sequence[Path]) -> RowNames:
     """Names of the rows of all folders; where two differ, the first one's."""
-    found = [names_of(folder) for folder in reversed(folders)]
-    titles = {row: title for names in found for row, title in names.titles.items()}
-    return RowNames(titles, {row: colour for names in found for row, colour in names.colours.items()})
+    named = [names_of(folder) for folder in reversed(folders)]
+    titles = {row: title for names in named for row, title in names.titles.items()}
+    return RowNames(titles, {row: colour for names in named for row, colour in names.colours.items()})
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
@@ -87,6 +87,6 @@ def differing_items(a: Protocol, b: Protocol) -> list[str]:
     ours, theirs = a.to_dict(), b.to_dict()
     what = ("dataset", "resolution", "width", "frames", "length", "whole", "sampling", "clips", "manifest", "partial")
     keys = ("definition", *what)
-    found = [f"{key} is {ours[key]!r} and {theirs[key]!r}" for key in keys if ours[key] != theirs[key]]
+    differing = [f"{key} is {ours[key]!r} and {theirs[key]!r}" for key in keys if ours[key] != theirs[key]]
     shared = sorted(set(a.metrics) & set(b.metrics))
-    return found + [f"{m} is {a.metrics[m]} and {b.metrics[m]}" for m in shared if a.metrics[m] != b.metrics[m]]
+    return differing + [f"{m} is {a.metrics[m]} and {b.metrics[m]}" for m in shared if a.metrics[m] != b.metrics[m]]

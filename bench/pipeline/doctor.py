@@ -35,8 +35,10 @@ def examine(data_roots: list[tuple[str, Path]]) -> list[Check]:
 def _software() -> list[Check]:
     checks = [Check("Python", "ok", platform.python_version())]
     for name in PACKAGES:
-        found = package_version(name)
-        checks.append(Check(name, "ok" if found else "missing", found or f"install it with `pip install {name}`"))
+        installed = package_version(name)
+        checks.append(
+            Check(name, "ok" if installed else "missing", installed or f"install it with `pip install {name}`")
+        )
     return checks
 
 

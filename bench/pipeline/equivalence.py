@@ -82,17 +82,17 @@ def _tested(first: Any, second: Any, scored: ScoredClips, margin: float) -> dict
     videos = [scored.videos[clip] for clip, kept in zip(scored.ids, common, strict=True) if kept]
     if not videos:
         raise BenchError("Two rows have no clip with a number of both, so nothing can be said of their difference.")
-    found = seeds_and_videos_equivalence(first[:, common], second[:, common], videos, margin)
+    result = seeds_and_videos_equivalence(first[:, common], second[:, common], videos, margin)
     return {
-        "difference": found.difference,
-        "ci_low": found.low,
-        "ci_high": found.high,
+        "difference": result.difference,
+        "ci_low": result.low,
+        "ci_high": result.high,
         "margin": margin,
-        "p": found.p_value,
-        "equivalent": found.shown,
+        "p": result.p_value,
+        "equivalent": result.shown,
         "clips": len(videos),
-        "videos": found.clusters,
-        "scope": found.scope,
+        "videos": result.clusters,
+        "scope": result.scope,
     }
 
 

@@ -104,8 +104,8 @@ def _joined(value: float, by_video: float, sides: Sequence[_Trainings], freedom:
 
 def _scope(*rows: ArrayLike) -> str:
     """Whether every row was trained more than once, or not at all."""
-    known = all(np.ndim(values) == 1 or len(np.asarray(values)) > 1 for values in rows)
-    return OVER_TRAININGS if known else THESE_TRAININGS
+    trained = all(np.ndim(values) == 1 or len(np.asarray(values)) > 1 for values in rows)
+    return OVER_TRAININGS if trained else THESE_TRAININGS
 
 
 def seeds_and_videos_interval(values: ArrayLike, clusters: Sequence[Any], level: float = LEVEL) -> SeedsInterval:

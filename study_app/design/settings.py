@@ -95,7 +95,7 @@ class Settings:
             clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
         consent: as raters read it; `{minutes}` in what is wished for is a session's length.
         completion_url: where the last page leads; empty: nowhere.
-        rule: how raters get their trials, see `RULE`.
+        rule: number of the rules that it was made with (trials, sides, who counts), see `RULE`.
     """
 
     name: str

@@ -39,9 +39,9 @@ def uncounted(session: Session, study: Study) -> dict[int, str]:
         Rater.withdrawn_at.is_(None),
         Rater.id.not_in(select(Exclusion.rater_id)),
     )
-    found, judge = session.scalars(query).all(), rule(study)
-    scores = _scores(session, found)
-    told = {rater: scores.get(rater, (0, 0)) for rater in found}
+    unfinished, judge = session.scalars(query).all(), rule(study)
+    scores = _scores(session, unfinished)
+    told = {rater: scores.get(rater, (0, 0)) for rater in unfinished}
     return {
         rater: f"unfinished: {right} of {had} catch trials right"
         for rater, (right, had) in told.items()

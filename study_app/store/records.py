@@ -49,8 +49,8 @@ def comparison_name(first: str, second: str) -> str:
 
 def excluded_reason() -> ColumnElement[str]:
     """Why a rater's votes do not count, all reasons in the order they came; empty when they do."""
-    own = select(Exclusion.reason).where(Exclusion.rater_id == Rater.id).order_by(Exclusion.id).correlate(Rater)
-    reasons = select(func.aggregate_strings(own.subquery().c.reason, "; ")).scalar_subquery()
+    theirs = select(Exclusion.reason).where(Exclusion.rater_id == Rater.id).order_by(Exclusion.id).correlate(Rater)
+    reasons = select(func.aggregate_strings(theirs.subquery().c.reason, "; ")).scalar_subquery()
     return case((Rater.withdrawn_at.is_not(None), "withdrawn"), else_=func.coalesce(reasons, ""))
 
 
