@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, did_you_mean
+from bench.files import read_json
 from bench.registry import DATASETS, DEFAULT_DATASET, METRICS, MODELS, SYNTHETIC
 
 #: The baseline that every table has unless it is told not to.
@@ -170,6 +171,14 @@ class RunConfig:
 FIELDS = {key.name: key for key in dataclasses.fields(RunConfig)}
 
 
+def without_effect(config: RunConfig) -> set[str]:
+    """Keys that change no result of this configuration, so that a run may go on with others.
+
+    How often validation is looked at decides which weights are the best, and nothing where the last ones are taken.
+    """
+    return {"checkpoint_every", "log_every"} | ({"validate_every"} if config.select == "last" else set())
+
+
 def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig:
     """Check what was given and fill in the rest from the preset.
 
@@ -238,7 +247,12 @@ def check_preset(name: str) -> str:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read configuration keys from a TOML file."""
+    """Read configuration keys from a TOML file, or those of a run from its `run.json`."""
+    if path.suffix == ".json":
+        content = read_json(path)
+        if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
+            raise BenchError(f"{path} is no run.json of a run: expected the settings of one under 'config'.")
+        return dict(content["config"])
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

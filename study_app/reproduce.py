@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,8 @@ def reproduce(name: str, config: RunConfig, out: Path, *, offline: bool = False)
     Raises:
         BenchError: whatever stops the run or the study.
     """
+    if name != "table4":
+        import_module("study_app.create")  # whether a study can be made here is found out before hours of training
     run(config, out, offline=offline)
     if name == "table4":
         protocol = read_protocol(out)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from bench.config import RunConfig
+from bench.config import RunConfig, without_effect
 from bench.data.batches import batches, to_tensor
 from bench.data.pack import Pack
 from bench.engine import checkpoints
@@ -41,14 +41,14 @@ VALIDATION_BATCH = 4
 
 def training_identity(config: RunConfig, name: str, seed: int, model: VideoModel) -> dict[str, Any]:
     """What makes two trainings the same: kept in every checkpoint and compared on resume."""
-    settings = ("steps", "batch", "accumulate", "compile", "validate_every", "flip", "select")
+    settings = {"steps", "batch", "accumulate", "compile", "validate_every", "flip", "select"} - without_effect(config)
     return {
         "model": name,
         "options": dict(config.options.get(name, {})),
         "resolution": model.resolution,
         "frames": model.frames,
         "seed": seed,
-        "training": {key: getattr(config, key) for key in settings},
+        "training": {key: getattr(config, key) for key in sorted(settings)},
     }
 
 

@@ -13,9 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
-from bench.config import RunConfig, as_command
+from bench.config import RunConfig, as_command, without_effect
 from bench.data.clips import Manifest, build_manifest, sample
 from bench.data.dataset import Dataset
 from bench.data.pack import Pack, pack
@@ -26,8 +24,9 @@ from bench.engine.devices import make_fabric
 from bench.engine.generate import Trained, generate_rows, store_real
 from bench.engine.train import train
 from bench.errors import BenchError
-from bench.files import disk_error, read_json, write_json
+from bench.files import disk_error, read_json, sole_writer, write_json
 from bench.provenance import provenance
+from bench.registry import SYNTHETIC
 from bench.report.tables import Table
 from bench.runfolder import MODEL, PART, REAL, RunFolder
 from bench.scoring.plan import ScoringPlan
@@ -65,7 +64,8 @@ class Account:
 
     def _check_settings(self) -> None:
         theirs, ours = self.content["config"], self.config.to_dict()
-        differing = [key for key in ours if theirs.get(key) != ours[key]]
+        free = without_effect(self.config)
+        differing = [key for key in ours if key not in free and theirs.get(key) != ours[key]]
         if differing:
             what = ", ".join(f"{key} was {theirs.get(key)!r} and is now {ours[key]!r}" for key in differing)
             raise BenchError(
@@ -111,16 +111,13 @@ def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False
     """
     # Before anything is read or written: names, sizes and options have to fit.
     check_options({name: config.options.get(name, {}) for name in config.models}, config.resolution)
+    if config.data_root != SYNTHETIC:
+        data_of(config).folder(config.resolution)
     fabric = make_fabric(config.device, config.precision)
     folder = RunFolder(out, config.seeds[0])
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.lock, timeout=0) if fabric.is_global_zero else nullcontext():
+        with sole_writer(folder) if fabric.is_global_zero else nullcontext():
             return Run(config, folder, fabric).through(offline, ci)
-    except Timeout as error:
-        raise BenchError(
-            f"{out} is in use by another `bench run`: wait for it, or choose another with --out."
-        ) from error
     except OSError as error:
         raise disk_error(error, out) from error
 

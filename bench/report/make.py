@@ -160,12 +160,13 @@ def write_figures(shown: Shown, study: StudyResults | None = None) -> dict[str, 
         _draw_examples(shown, drawings, add)
     scores = shown.scores_identity()
     over_time = drawings.draw("over_time", scores, partial(over_time_figure, shown.scored, names))
-    add("metrics", "Over frame number", over_time, "Means over clips.")
+    add("metrics", "Over frame number", over_time, "Means over clips, with 95 % bands over source videos.")
     spread = drawings.draw("distribution", scores, partial(distribution_figure, shown.scored, shown.protocol, names))
     add("metrics", "Over clips", spread, "A dot is a clip; boxes are quartiles and medians.")
     logs = folder.trainings()
     hashes = {name: sha256(log) for name, log in logs.items()}
-    training = drawings.draw("training", hashes, partial(training_figure, logs))
+    titles = {model: [names.title(row) for row in rows] for model, rows in sorted(names.models.items())}
+    training = drawings.draw("training", [hashes, titles], partial(training_figure, logs, names))
     add("training", "Losses, validation error and speed", training)
     for parts in sorted(path for path in folder.all_parts.glob("*") if any(path.glob("*.png"))):
         hashes = {file.name: sha256(file) for file in sorted(parts.glob("*.png"))}

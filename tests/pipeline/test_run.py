@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.config import RunConfig, make_config
+from bench.config import RunConfig, make_config, read_config
 from bench.data.dataset import Dataset
 from bench.errors import BenchError
 from bench.files import read_json
@@ -83,6 +83,18 @@ def test_other_settings_and_strangers_folders_are_refused(finished: Path, sky: P
         run(config(sky), tmp_path)
 
 
+def test_settings_that_change_no_result_may_differ(finished: Path, sky: Path) -> None:
+    before = read(finished)
+    run(config(sky, log_every=7, checkpoint_every=2, validate_every=3), finished)
+    assert read(finished) == before
+    with pytest.raises(BenchError, match="validate_every was 50 and is now 3"):
+        run(config(sky, select="best", validate_every=3), finished)
+
+
+def test_a_run_is_made_again_from_its_account(finished: Path, sky: Path) -> None:
+    assert make_config(read_config(finished / "run.json")) == config(sky)
+
+
 def test_seeds_are_trained_apart_and_averaged(sky: Path, tmp_path: Path) -> None:
     run(config(sky, seeds=[0, 1], steps=1), tmp_path)
     assert (tmp_path / "predictions" / "vgan").is_dir()
@@ -104,6 +116,8 @@ def test_a_model_that_does_not_fit_is_said_before_anything_is_written(sky: Path,
         run(config(sky, options={"vgan": {"widht": 4}}), tmp_path / "run")
     with pytest.raises(BenchError, match="exists for 64×64"):
         run(config(sky, resolution=32), tmp_path / "run")
+    with pytest.raises(BenchError, match="does not exist"):
+        run(config(tmp_path / "nowhere"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
