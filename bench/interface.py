@@ -57,6 +57,13 @@ class Stage(ABC):
     #: In the order of their updates.
     players: Sequence[Player]
 
+    def begin(self) -> None:
+        """Take from the stages before, which are trained by now, what this one starts from; nothing by default.
+
+        Called once, before the stage's first step.
+        """
+        return
+
     @abstractmethod
     def forward(self, clips: Tensor) -> Shared:
         """Run what the players share on real clips `[N, 3, T, H, W]` in [-1, 1]."""
@@ -76,7 +83,7 @@ class VideoModel(nn.Module, ABC):
         rows: result rows this model gives, a stage each where it has several. The last is the model's best word.
         titles: names of rows in print; a row that has none here is printed by its own name.
         colours: of rows in figures, as "#0072b2"; a row that has none here gets one.
-        presets: the model's own options by preset ("smoke", "small", "paper").
+        presets: the model's own options by preset ("smoke", "small", "medium", "paper").
         Settings: dataclass of the options, for a constructor that takes them as `**options`.
         resolutions: sizes that the network exists for, ascending; empty when every size works.
         resolution: the size this instance works at, in pixels.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from bench.config import RunConfig, as_command
+from bench.config import RunConfig, as_command, later_keys
 from bench.data.clips import Manifest, build_manifest, sample
 from bench.data.dataset import Dataset
 from bench.data.pack import Pack, pack
@@ -64,7 +64,7 @@ class Account:
             self.save()
 
     def _check_settings(self) -> None:
-        theirs, ours = self.content["config"], self.config.to_dict()
+        theirs, ours = {**later_keys(self.content["config"]), **self.content["config"]}, self.config.to_dict()
         differing = [key for key in ours if theirs.get(key) != ours[key]]
         if differing:
             what = ", ".join(f"{key} was {theirs.get(key)!r} and is now {ours[key]!r}" for key in differing)
