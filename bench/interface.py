@@ -84,6 +84,7 @@ class VideoModel(nn.Module, ABC):
         titles: names of rows in print; a row that has none here is printed by its own name.
         colours: of rows in figures, as "#0072b2"; a row that has none here gets one.
         presets: the model's own options by preset ("smoke", "small", "medium", "paper").
+        ablations: what to leave out or to do otherwise, one change at a time: options by the change's name.
         Settings: dataclass of the options, for a constructor that takes them as `**options`.
         resolutions: sizes that the network exists for, ascending; empty when every size works.
         resolution: the size this instance works at, in pixels.
@@ -94,6 +95,7 @@ class VideoModel(nn.Module, ABC):
     titles: ClassVar[Mapping[str, str]] = {}
     colours: ClassVar[Mapping[str, str]] = {}
     presets: ClassVar[Mapping[str, Options]] = {}
+    ablations: ClassVar[Mapping[str, Options]] = {}
     Settings: ClassVar[type | None] = None
     resolutions: tuple[int, ...] = ()
 

@@ -222,6 +222,14 @@ class MDGAN(VideoModel):
         "medium": {"width": 16, **WORKS},
         "paper": {"width": 32},
     }
+    ablations: ClassVar = {
+        "no skips": {"skips": False},
+        "no ranking": {"ranking": "none"},
+        "pixels for Gram": {"ranking": "pixels"},
+        "no adversarial term": {"adversarial": False},
+        "literal norms": {"ranking_norm": "sum", "content_weight": 1.0},
+        "DCGAN's start": {"init": "dcgan"},
+    }
     Settings = Settings
     resolutions = RESOLUTIONS
 

@@ -15,6 +15,7 @@ import typer
 # machine that does something else beside, training is more than twice as fast.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from bench.cli.ablate import ablate
 from bench.cli.data import data_app
 from bench.cli.lists import list_app
 from bench.cli.speed import speed_app
@@ -56,6 +57,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(ablate)
 app.add_typer(data_app, name="data")
 app.add_typer(list_app, name="list")
 app.add_typer(speed_app, name="speed")
