@@ -40,6 +40,7 @@ WORKS = {
     "discriminator_rate": 5e-5,
     "ranking_norm": "relative",
     "stage2_start": "base",
+    "time_padding": "replicate",
 }
 
 
