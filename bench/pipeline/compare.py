@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.report.make import read_protocol
+from bench.report.make import departures, read_protocol
 from bench.report.names import RowNames, names_of
 from bench.report.tables import Table, make_table, write_tables
 from bench.scoring.protocol import Protocol
@@ -39,7 +39,7 @@ def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) 
         for line in summary
     ]
     left_out = [reason for folder in folders for reason in read_notes(folder)[0]]
-    notes = [note for folder in folders for note in read_notes(folder)[1]]
+    notes = [note for folder in folders for note in [*read_notes(folder)[1], *departures(folder)]]
     names = joined_names(folders)
     table = make_table(lines, protocol, names, list(dict.fromkeys(left_out)), list(dict.fromkeys(notes)), ci)
     if out:
