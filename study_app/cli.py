@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,9 @@ from bench.options import (
 )
 from bench.registry import SYNTHETIC
 from study_app.design.settings import CATCH, CATCH_SHARE, WORKLOAD, Wish
+
+if TYPE_CHECKING:
+    from study_app.create import Made
 
 app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it, export its votes.")
 Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
@@ -57,6 +60,12 @@ def _text(path: Path) -> str:
         raise BenchError(f"The text {path} cannot be read: give a UTF-8 file.") from error
 
 
+def _tell(made: Made) -> None:
+    for note in made.notes:
+        typer.echo(note, err=True)
+    typer.echo(made.summary)
+
+
 #: What `bench study create` asks for; every default is `Wish`'s.
 Runs = Annotated[list[Path], typer.Option(help="Run folder; several are joined.")]
 NewDatabase = Annotated[str | None, typer.Option("--out", "--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
@@ -72,7 +81,8 @@ Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
 Rate = Annotated[float, typer.Option(help="Frames a second.")]
 Size = Annotated[int | None, typer.Option(help="Show clips at this size; the paper showed 64.")]
 Lease = Annotated[float, typer.Option(help="Minutes after which an abandoned pair is given away.")]
-Question = Annotated[str, typer.Option(help="The question.")]
+Language = Annotated[str, typer.Option(help="Language of all that raters read: en or de.")]
+Question = Annotated[str, typer.Option(help="The question; default: the language's own.")]
 Consent = Annotated[Path | None, typer.Option(help="Text file of the consent page.")]
 CompletionCode = Annotated[str, typer.Option(help="Shown at the end; default: one for each rater.")]
 Codes = Annotated[
@@ -99,6 +109,7 @@ def create(
     rate: Rate = Wish.rate,
     size: Size = Wish.size,
     lease: Lease = Wish.lease_minutes,
+    language: Language = Wish.language,
     question: Question = Wish.question,
     consent: Consent = None,
     completion_code: CompletionCode = Wish.completion_code,
@@ -123,6 +134,7 @@ def create(
         rate=rate,
         size=size,
         lease_minutes=lease,
+        language=language,
         question=question,
         consent=_text(consent) if consent else Wish.consent,
         completion_code=completion_code,
@@ -130,10 +142,7 @@ def create(
         **_codes(code),
         accept_first_frames=accept_first_frames,
     )
-    made = make(out, wish)
-    for note in made.notes:
-        typer.echo(note, err=True)
-    typer.echo(made.summary)
+    _tell(make(out, wish))
 
 
 @app.command()
@@ -177,7 +186,7 @@ def export(
     study: Name = None,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("study-export"),
 ) -> None:
-    """Write votes.csv, pos.csv, study.json, and table2 and table3 as CSV, JSON, LaTeX and Markdown."""
+    """Write votes.csv, pos.csv, study.json, raters.csv, screens.csv, and Tables II and III in every form."""
     from study_app.analysis.export import export as write
 
     for path in write(db, study, out):
