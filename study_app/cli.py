@@ -31,6 +31,9 @@ from study_app.design.settings import CATCH, WORKLOAD, Wish
 if TYPE_CHECKING:
     from study_app.create import Made
 
+if TYPE_CHECKING:
+    from study_app.create import Made
+
 app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it, export its votes.")
 Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
 Name = Annotated[str | None, typer.Option("--study", help="Which study, where the database holds several.")]
@@ -61,6 +64,16 @@ def _text(path: Path) -> str:
         raise BenchError(f"The text {path} cannot be read: give a UTF-8 file.") from error
 
 
+def _warn(notes: Iterable[str]) -> None:
+    for note in notes:
+        typer.echo(note, err=True)
+
+
+def _tell(made: Made) -> None:
+    _warn(made.notes)
+    typer.echo(made.summary)
+
+
 #: What `bench study create` asks for; every default is `Wish`'s.
 Runs = Annotated[list[Path], typer.Option(help="Run folder; several are joined.")]
 NewDatabase = Annotated[str | None, typer.Option("--out", "--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
@@ -78,7 +91,8 @@ Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
 Rate = Annotated[float, typer.Option(help="Frames a second.")]
 Size = Annotated[int | None, typer.Option(help="Show clips at this size; the paper showed 64.")]
 Lease = Annotated[float, typer.Option(help="Minutes after which an abandoned pair is given away.")]
-Question = Annotated[str, typer.Option(help="The question.")]
+Language = Annotated[str, typer.Option(help="Language of all that raters read: en or de.")]
+Question = Annotated[str, typer.Option(help="The question; default: the language's own.")]
 Consent = Annotated[Path | None, typer.Option(help="Text file of the consent page.")]
 CompletionCode = Annotated[str, typer.Option(help="Shown at the end; default: one for each rater.")]
 Codes = Annotated[
@@ -88,16 +102,6 @@ Codes = Annotated[
 CompletionURL = Annotated[str, typer.Option(help="https address at the end, for example Prolific's.")]
 AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept clips that do not start alike.")]
 AcceptWeakCatch = Annotated[bool, typer.Option(help="Accept catch trials too few to tell who attends.")]
-
-
-def _warn(notes: Iterable[str]) -> None:
-    for note in notes:
-        typer.echo(note, err=True)
-
-
-def _tell(made: Made) -> None:
-    _warn(made.notes)
-    typer.echo(made.summary)
 
 
 @app.command()
@@ -116,6 +120,7 @@ def create(
     rate: Rate = Wish.rate,
     size: Size = Wish.size,
     lease: Lease = Wish.lease_minutes,
+    language: Language = Wish.language,
     question: Question = Wish.question,
     consent: Consent = None,
     completion_code: CompletionCode = Wish.completion_code,
@@ -141,6 +146,7 @@ def create(
         rate=rate,
         size=size,
         lease_minutes=lease,
+        language=language,
         question=question,
         consent=_text(consent) if consent else Wish.consent,
         completion_code=completion_code,
@@ -192,7 +198,7 @@ def export(
     study: Name = None,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("study-export"),
 ) -> None:
-    """Write votes.csv, pos.csv, study.json, and table2 and table3 as CSV, JSON, LaTeX and Markdown."""
+    """Write votes.csv, pos.csv, study.json, raters.csv, screens.csv, and Tables II and III in every form."""
     from study_app.analysis.export import export as write
 
     for path in write(db, study, out):

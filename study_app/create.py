@@ -17,12 +17,13 @@ from bench.errors import BenchError, did_you_mean
 from bench.files import read_json
 from bench.progress import task
 from bench.runfolder import REAL, RunFolder
-from study_app.design import media
+from study_app.design import altered, media
 from study_app.design.catch import CatchRule, strictest_rule
 from study_app.design.schedule import SCRAMBLED, Schedule, capacity, plan
 from study_app.design.settings import CATCH, CODES, WORKLOAD, Settings, Wish
 from study_app.store.store import Store
 from study_app.store.writing import EncodedClip
+from study_app.texts import texts
 
 #: The comparisons of the paper's Tables II and III. Their eight lines need seven comparisons: "MD-GAN over Real" and
 #: "Stage II over Real" are the same clips, so the same votes fill both lines.
@@ -98,10 +99,11 @@ def create(where: str | Path | None, wish: Wish) -> Made:
         slot_bytes=1,
         rate=wish.rate,
         lease_minutes=wish.lease_minutes,
-        question=wish.question,
-        consent=wish.consent,
+        question=wish.question or texts(wish.language)["question"],
+        consent=wish.consent or texts(wish.language)["consent"],
         consent_version="",
         completion_url=wish.completion_url,
+        language=wish.language,
         **{code: getattr(wish, code) for code in CODES},
     )
     draft.check()
@@ -119,7 +121,7 @@ def create(where: str | Path | None, wish: Wish) -> Made:
     clips, frames, size = _prepare(schedule, names, wish, material)
     longest = max(len(clip.data) for clip in clips.values())
     workload, slot = min(draft.workload, most), media.slot_bytes(longest)
-    settings = replace(draft, frames=frames, size=size, slot_bytes=slot, workload=workload).with_consent(wish.consent)
+    settings = replace(draft, frames=frames, size=size, slot_bytes=slot, workload=workload).with_consent(draft.consent)
     Store.migrated(where).add(settings, wish.seed, schedule, clips)
     return Made(settings.name, settings, schedule, tuple(material.notes))
 
@@ -140,7 +142,7 @@ def _open(runs: Sequence[Path]) -> Material:
             if path.name == REAL and REAL in rows:
                 _check_same_real(rows[REAL], Predictions(path))
                 continue
-            if path.name in rows or path.name == SCRAMBLED:
+            if path.name in rows or path.name in (SCRAMBLED, *altered.WAYS):
                 raise BenchError(f"The row {path.name} of {run} needs another name: that one is taken.")
             rows[path.name] = Predictions(path)
         _read_clips(run, material)
@@ -251,8 +253,8 @@ def _prepare(
             real = _shown(material.rows[REAL], scene, wish.size)
             shape = shape or real.shape
             for name in dict.fromkeys(systems):
-                if name == SCRAMBLED:
-                    clip, source = media.scramble(real, np.random.default_rng(_number(wish.seed, scene))), ""
+                if name in altered.WAYS:
+                    clip, source = altered.alter(name, real, np.random.default_rng(_number(wish.seed, name, scene))), ""
                 else:
                     clip = real if name == REAL else _shown(material.rows[name], scene, wish.size)
                     source = material.rows[name].sha256(scene)
@@ -283,8 +285,8 @@ def _check_shape(name: str, scene: str, shape: tuple[int, ...], wanted: tuple[in
         )
 
 
-def _number(seed: int, scene: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}/scrambled/{scene}".encode()).digest()[:8])
+def _number(seed: int, name: str, scene: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}/{scene}".encode()).digest()[:8])
 
 
 def _shown(row: Predictions, scene: str, size: int | None) -> Frames:

@@ -89,6 +89,11 @@ def pos_csv(pos: pd.DataFrame) -> str:
     return _csv(pos)
 
 
+def screens_csv(screens: pd.DataFrame) -> str:
+    """The text of `screens.csv`: how the clips of each vote were seen."""
+    return _csv(screens)
+
+
 def raters_csv(raters: pd.DataFrame) -> str:
     """The text of `raters.csv`, from which raters are paid."""
     times = {name: raters[name].map(_second) for name in ("started", "ended", "completed")}
@@ -175,4 +180,5 @@ def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
     ]
     study.audit("export", "exported", f"{len(votes)} votes")
     write_text(out / "raters.csv", raters_csv(study.raters()))
-    return [*(out / file for file in (*texts, STUDY_RESULTS)), *tables, out / "raters.csv"]
+    write_text(out / "screens.csv", screens_csv(study.screens()))
+    return [*(out / file for file in (*texts, STUDY_RESULTS)), *tables, out / "raters.csv", out / "screens.csv"]

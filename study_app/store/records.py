@@ -18,6 +18,7 @@ from study_app.store.schema import (
     Media,
     Pair,
     Rater,
+    SeenOn,
     ShownClip,
     Slot,
     Study,
@@ -37,6 +38,11 @@ RATER_COLUMNS = [
 ]  # fmt: skip
 #: Why a vote does not count whose rater was away until somebody else got its slot.
 GIVEN_AWAY = "away: the slot went to another rater"
+#: Frozen column names of `screens.csv`, a line a vote.
+SCREEN_COLUMNS = [
+    "rater", "comparison", "clip", "clip_px", "screen_px", "pixel_ratio", "window", "layout", "pointer", "browser",
+    "dropped",
+]  # fmt: skip
 #: A vote slower than this is flagged.
 SLOW_MS = 60_000
 First, Second = aliased(System), aliased(System)
@@ -134,6 +140,45 @@ def _cast(study: Study) -> Executable:
         .where(Comparison.study_id == study.id, Vote.simulated == study.simulated)
         .order_by(Vote.id)
     )
+
+
+def screens(session: Session, study: Study) -> pd.DataFrame:
+    """How the clips of each vote were seen, as `SCREEN_COLUMNS`; votes of which no browser has told are left out."""
+    query = (
+        select(Rater.token_hash, First.name, Second.name, Pair.scene, SeenOn)
+        .select_from(SeenOn)
+        .join(Vote, Vote.id == SeenOn.vote_id)
+        .join(Rater, Rater.id == Vote.rater_id)
+        .join(Assignment, Assignment.id == Vote.assignment_id)
+        .join(Pair, Pair.id == Assignment.pair_id)
+        .join(Comparison, Comparison.id == Pair.comparison_id)
+        .join(First, First.id == Comparison.first_id)
+        .join(Second, Second.id == Comparison.second_id)
+        .where(Comparison.study_id == study.id)
+        .order_by(Vote.id)
+    )
+    rows = []
+    for rater, first, second, scene, seen in session.execute(query):
+        sizes = [round(seen.clip_px, 2), round(seen.clip_px * seen.pixel_ratio), round(seen.pixel_ratio, 3)]
+        by = [f"{seen.width}x{seen.height}", seen.layout, seen.pointer, seen.browser, seen.dropped]
+        rows.append([rater[:16], comparison_name(first, second), scene, *sizes, *by])
+    return pd.DataFrame(rows, columns=SCREEN_COLUMNS)
+
+
+def feedback(session: Session, held: Assignment) -> str | None:
+    """Whether the altered clip of a practice trial was seen or missed; None for trials that are not practice."""
+    query = (
+        select(Comparison.kind, Vote.chosen)
+        .select_from(Vote)
+        .join(Assignment, Assignment.id == Vote.assignment_id)
+        .join(Pair, Pair.id == Assignment.pair_id)
+        .join(Comparison, Comparison.id == Pair.comparison_id)
+        .where(Vote.assignment_id == held.id)
+    )
+    answered = session.execute(query).one_or_none()
+    if answered is None or answered.kind != "practice":
+        return None
+    return "seen" if (answered.chosen == "left") == held.first_on_left else "missed"
 
 
 def progress(session: Session, study: Study) -> pd.DataFrame:

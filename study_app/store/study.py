@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -120,6 +121,7 @@ class OpenStudy:
 
         def work(session: Session) -> View:
             rater = self._present(session, token)
+            feedback = None
             if not (rater.withdrawn_at or records.is_excluded(session, rater)):
                 held = writing.held(session, rater, trial)
                 if self._can_be_seen(session, held):
@@ -128,7 +130,9 @@ class OpenStudy:
                         self._judge(session, rater)
                 else:
                     writing.lost(session, held.id)
-            return self._view(session, rater)
+                if self.settings.rule > 2 and held.position < self.settings.practice:
+                    feedback = records.feedback(session, held)
+            return replace(self._view(session, rater), feedback=feedback)
 
         return self._transactions.write(work)
 
@@ -291,6 +295,10 @@ class OpenStudy:
     def votes(self) -> pd.DataFrame:
         """All votes as `records.VOTE_COLUMNS`."""
         return self._transactions.read(lambda s: records.votes(s, self.row))
+
+    def screens(self) -> pd.DataFrame:
+        """How the clips of each vote were seen, as `records.SCREEN_COLUMNS`."""
+        return self._transactions.read(lambda s: records.screens(s, self.row))
 
     def progress(self) -> pd.DataFrame:
         """Votes wanted and had by comparison."""

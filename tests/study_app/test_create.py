@@ -16,7 +16,7 @@ from bench.data.predictions import Predictions, write_strip
 from bench.errors import BenchError
 from study_app.create import PAPER_COMPARISONS, create
 from study_app.design import media
-from study_app.design.schedule import REAL, SCRAMBLED
+from study_app.design.schedule import ALTERED, REAL
 from study_app.store.store import Store
 from tests.study_app.conftest import wish
 from tests.study_app.runfolder import FRAMES, SIZE, sky, write_run
@@ -45,7 +45,7 @@ def test_what_a_study_holds(sqlite: str, run_folder: Path) -> None:
     assert settings.comparisons == PAPER_COMPARISONS
     assert (settings.frames, settings.size, settings.dataset) == (FRAMES, SIZE, "sky")
     clips = study.clips()
-    assert {name for name, _ in clips} == {"mdgan-1", "mdgan-2", "vgan", "rnngan", REAL, SCRAMBLED}
+    assert {name for name, _ in clips} == {"mdgan-1", "mdgan-2", "vgan", "rnngan", REAL, *ALTERED}
     row = Predictions(run_folder / "predictions" / "vgan")
     name, scene = next(key for key in clips if key[0] == "vgan")
     clip = clips[name, scene]
@@ -74,16 +74,6 @@ def test_media_are_lossless_alike_and_bare() -> None:
     assert min(one[len(flat) : 4096]) >= 0x80
     with pytest.raises(BenchError, match="does not fit"):
         media.message(flat, noisy, 10)
-
-
-def test_scrambled_clips_keep_the_first_frame_and_the_pixels() -> None:
-    clip = sky(1)
-    mixed = media.scramble(clip, np.random.default_rng(0))
-    np.testing.assert_array_equal(mixed[0], clip[0])
-    assert sorted(mixed[1:].ravel()) == sorted(clip[1:].ravel())
-    moved = (mixed[1:] != clip[1:]).any(axis=-1).mean()
-    assert moved > 0.8
-    assert media.first_frame_psnr(mixed, clip) == np.inf
 
 
 def test_a_run_without_predictions(tmp_path: Path) -> None:

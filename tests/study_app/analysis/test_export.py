@@ -32,7 +32,7 @@ def rated(where: str) -> str:
 def test_an_export_read_back_gives_the_same_tallies(rated: str, tmp_path: Path) -> None:
     paths = export.export(rated, None, tmp_path / "out")
     tables = [f"{table}.{ending}" for table in ("table2", "table3") for ending in ("csv", "json", "tex", "md")]
-    assert [p.name for p in paths] == ["votes.csv", "pos.csv", "study.json", *tables, "raters.csv"]
+    assert [p.name for p in paths] == ["votes.csv", "pos.csv", "study.json", *tables, "raters.csv", "screens.csv"]
     store = Store(rated)
     study = store.open()
     votes = export.read_votes(paths[0])
