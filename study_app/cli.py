@@ -31,9 +31,6 @@ from study_app.design.settings import CATCH, WORKLOAD, Wish
 if TYPE_CHECKING:
     from study_app.create import Made
 
-if TYPE_CHECKING:
-    from study_app.create import Made
-
 app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it, export its votes.")
 Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
 Name = Annotated[str | None, typer.Option("--study", help="Which study, where the database holds several.")]
@@ -49,12 +46,12 @@ def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
     return tuple((pair[0], pair[1]) for pair in pairs)
 
 
-def _codes(texts: list[str] | None) -> dict[str, str]:
-    """The settings that `--code` names; `completion_code` has an option of its own."""
+def _codes(completion: str, texts: list[str] | None) -> dict[str, str]:
+    """The completion code, and the settings that `--code` names."""
     codes = [text.partition("=") for text in texts or []]
     if any(outcome not in ("failed", "technical", "withdrawn") or not code for outcome, _, code in codes):
         raise BenchError("A code is written failed=CODE, technical=CODE or withdrawn=CODE.")
-    return {f"{outcome}_code": code for outcome, _, code in codes}
+    return {"completion_code": completion, **{f"{outcome}_code": code for outcome, _, code in codes}}
 
 
 def _text(path: Path) -> str:
@@ -149,9 +146,8 @@ def create(
         language=language,
         question=question,
         consent=_text(consent) if consent else Wish.consent,
-        completion_code=completion_code,
         completion_url=completion_url,
-        **_codes(code),
+        **_codes(completion_code, code),
         accept_first_frames=accept_first_frames,
         accept_weak_catch=accept_weak_catch,
     )
