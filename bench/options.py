@@ -50,7 +50,7 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, as
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="TOML file with configuration keys, or a run's run.json.")
 ]
-Preset = Annotated[str, typer.Option(help="smoke, small or paper; 'auto' is smoke on a CPU, small on a GPU.")]
+Preset = Annotated[str, typer.Option(help="smoke, small, medium or paper; 'auto' is smoke on a CPU, small on a GPU.")]
 Seeds = Annotated[str, typer.Option("--seeds", "--seed", help="Training seeds, with commas.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Open no connection; metrics without weights are left out.")]
 Ci = Annotated[bool, typer.Option("--ci", help="Print 95 % intervals, and mark what does not differ from the best.")]

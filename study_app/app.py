@@ -1,4 +1,4 @@
-"""The web app: Streamlit pages (`pages.py`) and, beside them, the few addresses that the pair player calls.
+"""The web app: the rater's page and the addresses that it calls, and Streamlit's page of who runs the study.
 
 Start it with `bench study serve`, or with `streamlit run study_app/app.py` and `BENCH_DATABASE_URL` set.
 """
@@ -10,10 +10,10 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
-from study_app.web import api
+from study_app.web import api, front
 
 app = st.App(
     Path(__file__).parent / "web" / "pages.py",
-    routes=api.ROUTES,
-    middleware=[Middleware(api.Headers)],
+    routes=[*api.ROUTES, *front.ROUTES],
+    middleware=[Middleware(front.Front)],
 )

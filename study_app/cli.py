@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +26,10 @@ from bench.options import (
     print_json,
 )
 from bench.registry import SYNTHETIC
-from study_app.design.settings import CATCH, CATCH_SHARE, WORKLOAD, Wish
+from study_app.design.settings import CATCH, WORKLOAD, Wish
+
+if TYPE_CHECKING:
+    from study_app.create import Made
 
 app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it, export its votes.")
 Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
@@ -42,12 +46,12 @@ def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
     return tuple((pair[0], pair[1]) for pair in pairs)
 
 
-def _codes(texts: list[str] | None) -> dict[str, str]:
-    """The settings that `--code` names; `completion_code` has an option of its own."""
+def _codes(completion: str, texts: list[str] | None) -> dict[str, str]:
+    """The completion code, and the settings that `--code` names."""
     codes = [text.partition("=") for text in texts or []]
     if any(outcome not in ("failed", "technical", "withdrawn") or not code for outcome, _, code in codes):
         raise BenchError("A code is written failed=CODE, technical=CODE or withdrawn=CODE.")
-    return {f"{outcome}_code": code for outcome, _, code in codes}
+    return {"completion_code": completion, **{f"{outcome}_code": code for outcome, _, code in codes}}
 
 
 def _text(path: Path) -> str:
@@ -55,6 +59,16 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"The text {path} cannot be read: give a UTF-8 file.") from error
+
+
+def _warn(notes: Iterable[str]) -> None:
+    for note in notes:
+        typer.echo(note, err=True)
+
+
+def _tell(made: Made) -> None:
+    _warn(made.notes)
+    typer.echo(made.summary)
 
 
 #: What `bench study create` asks for; every default is `Wish`'s.
@@ -66,13 +80,16 @@ Clips = Annotated[int, typer.Option(help="Clips per comparison.")]
 Votes = Annotated[int, typer.Option(help="Votes per pair.")]
 Workload = Annotated[int | None, typer.Option(help=f"Trials per rater; default {WORKLOAD} or as many as there are.")]
 Practice = Annotated[int, typer.Option(help="Practice trials per rater.")]
-Catch = Annotated[int | None, typer.Option(help=f"Catch trials per rater; default {CATCH}, fewer need --catch-pass.")]
-CatchPass = Annotated[int | None, typer.Option(help=f"Catch trials to get right; default {CATCH_SHARE:.0%} of them.")]
+Catch = Annotated[int | None, typer.Option(help=f"Catch trials per rater; default {CATCH}, 0 for none.")]
+CatchPass = Annotated[
+    int | None, typer.Option(help="Catch trials to get right; default: all but those slips that 1 in 20 may have.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
 Rate = Annotated[float, typer.Option(help="Frames a second.")]
 Size = Annotated[int | None, typer.Option(help="Show clips at this size; the paper showed 64.")]
 Lease = Annotated[float, typer.Option(help="Minutes after which an abandoned pair is given away.")]
-Question = Annotated[str, typer.Option(help="The question.")]
+Language = Annotated[str, typer.Option(help="Language of all that raters read: en or de.")]
+Question = Annotated[str, typer.Option(help="The question; default: the language's own.")]
 Consent = Annotated[Path | None, typer.Option(help="Text file of the consent page.")]
 CompletionCode = Annotated[str, typer.Option(help="Shown at the end; default: one for each rater.")]
 Codes = Annotated[
@@ -81,6 +98,7 @@ Codes = Annotated[
 ]
 CompletionURL = Annotated[str, typer.Option(help="https address at the end, for example Prolific's.")]
 AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept clips that do not start alike.")]
+AcceptWeakCatch = Annotated[bool, typer.Option(help="Accept catch trials too few to tell who attends.")]
 
 
 @app.command()
@@ -99,12 +117,14 @@ def create(
     rate: Rate = Wish.rate,
     size: Size = Wish.size,
     lease: Lease = Wish.lease_minutes,
+    language: Language = Wish.language,
     question: Question = Wish.question,
     consent: Consent = None,
     completion_code: CompletionCode = Wish.completion_code,
     code: Codes = None,
     completion_url: CompletionURL = Wish.completion_url,
     accept_first_frames: AcceptFirstFrames = Wish.accept_first_frames,
+    accept_weak_catch: AcceptWeakCatch = Wish.accept_weak_catch,
 ) -> None:
     """Make a study from run folders."""
     from study_app.create import create as make
@@ -123,17 +143,15 @@ def create(
         rate=rate,
         size=size,
         lease_minutes=lease,
+        language=language,
         question=question,
         consent=_text(consent) if consent else Wish.consent,
-        completion_code=completion_code,
         completion_url=completion_url,
-        **_codes(code),
+        **_codes(completion_code, code),
         accept_first_frames=accept_first_frames,
+        accept_weak_catch=accept_weak_catch,
     )
-    made = make(out, wish)
-    for note in made.notes:
-        typer.echo(note, err=True)
-    typer.echo(made.summary)
+    _tell(make(out, wish))
 
 
 @app.command()
@@ -147,8 +165,7 @@ def serve(
     from study_app.web.serve import prepare
     from study_app.web.serve import serve as run
 
-    for hint in prepare(db, study):
-        typer.echo(hint, err=True)
+    _warn(prepare(db, study))
     raise typer.Exit(run(db, study, port, address))
 
 
@@ -177,7 +194,7 @@ def export(
     study: Name = None,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("study-export"),
 ) -> None:
-    """Write votes.csv, pos.csv, study.json, and table2 and table3 as CSV, JSON, LaTeX and Markdown."""
+    """Write votes.csv, pos.csv, study.json, raters.csv, screens.csv, and Tables II and III in every form."""
     from study_app.analysis.export import export as write
 
     for path in write(db, study, out):
@@ -222,9 +239,9 @@ def plan(
     from study_app.design.power import Design
 
     of = clips if videos is None else videos
-    found = simulate_plan(Design(comparisons, raters, clips, votes, preference, of, rater_sd, clip_sd), seed=seed)
-    written = write(found, out) if out else []
-    typer.echo(json.dumps(found.as_json(), indent=2) if as_json else "\n".join(found.lines()))
+    planned = simulate_plan(Design(comparisons, raters, clips, votes, preference, of, rater_sd, clip_sd), seed=seed)
+    written = write(planned, out) if out else []
+    typer.echo(json.dumps(planned.as_json(), indent=2) if as_json else "\n".join(planned.lines()))
     for path in written:
         typer.echo(path, err=True)
 

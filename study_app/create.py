@@ -17,11 +17,13 @@ from bench.errors import BenchError, did_you_mean
 from bench.files import read_json
 from bench.progress import task
 from bench.runfolder import REAL, RunFolder
-from study_app.design import media
+from study_app.design import altered, media
+from study_app.design.catch import CatchRule, strictest_rule
 from study_app.design.schedule import SCRAMBLED, Schedule, capacity, plan
-from study_app.design.settings import CATCH, CATCH_SHARE, CODES, WORKLOAD, Settings, Wish
+from study_app.design.settings import CATCH, CODES, WORKLOAD, Settings, Wish
 from study_app.store.store import Store
 from study_app.store.writing import EncodedClip
+from study_app.texts import texts
 
 #: The comparisons of the paper's Tables II and III. Their eight lines need seven comparisons: "MD-GAN over Real" and
 #: "Stage II over Real" are the same clips, so the same votes fill both lines.
@@ -79,7 +81,7 @@ def create(where: str | Path | None, wish: Wish) -> Made:
     comparisons = _comparisons(wish, material)
     names = list(dict.fromkeys([REAL, *(name for pair in comparisons for name in pair)]))
     scenes = _scenes(names, material)
-    practice, catch = _checks(wish, len(scenes), material.notes)
+    practice, rule = _checks(wish, len(scenes), material.notes)
     draft = Settings(
         name=wish.name,
         run=str(wish.runs[0].resolve()),
@@ -90,17 +92,18 @@ def create(where: str | Path | None, wish: Wish) -> Made:
         votes=wish.votes,
         workload=wish.workload if wish.workload is not None else WORKLOAD,
         practice=practice,
-        catch=catch,
-        catch_pass=wish.catch_pass if wish.catch_pass is not None else int(np.ceil(CATCH_SHARE * catch)),
+        catch=rule.planned,
+        catch_pass=rule.needed,
         frames=1,  # these three are known once clips are read
         size=1,
         slot_bytes=1,
         rate=wish.rate,
         lease_minutes=wish.lease_minutes,
-        question=wish.question,
-        consent=wish.consent,
+        question=wish.question or texts(wish.language)["question"],
+        consent=wish.consent or texts(wish.language)["consent"],
         consent_version="",
         completion_url=wish.completion_url,
+        language=wish.language,
         **{code: getattr(wish, code) for code in CODES},
     )
     draft.check()
@@ -110,15 +113,15 @@ def create(where: str | Path | None, wish: Wish) -> Made:
     most = capacity(schedule)
     if most < 1:
         raise BenchError(
-            f"With {practice} practice and {catch} catch trials on {len(scenes)} clips no trial is left that a rater "
-            "may see: give a smaller --practice and --catch."
+            f"With {practice} practice and {rule.planned} catch trials on {len(scenes)} clips no trial is left that a "
+            "rater may see: give a smaller --practice and --catch."
         )
     if wish.workload is not None and wish.workload > most:
         raise BenchError(f"A rater can see {most} trials of this study at most, not {wish.workload}: lower --workload.")
     clips, frames, size = _prepare(schedule, names, wish, material)
     longest = max(len(clip.data) for clip in clips.values())
     workload, slot = min(draft.workload, most), media.slot_bytes(longest)
-    settings = replace(draft, frames=frames, size=size, slot_bytes=slot, workload=workload).with_consent(wish.consent)
+    settings = replace(draft, frames=frames, size=size, slot_bytes=slot, workload=workload).with_consent(draft.consent)
     Store.migrated(where).add(settings, wish.seed, schedule, clips)
     return Made(settings.name, settings, schedule, tuple(material.notes))
 
@@ -139,7 +142,7 @@ def _open(runs: Sequence[Path]) -> Material:
             if path.name == REAL and REAL in rows:
                 _check_same_real(rows[REAL], Predictions(path))
                 continue
-            if path.name in rows or path.name == SCRAMBLED:
+            if path.name in rows or path.name in (SCRAMBLED, *altered.WAYS):
                 raise BenchError(f"The row {path.name} of {run} needs another name: that one is taken.")
             rows[path.name] = Predictions(path)
         _read_clips(run, material)
@@ -203,34 +206,30 @@ def _scenes(names: Sequence[str], material: Material) -> list[str]:
     return scenes
 
 
-def _checks(wish: Wish, scenes: int, notes: list[str]) -> tuple[int, int]:
-    """Practice and catch trials that the number of scenes allows.
+def _checks(wish: Wish, scenes: int, notes: list[str]) -> tuple[int, CatchRule]:
+    """Practice trials that the number of scenes allows, and the rule on catch trials.
 
-    Of fewer than `CATCH` catch trials, the share that is asked for is all of them, and one slip would exclude a rater:
-    such a study needs a rule that somebody has stated.
+    Raises:
+        BenchError: the catch trials are too many for the scenes, or too few to tell who attends and nobody accepted it.
     """
     asked = wish.catch if wish.catch is not None else CATCH
-    if 0 < asked < CATCH and wish.catch_pass is None:
+    practice, catch = wish.practice, asked
+    if scenes - min(wish.clips, scenes) < practice + asked:
+        # they share scenes with the trials; a rater sees a scene twice at most, so leave most of them to the trials
+        practice, catch = min(practice, scenes // 4), min(asked, scenes // 4)
+    if catch < asked:
         raise BenchError(
-            f"Of {asked} catch trials {CATCH_SHARE:.0%} are all of them, so one slip would exclude a rater: give "
-            f"--catch {CATCH} or more, or a rule of your own with --catch-pass."
+            f"{scenes} clips, {min(wish.clips, scenes)} of them compared, are too few for {asked} catch trials: take a "
+            f"run of more clips, or give fewer --clips, --catch {catch} with --accept-weak-catch, or --catch 0."
         )
-    spare = scenes - min(wish.clips, scenes)
-    if spare >= wish.practice + asked:
-        return wish.practice, asked
-    # they share scenes with the trials; a rater sees a scene twice at most, so leave most of them to the trials
-    practice, catch = min(wish.practice, scenes // 4), min(asked, scenes // 4)
-    if wish.catch is None and catch < asked:
-        raise BenchError(
-            f"{scenes} clips are too few for {asked} catch trials, of which {CATCH_SHARE:.0%} must be right: take a "
-            f"run of more clips, fewer --clips, or state a rule of your own, like --catch {catch} --catch-pass "
-            f"{max(catch - 1, 0)}."
-        )
-    if wish.catch is not None and catch < wish.catch:
-        raise BenchError(f"{scenes} clips are too few for {wish.catch} catch trials: give --catch {catch} or --clips.")
-    if (practice, catch) != (wish.practice, asked):
-        notes.append(f"With {scenes} clips a rater gets {practice} practice and {catch} catch trials.")
-    return practice, catch
+    rule = CatchRule(catch, wish.catch_pass) if wish.catch_pass is not None else strictest_rule(catch)
+    if not wish.accept_weak_catch:
+        rule.check()
+    elif rule.is_weak:
+        notes.append(f"{rule}.")
+    if practice != wish.practice:
+        notes.append(f"With {scenes} clips a rater gets {practice} practice trials.")
+    return practice, rule
 
 
 def _prepare(
@@ -254,8 +253,8 @@ def _prepare(
             real = _shown(material.rows[REAL], scene, wish.size)
             shape = shape or real.shape
             for name in dict.fromkeys(systems):
-                if name == SCRAMBLED:
-                    clip, source = media.scramble(real, np.random.default_rng(_number(wish.seed, scene))), ""
+                if name in altered.WAYS:
+                    clip, source = altered.alter(name, real, np.random.default_rng(_number(wish.seed, name, scene))), ""
                 else:
                     clip = real if name == REAL else _shown(material.rows[name], scene, wish.size)
                     source = material.rows[name].sha256(scene)
@@ -286,8 +285,8 @@ def _check_shape(name: str, scene: str, shape: tuple[int, ...], wanted: tuple[in
         )
 
 
-def _number(seed: int, scene: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}/scrambled/{scene}".encode()).digest()[:8])
+def _number(seed: int, name: str, scene: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}/{scene}".encode()).digest()[:8])
 
 
 def _shown(row: Predictions, scene: str, size: int | None) -> Frames:

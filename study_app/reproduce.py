@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.config import RunConfig
 from bench.data.clips import Manifest
+from bench.engine.build import departures
 from bench.errors import BenchError, did_you_mean
 from bench.pipeline.run import run
 from bench.registry import MODELS, SYNTHETIC
@@ -148,6 +149,10 @@ def deviations(name: str, config: RunConfig, out: Path) -> list[str]:
     ]
     if narrow:
         told.append(f"network width: {', '.join(narrow)}")
+    others = {model: departures(model, config.options.get(model, {})) for model in theirs.models}
+    for model, own in others.items():
+        if said := ", ".join(f"{key} {text}" for key, text in own.items() if key != "width"):
+            told.append(f"{model}, the paper's in brackets: {said}")
     seeds = f"{len(config.seeds)} training seed{'s' if len(config.seeds) > 1 else ''}"
     told.append(
         f"training: {config.steps} steps a stage of {config.batch} clips, {seeds}; the paper gives neither steps nor "

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.runfolder import REAL
-from study_app.design.schedule import SCRAMBLED, plan
+from study_app.design.schedule import ALTERED, SCRAMBLED, plan
 from study_app.store.rating import Answer
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
@@ -78,7 +78,7 @@ def rate(study: OpenStudy, crowd: Crowd, seed: int, number: int) -> int:
 
 def left_share(crowd: Crowd, left: str, right: str, scene: str, leaning: float, seed: int) -> float:
     """Probability that a careful rater chooses the left system."""
-    if SCRAMBLED in (left, right):
+    if {left, right} & {SCRAMBLED, *ALTERED}:
         return 0.98 if left == REAL else 0.02
     gap = crowd.strengths.get(left, 0.0) - crowd.strengths.get(right, 0.0)
     # raters and clips shift a comparison towards its alphabetically first system, whatever the side

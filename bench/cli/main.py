@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 # machine that does something else beside, training is more than twice as fast.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from bench.cli.ablate import ablate
 from bench.cli.data import data_app
 from bench.cli.lists import doctor, list_app
 from bench.cli.results import compare, export, leaderboard, report
@@ -87,6 +88,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command(rich_help_panel=ALL_STEPS)(ablate)
 
 
 def _print_version(wanted: bool) -> None:

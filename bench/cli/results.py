@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.options import Ci, Json, print_folder, print_json, print_scores
+from bench.options import Ci, Json, print_folder, print_json, print_scores, show
 
 
 def report(
@@ -30,14 +30,24 @@ def report(
 
 
 def compare(
-    folders: Annotated[list[Path], typer.Argument(help="Two or more folders that run or score has filled.")],
+    folders: Annotated[list[Path], typer.Argument(help="Folders that run or score has filled.")],
     out: Annotated[Path | None, typer.Option(help="Write the joined tables there.")] = None,
+    margin: Annotated[list[str] | None, typer.Option(help="METRIC=LARGEST: test for equivalence instead.")] = None,
     ci: Ci = False,
     as_json: Json = False,
 ) -> None:
-    """Join runs into one table; refused, with what differs, where their numbers do not mean the same."""
+    """Join runs into one table; refused, with what differs, where their numbers do not mean the same.
+
+    With --margin ssim=0.02: which rows, of one folder or several, are shown to differ by less than that.
+    """
     from bench.pipeline.compare import compare as compare_runs
 
+    if margin:
+        from bench.pipeline.equivalence import equivalent_rows, margins_of, printed
+
+        tested = equivalent_rows(folders, margins_of(margin))
+        show(tested if as_json else printed(tested), as_json)
+        return
     table = compare_runs(folders, out, ci)
     if as_json:
         lines = zip(table.rows, table.cells, strict=True)

@@ -36,9 +36,10 @@ def _software() -> list[Check]:
     checks = [Check("Python", "ok", platform.python_version())]
     beside = {name for extra in EXTRAS for name in packages_of(extra)}
     for name in PACKAGES:
-        found = package_version(name)
-        if found or name not in beside:
-            checks.append(Check(name, "ok" if found else "missing", found or f"install it with `pip install {name}`"))
+        installed = package_version(name)
+        if installed or name not in beside:
+            advice = f"install it with `pip install {name}`"
+            checks.append(Check(name, "ok" if installed else "missing", installed or advice))
     for extra, purpose in EXTRAS.items():
         absent = missing_packages(extra)
         what = f"{purpose}: `{how_to_install(extra)}` brings {', '.join(absent)}" if absent else f"for {purpose}"

@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.config import RunConfig, as_command, without_effect
+from bench.config import ALWAYS, RunConfig, as_command, later_keys, without_effect
 from bench.data.clips import Manifest, build_manifest, sample
 from bench.data.dataset import Dataset
 from bench.data.pack import Pack, pack
 from bench.data.predictions import Predictions
 from bench.data.video import resize
-from bench.engine.build import check_options, native_resolution, result_rows, rows_account
+from bench.engine.build import check_options, departures, native_resolution, result_rows, rows_account
 from bench.engine.devices import make_fabric
 from bench.engine.generate import Trained, generate_rows, store_real
 from bench.engine.train import train
@@ -58,12 +58,13 @@ class Account:
                 "config": config.to_dict(),
                 "command": as_command(config.to_dict()),
                 "rows": rows_account(config.models),
+                "departures": departures_of(config),
                 "steps": dict.fromkeys(STEPS, "due"),
             }
             self.save()
 
     def _check_settings(self) -> None:
-        theirs, ours = self.content["config"], self.config.to_dict()
+        theirs, ours = {**later_keys(self.content["config"]), **self.content["config"]}, self.config.to_dict()
         free = without_effect(self.config)
         differing = [key for key in ours if key not in free and theirs.get(key) != ours[key]]
         if differing:
@@ -94,6 +95,22 @@ class Account:
             raise
         self.content["steps"][name] = "done"
         self.save()
+
+
+def departures_of(config: RunConfig) -> list[str]:
+    """What a run's training does otherwise than the papers of its models, a sentence each."""
+    trained = [name for name in config.models if name != ALWAYS]
+    told = []
+    for name in trained:
+        if own := departures(name, config.options.get(name, {})):
+            told.append(f"{name}, the paper's in brackets: {', '.join(f'{key} {text}' for key, text in own.items())}.")
+    if trained and config.decay_from < 1:
+        told.append(
+            f"Learning rates fall to 0 after {config.decay_from:.0%} of a stage's steps; the papers' are fixed."
+        )
+    if trained and config.ema:
+        told.append(f"Videos are made with averaged weights (ema {config.ema:g}); no paper says that it did so.")
+    return told
 
 
 def data_of(config: RunConfig) -> Dataset:

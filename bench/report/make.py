@@ -37,7 +37,14 @@ def stored_table(out: Path, ci: bool = False) -> Table:
     """The table of a folder's stored scores, with intervals if asked for; nothing is written."""
     if not RunFolder(out).summary.exists():
         raise BenchError(f"{out} has no scores to report: give a folder that `bench run` or `bench score` has filled.")
-    return make_table(read_summary(out), read_protocol(out), names_of(out), *read_notes(out), ci=ci)
+    left_out, notes = read_notes(out)
+    return make_table(read_summary(out), read_protocol(out), names_of(out), left_out, [*notes, *departures(out)], ci=ci)
+
+
+def departures(out: Path) -> list[str]:
+    """What a run's training did otherwise than the papers, as the run wrote it down; of other folders nothing."""
+    account = RunFolder(out).account
+    return read_json(account).get("departures", []) if account.exists() else []
 
 
 def read_protocol(out: Path) -> Protocol:

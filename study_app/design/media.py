@@ -17,8 +17,6 @@ from PIL import Image
 from bench.data.video import Frames
 from bench.errors import BenchError
 
-#: Tiles of a scrambled frame, per side.
-TILES = 4
 #: A WebP is at most this wide and high.
 WEBP_SIDE = 16383
 
@@ -77,24 +75,6 @@ def shrink(clip: Frames, size: int) -> Frames:
         raise BenchError(f"Clips of {clip.shape[1]} pixels are not enlarged to {size}: give a smaller --size.")
     frames = [np.asarray(Image.fromarray(f).resize((size, size), Image.Resampling.BOX)) for f in clip]
     return np.stack(frames)
-
-
-def scramble(clip: Frames, rng: np.random.Generator) -> Frames:
-    """A clip nobody should take for a camera's: after the first frame, frames in random order, cut up and shuffled.
-
-    The first frame is left alone, as in every other pair.
-    """
-    count, height, width, _ = clip.shape
-    tiles = min(TILES, height, width)
-    h, w = height // tiles, width // tiles
-    out = clip.copy()
-    order = 1 + rng.permutation(count - 1)
-    for index, source in enumerate(order, start=1):
-        cells = clip[source, : h * tiles, : w * tiles].reshape(tiles, h, tiles, w, 3).swapaxes(1, 2)
-        mixed = cells.reshape(tiles * tiles, h, w, 3)[rng.permutation(tiles * tiles)]
-        whole = mixed.reshape(tiles, tiles, h, w, 3).swapaxes(1, 2).reshape(h * tiles, w * tiles, 3)
-        out[index, : h * tiles, : w * tiles] = whole
-    return out
 
 
 def first_frame_psnr(clip: Frames, real: Frames) -> float:

@@ -16,8 +16,10 @@ from typing import TypeVar
 from bench.runfolder import REAL
 from study_app.design.settings import Settings
 
-#: What catch trials show beside the real clip.
+#: What catch trials showed beside the real clip by the rules 1 and 2.
 SCRAMBLED = "scrambled"
+#: What they show since: clips altered in one of several ways, see `study_app.design.altered`.
+ALTERED = ("shuffled", "tiles", "blotches")
 #: How often one rater may see one first frame.
 SCENE_LIMIT = 2
 T = TypeVar("T")
@@ -100,6 +102,11 @@ def plan(settings: Settings, seed: int) -> Schedule:
     apart = len(spare) >= settings.practice + settings.catch
     pool = spare if apart else shuffled(order, seed, "checks")
     practised, caught = pool[: settings.practice], pool[settings.practice :][: settings.catch]
+    if settings.rule > 2:
+        kinds = shuffled(ALTERED, seed, "altered")
+        # practice has a right answer, so that raters can be told whether they saw the difference
+        altered = [PairPlan(REAL, kinds[i % len(kinds)], scene) for i, scene in enumerate(practised + caught)]
+        return Schedule(tuple(trials), slots, tuple(altered[: len(practised)]), tuple(altered[len(practised) :]))
     compared = settings.comparisons
     practice = tuple(
         # of a scene that trials use too, a model's pair could come twice to one rater: show the scrambled clip instead

@@ -9,27 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from study_app.texts import ENGLISH, texts
 
-QUESTION = "Which is more realistic?"
-CONSENT = (
-    "You are asked to compare pairs of short silent video clips. It takes about {minutes} minutes. There are no known "
-    "risks. Taking part is voluntary: you can stop at any time, and you can withdraw your answers.\n\n"
-    "We store your choices, how long each took, how often a pair was played, and whether the page lost focus. We do "
-    "not store your name, your network address or your platform id; the id is kept only as a keyed code, so that "
-    "nobody takes part twice.\n\n"
-    "The answers are published without anything that points to you."
-)
-
-
-#: How raters get their trials. 1, of version 0.1: the side that undoes a rater's tilt; 2: `study_app.design.session`.
+#: How raters get their trials. 1, of version 0.1: the side that undoes a rater's tilt; 2: `study_app.design.session`;
+#: 3: the same, with catch trials of several kinds and practice that says what was right.
 #: A study keeps the rule that it was made with.
-RULE = 2
+RULE = 3
 #: From the end of a pair's first play to the next pair.
 SECONDS_TO_CHOOSE = 3.0
 #: Settings that hold a code of how a session has ended.
 CODES = ("completion_code", "failed_code", "technical_code", "withdrawn_code")
-#: Trials and catch trials of one rater, and the share of the latter to get right, where nobody wishes otherwise.
-WORKLOAD, CATCH, CATCH_SHARE = 50, 10, 0.9
+#: Trials and catch trials of one rater where nobody wishes otherwise.
+WORKLOAD, CATCH = 50, 10
 
 
 @dataclass(frozen=True)
@@ -37,7 +28,8 @@ class Wish:
     """What a study is asked to be; its defaults are those of `bench study create`.
 
     None leaves a choice to what the run allows: the paper's comparisons as far as it has their rows, `WORKLOAD` trials
-    and `CATCH` catch trials or as many as there are, clips at the size they have.
+    and `CATCH` catch trials or as many as there are, clips at the size they have. An empty question or consent text is
+    the language's own.
 
     Attributes:
         runs: run folders, whose rows are joined.
@@ -47,6 +39,7 @@ class Wish:
         rate: frames a second.
         size: pixels a side.
         accept_first_frames: take clips that do not begin like the real one.
+        accept_weak_catch: take a rule on catch trials that tells attentive raters and random clickers apart badly.
     """
 
     runs: tuple[Path, ...]
@@ -62,14 +55,16 @@ class Wish:
     rate: float = 10.0
     size: int | None = None
     lease_minutes: float = 15.0
-    question: str = QUESTION
-    consent: str = CONSENT
+    language: str = ENGLISH
+    question: str = ""
+    consent: str = ""
     completion_code: str = ""
     completion_url: str = ""
     failed_code: str = ""
     technical_code: str = ""
     withdrawn_code: str = ""
     accept_first_frames: bool = False
+    accept_weak_catch: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,9 +86,10 @@ class Settings:
         completion_code: shown at the end; empty: each rater gets an own one.
         failed_code, technical_code, withdrawn_code: the same for who failed the catch trials or was excluded, for whose
             clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
+        language: of all that raters read, a file of `study_app.texts`.
         consent: as raters read it; `{minutes}` in what is wished for is a session's length.
         completion_url: where the last page leads; empty: nowhere.
-        rule: how raters get their trials, see `RULE`.
+        rule: number of the rules that it was made with (trials, sides, who counts), see `RULE`.
     """
 
     name: str
@@ -121,6 +117,7 @@ class Settings:
     technical_code: str = ""
     withdrawn_code: str = ""
     rule: int = RULE
+    language: str = ENGLISH
 
     def with_consent(self, text: str) -> Settings:
         """The same with this text of the consent page, its `{minutes}` filled in, and a version that is its hash."""
@@ -157,7 +154,8 @@ class Settings:
         return cls(**value)
 
     def check(self) -> None:
-        """Raise a `BenchError` for numbers that make no study."""
+        """Raise a `BenchError` for numbers and texts that make no study."""
+        texts(self.language)
         for name in ("clips", "votes", "workload", "frames", "size"):
             if getattr(self, name) < 1:
                 raise BenchError(f"A study needs {name} of at least 1, not {getattr(self, name)}.")

@@ -16,6 +16,29 @@ class RefusedError(BenchError):
 
 
 @dataclass(frozen=True)
+class Screen:
+    """How a rater saw the clips that they voted on. No more than that: nothing here is to tell people apart.
+
+    Attributes:
+        clip_px: a clip's side in CSS pixels; times `pixel_ratio`: in the screen's own.
+        width, height: of the window in CSS pixels, to the nearest 50.
+        layout: beside, stacked (the left clip is the upper one) or low (the buttons are at the sides).
+        pointer: coarse (a finger) or fine.
+        browser: its family, without a version.
+        dropped: frames of the first full play that were never drawn.
+    """
+
+    clip_px: float
+    pixel_ratio: float
+    width: int
+    height: int
+    layout: str
+    pointer: str
+    browser: str
+    dropped: int
+
+
+@dataclass(frozen=True)
 class Answer:
     """A rater's choice (left or right) and how it came about.
 
@@ -23,12 +46,14 @@ class Answer:
         response_ms: from the first frame drawn to the choice.
         replays: how often the pair began again after the first full play.
         focus_losses: how often the page was left meanwhile.
+        screen: how the clips were seen, where the browser has said it.
     """
 
     chosen: str
     response_ms: int
     replays: int = 0
     focus_losses: int = 0
+    screen: Screen | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +61,7 @@ class View:
     """All that a rater's browser may know: where they are, and opaque names of the next trials.
 
     `place` is what the page calls the trial: practice or pair, its number, and how many there are of these.
+    `feedback` says of the practice trial that was just answered whether the altered clip was seen or missed.
     `state` is rating, done, full (nothing to rate), broken (clips do not load here), excluded or
     withdrawn.
     """
@@ -45,3 +71,4 @@ class View:
     total: int = 0
     trials: tuple[str, ...] = ()
     place: tuple[str, int, int] | None = None
+    feedback: str | None = None

@@ -286,6 +286,21 @@ class Vote(Base):
     )
 
 
+class SeenOn(Base):
+    """How the clips of a vote were seen, as `study_app.store.rating.Screen`; votes of version 0.1 have none."""
+
+    __tablename__ = "screen"
+    vote_id: Mapped[int] = mapped_column(ForeignKey("vote.id"), primary_key=True)
+    clip_px: Mapped[float]
+    pixel_ratio: Mapped[float]
+    width: Mapped[int]
+    height: Mapped[int]
+    layout: Mapped[str]
+    pointer: Mapped[str]
+    browser: Mapped[str]
+    dropped: Mapped[int]
+
+
 class Exclusion(Base):
     """Why a rater's votes count no longer; recorded for good, and several reasons may stand side by side."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from study_app.store.schema import (
     Media,
     Pair,
     Rater,
+    SeenOn,
     ShownClip,
     Slot,
     Study,
@@ -213,19 +214,21 @@ def vote(session: Session, rater: Rater, held: Assignment, answer: Answer, now: 
     elif held.state != "leased":
         raise RefusedError("This pair is over.", gone=True)
     held.state = "voted"
-    session.add(
-        Vote(
-            assignment_id=held.id,
-            rater_id=rater.id,
-            simulated=rater.simulated,
-            chosen=answer.chosen,
-            response_ms=answer.response_ms,
-            replays=answer.replays,
-            focus_losses=answer.focus_losses,
-            voted_at=now,
-        )
+    cast = Vote(
+        assignment_id=held.id,
+        rater_id=rater.id,
+        simulated=rater.simulated,
+        chosen=answer.chosen,
+        response_ms=answer.response_ms,
+        replays=answer.replays,
+        focus_losses=answer.focus_losses,
+        voted_at=now,
     )
+    session.add(cast)
     session.flush()
+    if answer.screen:
+        session.add(SeenOn(vote_id=cast.id, **asdict(answer.screen)))
+        session.flush()
 
 
 def delivered(session: Session, assignment_id: int) -> None:

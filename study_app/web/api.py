@@ -1,4 +1,4 @@
-"""The addresses that the pair player calls: state, vote, skip, media. Stateless, so any app process can answer.
+"""The addresses that the rater's page calls, from arrival to withdrawal. Stateless, so any app process can answer.
 
 Each call carries the rater's token in a header; a page of another site cannot set it, so no call can be forged.
 Replies tell a browser nothing but opaque names of its next trials. They are sent after the commit, never before.
@@ -12,42 +12,22 @@ from dataclasses import asdict
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bench.errors import BenchError
 from study_app.design import media
-from study_app.store.rating import Answer, RefusedError, View
+from study_app.store.platforms import visitor
+from study_app.store.rating import Answer, RefusedError, Screen
+from study_app.web import visit as visits
 from study_app.web.serving import log, serving
 
-TOKEN_HEADER = "x-rater"
+TOKEN_HEADER, AGENT = "x-rater", "user-agent"
 #: Largest body of a call, in bytes.
 LARGEST = 4096
 #: What a rater reads when something is wrong that only the people who run the study can mend.
 SORRY = "Your answer could not be saved just now. Please keep this page open: it is sent again by itself."
-
-
-class Headers:
-    """Adds headers that keep pages out of frames, types as declared, and addresses with ids out of referrers."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; add the headers to the answer's."""
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["Referrer-Policy"] = "no-referrer"
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["X-Frame-Options"] = "SAMEORIGIN"
-            await send(message)
-
-        await self.app(scope, receive, with_headers)
 
 
 def _number(body: dict[str, Any], key: str) -> int:
@@ -57,28 +37,93 @@ def _number(body: dict[str, Any], key: str) -> int:
     return round(value)
 
 
-def state(token: str, body: dict[str, Any]) -> View:
+#: Browsers by what their agent string has; the first that fits, as most name those that they descend from.
+BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("SamsungBrowser", "Samsung"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+)
+BROWSERS += (("CriOS", "Chrome"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+LAYOUTS, POINTERS = ("beside", "stacked", "low"), ("fine", "coarse")
+
+
+def _screen(body: dict[str, Any]) -> Screen | None:
+    """How the clips were seen, windows to the nearest 50 pixels; None where that was not said so that it makes sense.
+
+    An answer is taken all the same: it is the rater's, and this is only their browser's.
+    """
+    said = body.get("screen")
+    said = said if isinstance(said, dict) else {}
+    numbers = [said.get(key) for key in ("clip_px", "pixel_ratio", "width", "height", "dropped")]
+    if not all(isinstance(n, int | float) and not isinstance(n, bool) and 0 <= n < 1e5 for n in numbers):
+        return None
+    if said.get("layout") not in LAYOUTS or said.get("pointer") not in POINTERS:
+        return None
+    clip_px, ratio, width, height, dropped = (float(n) for n in numbers if n is not None)
+    window = [50 * round(length / 50) for length in (width, height)]
+    agent = str(body.get(AGENT, ""))
+    browser = next((name for mark, name in BROWSERS if mark in agent), "other")
+    return Screen(clip_px, ratio, *window, said["layout"], said["pointer"], browser, round(dropped))
+
+
+def _link(body: dict[str, Any]) -> dict[str, str]:
+    link = body.get("link")
+    return {key: str(value) for key, value in link.items()} if isinstance(link, dict) else {}
+
+
+def hello(token: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Somebody opens the page: who they are and where they left off."""
+    here = visits.visit(serving(), _link(body), token)
+    known = here.study.rater(here.token) is not None
+    return visits.told(here, here.study.view(here.token) if known else None)
+
+
+def enrol(token: str, body: dict[str, Any]) -> dict[str, Any]:
+    """They agree to take part."""
+    study, who = serving(), visitor(_link(body))
+    here = visits.Visit(study, study.token_of(who) if who else token, who)
+    if not who and not visits.TOKEN.fullmatch(token):
+        raise RefusedError("This session is not known: please open your link again.")
+    study.enrol(here.token, who)
+    return visits.told(here, study.view(here.token))
+
+
+def state(token: str, body: dict[str, Any]) -> dict[str, Any]:
     """Where the rater is."""
-    return serving().view(token)
+    return asdict(serving().view(token))
 
 
-def vote(token: str, body: dict[str, Any]) -> View:
+def end(token: str, body: dict[str, Any]) -> dict[str, str]:
+    """The code for how the session has ended."""
+    return visits.ending(serving(), token)
+
+
+def withdraw(token: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Take the rater's answers out."""
+    serving().withdraw(token)
+    return state(token, body)
+
+
+def vote(token: str, body: dict[str, Any]) -> dict[str, Any]:
     """Record a vote; what comes next."""
     answer = Answer(
         str(body.get("chosen")),
         _number(body, "response_ms"),
         _number(body, "replays"),
         _number(body, "focus_losses"),
+        _screen(body),
     )
-    return serving().vote(token, str(body.get("trial")), answer)
+    return asdict(serving().vote(token, str(body.get("trial")), answer))
 
 
-def skip(token: str, body: dict[str, Any]) -> View:
+def skip(token: str, body: dict[str, Any]) -> dict[str, Any]:
     """Record that clips did not load; what comes next."""
-    return serving().skip(token, str(body.get("trial")), str(body.get("reason", "")))
+    return asdict(serving().skip(token, str(body.get("trial")), str(body.get("reason", ""))))
 
 
-def _call(work: Callable[[str, dict[str, Any]], View]) -> Callable[[Request], Any]:
+def _call(work: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         body: Any = None
         raw = bytearray()
@@ -92,7 +137,8 @@ def _call(work: Callable[[str, dict[str, Any]], View]) -> Callable[[Request], An
             body = None
         if not isinstance(body, dict):
             return JSONResponse({"message": "not understood"}, 400)
-        return await _answer(lambda: JSONResponse(asdict(work(request.headers.get(TOKEN_HEADER, ""), body))))
+        body[AGENT] = request.headers.get(AGENT, "")
+        return await _answer(lambda: JSONResponse(work(request.headers.get(TOKEN_HEADER, ""), body)))
 
     return endpoint
 
@@ -123,9 +169,8 @@ async def clips(request: Request) -> Response:
     return await _answer(work)
 
 
+CALLS = (hello, enrol, state, vote, skip, end, withdraw)
 ROUTES = [
-    Route("/trial/state", _call(state), methods=["POST"]),
-    Route("/trial/vote", _call(vote), methods=["POST"]),
-    Route("/trial/skip", _call(skip), methods=["POST"]),
+    *(Route(f"/trial/{call.__name__}", _call(call), methods=["POST"]) for call in CALLS),
     Route("/trial/clips/{trial}", clips, methods=["GET"]),
 ]

@@ -1,53 +1,79 @@
-"""Who is visiting: by the link's parameters, by this browser session, or by the cookie of an earlier one."""
+"""Who is visiting: by the link's parameters, or by the cookie of an earlier visit; and what their browser is told."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
-
-import streamlit as st
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from study_app.store.platforms import Visitor, visitor
-from study_app.store.schema import Rater
+from study_app.store.rating import View
 from study_app.store.study import OpenStudy
+from study_app.texts import texts
 
-#: Name of the cookie, which the player sets, that brings a browser back to its session.
-COOKIE = "rater"
+#: What a browser may keep of a visit in its cookie.
+TOKEN = re.compile(r"[\w-]{43}")
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A visit: the study, and the token that stands for the person."""
+    """A visit: the study, and the token that stands for the person.
+
+    `visitor` is None for somebody whom no link names; their browser is to remember the token.
+    """
 
     study: OpenStudy
     token: str
     visitor: Visitor | None
 
-    def rater(self) -> Rater | None:
-        """The rater, if they have consented."""
-        return self.study.rater(self.token)
 
-
-def address() -> str:
-    """The network address of a visit. A proxy on this machine is believed when it tells whom it asks for."""
-    direct = st.context.ip_address  # None for this machine itself
-    told = st.context.headers.get("X-Forwarded-For", "") if direct is None else ""
-    return told.rpartition(",")[2].strip() or direct or "this machine"
-
-
-def visit(study: OpenStudy) -> Visit:
-    """Identify the visit.
+def visit(study: OpenStudy, link: Mapping[str, str], kept: str) -> Visit:
+    """Identify a visit by its link's parameters, else by the token that the browser kept, else give it a new one.
 
     Raises:
         RefusedError: the link's ids make no sense.
         BenchError: there is no key to hash them with.
     """
-    who = visitor(st.query_params.to_dict())
+    who = visitor(link)
     if who:
         return Visit(study, study.token_of(who), who)
-    if "token" not in st.session_state:
-        cookie = str(st.context.cookies.get(COOKIE, ""))
-        kept = re.fullmatch(r"[\w-]{43}", cookie) and study.rater(cookie)
-        st.session_state["token"] = cookie if kept else secrets.token_urlsafe(32)
-    return Visit(study, st.session_state["token"], None)
+    known = TOKEN.fullmatch(kept) and study.rater(kept)
+    return Visit(study, kept if known else secrets.token_urlsafe(32), None)
+
+
+def told(here: Visit, view: View | None) -> dict[str, Any]:
+    """All that a page needs: where the rater is (None before they consent), what is shown, and every word."""
+    settings = here.study.settings
+    words = texts(settings.language)
+    return {
+        "token": here.token,
+        "keep": here.visitor is None,  # a crowd platform's link brings its people back by itself
+        "language": settings.language,
+        "texts": {page: said for page, said in words.items() if page not in ("question", "consent")},
+        "study": {
+            "question": settings.question,
+            "consent": settings.consent,
+            "consent_version": settings.consent_version,
+            "frames": settings.frames,
+            "size": settings.size,
+            "rate": settings.rate,
+            "practice": settings.practice,
+            "total": settings.practice + settings.workload + settings.catch,
+            "minutes": settings.minutes,
+        },
+        "mark": "",
+        "view": asdict(view) if view else None,
+    }
+
+
+def ending(study: OpenStudy, token: str) -> dict[str, str]:
+    """The code for how a session has ended, and where to go with it; empty while it goes on.
+
+    The address holds the code for a complete session on most platforms, so who has failed is not led there.
+    """
+    last, rater = study.ending(token), study.rater(token)
+    code = last.code if last else (rater.completion_code if rater else None)
+    complete = rater is not None and rater.completed_at is not None and (last is None or last.outcome == "complete")
+    return {"code": code or "", "url": study.settings.completion_url if complete else ""}

@@ -24,7 +24,7 @@ PAGES = [
     REFERENCE,
     *(f"docs/{path.name}" for path in sorted((REPOSITORY / "docs").glob("*.md"))),
 ]
-SHARED_STUDY = "bench study create --run results/demo --clips 8 --catch 4 --catch-pass 3"
+SHARED_STUDY = "bench study create --run results/demo --clips 5 --catch 8"
 #: Commands whose arguments are checked but which are not run here, and what runs them.
 NOT_RUN = {
     "make demo": "a fresh clone",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,24 @@ def test_a_finished_run_is_not_done_again(finished: Path, sky: Path) -> None:
     run(config(sky), finished)
     assert read(finished) == before
     assert (finished / "checkpoints" / "vgan-0" / "model.pt").stat().st_mtime_ns == weights
+
+
+def test_a_table_says_what_training_did_otherwise_than_the_papers(finished: Path) -> None:
+    table = (finished / "table.md").read_text()
+    for words in ("vgan, the paper's in brackets: width 4 (128)", "Learning rates fall to 0 after 50%", "ema 0.95"):
+        assert words in table
+
+
+def test_a_run_from_before_a_key_came_goes_on_where_the_key_is_off(sky: Path, tmp_path: Path) -> None:
+    plain = config(sky, steps=0, ema=0.0, decay_from=1.0, models=["copy"], options={}, metrics=["mse"])
+    run(plain, tmp_path)
+    account = read_json(tmp_path / "run.json")
+    for key in ("ema", "decay_from"):
+        del account["config"][key]
+    (tmp_path / "run.json").write_text(json.dumps(account))
+    run(plain, tmp_path)
+    with pytest.raises(BenchError, match=r"other settings \(ema was 0\.0 and is now 0\.5\)"):
+        run(replace(plain, ema=0.5), tmp_path)
 
 
 def test_other_settings_and_strangers_folders_are_refused(finished: Path, sky: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from bench.data.predictions import Predictions, write_strip
 from bench.errors import BenchError
 from study_app.create import PAPER_COMPARISONS, create
 from study_app.design import media
-from study_app.design.schedule import REAL, SCRAMBLED
+from study_app.design.schedule import ALTERED, REAL
 from study_app.store.store import Store
 from tests.study_app.conftest import wish
 from tests.study_app.runfolder import FRAMES, SIZE, sky, write_run
@@ -45,7 +45,7 @@ def test_what_a_study_holds(sqlite: str, run_folder: Path) -> None:
     assert settings.comparisons == PAPER_COMPARISONS
     assert (settings.frames, settings.size, settings.dataset) == (FRAMES, SIZE, "sky")
     clips = study.clips()
-    assert {name for name, _ in clips} == {"mdgan-1", "mdgan-2", "vgan", "rnngan", REAL, SCRAMBLED}
+    assert {name for name, _ in clips} == {"mdgan-1", "mdgan-2", "vgan", "rnngan", REAL, *ALTERED}
     row = Predictions(run_folder / "predictions" / "vgan")
     name, scene = next(key for key in clips if key[0] == "vgan")
     clip = clips[name, scene]
@@ -74,16 +74,6 @@ def test_media_are_lossless_alike_and_bare() -> None:
     assert min(one[len(flat) : 4096]) >= 0x80
     with pytest.raises(BenchError, match="does not fit"):
         media.message(flat, noisy, 10)
-
-
-def test_scrambled_clips_keep_the_first_frame_and_the_pixels() -> None:
-    clip = sky(1)
-    mixed = media.scramble(clip, np.random.default_rng(0))
-    np.testing.assert_array_equal(mixed[0], clip[0])
-    assert sorted(mixed[1:].ravel()) == sorted(clip[1:].ravel())
-    moved = (mixed[1:] != clip[1:]).any(axis=-1).mean()
-    assert moved > 0.8
-    assert media.first_frame_psnr(mixed, clip) == np.inf
 
 
 def test_a_run_without_predictions(tmp_path: Path) -> None:
@@ -175,21 +165,27 @@ def test_wishes_that_make_no_study(small: Path, tmp_path: Path, changes: dict[st
     assert not (tmp_path / "s.db").exists()
 
 
-def test_a_run_of_few_clips_gets_fewer_checks_and_says_so(small: Path, tmp_path: Path) -> None:
+def test_a_run_of_few_clips_gets_less_practice_and_says_so(small: Path, tmp_path: Path) -> None:
     made = create(tmp_path / "s.db", wish(small, catch=2, catch_pass=1, workload=None, practice=3, clips=100))
     assert (made.settings.practice, made.settings.catch, made.settings.catch_pass) == (2, 2, 1)
-    assert len(made.notes) == 2
+    assert sorted(note[:20] for note in made.notes) == [
+        "The rule of 1 right ",
+        "The run has 8 clips ",
+        "With 8 clips a rater",
+    ]
     assert made.settings.workload == 12
 
 
-def test_a_rule_on_catch_trials_that_forgives_nothing_is_made_by_nobody_unasked(small: Path, tmp_path: Path) -> None:
-    unasked = wish(small, catch=None, catch_pass=None, workload=None)
-    with pytest.raises(BenchError, match=r"8 clips are too few for 10 catch trials.*--catch 2 --catch-pass 1"):
+def test_a_rule_that_cannot_tell_who_attends_is_made_by_nobody_unasked(small: Path, tmp_path: Path) -> None:
+    unasked = replace(wish(small, catch=None, catch_pass=None, workload=None), accept_weak_catch=False)
+    with pytest.raises(BenchError, match=r"8 clips, 8 of them compared, are too few for 10 catch trials.*--catch 0"):
         create(tmp_path / "s.db", unasked)
-    with pytest.raises(BenchError, match=r"Of 9 catch trials 90% are all of them.*--catch-pass"):
-        create(tmp_path / "s.db", replace(unasked, catch=9))
+    with pytest.raises(BenchError, match="excludes 4 % of attentive raters where 5 % is the most: give 8 or more"):
+        create(tmp_path / "s.db", replace(unasked, catch=2))  # two of two: one in four at random
     assert not (tmp_path / "s.db").exists()
-    assert create(tmp_path / "s.db", replace(unasked, catch=0)).settings.catch_pass == 0
+    accepted = create(tmp_path / "s.db", replace(unasked, catch=2, accept_weak_catch=True))
+    assert any("lets 25 % of random clickers pass" in note for note in accepted.notes)
+    assert create(tmp_path / "u.db", replace(unasked, catch=0)).settings.catch_pass == 0
     large = write_run(tmp_path / "large", clips=40, rows=("mdgan-1", "mdgan-2"), size=16)
     made = create(tmp_path / "t.db", replace(unasked, runs=(large,)))
     assert (made.settings.catch, made.settings.catch_pass) == (10, 9)

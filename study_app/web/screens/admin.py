@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hmac
 import html
 import json
 import os
@@ -18,8 +17,7 @@ from bench.statistics import printed_p
 from study_app.analysis import export, quality
 from study_app.design.settings import Settings
 from study_app.store.study import OpenStudy
-from study_app.web import visit
-from study_app.web.screens import charts, look
+from study_app.web.screens import charts, door, look
 from study_app.web.serve import PASSWORD_VARIABLE
 
 #: The statistics are computed anew at most this often, in seconds.
@@ -33,9 +31,9 @@ def show(study: OpenStudy) -> None:
     if not password:
         look.page("Shut", f"The admin page opens when the app is started with {PASSWORD_VARIABLE} set.")
         return
-    if not st.session_state.get("admin"):
-        _sign_in(study, password)
+    if not door.is_open(study, password):
         return
+    st.button("Sign out", on_click=door.leave, type="tertiary")
     st.title(study.name)
     if study.simulated:
         st.warning("Simulated raters, not people.")
@@ -70,20 +68,6 @@ def _chart(svg: str, text: str) -> None:
     st.caption(text)
 
 
-def _sign_in(study: OpenStudy, password: str) -> None:
-    with st.container(key="narrow"), st.form("sign in"):
-        given = st.text_input("Password", type="password")
-        if st.form_submit_button("Enter", type="primary"):
-            right = hmac.compare_digest(given.encode(), password.encode())
-            if study.sign_in(right, visit.address()):
-                st.session_state["admin"] = True
-                st.rerun()
-            # the same words for a wrong password and for too many attempts: nothing to learn from them
-            st.error(
-                "That did not work. After several wrong passwords the page stays shut to you for a quarter of an hour."
-            )
-
-
 def _progress(progress: pd.DataFrame, raters: pd.DataFrame, settings: Settings) -> None:
     votes, wanted = int(progress["votes"].sum()), int(progress["wanted"].sum())
     cells = st.columns(4)
@@ -105,7 +89,7 @@ def _payment(raters: pd.DataFrame) -> None:
 
 
 def _outcomes(outcomes: export.Results) -> None:
-    st.subheader("Preference opinion scores")
+    st.header("Preference opinion scores")
     if outcomes.pos["votes"].sum() == 0:
         st.write("No votes yet.")
         return
@@ -113,11 +97,11 @@ def _outcomes(outcomes: export.Results) -> None:
     shown = outcomes.pos.drop(columns=["first", "second", "simulated"])
     printed = {name: shown[name].map(printed_p) for name in ("p", "p_holm", "exact_p")}
     st.dataframe(shown.assign(**printed).round(3), hide_index=True)
-    st.subheader("Bradley–Terry strengths")
+    st.header("Bradley–Terry strengths")
     _chart(charts.strengths(outcomes.ranking), "With 95 % intervals over raters and clips")
     for note in outcomes.notes:
         st.caption(note)
-    st.subheader("Agreement between raters")
+    st.header("Agreement between raters")
     if outcomes.agreement["pairs"].max() > 0:
         st.dataframe(outcomes.agreement.round(3), hide_index=True)
     else:
@@ -125,14 +109,14 @@ def _outcomes(outcomes: export.Results) -> None:
     left, n, p = outcomes.side_bias
     st.write(f"Left was chosen in {left} of {n} trials (p {printed_p(p)} against one half, over raters).")
     if len(outcomes.metrics):
-        st.subheader("Votes that each metric predicts")
+        st.header("Votes that each metric predicts")
         st.dataframe(outcomes.metrics.round(2), hide_index=True)
     if len(outcomes.set_metrics):
         st.dataframe(outcomes.set_metrics.round(2), hide_index=True)
 
 
 def _quality(study: OpenStudy, table: pd.DataFrame) -> None:
-    st.subheader("Raters")
+    st.header("Raters")
     if not len(table):
         st.write("No rater has voted yet.")
         return
@@ -149,7 +133,7 @@ def _quality(study: OpenStudy, table: pd.DataFrame) -> None:
 
 
 def _downloads(study: OpenStudy, votes: pd.DataFrame, outcomes: export.Results) -> None:
-    st.subheader("Downloads")
+    st.header("Downloads")
     files = {
         VOTES: export.votes_csv(votes),
         POS: export.pos_csv(outcomes.pos),

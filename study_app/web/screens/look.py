@@ -14,6 +14,7 @@ header[data-testid="stHeader"], [data-testid="stToolbar"], [data-testid="stDecor
 [data-testid="stMain"] [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 .page { max-width: 38rem; margin: 6vh auto 0; line-height: 1.55; color: #1c1c1c; overflow-wrap: anywhere; }
 .page h1 { font-size: 1.7rem; font-weight: 500; padding: 0 0 .8rem; }
+[data-testid="stHeading"] h2 { font-size: 1.35rem; font-weight: 500; }
 .page .text { white-space: pre-line; }
 .page .code { font: 600 1.6rem ui-monospace, monospace; letter-spacing: .08em; background: #e2e2e2; padding: .5rem 1rem;
   display: inline-block; border-radius: 4px; user-select: all; }

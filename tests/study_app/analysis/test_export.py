@@ -32,7 +32,7 @@ def rated(where: str) -> str:
 def test_an_export_read_back_gives_the_same_tallies(rated: str, tmp_path: Path) -> None:
     paths = export.export(rated, None, tmp_path / "out")
     tables = [f"{table}.{ending}" for table in ("table2", "table3") for ending in ("csv", "json", "tex", "md")]
-    assert [p.name for p in paths] == ["votes.csv", "pos.csv", "study.json", *tables, "raters.csv"]
+    assert [p.name for p in paths] == ["votes.csv", "pos.csv", "study.json", *tables, "raters.csv", "screens.csv"]
     store = Store(rated)
     study = store.open()
     votes = export.read_votes(paths[0])
@@ -96,6 +96,7 @@ def test_the_verbs(run_folder: Path, tmp_path: Path, where: str, monkeypatch: py
     url = str(Store(where).url.render_as_string(hide_password=False))
     monkeypatch.setenv("BENCH_DATABASE_URL", url)
     flags = ["--name", "cli", "--clips", "6", "--workload", "8", "--catch", "2", "--catch-pass", "2", "--practice", "1"]
+    flags += ["--accept-weak-catch"]
     said = call("create", "--run", str(run_folder), *flags, "--comparison", "mdgan-2:vgan", "--comparison", "copy:real")
     assert "2 comparisons, 12 votes wanted, 8 trials a rater, catch trials 2 of 2" in said
     assert "simulated votes in the study 'cli simulated 1'" in call("simulate", "--study", "cli", "--raters", "2")

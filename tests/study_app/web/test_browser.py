@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import sqlite3
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ import pytest
 from study_app.store.store import Store
 from tests.study_app.conftest import PASSWORD, AppProcess
 
-#: Records every frame that is drawn: which canvas, from where in its sheet, and when.
+#: Records every frame that is drawn: which canvas, from where in its sheet, and when; how often a choice could be made
+#: while a clip was blank; and what raters were told of practice.
 RECORDER = """
 window.drawn = [];
 const draw = CanvasRenderingContext2D.prototype.drawImage;
@@ -27,8 +27,19 @@ CanvasRenderingContext2D.prototype.drawImage = function (...a) {
   window.drawn.push([side, a[1], a[2], performance.now()]);
   return draw.apply(this, a);
 };
+window.blank = 0;
+window.told = [];
+const watch = () => {
+  const pens = [...document.querySelectorAll("canvas")].map((canvas) => canvas.getContext("2d"));
+  const opaque = (pen) => pen.getImageData(pen.canvas.width / 2, pen.canvas.height / 2, 1, 1).data[3] === 255;
+  if (document.querySelector("button.choice[aria-disabled=false]") && !pens.every(opaque)) window.blank += 1;
+  const line = document.querySelector(".told:not([hidden])");
+  if (line && line.textContent !== window.told.at(-1)) window.told.push(line.textContent);
+  requestAnimationFrame(watch);
+};
+requestAnimationFrame(watch);
 """
-OPEN = "button.choice:enabled"
+OPEN = "button.choice[aria-disabled=false]"
 
 
 class Visitor:
@@ -65,11 +76,7 @@ class Visitor:
         before = self.answered()
         self.ready()
         self.page.keyboard.press(key)
-        over = "() => document.body.innerText.includes('Thank you')"
-        moved = f"() => Number(find()) !== {before}"
-        find = "const find = () => { for (const e of document.querySelectorAll('*')) { const b = e.shadowRoot && "
-        find += "e.shadowRoot.querySelector('[role=progressbar]'); if (b) return b.getAttribute('aria-valuenow'); } };"
-        self.page.wait_for_function(f"() => {{ {find} return ({over})() || ({moved})(); }}")
+        self.page.locator(f".code, [role=progressbar]:not([aria-valuenow='{before}'])").first.wait_for(state="attached")
 
     def close(self) -> None:
         self.context.close()
@@ -86,11 +93,11 @@ def visitor(chromium: Any, app: AppProcess) -> Any:
 
 
 def axe(page: Any) -> list[str]:
-    """Serious and critical findings of axe on this page."""
+    """What axe finds on this page that is more than minor."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page).response["violations"]
-    return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in ("serious", "critical")]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] != "minor"]
 
 
 def votes(app: AppProcess) -> Any:
@@ -112,6 +119,7 @@ class Recorded:
     where: str
     pages: dict[str, list[str]] = field(default_factory=dict)
     drawn: list[tuple[str, int, int, float]] = field(default_factory=list)
+    blank: int = 0
     addresses: list[str] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
     bodies: list[tuple[str, bytes]] = field(default_factory=list)
@@ -119,7 +127,9 @@ class Recorded:
     html: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     votes: Any = None
+    screens: Any = None
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +173,7 @@ def session(chromium: Any, template: Path, tmp_path_factory: pytest.TempPathFact
         page.keyboard.press("Enter")
         page.get_by_role("button", name="Begin").wait_for()
         look("instructions")
+        page.reload()  # nobody has read them yet
         page.get_by_role("button", name="Begin").focus()
         page.keyboard.press("Enter")
         page.get_by_text("Watch both clips once.").wait_for()
@@ -176,12 +187,13 @@ def session(chromium: Any, template: Path, tmp_path_factory: pytest.TempPathFact
             if n == 0:
                 record.drawn = page.evaluate("window.drawn")
         page.get_by_role("heading", name="Thank you").wait_for()
+        record.blank, record.told = page.evaluate("[window.blank, window.told]")
         look("thanks")
         record.codes.append(page.locator(".code").inner_text())
         page.goto(app.url)  # coming back does not start again
         page.get_by_role("heading", name="Thank you").wait_for()
         record.codes.append(page.locator(".code").inner_text())
-        record.votes = votes(app)
+        record.votes, record.screens = votes(app), Store(app.where).open().screens()
         someone.close()
     finally:
         app.kill()
@@ -204,6 +216,31 @@ def test_raters_know_where_they_are_and_when_it_counts(session: Recorded) -> Non
     assert "It takes about 4 minutes" in session.html[0]
 
 
+def test_practice_says_what_was_right(session: Recorded) -> None:
+    cast = session.votes[session.votes["practice"]]
+    right = [choice == "real" for choice in cast["chosen"]]
+    said = ["Yes: the other clip had been altered." if seen else "No: the clip that you chose" for seen in right]
+    assert len(session.told) == 2
+    assert all(line.startswith(begin) for line, begin in zip(session.told, said, strict=True))
+    assert [line.endswith("Now it counts.") for line in session.told] == [False, True]
+
+
+def test_no_choice_can_be_made_while_clips_are_blank(session: Recorded) -> None:
+    assert session.blank == 0
+
+
+def test_how_each_pair_was_seen_is_kept(session: Recorded) -> None:
+    seen = session.screens
+    assert len(seen) == len(session.votes)
+    assert set(seen["window"]) == {"1300x800"}
+    assert set(seen["layout"]) == {"beside"}
+    assert set(seen["browser"]) == {"Chrome"}
+    assert set(seen["pixel_ratio"]) == {1.0}
+    assert set(seen["clip_px"]) == set(seen["screen_px"]) == {512}  # a whole number of times 32
+    assert seen["dropped"].between(0, 32).all()
+    assert list(seen["clip"]) == list(session.votes["clip"])
+
+
 def test_axe_finds_nothing_serious(session: Recorded) -> None:
     assert session.pages == {"consent": [], "instructions": [], "trial": [], "thanks": []}
 
@@ -220,8 +257,7 @@ def test_both_clips_start_and_move_together(session: Recorded, figures: dict[str
 
 
 def test_nothing_in_the_traffic_tells_models_apart(session: Recorded) -> None:
-    # Searched: page, addresses, headers, WebSocket frames, bodies. Left out: Streamlit's own bundle below /static/ and
-    # its index page, which are the same bytes for every app and full of words like "realtime".
+    # Searched: page, addresses, headers, bodies; there is no WebSocket.
     store = Store(session.where)
     study = store.open()
     clips = study.clips()
@@ -231,17 +267,14 @@ def test_nothing_in_the_traffic_tells_models_apart(session: Recorded) -> None:
     secret = sorted(word.lower() for word in names | scenes | places if word)
     assert "real" in secret
     assert "video00" in secret
-    index = next(body for url, body in session.bodies if url.rstrip("/").count("/") == 2 and b"<html" in body)
     texts = [("address", url.encode()) for url in session.addresses]
     texts += [("header", header.encode()) for header in session.headers]
-    texts += [("frame", frame) for frame in session.frames]
-    texts += [(url, body) for url, body in session.bodies if "/static/" not in url and body != index]
-    texts += [
-        ("page", re.sub(r"<(script|style|link)[^>]*>.*?</\1>|<link[^>]*>", "", html, flags=re.S).encode())
-        for html in session.html
-    ]
+    texts += session.bodies
+    texts += [("page", html.encode()) for html in session.html]
     assert len([1 for where, _ in texts if "/trial/clips/" in where]) >= 30
-    assert sum(where == "frame" for where, _ in texts) > 10
+    assert any(b"export class Player" in body for _, body in texts)
+    assert not session.frames
+    assert not [url for url, _ in texts if "/static/" in url or "/_stcore/" in url]  # nothing of Streamlit's
     # Names of trials are drawn by chance: a hundred of 43 letters spell a word as short as "vgan" now and then.
     with contextlib.closing(sqlite3.connect(session.where)) as database:
         drawn = [token.lower().encode() for (token,) in database.execute("SELECT token FROM assignment")]
@@ -262,10 +295,13 @@ def test_nothing_in_the_traffic_tells_models_apart(session: Recorded) -> None:
 
 
 def test_only_practice_is_called_by_its_name(session: Recorded) -> None:
-    replies = [body for url, body in session.bodies if re.search(r"/trial/(state|vote|skip)$", url) and body]
-    told = [json.loads(body)["place"] for body in replies if b'"place"' in body]
-    assert [place for place in told if place and place[0] == "practice"] == [["practice", 1, 2], ["practice", 2, 2]]
-    assert {place[0] for place in told if place} == {"practice", "pair"}  # a catch trial is a pair
+    replies = [json.loads(body) for url, body in session.bodies if "/trial/" in url and b'"place"' in body]
+    views = [reply.get("view", reply) for reply in replies]  # of an arrival, or of an answer
+    views = [view for view in views if view and view["place"]]
+    names = list(dict.fromkeys((view["place"][0], view["place"][1]) for view in views))
+    assert names == [("practice", 1), ("practice", 2), *(("pair", n) for n in range(1, 29))]  # also catch trials
+    judged = [view["answered"] for view in views if view["feedback"]]
+    assert judged == [1, 2]  # of catch trials nobody is told
     elsewhere = [*session.addresses, *session.headers]
     assert not [text for text in elsewhere if "practice" in text.lower()]
 
@@ -281,7 +317,7 @@ def test_media_are_of_one_size_and_under_names_used_once(session: Recorded) -> N
     plain = {name: {len(c.data) for (n, _), c in study.clips().items() if n == name} for name in ("real", "rnngan")}
     assert max(plain["real"]) < min(plain["rnngan"])
     tokens = [url.rsplit("/", 1)[1] for url, _ in media]
-    assert len(set(tokens)) == len(tokens)
+    assert len(set(tokens)) == 30  # a name for each trial
     assert {len(token) for token in tokens} == {43}
 
 
@@ -324,7 +360,7 @@ def test_reload_back_double_click_and_two_tabs(visitor: Visitor) -> None:
     assert len(Store(visitor.app.where).open().raters()) == 1
 
 
-def test_a_narrow_screen(chromium: Any, app: AppProcess) -> None:
+def test_a_phone(chromium: Any, app: AppProcess) -> None:
     someone = Visitor(chromium, app, 360, 740, has_touch=True, is_mobile=True, device_scale_factor=3)
     page = someone.page
     for step in ("consent", "instructions", "trial"):
@@ -341,16 +377,56 @@ def test_a_narrow_screen(chromium: Any, app: AppProcess) -> None:
         shoot(page, f"{step}_360")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert axe(page) == []
-    boxes = [page.locator("canvas").nth(side).bounding_box() for side in (0, 1)]
-    assert boxes[0]["width"] == boxes[1]["width"] >= 140
-    assert boxes[0]["y"] == boxes[1]["y"]
-    assert boxes[1]["x"] + boxes[1]["width"] <= 360
-    assert (boxes[0]["width"] * 3) % 32 == pytest.approx(0, abs=0.01)  # whole screen pixels: crisp
+    upper, lower = (page.locator("canvas").nth(side).bounding_box() for side in (0, 1))
+    assert upper["width"] == upper["height"] == lower["width"] >= 220  # of 360, and both can be seen at once
+    assert upper["y"] + upper["height"] <= lower["y"]
+    assert page.evaluate("document.documentElement.scrollHeight") <= 740
+    assert (upper["width"] * 3) % 32 == pytest.approx(0, abs=0.01)  # whole screen pixels: crisp
     assert page.locator("canvas").first.evaluate("c => getComputedStyle(c).imageRendering") == "pixelated"
-    page.get_by_role("button", name="Right").tap()
+    page.get_by_role("button", name="Lower").tap()
     page.get_by_text("Watch both clips once.").wait_for()
-    assert len(votes(app)) == 1
+    someone.ready()
+    looks = (
+        "b => { const s = getComputedStyle(b); return [s.backgroundColor, s.color, s.borderColor, s.outlineStyle]; }"
+    )
+    upper, lower = (page.locator("button.choice").nth(side).evaluate(looks) for side in (0, 1))
+    assert upper == lower  # what was touched last does not stay lit
+    page.set_viewport_size({"width": 740, "height": 360})  # turned: beside each other, between the buttons
+    page.get_by_role("button", name="Left").wait_for()
+    shoot(page, "trial_740_360")
+    assert page.evaluate("document.documentElement.scrollHeight") <= 360
+    assert page.locator("canvas").first.bounding_box()["width"] >= 200
+    page.get_by_role("button", name="Left").tap()
+    page.get_by_text("Watch both clips once.").wait_for()
+    page.set_viewport_size({"width": 230, "height": 220})
+    page.get_by_text("This window is too small").wait_for()
+    shoot(page, "small")
+    assert axe(page) == []
+    page.wait_for_timeout(1500)  # the first play would be over
+    assert page.locator(OPEN).count() == 0
+    page.set_viewport_size({"width": 360, "height": 740})
+    someone.ready()
+    study = Store(app.where).open()
+    assert list(study.votes()["chosen"] == study.votes()["right"]) == [True, False]
+    assert study.screens()[["layout", "pointer", "window"]].to_numpy().tolist() == [
+        ["stacked", "coarse", "350x750"],
+        ["low", "coarse", "750x350"],
+    ]
     someone.close()
+
+
+def test_zoom_does_not_shrink_the_clips(visitor: Visitor, chromium: Any) -> None:
+    """A window of 1280 by 800 screen pixels at 100 and at 200 %."""
+    visitor.start()
+    visitor.ready()
+    plain = visitor.page.locator("canvas").first.bounding_box()["width"]
+    zoomed = Visitor(chromium, visitor.app, 640, 400, device_scale_factor=2)
+    zoomed.start()
+    zoomed.ready()
+    shoot(zoomed.page, "trial_200_percent")
+    assert 2 * zoomed.page.locator("canvas").first.bounding_box()["width"] >= plain
+    assert zoomed.page.evaluate("document.documentElement.scrollHeight") <= 400
+    zoomed.close()
 
 
 def test_clips_that_fail_are_fetched_again_and_else_skipped(visitor: Visitor) -> None:
@@ -380,10 +456,19 @@ def test_clips_that_fail_are_fetched_again_and_else_skipped(visitor: Visitor) ->
         reasons = connection.exec_driver_sql("SELECT reason FROM assignment WHERE state = 'skipped'").scalars().all()
     assert 1 <= len(reasons) <= 2
     assert all("did not load" in reason for reason in reasons)
-    answer = '{"state": "broken", "answered": 0, "total": 0, "trials": []}'
-    visitor.page.route("**/trial/state", lambda route: route.fulfill(body=answer, content_type="application/json"))
+
+    def broken(route: Any) -> None:
+        said = route.fetch().json()
+        route.fulfill(json={**said, "view": {**said["view"], "state": "broken"}})
+
+    visitor.page.route("**/trial/hello", broken)
     visitor.page.reload()
     visitor.page.get_by_role("heading", name="The clips do not load here").wait_for()
+    assert axe(visitor.page) == []
+    visitor.page.unroute("**/trial/hello")
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.ready()
+    assert visitor.answered() == 4
 
 
 def test_losing_focus_and_watching_again_are_counted(visitor: Visitor) -> None:
@@ -400,30 +485,71 @@ def test_losing_focus_and_watching_again_are_counted(visitor: Visitor) -> None:
 
 
 def test_a_vote_outlives_the_app(visitor: Visitor) -> None:
+    page = visitor.page
     visitor.start()
     visitor.ready()
     visitor.app.kill()
-    visitor.page.keyboard.press("ArrowRight")
-    visitor.page.get_by_text("Your answer is not saved yet").wait_for()
+    before = page.inner_text("body").splitlines()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("Your answer is not saved yet").wait_for()
+    page.wait_for_timeout(1500)
+    said = [line for line in page.inner_text("body").splitlines() if line not in before]
+    assert [line.startswith("Your answer is not saved yet") for line in said] == [True]  # our line, and nothing else
+    assert page.locator("canvas").first.is_visible()
+    shoot(page, "away")
     visitor.app.start()
-    visitor.page.get_by_text("Watch both clips once.").wait_for(timeout=40_000)
+    page.get_by_text("Watch both clips once.").wait_for(timeout=40_000)
     cast = votes(visitor.app)
     assert len(cast) == 1
     assert cast["chosen"][0] == cast["right"][0]
 
 
+def test_keys_and_focus(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.start()
+    visitor.ready()
+    for name in ("Stop or withdraw", "How it works"):
+        page.get_by_role("button", name=name).focus()
+        page.keyboard.press("ArrowLeft")
+    page.get_by_role("button", name="Right").focus()
+    visitor.choose("Enter")
+    visitor.choose("Enter")  # the focus is still there
+    visitor.ready()
+    page.keyboard.down("Enter")  # held down, it answers once
+    page.get_by_text("Pair 2 of 28").or_(page.get_by_text("Pair 1 of 28")).wait_for()
+    visitor.ready()
+    page.keyboard.down("Enter")
+    page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    cast = votes(visitor.app)
+    assert list(cast["chosen"] == cast["right"]) == [True] * 3
+    page.get_by_role("button", name="How it works").click()
+    page.get_by_role("heading", name="How it works").wait_for()
+    page.get_by_role("button", name="Go on").click()
+    visitor.ready()
+    assert visitor.answered() == 3
+
+
 def test_withdrawing(visitor: Visitor) -> None:
+    page = visitor.page
     visitor.start()
     visitor.choose()
-    visitor.page.get_by_role("button", name="Stop or withdraw").click()
-    visitor.page.get_by_role("button", name="Go on with the study").click()
+    page.get_by_role("button", name="Stop or withdraw").click()
+    page.get_by_role("button", name="Go on with the study").click()
     visitor.choose()
-    visitor.page.get_by_role("button", name="Stop or withdraw").click()
-    visitor.page.get_by_role("button", name="Withdraw my answers").wait_for()
-    shoot(visitor.page, "leave")
-    assert axe(visitor.page) == []
-    visitor.page.get_by_role("button", name="Withdraw my answers").click()
-    visitor.page.get_by_role("heading", name="You have withdrawn").wait_for()
+    page.get_by_role("button", name="Stop or withdraw").click()
+    shoot(page, "leave")
+    assert axe(page) == []
+    page.get_by_role("button", name="Withdraw my answers").click()
+    page.get_by_role("heading", name="Withdraw your answers?").wait_for()
+    assert list(votes(visitor.app)["excluded"]) == ["", ""]  # it asks first
+    assert axe(page) == []
+    page.get_by_role("button", name="No, keep them").click()
+    page.get_by_role("button", name="Withdraw my answers").click()
+    page.get_by_role("button", name="Yes, withdraw").click()
+    page.get_by_role("heading", name="You have withdrawn").wait_for()
+    assert page.locator(".code").inner_text()
+    assert axe(page) == []
     assert list(votes(visitor.app)["excluded"]) == ["withdrawn"] * 2
 
 
@@ -471,7 +597,11 @@ def test_the_admin_page(chromium: Any, app: AppProcess) -> None:
     assert {"admin refused", "admin entered", "looked at outcomes early"} <= set(actions)
     for _ in range(4):
         assert not store.open().sign_in(False, "this machine")
-    page.goto(f"{app.url}/?admin")
+    page.reload()  # still signed in
+    page.get_by_text("Show outcomes all the same").wait_for()
+    page.get_by_role("button", name="Sign out").click()
+    password.wait_for()
+    page.reload()
     password.fill(PASSWORD)  # right, but too late
     page.get_by_role("button", name="Enter").click()
     page.get_by_text("That did not work").wait_for()
@@ -534,16 +664,13 @@ def test_clips_look_as_the_run_has_them(visitor: Visitor) -> None:
     trial = study.view(cookie).trials[0]
     sides = [media.decode(data, study.settings.frames) for data in study.media(cookie, trial)]
     grab = "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
-    both = (
-        f"() => {{ const f = {grab}; const cs = []; for (const e of document.querySelectorAll('*')) if (e.shadowRoot)"
-    )
-    both += " cs.push(...e.shadowRoot.querySelectorAll('canvas')); return cs.map(f); }"
-    for _ in range(20):
+    both = f"() => [...document.querySelectorAll('canvas')].map({grab})"
+    for _ in range(20):  # until it is not between two plays, when they are veiled
         pixels = [
             np.array(p, np.uint8).reshape(study.settings.size, study.settings.size, 4)
             for p in visitor.page.evaluate(both)
         ]
-        if pixels[0][..., 3].min() == 255:
+        if any((sides[0][t] == pixels[0][..., :3]).all() for t in range(study.settings.frames)):
             break
     matches = [
         [t for t in range(study.settings.frames) if (side[t] == p[..., :3]).all()]

@@ -90,7 +90,7 @@ def test_votes_need_a_token_and_an_own_trial(running: AppProcess) -> None:
     assert len(store.open().votes()) == 0
     status, body, headers = ask(running, "POST", "/trial/vote", json.dumps(vote).encode(), x_rater=other)
     assert status == 200
-    assert set(json.loads(body)) == {"state", "answered", "total", "trials", "place"}
+    assert set(json.loads(body)) == {"state", "answered", "total", "trials", "place", "feedback"}
     assert headers["cache-control"] == "no-store, no-transform"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["x-content-type-options"] == "nosniff"

@@ -1,0 +1,58 @@
+"""The front door: raters get a page of their own, small and without a WebSocket; everything else passes on.
+
+What Streamlit serves is four megabytes and covers its page when the connection fails, which is right for the people who
+run a study and wrong for raters.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import FileResponse
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+FILES = Path(__file__).parent / "rater"
+ROUTES = [Mount("/rater", StaticFiles(directory=FILES))]
+#: What the rater's page may load: its own files, and clips that it has fetched.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+
+
+class Front:
+    """Answers `/` with the rater's page unless `?admin` is asked for, and adds headers to every answer.
+
+    They keep pages out of frames, types as declared, and addresses with ids out of referrers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        rater = _is_rater(scope)
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["X-Frame-Options"] = "SAMEORIGIN"
+                if rater:
+                    headers["Content-Security-Policy"] = POLICY
+                    headers["Cache-Control"] = "no-cache"
+            await send(message)
+
+        answer = FileResponse(FILES / "page.html") if rater else self.app
+        await answer(scope, receive, with_headers)
+
+
+def _is_rater(scope: Scope) -> bool:
+    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or scope["path"] != "/":
+        return False
+    return "admin" not in parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)

@@ -1,0 +1,172 @@
+// The rater's pages: consent, instructions, pairs, and the ways in which a session ends. Which one comes the server says
+// (see arrival.py); so a reload, or the same link on another day, finds the page that is due.
+
+import { Player, fill } from "./player.js";
+import { Refused, Server } from "./server.js";
+
+const MONTH = 30 * 24 * 3600; // how long a browser is known again, in seconds
+const page = document.getElementById("page");
+const link = Object.fromEntries(new URLSearchParams(location.search));
+const server = new Server();
+let here = null; // what the server said on arrival
+let player = null;
+
+// -- building blocks; texts are put in as text, so none can be taken for HTML --
+
+function make(name, text = "", attributes = {}) {
+  const element = document.createElement(name);
+  element.textContent = text;
+  Object.entries(attributes).forEach(([key, value]) => element.setAttribute(key, value));
+  return element;
+}
+
+function button(text, act, kind = "") {
+  const element = make("button", text, { type: "button", class: kind });
+  element.addEventListener("click", act);
+  return element;
+}
+
+function row(...parts) {
+  const element = make("div", "", { class: "row" });
+  element.append(...parts);
+  return element;
+}
+
+// A page with a title, paragraphs and whatever else; whoever cannot see it is told of it by the focus on its title.
+function show(title, text, ...parts) {
+  if (player) { player.stop(); player = null; }
+  delete page.dataset.layout;
+  page.removeAttribute("aria-busy");
+  page.className = "page";
+  const heading = make("h1", title, { tabindex: "-1" });
+  page.replaceChildren(heading, ...(text ? [make("div", text, { class: "text" })] : []), ...parts);
+  if (here) page.append(...mark());
+  window.scrollTo(0, 0);
+  heading.focus({ preventScroll: true });
+}
+
+// What stands below every page of a study whose answers do not count.
+const mark = () => (here.mark ? [make("p", here.mark, { class: "mark" })] : []);
+
+function away() {
+  if (page.dataset.away) return;
+  page.dataset.away = "yes";
+  page.replaceChildren(document.getElementById("away").content.cloneNode(true));
+}
+
+// A call to which there will be an answer; until then a page says that the server is away.
+async function ask(name, body = {}) {
+  const reply = await server.insist(name, { link, ...body }, away);
+  delete page.dataset.away;
+  return reply;
+}
+
+// -- pages --
+
+function consent() {
+  const { texts, study } = here;
+  const words = texts.consent_page;
+  const agreed = make("input", "", { type: "checkbox", id: "agree" });
+  const label = make("label", "", { class: "agree", for: "agree" });
+  label.append(agreed, make("span", words.agree));
+  const go = button(words.continue, async () => {
+    go.disabled = true;
+    await arrive("enrol");
+    if (here.keep) remember();
+  }, "main");
+  go.disabled = true;
+  agreed.addEventListener("change", () => { go.disabled = !agreed.checked; });
+  const kept = URL.createObjectURL(new Blob([`${study.consent}\n\n(${study.consent_version})\n`], { type: "text/plain" }));
+  const decline = button(words.decline, () => declined(), "quiet");
+  show(words.title, study.consent, label, row(go, decline),
+    row(make("a", words.download, { href: kept, download: words.file })));
+}
+
+function declined() {
+  const words = here.texts.declined;
+  show(words.title, words.text, row(button(words.back, consent, "quiet")));
+}
+
+// Lets this browser find its session again without an id in the address.
+function remember() {
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `rater=${server.token}; path=/; max-age=${MONTH}; SameSite=Lax${secure}`;
+}
+
+function instructions(begun = false) {
+  const { study, texts } = here;
+  const words = texts.instructions;
+  const list = make("ol");
+  words.steps.forEach((step) => list.append(make("li", fill(step, study))));
+  const practice = study.practice ? [make("p", fill(words.practice, study))] : [];
+  const go = button(begun ? words.go_on : words.begin, () => rate(), "main");
+  show(words.title, "", list, ...practice, make("p", fill(words.rest, study)), row(go));
+  if (here.view) here.view.trials.forEach((trial) => server.clips(trial)); // they load while this is read
+}
+
+function rate() {
+  const { study, texts } = here;
+  page.className = "trial";
+  const foot = make("div", "", { class: "foot" });
+  foot.append(button(texts.trial.stop, leave, "quiet"), button(texts.trial.help, () => instructions(true), "quiet"));
+  page.replaceChildren(document.getElementById("trial").content.cloneNode(true), foot, ...mark());
+  player = new Player({ root: page, server, study, texts: texts.trial, finished: end });
+  const view = here.view;
+  here.view = null; // good for the first time; after that the server is asked where the session stands
+  if (view) player.show(view); else player.resume();
+}
+
+function leave() {
+  const words = here.texts.leave;
+  show(words.title, words.text, row(button(words.go_on, rate, "main"), button(words.withdraw, () => withdraw(leave))));
+}
+
+// Asks once more: it cannot be undone.
+function withdraw(back) {
+  const words = here.texts.confirm;
+  const yes = button(words.yes, async () => { yes.disabled = true; end((await ask("withdraw")).state); });
+  show(words.title, words.text, row(button(words.no, back, "main"), yes));
+}
+
+// The last page of a session; its code exists only since the session has ended so.
+async function end(state, error) {
+  if (state === "refused") { refused(error); return; }
+  const words = here.texts[state];
+  const told = await ask("end");
+  const parts = [];
+  if (told.code && words.code) parts.push(make("p", words.code), make("p", told.code, { class: "code" }));
+  if (told.url) parts.push(row(make("a", words.back, { href: told.url, class: "button main" })));
+  if (state === "broken") parts.push(row(button(words.again, () => arrive("hello"), "main")));
+  if (state === "done") {
+    parts.push(row(button(here.texts.leave.withdraw, () => withdraw(() => end("done")), "quiet")));
+  }
+  show(words.title, words.text, ...parts);
+}
+
+function refused(error) {
+  const said = error.said || "";
+  show(here ? here.texts.welcome.title : "Welcome", here ? here.texts.said[said] || said : said);
+}
+
+// -- where a visit begins --
+
+async function arrive(name, body = {}) {
+  try {
+    here = await ask(name, body);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    refused(error);
+    return;
+  }
+  server.token = here.token;
+  document.documentElement.lang = here.language;
+  document.title = here.texts.title;
+  if (!here.view) consent();
+  else if (here.view.state !== "rating") end(here.view.state);
+  else if (here.view.answered === 0) instructions();
+  else rate();
+}
+
+const cookie = document.cookie.match(/(?:^|; )rater=([\w-]{43})(?:;|$)/);
+server.token = cookie ? cookie[1] : "";
+arrive("hello");

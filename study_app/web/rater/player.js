@@ -1,0 +1,269 @@
+// The pair player. Both clips are drawn from decoded pictures in the same animation callback, so neither can start or
+// move before the other. Nothing on the page is rebuilt between trials, so that what has the focus keeps it.
+
+import { fit, LEAST } from "./fit.js";
+import { Refused, pause } from "./server.js";
+
+const GAP_MS = 300; // veiled between two plays, so that the jump back to the first frame is not taken for motion
+const VEIL = "rgba(169, 169, 169, 0.6)";
+const SEEN = 0.5; // share of frames that have to be drawn for a play to count as one
+const PLAYS = 3; // after so many plays a choice can be made however slow the browser is
+const KEYS = { ArrowLeft: "left", ArrowRight: "right" };
+const STACKED_KEYS = { ArrowUp: "left", ArrowDown: "right" };
+const MARKS = { left: "←", right: "→", upper: "↑", lower: "↓" };
+
+// Text with `{name}` filled in.
+export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+
+export class Player {
+  // `finished` is called with the state in which the session has ended.
+  constructor({ root, server, study, texts, finished }) {
+    Object.assign(this, { root, server, study, texts, finished });
+    this.trial = null; this.open = false; this.busy = false; this.alive = true; this.small = false;
+    this.find = (selector) => root.querySelector(selector);
+    this.canvases = [...root.querySelectorAll("canvas")];
+    this.buttons = [...root.querySelectorAll("button.choice")];
+    this.find(".question").textContent = study.question;
+    this.find(".bar").setAttribute("aria-label", texts.progress);
+    this.find(".small h1").textContent = texts.small;
+    this.find(".small p").textContent = texts.enlarge;
+    this.canvases.forEach((canvas) => { canvas.width = canvas.height = study.size; });
+    this.pens = this.canvases.map((canvas) => canvas.getContext("2d"));
+    this.undo = [];
+    this.listen(window, "resize", () => this.fit());
+    this.listen(document, "keydown", (event) => this.key(event));
+    this.listen(window, "blur", () => this.left());
+    this.listen(window, "focus", () => { this.away = false; });
+    this.listen(document, "visibilitychange", () => this.visibility());
+    this.buttons.forEach((button) => this.listen(button, "click", () => this.choose(button.dataset.side)));
+    this.find(".place").textContent = "\u00a0"; // its line is there from the beginning: clips never change their size
+    this.fit();
+  }
+
+  listen(target, name, act) {
+    target.addEventListener(name, act);
+    this.undo.push(() => target.removeEventListener(name, act));
+  }
+
+  stop() { this.alive = false; cancelAnimationFrame(this.request); this.undo.forEach((undo) => undo()); }
+
+  say(text) { this.find(".status").textContent = text; }
+
+  tell(text) { const line = this.find(".told"); line.textContent = text; line.hidden = !text; }
+
+  // Clips as large as the window allows, and the names that their places then have. Nobody judges clips that are too
+  // small to see: the pair waits, and plays from its beginning when there is room.
+  fit() {
+    const was = this.small;
+    this.hide(false);
+    const { layout, side } = fit(this.root, this.study.size);
+    this.layout = layout; this.side = side; this.small = side < LEAST;
+    this.hide(this.small);
+    if (was && !this.small) this.started = null;
+    const names = layout === "stacked" ? ["upper", "lower"] : ["left", "right"];
+    this.keys = layout === "stacked" ? STACKED_KEYS : KEYS;
+    names.forEach((name, at) => {
+      this.canvases[at].setAttribute("aria-label", this.texts[`${name}_clip`]);
+      const button = this.buttons[at];
+      button.replaceChildren(part("mark", MARKS[name]), part("word", this.texts[name]));
+      button.setAttribute("aria-label", this.texts[name]);
+      button.setAttribute("aria-keyshortcuts", Object.keys(this.keys)[at]);
+    });
+    if (this.open && !this.busy) this.invite();
+  }
+
+  hide(small) {
+    this.find(".small").hidden = !small;
+    [".head", ".pair", ".status"].forEach((name) => { this.find(name).hidden = small; });
+  }
+
+  async resume() {
+    this.say(this.texts.loading);
+    try {
+      this.show(await this.server.insist("state", {}, () => this.say(this.texts.slow)));
+    } catch (error) {
+      if (this.alive) this.finished("refused", error);
+    }
+  }
+
+  async show(view) {
+    if (!this.alive) return;
+    if (view.state !== "rating") { this.blank(); this.say(""); this.finished(view.state); return; }
+    this.trial = view.trials[0];
+    this.open = this.busy = false;
+    this.started = null; this.counted = false;
+    this.root.setAttribute("aria-busy", "true");
+    this.buttons.forEach((button) => button.classList.remove("chosen"));
+    this.lock();
+    this.blank();
+    this.place(view);
+    this.say(this.texts.loading);
+    const trial = this.trial;
+    const loaded = await this.server.clips(trial);
+    if (!this.alive || trial !== this.trial) return;
+    if (loaded.gone) { this.server.forget(trial); await pause(300); this.resume(); return; }
+    if (!loaded.clips) { this.skip(trial, loaded.reason); return; }
+    this.server.forget(trial);
+    (this.clips || []).forEach((clip) => clip.close());
+    this.clips = loaded.clips;
+    this.first = null; this.replays = 0; this.plays = 0; this.losses = 0; this.away = false; this.dropped = 0;
+    this.say(this.texts.watch);
+    cancelAnimationFrame(this.request);
+    this.request = requestAnimationFrame((now) => this.frame(now));
+    view.trials.slice(1).forEach((next) => this.server.clips(next));
+  }
+
+  // Which pair this is, what was right of the one before, and when practice is over.
+  place(view) {
+    const [kind, number, of] = view.place;
+    const bar = this.find(".bar");
+    bar.setAttribute("aria-valuemax", view.total);
+    bar.setAttribute("aria-valuenow", view.answered);
+    bar.firstElementChild.style.width = `${(100 * view.answered) / view.total}%`;
+    this.find(".place").textContent = fill(this.texts[kind], { number, of });
+    const counts = this.kind === "practice" && kind === "pair" ? this.texts.counts : "";
+    const seen = view.feedback ? this.texts[view.feedback] : "";
+    this.tell([seen, counts].filter(Boolean).join(" "));
+    this.kind = kind;
+  }
+
+  async skip(trial, reason) {
+    this.say(this.texts.skipped);
+    this.server.forget(trial);
+    this.next("skip", { trial, reason: `clips did not load: ${reason}` }, this.texts.trying);
+  }
+
+  // Sends what happened to a trial until that is acknowledged, and shows what comes then.
+  async next(name, body, waiting) {
+    let view = null;
+    try {
+      view = await this.server.insist(name, body, () => this.say(waiting));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+    }
+    if (view) this.show(view); else this.resume(); // refused: it went to somebody else meanwhile
+  }
+
+  blank() {
+    cancelAnimationFrame(this.request);
+    this.pens.forEach((pen) => pen.clearRect(0, 0, this.study.size, this.study.size));
+  }
+
+  // One callback draws both clips.
+  frame(now) {
+    const { frames, rate } = this.study;
+    this.request = requestAnimationFrame((next) => this.frame(next));
+    if (this.small) return;
+    if (this.started === null) this.begin(now);
+    const play = (1000 * frames) / rate;
+    const since = now - this.started;
+    const turn = Math.floor(since / (play + GAP_MS));
+    const index = Math.min(frames, Math.floor(((since % (play + GAP_MS)) * rate) / 1000));
+    if (turn !== this.turn) this.ended(turn);
+    if (index !== this.shown) this.draw(index);
+  }
+
+  begin(now) {
+    this.started = now; this.shown = -1; this.turn = 0; this.drawn = 0;
+    if (this.first === null) this.first = now;
+  }
+
+  draw(index) {
+    const { frames, size } = this.study;
+    const columns = Math.ceil(Math.sqrt(frames));
+    this.clips.forEach((clip, side) => {
+      const pen = this.pens[side];
+      if (index === frames) {
+        pen.fillStyle = VEIL;
+        pen.fillRect(0, 0, size, size);
+      } else {
+        const x = (index % columns) * size, y = Math.floor(index / columns) * size;
+        pen.drawImage(clip, x, y, size, size, 0, 0, size, size);
+      }
+    });
+    if (index < frames) this.drawn += 1;
+    this.shown = index;
+  }
+
+  // A play is over and the next begins. The buttons open when one has been seen, and not while the clips are veiled.
+  ended(turn) {
+    this.plays += 1;
+    const seen = this.drawn >= SEEN * this.study.frames;
+    if (this.open) this.replays += 1;
+    else if (seen || this.plays >= PLAYS) {
+      this.dropped = this.study.frames - Math.min(this.drawn, this.study.frames);
+      this.unlock();
+    }
+    this.turn = turn; this.drawn = 0; this.shown = -1;
+  }
+
+  lock() { this.buttons.forEach((button) => button.setAttribute("aria-disabled", "true")); }
+
+  unlock() {
+    this.open = true;
+    this.tell("");
+    this.root.setAttribute("aria-busy", "false");
+    this.buttons.forEach((button) => button.setAttribute("aria-disabled", "false"));
+    this.invite();
+  }
+
+  invite() {
+    const touch = window.matchMedia("(hover: none)").matches;
+    this.say(this.texts[touch ? "choose_touch" : `choose_${this.layout === "stacked" ? "stacked" : "beside"}`]);
+  }
+
+  left() {
+    if (this.away || this.started === null || this.busy) return;
+    this.away = true;
+    this.losses += 1;
+  }
+
+  visibility() {
+    if (document.hidden) { this.left(); return; }
+    this.away = false;
+    if (!this.open) this.started = null; // the first play was not seen: play it again
+  }
+
+  key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const active = document.activeElement;
+    const choosing = this.buttons.includes(active);
+    if (event.repeat && choosing && ["Enter", " "].includes(event.key)) event.preventDefault(); // held down: no answer
+    const elsewhere = active && !choosing && active.matches("button, a, input, select, textarea, summary");
+    const side = this.keys[event.key];
+    if (!side || elsewhere) return;
+    event.preventDefault();
+    if (!event.repeat) this.choose(side);
+  }
+
+  async choose(side) {
+    if (!this.open || this.busy || this.small) return;
+    this.busy = true;
+    const response = performance.now() - this.first;
+    this.lock();
+    this.buttons.forEach((button) => button.classList.toggle("chosen", button.dataset.side === side));
+    this.say(this.texts.saving);
+    const vote = {
+      trial: this.trial, chosen: side, response_ms: Math.max(0, Math.round(response)),
+      replays: this.replays, focus_losses: this.losses, screen: this.screen(),
+    };
+    this.next("vote", vote, this.texts.unsaved);
+  }
+
+  // How the clips were seen.
+  screen() {
+    return {
+      clip_px: this.side, pixel_ratio: window.devicePixelRatio || 1, width: window.innerWidth,
+      height: window.innerHeight, layout: this.layout, dropped: this.dropped,
+      pointer: window.matchMedia("(pointer: coarse)").matches ? "coarse" : "fine",
+    };
+  }
+}
+
+function part(name, text) {
+  const span = document.createElement("span");
+  span.className = name;
+  span.setAttribute("aria-hidden", "true");
+  span.textContent = text;
+  return span;
+}

@@ -1,0 +1,76 @@
+// Calls to the server (see api.py). It acknowledges an answer after it is saved and not before, so a call is made again
+// until there is a reply.
+
+const CLIP_TRIES = 4;
+const LONGEST_PAUSE = 15000;
+
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// Sooner than after a pause when the network comes back meanwhile.
+const online = () => new Promise((done) => window.addEventListener("online", done, { once: true }));
+
+// A reply other than 2xx, with its status and what it says.
+export class Refused extends Error {
+  constructor(status, said) { super(said || `status ${status}`); this.status = status; this.said = said; }
+}
+
+export class Server {
+  constructor() { this.token = ""; this.loads = new Map(); }
+
+  async call(name, body) {
+    const reply = await fetch(new URL(`trial/${name}`, document.baseURI), {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Rater": this.token },
+      body: JSON.stringify(body || {}),
+    });
+    if (reply.ok) return reply.json();
+    const said = reply.status < 500 ? (await reply.json()).message : "";
+    throw new Refused(reply.status, said);
+  }
+
+  // Calls until the server has answered; `waiting` is called each time that it does not. Only a refusal ends it.
+  async insist(name, body, waiting) {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await this.call(name, body);
+      } catch (error) {
+        if (error instanceof Refused && error.status < 500 && error.status !== 429) throw error;
+        if (tries > 0 || error.status >= 500) waiting();
+        await Promise.race([pause(Math.min(LONGEST_PAUSE, 500 * 2 ** tries)), online()]);
+      }
+    }
+  }
+
+  // Both clips of a trial as pictures: { clips }, { gone: true }, or { reason } when they do not load. Fetched once.
+  clips(trial) {
+    if (!this.loads.has(trial)) this.loads.set(trial, this.fetchClips(trial));
+    return this.loads.get(trial);
+  }
+
+  forget(trial) { this.loads.delete(trial); }
+
+  async fetchClips(trial) {
+    let reason = "";
+    for (let tries = 0; tries < CLIP_TRIES; tries += 1) {
+      if (tries) await pause(400 * 2 ** tries);
+      try {
+        const reply = await fetch(new URL(`trial/clips/${trial}`, document.baseURI), {
+          headers: { "X-Rater": this.token },
+        });
+        if (!reply.ok) throw new Refused(reply.status);
+        const bytes = await reply.arrayBuffer();
+        const slot = bytes.byteLength / 2;
+        return { clips: await Promise.all([0, slot].map((start) => decode(bytes, start))) };
+      } catch (error) {
+        reason = String(error.message || error);
+        if (error instanceof Refused && error.status === 410) return { gone: true };
+      }
+    }
+    return { reason };
+  }
+}
+
+function decode(bytes, start) {
+  const length = new DataView(bytes).getUint32(start + 4, true) + 8; // the rest of the slot is padding
+  return createImageBitmap(new Blob([bytes.slice(start, start + length)], { type: "image/webp" }));
+}
