@@ -94,5 +94,5 @@ def test_scoring_and_reporting_need_no_extra(tmp_path: Path) -> None:
 def test_no_extra_is_also_a_requirement_of_all() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     plain = {line.split(">")[0].split("[")[0] for line in project["dependencies"]}
-    for extra in ("train", "study", "speed"):
+    for extra in ("train", "study", "speed", "authors"):
         assert not plain & {line.split(">")[0].split("[")[0] for line in project["optional-dependencies"][extra]}
