@@ -5,7 +5,6 @@
 #   tests/pythons.sh [VERSION …]     3.11 3.12 3.13 by default; PIP_ARGUMENTS are given to pip (a constraint, an index)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-root=$PWD
 versions=("$@")
 ((${#versions[@]})) || versions=(3.11 3.12 3.13)
 work=$(mktemp -d)
@@ -26,9 +25,12 @@ refused() { # a command that has to fail with a sentence and no traceback
 }
 
 builder=$(find_python "${versions[0]}")
+# Of a copy, so that nothing that was built before gets into the wheel, and nothing is left behind.
+mkdir "$work/source"
+git ls-files -z | xargs -0 cp --parents -t "$work/source"
 "$builder" -m venv "$work/build"
 "$work/build/bin/pip" install --quiet build ${PIP_ARGUMENTS:-}
-"$work/build/bin/python" -m build --wheel --outdir "$work/wheel" "$root" >/dev/null
+"$work/build/bin/python" -m build --wheel --outdir "$work/wheel" "$work/source" >/dev/null
 wheel=$(ls "$work"/wheel/*.whl)
 
 for version in "${versions[@]}"; do
