@@ -71,7 +71,7 @@ class StoppedError(Exception):
 class Verbs(TyperGroup):
     """The verbs, whose interruption reaches `main`."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the verb that is named."""
         try:
             return super().invoke(ctx)
