@@ -34,7 +34,7 @@ NOT_RUN = {
     "torchrun": "tests/engine/test_distributed.py",
     "bench study serve": "tests/study_app/web/test_browser.py",
     "bench speed": "tests/speed/test_train.py, tests/speed/test_metrics.py",
-    "bench weights fetch": "tests/metrics/networks/test_fetch.py, against a local server",
+    "bench weights fetch": "tests/metrics/networks/test_fetch.py, tests/pipeline/test_authors.py, against stand-ins",
     "bench weights verify": "tests/cli/test_weights.py",
     "export": "tests/study_app/conftest.py, with a PostgreSQL of its own",
     SHARED_STUDY: "with BENCH_DATABASE_URL: tests/study_app/test_create.py",
