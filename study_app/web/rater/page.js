@@ -101,7 +101,7 @@ function instructions(begun = false) {
   const practice = study.practice ? [make("p", fill(words.practice, study))] : [];
   const go = button(begun ? words.go_on : words.begin, () => rate(), "main");
   show(words.title, "", list, ...practice, make("p", fill(words.rest, study)), row(go));
-  if (here.view) here.view.trials.forEach((trial) => server.clips(trial)); // they load while this is read
+  if (here.view) server.clips(here.view.trials[0]); // it loads while this is read
 }
 
 function rate() {
