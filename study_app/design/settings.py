@@ -88,6 +88,7 @@ class Settings:
         consent: as raters read it; `{minutes}` in what is wished for is a session's length.
         completion_url: where the last page leads; empty: nowhere.
         rule: how raters get their trials, see `RULE`.
+        pilot: whether this is a study's copy for trying it out; its votes are in no tally of the study.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Settings:
     withdrawn_code: str = ""
     rule: int = RULE
     language: str = ENGLISH
+    pilot: bool = False
 
     def with_consent(self, text: str) -> Settings:
         """The same with this text of the consent page, its `{minutes}` filled in, and a version that is its hash."""
