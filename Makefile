@@ -27,11 +27,11 @@ lint: .venv/ready-dev
 
 .venv/ready: pyproject.toml constraints.txt .ci/environment.py
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; say which with: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
-	$(PYTHON) .ci/environment.py study
+	$(PYTHON) .ci/environment.py train,study
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(PYTHON) .ci/environment.py study,dev
+	$(PYTHON) .ci/environment.py train,study,speed,dev
 	touch $@
 
 # The API, from docstrings.
@@ -42,7 +42,7 @@ docs: .venv/ready-dev
 # Pins what a fresh environment resolves to today.
 constraints:
 	rm -rf .venv-constraints && $(PYTHON) -m venv .venv-constraints
-	.venv-constraints/bin/pip install --quiet --editable '.[study,dev]'
+	.venv-constraints/bin/pip install --quiet --editable '.[train,study,speed,dev]'
 	.venv-constraints/bin/pip freeze --exclude-editable > constraints.txt
 	rm -rf .venv-constraints
 

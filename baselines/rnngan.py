@@ -14,25 +14,50 @@ The layer sizes were never published in full. These choices are ours:
   trials (width 8, some hundred steps) the recursion forgot its input within ten frames and made one video for all.
 - The discriminator sees the whole video: 3D convolutions with DCGAN's widths and batch norms.
 - Reconstruction is the mean squared error over all frames, weighted 1000 to 1 against the adversarial term, near
-  the 999 to 1 of Pathak et al., "Context Encoders", CVPR 2016. Adam at 0.0002 with beta1 0.5, weights as DCGAN's.
+  the 999 to 1 of Pathak et al., "Context Encoders", CVPR 2016. Adam at 0.0002 with beta1 0.5, weights as DCGAN's,
+  transposed convolutions as linear interpolation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.adversarial import AdversarialStage, Optimizer, adam, generator_loss, initialise
+from bench.adversarial import AdversarialStage, generator_loss, initialise, two_adams
 from bench.errors import BenchError
 from bench.interface import Losses, Shared, Stage, VideoModel, check_positive, check_resolution
 
 RESOLUTIONS = (64,)
 #: The discriminator halves time four times.
 FEWEST_FRAMES = 16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of RNN-GAN.
+
+    Attributes:
+        width: channels of the first layer, in both networks.
+        hidden: values in the recurrent cell's memory; by default 8 · `width`.
+        learning_rate: Adam's.
+        discriminator_rate: the discriminator's own, where it has one.
+        beta1: Adam's first; the second is 0.999.
+        reconstruction_weight: weight of the squared error against the adversarial term.
+        init: what transposed convolutions start as: "interpolating" or "dcgan" (`bench.adversarial.initialise`).
+    """
+
+    width: int = 64
+    hidden: int | None = None
+    learning_rate: float = 2e-4
+    discriminator_rate: float | None = None
+    beta1: float = 0.5
+    reconstruction_weight: float = 1000.0
+    init: str = "interpolating"
 
 
 def down(inputs: int, outputs: int) -> list[nn.Module]:
@@ -133,11 +158,10 @@ class RNNGANStage(AdversarialStage):
     name = "rnngan"
     row = "rnngan"
 
-    def __init__(
-        self, generator: Generator, discriminator: Discriminator, optimizer: Optimizer, reconstruction_weight: float
-    ) -> None:
-        super().__init__(generator, discriminator, optimizer)
-        self.reconstruction_weight = reconstruction_weight
+    def __init__(self, generator: Generator, discriminator: Discriminator, settings: Settings) -> None:
+        moves, judges = two_adams(settings.learning_rate, settings.discriminator_rate, (settings.beta1, 0.999))
+        super().__init__(generator, discriminator, moves, discriminator_optimizer=judges)
+        self.reconstruction_weight = settings.reconstruction_weight
 
     def forward(self, clips: Tensor) -> Shared:
         """Return real and generated clips, both `[N, 3, T, 64, 64]`."""
@@ -158,44 +182,37 @@ class RNNGAN(VideoModel):
     Args:
         resolution: 64 pixels.
         frames: at least 16.
-        width: channels of the first layer, in both networks.
-        hidden: values in the recurrent cell's memory; by default 8 · `width`.
-        learning_rate: Adam's.
-        beta1: Adam's first; the second is 0.999.
-        reconstruction_weight: weight of the squared error against the adversarial term.
+        options: fields of `Settings`.
 
     Raises:
-        BenchError: another resolution, fewer frames, or a width or memory below 1.
+        BenchError: another resolution, fewer frames, a start that does not exist, or a width or memory below 1.
     """
 
     rows = ("rnngan",)
     titles: ClassVar = {"rnngan": "RNN-GAN"}
     colours: ClassVar = {"rnngan": "#009e73"}
-    presets: ClassVar = {"smoke": {"width": 16}, "small": {"width": 32}, "paper": {"width": 64}}
+    presets: ClassVar = {
+        "smoke": {"width": 16},
+        "small": {"width": 16},
+        "medium": {"width": 32},
+        "paper": {"width": 64},
+    }
+    Settings = Settings
     resolutions = RESOLUTIONS
 
-    def __init__(
-        self,
-        resolution: int,
-        frames: int,
-        *,
-        width: int = 64,
-        hidden: int | None = None,
-        learning_rate: float = 2e-4,
-        beta1: float = 0.5,
-        reconstruction_weight: float = 1000.0,
-    ) -> None:
+    def __init__(self, resolution: int, frames: int, **options: Any) -> None:
         super().__init__(resolution, frames)
-        hidden = 8 * width if hidden is None else hidden
+        settings = Settings(**options)
+        width = settings.width
+        hidden = 8 * width if settings.hidden is None else settings.hidden
         check_resolution("RNN-GAN", resolution, RESOLUTIONS)
         check_positive("RNN-GAN", frames=frames, width=width, hidden=hidden)
         if frames < FEWEST_FRAMES:
             raise BenchError(f"RNN-GAN makes videos of at least {FEWEST_FRAMES} frames, not {frames}.")
         self.generator = Generator(width, hidden, frames)
         self.discriminator = Discriminator(width, frames)
-        initialise(self)
-        optimizer = adam(learning_rate, (beta1, 0.999))
-        self._stages = (RNNGANStage(self.generator, self.discriminator, optimizer, reconstruction_weight),)
+        initialise(self, start=settings.init)
+        self._stages = (RNNGANStage(self.generator, self.discriminator, settings),)
 
     def stages(self) -> tuple[Stage, ...]:
         """The one stage."""

@@ -9,13 +9,14 @@ video = mask · foreground + (1 − mask) · background.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.adversarial import AdversarialStage, Optimizer, adam, initialise
+from bench.adversarial import AdversarialStage, initialise, two_adams
 from bench.interface import (
     Losses,
     Shared,
@@ -32,6 +33,27 @@ RESOLUTIONS = (64,)
 FRAMES = 32
 #: The two classes of the discriminator.
 GENERATED, GENUINE = 0, 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of VGAN.
+
+    Attributes:
+        width: channels of the first layer, in both networks.
+        learning_rate: Adam's.
+        discriminator_rate: the discriminator's own, where it has one.
+        beta1: Adam's first; the second is 0.999.
+        l1_weight: weight of the L1 loss on the first frame; 10 in the paper.
+        init: what transposed convolutions start as: "interpolating" or "dcgan" (`bench.adversarial.initialise`).
+    """
+
+    width: int = 128
+    learning_rate: float = 2e-4
+    discriminator_rate: float | None = None
+    beta1: float = 0.5
+    l1_weight: float = 10.0
+    init: str = "interpolating"
 
 
 def conv2d(inputs: int, outputs: int) -> list[nn.Module]:
@@ -144,11 +166,10 @@ class VGANStage(AdversarialStage):
     name = "vgan"
     row = "vgan"
 
-    def __init__(
-        self, generator: Generator, discriminator: Discriminator, optimizer: Optimizer, l1_weight: float
-    ) -> None:
-        super().__init__(generator, discriminator, optimizer)
-        self.l1_weight = l1_weight
+    def __init__(self, generator: Generator, discriminator: Discriminator, settings: Settings) -> None:
+        moves, judges = two_adams(settings.learning_rate, settings.discriminator_rate, (settings.beta1, 0.999))
+        super().__init__(generator, discriminator, moves, discriminator_optimizer=judges)
+        self.l1_weight = settings.l1_weight
 
     def forward(self, clips: Tensor) -> Shared:
         """Return real and generated clips, both `[N, 3, 32, 64, 64]`."""
@@ -173,45 +194,39 @@ class VGAN(VideoModel):
     """Conditional VGAN; deterministic, no noise enters.
 
     Weights of convolutions start from N(0, 0.01), biases at 0, batch-norm weights from N(1, 0.02) as in the
-    released code.
+    released code; that transposed convolutions start as interpolation is ours (`init=dcgan` is the released way).
 
     Args:
         resolution: 64 pixels.
         frames: 32.
-        width: channels of the first layer, in both networks.
-        learning_rate: Adam's.
-        beta1: Adam's first; the second is 0.999.
-        l1_weight: weight of the L1 loss on the first frame.
+        options: fields of `Settings`.
 
     Raises:
-        BenchError: another resolution or number of frames, or a width below 1.
+        BenchError: another resolution or number of frames, a start that does not exist, or a width below 1.
     """
 
     rows = ("vgan",)
     titles: ClassVar = {"vgan": "VGAN"}
     colours: ClassVar = {"vgan": "#e69f00"}
-    presets: ClassVar = {"smoke": {"width": 16}, "small": {"width": 32}, "paper": {"width": 128}}
+    presets: ClassVar = {
+        "smoke": {"width": 16},
+        "small": {"width": 16},
+        "medium": {"width": 32},
+        "paper": {"width": 128},
+    }
+    Settings = Settings
     resolutions = RESOLUTIONS
 
-    def __init__(
-        self,
-        resolution: int,
-        frames: int,
-        *,
-        width: int = 128,
-        learning_rate: float = 2e-4,
-        beta1: float = 0.5,
-        l1_weight: float = 10.0,
-    ) -> None:
+    def __init__(self, resolution: int, frames: int, **options: Any) -> None:
         super().__init__(resolution, frames)
+        settings = Settings(**options)
         check_resolution("VGAN", resolution, RESOLUTIONS)
         check_frames("VGAN", frames, FRAMES)
-        check_positive("VGAN", width=width)
-        self.generator = Generator(width)
-        self.discriminator = Discriminator(width)
-        initialise(self, std=0.01)
-        optimizer = adam(learning_rate, (beta1, 0.999))
-        self._stages = (VGANStage(self.generator, self.discriminator, optimizer, l1_weight),)
+        check_positive("VGAN", width=settings.width)
+        self.generator = Generator(settings.width)
+        self.discriminator = Discriminator(settings.width)
+        initialise(self, std=0.01, start=settings.init)
+        self._stages = (VGANStage(self.generator, self.discriminator, settings),)
 
     def stages(self) -> tuple[Stage, ...]:
         """The one stage."""

@@ -1,5 +1,5 @@
-"""What every adversarially trained model here shares: a stage with two players, their losses on logits, Adam, the
-DCGAN initialisation.
+"""What every adversarially trained model here shares: a stage with two players, their losses on logits, Adam, and the
+weights that a network starts from.
 
 A discriminator returns logits; the probability that a clip is real is their sigmoid. Losses on logits stay
 finite where `log(sigmoid(x))` of a confident discriminator underflows.
@@ -14,10 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.errors import BenchError, did_you_mean
 from bench.interface import Losses, Player, Shared, Stage
 
 #: Turns a network's parameters into its optimiser.
 Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+#: How strided transposed convolutions may start: as linear interpolation, or from independent values as DCGAN's do.
+STARTS = ("interpolating", "dcgan")
 
 
 class AdversarialStage(Stage):
@@ -30,15 +33,23 @@ class AdversarialStage(Stage):
         generator: makes the video.
         discriminator: judges it.
         optimizer: of each of them.
+        discriminator_optimizer: the discriminator's own, where it has one.
         judged: whether the discriminator plays; without it the generator is trained alone.
     """
 
     def __init__(
-        self, generator: nn.Module, discriminator: nn.Module, optimizer: Optimizer, *, judged: bool = True
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        optimizer: Optimizer,
+        *,
+        discriminator_optimizer: Optimizer | None = None,
+        judged: bool = True,
     ) -> None:
         self.generator, self.discriminator = generator, discriminator
         moves = Player("generator", generator, optimizer, self.generator_losses, (discriminator,))
-        judges = Player("discriminator", discriminator, optimizer, self.discriminator_losses)
+        its_own = discriminator_optimizer or optimizer
+        judges = Player("discriminator", discriminator, its_own, self.discriminator_losses)
         self.players = (judges, moves) if judged else (moves,)
 
     def discriminator_losses(self, shared: Shared) -> Losses:
@@ -98,14 +109,34 @@ def adam(learning_rate: float, betas: tuple[float, float]) -> Optimizer:
     return make
 
 
-def initialise(network: nn.Module, std: float = 0.02, norm_std: float = 0.02) -> None:
+def two_adams(
+    learning_rate: float, discriminator_rate: float | None, betas: tuple[float, float]
+) -> tuple[Optimizer, Optimizer]:
+    """The generator's Adam and the discriminator's, which has the same rate where it has none of its own."""
+    return adam(learning_rate, betas), adam(learning_rate if discriminator_rate is None else discriminator_rate, betas)
+
+
+def initialise(network: nn.Module, std: float = 0.02, norm_std: float = 0.02, start: str = STARTS[0]) -> None:
     """Draw convolution weights from N(0, std) and normalisation weights from N(1, norm_std); biases become 0.
 
-    The defaults are DCGAN's (Radford et al., 2016, section 4). Layers of other kinds keep PyTorch's
-    initialisation.
+    The defaults are DCGAN's (Radford et al., 2016, section 4), but for transposed convolutions, which start by
+    interpolating their input (`interpolate`). Layers of other kinds keep PyTorch's initialisation.
+
+    Args:
+        network: whose weights are drawn, in place.
+        std: of convolution weights.
+        norm_std: of normalisation weights.
+        start: "interpolating", or "dcgan" for independent values in transposed convolutions too.
+
+    Raises:
+        BenchError: another start.
     """
+    if start not in STARTS:
+        raise BenchError(f"Weights cannot start as '{start}'.{did_you_mean(start, STARTS)}")
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+        if isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d) and start == "interpolating":
+            interpolate(module, std)
+        elif isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
             nn.init.normal_(module.weight, 0.0, std)
         elif isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d | nn.GroupNorm):
             nn.init.normal_(module.weight, 1.0, norm_std)
@@ -113,3 +144,31 @@ def initialise(network: nn.Module, std: float = 0.02, norm_std: float = 0.02) ->
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+@torch.no_grad()
+def interpolate(layer: nn.ConvTranspose2d | nn.ConvTranspose3d, std: float) -> None:
+    """Let a transposed convolution start as linear interpolation: one value of N(0, std) for a pair of channels, times
+    [1/4, 3/4, 3/4, 1/4]·√2 along each axis that it doubles.
+
+    Where a kernel of 4 has a stride of 2, even and odd places of the result come from disjoint taps. If those are
+    independent, as DCGAN draws them, an untrained network shows two unrelated pictures in alternating frames and
+    alternating pixels, and training spends its first thousands of steps on their agreement: flicker, checkerboards.
+
+    Along an axis that is not doubled every tap keeps its own value, but for a kernel of 2 in time, which makes the
+    first two time steps out of one: they start alike.
+    """
+    shape, scales = list(layer.weight.shape), []
+    axes = list(zip(layer.kernel_size, layer.stride, strict=True))
+    for axis, (taps, stride) in enumerate(axes, start=2):
+        opens_time = len(axes) == 3 and axis == 2 and (taps, stride) == (2, 1)
+        if opens_time or (stride > 1 and taps == 2 * stride):
+            shape[axis] = 1
+        if stride > 1 and taps == 2 * stride:
+            places = torch.arange(taps, device=layer.weight.device) + 0.5  # of the taps, from the kernel's edge
+            triangle = (1 - (places - stride).abs() / stride) * stride**0.5
+            scales.append(triangle.reshape([-1 if other == axis else 1 for other in range(len(shape))]))
+    values = nn.init.normal_(layer.weight.new_empty(shape), 0.0, std).expand_as(layer.weight)
+    for scale in scales:
+        values = values * scale
+    layer.weight.copy_(values)

@@ -14,31 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, did_you_mean
+from bench.files import read_json
 from bench.registry import DATASETS, DEFAULT_DATASET, METRICS, MODELS, SYNTHETIC
 
 #: The baseline that every table has unless it is told not to.
 ALWAYS = "copy"
 
-#: What a size of experiment means; `resolution` may be given by dataset. A model's own options (its width) under each
-#: preset stand on its class (`VideoModel.presets`). Under "paper" they are the papers'; batch size and number of steps
-#: were not published and are ours.
+#: What presets for a CPU share.
+_SHORT = {"resolution": {"": 64}, "batch": 4, "flip": True, "decay_from": 0.5}
+#: What a size of experiment means; `resolution` may be given by dataset. A model's own options (widths, weights of
+#: losses) under each preset stand on its class (`VideoModel.presets`). Under "paper" they are the papers'; batch size
+#: and number of steps were not published and are ours. What the others do otherwise is what gives skies after so few
+#: steps: docs/models.md has the measurements.
 PRESETS: dict[str, dict[str, Any]] = {
-    "smoke": {
-        "resolution": {"": 64},
-        "steps": 150,
-        "batch": 4,
-        "validate_every": 50,
-        "checkpoint_every": 50,
-        "log_every": 1,
-    },
-    "small": {
-        "resolution": {"": 64},
-        "steps": 600,
-        "batch": 4,
-        "validate_every": 100,
-        "checkpoint_every": 50,
-        "log_every": 5,
-    },
+    "smoke": {**_SHORT, "steps": 150, "validate_every": 75, "checkpoint_every": 50, "log_every": 1, "ema": 0.95},
+    "small": {**_SHORT, "steps": 400, "validate_every": 100, "checkpoint_every": 50, "log_every": 5, "ema": 0.99},
+    "medium": {**_SHORT, "steps": 3000, "validate_every": 250, "checkpoint_every": 100, "log_every": 10, "ema": 0.995},
     "paper": {
         "resolution": {"": 128, "beach": 64},
         "steps": 100_000,
@@ -95,6 +86,13 @@ def _switch(**more: Any) -> Any:
     return _key(_true_or_false, "true or false", **more)
 
 
+def _share(least: float, most: float, **more: Any) -> Any:
+    def fits(value: Any) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+    return _key(fits, f"a number from {least:g} to {most:g}", **more)
+
+
 def _one_of(allowed: Iterable[str], **more: Any) -> Any:
     known = tuple(allowed)
     return _key(lambda value: isinstance(value, str) and value in known, f"one of {', '.join(known)}", **more)
@@ -111,7 +109,7 @@ class RunConfig:
         models: registered names, in the order of the table.
         dataset: registered name.
         data_root: its folder, or "synthetic".
-        preset: "smoke", "small" or "paper".
+        preset: one of `PRESETS`.
         resolution: side of the scored frames in pixels; a model works at its largest size that is not above it.
         frames: scored frames: "all" 32 (the paper's way) or "future" (the given first frame left out).
         metrics: registered names; all of them where none is named.
@@ -126,6 +124,8 @@ class RunConfig:
         flip: mirror training clips at random from left to right (never in time).
         validate_every, checkpoint_every, log_every: in steps.
         select: which weights a stage hands on: "last", or "best" by validation clips.
+        decay_from: share of a stage's steps after which learning rates fall in a line to 0; 1 for never.
+        ema: hand on an average of the weights over the steps, of which each step keeps this share; 0 for none.
         device: "auto", "cpu" or "cuda".
         precision: "auto" (bf16 mixed on GPUs that have it, else float32), "32-true" or "bf16-mixed".
     """
@@ -156,6 +156,8 @@ class RunConfig:
     )
     flip: bool = _switch(default=False)
     select: str = _one_of(("last", "best"), default="last")
+    decay_from: float = _share(0, 1, default=1.0)
+    ema: float = _share(0, 0.9999, default=0.0)
     device: str = _one_of(("auto", "cpu", "cuda"), flag="--device", default="auto")
     precision: str = _one_of(("auto", "32-true", "bf16-mixed"), default="auto")
     accumulate: int = _above_0(default=1)
@@ -168,6 +170,14 @@ class RunConfig:
 
 
 FIELDS = {key.name: key for key in dataclasses.fields(RunConfig)}
+
+
+def without_effect(config: RunConfig) -> set[str]:
+    """Keys that change no result of this configuration, so that a run may go on with others.
+
+    How often validation is looked at decides which weights are the best, and nothing where the last ones are taken.
+    """
+    return {"checkpoint_every", "log_every"} | ({"validate_every"} if config.select == "last" else set())
 
 
 def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig:
@@ -207,6 +217,16 @@ def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig
     return RunConfig(**values)
 
 
+def later_keys(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys that a run's account does not have, because they came later, with what it did: their defaults.
+
+    >>> later_keys({key: None for key in FIELDS if key != "ema"})
+    {'ema': 0.0}
+    """
+    missing = dataclasses.MISSING
+    return {name: key.default for name, key in FIELDS.items() if name not in config and key.default is not missing}
+
+
 def _preset_options(model: str, preset: str) -> Mapping[str, Any]:
     """A model's own options under a preset; a plug-in that is only a function has none."""
     presets: Mapping[str, Mapping[str, Any]] = getattr(MODELS.load(model), "presets", {})
@@ -238,7 +258,12 @@ def check_preset(name: str) -> str:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read configuration keys from a TOML file."""
+    """Read configuration keys from a TOML file, or those of a run from its `run.json`."""
+    if path.suffix == ".json":
+        content = read_json(path)
+        if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
+            raise BenchError(f"{path} is no run.json of a run: expected the settings of one under 'config'.")
+        return dict(content["config"])
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -287,6 +312,7 @@ def as_command(config: Mapping[str, Any]) -> str:
     >>> as_command(make_config({"models": "vgan", "preset": "smoke", "steps": 5}).to_dict())
     'bench run --models vgan --dataset sky --preset smoke --steps 5'
     """
+    config = {**later_keys(config), **config}
     models = list(config["models"])
     baseline = ALWAYS in models
     if models[-1:] == [ALWAYS] and len(models) > 1:

@@ -17,5 +17,6 @@ class BenchError(Exception):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the nearest known name, or the list of known ones."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(known) or 'none'}."
+    by_lower = {one.lower(): one for one in known}  # PSNR is psnr to whoever types it
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return f" Did you mean '{by_lower[near[0]]}'?" if near else f" Known: {', '.join(known) or 'none'}."

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from bench.errors import BenchError
-from bench.runfolder import PART
+from bench.runfolder import PART, RunFolder
 
 
 def cache_dir() -> Path:
@@ -69,6 +69,39 @@ def built_once(path: Path, build: Callable[[], None]) -> Path:
         except OSError as error:
             raise disk_error(error, path) from error
     return path
+
+
+@contextmanager
+def sole_writer(folder: RunFolder) -> Iterator[None]:
+    """Keep all others from writing into a folder of results while the block does; the folder is made.
+
+    Raises:
+        BenchError: another command is writing there, or nobody can.
+    """
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.lock, timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise BenchError(
+            f"{folder.path} is in use by another `bench` command: wait for it, or choose another folder with --out."
+        ) from error
+    except OSError as error:
+        raise disk_error(error, folder.path) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def in_words(size: float) -> str:
+    """A number of bytes as people say it.
+
+    >>> in_words(56.3e9), in_words(4.2e6), in_words(900)
+    ('56.3 GB', '4.2 MB', '0.9 kB')
+    """
+    factor, unit = next(((f, u) for f, u in ((1e9, "GB"), (1e6, "MB")) if size >= f), (1e3, "kB"))
+    return f"{size / factor:.1f} {unit}"
 
 
 def disk_error(error: OSError, path: str | Path) -> BenchError | OSError:

@@ -57,6 +57,13 @@ class Stage(ABC):
     #: In the order of their updates.
     players: Sequence[Player]
 
+    def begin(self) -> None:
+        """Take from the stages before, which are trained by now, what this one starts from; nothing by default.
+
+        Called once, before the stage's first step.
+        """
+        return
+
     @abstractmethod
     def forward(self, clips: Tensor) -> Shared:
         """Run what the players share on real clips `[N, 3, T, H, W]` in [-1, 1]."""
@@ -76,7 +83,8 @@ class VideoModel(nn.Module, ABC):
         rows: result rows this model gives, a stage each where it has several. The last is the model's best word.
         titles: names of rows in print; a row that has none here is printed by its own name.
         colours: of rows in figures, as "#0072b2"; a row that has none here gets one.
-        presets: the model's own options by preset ("smoke", "small", "paper").
+        presets: the model's own options by preset ("smoke", "small", "medium", "paper").
+        ablations: what to leave out or to do otherwise, one change at a time: options by the change's name.
         Settings: dataclass of the options, for a constructor that takes them as `**options`.
         resolutions: sizes that the network exists for, ascending; empty when every size works.
         resolution: the size this instance works at, in pixels.
@@ -87,6 +95,7 @@ class VideoModel(nn.Module, ABC):
     titles: ClassVar[Mapping[str, str]] = {}
     colours: ClassVar[Mapping[str, str]] = {}
     presets: ClassVar[Mapping[str, Options]] = {}
+    ablations: ClassVar[Mapping[str, Options]] = {}
     Settings: ClassVar[type | None] = None
     resolutions: tuple[int, ...] = ()
 

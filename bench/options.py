@@ -16,7 +16,7 @@ from rich.text import Text
 
 from bench.config import RunConfig, apply_settings, check_values, make_config, read_config
 from bench.errors import BenchError
-from bench.registry import DEFAULT_MODELS
+from bench.registry import DEFAULT_MODELS, SYNTHETIC
 
 if TYPE_CHECKING:
     from bench.report.grid import Grid
@@ -24,27 +24,51 @@ if TYPE_CHECKING:
 
 Dataset = Annotated[str, typer.Option(help="A name from `bench list datasets`.")]
 DataRoot = Annotated[str, typer.Option(help="The dataset's folder, or 'synthetic' for the embedded scenes.")]
+GivenRoot = Annotated[str | None, typer.Option(help="The folder of the dataset to score against, or 'synthetic'.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results.")]
 Metrics = Annotated[str, typer.Option(help="Names from `bench list metrics`, with commas; all of them by default.")]
 Frames = Annotated[str, typer.Option(help="Scored frames: 'all' 32, or 'future' without the given first one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Resolution = Annotated[int | None, typer.Option(min=1, help="Side of the scored frames in pixels.")]
+Resolution = Annotated[
+    int | None, typer.Option("--resolution", "--size", min=1, help="Side of the scored frames in pixels.")
+]
+ScoredSize = Annotated[
+    int | None,
+    typer.Option(
+        "--resolution",
+        "--size",
+        min=1,
+        help="Both sides are brought to this size; by default the reference's own, or the paper's: 128, Beach 64.",
+    ),
+]
 Clips = Annotated[
     int | None,
     typer.Option("--clips", "--max-clips", min=1, help="Score so many clips at most, chosen by their id's hash."),
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, as in options.mdgan.width=16.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with configuration keys.")]
-Preset = Annotated[str, typer.Option(help="smoke, small or paper; 'auto' is smoke on a CPU, small on a GPU.")]
-Seeds = Annotated[str, typer.Option(help="Training seeds, with commas.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="TOML file with configuration keys, or a run's run.json.")
+]
+Preset = Annotated[str, typer.Option(help="smoke, small, medium or paper; 'auto' is smoke on a CPU, small on a GPU.")]
+Seeds = Annotated[str, typer.Option("--seeds", "--seed", help="Training seeds, with commas.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Open no connection; metrics without weights are left out.")]
 Ci = Annotated[bool, typer.Option("--ci", help="Print 95 % intervals, and mark what does not differ from the best.")]
 Steps = Annotated[int | None, typer.Option(min=0, help="Training steps of each stage.")]
-Batch = Annotated[int | None, typer.Option("--batch-size", min=1, help="Clips in a training step.")]
+Batch = Annotated[int | None, typer.Option("--batch-size", "--batch", min=1, help="Clips in a training step.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Threads that decode, one a core by default; no number depends on it.")
 ]
+
+
+def given_root(data_root: str | None, reference: Path | None) -> str:
+    """The data root to score against; a `BenchError` where nobody has said what the real clips are."""
+    if data_root is None and reference is None:
+        raise BenchError(
+            "Nothing is named to score against: give --data-root with the folder of the dataset (or 'synthetic', the "
+            "built-in scenes), or --reference with a folder of real videos."
+        )
+    return data_root or SYNTHETIC
 
 
 def words(text: str) -> list[str]:
@@ -87,6 +111,16 @@ def configure(
 def print_json(value: Any) -> None:
     """Print a result for machines; a number that is not finite, which JSON has no word for, becomes null."""
     print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_folder(folder: Path) -> None:
+    """Print a folder's stored numbers for machines, with all that has to be read with them."""
+    from bench.report.make import stored_table
+    from bench.scoring.tidy import read_summary
+
+    table = stored_table(folder)
+    rows = [vars(line) for line in read_summary(folder)]
+    print_json({"caption": table.caption, "rows": rows, "notes": list(table.notes)})
 
 
 def _finite(value: Any) -> Any:

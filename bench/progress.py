@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 #: Seconds between two lines where stderr is no terminal.
 LOG_EVERY = 20.0
@@ -16,6 +17,17 @@ LOG_EVERY = 20.0
 def console() -> Console:
     """A console for whatever is not a result."""
     return Console(stderr=True, highlight=False)
+
+
+class Bars(Progress):
+    """Bars with their notes on a line below, cut where the terminal ends: what is left to do is always seen whole."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bars, then the notes of those that have one."""
+        yield self.make_tasks_table(self.tasks)
+        for shown in self.tasks:
+            if note := shown.fields.get("note"):
+                yield Text(f"  {note}", "dim", no_wrap=True, overflow="ellipsis")
 
 
 class Task:
@@ -28,7 +40,7 @@ class Task:
         self._id = bar.add_task(label, total=total, completed=done, note="") if bar else None
 
     def advance(self, parts: int = 1, note: str = "") -> None:
-        """Count `parts` more as done; `note` stands behind the bar (losses, clips/s)."""
+        """Count `parts` more as done; `note` stands below the bar (losses, clips/s)."""
         self._done += parts
         if self._bar is not None and self._id is not None:
             self._bar.update(self._id, advance=parts, note=note)
@@ -48,6 +60,8 @@ def task(label: str, total: int, done: int = 0) -> Iterator[Task]:
     if not screen.is_terminal:
         yield Task(label, total, None, done)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("[dim]{task.fields[note]}"), console=screen) as bar:
+    # The bar is what may be short on a narrow terminal.
+    bar_width = max(4, min(40, screen.width - len(label) - len(f"  {total}/{total}  0:00:00")))
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=screen) as bar:
         yield Task(label, total, bar, done)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
 #: What this program is installed as.
 DISTRIBUTION = "timelapse-bench"
+#: What can be installed beside what scoring needs, and what for.
+EXTRAS = {"train": "training and generating", "study": "the study with people", "speed": "bench speed metrics"}
 #: Packages whose version can move a number.
 PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "scikit-image", "pillow", "av", "pandas")
 
@@ -20,6 +23,36 @@ def package_version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def packages_of(extra: str) -> list[str]:
+    """What an extra of ours installs, by the names of its packages; nothing where this program is not installed."""
+    try:
+        lines = requires(DISTRIBUTION) or []
+    except PackageNotFoundError:
+        return []
+    wanted = re.compile(rf"extra\s*==\s*['\"]{extra}['\"]")
+    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines if wanted.search(line)]
+
+
+def missing_packages(extra: str) -> list[str]:
+    """Which of an extra's packages are not installed."""
+    return [name for name in packages_of(extra) if package_version(name) is None]
+
+
+def how_to_install(extra: str) -> str:
+    """The command that installs an extra."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
+
+
+def extra_of(module: str) -> str | None:
+    """The extra that brings a module which could not be imported; None where none of ours does.
+
+    >>> extra_of("nothing_of_ours") is None
+    True
+    """
+    package = module.partition(".")[0].replace("_", "-").lower()
+    return next((extra for extra in EXTRAS if package in map(str.lower, packages_of(extra))), None)
 
 
 def git_commit() -> str | None:

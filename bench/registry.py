@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, did_you_mean
@@ -128,3 +130,24 @@ METRICS = Registry(
         "fvd_videogpt": "bench.metrics.fvd:PortedFVD",
     },
 )
+
+#: The packages that are installed together and name each other as text.
+SIBLINGS = ("baselines", "mdgan", "study_app")
+
+
+def check_siblings() -> None:
+    """Raise a `BenchError` where another program's package stands in the way of one of ours.
+
+    Their names are plain words (other programs have a `baselines` too), and Python takes the first one on its path.
+    """
+    ours = Path(__file__).resolve().parents[1]
+    for package in SIBLINGS:
+        spec = find_spec(package)
+        if spec is None:
+            raise BenchError(f"The package '{package}' is missing beside {ours / 'bench'}: install this program again.")
+        place = Path(spec.origin).parent if spec.origin else Path(next(iter(spec.submodule_search_locations or "?")))
+        if place.resolve() != ours / package:
+            raise BenchError(
+                f"Python takes '{package}' from {place}, which is another program's, and not from {ours / package}: "
+                "install this one into an environment of its own, or start it where no such folder is on Python's path."
+            )

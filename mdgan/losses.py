@@ -74,6 +74,17 @@ def _l1(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).abs().sum()
 
 
+#: How the distance of two Gram matrices is reduced: see `ranking_loss`.
+NORMS = ("sum", "mean", "relative")
+
+
+def _size(real: Tensor, norm: str) -> Tensor | float:
+    """What a distance to the Gram matrix of real clips is divided by."""
+    if norm == "relative":
+        return real.abs().sum()
+    return float(real.numel()) if norm == "mean" else 1.0
+
+
 def rank(to_real: Tensor, to_base: Tensor) -> Tensor:
     """softplus(d⁺ − d⁻) = −log(e^(−d⁺) / (e^(−d⁺) + e^(−d⁻))).
 
@@ -84,22 +95,30 @@ def rank(to_real: Tensor, to_base: Tensor) -> Tensor:
     return F.softplus(to_real - to_base)
 
 
-def ranking_loss(*, refined: Sequence[Tensor], real: Sequence[Tensor], base: Sequence[Tensor]) -> Tensor:
-    """Sum over the layers of softplus(‖g(Y2) − g(Y)‖₁ − ‖g(Y2) − g(Y1)‖₁).
+def ranking_loss(
+    *, refined: Sequence[Tensor], real: Sequence[Tensor], base: Sequence[Tensor], norm: str = "sum"
+) -> Tensor:
+    """Sum over the layers of softplus(‖g(Y2) − g(Y)‖ − ‖g(Y2) − g(Y1)‖).
 
-    The refining generator minimises it. The discriminator maximises it, that is, minimises its negative,
-    which is not bounded below: nothing in the formula keeps the discriminator from stretching its features
-    (those of its first layer have no norm), only its adversarial term and Adam's bounded steps hold it back.
+    The refining generator minimises it. The discriminator maximises it, that is, minimises its negative.
+
+    The paper writes ‖·‖₁ and does not say how it is reduced. As a sum it grows with the layer: hundreds at the start,
+    beside which the other terms are nothing, and it is not bounded, so that the discriminator gains by stretching its
+    features (those of its first layer have no norm). As a mean it is 1e-5 to 3e-4, and with λ = 1 does nothing.
+    Relative distances are both divided by ‖g(Y)‖₁, through which the gradient passes too: they do not depend on the
+    layer's size, and stretched features gain nothing.
 
     Args:
         refined: features of the refined clips, one tensor `[N, C, T, H, W]` a layer.
         real: features of the real clips, same layers.
         base: features of the Stage I clips, same layers.
+        norm: one of `NORMS`.
     """
     terms = []
     for maps in zip(refined, real, base, strict=True):
         g2, g, g1 = (gram_matrix(layer) for layer in maps)
-        terms.append(rank(_l1(g2, g), _l1(g2, g1)))
+        size = _size(g, norm)
+        terms.append(rank(_l1(g2, g) / size, _l1(g2, g1) / size))
     return torch.stack(terms).sum()
 
 

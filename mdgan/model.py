@@ -1,10 +1,10 @@
 """MD-GAN as a `VideoModel`: Stage I makes content, Stage II refines its motion (Xiong et al., CVPR 2018,
 section 3).
 
-Ours, where the paper is silent: all weights start as DCGAN's (`bench.adversarial.initialise`), the Stage II
-generator too (it does not start from Stage I's weights); the generators minimise the non-saturating
-adversarial loss (`bench.adversarial.generator_loss`); each discriminator sees real and generated clips as
-separate batches.
+Ours, where the paper is silent: weights start as DCGAN's, transposed convolutions as linear interpolation
+(`bench.adversarial.initialise`), Stage II's too unless it starts from Stage I's weights; how ‖·‖₁ of Gram matrices is
+reduced (`mdgan.losses.ranking_loss`); the generators minimise the non-saturating adversarial loss
+(`bench.adversarial.generator_loss`); each discriminator sees real and generated clips as separate batches.
 """
 
 from __future__ import annotations
@@ -16,14 +16,32 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from bench.adversarial import AdversarialStage, Optimizer, adam, discriminator_loss, generator_loss, initialise
+from bench.adversarial import (
+    STARTS,
+    AdversarialStage,
+    Optimizer,
+    discriminator_loss,
+    generator_loss,
+    initialise,
+    two_adams,
+)
 from bench.errors import BenchError, did_you_mean
 from bench.interface import Losses, Shared, Stage, VideoModel, check_frames
-from mdgan.losses import content_loss, pixel_ranking_loss, ranking_loss
-from mdgan.networks import FRAMES, RESOLUTIONS, STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
+from mdgan.losses import NORMS, content_loss, pixel_ranking_loss, ranking_loss
+from mdgan.networks import FRAMES, PADDINGS, RESOLUTIONS, STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
 
 #: What the ranking loss compares: Gram matrices of the discriminator's features, pixels, or nothing.
 RANKINGS = ("gram", "pixels", "none")
+#: Where Stage II's generator starts: from random weights, or from Stage I's.
+STAGE2_STARTS = ("scratch", "base")
+#: What gives skies after hundreds of steps, where the paper's own weights give none (docs/models.md).
+WORKS = {
+    "content_weight": 1000.0,
+    "discriminator_rate": 5e-5,
+    "ranking_norm": "relative",
+    "stage2_start": "base",
+    "time_padding": "replicate",
+}
 
 
 @dataclass(frozen=True)
@@ -35,9 +53,15 @@ class Settings:
         discriminator_width: channels of the discriminators' first layer; by default `width`.
         ranking_weight: λ of the ranking loss; 0 leaves it out.
         content_weight: weight of the L1 content loss, a mean over values; 1 in the paper. A short training needs
-            more: at 1 the adversarial term moves the generator almost alone at first.
-        learning_rate: Adam's, fixed through training.
+            more: at 1 the gradient of the adversarial term is a thousand times that of the content at first.
+        learning_rate: Adam's, fixed through training in the paper (`decay_from` of a run lets it fall).
+        discriminator_rate: the discriminators' own, where they have one.
         betas: Adam's.
+        init: what transposed convolutions start as: "interpolating" or "dcgan" (`bench.adversarial.initialise`).
+        ranking_norm: how the distance of two Gram matrices is reduced: "sum", "mean" or "relative".
+        stage2_start: where Stage II's generator starts: "scratch", or "base" for Stage I's trained weights.
+        time_padding: what the generators see before the first frame and after the last: "zeros" (the published
+            networks), or "replicate" for those frames again.
         skips: whether the generators have their skips (Stage II fewer than Stage I); without, neither has any.
         ranking: what the ranking loss compares: "gram" (the paper), "pixels" or "none" (ablations).
         adversarial: whether there is an adversarial term. Without it a discriminator whose features no ranking loss
@@ -49,15 +73,32 @@ class Settings:
     ranking_weight: float = 1.0
     content_weight: float = 1.0
     learning_rate: float = 2e-4
+    discriminator_rate: float | None = None
     betas: tuple[float, float] = (0.5, 0.9)
+    init: str = "interpolating"
+    ranking_norm: str = "sum"
+    stage2_start: str = "scratch"
+    time_padding: str = "zeros"
     skips: bool = True
     ranking: str = "gram"
     adversarial: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a ranking that does not exist."""
-        if self.ranking not in RANKINGS:
-            raise BenchError(f"MD-GAN has no ranking '{self.ranking}'.{did_you_mean(self.ranking, RANKINGS)}")
+        """Refuse a choice that does not exist."""
+        choices = {
+            "init": STARTS,
+            "ranking": RANKINGS,
+            "ranking_norm": NORMS,
+            "stage2_start": STAGE2_STARTS,
+            "time_padding": PADDINGS,
+        }
+        for option, known in choices.items():
+            if (chosen := getattr(self, option)) not in known:
+                raise BenchError(f"MD-GAN has no {option} '{chosen}': {', '.join(known)}.{did_you_mean(chosen, known)}")
+
+    def optimizers(self) -> tuple[Optimizer, Optimizer]:
+        """The generators' and the discriminators' Adam."""
+        return two_adams(self.learning_rate, self.discriminator_rate, self.betas)
 
 
 def repeat(first_frames: Tensor) -> Tensor:
@@ -72,11 +113,10 @@ class BaseStage(AdversarialStage):
     row = "mdgan-1"
     discriminator: Discriminator
 
-    def __init__(
-        self, generator: Generator, discriminator: Discriminator, optimizer: Optimizer, settings: Settings
-    ) -> None:
+    def __init__(self, generator: Generator, discriminator: Discriminator, settings: Settings) -> None:
         self.settings = settings
-        super().__init__(generator, discriminator, optimizer, judged=settings.adversarial)
+        moves, judges = settings.optimizers()
+        super().__init__(generator, discriminator, moves, discriminator_optimizer=judges, judged=settings.adversarial)
 
     def forward(self, clips: Tensor) -> Shared:
         """Return the real clips and `fake` = Y1, both `[N, 3, 32, H, W]`."""
@@ -103,21 +143,20 @@ class RefineStage(AdversarialStage):
     row = "mdgan-2"
     discriminator: Discriminator
 
-    def __init__(
-        self,
-        base: Generator,
-        generator: Generator,
-        discriminator: Discriminator,
-        optimizer: Optimizer,
-        settings: Settings,
-    ) -> None:
+    def __init__(self, base: Generator, generator: Generator, discriminator: Discriminator, settings: Settings) -> None:
         self.base = base
         self.settings = settings
         # λ = 0 must cost nothing, and must not let an infinite distance in as 0 · inf.
         self.ranking = settings.ranking if settings.ranking_weight else "none"
         # Pixels are no business of the discriminator's: without another term it does not play.
         judged = settings.adversarial or self.ranking == "gram"
-        super().__init__(generator, discriminator, optimizer, judged=judged)
+        moves, judges = settings.optimizers()
+        super().__init__(generator, discriminator, moves, discriminator_optimizer=judges, judged=judged)
+
+    def begin(self) -> None:
+        """Take Stage I's trained weights, where Stage II starts from them: the networks differ in skips alone."""
+        if self.settings.stage2_start == "base":
+            self.generator.load_state_dict(self.base.state_dict())
 
     def forward(self, clips: Tensor) -> Shared:
         """Return the real clips, `base` = Y1 and `fake` = Y2, all `[N, 3, 32, H, W]`."""
@@ -136,7 +175,7 @@ class RefineStage(AdversarialStage):
             losses["adversarial"] = discriminator_loss(real, fake)
         if self.ranking == "gram":
             base_features = self.discriminator.features(shared["base"])
-            ranking = ranking_loss(refined=fake_features, real=real_features, base=base_features)
+            ranking = self._distances(fake_features, real_features, base_features)
             losses["ranking"] = -self.settings.ranking_weight * ranking
         return losses
 
@@ -152,11 +191,15 @@ class RefineStage(AdversarialStage):
             with torch.no_grad():  # what the refined clip is compared with does not move
                 real_features = self.discriminator.features(real)
                 base_features = self.discriminator.features(base)
-            ranking = ranking_loss(refined=features, real=real_features, base=base_features)
+            ranking = self._distances(features, real_features, base_features)
             losses["ranking"] = self.settings.ranking_weight * ranking
         elif self.ranking == "pixels":
             losses["ranking"] = self.settings.ranking_weight * pixel_ranking_loss(refined=fake, real=real, base=base)
         return losses
+
+    def _distances(self, refined: Sequence[Tensor], real: Sequence[Tensor], base: Sequence[Tensor]) -> Tensor:
+        """The ranking loss of features."""
+        return ranking_loss(refined=refined, real=real, base=base, norm=self.settings.ranking_norm)
 
 
 class MDGAN(VideoModel):
@@ -168,13 +211,26 @@ class MDGAN(VideoModel):
         options: fields of `Settings`.
 
     Raises:
-        BenchError: an unknown resolution, number of frames, ranking, or a width below 1.
+        BenchError: an unknown resolution, number of frames, a choice that does not exist, or a width below 1.
     """
 
     rows = ("mdgan-1", "mdgan-2")
     titles: ClassVar = {"mdgan-1": "MD-GAN Stage I", "mdgan-2": "MD-GAN Stage II"}
     colours: ClassVar = {"mdgan-1": "#56b4e9", "mdgan-2": "#0072b2"}
-    presets: ClassVar = {"smoke": {"width": 8}, "small": {"width": 16}, "paper": {"width": 32}}
+    presets: ClassVar = {
+        "smoke": {"width": 8, **WORKS},
+        "small": {"width": 8, **WORKS},
+        "medium": {"width": 16, **WORKS},
+        "paper": {"width": 32},
+    }
+    ablations: ClassVar = {
+        "no skips": {"skips": False},
+        "no ranking": {"ranking": "none"},
+        "pixels for Gram": {"ranking": "pixels"},
+        "no adversarial term": {"adversarial": False},
+        "literal norms": {"ranking_norm": "sum", "content_weight": 1.0},
+        "DCGAN's start": {"init": "dcgan"},
+    }
     Settings = Settings
     resolutions = RESOLUTIONS
 
@@ -184,15 +240,15 @@ class MDGAN(VideoModel):
         settings = Settings(**options)
         width, d_width = settings.width, settings.discriminator_width
         d_width = width if d_width is None else d_width
-        self.generator1 = Generator(width, resolution, STAGE1_SKIPS if settings.skips else ())
-        self.generator2 = Generator(width, resolution, STAGE2_SKIPS if settings.skips else ())
+        skips1, skips2 = (STAGE1_SKIPS, STAGE2_SKIPS) if settings.skips else ((), ())
+        self.generator1 = Generator(width, resolution, skips1, settings.time_padding)
+        self.generator2 = Generator(width, resolution, skips2, settings.time_padding)
         self.discriminator1 = Discriminator(d_width, resolution)
         self.discriminator2 = Discriminator(d_width, resolution)
-        initialise(self)
-        optimizer = adam(settings.learning_rate, settings.betas)
+        initialise(self, start=settings.init)
         self._stages = (
-            BaseStage(self.generator1, self.discriminator1, optimizer, settings),
-            RefineStage(self.generator1, self.generator2, self.discriminator2, optimizer, settings),
+            BaseStage(self.generator1, self.discriminator1, settings),
+            RefineStage(self.generator1, self.generator2, self.discriminator2, settings),
         )
 
     def stages(self) -> tuple[Stage, ...]:

@@ -10,12 +10,13 @@ the same way.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.errors import BenchError
+from bench.errors import BenchError, did_you_mean
 from bench.interface import check_positive, check_resolution
 
 #: Sizes in pixels that the networks exist for.
@@ -25,21 +26,45 @@ FRAMES = 32
 #: Encoder layers whose maps are added to the decoder's: all in Stage I, the inner ones in Stage II.
 STAGE1_SKIPS = (1, 2, 3, 4, 5)
 STAGE2_SKIPS = (3, 4, 5)
+#: What a generator's convolutions see beyond the first and the last frame.
+PADDINGS = ("zeros", "replicate")
 
 
-def down(inputs: int, outputs: int, slope: float = 0.2) -> nn.Sequential:
+def repeat_ends(video: Tensor) -> Tensor:
+    """`[N, C, T, H, W]` with its first and its last frame once more: T + 2 frames."""
+    return torch.cat([video[:, :, :1], video, video[:, :, -1:]], 2)
+
+
+class EndsConv3d(nn.Conv3d):
+    """A convolution padded by 1 that sees the first and the last frame once more where others see zeros."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn `[N, C, T, H, W]` into `[N, C', T', H', W']`."""
+        return F.conv3d(repeat_ends(x), self.weight, self.bias, self.stride, (0, 1, 1))
+
+
+class EndsConvTranspose3d(nn.ConvTranspose3d):
+    """A transposed convolution padded by 1 that sees the first and the last frame once more too."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Turn `[N, C, T, H, W]` into `[N, C', stride · T, 2H, 2W]`."""
+        cut = (1 + self.stride[0], 1, 1)  # what the added frames alone would make
+        return F.conv_transpose3d(repeat_ends(x), self.weight, self.bias, self.stride, cut)
+
+
+def halve(inputs: int, outputs: int, slope: float = 0.2, convolution: type[nn.Conv3d] = nn.Conv3d) -> nn.Sequential:
     """Halve time, height and width."""
     return nn.Sequential(
-        nn.Conv3d(inputs, outputs, 4, 2, 1, bias=False),
+        convolution(inputs, outputs, 4, 2, 1, bias=False),
         nn.BatchNorm3d(outputs),
         nn.LeakyReLU(slope, inplace=True),
     )
 
 
-def up(inputs: int, outputs: int) -> nn.Sequential:
+def double(inputs: int, outputs: int, convolution: type[nn.ConvTranspose3d] = nn.ConvTranspose3d) -> nn.Sequential:
     """Double time, height and width."""
     return nn.Sequential(
-        nn.ConvTranspose3d(inputs, outputs, 4, 2, 1, bias=False),
+        convolution(inputs, outputs, 4, 2, 1, bias=False),
         nn.BatchNorm3d(outputs),
         nn.ReLU(inplace=True),
     )
@@ -106,6 +131,10 @@ def over_still(convolution: nn.Module, video: Tensor) -> Tensor:
         What the convolution makes of the whole video.
     """
     assert isinstance(convolution, nn.Conv3d)
+    if isinstance(convolution, EndsConv3d):  # which has no ends: all results are one
+        length = FRAMES if video.shape[2] == 1 else video.shape[2]
+        one = convolution(video[:, :, :1].expand(-1, -1, convolution.stride[0], -1, -1))
+        return one.expand(-1, -1, length // convolution.stride[0], -1, -1)
     if video.shape[2] == 1:
         length, ends = FRAMES, video.expand(-1, -1, 3 * convolution.stride[0], -1, -1)
     else:  # with a stride of 2, results 0, 1, 2 of six frames see those before the first, none of the ends, the last
@@ -122,13 +151,25 @@ class Generator(nn.Module):
         resolution: 64 or 128 pixels.
         skips: numbers of the encoder layers whose maps are added to the decoder's map of the same size:
             `STAGE1_SKIPS`, `STAGE2_SKIPS`, or none. At 64×64 there is no layer 1, and its number is ignored.
+        time_padding: one of `PADDINGS`; the weights are the same.
 
     Raises:
-        BenchError: another resolution, a width below 1, or a number that is no layer.
+        BenchError: another resolution or padding, a width below 1, or a number that is no layer.
     """
 
-    def __init__(self, width: int = 32, resolution: int = 128, skips: Collection[int] = STAGE1_SKIPS) -> None:
+    def __init__(
+        self,
+        width: int = 32,
+        resolution: int = 128,
+        skips: Collection[int] = STAGE1_SKIPS,
+        time_padding: str = PADDINGS[0],
+    ) -> None:
         super().__init__()
+        if time_padding not in PADDINGS:
+            raise BenchError(f"MD-GAN has no padding '{time_padding}'.{did_you_mean(time_padding, PADDINGS)}")
+        ends = time_padding == "replicate"
+        conv, deconv = (EndsConv3d, EndsConvTranspose3d) if ends else (nn.Conv3d, nn.ConvTranspose3d)
+        down, up = partial(halve, convolution=conv), partial(double, convolution=deconv)
         check_positive("MD-GAN", width=width)
         check_resolution("MD-GAN", resolution, RESOLUTIONS)
         if unknown := set(skips) - set(STAGE1_SKIPS):
@@ -136,7 +177,7 @@ class Generator(nn.Module):
         w, big = width, resolution == 128
         self.skips = frozenset(skips)
 
-        self.conv1 = nn.Conv3d(3, w, (3, 4, 4), (1, 2, 2), 1, bias=False) if big else None
+        self.conv1 = conv(3, w, (3, 4, 4), (1, 2, 2), 1, bias=False) if big else None
         self.conv2 = down(w if big else 3, 2 * w)
         self.conv3 = down(2 * w, 4 * w)
         self.conv4 = down(4 * w, 8 * w)
@@ -155,9 +196,9 @@ class Generator(nn.Module):
         self.deconv5: nn.Module
         if big:
             self.deconv5 = up(2 * w, w)
-            self.deconv6 = ToPixels(w, 3, (3, 4, 4), (1, 2, 2), 1, bias=False)
+            self.deconv6 = (deconv if ends else ToPixels)(w, 3, (3, 4, 4), (1, 2, 2), 1, bias=False)
         else:
-            self.deconv5 = nn.ConvTranspose3d(2 * w, 3, 4, 2, 1, bias=False)
+            self.deconv5 = deconv(2 * w, 3, 4, 2, 1, bias=False)
 
     def _add(self, y: Tensor, layer: int, encoded: Tensor) -> Tensor:
         return y + encoded if layer in self.skips else y
@@ -213,10 +254,10 @@ class Discriminator(nn.Module):
         self.blocks = nn.ModuleList(
             [
                 *([first] if big else []),  # [N,   w, 32, 64, 64]
-                down(w if big else 3, 2 * w),  # [N,  2w, 16, 32, 32]
-                down(2 * w, 4 * w),  # [N,  4w,  8, 16, 16]
-                down(4 * w, 8 * w),  # [N,  8w,  4,  8,  8]
-                down(8 * w, 16 * w, slope=0.01),  # [N, 16w,  2,  4,  4]; the slope of the published code
+                halve(w if big else 3, 2 * w),  # [N,  2w, 16, 32, 32]
+                halve(2 * w, 4 * w),  # [N,  4w,  8, 16, 16]
+                halve(4 * w, 8 * w),  # [N,  8w,  4,  8,  8]
+                halve(8 * w, 16 * w, slope=0.01),  # [N, 16w,  2,  4,  4]; the slope of the published code
             ]
         )
         self.head = nn.Conv3d(16 * w, 1, (2, 4, 4), bias=False)  # [N, 1, 1, 1, 1]

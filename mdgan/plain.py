@@ -94,10 +94,9 @@ class PlainMDGAN(MDGAN):
         base, refine = super().stages()
         assert isinstance(base, BaseStage)
         assert isinstance(refine, RefineStage)
-        optimizer = base.players[0].optimizer
         return (
-            PlainBaseStage(self.generator1, self.discriminator1, optimizer, base.settings),
-            PlainRefineStage(self.generator1, self.generator2, self.discriminator2, optimizer, refine.settings),
+            PlainBaseStage(self.generator1, self.discriminator1, base.settings),
+            PlainRefineStage(self.generator1, self.generator2, self.discriminator2, refine.settings),
         )
 
     def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +26,7 @@ from bench.options import (
     print_json,
 )
 from bench.registry import SYNTHETIC
-from study_app.design.settings import CATCH, CATCH_SHARE, WORKLOAD, Wish
+from study_app.design.settings import CATCH, WORKLOAD, Wish
 
 if TYPE_CHECKING:
     from study_app.create import Made
@@ -45,12 +46,12 @@ def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
     return tuple((pair[0], pair[1]) for pair in pairs)
 
 
-def _codes(texts: list[str] | None) -> dict[str, str]:
-    """The settings that `--code` names; `completion_code` has an option of its own."""
+def _codes(completion: str, texts: list[str] | None) -> dict[str, str]:
+    """The completion code, and the settings that `--code` names."""
     codes = [text.partition("=") for text in texts or []]
     if any(outcome not in ("failed", "technical", "withdrawn") or not code for outcome, _, code in codes):
         raise BenchError("A code is written failed=CODE, technical=CODE or withdrawn=CODE.")
-    return {f"{outcome}_code": code for outcome, _, code in codes}
+    return {"completion_code": completion, **{f"{outcome}_code": code for outcome, _, code in codes}}
 
 
 def _text(path: Path) -> str:
@@ -60,9 +61,13 @@ def _text(path: Path) -> str:
         raise BenchError(f"The text {path} cannot be read: give a UTF-8 file.") from error
 
 
-def _tell(made: Made) -> None:
-    for note in made.notes:
+def _warn(notes: Iterable[str]) -> None:
+    for note in notes:
         typer.echo(note, err=True)
+
+
+def _tell(made: Made) -> None:
+    _warn(made.notes)
     typer.echo(made.summary)
 
 
@@ -75,8 +80,10 @@ Clips = Annotated[int, typer.Option(help="Clips per comparison.")]
 Votes = Annotated[int, typer.Option(help="Votes per pair.")]
 Workload = Annotated[int | None, typer.Option(help=f"Trials per rater; default {WORKLOAD} or as many as there are.")]
 Practice = Annotated[int, typer.Option(help="Practice trials per rater.")]
-Catch = Annotated[int | None, typer.Option(help=f"Catch trials per rater; default {CATCH}, fewer need --catch-pass.")]
-CatchPass = Annotated[int | None, typer.Option(help=f"Catch trials to get right; default {CATCH_SHARE:.0%} of them.")]
+Catch = Annotated[int | None, typer.Option(help=f"Catch trials per rater; default {CATCH}, 0 for none.")]
+CatchPass = Annotated[
+    int | None, typer.Option(help="Catch trials to get right; default: all but those slips that 1 in 20 may have.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
 Rate = Annotated[float, typer.Option(help="Frames a second.")]
 Size = Annotated[int | None, typer.Option(help="Show clips at this size; the paper showed 64.")]
@@ -91,6 +98,7 @@ Codes = Annotated[
 ]
 CompletionURL = Annotated[str, typer.Option(help="https address at the end, for example Prolific's.")]
 AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept clips that do not start alike.")]
+AcceptWeakCatch = Annotated[bool, typer.Option(help="Accept catch trials too few to tell who attends.")]
 
 
 @app.command()
@@ -116,6 +124,7 @@ def create(
     code: Codes = None,
     completion_url: CompletionURL = Wish.completion_url,
     accept_first_frames: AcceptFirstFrames = Wish.accept_first_frames,
+    accept_weak_catch: AcceptWeakCatch = Wish.accept_weak_catch,
 ) -> None:
     """Make a study from run folders."""
     from study_app.create import create as make
@@ -137,10 +146,10 @@ def create(
         language=language,
         question=question,
         consent=_text(consent) if consent else Wish.consent,
-        completion_code=completion_code,
         completion_url=completion_url,
-        **_codes(code),
+        **_codes(completion_code, code),
         accept_first_frames=accept_first_frames,
+        accept_weak_catch=accept_weak_catch,
     )
     _tell(make(out, wish))
 
@@ -156,8 +165,7 @@ def serve(
     from study_app.web.serve import prepare
     from study_app.web.serve import serve as run
 
-    for hint in prepare(db, study):
-        typer.echo(hint, err=True)
+    _warn(prepare(db, study))
     raise typer.Exit(run(db, study, port, address))
 
 
@@ -254,9 +262,9 @@ def plan(
     from study_app.design.power import Design
 
     of = clips if videos is None else videos
-    found = simulate_plan(Design(comparisons, raters, clips, votes, preference, of, rater_sd, clip_sd), seed=seed)
-    written = write(found, out) if out else []
-    typer.echo(json.dumps(found.as_json(), indent=2) if as_json else "\n".join(found.lines()))
+    planned = simulate_plan(Design(comparisons, raters, clips, votes, preference, of, rater_sd, clip_sd), seed=seed)
+    written = write(planned, out) if out else []
+    typer.echo(json.dumps(planned.as_json(), indent=2) if as_json else "\n".join(planned.lines()))
     for path in written:
         typer.echo(path, err=True)
 

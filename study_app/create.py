@@ -18,8 +18,9 @@ from bench.files import read_json
 from bench.progress import task
 from bench.runfolder import REAL, RunFolder
 from study_app.design import altered, media
+from study_app.design.catch import CatchRule, strictest_rule
 from study_app.design.schedule import SCRAMBLED, Schedule, capacity, plan
-from study_app.design.settings import CATCH, CATCH_SHARE, CODES, WORKLOAD, Settings, Wish
+from study_app.design.settings import CATCH, CODES, WORKLOAD, Settings, Wish
 from study_app.store.store import Store
 from study_app.store.writing import EncodedClip
 from study_app.texts import texts
@@ -80,7 +81,7 @@ def create(where: str | Path | None, wish: Wish) -> Made:
     comparisons = _comparisons(wish, material)
     names = list(dict.fromkeys([REAL, *(name for pair in comparisons for name in pair)]))
     scenes = _scenes(names, material)
-    practice, catch = _checks(wish, len(scenes), material.notes)
+    practice, rule = _checks(wish, len(scenes), material.notes)
     draft = Settings(
         name=wish.name,
         run=str(wish.runs[0].resolve()),
@@ -91,8 +92,8 @@ def create(where: str | Path | None, wish: Wish) -> Made:
         votes=wish.votes,
         workload=wish.workload if wish.workload is not None else WORKLOAD,
         practice=practice,
-        catch=catch,
-        catch_pass=wish.catch_pass if wish.catch_pass is not None else int(np.ceil(CATCH_SHARE * catch)),
+        catch=rule.planned,
+        catch_pass=rule.needed,
         frames=1,  # these three are known once clips are read
         size=1,
         slot_bytes=1,
@@ -112,8 +113,8 @@ def create(where: str | Path | None, wish: Wish) -> Made:
     most = capacity(schedule)
     if most < 1:
         raise BenchError(
-            f"With {practice} practice and {catch} catch trials on {len(scenes)} clips no trial is left that a rater "
-            "may see: give a smaller --practice and --catch."
+            f"With {practice} practice and {rule.planned} catch trials on {len(scenes)} clips no trial is left that a "
+            "rater may see: give a smaller --practice and --catch."
         )
     if wish.workload is not None and wish.workload > most:
         raise BenchError(f"A rater can see {most} trials of this study at most, not {wish.workload}: lower --workload.")
@@ -205,34 +206,30 @@ def _scenes(names: Sequence[str], material: Material) -> list[str]:
     return scenes
 
 
-def _checks(wish: Wish, scenes: int, notes: list[str]) -> tuple[int, int]:
-    """Practice and catch trials that the number of scenes allows.
+def _checks(wish: Wish, scenes: int, notes: list[str]) -> tuple[int, CatchRule]:
+    """Practice trials that the number of scenes allows, and the rule on catch trials.
 
-    Of fewer than `CATCH` catch trials, the share that is asked for is all of them, and one slip would exclude a rater:
-    such a study needs a rule that somebody has stated.
+    Raises:
+        BenchError: the catch trials are too many for the scenes, or too few to tell who attends and nobody accepted it.
     """
     asked = wish.catch if wish.catch is not None else CATCH
-    if 0 < asked < CATCH and wish.catch_pass is None:
+    practice, catch = wish.practice, asked
+    if scenes - min(wish.clips, scenes) < practice + asked:
+        # they share scenes with the trials; a rater sees a scene twice at most, so leave most of them to the trials
+        practice, catch = min(practice, scenes // 4), min(asked, scenes // 4)
+    if catch < asked:
         raise BenchError(
-            f"Of {asked} catch trials {CATCH_SHARE:.0%} are all of them, so one slip would exclude a rater: give "
-            f"--catch {CATCH} or more, or a rule of your own with --catch-pass."
+            f"{scenes} clips, {min(wish.clips, scenes)} of them compared, are too few for {asked} catch trials: take a "
+            f"run of more clips, or give fewer --clips, --catch {catch} with --accept-weak-catch, or --catch 0."
         )
-    spare = scenes - min(wish.clips, scenes)
-    if spare >= wish.practice + asked:
-        return wish.practice, asked
-    # they share scenes with the trials; a rater sees a scene twice at most, so leave most of them to the trials
-    practice, catch = min(wish.practice, scenes // 4), min(asked, scenes // 4)
-    if wish.catch is None and catch < asked:
-        raise BenchError(
-            f"{scenes} clips are too few for {asked} catch trials, of which {CATCH_SHARE:.0%} must be right: take a "
-            f"run of more clips, fewer --clips, or state a rule of your own, like --catch {catch} --catch-pass "
-            f"{max(catch - 1, 0)}."
-        )
-    if wish.catch is not None and catch < wish.catch:
-        raise BenchError(f"{scenes} clips are too few for {wish.catch} catch trials: give --catch {catch} or --clips.")
-    if (practice, catch) != (wish.practice, asked):
-        notes.append(f"With {scenes} clips a rater gets {practice} practice and {catch} catch trials.")
-    return practice, catch
+    rule = CatchRule(catch, wish.catch_pass) if wish.catch_pass is not None else strictest_rule(catch)
+    if not wish.accept_weak_catch:
+        rule.check()
+    elif rule.is_weak:
+        notes.append(f"{rule}.")
+    if practice != wish.practice:
+        notes.append(f"With {scenes} clips a rater gets {practice} practice trials.")
+    return practice, rule
 
 
 def _prepare(

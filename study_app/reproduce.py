@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from bench.config import RunConfig
 from bench.data.clips import Manifest
+from bench.engine.build import departures
 from bench.errors import BenchError, did_you_mean
 from bench.pipeline.run import run
 from bench.registry import MODELS, SYNTHETIC
@@ -75,6 +77,8 @@ def reproduce(name: str, config: RunConfig, out: Path, *, offline: bool = False)
     Raises:
         BenchError: whatever stops the run or the study.
     """
+    if name != "table4":
+        import_module("study_app.create")  # whether a study can be made here is found out before hours of training
     run(config, out, offline=offline)
     if name == "table4":
         protocol = read_protocol(out)
@@ -145,6 +149,10 @@ def deviations(name: str, config: RunConfig, out: Path) -> list[str]:
     ]
     if narrow:
         told.append(f"network width: {', '.join(narrow)}")
+    others = {model: departures(model, config.options.get(model, {})) for model in theirs.models}
+    for model, own in others.items():
+        if said := ", ".join(f"{key} {text}" for key, text in own.items() if key != "width"):
+            told.append(f"{model}, the paper's in brackets: {said}")
     seeds = f"{len(config.seeds)} training seed{'s' if len(config.seeds) > 1 else ''}"
     told.append(
         f"training: {config.steps} steps a stage of {config.batch} clips, {seeds}; the paper gives neither steps nor "

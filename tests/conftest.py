@@ -192,7 +192,7 @@ def pdflatex(tmp_path: Path) -> Callable[[str], None]:
 
     def compile(tables: str) -> None:
         (tmp_path / "tables.tex").write_text(tables, encoding="utf-8")
-        page = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{tables.tex}\end{document}"
+        page = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}\input{tables.tex}\end{document}"
         (tmp_path / "page.tex").write_text(page)
         command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "page.tex"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -25,6 +25,7 @@ FLOORS = (
     ("bench.report", "bench.speed"),
     ("bench.options", "bench.pipeline"),
     ("bench", "bench.cli", "study_app"),
+    ("bench.__main__",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS, start=1) for room in rooms}
 #: Siblings of `bench`: it names them as text (`bench.registry`) and never imports them.

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import io
+import re
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from bench import progress
 from bench.progress import task
@@ -29,3 +32,16 @@ def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch
     lines = capsys.readouterr().err.splitlines()
     assert 3 <= len(lines) <= 10
     assert lines[-1].startswith("working: 20/20")
+
+
+def test_a_narrow_terminal_shows_what_is_left_and_cuts_the_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    monkeypatch.setattr(progress, "console", lambda: screen)
+    with task("training mdgan refine (seed 0)", 150) as job:
+        job.advance(30, note="loss 0.12345 " * 12)
+    lines = screen.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    bar = next(line for line in lines if "30/150" in line)
+    assert re.search(r"training mdgan refine \(seed 0\) .*30/150 +[-\d]:[-\d]{2}:[-\d]{2}", bar)
+    note = next(line for line in lines if "loss" in line)
+    assert len(note) == 80
+    assert note.endswith("…")

@@ -1,4 +1,4 @@
-"""`python -m bench.cli`, as torchrun starts it."""
+"""`python -m bench.cli`."""
 
 from bench.cli.main import main
 

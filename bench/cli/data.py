@@ -1,4 +1,4 @@
-"""`bench data`: make, check and pack datasets."""
+"""`bench data`: fetch, make, check and pack datasets, and clean up after them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,33 @@ from typing import Annotated
 import typer
 
 from bench.errors import BenchError
-from bench.options import DataRoot, Dataset, Json, Workers, print_json
+from bench.files import in_words
+from bench.options import DataRoot, Dataset, Json, Workers, print_json, show, words
 from bench.registry import DEFAULT_DATASET, SYNTHETIC
 
-data_app = typer.Typer(help="Make, check and pack datasets.", no_args_is_help=True)
+data_app = typer.Typer(help="Fetch, make, check and pack datasets.", no_args_is_help=True)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="sky or beach.")],
+    out: Annotated[Path, typer.Argument(help="Folder to make; it gets this name when all is there.")],
+    archive: Annotated[Path | None, typer.Option(help="Unpack this archive, which is there already.")] = None,
+    url: Annotated[str, typer.Option("--from", help="Address of the archive in place of the published one.")] = "",
+    sha256: Annotated[str, typer.Option(help="SHA-256 that the archive has to have.")] = "",
+    keep_archive: Annotated[bool, typer.Option("--keep-archive", help="Leave the archive beside the folder.")] = False,
+) -> None:
+    """Download a published dataset, check it and unpack it; the same command again goes on where it stopped."""
+    from bench.pipeline.fetch import Wanted, fetch
+
+    print(fetch(name, out, Wanted(archive, url, sha256, keep_archive)))
 
 
 @data_app.command("make")
 def data_make(
     scene: Annotated[str, typer.Argument(help="sky or beach.")],
     out: Annotated[Path, typer.Argument(help="Folder to make; it must not hold anything yet.")],
-    size: Annotated[int, typer.Option(help="64 or 128 pixels.")] = 64,
+    size: Annotated[int, typer.Option("--size", "--resolution", help="64 or 128 pixels.")] = 64,
     train_videos: Annotated[int, typer.Option(help="Source videos for training.")] = 24,
     test_videos: Annotated[int, typer.Option(help="Source videos for testing.")] = 8,
     clips_per_video: Annotated[int, typer.Option(help="Clips of 32 frames in each video.")] = 2,
@@ -79,3 +95,20 @@ def data_pack(
 
     for path in pack_data(Data(dataset, data_root), resolution, workers):
         print(path)
+
+
+@data_app.command("clean")
+def data_clean(
+    remove: Annotated[
+        str, typer.Option(help="What to remove, with commas: packs, features, unzipped, synthetic.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Say what lies in the cache, or remove some of it; it is made again where it is needed."""
+    from bench.pipeline.clean import cached, clean
+
+    found = clean(words(remove)) if remove else cached()
+    if as_json:
+        print_json([vars(one) for one in found])
+    else:
+        show([{**vars(one), "bytes": in_words(one.bytes)} for one in found], as_json=False, heads=False)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 # Before PyTorch is imported: threads that wait for each other sleep instead of spinning. The results are the same; on a
 # machine that does something else beside, training is more than twice as fast.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from bench.cli.ablate import ablate
 from bench.cli.data import data_app
-from bench.cli.lists import list_app
+from bench.cli.lists import doctor, list_app
+from bench.cli.results import compare, export, leaderboard, report
 from bench.cli.speed import speed_app
 from bench.cli.weights import weights_app
 from bench.errors import BenchError
@@ -30,39 +34,79 @@ from bench.options import (
     Dataset,
     Device,
     Frames,
+    GivenRoot,
     Json,
     Metrics,
     Offline,
     Out,
     Preset,
     Resolution,
+    ScoredSize,
     Seeds,
     Settings,
     Steps,
     Workers,
     configure,
+    given_root,
     numbers,
-    print_json,
+    print_folder,
     print_scores,
-    show,
     words,
 )
 from bench.progress import console
-from bench.registry import COMMANDS, DEFAULT_DATASET, SYNTHETIC
+from bench.provenance import DISTRIBUTION, EXTRAS, extra_of, how_to_install, package_version
+from bench.registry import COMMANDS, DEFAULT_DATASET, SYNTHETIC, check_siblings
+
+#: Headings of the list of verbs.
+ALL_STEPS, RESULTS, PEOPLE, MACHINE = "All steps, or one", "Results", "People", "Data, weights, this machine"
+EXAMPLES = """Examples: `bench run` (everything, on built-in scenes)\n
+`bench score mine=/videos/mine --reference /videos/real --out results/mine`\n
+`bench VERB --help` (its options)"""
+
+
+class StoppedError(Exception):
+    """Ctrl-C. The command-line library would end the process without a word."""
+
+
+class Verbs(TyperGroup):
+    """The verbs, whose interruption reaches `main`."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Run the verb that is named."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise StoppedError from stop
+
 
 app = typer.Typer(
+    cls=Verbs,
     help="Train, score and compare time-lapse video generators: one number, one meaning.",
+    epilog=EXAMPLES,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(data_app, name="data")
-app.add_typer(list_app, name="list")
-app.add_typer(speed_app, name="speed")
-app.add_typer(weights_app, name="weights")
+app.command(rich_help_panel=ALL_STEPS)(ablate)
 
 
-@app.command()
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"{DISTRIBUTION} {package_version(DISTRIBUTION)}")
+        raise typer.Exit
+
+
+@app.callback()
+def bench(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train, score and compare time-lapse video generators: one number, one meaning."""
+
+
+@app.command(rich_help_panel=ALL_STEPS)
 def run(
     models: Annotated[str, typer.Option(help="Names from `bench list models`, with commas.")] = "",
     dataset: Annotated[str | None, typer.Option(help="A name from `bench list datasets`; sky by default.")] = None,
@@ -87,7 +131,6 @@ def run(
     """Train, generate, score and report; the same command again goes on where it stopped."""
     from bench.pipeline.run import data_of
     from bench.pipeline.run import run as run_pipeline
-    from bench.scoring.tidy import read_summary
 
     given = {
         "dataset": dataset,
@@ -105,13 +148,13 @@ def run(
     folder = out or Path("results") / f"{data_of(chosen).title}-{chosen.preset}"
     table = run_pipeline(chosen, folder, offline=offline, ci=ci)
     if as_json:
-        print_json([vars(line) for line in read_summary(folder)])
+        print_folder(folder)
     else:
         print_scores(table)
         print(f"Tables: {folder}/table.csv, .tex, .md   Figures: {folder}/figures   Page: {folder}/report.html")
 
 
-@app.command()
+@app.command(rich_help_panel=ALL_STEPS)
 def train(
     model: Annotated[str, typer.Option(help="A name from `bench list models`.")],
     out: Out,
@@ -142,7 +185,7 @@ def train(
     print(train_alone(chosen, out))
 
 
-@app.command()
+@app.command(rich_help_panel=ALL_STEPS)
 def generate(
     out: Annotated[Path, typer.Option(help="Folder; each row's videos go into one below it.")],
     checkpoint: Annotated[Path | None, typer.Option(help="The model.pt of a finished training.")] = None,
@@ -177,15 +220,15 @@ def generate(
         print(folder)
 
 
-@app.command()
+@app.command(rich_help_panel=ALL_STEPS)
 def score(
     predictions: Annotated[
         list[str], typer.Argument(help="Folders named by row, or NAME=FOLDER; videos named by clip id.")
     ],
     out: Out,
     dataset: Dataset = DEFAULT_DATASET,
-    data_root: DataRoot = SYNTHETIC,
-    resolution: Annotated[int, typer.Option(min=1, help="Both sides are brought to this size.")] = 128,
+    data_root: GivenRoot = None,
+    resolution: ScoredSize = None,
     metrics: Metrics = "",
     frames: Frames = "all",
     clips: Clips = None,
@@ -202,10 +245,9 @@ def score(
     from bench.data.dataset import Dataset as Data
     from bench.pipeline.folders import score_folders
     from bench.scoring.plan import ScoringPlan
-    from bench.scoring.tidy import read_summary
 
     plan = ScoringPlan(
-        resolution=resolution,
+        resolution=resolution or 0,
         metrics=words(metrics),
         frames=frames,
         count=clips,
@@ -215,100 +257,61 @@ def score(
         clip_length=clip_length,
         sampling=sampling,
     )
-    table = score_folders(predictions, out, plan, dataset=Data(dataset, data_root), reference=reference, ci=ci)
+    data = Data(dataset, given_root(data_root, reference))
+    table = score_folders(predictions, out, plan, dataset=data, reference=reference, ci=ci)
     if as_json:
-        print_json([vars(line) for line in read_summary(out)])
+        print_folder(out)
     else:
         print_scores(table)
 
 
-@app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
-    study: Annotated[
-        Path | None, typer.Option(help="A folder that `bench study export` wrote; FOLDER/study by default.")
-    ] = None,
-    ci: Ci = False,
-    as_json: Json = False,
-) -> None:
-    """Make tables, figures and the page again from the stored scores, with a study's results where there is one."""
-    from bench.report.make import report as make_report
-    from bench.scoring.tidy import read_summary
-
-    table = make_report(folder, ci, study)
-    if as_json:
-        print_json([vars(line) for line in read_summary(folder)])
-    else:
-        print_scores(table)
-        print(f"{folder / 'report.html'}")
-
-
-@app.command()
-def compare(
-    folders: Annotated[list[Path], typer.Argument(help="Two or more folders that run or score has filled.")],
-    out: Annotated[Path | None, typer.Option(help="Write the joined tables there.")] = None,
-    ci: Ci = False,
-    as_json: Json = False,
-) -> None:
-    """Join runs into one table; refused, with what differs, where their numbers do not mean the same."""
-    from bench.pipeline.compare import compare as compare_runs
-
-    table = compare_runs(folders, out, ci)
-    if as_json:
-        lines = zip(table.rows, table.cells, strict=True)
-        print_json(
-            [{"row": row} | {h: c.whole for h, c in zip(table.heads, cells, strict=True)} for row, cells in lines]
-        )
-    else:
-        print_scores(table)
-
-
-@app.command()
-def doctor(
-    data: Annotated[list[str] | None, typer.Option(help="Look at this data too, as in sky=FOLDER.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Say what is installed, what is found, what is missing and how to get it."""
-    from bench.pipeline.doctor import examine
-
-    roots = [
-        (name or DEFAULT_DATASET, Path(folder)) for name, _, folder in (text.rpartition("=") for text in data or [])
-    ]
-    checks = examine(roots)
-    show([vars(check) for check in checks], as_json, heads=False)
+for _verb in (report, compare, export, leaderboard):
+    app.command(rich_help_panel=RESULTS)(_verb)
+app.command(rich_help_panel=MACHINE)(doctor)
+for _name, _app in {"data": data_app, "list": list_app, "speed": speed_app, "weights": weights_app}.items():
+    app.add_typer(_app, name=_name, rich_help_panel=MACHINE)
 
 
 @cache
 def mount_commands() -> None:
     """Add the verbs that live outside of `bench` (`bench.registry.COMMANDS`)."""
+    check_siblings()
     for name in COMMANDS:
         command = COMMANDS.load(name)
         if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name)
+            app.add_typer(command, name=name, rich_help_panel=PEOPLE)
         else:
-            app.command(name)(command)
+            app.command(name, rich_help_panel=PEOPLE)(command)
 
 
 def _run_app() -> None:
+    """Run the verb; what went wrong outside of it becomes a sentence where there is one."""
     try:
-        app()
+        mount_commands()
+        app(prog_name="bench")
     except OSError as error:  # from a place that does not know better what was being written
         raise disk_error(error, error.filename or "the result") from error
+    except ModuleNotFoundError as error:
+        if (extra := extra_of(error.name or "")) is None:
+            raise
+        needs = f"needs the package '{error.name}', which is not installed"
+        raise BenchError(f"This {needs}: `{how_to_install(extra)}` brings it ({EXTRAS[extra]}).") from error
 
 
 def main() -> None:
-    """Run the command; every expected failure is one sentence on stderr and exit status 1."""
+    """Run the command; every expected failure is one sentence on stderr and exit status 1, Ctrl-C is status 130."""
     if os.environ.get("RANK", "0") != "0":  # one of several processes prints the results
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for as long as the process lives)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a table must come out, whatever the pipe it goes into can carry
             stream.reconfigure(errors="replace")
-    mount_commands()
+    # Without a folder for its cache Matplotlib starts more slowly: no word of that among our results.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         _run_app()
     except BenchError as error:
         console().print(f"bench: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        console().print("bench: stopped; the same command goes on from here.", markup=False)
+    except (KeyboardInterrupt, StoppedError):
+        console().print("bench: stopped; the same command goes on from here.", markup=False, soft_wrap=True)
         sys.exit(130)

@@ -32,9 +32,9 @@ def finish(name: str, rows: list[Any], out: Path | None, as_json: bool) -> None:
 @speed_app.command("train")
 def speed_train(
     model: Annotated[str, typer.Option(help="Names from `bench list models`, with commas; all by default.")] = "",
-    resolution: Annotated[int, typer.Option(help="Side of the frames in pixels.")] = 128,
+    resolution: Annotated[int, typer.Option("--resolution", "--size", help="Side of the frames in pixels.")] = 128,
     width: Annotated[int, typer.Option(help="Of all networks.")] = 32,
-    batch: Annotated[int, typer.Option(help="Clips in a step.")] = 4,
+    batch: Annotated[int, typer.Option("--batch-size", "--batch", help="Clips in a step.")] = 4,
     steps: Annotated[int, typer.Option(help="Steps that are timed on each side.")] = 5,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="Of our side: auto, 32-true or bf16-mixed.")] = "auto",

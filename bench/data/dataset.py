@@ -41,10 +41,12 @@ class Dataset:
             resolution: in pixels, of what the clips are for; synthetic scenes are painted at 64 or 128.
 
         Raises:
-            BenchError: the dataset has no synthetic scenes, or the disk is full.
+            BenchError: there is no such folder, the dataset has no synthetic scenes, or the disk is full.
         """
         if self.root != SYNTHETIC:
-            return Path(self.root)
+            if not (root := Path(self.root)).is_dir():
+                raise BenchError(f"The data root {root} does not exist: give the folder of the {self.name} dataset.")
+            return root
         if self.name not in SCENES:
             raise BenchError(f"The dataset '{self.name}' has no synthetic scenes: give its folder with --data-root.")
         size = 64 if resolution <= 64 else 128

@@ -19,7 +19,7 @@ import numpy as np
 from bench.data.clips import FRAMES, Clip, content_hash
 from bench.data.video import Frames
 from bench.errors import BenchError
-from bench.files import built_once, cache_dir, digest
+from bench.files import built_once, cache_dir, digest, in_words
 from bench.progress import task
 
 #: Raised whenever the same sources would give other bytes.
@@ -83,8 +83,8 @@ def _build(path: Path, clips: Sequence[Clip], root: Path, resolution: int, worke
     need = size * (len(clips) - len(done))
     if (free := shutil.disk_usage(path.parent).free) < need:
         raise BenchError(
-            f"Packing {len(clips)} clips at {resolution}×{resolution} needs {need / 1e9:.1f} GB in {path.parent}, "
-            f"where {free / 1e9:.1f} GB are free: point BENCH_CACHE_DIR to a larger disk."
+            f"Packing {len(clips)} clips at {resolution}×{resolution} needs {in_words(need)} in {path.parent}, "
+            f"where {in_words(free)} are free: point BENCH_CACHE_DIR to a larger disk."
         )
 
     # pwrite and not a writable memory map: a full disk is then an error and not a SIGBUS.

@@ -56,6 +56,35 @@ def option_names(factory: ModelFactory) -> set[str]:
     return set(inspect.signature(factory).parameters) - {"resolution", "frames"}
 
 
+def all_options(factory: ModelFactory, options: Options) -> dict[str, Any]:
+    """A model's options with the defaults of those that are not given."""
+    if settings := getattr(factory, "Settings", None):
+        known = {field.name: field.default for field in dataclasses.fields(settings)}
+    else:
+        known = {key: parameter.default for key, parameter in inspect.signature(factory).parameters.items()}
+    return {**{key: value for key, value in known.items() if key not in ("resolution", "frames")}, **options}
+
+
+def departures(name: str, options: Options) -> dict[str, str]:
+    """What a model's options do otherwise than its paper's (its preset of that name), by option.
+
+    >>> departures("vgan", {"width": 16})
+    {'width': '16 (128)'}
+    """
+    factory = MODELS.load(name)
+    papers: Options | None = getattr(factory, "presets", {}).get("paper")
+    if papers is None:
+        return {}
+    ours, theirs = all_options(factory, options), all_options(factory, papers)
+    return {key: f"{_told(ours[key])} ({_told(theirs[key])})" for key in ours if ours[key] != theirs.get(key)}
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "the generator's" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def build(name: str, options: Options, resolution: int, seed: int = 0) -> VideoModel:
     """Construct a model with weights drawn from `seed`, whatever was drawn before and whichever models stand beside it.
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from bench.config import RunConfig
+from bench.config import FIELDS, RunConfig, without_effect
 from bench.data.batches import batches, to_tensor
 from bench.data.pack import Pack
 from bench.engine import checkpoints
+from bench.engine.averaging import Average, rate_share, rates_of, set_rates
 from bench.engine.build import build
 from bench.engine.devices import average_over_processes, average_statistics, prepare
 from bench.engine.layers import batch_norms, estimating_statistics
@@ -35,20 +38,26 @@ if TYPE_CHECKING:
 
 #: Batches over which batch-norm statistics are estimated again when a stage ends; no more than it had steps.
 STATISTICS_BATCHES = 16
+#: The same before each validation.
+VALIDATION_STATISTICS_BATCHES = 4
 #: Validation clips are read in batches of this size.
 VALIDATION_BATCH = 4
 
 
 def training_identity(config: RunConfig, name: str, seed: int, model: VideoModel) -> dict[str, Any]:
-    """What makes two trainings the same: kept in every checkpoint and compared on resume."""
-    settings = ("steps", "batch", "accumulate", "compile", "validate_every", "flip", "select")
+    """What makes two trainings the same: kept in every checkpoint and compared on resume.
+
+    Settings that came later are left out where they are off: checkpoints from before them go on.
+    """
+    settings = {"steps", "batch", "accumulate", "compile", "validate_every", "flip", "select"} - without_effect(config)
+    settings |= {key for key in ("decay_from", "ema") if getattr(config, key) != FIELDS[key].default}
     return {
         "model": name,
         "options": dict(config.options.get(name, {})),
         "resolution": model.resolution,
         "frames": model.frames,
         "seed": seed,
-        "training": {key: getattr(config, key) for key in settings},
+        "training": {key: getattr(config, key) for key in sorted(settings)},
     }
 
 
@@ -129,21 +138,28 @@ class StageRun:
         """Run the steps that are left, then hand on the chosen weights with fresh batch-norm statistics."""
         config, fabric = self.config, self.fabric
         optimizers = make_optimizers(self.stage)
+        rates = rates_of(optimizers)
         first, best, note = 0, float("inf"), ""
+        if not (resumed and resumed["optimizers"]):
+            self.stage.begin()
+        average = Average(self.makers, config.ema) if config.ema else None
         if resumed and resumed["optimizers"]:
             for player, optimizer in optimizers.items():
                 optimizer.load_state_dict(resumed["optimizers"][player])
+            if average:
+                average.restore(resumed["average"])
             first, best = resumed["step"], resumed["best"]
-        name, seed = self.identity["model"], self.identity["seed"]
-        label = f"{name} (seed {seed})" if name == self.stage.name else f"{name} {self.stage.name} (seed {seed})"
         losses: list[dict[str, Tensor]] = []
         self.model.train()
-        with task(f"training {label}", config.steps, first) as progress:
+        with task(f"training {self.label}", config.steps, first) as progress:
             started = time.monotonic()
             for step, frames in enumerate(self.batches(range(first, config.steps)), start=first + 1):
-                seed_step(seed, self.number, step, fabric.global_rank)
+                seed_step(self.identity["seed"], self.number, step, fabric.global_rank)
+                set_rates(optimizers, rates, rate_share(step, config.steps, config.decay_from))
                 clips = to_tensor(frames, fabric.device)
                 losses.append(train_step(self.stage, optimizers, clips, fabric.autocast(), config.accumulate))
+                if average:
+                    average.follow(step)
                 stops = step == config.steps
                 if step % config.log_every == 0 or stops or step % config.checkpoint_every == 0:
                     now = self._read(losses, step)
@@ -154,10 +170,25 @@ class StageRun:
                     note = f"{terms} {speed:.1f} clips/s"
                 progress.advance(note=note)
                 if self.validation and (step % config.validate_every == 0 or stops):
-                    best = self._validate(step, best)
+                    best = self._validate(step, best, average)
                 if step % config.checkpoint_every == 0 and not stops:
-                    self._save(step, best, optimizers)
-        self._finish()
+                    self._save(step, best, optimizers, average)
+        self._finish(average)
+
+    @property
+    def label(self) -> str:
+        """The training in words."""
+        name, seed = self.identity["model"], self.identity["seed"]
+        return f"{name} (seed {seed})" if name == self.stage.name else f"{name} {self.stage.name} (seed {seed})"
+
+    @cached_property
+    def makers(self) -> nn.Module:
+        """The networks that make videos.
+
+        A network that another player looks through is a judge: it never runs in evaluation.
+        """
+        judges = {id(network) for player in self.stage.players for network in player.frozen}
+        return nn.ModuleList(p.network for p in self.stage.players if id(p.network) not in judges)
 
     def batches(self, steps: range) -> Iterator[Any]:
         """This process's training clips, step by step; each stage has an order of its own."""
@@ -183,22 +214,45 @@ class StageRun:
                     )
         return dict(zip(losses[-1], values[-1].tolist(), strict=True))
 
-    def _validate(self, step: int, best: float) -> float:
+    def _validate(self, step: int, best: float, average: Average | None) -> float:
+        """Validate what the stage would hand on now, and keep it where it is the best so far."""
         assert self.validation is not None
-        average_statistics(self.model)
-        error, strip = validate(self.model, self.stage.row, self.validation, self.fabric)
+        with self._handing_on(average):
+            error, strip = validate(self.model, self.stage.row, self.validation, self.fabric)
+            if error < best and self.fabric.is_global_zero:
+                path = self.folder / f"stage{self.number}-best.pt"
+                checkpoints.save(path, {**self.identity, "step": step, "weights": self.model.state_dict()})
         self.log.write(self.number, self.stage.name, step, {"validation/mse": error})
         self.log.image(self.number, self.stage.row, step, strip)
-        if error < best and self.fabric.is_global_zero:
-            path = self.folder / f"stage{self.number}-best.pt"
-            checkpoints.save(path, {**self.identity, "step": step, "weights": self.model.state_dict()})
         return min(best, error)
+
+    @contextmanager
+    def _handing_on(self, average: Average | None) -> Iterator[None]:
+        """Give the networks that make videos, for a while, the weights and statistics that the stage would hand on."""
+        trained = {name: value.clone() for name, value in self.makers.state_dict().items()}
+        if average:
+            average.hand_on()
+        self._estimate_statistics(VALIDATION_STATISTICS_BATCHES)
+        try:
+            yield
+        finally:
+            self.makers.load_state_dict(trained)
+
+    def _estimate_statistics(self, count: int) -> None:
+        """Estimate the batch-norm statistics that belong to the weights, over at most so many batches."""
+        if batch_norms(self.makers) and self.config.steps:
+            self.model.train()
+            with torch.no_grad(), estimating_statistics(self.makers), self.fabric.autocast():
+                for frames in self.batches(range(min(count, self.config.steps))):
+                    self.stage.forward(to_tensor(frames, self.fabric.device))
+            average_statistics(self.makers)
 
     def _save(
         self,
         step: int,
         best: float,
         optimizers: Mapping[str, torch.optim.Optimizer],
+        average: Average | None = None,
         stage: int | None = None,
     ) -> None:
         self.log.flush()
@@ -207,25 +261,20 @@ class StageRun:
         stage = self.number if stage is None else stage
         states = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
         content = {"stage": stage, "step": step, "best": best, "weights": self.model.state_dict()}
+        averaged = {"average": average.weights} if average else {}
         path = self.folder / f"stage{stage}-{step:07d}.pt"
-        checkpoints.save(path, {**self.identity, **content, "optimizers": states})
+        checkpoints.save(path, {**self.identity, **content, **averaged, "optimizers": states})
         checkpoints.prune(self.folder)
 
-    def _finish(self) -> None:
+    def _finish(self, average: Average | None) -> None:
         """Take the weights that the stage hands on, and estimate the batch-norm statistics that belong to them."""
         best = self.folder / f"stage{self.number}-best.pt"
         self.fabric.barrier()  # the first process has written it
         if self.config.select == "best" and best.exists():
             self.model.load_state_dict(checkpoints.load(best)["weights"])
-        # A network that another player looks through is a judge: it never runs in evaluation.
-        judges = {id(network) for player in self.stage.players for network in player.frozen}
-        makers = nn.ModuleList(p.network for p in self.stage.players if id(p.network) not in judges)
-        if batch_norms(makers) and self.config.steps:
-            self.model.train()
-            with torch.no_grad(), estimating_statistics(makers), self.fabric.autocast():
-                for frames in self.batches(range(min(STATISTICS_BATCHES, self.config.steps))):
-                    self.stage.forward(to_tensor(frames, self.fabric.device))
-            average_statistics(makers)
+        elif average:
+            average.hand_on()
+        self._estimate_statistics(STATISTICS_BATCHES)
         self._save(0, float("inf"), {}, stage=self.number + 1)
 
 

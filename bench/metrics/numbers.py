@@ -38,10 +38,10 @@ class NumberCheck:
 
 
 def _published(name: str) -> str:
-    found = verify(name)
-    if found.state != "published":
-        raise BenchError(f"The check values need the published weights: {found.message}")
-    return str(found.path)
+    checked = verify(name)
+    if checked.state != "published":
+        raise BenchError(f"The check values need the published weights: {checked.message}")
+    return str(checked.path)
 
 
 def fvd_check(epsilon: float, clips: int = 128) -> float:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.report.make import read_protocol
+from bench.report.make import departures, read_protocol
 from bench.report.names import RowNames, names_of
 from bench.report.tables import Table, make_table, write_tables
 from bench.scoring.protocol import Protocol
 from bench.scoring.sets import FLOOR
-from bench.scoring.tidy import SummaryLine, read_notes, read_summary
+from bench.scoring.tidy import read_notes, read_summary
 
 
 def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) -> Table:
@@ -31,33 +31,46 @@ def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) 
     if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
         raise BenchError("Give two or more different folders to compare.")
     summaries = [read_summary(folder) for folder in folders]
-    protocols = [read_protocol(folder) for folder in folders]
-    for folder, protocol in zip(folders[1:], protocols[1:], strict=True):
-        if differing := differing_items(protocols[0], protocol):
-            raise BenchError(f"{folder} cannot be compared with {folders[0]}: {'; '.join(differing)}.")
-    lines: list[SummaryLine] = []
-    rows = [{line.row for line in summary} for summary in summaries]
-    for number, (name, summary) in enumerate(zip(short_names(folders), summaries, strict=True)):
-        others = set().union(*(names for place, names in enumerate(rows) if place != number))
-        for line in summary:
-            # The floor is a fact of the real clips, the same in every folder of one protocol.
-            shared = line.row in others and line.row != FLOOR
-            row = f"{line.row} ({name})" if shared else line.row
-            lines.append(replace(line, row=row, p_best=float("nan")))
+    protocol = common_protocol(folders)
+    joined = joined_rows(folders, [[line.row for line in summary] for summary in summaries])
+    lines = [
+        replace(line, row=names[line.row], p_best=float("nan"))
+        for names, summary in zip(joined, summaries, strict=True)
+        for line in summary
+    ]
     left_out = [reason for folder in folders for reason in read_notes(folder)[0]]
-    notes = [note for folder in folders for note in read_notes(folder)[1]]
+    notes = [note for folder in folders for note in [*read_notes(folder)[1], *departures(folder)]]
     names = joined_names(folders)
-    table = make_table(lines, protocols[0], names, list(dict.fromkeys(left_out)), list(dict.fromkeys(notes)), ci)
+    table = make_table(lines, protocol, names, list(dict.fromkeys(left_out)), list(dict.fromkeys(notes)), ci)
     if out:
         write_tables(table, out)
     return table
 
 
+def common_protocol(folders: Sequence[Path]) -> Protocol:
+    """The protocol of the first folder; raises where another's differs, and names the items."""
+    first, *others = [read_protocol(folder) for folder in folders]
+    for folder, protocol in zip(folders[1:], others, strict=True):
+        if differing := differing_items(first, protocol):
+            raise BenchError(f"{folder} cannot be compared with {folders[0]}: {'; '.join(differing)}.")
+    return first
+
+
+def joined_rows(folders: Sequence[Path], rows: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+    """For each folder: row → its name among the rows of all folders."""
+    joined = []
+    for number, (name, mine) in enumerate(zip(short_names(folders), rows, strict=True)):
+        others = set().union(*(names for place, names in enumerate(rows) if place != number))
+        # The floor is a fact of the real clips, the same in every folder of one protocol.
+        joined.append({row: f"{row} ({name})" if row in others and row != FLOOR else row for row in mine})
+    return joined
+
+
 def joined_names(folders: Sequence[Path]) -> RowNames:
     """Names of the rows of all folders; where two differ, the first one's."""
-    found = [names_of(folder) for folder in reversed(folders)]
-    titles = {row: title for names in found for row, title in names.titles.items()}
-    return RowNames(titles, {row: colour for names in found for row, colour in names.colours.items()})
+    named = [names_of(folder) for folder in reversed(folders)]
+    titles = {row: title for names in named for row, title in names.titles.items()}
+    return RowNames(titles, {row: colour for names in named for row, colour in names.colours.items()})
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
@@ -74,6 +87,6 @@ def differing_items(a: Protocol, b: Protocol) -> list[str]:
     ours, theirs = a.to_dict(), b.to_dict()
     what = ("dataset", "resolution", "width", "frames", "length", "whole", "sampling", "clips", "manifest", "partial")
     keys = ("definition", *what)
-    found = [f"{key} is {ours[key]!r} and {theirs[key]!r}" for key in keys if ours[key] != theirs[key]]
+    differing = [f"{key} is {ours[key]!r} and {theirs[key]!r}" for key in keys if ours[key] != theirs[key]]
     shared = sorted(set(a.metrics) & set(b.metrics))
-    return found + [f"{m} is {a.metrics[m]} and {b.metrics[m]}" for m in shared if a.metrics[m] != b.metrics[m]]
+    return differing + [f"{m} is {a.metrics[m]} and {b.metrics[m]}" for m in shared if a.metrics[m] != b.metrics[m]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.files import cache_dir
-from bench.provenance import PACKAGES, package_version
+from bench.provenance import EXTRAS, PACKAGES, how_to_install, missing_packages, package_version, packages_of
 from bench.registry import METRICS
 
 
@@ -34,9 +34,16 @@ def examine(data_roots: list[tuple[str, Path]]) -> list[Check]:
 
 def _software() -> list[Check]:
     checks = [Check("Python", "ok", platform.python_version())]
+    beside = {name for extra in EXTRAS for name in packages_of(extra)}
     for name in PACKAGES:
-        found = package_version(name)
-        checks.append(Check(name, "ok" if found else "missing", found or f"install it with `pip install {name}`"))
+        installed = package_version(name)
+        if installed or name not in beside:
+            advice = f"install it with `pip install {name}`"
+            checks.append(Check(name, "ok" if installed else "missing", installed or advice))
+    for extra, purpose in EXTRAS.items():
+        absent = missing_packages(extra)
+        what = f"{purpose}: `{how_to_install(extra)}` brings {', '.join(absent)}" if absent else f"for {purpose}"
+        checks.append(Check(f"extra {extra}", "missing" if absent else "ok", what))
     return checks
 
 

@@ -25,7 +25,7 @@ from bench.scoring.tidy import PER_CLIP, read_csv
 def evaluate(
     predicted: Frames | Mapping[str, Frames],
     real: Frames,
-    metrics: Sequence[str] = (),
+    metrics: Sequence[str] | str = (),
     *,
     resolution: int | None = None,
     frames: str = "all",
@@ -37,7 +37,7 @@ def evaluate(
     Args:
         predicted: uint8 `[N, T, H, W, 3]`, or several of them by row name.
         real: uint8 `[N, T, H, W, 3]`, clip for clip and frame for frame.
-        metrics: registered names; by default all that need no weights.
+        metrics: registered names, as a list or one text with commas; by default all that need no weights.
         resolution: both sides are resized to squares of this side; by default they are scored as they are, and have to
             be of one size.
         frames: "all", or "future" without the given first frame.
@@ -58,6 +58,8 @@ def evaluate(
     for name, videos in [("real", real), *rows.items()]:
         check_array(name, videos, real, resolution)
     without_weights = (metric for metric in METRICS if not METRICS.load(metric).needs_weights)
+    if isinstance(metrics, str):  # as on the command line
+        metrics = [word.strip() for word in metrics.split(",")]
     names = [METRICS.check(metric) for metric in metrics or without_weights]
     height, width = real.shape[2:4]
     with tempfile.TemporaryDirectory() as temporary:

@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.data.clips import FRAMES
+from bench.config import PRESETS
+from bench.data.clips import FRAMES, sample
 from bench.data.dataset import Dataset
 from bench.data.predictions import Predictions
 from bench.data.reference import reference_manifest, unzipped
+from bench.data.video import frame_size, read_video
 from bench.errors import BenchError
-from bench.registry import METRICS
+from bench.files import sole_writer
+from bench.registry import DATASETS, METRICS
 from bench.report.tables import Table
 from bench.runfolder import RunFolder
 from bench.scoring.plan import ScoringPlan
-from bench.scoring.rows import Row
+from bench.scoring.rows import Row, pair
 from bench.scoring.score import score
 
 
@@ -62,7 +65,8 @@ def score_folders(
     Args:
         texts: `FOLDER` or `NAME=FOLDER`; a zip archive is a folder too.
         out: folder for the results; not that of a `bench run`.
-        plan: how to score; without metrics all of them, and title and length are those of the data.
+        plan: how to score; without metrics all of them, without a resolution (0) at the reference's own size or the
+            paper's; title and length are those of the data.
         dataset: whose test split is scored against, by default the synthetic scenes.
         reference: a folder of videos that stands for the real clips, in place of a dataset.
         ci: print intervals in the tables.
@@ -76,11 +80,43 @@ def score_folders(
     if RunFolder(out).account.exists():
         raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
     rows = [Row(name, Predictions(unzipped(folder))) for name, folder in named_folders(texts).items()]
-    if reference is not None:
-        manifest, length = reference_manifest(unzipped(reference))
-        title = readable(reference.resolve().name.removesuffix(".zip"))
-    else:
-        dataset = dataset or Dataset()
-        manifest, length, title = dataset.manifest(plan.resolution, ("test",)), FRAMES, dataset.title
-    score(rows, manifest, out, replace(plan, metrics=metrics, dataset=title, length=length))
-    return report(out, ci)
+    dataset, real = dataset or Dataset(), None if reference is None else unzipped(reference)
+    if not plan.resolution:
+        plan = replace(plan, **(own_size(real) if real else {"resolution": papers_size(dataset)}))
+    if real is None:
+        check_names(rows, dataset, plan)
+    with sole_writer(RunFolder(out)):
+        if reference is not None and real is not None:
+            manifest, length = reference_manifest(real)
+            title = readable(reference.resolve().name.removesuffix(".zip"))
+        else:
+            manifest, length, title = dataset.manifest(plan.resolution, ("test",)), FRAMES, dataset.title
+        score(rows, manifest, out, replace(plan, metrics=metrics, dataset=title, length=length))
+        return report(out, ci)
+
+
+def own_size(reference: Path) -> dict[str, int]:
+    """The size of a reference's frames, as a plan has it; videos that differ in size are a `BenchError`."""
+    videos = Predictions(reference)
+    sizes = {frame_size(videos.path(id)) or read_video(videos.path(id), 1).shape[2:0:-1] for id in videos.ids}
+    if len(sizes) > 1:
+        told = ", ".join(f"{width}×{height}" for width, height in sorted(sizes))
+        raise BenchError(
+            f"The videos in {reference} differ in size ({told}): give --resolution, to which all are brought."
+        )
+    ((width, height),) = sizes
+    return {"resolution": height, "width": 0 if width == height else width}
+
+
+def papers_size(dataset: Dataset) -> int:
+    """The size at which the paper scored a dataset."""
+    sizes: dict[str, int] = PRESETS["paper"]["resolution"]
+    return sizes.get(dataset.name, sizes[""])
+
+
+def check_names(rows: Sequence[Row], dataset: Dataset, plan: ScoringPlan) -> None:
+    """Compare the rows' names with those of the test clips, before anything is hashed or decoded."""
+    listing = DATASETS.load(dataset.name)(dataset.folder(plan.resolution), ("test",))
+    if not listing.errors and listing.clips:  # else the manifest says what is wrong with the data
+        known = {clip.id for clip in listing.clips}
+        pair(rows, sample(listing.clips, plan.count), known, plan.allow_partial)

@@ -16,40 +16,40 @@ def summary(described: object) -> str:
 
 def models() -> list[dict[str, Any]]:
     """Name, rows, sizes and place of every registered model."""
-    found = []
+    listed = []
     for name in MODELS:
         model = MODELS.load(name)
         sizes = ", ".join(map(str, model.resolutions)) or "any"
         rows = ", ".join(model.rows)
-        found.append({"name": name, "rows": rows, "sizes": sizes, "code": MODELS.target(name), "what": summary(model)})
-    return found
+        listed.append({"name": name, "rows": rows, "sizes": sizes, "code": MODELS.target(name), "what": summary(model)})
+    return listed
 
 
 def datasets() -> list[dict[str, Any]]:
     """Name, place and description of every registered dataset."""
-    found = []
+    rows = []
     for name in DATASETS:
         DATASETS.load(name)  # says in a sentence what is wrong with a plug-in that cannot be imported
         module = importlib.import_module(DATASETS.target(name).partition(":")[0])
-        found.append({"name": name, "code": DATASETS.target(name), "what": summary(module)})
-    return found
+        rows.append({"name": name, "code": DATASETS.target(name), "what": summary(module)})
+    return rows
 
 
 def metrics() -> list[dict[str, Any]]:
     """Name, direction, range and definition of every registered metric."""
-    found = []
+    rows = []
     for name in METRICS:
         metric = METRICS.load(name)
-        found.append({"name": name, "best": metric.direction, "range": metric.range, "definition": metric.definition})
-    return found
+        rows.append({"name": name, "best": metric.direction, "range": metric.range, "definition": metric.definition})
+    return rows
 
 
 def weights() -> list[dict[str, Any]]:
     """Name, purpose, state and file of every known file of weights."""
     from bench.metrics.networks.weights import FILES, verify
 
-    found = []
+    rows = []
     for name, file in FILES.items():
         state = verify(name)
-        found.append({"name": name, "for": file.purpose, "state": state.state, "file": str(state.path)})
-    return found
+        rows.append({"name": name, "for": file.purpose, "state": state.state, "file": str(state.path)})
+    return rows

@@ -13,21 +13,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
-from bench.config import RunConfig, as_command
+from bench.config import ALWAYS, RunConfig, as_command, later_keys, without_effect
 from bench.data.clips import Manifest, build_manifest, sample
 from bench.data.dataset import Dataset
 from bench.data.pack import Pack, pack
 from bench.data.predictions import Predictions
 from bench.data.video import resize
-from bench.engine.build import check_options, native_resolution, result_rows, rows_account
+from bench.engine.build import check_options, departures, native_resolution, result_rows, rows_account
 from bench.engine.devices import make_fabric
 from bench.engine.generate import Trained, generate_rows, store_real
 from bench.engine.train import train
 from bench.errors import BenchError
-from bench.files import disk_error, read_json, write_json
+from bench.files import disk_error, read_json, sole_writer, write_json
 from bench.provenance import provenance
+from bench.registry import SYNTHETIC
 from bench.report.tables import Table
 from bench.runfolder import MODEL, PART, REAL, RunFolder
 from bench.scoring.plan import ScoringPlan
@@ -59,13 +58,15 @@ class Account:
                 "config": config.to_dict(),
                 "command": as_command(config.to_dict()),
                 "rows": rows_account(config.models),
+                "departures": departures_of(config),
                 "steps": dict.fromkeys(STEPS, "due"),
             }
             self.save()
 
     def _check_settings(self) -> None:
-        theirs, ours = self.content["config"], self.config.to_dict()
-        differing = [key for key in ours if theirs.get(key) != ours[key]]
+        theirs, ours = {**later_keys(self.content["config"]), **self.content["config"]}, self.config.to_dict()
+        free = without_effect(self.config)
+        differing = [key for key in ours if key not in free and theirs.get(key) != ours[key]]
         if differing:
             what = ", ".join(f"{key} was {theirs.get(key)!r} and is now {ours[key]!r}" for key in differing)
             raise BenchError(
@@ -96,6 +97,22 @@ class Account:
         self.save()
 
 
+def departures_of(config: RunConfig) -> list[str]:
+    """What a run's training does otherwise than the papers of its models, a sentence each."""
+    trained = [name for name in config.models if name != ALWAYS]
+    told = []
+    for name in trained:
+        if own := departures(name, config.options.get(name, {})):
+            told.append(f"{name}, the paper's in brackets: {', '.join(f'{key} {text}' for key, text in own.items())}.")
+    if trained and config.decay_from < 1:
+        told.append(
+            f"Learning rates fall to 0 after {config.decay_from:.0%} of a stage's steps; the papers' are fixed."
+        )
+    if trained and config.ema:
+        told.append(f"Videos are made with averaged weights (ema {config.ema:g}); no paper says that it did so.")
+    return told
+
+
 def data_of(config: RunConfig) -> Dataset:
     """The dataset that a configuration names."""
     return Dataset(config.dataset, config.data_root)
@@ -111,16 +128,13 @@ def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False
     """
     # Before anything is read or written: names, sizes and options have to fit.
     check_options({name: config.options.get(name, {}) for name in config.models}, config.resolution)
+    if config.data_root != SYNTHETIC:
+        data_of(config).folder(config.resolution)
     fabric = make_fabric(config.device, config.precision)
     folder = RunFolder(out, config.seeds[0])
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.lock, timeout=0) if fabric.is_global_zero else nullcontext():
+        with sole_writer(folder) if fabric.is_global_zero else nullcontext():
             return Run(config, folder, fabric).through(offline, ci)
-    except Timeout as error:
-        raise BenchError(
-            f"{out} is in use by another `bench run`: wait for it, or choose another with --out."
-        ) from error
     except OSError as error:
         raise disk_error(error, out) from error
 

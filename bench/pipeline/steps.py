@@ -1,7 +1,8 @@
-"""Single steps of the pipeline on their own, as `bench train`, `generate` and `data pack` need them."""
+"""Single steps of the pipeline on their own, as `bench train`, `generate`, `report` and `data pack` need them."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from bench.config import RunConfig
@@ -11,16 +12,25 @@ from bench.engine.build import native_resolution
 from bench.engine.devices import make_fabric
 from bench.engine.generate import Published, Trained, generate_published, generate_rows
 from bench.engine.train import train
+from bench.files import sole_writer
 from bench.pipeline.run import data_of, open_packs
+from bench.progress import console
+from bench.report.tables import Table
+from bench.runfolder import RunFolder
 
 
 def train_alone(config: RunConfig, out: Path) -> Path:
     """Train the configuration's one model with its one seed into `out`; returns its `model.pt`."""
     (name,), (seed,) = config.models, config.seeds
     fabric = make_fabric(config.device, config.precision)
+    size = native_resolution(name, config.resolution)
+    if size != config.resolution and fabric.is_global_zero:
+        told = f"{name} is trained at {size}×{size}, its largest size that is not above {config.resolution}."
+        console().print(told, markup=False, soft_wrap=True)
     manifest = data_of(config).manifest(config.resolution, ("train",))
-    packs = open_packs(manifest, native_resolution(name, config.resolution))
-    return train(config, name, seed, *packs, out, fabric)
+    packs = open_packs(manifest, size)
+    with sole_writer(RunFolder(out)) if fabric.is_global_zero else nullcontext():
+        return train(config, name, seed, *packs, out, fabric)
 
 
 def generate_alone(
@@ -50,3 +60,12 @@ def pack_data(dataset: Dataset, resolution: int, workers: int | None = None) -> 
     manifest = dataset.manifest(resolution, ("train",))
     splits = [clips for split in ("train", "val") if (clips := manifest.split(split))]
     return [pack(clips, manifest.root, resolution, workers=workers).path for clips in splits]
+
+
+def report_alone(out: Path, ci: bool, study: Path | None) -> Table:
+    """Report a folder that no other command is writing to; see `bench.report.make.report`."""
+    from bench.report.make import report, stored_table  # here: matplotlib is slow to import
+
+    stored_table(out)  # a folder without scores is refused, and not made
+    with sole_writer(RunFolder(out)):
+        return report(out, ci, study)

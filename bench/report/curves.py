@@ -2,104 +2,184 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+from scipy.special import stdtrit
 
 from bench.engine.log import read_log
-from bench.metrics.base import ClipMetric
+from bench.metrics.base import ClipMetric, Column
 from bench.registry import METRICS
-from bench.report.figures import STYLE, save_figure
+from bench.report.figures import PAGE, STYLE, save_figure
 from bench.report.names import RowNames
 from bench.report.paper import SIMULATED, paper
 from bench.scoring.protocol import Protocol
 from bench.scoring.tidy import ScoredClips, clip_values
 
-#: The column of a training log that is no loss.
-SPEED = "clips_per_second"
+#: Columns of a training log that are no losses.
+SPEED, VALIDATION = "clips_per_second", "validation/mse"
+#: How lines are told apart where colours are not: in print without colour, by colour-blind people.
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+#: A colour for each loss, in the order in which they occur (Okabe and Ito 2008).
+LOSSES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+#: Panels beside each other, and names in a line of a legend.
+ACROSS, LEGEND_COLUMNS = 3, 3
 
 
 def over_time_figure(scored: ScoredClips, names: RowNames, path: Path) -> None:
-    """Each metric over the frame number: the mean over clips of every row."""
+    """Each metric over the frame number: the mean over clips of every row, and its 95 % band over source videos."""
     metrics = [metric for name in METRICS if issubclass(metric := METRICS.load(name), ClipMetric)]
-    means = {metric: curves for metric in metrics if (curves := _means(scored, metric))}
-    if not means:
+    curves = {metric: found for metric in metrics if (found := _curves(scored, metric))}
+    if not curves:
         return
-    colour = names.colours_of(scored.rows)
+    colour, line = names.colours_of(scored.rows), dict(zip(scored.rows, itertools.cycle(LINES), strict=False))
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, len(means), figsize=(3.1 * len(means), 2.6), squeeze=False)
-        figure.subplots_adjust(wspace=0.3)
-        for axis, (metric, curves) in zip(axes[0], means.items(), strict=True):
-            for row, curve in curves.items():
-                axis.plot(np.arange(1, len(curve) + 1), curve, label=names.title(row), linewidth=1.4, color=colour[row])
+        figure, axes = _panels(len(curves), 1.75)
+        for axis, (metric, rows) in zip(axes, curves.items(), strict=True):
+            for row, curve in rows.items():
+                frames = np.arange(1, len(curve.mean) + 1)
+                style = {"linestyle": line[row], "color": colour[row], "linewidth": 1.3}
+                axis.plot(frames, curve.mean, label=names.title(row), **style)
+                axis.fill_between(frames, curve.low, curve.high, color=colour[row], alpha=0.15, linewidth=0)
             axis.set(title=metric.curve_head, xlabel="frame", xlim=(1, None))
             if metric.direction == "one":
                 axis.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
-        handles, labels = axes[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower center", ncols=len(handles), bbox_to_anchor=(0.5, -0.17))
-        save_figure(figure, path)
+        _legend_below(figure, axes)
+        save_figure(figure, path, cut=False)
 
 
-def _means(scored: ScoredClips, metric: type[ClipMetric]) -> dict[str, np.ndarray]:
-    """A metric's curve by row, from the means over clips and seeds of its columns; rows that lack one have none."""
-    curves = {}
+def _panels(count: int, height: float, **shape: Any) -> tuple[Figure, list[Axes]]:
+    """A figure as wide as a page with so many panels, in rows of a few; `height` is that of a row, in inches."""
+    columns = min(count, ACROSS)
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(PAGE, rows * height + 0.4), squeeze=False, layout="constrained", **shape
+    )
+    for axis in axes.flat[count:]:
+        axis.set_axis_off()
+    return figure, list(axes.flat[:count])
+
+
+def _legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend for all panels, each name once, below them."""
+    found = {}
+    for axis in axes:
+        handles, labels = axis.get_legend_handles_labels()
+        found.update(zip(labels, handles, strict=True))
+    if found:
+        figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=min(len(found), LEGEND_COLUMNS))
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """A metric over the frame number, float64 `[T]`: the mean over clips and its 95 % band; NaN where there is none."""
+
+    mean: Column
+    low: Column
+    high: Column
+
+
+def _curves(scored: ScoredClips, metric: type[ClipMetric]) -> dict[str, _Curve]:
+    """A metric's curve by row, from the means over clips and seeds of its columns; rows that lack one have none.
+
+    The band leaves out one source video after another (jackknife, t).
+    """
+    found = {}
     for row in scored.rows:
-        own = [columns for (r, _, _), columns in scored.columns.items() if r == row]
-        if not all(name in columns for columns in own for name in metric.columns):
+        own = [(clip, columns) for (r, _, clip), columns in scored.columns.items() if r == row]
+        if not all(name in columns for _, columns in own for name in metric.columns):
             continue
-        means = {}
-        for name in metric.columns:
-            values = np.array([columns[name] for columns in own])
-            finite = np.isfinite(values)  # a frame that is identical has an infinite PSNR and is no part of the mean
-            with np.errstate(invalid="ignore"):
-                means[name] = np.where(finite, values, 0).sum(axis=0) / finite.sum(axis=0)
-        if (curve := metric.curve(means)) is not None:
-            curves[row] = curve
-    return curves
+        video = np.array([scored.videos[clip] for clip, _ in own])
+        values = {name: np.array([columns[name] for _, columns in own]) for name in metric.columns}
+        if (mean := metric.curve(_means(values))) is None:
+            continue
+        distinct = np.unique(video)
+        without = [metric.curve(_means({name: v[video != one] for name, v in values.items()})) for one in distinct]
+        reach = np.full_like(mean, np.nan)
+        if (count := len(distinct)) > 1:
+            spread = np.array(without, np.float64)
+            error = np.sqrt((count - 1) / count * ((spread - spread.mean(axis=0)) ** 2).sum(axis=0))
+            reach = error * stdtrit(count - 1, 0.975)
+        found[row] = _Curve(mean, mean - reach, mean + reach)
+    return found
 
 
-def training_figure(logs: dict[str, Path], path: Path) -> None:
-    """Over the steps of every stage of every training: its losses and validation error, and below them its speed."""
-    panels = []
-    for name, log in logs.items():
+def _means(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The mean over clips, `[T]`, of each column `[N, T]`."""
+    means = {}
+    for name, column in values.items():
+        finite = np.isfinite(column)  # a frame that is identical has an infinite PSNR and is no part of the mean
+        with np.errstate(invalid="ignore"):
+            means[name] = np.where(finite, column, 0).sum(axis=0) / finite.sum(axis=0)
+    return means
+
+
+def training_figure(logs: Mapping[str, Path], names: RowNames, path: Path) -> None:
+    """A line of panels for each stage of each model: its losses, its validation error, its speed, over the steps.
+
+    A loss has one colour in all of them; further seeds of a model are fainter lines in its panels.
+
+    Args:
+        logs: by the name of the training's folder, `<model>-<seed>`.
+        names: of the rows, in print.
+        path: `.png` or `.pdf`; without an ending both are written.
+    """
+    stages: dict[tuple[str, int, str], list[Sequence[Sequence[str]]]] = {}
+    for folder, log in logs.items():
         rows = read_log(log)
-        for stage in dict.fromkeys((row[0], row[1]) for row in rows):
-            panels.append((f"{name}, {stage[1]}", [row for row in rows if (row[0], row[1]) == stage]))
-    if not panels:
+        for number, stage in dict.fromkeys((row[0], row[1]) for row in rows):
+            own = [row for row in rows if (row[0], row[1]) == (number, stage)]
+            stages.setdefault((folder.rpartition("-")[0], int(number), stage), []).append(own)
+    if not stages:
         return
+    terms = dict.fromkeys(row[3] for seeds in stages.values() for rows in seeds for row in rows)
+    losses = [term for term in terms if term not in (SPEED, VALIDATION)]
+    colour = {term: LOSSES[place % len(LOSSES)] for place, term in enumerate(losses)}
     with plt.rc_context(STYLE):
-        shape: dict[str, Any] = {"sharex": "col", "squeeze": False, "gridspec_kw": {"height_ratios": (3, 1)}}
-        figure, axes = plt.subplots(2, len(panels), figsize=(3.3 * len(panels), 3.5), **shape)
-        figure.subplots_adjust(wspace=0.3, hspace=0.12)
-        for (losses, speed), (name, rows) in zip(axes.T, panels, strict=True):
-            _losses(losses, rows)
-            losses.set(title=name)
-            speed.plot(*_points(rows, SPEED), color="0.4", linewidth=1)
-            speed.set(xlabel="step", ylim=(0, None))
-            # Below the panel: losses run all over it.
-            handles, labels = losses.get_legend_handles_labels()
-            speed.legend(handles, labels, fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.6))
-        axes[1][0].set_ylabel("clips/s")
-        save_figure(figure, path)
+        shape: dict[str, Any] = {"squeeze": False, "layout": "constrained", "gridspec_kw": {"width_ratios": (2, 1, 1)}}
+        figure, axes = plt.subplots(len(stages), 3, figsize=(PAGE, 1.5 * len(stages) + 0.5), **shape)
+        for line, ((model, number, stage), seeds) in zip(axes, stages.items(), strict=True):
+            for place, rows in enumerate(seeds):
+                for term in losses:
+                    _draw_term(line[0], rows, term, place, color=colour[term], label=loss_title(term))
+                _draw_term(line[1], rows, VALIDATION, place, color="0.2", marker="o", markersize=2.5)
+                _draw_term(line[2], rows, SPEED, place, color="0.4")
+            line[0].set(title=names.stage_title(model, number, stage), ylabel="loss", xlabel="step")
+            drawn = [value for curve in line[0].get_lines() for value in curve.get_ydata()]
+            if drawn and min(drawn) > 0:  # adversarial losses and content differ by orders of magnitude
+                line[0].set_yscale("log")
+                line[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                line[0].yaxis.set_minor_formatter(NullFormatter())
+            line[1].set(title="validation", ylabel="MSE", xlabel="step", ylim=(0, None))
+            line[2].set(title="speed", ylabel="clips/s", xlabel="step", ylim=(0, None))
+        _legend_below(figure, axes[:, 0])
+        save_figure(figure, path, cut=False)
 
 
-def _losses(axis: Axes, rows: Sequence[Sequence[str]]) -> None:
-    for term in dict.fromkeys(row[3] for row in rows):
-        if term == SPEED:
-            continue
-        marker = "o" if term.startswith("validation") else None
-        axis.plot(*_points(rows, term), label=term, linewidth=1, marker=marker, markersize=3)
+def loss_title(term: str) -> str:
+    """A loss in print.
+
+    >>> loss_title("generator/first_frame")
+    'generator: first frame'
+    """
+    return term.replace("/", ": ").replace("_", " ")
 
 
-def _points(rows: Sequence[Sequence[str]], term: str) -> tuple[list[int], list[float]]:
-    """Steps and values of one column of a training log."""
+def _draw_term(axis: Axes, rows: Sequence[Sequence[str]], term: str, seed: int, **style: Any) -> None:
+    """One column of a training log over the steps; nothing where it has none."""
     own = [row for row in rows if row[3] == term]
-    return [int(row[2]) for row in own], [float(row[4]) for row in own]
+    if own:
+        faint = {"alpha": 0.45} if seed else {}
+        axis.plot([int(row[2]) for row in own], [float(row[4]) for row in own], linewidth=1, **faint, **style)
 
 
 def clip_metrics(scored: ScoredClips) -> dict[str, ClipMetric]:
@@ -124,10 +204,8 @@ def distribution_figure(scored: ScoredClips, protocol: Protocol, names: RowNames
         return
     colour, rows = names.colours_of(scored.rows), scored.rows[::-1]
     with plt.rc_context(STYLE):
-        size = (2.6 * len(metrics) + 0.8, 0.34 * len(rows) + 0.9)
-        figure, axes = plt.subplots(1, len(metrics), figsize=size, sharey=True, squeeze=False)
-        figure.subplots_adjust(wspace=0.12)
-        for axis, metric in zip(axes[0], metrics.values(), strict=True):
+        figure, axes = _panels(len(metrics), 0.2 * len(rows) + 0.6, sharey=True)
+        for axis, metric in zip(axes, metrics.values(), strict=True):
             values = clip_values(scored, metric, protocol)
             for y, row in enumerate(rows):
                 own = np.array([value for (r, _, _), value in values.items() if r == row])
@@ -137,10 +215,10 @@ def distribution_figure(scored: ScoredClips, protocol: Protocol, names: RowNames
                 _box(axis, own, y, colour[row])
                 offsets = 0.16 * np.sin(np.arange(len(own)) * 2.4)  # spread, the same in every drawing
                 axis.plot(own, y + offsets, ".", color=colour[row], markersize=3, alpha=0.5)
-            axis.set_title(metric.head, fontsize=9)
+            axis.set_title(metric.head)
             axis.set_yticks(range(len(rows)), [names.title(row) for row in rows])
             axis.grid(axis="y", visible=False)
-        save_figure(figure, path)
+        save_figure(figure, path, cut=False)
 
 
 def _box(axis: Axes, values: np.ndarray, y: int, colour: str) -> None:

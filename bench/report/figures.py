@@ -34,13 +34,17 @@ def _other_scripts() -> list[str]:
 
 #: The frames that the paper's figures show, counted from 1.
 SHOWN = (1, 8, 16, 24, 32)
+#: Inches: a page of two columns from edge to edge. Figures are drawn at the size at which they are printed.
+PAGE = 6.9
 STYLE: dict[Any, Any] = {
-    "font.size": 9,
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "legend.fontsize": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.alpha": 0.25,
-    "figure.dpi": 150,
+    "figure.dpi": 200,
     "legend.frameon": False,
     "pdf.fonttype": 42,  # fonts that a publisher can embed
     "text.parse_math": False,  # a row may be called cost$1 or a^b
@@ -93,7 +97,7 @@ def tiles(videos: Mapping[str, Frames]) -> tuple[Figure, Axes, dict[tuple[str, i
             frame = video[min(number, len(video)) - 1]
             axis.imshow(frame, interpolation="nearest", extent=(left, left + side, top + side, top))
             corners[row, number] = (left, top)
-        axis.text(-0.08 / pixel, top + side / 2, row, ha="right", va="center", fontsize=9)
+        axis.text(-0.08 / pixel, top + side / 2, row, ha="right", va="center")
     for number in SHOWN:
         axis.text(corners[row, number][0] + side / 2, -0.04 / pixel, f"frame {number}", ha="center", va="bottom")
     axis.set(xlim=(0, (width - label) / pixel), ylim=((height - head) / pixel, 0))

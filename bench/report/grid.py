@@ -15,6 +15,10 @@ from bench.files import write_json, write_text
 
 #: Set behind a value that is significantly worse than the best one, and behind one that nothing tells from any other.
 WORSE, UNTESTED = "*", "†"
+#: A table of more columns of numbers than these goes across a page of two columns.
+ACROSS = 4
+#: Makes what is wider than its column as wide as the column, and leaves all else.
+FITTING = r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 #: Arrows stand in heads as these characters; LaTeX has its own.
 _LATEX = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "×": r"$\times$", "±": r"$\pm$"}
 _LATEX |= {
@@ -158,30 +162,43 @@ def beyond_latin(text: str) -> str:
 
 
 def to_latex(grid: Grid) -> str:
-    """A booktabs table for a paper: best values bold, notes under the rules."""
+    """A booktabs table for a paper: best values bold, notes as comments for whoever writes the text.
+
+    A table of more than four columns of numbers goes across the page (`table*`), with intervals below the values; any
+    that is still too wide is made smaller.
+    """
+    wide = len(grid.heads) > ACROSS
     warning = rf"\textbf{{{escape_latex(grid.warning)}}} " if grid.warning else ""
-    foreign = beyond_latin("".join([*grid.remarks, *(line.title for line in grid.lines)]))
+    foreign = beyond_latin("".join([grid.warning, grid.caption, *(line.title for line in grid.lines)]))
+    environment = "table*" if wide else "table"
     lines = [
-        "% Needs \\usepackage{booktabs}.",
+        r"% Needs \usepackage{booktabs,graphicx}.",
         *([f"% Compile with XeLaTeX or LuaLaTeX, with a font that has {foreign}."] if foreign else []),
         *([f"% {grid.warning}"] if grid.warning else []),
-        r"\begin{table}[t]",
+        rf"\begin{{{environment}}}[t]",
         r"  \centering",
         f"  \\caption{{{warning}{escape_latex(grid.caption)}}}",
+        *([r"  \footnotesize\setlength{\tabcolsep}{4pt}"] if wide else []),
+        FITTING,
         f"  \\begin{{tabular}}{{l{'r' * len(grid.heads)}}}",
         r"    \toprule",
         "    " + " & ".join(escape_latex(head) for head in (grid.corner, *grid.heads)) + r" \\",
         r"    \midrule",
     ]
     for line in grid.lines:
-        cells = [escape_latex(line.title)]
-        for cell in line.cells:
-            text, whole = escape_latex(cell.text), escape_latex(cell.whole)
-            cells.append(whole.replace(text, rf"\textbf{{{text}}}", 1) if cell.best else whole)
-        lines.append("    " + " & ".join(cells) + r" \\")
-    lines += [r"    \bottomrule", r"  \end{tabular}", ""]
-    lines += [rf"  \par\smallskip{{\footnotesize {escape_latex(note)}}}" for note in grid.notes]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+        below = [rf"{{\scriptsize {escape_latex(cell.interval)}}}" if cell.interval else "" for cell in line.cells]
+        cells = [_latex_cell(cell, cell.text + cell.mark if wide else cell.whole) for cell in line.cells]
+        lines.append("    " + " & ".join([escape_latex(line.title), *cells]) + r" \\")
+        if wide and any(below):
+            lines.append("    " + " & ".join(["", *below]) + r" \\")
+    lines += [r"    \bottomrule", r"  \end{tabular}}", rf"\end{{{environment}}}"]
+    return "\n".join([*lines, *(f"% {part}" for note in grid.notes for part in note.splitlines())]) + "\n"
+
+
+def _latex_cell(cell: Cell, shown: str) -> str:
+    """What is shown of a cell, its value bold where it is the best."""
+    text, whole = escape_latex(cell.text), escape_latex(shown)
+    return whole.replace(text, rf"\textbf{{{text}}}", 1) if cell.best else whole
 
 
 def to_rich(grid: Grid) -> RichTable:

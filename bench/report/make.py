@@ -37,7 +37,14 @@ def stored_table(out: Path, ci: bool = False) -> Table:
     """The table of a folder's stored scores, with intervals if asked for; nothing is written."""
     if not RunFolder(out).summary.exists():
         raise BenchError(f"{out} has no scores to report: give a folder that `bench run` or `bench score` has filled.")
-    return make_table(read_summary(out), read_protocol(out), names_of(out), *read_notes(out), ci=ci)
+    left_out, notes = read_notes(out)
+    return make_table(read_summary(out), read_protocol(out), names_of(out), left_out, [*notes, *departures(out)], ci=ci)
+
+
+def departures(out: Path) -> list[str]:
+    """What a run's training did otherwise than the papers, as the run wrote it down; of other folders nothing."""
+    account = RunFolder(out).account
+    return read_json(account).get("departures", []) if account.exists() else []
 
 
 def read_protocol(out: Path) -> Protocol:
@@ -160,12 +167,13 @@ def write_figures(shown: Shown, study: StudyResults | None = None) -> dict[str, 
         _draw_examples(shown, drawings, add)
     scores = shown.scores_identity()
     over_time = drawings.draw("over_time", scores, partial(over_time_figure, shown.scored, names))
-    add("metrics", "Over frame number", over_time, "Means over clips.")
+    add("metrics", "Over frame number", over_time, "Means over clips, with 95 % bands over source videos.")
     spread = drawings.draw("distribution", scores, partial(distribution_figure, shown.scored, shown.protocol, names))
     add("metrics", "Over clips", spread, "A dot is a clip; boxes are quartiles and medians.")
     logs = folder.trainings()
     hashes = {name: sha256(log) for name, log in logs.items()}
-    training = drawings.draw("training", hashes, partial(training_figure, logs))
+    titles = {model: [names.title(row) for row in rows] for model, rows in sorted(names.models.items())}
+    training = drawings.draw("training", [hashes, titles], partial(training_figure, logs, names))
     add("training", "Losses, validation error and speed", training)
     for parts in sorted(path for path in folder.all_parts.glob("*") if any(path.glob("*.png"))):
         hashes = {file.name: sha256(file) for file in sorted(parts.glob("*.png"))}

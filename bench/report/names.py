@@ -28,11 +28,20 @@ class RowNames:
     Attributes:
         titles, colours: by row, where there is one.
         stages: rows of each model that gives more than one, in the order of its stages.
+        models: rows of each model, in the order of its stages.
     """
 
     titles: Mapping[str, str] = field(default_factory=dict)
     colours: Mapping[str, str] = field(default_factory=dict)
     stages: Sequence[tuple[str, ...]] = ()
+    models: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def stage_title(self, model: str, number: int, name: str) -> str:
+        """A stage of a model's training in print: the row that it trains, else the model and the stage's own name."""
+        rows = self.models.get(model, ())
+        if number < len(rows):
+            return self.title(rows[number])
+        return f"{self.title(rows[0]) if rows else model}, {name}"
 
     def title(self, row: str) -> str:
         """A row's name in print."""
@@ -48,6 +57,7 @@ class RowNames:
 def registered_names() -> RowNames:
     """Names of the rows that registered models give; a plug-in that cannot be imported gives none."""
     titles, colours, stages = {REAL: "Real", FLOOR: "Real, half against half"}, {REAL: "#000000"}, []
+    models = {}
     for name in MODELS:
         try:
             model = MODELS.load(name)
@@ -55,9 +65,10 @@ def registered_names() -> RowNames:
             continue
         titles |= getattr(model, "titles", {})
         colours |= getattr(model, "colours", {})
+        models[name] = tuple(model.rows)
         if len(model.rows) > 1:
             stages.append(tuple(model.rows))
-    return RowNames(titles, colours, stages)
+    return RowNames(titles, colours, stages, models)
 
 
 def names_of(out: Path) -> RowNames:
@@ -73,4 +84,5 @@ def names_of(out: Path) -> RowNames:
         {**known.titles, **{row: told["title"] for row, told in rows.items()}},
         {**known.colours, **{row: told["colour"] for row, told in rows.items() if told["colour"]}},
         [*stages, *(own for own in known.stages if own not in stages)],
+        {**known.models, **by_model},
     )

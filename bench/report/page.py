@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 from PIL import Image
 
 from bench.files import write_text
@@ -79,6 +81,17 @@ class Content:
     command: str = ""
 
     @property
+    def remark(self) -> str:
+        """What a reader of untrained models' numbers has to know first; empty for all other runs."""
+        config = self.run.get("config", {})
+        if config.get("preset") != "smoke":
+            return ""
+        return (
+            f"The preset “smoke” trains for {config['steps']} steps a stage: that shows that everything works, and "
+            "trains nothing worth looking at."
+        )
+
+    @property
     def grids(self) -> Sequence[Grid]:
         """The study's tables."""
         return self.study.grids if self.study else ()
@@ -96,6 +109,7 @@ def write_page(out: Path, content: Content) -> Path:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters |= {"code": code, "unbroken": unbroken}
     script = environment.get_template("page.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("page.html.j2").render(
@@ -109,6 +123,19 @@ def write_page(out: Path, content: Content) -> Path:
     path = RunFolder(out).page
     write_text(path, page)
     return path
+
+
+def code(text: str) -> Markup:
+    """Text with what stands between backticks as code, the rest escaped."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one is left over: then none is meant
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
+
+
+def unbroken(head: str) -> str:
+    """A head whose arrow stays on the line of the word before it."""
+    return re.sub(r" (?=[↓↑→])", "\N{NO-BREAK SPACE}", head)
 
 
 def flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -16,8 +16,8 @@ from bench.report.paper import SIMULATED, paper, pos_table
 from bench.runfolder import REAL, STUDY_RESULTS, RunFolder
 from bench.statistics import printed_p
 
-#: How a study names why a rater does not count: the catch rule's reasons begin with the first.
-BY_RULE, WITHDRAWN = "catch", "withdrawn"
+#: How a study names why a rater does not count; reasons begin so. Any other is somebody's decision.
+BY_RULE, UNFINISHED, WITHDRAWN = "catch", "unfinished", "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -152,10 +152,14 @@ def _ends(low: float | None, high: float | None) -> str:
 def _excluded(raters: Sequence[Mapping[str, Any]]) -> str:
     """How many raters do not count, by why: a rule fixed beforehand, somebody's decision, their own withdrawal."""
     reasons = [str(rater["excluded"]) for rater in raters if rater["excluded"]]
-    withdrawn = sum(reason == WITHDRAWN for reason in reasons)
-    by_rule = sum(reason.startswith(BY_RULE) for reason in reasons)
-    by_hand = len(reasons) - withdrawn - by_rule
-    return f"{by_rule} excluded by the rule fixed beforehand, {by_hand} by somebody's decision, {withdrawn} withdrew"
+    by_rule, unfinished, withdrew = (
+        sum(reason.startswith(begin) for reason in reasons) for begin in (BY_RULE, UNFINISHED, WITHDRAWN)
+    )
+    by_hand = len(reasons) - by_rule - unfinished - withdrew
+    left = f"{unfinished} left too early to tell whether they attend, " if unfinished else ""
+    return (
+        f"{by_rule} excluded by the rule fixed beforehand, {left}{by_hand} by somebody's decision, {withdrew} withdrew"
+    )
 
 
 def _told(content: Mapping[str, Any]) -> list[str]:

@@ -167,11 +167,12 @@ def _inference_notes(
     """What intervals and marks say, and what they cannot."""
     scopes = sorted({line.scope for line in summary if line.scope})
     notes = [f"In brackets: 95 % interval over source videos{', ' + ' and '.join(scopes) if scopes else ''}."]
-    shown = {_mark(line) for line in summary if math.isfinite(line.value)}
+    competing = [line for line in summary if math.isfinite(line.value) and line.row != FLOOR and line.rank != 1]
+    shown = {_mark(line) for line in competing}
     said = [
         "bold: best of the paired clips",
         *([f"{WORSE} worse than it (p < {SIGNIFICANCE:g}, corrected for all rows)"] if WORSE in shown else []),
-        "unmarked: one cannot tell",
+        *(["unmarked: one cannot tell"] if "" in shown else []),
         *([f"{UNTESTED} not tested"] if UNTESTED in shown else []),
     ]
     notes.append(f"{'; '.join(said)[0].upper()}{'; '.join(said)[1:]}.")

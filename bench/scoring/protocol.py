@@ -122,8 +122,8 @@ class Protocol:
 
     def id_of(self, metric: str) -> str:
         """The id of one metric's numbers: with the weights' hash where the metric has weights."""
-        found = re.search(r"sha256:([0-9a-f]{8})", self.metrics.get(metric, ""))
-        return f"{self.id}/{metric}:{found[1]}" if found else self.id
+        digest = re.search(r"sha256:([0-9a-f]{8})", self.metrics.get(metric, ""))
+        return f"{self.id}/{metric}:{digest[1]}" if digest else self.id
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON, with the id."""
@@ -140,10 +140,10 @@ class Protocol:
         if not isinstance(content, dict):
             raise BenchError(f"{path} is no protocol: score again.")
         content.pop("id", None)
-        known = fields(Protocol)
-        due = {f.name for f in known if f.default is MISSING and f.default_factory is MISSING}
+        items = fields(Protocol)
+        due = {f.name for f in items if f.default is MISSING and f.default_factory is MISSING}
         wrong = [f"{key} is missing" for key in sorted(due - content.keys())]
-        wrong += [f"{key} is unknown" for key in sorted(content.keys() - {f.name for f in known})]
+        wrong += [f"{key} is unknown" for key in sorted(content.keys() - {f.name for f in items})]
         if wrong:
             raise BenchError(f"{path} is no protocol of this version ({', '.join(wrong)}): score again.")
         return Protocol(**content)

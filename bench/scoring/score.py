@@ -77,7 +77,7 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
                 clips = without_failures(clips, failures, plan)
                 protocol = replace(protocol, clips=len(clips), manifest=clips_hash(clips), partial=True)
             kept = {clip.id: clip.video for clip in clips}
-            columns = {key: found for key, found in computed.items() if key[2] in kept}
+            columns = {key: values for key, values in computed.items() if key[2] in kept}
             of_sets, unfit = score_sets(rows, clips, manifest.root, protocol, loaded)
             if unfit:
                 loaded = [metric for metric in loaded if metric.name not in unfit]
@@ -149,14 +149,14 @@ def compute(
         waiting = []
         for clip, row in todo:
             content = content_key(clip, row, protocol)
-            known: dict[str, Column] = {}
+            measured: dict[str, Column] = {}
             missing = []
             for metric in metrics:
                 columns = journal.get(f"{metric.name} {protocol.metrics[metric.name]} {content}")
-                known.update(columns or {})
+                measured.update(columns or {})
                 if columns is None:
                     missing.append(metric)
-            results[row.name, row.seed, clip.id] = known
+            results[row.name, row.seed, clip.id] = measured
             if missing:
                 waiting.append((clip, row, content, missing))
             else:
@@ -201,11 +201,11 @@ def score_sets(
 
     lines: list[SummaryLine] = []
     unfit: dict[str, Unavailable] = {}
-    known: KnownFeatures = {}
+    features: KnownFeatures = {}
     for metric in metrics:
         if isinstance(metric, SetMetric):
             try:
-                lines += set_lines(metric, readers, real, dict(zip(by_id, videos, strict=True)), protocol, known)
+                lines += set_lines(metric, readers, real, dict(zip(by_id, videos, strict=True)), protocol, features)
             except UnfitError as error:
                 unfit[metric.name] = Unavailable(metric.name, str(error).rstrip("."))
     return lines, unfit

@@ -211,7 +211,7 @@ def _floor(sides: Sides, videos: Sequence[str]) -> Floor | None:
     if len(names) < 2 or sum(len(clip) for clip in sides.real) > LARGEST:
         return None
     numbers = {name: [n for n, video in enumerate(videos) if video == name] for name in names}
-    rng, found, clips = np.random.default_rng(SEED), [], len(videos)
+    rng, distances, clips = np.random.default_rng(SEED), [], len(videos)
     for _ in range(SPLITS):
         mixed = [names[place] for place in rng.permutation(len(names))]
         halves = [[n for name in half for n in numbers[name]] for half in (mixed[::2], mixed[1::2])]
@@ -220,6 +220,6 @@ def _floor(sides: Sides, videos: Sequence[str]) -> Floor | None:
             return None
         first, second = ([sides.real[n] for n in half[:size]] for half in halves)
         clips = min(clips, size)
-        found.append(sides.metric.distance(first, second))
-    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Floor(float(np.mean(found)), float(low), float(high), clips)
+        distances.append(sides.metric.distance(first, second))
+    low, high = np.quantile(distances, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Floor(float(np.mean(distances)), float(low), float(high), clips)

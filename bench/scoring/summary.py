@@ -100,10 +100,10 @@ def rank(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> Ranking
         return None
     videos = [scored.videos[clip] for clip, keep in zip(scored.ids, common, strict=True) if keep]
     rows = {row: values[common] for row, values in means.items()}
-    found = best_of_many(rows, videos, metric.judged_direction(), bound=metric.bound)
-    if found.best is None:
-        return Ranking(metric.name, (), {}, found.smallest_p, found.clusters, "")
-    against: dict[str, Difference | AgainstBest] = {other.row: other for other in found.others}
+    against_best = best_of_many(rows, videos, metric.judged_direction(), bound=metric.bound)
+    if against_best.best is None:
+        return Ranking(metric.name, (), {}, against_best.smallest_p, against_best.clusters, "")
+    against: dict[str, Difference | AgainstBest] = {other.row: other for other in against_best.others}
     scope = THESE_TRAININGS
     if max(len(values) for values in judged.values()) > 1:
         worst = abs(metric.bound)
@@ -111,13 +111,14 @@ def rank(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> Ranking
             row: np.where(np.isinf(values), np.sign(values) * worst, values)[:, common]
             for row, values in judged.items()
         }
-        best = bounded[found.best]
+        best = bounded[against_best.best]
         tests = {
-            row: seeds_and_videos_difference(bounded[row], best, videos, rows=len(rows)) for row in found.order[1:]
+            row: seeds_and_videos_difference(bounded[row], best, videos, rows=len(rows))
+            for row in against_best.order[1:]
         }
         against, scope = {**tests}, "; ".join(sorted({test.scope for test in tests.values()}))
-    smallest = found.smallest_p if scope == THESE_TRAININGS else math.nan
-    return Ranking(metric.name, found.order, against, smallest, found.clusters, scope)
+    smallest = against_best.smallest_p if scope == THESE_TRAININGS else math.nan
+    return Ranking(metric.name, against_best.order, against, smallest, against_best.clusters, scope)
 
 
 def difference_rows(ranking: Ranking, clips: int) -> list[tuple[Any, ...]]:
@@ -142,7 +143,7 @@ def difference_rows(ranking: Ranking, clips: int) -> list[tuple[Any, ...]]:
 
 def ranked(lines: Sequence[SummaryLine], rankings: Mapping[str, Ranking]) -> list[SummaryLine]:
     """Lines of a summary with their places and p values."""
-    found = []
+    shown = []
     for line in lines:
         if (ranking := rankings.get(line.metric)) and line.row in ranking.order:
             test = ranking.against.get(line.row)
@@ -152,8 +153,8 @@ def ranked(lines: Sequence[SummaryLine], rankings: Mapping[str, Ranking]) -> lis
                 p_best=test.p_value if test else math.nan,
                 smallest_p=ranking.smallest_p,
             )
-        found.append(line)
-    return found
+        shown.append(line)
+    return shown
 
 
 def write_scores(
@@ -182,7 +183,7 @@ def write_scores(
     of_clips = [metric for metric in metrics if isinstance(metric, ClipMetric)]
     folder = RunFolder(out)
     summary = summarise(scored, of_clips, protocol)
-    rankings = {metric.name: found for metric in of_clips if (found := rank(scored, metric, protocol))}
+    rankings = {metric.name: one for metric in of_clips if (one := rank(scored, metric, protocol))}
     compared = [line for ranking in rankings.values() for line in difference_rows(ranking, len(scored.ids))]
     # Only now, when everything is known: a kill between two of these files is noticed by `read_summary`.
     write_csv(folder.per_frame, PER_FRAME, frame_rows(scored))

@@ -102,10 +102,10 @@ class SummaryLine:
 
 def clip_values(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> dict[tuple[str, int, str], float]:
     """A metric's number for every row, seed and clip, computed once."""
-    if (known := scored.values.get((metric.name, protocol.frames))) is None:
-        known = {key: metric.clip(protocol.cut(columns)) for key, columns in scored.columns.items()}
-        scored.values[metric.name, protocol.frames] = known
-    return known
+    if (values := scored.values.get((metric.name, protocol.frames))) is None:
+        values = {key: metric.clip(protocol.cut(columns)) for key, columns in scored.columns.items()}
+        scored.values[metric.name, protocol.frames] = values
+    return values
 
 
 def frame_rows(scored: ScoredClips) -> Iterator[tuple[Any, ...]]:

@@ -38,15 +38,15 @@ def measure_data(*, clips: int = 6, resolution: int = 128, repetitions: int = 5)
     """Rows of `bench speed data`: `clips` clips of 32 frames of 640×360, wanted at `resolution`."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        found = make_jpegs(root, clips)
-        packed = pack(found, root, resolution, root / "cache", workers=1)
+        jpegs = make_jpegs(root, clips)
+        packed = pack(jpegs, root, resolution, root / "cache", workers=1)
         read: Mapping[str, list[np.ndarray]] = {"ours": [], "other": []}
 
         def ours() -> None:
-            read["ours"][:] = list(batches(packed, len(found), 0, range(1)))
+            read["ours"][:] = list(batches(packed, len(jpegs), 0, range(1)))
 
         def other() -> None:
-            read["other"][:] = [np.stack([clip.read(root, resolution) for clip in found])]
+            read["other"][:] = [np.stack([clip.read(root, resolution) for clip in jpegs])]
 
         seconds = in_turns(ours, other, repetitions)
         # The batch is a permutation of the clips: sorted, both sides must be the same bytes.

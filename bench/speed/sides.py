@@ -38,5 +38,5 @@ def weights_at_hand(name: str) -> dict[str, torch.Tensor] | None:
     """Published weights, where they are at hand."""
     from bench.metrics.networks.weights import load_tensors, verify
 
-    found = verify(name)
-    return load_tensors(found.path) if found.state == "published" else None
+    checked = verify(name)
+    return load_tensors(checked.path) if checked.state == "published" else None

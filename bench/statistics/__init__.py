@@ -6,6 +6,7 @@ function gives the same bytes whatever the order of its clips, and those that dr
 - `jackknife_interval(values, clusters) -> Interval`: a row's mean, over videos.
 - `seeds_and_videos_interval(values[S, N], clusters) -> SeedsInterval`: the same, over videos and trainings.
 - `seeds_and_videos_difference(a, b, clusters, rows=2) -> SeedsDifference`: two rows over both, by t.
+- `seeds_and_videos_equivalence(a, b, clusters, margin) -> SeedsEquivalence`: that they differ by less than a margin.
 - `paired_difference(a, b, clusters) -> Difference`: two rows named beforehand, by sign flips.
 - `best_of_many(rows, clusters, direction, bound=) -> BestOfMany`: order; each against the best (max-T).
 - `smallest_p_value(videos) -> float`: what sign flips of so many videos can reach.
@@ -26,8 +27,10 @@ from bench.statistics.seeds import (
     OVER_TRAININGS,
     THESE_TRAININGS,
     SeedsDifference,
+    SeedsEquivalence,
     SeedsInterval,
     seeds_and_videos_difference,
+    seeds_and_videos_equivalence,
     seeds_and_videos_interval,
 )
 from bench.statistics.signs import (
@@ -54,6 +57,7 @@ __all__ = [
     "LeftOut",
     "OverSeeds",
     "SeedsDifference",
+    "SeedsEquivalence",
     "SeedsInterval",
     "best_of_many",
     "equivalence",
@@ -65,6 +69,7 @@ __all__ = [
     "paired_difference",
     "printed_p",
     "seeds_and_videos_difference",
+    "seeds_and_videos_equivalence",
     "seeds_and_videos_interval",
     "smallest_p_value",
 ]

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from bench.errors import BenchError
 from bench.statistics.clusters import LEVEL, Clusters, Difference, Estimate, Floats, finite
+from bench.statistics.equivalence import Equivalence, within
 
 #: What a result speaks of.
 THESE_TRAININGS = "for these trainings"
@@ -48,6 +49,13 @@ class SeedsInterval:
 @dataclass(frozen=True)
 class SeedsDifference(Difference):
     """A difference of two rows over source videos and training seeds; `scope` as in `SeedsInterval`."""
+
+    scope: str = THESE_TRAININGS
+
+
+@dataclass(frozen=True)
+class SeedsEquivalence(Equivalence):
+    """Equivalence over source videos and training seeds; `scope` as in `SeedsInterval`."""
 
     scope: str = THESE_TRAININGS
 
@@ -96,8 +104,8 @@ def _joined(value: float, by_video: float, sides: Sequence[_Trainings], freedom:
 
 def _scope(*rows: ArrayLike) -> str:
     """Whether every row was trained more than once, or not at all."""
-    known = all(np.ndim(values) == 1 or len(np.asarray(values)) > 1 for values in rows)
-    return OVER_TRAININGS if known else THESE_TRAININGS
+    trained = all(np.ndim(values) == 1 or len(np.asarray(values)) > 1 for values in rows)
+    return OVER_TRAININGS if trained else THESE_TRAININGS
 
 
 def seeds_and_videos_interval(values: ArrayLike, clusters: Sequence[Any], level: float = LEVEL) -> SeedsInterval:
@@ -134,10 +142,27 @@ def seeds_and_videos_difference(
     Raises:
         BenchError: as `jackknife_interval` does, and where a and b are not of the same clips.
     """
+    estimate, videos = _difference(a, b, clusters)
+    p_value = estimate.p_value(rows=rows)
+    return SeedsDifference(estimate.value, *estimate.ends(level), p_value, videos, scope=_scope(a, b))
+
+
+def seeds_and_videos_equivalence(
+    a: ArrayLike, b: ArrayLike, clusters: Sequence[Any], margin: float, alpha: float = 0.05
+) -> SeedsEquivalence:
+    """Whether the mean of a − b lies within ± `margin`, over what `seeds_and_videos_difference` speaks of.
+
+    Raises:
+        BenchError: as `equivalence` and `seeds_and_videos_difference` do.
+    """
+    estimate, videos = _difference(a, b, clusters)
+    return SeedsEquivalence(**vars(within(estimate, margin, videos, alpha)), scope=_scope(a, b))
+
+
+def _difference(a: ArrayLike, b: ArrayLike, clusters: Sequence[Any]) -> tuple[Estimate, int]:
+    """Of the means of a and b, and the number of videos."""
     sides = [_trainings(values, clusters) for values in (a, b)]
     (first, videos), (second, _) = sides
     away = first.of_videos.mean(axis=0) - second.of_videos.mean(axis=0)
     value = float(first.of_seeds.mean() - second.of_seeds.mean())
-    estimate = _joined(value, videos.variance(away - value), [first, second], videos.freedom)
-    p_value = estimate.p_value(rows=rows)
-    return SeedsDifference(value, *estimate.ends(level), p_value, videos.count, scope=_scope(a, b))
+    return _joined(value, videos.variance(away - value), [first, second], videos.freedom), videos.count

@@ -86,20 +86,20 @@ def agree(run: Path, study: str, name: str | None = None, out: Path | None = Non
     _check(votes, scores, run)
     seeds = humans.shown_seeds(run, set(votes["first"]) | set(votes["second"]))
     counting = humans.between_models(votes)
-    parts = [(ALL, votes), *((str(pair), own) for pair, own in counting.groupby("comparison", sort=False))]
-    tables = [humans.per_clip(own, scores, direction, seeds).assign(comparison=pair) for pair, own in parts]
+    parts = [(ALL, votes), *((str(pair), mine) for pair, mine in counting.groupby("comparison", sort=False))]
+    tables = [humans.per_clip(mine, scores, direction, seeds).assign(comparison=pair) for pair, mine in parts]
     strengths, summary = ranking.bradley_terry(votes), humans.read_scores(RunFolder(run).summary)
-    found = Agreement(
+    agreement = Agreement(
         pd.concat(tables, ignore_index=True).sort_values("auc", ascending=False, kind="stable"),
         humans.per_set(strengths, summary, humans.directions(summary)),
         bool(votes["simulated"].any()),
     )
-    if not len(found.overall):
+    if not len(agreement.overall):
         raise BenchError(f"The scores of {run} hold no metric with a value for both clips of a pair: score it again.")
-    grid, folder = make_grid(found), out or RunFolder(run).agreement.parent
+    grid, folder = make_grid(agreement), out or RunFolder(run).agreement.parent
     write_grid(grid, folder, "agree")
-    draw(found, folder / "agree")
-    return found, grid
+    draw(agreement, folder / "agree")
+    return agreement, grid
 
 
 def _check(votes: pd.DataFrame, scores: pd.DataFrame, run: Path) -> None:
@@ -109,11 +109,11 @@ def _check(votes: pd.DataFrame, scores: pd.DataFrame, run: Path) -> None:
             "No vote that counts is about two models, and against real clips a metric knows the answer: ask for "
             "comparisons of models."
         )
-    known = set(zip(scores["row"], scores["clip"], strict=True))
+    scored = set(zip(scores["row"], scores["clip"], strict=True))
     shown = {
         (row, clip) for side in ("first", "second") for row, clip in zip(counting[side], counting["clip"], strict=True)
     }
-    if missing := sorted(shown - known):
+    if missing := sorted(shown - scored):
         row, clip = missing[0]
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise BenchError(f"{run} has no scores of {row}, clip {clip}{more}: give the run that the study was made from.")
@@ -132,28 +132,30 @@ def comparison_title(pair: str) -> str:
     )
 
 
-def make_grid(found: Agreement) -> Grid:
+def make_grid(agreement: Agreement) -> Grid:
     """Metrics in rows: within comparisons with interval and p value, votes predicted and bounds, each comparison."""
-    pairs = [pair for pair in dict.fromkeys(found.lines["comparison"]) if pair != ALL]
-    by = found.lines.set_index(["metric", "comparison"])
-    correlation: Mapping[str, float] = dict(zip(found.sets["metric"], found.sets["rank_correlation"], strict=True))
-    best = found.overall["auc"].round(2).max()
+    pairs = [pair for pair in dict.fromkeys(agreement.lines["comparison"]) if pair != ALL]
+    by = agreement.lines.set_index(["metric", "comparison"])
+    correlation: Mapping[str, float] = dict(
+        zip(agreement.sets["metric"], agreement.sets["rank_correlation"], strict=True)
+    )
+    best = agreement.overall["auc"].round(2).max()
     lines = []
-    for _, own in found.overall.iterrows():
-        metric = str(own["metric"])
+    for _, line in agreement.overall.iterrows():
+        metric = str(line["metric"])
         apart = [
             Cell(_fixed(by.loc[(metric, pair), "agrees"]) if (metric, pair) in by.index else "–") for pair in pairs
         ]
-        known = math.isfinite(own["auc"])
-        interval = f"[{own['ci_low']:.2f}, {own['ci_high']:.2f}]" if known else ""
+        defined = math.isfinite(line["auc"])
+        interval = f"[{line['ci_low']:.2f}, {line['ci_high']:.2f}]" if defined else ""
         # what is no better than chance is best at nothing
-        leads = bool(known and round(own["auc"], 2) == best and best > CHANCE)
-        bounds = f"{own['lower']:.0f} to {own['upper']:.0f}" if math.isfinite(own["lower"]) else "–"
-        cells = [Cell(_fixed(own["auc"], 2), leads, interval), Cell(printed_p(own["p_holm"]))]
-        cells += [Cell(_fixed(own["agrees"])), Cell(bounds)]
-        cells += [Cell(f"{own['systems_right']:.0f} of {own['comparisons']:.0f}"), *apart]
+        leads = bool(defined and round(line["auc"], 2) == best and best > CHANCE)
+        bounds = f"{line['lower']:.0f} to {line['upper']:.0f}" if math.isfinite(line["lower"]) else "–"
+        cells = [Cell(_fixed(line["auc"], 2), leads, interval), Cell(printed_p(line["p_holm"]))]
+        cells += [Cell(_fixed(line["agrees"])), Cell(bounds)]
+        cells += [Cell(f"{line['systems_right']:.0f} of {line['comparisons']:.0f}"), *apart]
         lines.append(Line(metric, metric, [*cells, Cell(_fixed(correlation.get(metric, math.nan), 2))]))
-    votes, raters, clips, videos = (int(found.overall[key].max()) for key in ("votes", "raters", "clips", "videos"))
+    votes, raters, clips, videos = (int(agreement.overall[key].max()) for key in ("votes", "raters", "clips", "videos"))
     return Grid(
         corner="Metric",
         key="metric",
@@ -162,8 +164,8 @@ def make_grid(found: Agreement) -> Grid:
         lines=lines,
         caption=f"How metrics agree with {votes} votes between two models, of {raters} raters on {clips} clips of "
         f"{videos} videos.",
-        notes=[*_notes(videos), _rank_note(found, correlation), _LEFT_OUT],
-        warning=SIMULATED if found.simulated else "",
+        notes=[*_notes(videos), _rank_note(agreement, correlation), _LEFT_OUT],
+        warning=SIMULATED if agreement.simulated else "",
     )
 
 
@@ -182,19 +184,19 @@ def _notes(videos: int) -> list[str]:
     ]
 
 
-def _rank_note(found: Agreement, correlation: Mapping[str, float]) -> str:
-    systems = f" over {found.sets['systems'].max()} models: descriptive" if len(found.sets) else ""
-    only_sets = sorted(set(found.sets["metric"]) - set(found.overall["metric"]))
+def _rank_note(agreement: Agreement, correlation: Mapping[str, float]) -> str:
+    systems = f" over {agreement.sets['systems'].max()} models: descriptive" if len(agreement.sets) else ""
+    only_sets = sorted(set(agreement.sets["metric"]) - set(agreement.overall["metric"]))
     told = [f"{name}: {correlation[name]:.2f}" for name in only_sets if math.isfinite(correlation[name])]
     return f"Rank corr.: Spearman's, of a metric's mean with the Bradley–Terry strength{systems}." + (
         f" Of metrics without a value a clip: {', '.join(told)}." if told else ""
     )
 
 
-def draw(found: Agreement, path: Path) -> None:
+def draw(agreement: Agreement, path: Path) -> None:
     """Within comparisons on the left, an interval a metric; votes predicted on the right, beside what is possible."""
-    overall = found.overall.iloc[::-1].reset_index(drop=True)
-    pairs = [pair for pair in dict.fromkeys(found.lines["comparison"]) if pair != ALL]
+    overall = agreement.overall.iloc[::-1].reset_index(drop=True)
+    pairs = [pair for pair in dict.fromkeys(agreement.lines["comparison"]) if pair != ALL]
     y = np.arange(len(overall))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, 2, figsize=(7.2, 0.9 + 0.34 * len(overall)), sharey=True)
@@ -205,17 +207,19 @@ def draw(found: Agreement, path: Path) -> None:
         if bounds.notna().all():
             axes[1].axvspan(bounds["lower"], bounds["upper"], color="0.85", label="bounds of what is possible")
         for number, pair in enumerate(pairs):
-            own = found.lines[found.lines["comparison"] == pair].set_index("metric").reindex(overall["metric"])
+            lines = (
+                agreement.lines[agreement.lines["comparison"] == pair].set_index("metric").reindex(overall["metric"])
+            )
             mark = {"marker": "sDv^<>PX"[number % 8], "color": f"C{(number + 1) % 10}", "markersize": 4, "alpha": 0.75}
             for axis, key in zip(axes, ("auc", "agrees"), strict=True):
-                axis.plot(own[key], y, linestyle="none", label=comparison_title(pair), **mark)
+                axis.plot(lines[key], y, linestyle="none", label=comparison_title(pair), **mark)
         low, high = overall["auc"] - overall["ci_low"], overall["ci_high"] - overall["auc"]
         axes[0].errorbar(overall["auc"], y, xerr=[low, high], fmt="o", color="C0", capsize=3)
         axes[1].plot(overall["agrees"], y, "o", color="C0", label="all comparisons")
         axes[0].set(yticks=y, yticklabels=overall["metric"], xlim=(-0.02, 1.02), xlabel="clips told apart (AUC)")
         axes[1].set(xlim=(-2, 102), xlabel="votes predicted (%)")
         axes[0].set_ylim(-0.6, len(overall) - 0.4)
-        if found.simulated:
+        if agreement.simulated:
             figure.suptitle("Simulated raters, not people", color="#b00020", fontweight="bold", y=1.0)
         axes[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), fontsize=7)
         save_figure(figure, path)

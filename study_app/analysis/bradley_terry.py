@@ -85,9 +85,9 @@ def strengths(wins: Floats) -> tuple[Floats, Floats]:
     design = design @ _centred(systems)  # [pairs, S − 1]
     won = np.array([wins[pair] for pair in pairs])
     had = won + np.array([wins[b, a] for a, b in pairs])
-    found = np.zeros(systems - 1)
+    strength = np.zeros(systems - 1)
     for _ in range(ITERATIONS):
-        share = 1 / (1 + np.exp(-(design @ found)))
+        share = 1 / (1 + np.exp(-(design @ strength)))
         weight = had * share * (1 - share)
         information = design.T @ (design * weight[:, None])
         leverage = weight * np.einsum("ij,ij->i", design, np.linalg.solve(information, design.T).T)
@@ -95,9 +95,9 @@ def strengths(wins: Floats) -> tuple[Floats, Floats]:
         held = design.T @ (design * ((had + leverage) * share * (1 - share))[:, None])
         step = np.linalg.solve(held, design.T @ (won - had * share + leverage * (0.5 - share)))
         step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
-        found = found + step
+        strength = strength + step
         if np.abs(step).max() < TOLERANCE:
-            return _centred(systems) @ found, information
+            return _centred(systems) @ strength, information
     raise BenchError("The Bradley–Terry strengths do not settle: the votes between some systems are too few.")
 
 
@@ -110,17 +110,17 @@ def table_of_wins(winner: Numbers, loser: Numbers, systems: int) -> Floats:
 
 def fit(winner: Numbers, loser: Numbers, systems: int, crossing: Crossing) -> Fit:
     """Strengths of systems that are strongly connected by these votes, with their covariances."""
-    found, information = strengths(table_of_wins(winner, loser, systems))
+    strength, information = strengths(table_of_wins(winner, loser, systems))
     basis = _centred(systems)
     design = basis[winner] - basis[loser]  # [N, S − 1], each vote as a win
-    lost = 1 / (1 + np.exp(found[winner] - found[loser]))  # probability of what did not happen
+    lost = 1 / (1 + np.exp(strength[winner] - strength[loser]))  # probability of what did not happen
     score = design * lost[:, None]
     weight = lost * (1 - lost)
     parts = (crossing.raters, crossing.videos, crossing.cells)
     over_raters, over_videos, over_cells = (_left_out(design, weight, score, information, part) for part in parts)
     covariance = over_raters + over_videos - over_cells if crossing.known else np.full_like(information, np.nan)
     single = np.linalg.inv(information)
-    return Fit(found, basis @ covariance @ basis.T, basis @ single @ basis.T, crossing.freedom)
+    return Fit(strength, basis @ covariance @ basis.T, basis @ single @ basis.T, crossing.freedom)
 
 
 def _left_out(design: Floats, weight: Floats, score: Floats, information: Floats, clusters: Clusters) -> Floats:

@@ -128,9 +128,9 @@ def read_votes(path: Path) -> pd.DataFrame:
     return votes
 
 
-def as_json(study: Study, settings: Settings, found: Results) -> dict[str, Any]:
+def as_json(study: Study, settings: Settings, tallies: Results) -> dict[str, Any]:
     """Everything as plain values; what has no value is null."""
-    left, n, p = found.side_bias
+    left, n, p = tallies.side_bias
     hidden = {"scenes", "run", *CODES}
     shown = {key: value for key, value in asdict(settings).items() if key not in hidden}
     value = {
@@ -139,19 +139,19 @@ def as_json(study: Study, settings: Settings, found: Results) -> dict[str, Any]:
         "seed": study.seed,
         "schedule_sha256": study.schedule_sha256,
         "settings": shown,
-        "pos": found.pos.to_dict("records"),
+        "pos": tallies.pos.to_dict("records"),
         "bradley_terry": {
-            "strengths": found.ranking.to_dict("records"),
-            "contrasts": found.contrasts.to_dict("records"),
-            "rank_sets": found.rank_sets.to_dict("records"),
-            "connected": found.groups,
+            "strengths": tallies.ranking.to_dict("records"),
+            "contrasts": tallies.contrasts.to_dict("records"),
+            "rank_sets": tallies.rank_sets.to_dict("records"),
+            "connected": tallies.groups,
         },
-        "agreement": found.agreement.to_dict("records"),
+        "agreement": tallies.agreement.to_dict("records"),
         "side_bias": {"left": left, "votes": n, "p": p},
-        "raters": found.raters.to_dict("records"),
-        "humans_against_metrics": found.metrics.to_dict("records"),
-        "rank_correlation_with_metrics": found.set_metrics.to_dict("records"),
-        "notes": found.notes,
+        "raters": tallies.raters.to_dict("records"),
+        "humans_against_metrics": tallies.metrics.to_dict("records"),
+        "rank_correlation_with_metrics": tallies.set_metrics.to_dict("records"),
+        "notes": tallies.notes,
     }
     plain: dict[str, Any] = _plain(value)
     return plain
@@ -171,13 +171,13 @@ def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
     """Write all files of a study below `out`; returns their paths."""
     study = Store(where).open(name)
     votes = study.votes()
-    found = results(votes, study.settings)
-    texts = {VOTES: votes_csv(votes), POS: pos_csv(found.pos)}
+    tallies = results(votes, study.settings)
+    texts = {VOTES: votes_csv(votes), POS: pos_csv(tallies.pos)}
     for file, text in texts.items():
         write_text(out / file, text)
-    write_json(out / STUDY_RESULTS, as_json(study.row, study.settings, found))
+    write_json(out / STUDY_RESULTS, as_json(study.row, study.settings, tallies))
     tables = [
-        path for name in paper().preference_tables for path in write_grid(paper_table(name, found.pos), out, name)
+        path for name in paper().preference_tables for path in write_grid(paper_table(name, tallies.pos), out, name)
     ]
     study.audit("export", "exported", f"{len(votes)} votes")
     write_text(out / "raters.csv", raters_csv(study.raters()))

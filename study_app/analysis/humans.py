@@ -53,13 +53,13 @@ def directions(scores: pd.DataFrame) -> dict[str, str]:
 
 def shown_seeds(run: Path, rows: Iterable[str]) -> dict[str, int]:
     """The training whose videos a run folder holds under each row's own name, where its manifest says so."""
-    found = {}
+    seeds = {}
     for row in rows:
         manifest = RunFolder(run).predictions(row) / MANIFEST
         seed = read_json(manifest).get("made_by", {}).get("seed") if manifest.exists() else None
         if isinstance(seed, int):
-            found[row] = seed
-    return found
+            seeds[row] = seed
+    return seeds
 
 
 def between_models(votes: pd.DataFrame) -> pd.DataFrame:
@@ -90,11 +90,11 @@ def per_clip(
         if not len(mine):
             continue
         chose = np.where(mine["chosen"] == mine["first"], 1.0, -1.0)
-        found = within(better, chose > 0, mine)
+        area = within(better, chose > 0, mine)
         agrees = float(np.mean((1 + np.sign(better) * chose) / 2))
         sides = pd.DataFrame({"better": np.sign(better), "chose": chose}).groupby(mine["comparison"].to_numpy()).mean()
         right = int((np.sign(sides["better"]) * np.sign(sides["chose"]) > 0).sum())
-        line = [found.auc, found.low, found.high, found.p_value, np.nan, 100 * agrees, *predictable(mine)]
+        line = [area.auc, area.low, area.high, area.p_value, np.nan, 100 * agrees, *predictable(mine)]
         counts = [right, len(sides), *(mine[of].nunique() for of in ("rater", "clip", "video"))]
         rows.append([metric, len(mine), *line, *counts])
     lines = pd.DataFrame(rows, columns=PER_CLIP_COLUMNS)
@@ -110,13 +110,13 @@ def _preferences(votes: pd.DataFrame, values: pd.Series, direction: str) -> tupl
     """
     keys = (pd.MultiIndex.from_arrays([votes[side], votes["clip"]]) for side in ("first", "second"))
     first, second = (values.reindex(key).to_numpy(np.float64) for key in keys)
-    known = ~(np.isnan(first) | np.isnan(second))
-    first, second = first[known], second[known]
+    defined = ~(np.isnan(first) | np.isnan(second))
+    first, second = first[defined], second[defined]
     if direction == "one":
         first, second = log_distance(first), log_distance(second)
     with np.errstate(invalid="ignore"):  # two infinite values are a tie
         better = first - second if direction == "higher" else second - first
-    return votes[known], np.where(first == second, 0.0, better)
+    return votes[defined], np.where(first == second, 0.0, better)
 
 
 def predictable(votes: pd.DataFrame) -> tuple[float, float]:

@@ -71,7 +71,9 @@ def rater_table(votes: pd.DataFrame) -> pd.DataFrame:
         right = int((catch["chosen"] == catch["first"]).sum())
         share = [100 * left / n if n else np.nan, _p(left, n)]
         times = [float(trials["response_ms"].median()), 100 * float((trials["flags"] != "").mean()) if n else np.nan]
-        rows.append([rater, n, right, len(catch), *share, *times, mine["excluded"].iloc[0]])
+        # somebody of whose votes some count is not excluded, though a pair may have gone to another rater meanwhile
+        excluded = "" if (mine["excluded"] == "").any() else mine["excluded"].iloc[0]
+        rows.append([rater, n, right, len(catch), *share, *times, excluded])
     columns = ["rater", "votes", "catch_right", "catch_had", "left", "left_p", "median_ms", "flagged", "excluded"]
     return pd.DataFrame(rows, columns=columns)
 

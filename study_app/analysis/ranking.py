@@ -59,12 +59,12 @@ class _Group:
     def contrast(self, weights: Floats) -> tuple[float, float, float]:
         """Ends and p value of a contrast of systems of one part, by t."""
         part = int(self.part[np.flatnonzero(weights)[0]])
-        found = self.fits[part]
-        value, error = found.contrast(weights[self.part == part])
+        fit = self.fits[part]
+        value, error = fit.contrast(weights[self.part == part])
         if not np.isfinite(error):
             return -INFINITE, INFINITE, 1.0
-        half = float(t.isf(ALPHA / 2, found.freedom)) * error
-        return value - half, value + half, float(2 * t.sf(abs(value) / error, found.freedom))
+        half = float(t.isf(ALPHA / 2, fit.freedom)) * error
+        return value - half, value + half, float(2 * t.sf(abs(value) / error, fit.freedom))
 
     def across(self, one: int, other: int | None) -> tuple[float, float, float]:
         """Ends and p value of the difference of systems of two parts; `other` None: the mean of the core."""

@@ -53,10 +53,10 @@ def pos_table(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]]) -> pd
             rows.append([name, first, second, 0, 0, *[np.nan] * 8, *tail])
             continue
         wins = np.asarray(mine["chosen"] == first, np.float64)
-        found = shares(wins, Crossing.of(list(mine["rater"]), list(mine["video"])))
+        share = shares(wins, Crossing.of(list(mine["rater"]), list(mine["video"])))
         test = binomtest(k, n, 0.5)
         exact = test.proportion_ci(LEVEL, method="exact")
-        crossed = [100 * float(found.low), 100 * float(found.high), float(found.p_value), np.nan]
+        crossed = [100 * float(share.low), 100 * float(share.high), float(share.p_value), np.nan]
         rows.append(
             [name, first, second, k, n, 100 * k / n, *crossed, 100 * exact.low, 100 * exact.high, test.pvalue, *tail]
         )

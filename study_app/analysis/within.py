@@ -49,9 +49,9 @@ class _Pairs:
 
     def of_votes(self, votes: int, what: Floats) -> Floats:
         """[votes] sum of `what` [n₁, n₀] over the pairs that each vote is in."""
-        found = np.zeros(votes)
-        found[self.one], found[self.other] = what.sum(axis=1), what.sum(axis=0)
-        return found
+        sums = np.zeros(votes)
+        sums[self.one], sums[self.other] = what.sum(axis=1), what.sum(axis=0)
+        return sums
 
     def inside(self, clusters: Clusters, what: Floats) -> Floats:
         """[clusters] sum of `what` over the pairs of which both votes are in the cluster."""
@@ -115,8 +115,8 @@ def _every(pair: _Pairs) -> Floats:
 
 def _without(pairs: list[_Pairs], clusters: Clusters, votes: int, what: Callable[[_Pairs], Floats]) -> Floats:
     """[clusters] sum over the pairs of which no vote is in the cluster."""
-    found = np.full(clusters.count, sum(float(what(pair).sum()) for pair in pairs))
+    sums = np.full(clusters.count, sum(float(what(pair).sum()) for pair in pairs))
     for pair in pairs:
         touched = np.bincount(clusters.index, pair.of_votes(votes, what(pair)), minlength=clusters.count)
-        found -= touched - pair.inside(clusters, what(pair))
-    return found
+        sums -= touched - pair.inside(clusters, what(pair))
+    return sums

@@ -9,6 +9,7 @@ have given.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal
 
 from scipy.stats import binom
@@ -29,6 +30,11 @@ class CatchRule:
     planned: int
     needed: int
 
+    def __str__(self) -> str:
+        passes, fails = (f"{100 * share:.0f} %" for share in (self.random_passes, self.attentive_fails))
+        rule = f"The rule of {self.needed} right catch trials of {self.planned}"
+        return f"{rule} lets {passes} of random clickers pass and excludes {fails} of attentive raters"
+
     @property
     def random_passes(self) -> float:
         """Probability that somebody who presses keys at random passes."""
@@ -39,6 +45,11 @@ class CatchRule:
         """Probability that somebody who attends, and errs in 2 % of catch trials, is excluded."""
         return float(binom.cdf(self.needed - 1, self.planned, 1 - SLIPS))
 
+    @property
+    def is_weak(self) -> bool:
+        """Whether one of the two goes wrong too often. Without catch trials there is no rule that could be weak."""
+        return self.planned > 0 and max(self.random_passes, self.attentive_fails) > ERROR
+
     def check(self) -> None:
         """Raise a `BenchError` for a rule that tells attentive raters and random clickers apart too badly.
 
@@ -46,21 +57,20 @@ class CatchRule:
         """
         if not 0 <= self.needed <= self.planned:
             raise BenchError(f"Of {self.planned} catch trials a rater cannot be asked for {self.needed} right ones.")
-        if not self.planned or (self.random_passes <= ERROR and self.attentive_fails <= ERROR):
+        if not self.is_weak:
             return
         least = smallest_rule()
-        passes, fails, most = (f"{100 * share:.0f} %" for share in (self.random_passes, self.attentive_fails, ERROR))
         raise BenchError(
-            f"Catch trials {self.needed} of {self.planned} let {passes} of random clickers pass and exclude {fails} of "
-            f"attentive raters, where {most} is the most: give {least.planned} or more, as {least.needed} of "
-            f"{least.planned}."
+            f"{self} where {100 * ERROR:.0f} % is the most: give {least.planned} or more, as --catch {least.planned} "
+            f"--catch-pass {least.needed}; or state that the study may do with a weak rule (--accept-weak-catch), or "
+            "with none (--catch 0)."
         )
 
     def verdict(self, right: int, had: int) -> Verdict:
         """Of a rater who has answered `had` catch trials so far; "failed" as soon as the rule cannot be met."""
         if had - right > self.planned - self.needed:
             return "failed"
-        return "passed" if had >= self.planned else "open"
+        return "passed" if right >= self.needed else "open"
 
     def counts_after_leaving(self, right: int, had: int) -> bool:
         """Whether the votes of a rater count who goes no further.
@@ -72,12 +82,15 @@ class CatchRule:
         return state == "passed" or (state == "open" and float(binom.sf(right - 1, had, 0.5)) <= ERROR)
 
 
+def strictest_rule(planned: int) -> CatchRule:
+    """The rule that asks most of `planned` catch trials and excludes no more attentive raters than it may."""
+    needed = planned
+    while CatchRule(planned, needed).attentive_fails > ERROR:
+        needed -= 1
+    return CatchRule(planned, needed)
+
+
 def smallest_rule() -> CatchRule:
     """The rule with the fewest trials that `check` accepts: 7 of 8."""
-    planned = 1
-    while True:
-        for needed in range(planned, 0, -1):
-            rule = CatchRule(planned, needed)
-            if rule.random_passes <= ERROR and rule.attentive_fails <= ERROR:
-                return rule
-        planned += 1
+    rules = (strictest_rule(planned) for planned in count(1))
+    return next(rule for rule in rules if not rule.is_weak)

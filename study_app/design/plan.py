@@ -75,22 +75,22 @@ class Plan:
 
 def plan(design: Design, repeats: int = power.REPEATS, seed: int = 0) -> Plan:
     """Simulate a design and others around it; a `BenchError` for numbers that make no study."""
-    found = power.simulated_power(design, repeats, seed)
+    power_of_votes = power.simulated_power(design, repeats, seed)
     curves = power.curves(design, repeats, seed)
-    return Plan(design, found, power.safe_votes(curves, design.votes), power.table(design.comparisons), curves)
+    return Plan(design, power_of_votes, power.safe_votes(curves, design.votes), power.table(design.comparisons), curves)
 
 
-def write(found: Plan, out: Path) -> list[Path]:
+def write(planned: Plan, out: Path) -> list[Path]:
     """Write `plan.json`, `plan.csv` (the curves) and the figure; returns their paths."""
     text = io.StringIO()
-    found.curves.to_csv(text, index=False, lineterminator="\n")
+    planned.curves.to_csv(text, index=False, lineterminator="\n")
     write_text(out / "plan.csv", text.getvalue())
-    write_json(out / "plan.json", found.as_json())
-    draw(found, out / "plan")
+    write_json(out / "plan.json", planned.as_json())
+    draw(planned, out / "plan")
     return [out / f"plan.{ending}" for ending in ("json", "csv", "png", "pdf")]
 
 
-def draw(found: Plan, path: Path) -> None:
+def draw(planned: Plan, path: Path) -> None:
     """Power over votes a comparison, a line for each number of votes a pair."""
     import matplotlib.pyplot as plt
 
@@ -98,14 +98,14 @@ def draw(found: Plan, path: Path) -> None:
 
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(4.6, 3.0))
-        for number, (votes, mine) in enumerate(found.curves.groupby("per_pair")):
+        for number, (votes, mine) in enumerate(planned.curves.groupby("per_pair")):
             ordered = mine.sort_values("votes")
             colour, label = f"C{number}", f"{votes} a pair"
             axis.plot(ordered["votes"], ordered["corrected"], "o-", markersize=3, color=colour, label=label)
             axis.plot(ordered["votes"], ordered["alone"], ":", color=colour, linewidth=1)
         axis.axhline(WANTED, color="0.5", linewidth=0.8)
         axis.set(xlabel="votes a comparison", ylabel="power", ylim=(0, 1.02))
-        correction = f"Holm over {found.design.comparisons}; dotted: alone"
-        axis.set_title(f"true preference {found.design.preference:g}, {correction}", fontsize=9)
+        correction = f"Holm over {planned.design.comparisons}; dotted: alone"
+        axis.set_title(f"true preference {planned.design.preference:g}, {correction}", fontsize=9)
         axis.legend(fontsize=8)
         save_figure(figure, path)

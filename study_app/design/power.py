@@ -162,9 +162,9 @@ def p_values(design: Design, repeats: int, rng: np.random.Generator) -> NDArray[
     # consecutive raters, so that no pair meets one twice
     rater = np.arange(len(clip)) % design.raters
     video = np.arange(design.clips) % design.videos
-    own = 1 - OF_VIDEOS if design.videos < design.clips else 1.0
-    of_clip = np.sqrt(own) * rng.normal(size=(repeats, design.clips))
-    of_clip += np.sqrt(1 - own) * rng.normal(size=(repeats, design.videos))[:, video]
+    single = 1 - OF_VIDEOS if design.videos < design.clips else 1.0
+    of_clip = np.sqrt(single) * rng.normal(size=(repeats, design.clips))
+    of_clip += np.sqrt(1 - single) * rng.normal(size=(repeats, design.videos))[:, video]
     odds = centre(design.preference, float(np.hypot(design.rater_sd, design.clip_sd)))
     odds = (
         odds + design.clip_sd * of_clip[:, clip] + design.rater_sd * rng.normal(size=(repeats, design.raters))[:, rater]
@@ -176,8 +176,8 @@ def p_values(design: Design, repeats: int, rng: np.random.Generator) -> NDArray[
 def simulated_power(design: Design, repeats: int = REPEATS, seed: int = 0) -> Power:
     """Power of a design; a `BenchError` for numbers that make no study."""
     design.check()
-    found = p_values(design, repeats, np.random.default_rng(seed))
-    return Power(*(float(np.mean(found < ALPHA / tests)) for tests in (1, design.comparisons)))
+    p_of_repeats = p_values(design, repeats, np.random.default_rng(seed))
+    return Power(*(float(np.mean(p_of_repeats < ALPHA / tests)) for tests in (1, design.comparisons)))
 
 
 def curves(design: Design, repeats: int = REPEATS, seed: int = 0) -> pd.DataFrame:
@@ -191,14 +191,14 @@ def curves(design: Design, repeats: int = REPEATS, seed: int = 0) -> pd.DataFram
             continue
         for votes in sorted({*VOTES, design.all_votes}):
             one = design.of_size(votes, per_pair)
-            found = simulated_power(one, repeats, seed)
-            rows.append([one.all_votes, per_pair, one.clips, found.alone, found.corrected])
+            simulated = simulated_power(one, repeats, seed)
+            rows.append([one.all_votes, per_pair, one.clips, simulated.alone, simulated.corrected])
     return pd.DataFrame(rows, columns=["votes", "per_pair", "clips", "alone", "corrected"])
 
 
-def safe_votes(found: pd.DataFrame, per_pair: int, power: float = WANTED) -> int | None:
+def safe_votes(curve: pd.DataFrame, per_pair: int, power: float = WANTED) -> int | None:
     """Votes a comparison from which on the corrected power of `curves` stays at `power`; None beyond what they show."""
-    mine = found[found["per_pair"] == per_pair].sort_values("votes")
+    mine = curve[curve["per_pair"] == per_pair].sort_values("votes")
     votes, reached = mine["votes"].to_numpy(np.float64), np.maximum.accumulate(mine["corrected"].to_numpy(np.float64))
     if reached[-1] < power:
         return None

@@ -19,8 +19,8 @@ RULE = 3
 SECONDS_TO_CHOOSE = 3.0
 #: Settings that hold a code of how a session has ended.
 CODES = ("completion_code", "failed_code", "technical_code", "withdrawn_code")
-#: Trials and catch trials of one rater, and the share of the latter to get right, where nobody wishes otherwise.
-WORKLOAD, CATCH, CATCH_SHARE = 50, 10, 0.9
+#: Trials and catch trials of one rater where nobody wishes otherwise.
+WORKLOAD, CATCH = 50, 10
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Wish:
         rate: frames a second.
         size: pixels a side.
         accept_first_frames: take clips that do not begin like the real one.
+        accept_weak_catch: take a rule on catch trials that tells attentive raters and random clickers apart badly.
     """
 
     runs: tuple[Path, ...]
@@ -63,6 +64,7 @@ class Wish:
     technical_code: str = ""
     withdrawn_code: str = ""
     accept_first_frames: bool = False
+    accept_weak_catch: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Settings:
         language: of all that raters read, a file of `study_app.texts`.
         consent: as raters read it; `{minutes}` in what is wished for is a session's length.
         completion_url: where the last page leads; empty: nowhere.
-        rule: how raters get their trials, see `RULE`.
+        rule: number of the rules that it was made with (trials, sides, who counts), see `RULE`.
         pilot: whether this is a study's copy for trying it out; its votes are in no tally of the study.
     """
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from study_app.design.schedule import SCENE_LIMIT
 from study_app.design.session import seats, turns
+from study_app.store import attendance
 from study_app.store.schema import Assignment, Comparison, Pair, Rater, Slot, Study
 
 #: A practice or catch trial never expires: nobody else waits for it.
@@ -81,8 +82,8 @@ def upcoming(
             exhausted = candidate is None
         if candidate is not None and candidate.state == "leased":
             trials.append(candidate)
-    if exhausted and all(a.slot_id is None for a in trials):
-        return []  # a session does not go on for the sake of its catch trials
+    if study.settings.rule == 1 and exhausted and all(a.slot_id is None for a in trials):
+        return []  # later rules ask for all catch trials: the last raters of a study are judged like the first
     return trials
 
 
@@ -129,6 +130,8 @@ def claim(
     """Lease the best open slot for this rater's trial number `turn`, or return None when no open slot is allowed."""
     best = _undoing_the_tilt if study.settings.rule == 1 else _as_drawn
     slot = best(session, study, rater, turn)
+    if slot is None and attendance.reopen(session, study, now):
+        slot = best(session, study, rater, turn)
     if slot is None:
         return None
     assignment = _lease(rater, slot.pair_id, position, slot.first_on_left, now, until)

@@ -38,11 +38,12 @@ class Watch:
         return left.value_counts().sort_index()
 
     def votes_over_time(self) -> pd.Series[int]:
-        """Votes had by the end of each quarter of an hour."""
+        """Votes had by the end of each quarter of an hour, from none on."""
         if not len(self.votes):
             return pd.Series(dtype=int)
         cast = pd.Series(1, index=pd.DatetimeIndex(self.votes))
-        return cast.resample("15min", label="right").sum().cumsum()
+        had = cast.resample("15min", label="right").sum().cumsum()
+        return pd.concat([pd.Series(0, index=had.index[:1] - pd.Timedelta(minutes=15)), had])
 
 
 def watch(session: Session, study: Study, lines: int = 200) -> Watch:

@@ -9,6 +9,7 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Executable, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
+from study_app.store import attendance
 from study_app.store.schema import (
     Assignment,
     Comparison,
@@ -35,6 +36,8 @@ RATER_COLUMNS = [
     "rater", "platform", "platform_hash", "session_hash", "status", "code", "passed", "started", "ended", "minutes",
     "consent", "completed", "answers", "skips", "excluded",
 ]  # fmt: skip
+#: Why a vote does not count whose rater was away until somebody else got its slot.
+GIVEN_AWAY = "away: the slot went to another rater"
 #: Frozen column names of `screens.csv`, a line a vote.
 SCREEN_COLUMNS = [
     "rater", "comparison", "clip", "clip_px", "screen_px", "pixel_ratio", "window", "layout", "pointer", "browser",
@@ -52,8 +55,8 @@ def comparison_name(first: str, second: str) -> str:
 
 def excluded_reason() -> ColumnElement[str]:
     """Why a rater's votes do not count, all reasons in the order they came; empty when they do."""
-    own = select(Exclusion.reason).where(Exclusion.rater_id == Rater.id).order_by(Exclusion.id).correlate(Rater)
-    reasons = select(func.aggregate_strings(own.subquery().c.reason, "; ")).scalar_subquery()
+    theirs = select(Exclusion.reason).where(Exclusion.rater_id == Rater.id).order_by(Exclusion.id).correlate(Rater)
+    reasons = select(func.aggregate_strings(theirs.subquery().c.reason, "; ")).scalar_subquery()
     return case((Rater.withdrawn_at.is_not(None), "withdrawn"), else_=func.coalesce(reasons, ""))
 
 
@@ -83,6 +86,7 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
     """
     one_play = 1000 * study.settings.frames / study.settings.rate
     last: dict[str, datetime] = {}
+    uncounted = attendance.uncounted(session, study)
     rows = []
     for row in session.execute(_cast(study)):
         left, right = (row.a, row.b) if row.on_left else (row.b, row.a)
@@ -97,7 +101,8 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
         chosen = left if row.side == "left" else right
         given = [chosen, row.rater[:16], row.kind == "catch", row.kind == "practice"]
         timing = [row.ms, row.replays, row.losses, row.at.isoformat(timespec="milliseconds")]
-        marks = [row.simulated, row.excluded, " ".join(name for name, raised in flags.items() if raised)]
+        why = row.excluded or uncounted.get(row.rater_id) or (GIVEN_AWAY if row.state == "void" else "")
+        marks = [row.simulated, why, " ".join(name for name, raised in flags.items() if raised)]
         rows.append([*shown, *given, *timing, *marks])
     return pd.DataFrame(rows, columns=VOTE_COLUMNS)
 
@@ -113,7 +118,9 @@ def _cast(study: Study) -> Executable:
             ShownClip.video.label("video"),
             Assignment.first_on_left.label("on_left"),
             Vote.chosen.label("side"),
+            Rater.id.label("rater_id"),
             Rater.token_hash.label("rater"),
+            Assignment.state.label("state"),
             Vote.response_ms.label("ms"),
             Vote.replays.label("replays"),
             Vote.focus_losses.label("losses"),
@@ -175,13 +182,18 @@ def feedback(session: Session, held: Assignment) -> str | None:
 
 
 def progress(session: Session, study: Study) -> pd.DataFrame:
-    """Votes wanted, had and out on lease by comparison, as first, second, wanted, votes, leased, skips."""
+    """Votes wanted, had and out on lease by comparison, as first, second, wanted, votes, leased, skips.
 
-    def states(state: str) -> ColumnElement[int]:
-        return func.count(case((Assignment.state == state, 1)))
+    A vote that does not count yet, because its rater is still to show that they attend, is on lease too.
+    """
+    state, counts_not = Assignment.state, Assignment.rater_id.in_(attendance.uncounted(session, study))
 
+    def where(what: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.count(case((what, 1)))
+
+    held = where((state == "leased") | ((state == "voted") & counts_not))
     counts = (
-        select(Pair.comparison_id, states("voted"), states("leased"), states("skipped"))
+        select(Pair.comparison_id, where((state == "voted") & ~counts_not), held, where(state == "skipped"))
         .join(Assignment, Assignment.pair_id == Pair.id)
         .where(Assignment.slot_id.is_not(None))
         .group_by(Pair.comparison_id)
@@ -272,17 +284,3 @@ def media(session: Session, held: Assignment) -> tuple[bytes, bytes] | None:
     if clips is None:
         return None
     return (clips[0], clips[1]) if held.first_on_left else (clips[1], clips[0])
-
-
-def catch_score(session: Session, rater: Rater) -> tuple[int, int]:
-    """Catch trials that a rater got right, and had."""
-    right = (Vote.chosen == "left") == Assignment.first_on_left
-    query = (
-        select(func.count(case((right, 1))), func.count(Vote.id))
-        .join(Assignment, Assignment.id == Vote.assignment_id)
-        .join(Pair, Pair.id == Assignment.pair_id)
-        .join(Comparison, Comparison.id == Pair.comparison_id)
-        .where(Vote.rater_id == rater.id, Comparison.kind == "catch")
-    )
-    correct, had = session.execute(query).one()
-    return int(correct), int(had)

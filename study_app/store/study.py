@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from bench.errors import BenchError
 from study_app.design.schedule import Schedule
 from study_app.design.settings import Settings
-from study_app.store import assignment, monitor, records, signing, writing
+from study_app.store import assignment, attendance, monitor, records, signing, writing
 from study_app.store.platforms import Visitor, keyed, secret, token_hash
 from study_app.store.rating import Answer, RefusedError, View
 from study_app.store.schema import Assignment, Ending, Exclusion, Rater, Study
@@ -126,6 +126,8 @@ class OpenStudy:
                 held = writing.held(session, rater, trial)
                 if self._can_be_seen(session, held):
                     writing.vote(session, rater, held, answer, datetime.now(UTC))
+                    if held.slot_id is None:  # it may have been a catch trial
+                        self._judge(session, rater)
                 else:
                     writing.lost(session, held.id)
                 if self.settings.rule > 2 and held.position < self.settings.practice:
@@ -221,16 +223,30 @@ class OpenStudy:
         self._complete(session, rater)
         return View("done", answered, answered)
 
+    def _judge(self, session: Session, rater: Rater) -> None:
+        """End the session of a rater who cannot meet the rule on catch trials any more, and exclude them."""
+        right, had = attendance.score(session, rater)
+        if self.settings.rule > 1 and attendance.rule(self.row).verdict(right, had) == "failed":
+            self._fail(session, rater, right, had)
+
     def _complete(self, session: Session, rater: Rater) -> None:
         """End a session with its code, and judge it by the rule on catch trials."""
-        right, had = records.catch_score(session, rater)
+        right, had = attendance.score(session, rater)
         wanted, of = self.settings.catch_pass, self.settings.catch
-        passed = right * of >= wanted * had
-        code = self._end(session, rater, "complete" if passed else "failed")
-        rater.completed_at, rater.completion_code = datetime.now(UTC), code
-        if not passed:
-            reason = f"catch trials: {right} of {had} right, rule {wanted} of {of}"
-            self._exclude(session, rater, reason, "rule")
+        if self.settings.rule == 1 and right * of < wanted * had:
+            rater.completed_at, rater.completion_code = datetime.now(UTC), self._fail(session, rater, right, had)
+            return
+        rater.completed_at, rater.completion_code = datetime.now(UTC), self._end(session, rater, "complete")
+        if self.settings.rule > 1 and not attendance.rule(self.row).counts_after_leaving(right, had):
+            # some of their catch trials did not load: no fault of theirs, and yet nobody knows whether they looked
+            self._exclude(session, rater, f"catch trials: {right} of {had} right, too few to tell", "rule")
+
+    def _fail(self, session: Session, rater: Rater, right: int, had: int) -> str:
+        """Exclude a rater by the rule on catch trials; returns the code of such an ending."""
+        code = self._end(session, rater, "failed")
+        wanted, of = self.settings.catch_pass, self.settings.catch
+        self._exclude(session, rater, f"catch trials: {right} of {had} right, rule {wanted} of {of}", "rule")
+        return code
 
     def _end(self, session: Session, rater: Rater, outcome: str) -> str:
         """Record how a session ends; returns the code for it, the same when it ends so once more."""
@@ -271,7 +287,7 @@ class OpenStudy:
 
     def _exclude(self, session: Session, rater: Rater, reason: str, made_by: str) -> None:
         session.add(Exclusion(rater_id=rater.id, reason=reason, made_by=made_by, made_at=datetime.now(UTC)))
-        if not rater.completed_at:  # else the session has ended already, and its code has been shown
+        if made_by != "rule" and not rater.completed_at:  # else the session has ended already, with its code
             self._end(session, rater, "excluded")
         assignment.release(session, rater)
         writing.audit(session, self.row, made_by, "exclude", f"{rater.token_hash[:16]}: {reason}")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from bench import options as cli_options
+from bench import provenance
 from bench.cli import main as cli
+from bench.errors import BenchError
+from bench.registry import check_siblings
 from tests.processes import run_command
 from tests.small import REPOSITORY, blank_figures, make_beach, make_sky, moving_clip, truncate
 
@@ -59,7 +64,9 @@ def test_train_generate_score_and_report_do_what_run_does(run, sky: Path, tmp_pa
     videos = [f"vgan={tmp_path / 'g' / 'vgan'}", tmp_path / "run/predictions/copy"]
     status, out, err = run("score", *videos, *data, "--resolution", 64, "--out", tmp_path / "s", "--json")
     assert status == 0, err
-    assert {line["row"] for line in json.loads(out)} == {"vgan", "copy"}
+    told = json.loads(out)
+    assert {line["row"] for line in told["rows"]} == {"vgan", "copy"}
+    assert any(note.startswith("Protocol v2/sky/64px/") for note in told["notes"])
     assert (tmp_path / "s/summary.csv").read_bytes() == (tmp_path / "run/summary.csv").read_bytes()
     table = (tmp_path / "run/table.tex").read_bytes()
     for name in ("table.tex", "report.html"):
@@ -70,10 +77,12 @@ def test_train_generate_score_and_report_do_what_run_does(run, sky: Path, tmp_pa
     assert (tmp_path / "run/report.html").exists()
     status, out, err = run("report", tmp_path / "run", "--json")
     assert status == 0, err
-    assert {line["row"] for line in json.loads(out, parse_constant=pytest.fail)} == {"vgan", "copy"}
+    assert {line["row"] for line in json.loads(out, parse_constant=pytest.fail)["rows"]} == {"vgan", "copy"}
     status, out, err = run("compare", tmp_path / "run", tmp_path / "s", "--json")
     assert status == 0, err
-    rows = json.loads(out, parse_constant=pytest.fail)
+    told = json.loads(out, parse_constant=pytest.fail)
+    assert any(note.startswith("Protocol ") for note in told["notes"])
+    rows = told["rows"]
     assert {row["row"] for row in rows} >= {"vgan (run)", "vgan (s)"}
     assert all({"mse", "ssim"} <= row.keys() for row in rows)
 
@@ -84,6 +93,12 @@ def test_train_generate_score_and_report_do_what_run_does(run, sky: Path, tmp_pa
         (["run", "--models", "mdgam"], "no model 'mdgam'. Did you mean 'mdgan'?"),
         (["run", "--preset", "smal"], "no preset 'smal'. Did you mean 'small'?"),
         (["run", "--metrics", "sim"], "no metric 'sim'. Did you mean 'ssim'?"),
+        (["run", "--metrics", "PSNR"], "no metric 'PSNR'. Did you mean 'psnr'?"),
+        (["score", "{tmp}", "--out", "{tmp}/s"], "Nothing is named to score against: give --data-root"),
+        (
+            ["score", "{sky}/sky_train/v0", "--data-root", "{sky}", "--out", "{tmp}/s"],
+            "misses v100__v100_1__000, v101__v101_1__000",
+        ),
         (["run", "--dataset", "beech"], "no dataset 'beech'. Did you mean 'beach'?"),
         (["run", "--set", "stepz=3"], "no configuration key 'stepz'. Did you mean 'steps'?"),
         (["run", "--set", "clips=abc"], "clips is 'abc': expected a whole number above 0."),
@@ -141,6 +156,71 @@ def test_a_count_of_nothing_is_a_usage_error(run, verb, flag) -> None:  # type: 
 def test_json_has_no_numbers_that_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
     cli_options.print_json([{"a": float("nan"), "b": (float("inf"), 1.5)}, np.float64("-inf")])
     assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == [{"a": None, "b": [None, 1.5]}, None]
+
+
+def test_ctrl_c_says_that_nothing_is_lost(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.pipeline.lists.models", interrupted)
+    status, out, err = run("list", "models")
+    assert (status, out) == (130, "")
+    assert err == "bench: stopped; the same command goes on from here.\n"
+
+
+def test_version_and_short_help(run) -> None:  # type: ignore[no-untyped-def]
+    status, out, _ = run("--version")
+    assert (status, out.split()[0]) == (0, "timelapse-bench")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", out.split()[1])
+    for words in (["-h"], ["score", "-h"], ["study", "create", "-h"]):
+        status, out, _ = run(*words)
+        assert (status, "Usage: bench" in out) == (0, True)
+
+
+def test_a_package_of_an_extra_is_named_with_the_command_that_brings_it(  # type: ignore[no-untyped-def]
+    run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance, "requires", lambda _: ["torch>=2", "sqlalchemy>=2.0; extra == 'study'"])
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("sqlalchemy", "study_app")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    for words in (["study", "status", "--db", "x.db"], ["reproduce", "table2", "--preset", "smoke"]):
+        status, out, err = run(*words)
+        assert (status, out) == (1, "")
+        assert "needs the package 'sqlalchemy'" in err
+        assert "`pip install 'timelapse-bench[study]'`" in err
+
+
+def test_another_programs_package_in_the_way_is_named(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "baselines", raising=False)
+    with pytest.raises(BenchError, match=r"Python takes 'baselines' from .*, which is another program's"):
+        check_siblings()
+
+
+def test_a_folder_has_one_writer_at_a_time(run, sky: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    pair = [tmp_path / "mine", "--reference", tmp_path / "real", "--metrics", "mse", "--out", tmp_path / "out"]
+    for name, seed in (("mine", 1), ("real", 2)):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "a.npy", moving_clip(seed, 16, 32))
+    status, out, err = run("score", *pair)
+    assert status == 0, err
+    assert "32×32" in out  # the reference's own size
+    training = ["train", "--model", "vgan", "--data-root", sky, *VGAN[2:], "--out", tmp_path / "out"]
+    with FileLock(tmp_path / "out" / "run.lock"):
+        for words in (["score", *pair], ["report", tmp_path / "out"], training):
+            status, out, err = run(*words)
+            assert (status, out) == (1, "")
+            assert "is in use by another `bench` command" in err
+
+
+def test_a_size_that_a_model_does_not_have_is_said(run, sky: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    flags = ["--preset", "smoke", "--steps", 0, "--data-root", sky, "--resolution", 100, "--out", tmp_path / "t"]
+    status, _, err = run("train", "--model", "vgan", *flags, "--set", "options.vgan.width=4")
+    assert status == 0, err
+    assert "vgan is trained at 64×64, its largest size that is not above 100." in err
 
 
 def test_square_brackets_are_printed_as_they_are(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -265,7 +345,7 @@ def test_any_name_and_any_pipe_do_where_the_locale_knows_no_utf8(tmp_path: Path)
     c_locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     environment = {key: value for key, value in os.environ.items() if key not in ("LANG", "PYTHONIOENCODING")}
     flags = ["--reference", "real", "--resolution", "32", "--metrics", "mse", "--out", "out"]
-    command = [sys.executable, "-m", "bench.cli", "score", "Küste=mine", *flags]
+    command = [sys.executable, "-m", "bench", "score", "Küste=mine", *flags]
     done = subprocess.run(
         command,
         cwd=tmp_path,

@@ -24,11 +24,13 @@ PAGES = [
     REFERENCE,
     *(f"docs/{path.name}" for path in sorted((REPOSITORY / "docs").glob("*.md"))),
 ]
-SHARED_STUDY = "bench study create --run results/demo --clips 8 --catch 4 --catch-pass 3"
+SHARED_STUDY = "bench study create --run results/demo --clips 5 --catch 8"
 #: Commands whose arguments are checked but which are not run here, and what runs them.
 NOT_RUN = {
     "make demo": "a fresh clone",
     "make test": "a fresh clone",
+    "pip install": "tests/pythons.sh",
+    "bench data fetch": "tests/pipeline/test_fetch.py, against a local server",
     "torchrun": "tests/engine/test_distributed.py",
     "bench study serve": "tests/study_app/web/test_browser.py",
     "bench speed": "tests/speed/test_train.py, tests/speed/test_metrics.py",
@@ -120,7 +122,7 @@ def follow(page: str, here: Path, shared: Path, site: Path) -> None:
                 elif command.startswith("bench "):
                     parse(command)
                 elif command.startswith("torchrun"):
-                    parse(command[command.index("bench.cli") :])
+                    parse(command[command.index("bench run") :])
                 elif command.startswith("make "):
                     assert f"\n{command.split()[1]}:" in (REPOSITORY / "Makefile").read_text()
         elif language in ("", "text"):  # something that is shown

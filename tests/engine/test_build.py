@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.engine.build import native_resolution
+from bench.engine.build import departures, native_resolution
 from bench.engine.layers import estimating_statistics
 from bench.errors import BenchError
 from tests.small import Tint
@@ -16,6 +16,19 @@ def test_a_model_takes_its_largest_size_that_fits() -> None:
     assert native_resolution("copy", 37) == 37
     with pytest.raises(BenchError, match="exists for 64×64"):
         native_resolution("vgan", 32)
+
+
+def test_departures_from_a_paper_are_named_by_option() -> None:
+    assert departures("mdgan", {"width": 32}) == {}
+    assert departures("mdgan", {"width": 32, "ranking_norm": "sum", "skips": True}) == {}  # said, and no other
+    told = departures("mdgan", {"width": 8, "content_weight": 1000.0, "discriminator_rate": 5e-5, "skips": False})
+    assert told == {
+        "width": "8 (32)",
+        "content_weight": "1000 (1)",
+        "discriminator_rate": "5e-05 (the generator's)",
+        "skips": "false (true)",
+    }
+    assert departures("copy", {}) == {}
 
 
 def test_statistics_are_those_of_the_batches_that_were_seen() -> None:

@@ -95,6 +95,74 @@ def test_the_best_checkpoint_is_the_one_of_the_lowest_validation_error(
     assert errors[best] == min(errors.values())
 
 
+def raw(folder: Path, step: int) -> dict[str, torch.Tensor]:
+    weights: dict[str, torch.Tensor] = checkpoints.load(folder / f"stage0-{step:07d}.pt")["weights"]
+    return weights
+
+
+def test_averaging_and_validation_change_what_is_handed_on_and_not_the_training(
+    packs: tuple[Pack, Pack], tmp_path: Path, tint: str
+) -> None:
+    made = {}
+    for name, values in {"plain": {"ema": 0.0}, "averaged": {"ema": 0.5}, "watched": {"validate_every": 1}}.items():
+        chosen = config("tint", **{"ema": 0.0, "validate_every": 9, **values}, options={"tint": {"rate": 0.05}})
+        made[name] = run(chosen, packs, tmp_path / name)
+    for name in ("averaged", "watched"):
+        for step in (2, 3):
+            one, other = raw(tmp_path / "plain", step), raw(tmp_path / name, step)
+            assert all(torch.equal(one[key], other[key]) for key in one)
+    assert all(torch.equal(made["plain"][key], made["watched"][key]) for key in made["plain"])
+    average = checkpoints.load(tmp_path / "averaged" / "stage0-0000003.pt")["average"]
+    weight = made["averaged"]["network.0.weight"]
+    assert not torch.equal(made["plain"]["network.0.weight"], weight)
+    # The last of four steps: the average keeps 5/14 of itself.
+    last = average[0] * (5 / 14) + made["plain"]["network.0.weight"] * (9 / 14)
+    torch.testing.assert_close(weight, last, rtol=0, atol=1e-6)
+
+
+def test_the_best_checkpoint_holds_what_was_validated(packs: tuple[Pack, Pack], tmp_path: Path, tint: str) -> None:
+    run(config("tint", steps=3, validate_every=1, ema=0.9, select="best"), packs, tmp_path)
+    best = checkpoints.load(tmp_path / "stage0-best.pt")
+    assert not torch.equal(best["weights"]["network.0.weight"], raw(tmp_path, 2)["network.0.weight"])
+    assert torch.equal(
+        best["weights"]["network.0.weight"], checkpoints.load(tmp_path / "model.pt")["weights"]["network.0.weight"]
+    )
+
+
+def test_rates_fall_by_the_step_alone(
+    packs: tuple[Pack, Pack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tint: str
+) -> None:
+    seen = []
+
+    def watched(stage: Any, optimizers: Any, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
+        seen.append(optimizers["generator"].param_groups[0]["lr"])
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return train_step(stage, optimizers, *args, **kwargs)
+
+    monkeypatch.setattr(training, "train_step", watched)
+    chosen = config("tint", decay_from=0.25)
+    with pytest.raises(KeyboardInterrupt):
+        run(chosen, packs, tmp_path)
+    run(chosen, packs, tmp_path)
+    assert seen == pytest.approx([1e-3, 1e-3, 1e-3 * 2 / 3, 1e-3 * 2 / 3, 1e-3 / 3])
+
+
+def test_checkpoints_from_before_averages_and_falling_rates_go_on(
+    packs: tuple[Pack, Pack], tmp_path: Path, tint: str
+) -> None:
+    plain = config("tint", ema=0.0, decay_from=1.0)
+    identity = training.training_identity(plain, "tint", 0, Tint(64, 32))
+    assert set(identity["training"]) == {
+        "steps", "batch", "accumulate", "compile", "validate_every", "flip", "select"
+    }  # fmt: skip
+    assert {"ema", "decay_from"} <= set(training.training_identity(config("tint"), "tint", 0, Tint(64, 32))["training"])
+    run(plain, packs, tmp_path)
+    (tmp_path / "model.pt").unlink()
+    with pytest.raises(BenchError, match="another model: its training is"):
+        run(config("tint"), packs, tmp_path)
+
+
 def test_training_lowers_the_loss(packs: tuple[Pack, Pack], tmp_path: Path, tint: str) -> None:
     run(config("tint", steps=40, options={"tint": {"rate": 0.02}}), packs, tmp_path)
     content = [float(row[4]) for row in losses(tmp_path) if row[3] == "generator/content"]

@@ -122,6 +122,32 @@ def test_rank_stays_finite_where_the_written_form_is_zero_over_zero():
     assert math.exp(-800) == 0  # the written form's numerator and both terms of its denominator
 
 
+def test_norms_of_the_distance_are_a_sum_a_mean_and_a_share_of_the_real_matrix():
+    refined, real, base = ([features(seed, *SHAPE)] for seed in (5, 6, 7))
+    grams = [gram_by_loops(maps[0].numpy()) for maps in (refined, real, base)]
+    to_real, to_base = (np.abs(grams[0] - other).sum() for other in grams[1:])
+    for norm, size in (("sum", 1.0), ("mean", grams[1].size), ("relative", np.abs(grams[1]).sum())):
+        expected = math.log1p(math.exp((to_real - to_base) / size))
+        told = ranking_loss(refined=refined, real=real, base=base, norm=norm).item()
+        assert told == pytest.approx(expected, rel=1e-12)
+
+
+def test_stretched_features_gain_nothing_by_relative_distances():
+    maps = [features(seed, *SHAPE).requires_grad_() for seed in (5, 6, 7)]
+
+    def loss(scale: float, norm: str) -> Tensor:
+        refined, real, base = ([scale * one] for one in maps)
+        return ranking_loss(refined=refined, real=real, base=base, norm=norm)
+
+    assert loss(3.0, "relative").item() == pytest.approx(loss(1.0, "relative").item(), rel=1e-12)
+    assert abs(loss(3.0, "sum").item() - loss(1.0, "sum").item()) > 0.1
+    # The gradient knows it too: along a stretch of all features together there is none.
+    gradients = torch.autograd.grad(loss(1.0, "relative"), maps)
+    along = sum((gradient * one).sum() for gradient, one in zip(gradients, maps, strict=True))
+    assert abs(along.item()) < 1e-10  # type: ignore[union-attr]
+    assert max(gradient.abs().max().item() for gradient in gradients) > 1e-3
+
+
 def test_layers_must_match():
     with pytest.raises(ValueError, match="shorter"):
         ranking_loss(refined=[features(0, *SHAPE)] * 2, real=[features(1, *SHAPE)] * 2, base=[features(2, *SHAPE)])

@@ -46,6 +46,14 @@ def test_wrong_settings_are_refused_in_a_sentence():
         MDGAN(64, 16)
     with pytest.raises(BenchError, match="Did you mean 'pixels'"):
         model(ranking="pixel")
+    for option, wrong, near in (
+        ("init", "dcgans", "dcgan"),
+        ("ranking_norm", "som", "sum"),
+        ("stage2_start", "bases", "base"),
+        ("time_padding", "zeros ", "zeros"),
+    ):
+        with pytest.raises(BenchError, match=rf"no {option} '{wrong}': .*Did you mean '{near}'"):
+            model(**{option: wrong})
     with pytest.raises(TypeError, match="wdith"):
         model(wdith=4)
 
@@ -207,3 +215,34 @@ def test_optimiser_settings_reach_adam():
         for player in stage.players:
             defaults = player.optimizer(player.network.parameters()).defaults
             assert (defaults["lr"], defaults["betas"]) == (1e-3, (0.4, 0.8))
+
+
+def test_discriminators_have_a_rate_of_their_own_where_one_is_given():
+    for stage in model(width=1, learning_rate=1e-3, discriminator_rate=1e-4).stages():
+        rates = {p.name: p.optimizer(p.network.parameters()).defaults["lr"] for p in stage.players}
+        assert rates == {"generator": 1e-3, "discriminator": 1e-4}
+
+
+def test_stage_two_starts_from_stage_ones_weights_where_it_is_told_to(play: Play):
+    for start, alike in (("base", True), ("scratch", False)):
+        built = model(stage2_start=start, learning_rate=2e-3)
+        base, refine = stages(built)
+        play(base, moving(2), {})
+        before = snapshot(built.generator2)
+        refine.begin()
+        assert same(built.generator1.state_dict(), built.generator2.state_dict()) == alike
+        assert same(before, built.generator2.state_dict()) == (not alike)
+        # A copy and no alias: Stage I does not move with it.
+        trained = snapshot(built.generator1)
+        play(refine, moving(2), {})
+        assert same(trained, built.generator1.state_dict())
+
+
+def test_the_norm_of_the_ranking_reaches_the_loss():
+    shared = {"real": moving(2, 1), "base": moving(2, 2), "fake": moving(2, 3)}
+    told = set()
+    for norm in ("sum", "mean", "relative"):
+        _, refine = stages(model(ranking_norm=norm))
+        told.add(round(refine.generator_losses(shared)["ranking"].item(), 6))
+        refine.discriminator.train()
+    assert len(told) == 3

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import importlib.util
 from types import ModuleType
 
@@ -9,8 +10,16 @@ import torch
 from torch import Tensor
 
 from bench.adversarial import initialise
+from bench.engine.layers import folded
 from bench.errors import BenchError
-from mdgan.networks import STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
+from mdgan.networks import (
+    STAGE1_SKIPS,
+    STAGE2_SKIPS,
+    Discriminator,
+    EndsConv3d,
+    EndsConvTranspose3d,
+    Generator,
+)
 from mdgan.published import load_discriminator, load_generator
 from tests.small import SHARED
 
@@ -161,3 +170,36 @@ def test_wrong_settings_are_refused_in_a_sentence():
         Generator(0, 64)
     with pytest.raises(BenchError, match=r"layers 1 to 5, not \[6\]"):
         Generator(2, 64, (5, 6))
+
+
+@pytest.mark.parametrize("resolution", [64, 128])
+def test_repeated_ends_are_an_option_with_the_same_weights(resolution: int):
+    torch.manual_seed(0)
+    zeros, ends = (Generator(2, resolution, STAGE1_SKIPS, padding).eval() for padding in ("zeros", "replicate"))
+    initialise(zeros)
+    ends.load_state_dict(zeros.state_dict())
+    image = torch.rand(1, 3, 1, resolution, resolution) * 2 - 1
+    with torch.no_grad():
+        jumpy, calm = zeros(image), ends(image)
+        torch.testing.assert_close(ends(image.expand(-1, -1, 32, -1, -1)), calm, rtol=0, atol=1e-5)
+    assert calm.shape == jumpy.shape == (1, 3, 32, resolution, resolution)
+    # A still to which nothing has been learned stays one: no frame knows that it is the first.
+    assert calm.diff(dim=2).abs().max() < 1e-5
+    assert jumpy.diff(dim=2).abs().max() > 1e-3
+    with torch.no_grad():  # as it is generated with, batch norms folded
+        torch.testing.assert_close(folded(copy.deepcopy(ends))(image), calm, rtol=0, atol=1e-5)
+    with pytest.raises(BenchError, match="no padding 'reflect'"):
+        Generator(2, resolution, STAGE1_SKIPS, "reflect")
+
+
+def test_repeated_ends_are_pytorchs_own_padding_in_time():
+    torch.manual_seed(0)
+    video = torch.rand(1, 2, 6, 8, 8)
+    down = EndsConv3d(2, 3, 4, 2, 1, bias=False)
+    padded = torch.nn.functional.pad(video, (0, 0, 0, 0, 1, 1), mode="replicate")
+    expected = torch.nn.functional.conv3d(padded, down.weight, None, 2, (0, 1, 1))
+    torch.testing.assert_close(down(video), expected)
+    up = EndsConvTranspose3d(2, 3, 4, 2, 1, bias=False)
+    longer = torch.nn.functional.pad(video, (0, 0, 0, 0, 2, 2), mode="replicate")
+    whole = torch.nn.functional.conv_transpose3d(longer, up.weight, None, 2, 1)
+    torch.testing.assert_close(up(video), whole[:, :, 4:-4])

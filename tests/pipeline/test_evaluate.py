@@ -81,3 +81,10 @@ def test_rows_keep_their_names(videos: tuple[np.ndarray, np.ndarray]) -> None:
     for per_clip in (False, True):
         table = bench.evaluate(dict.fromkeys(names, predicted), real, ["mse"], per_clip=per_clip)
         assert list(dict.fromkeys(table["row"])) == names
+
+
+def test_metrics_may_be_one_text_with_commas() -> None:
+    still = np.zeros((1, 16, 32, 32, 3), np.uint8)
+    assert list(bench.evaluate(still, still, "mse, ssim")["metric"]) == ["mse", "ssim"]
+    with pytest.raises(BenchError, match=r"no metric 'MSE'\. Did you mean 'mse'\?"):
+        bench.evaluate(still, still, "MSE")

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.config import RunConfig, make_config
+from bench.config import RunConfig, make_config, read_config
 from bench.data.dataset import Dataset
 from bench.errors import BenchError
 from bench.files import read_json
@@ -71,6 +72,24 @@ def test_a_finished_run_is_not_done_again(finished: Path, sky: Path) -> None:
     assert (finished / "checkpoints" / "vgan-0" / "model.pt").stat().st_mtime_ns == weights
 
 
+def test_a_table_says_what_training_did_otherwise_than_the_papers(finished: Path) -> None:
+    table = (finished / "table.md").read_text()
+    for words in ("vgan, the paper's in brackets: width 4 (128)", "Learning rates fall to 0 after 50%", "ema 0.95"):
+        assert words in table
+
+
+def test_a_run_from_before_a_key_came_goes_on_where_the_key_is_off(sky: Path, tmp_path: Path) -> None:
+    plain = config(sky, steps=0, ema=0.0, decay_from=1.0, models=["copy"], options={}, metrics=["mse"])
+    run(plain, tmp_path)
+    account = read_json(tmp_path / "run.json")
+    for key in ("ema", "decay_from"):
+        del account["config"][key]
+    (tmp_path / "run.json").write_text(json.dumps(account))
+    run(plain, tmp_path)
+    with pytest.raises(BenchError, match=r"other settings \(ema was 0\.0 and is now 0\.5\)"):
+        run(replace(plain, ema=0.5), tmp_path)
+
+
 def test_other_settings_and_strangers_folders_are_refused(finished: Path, sky: Path, tmp_path: Path) -> None:
     before = read(finished)
     with pytest.raises(BenchError, match=r"other settings \(steps was 3 and is now 4\)"):
@@ -81,6 +100,18 @@ def test_other_settings_and_strangers_folders_are_refused(finished: Path, sky: P
     (tmp_path / "mine.txt").write_text("thesis")
     with pytest.raises(BenchError, match="is no run folder"):
         run(config(sky), tmp_path)
+
+
+def test_settings_that_change_no_result_may_differ(finished: Path, sky: Path) -> None:
+    before = read(finished)
+    run(config(sky, log_every=7, checkpoint_every=2, validate_every=3), finished)
+    assert read(finished) == before
+    with pytest.raises(BenchError, match="validate_every was 50 and is now 3"):
+        run(config(sky, select="best", validate_every=3), finished)
+
+
+def test_a_run_is_made_again_from_its_account(finished: Path, sky: Path) -> None:
+    assert make_config(read_config(finished / "run.json")) == config(sky)
 
 
 def test_seeds_are_trained_apart_and_averaged(sky: Path, tmp_path: Path) -> None:
@@ -104,6 +135,8 @@ def test_a_model_that_does_not_fit_is_said_before_anything_is_written(sky: Path,
         run(config(sky, options={"vgan": {"widht": 4}}), tmp_path / "run")
     with pytest.raises(BenchError, match="exists for 64×64"):
         run(config(sky, resolution=32), tmp_path / "run")
+    with pytest.raises(BenchError, match="does not exist"):
+        run(config(tmp_path / "nowhere"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

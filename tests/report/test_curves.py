@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
+from scipy.stats import t
 
 from bench.metrics.motion import Motion
+from bench.metrics.mse import MSE
 from bench.metrics.psnr import PSNRFrame
 from bench.metrics.ssim import SSIM
 from bench.report import curves
@@ -33,9 +36,19 @@ def test_curves_are_means_over_clips_and_leave_infinite_values_out() -> None:
         for clip in "ab"
     }
     scored = ScoredClips(("a", "b"), {"a": "a", "b": "b"}, columns)
-    np.testing.assert_array_equal(curves._means(scored, PSNRFrame)["row"], [30.0, 30.0])
-    assert curves._means(scored, Motion)["row"][1] == 1.0
-    assert curves._means(scored, SSIM) == {}
+    np.testing.assert_array_equal(curves._curves(scored, PSNRFrame)["row"].mean, [30.0, 30.0])
+    assert curves._curves(scored, Motion)["row"].mean[1] == 1.0
+    assert curves._curves(scored, SSIM) == {}
+
+
+def test_bands_are_those_of_a_mean_over_source_videos() -> None:
+    values = np.random.default_rng(0).normal(size=(6, 4))
+    columns = {("row", 0, str(n)): {"mse": value} for n, value in enumerate(values)}
+    band = curves._curves(ScoredClips(tuple("012345"), {c: c for c in "012345"}, columns), MSE)["row"]
+    half = t.ppf(0.975, 5) * values.std(axis=0, ddof=1) / np.sqrt(6)  # of a mean, the jackknife is the usual one
+    np.testing.assert_allclose([band.low, band.high], [values.mean(axis=0) - half, values.mean(axis=0) + half])
+    alike = curves._curves(ScoredClips(tuple("012345"), dict.fromkeys("012345", "v"), columns), MSE)["row"]
+    assert np.isnan(alike.low).all()
 
 
 def test_curves_and_training_are_drawn(tmp_path: Path) -> None:
@@ -43,11 +56,31 @@ def test_curves_and_training_are_drawn(tmp_path: Path) -> None:
     over_time_figure(ScoredClips(("a",), {"a": "a"}, columns), NAMES, tmp_path / "o.png")
     log = tmp_path / "training.csv"
     log.write_text("stage,name,step,term,value\n0,base,1,generator/content,0.5\n0,base,2,generator/content,0.4\n")
-    training_figure({"vgan-0": log}, tmp_path / "t.png")
+    training_figure({"vgan-0": log}, NAMES, tmp_path / "t.png")
     for name in ("o.png", "t.png"):
         assert np.asarray(Image.open(tmp_path / name).convert("L")).std() > 5
-    training_figure({}, tmp_path / "none.png")
+    training_figure({}, NAMES, tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
+
+
+def test_figures_are_as_wide_as_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    monkeypatch.setattr(curves, "save_figure", lambda figure, path, **_: sizes.append(figure.get_size_inches()[0]))
+    values = {"mse": np.linspace(0, 0.1, 32), "ssim": np.ones(32)}
+    columns = {(row, 0, clip): values for row in "uvwxyz" for clip in "ab"}
+    scored = ScoredClips(tuple("ab"), {c: c for c in "ab"}, columns)
+    over_time_figure(scored, NAMES, tmp_path / "a")
+    distribution_figure(scored, PROTOCOL, NAMES, tmp_path / "a")
+    log = tmp_path / "training.csv"
+    log.write_text("stage,name,step,term,value\n" + "0,base,1,a,0.5\n1,refine,1,b,0.4\n")
+    training_figure({f"m{number}-0": log for number in range(4)}, NAMES, tmp_path / "a")
+    assert sizes == [6.9] * 3
+
+
+def test_stages_have_the_names_of_their_rows() -> None:
+    assert NAMES.stage_title("mdgan", 1, "refine") == "MD-GAN Stage II"
+    assert NAMES.stage_title("vgan", 0, "vgan") == "VGAN"
+    assert NAMES.stage_title("tint", 0, "wash") == "tint, wash"
 
 
 def colours_of(path: Path) -> set[tuple[int, ...]]:

@@ -43,6 +43,8 @@ def test_every_form_holds_heads_values_marks_and_notes() -> None:
     assert r"A \textbar{} B & \textbf{92} [80, 97] & -- \\" in latex
     assert r"C\_D & 5$^*$ & 1.50 \\" in latex
     assert r"\caption{POS in \%}" in latex
+    assert r"\begin{table}[t]" in latex
+    assert latex.endswith("\\end{table}\n% 100 clips.\n")  # notes are for the author, not for the paper
     assert to_rich(grid()).row_count == 2
 
 
@@ -89,11 +91,29 @@ def test_names_of_rows_are_no_markup_in_markdown() -> None:
     assert r"| x\|y |" in text
 
 
+def test_many_columns_go_across_the_page_and_fit_it(tmp_path: Path) -> None:
+    cells = [Cell("1523.120 ± 12.345", place == 3, "[1400.123, 1677.456]", WORSE) for place in range(9)]
+    wide = Grid("Model", [*"abcdefghi"], ["PSNR, frame (dB) ↑"] * 9, [Line("x", "MD-GAN Stage II", cells)], "C", ["N"])
+    latex = to_latex(wide)
+    assert r"\begin{table*}[t]" in latex
+    assert r"\\" + "\n" + r"     & {\scriptsize [1400.123, 1677.456]} &" in latex
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed (Debian: texlive-latex-base)")
+    text = (
+        r"\documentclass[twocolumn]{article}\usepackage{booktabs,graphicx}\begin{document}" + latex + to_latex(grid())
+    )
+    (tmp_path / "t.tex").write_text(text + r"\end{document}", encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-1500:]
+    assert "Overfull" not in done.stdout
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed (Debian: texlive-latex-base)")
 def test_latex_compiles_with_any_name_that_it_has_letters_for(tmp_path: Path) -> None:
     table = to_latex(named([name for name in NAMES if name != "中文"]))
     assert "XeLaTeX" not in table
-    text = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\begin{document}" + table
+    text = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,graphicx}\begin{document}" + table
     (tmp_path / "t.tex").write_text(text + r"\end{document}", encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)

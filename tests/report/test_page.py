@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.report.make import report
-from bench.report.page import flat
+from bench.report.page import code, flat, unbroken
 from tests.report.test_study import study
 
 ALERT = "<script>document.title = 'taken over'</script>"
@@ -49,6 +49,37 @@ def visit(page_of_a_run: Path, chromium: Any) -> Iterator[Any]:
     for context in contexts:
         context.close()
     assert [trouble for trouble in troubles if not trouble.startswith((page_of_a_run.as_uri()[:80], "data:"))] == []
+
+
+def test_what_stands_between_backticks_is_code_and_nothing_else_is_markup() -> None:
+    assert code("give `bench <verb>` & wait") == "give <code>bench &lt;verb&gt;</code> &amp; wait"
+    assert code("it's 5` <b>") == "it&#39;s 5` &lt;b&gt;"
+
+
+def test_an_arrow_stays_with_its_word() -> None:
+    assert unbroken("PSNR, frame (dB) ↑") == "PSNR, frame (dB)\N{NO-BREAK SPACE}↑"
+    assert unbroken("Motion →1") == "Motion\N{NO-BREAK SPACE}→1"
+
+
+def test_a_table_that_goes_on_has_a_shadow_and_settings_are_folded(visit: Any) -> None:
+    page = visit(width=390)
+    shadows = page.locator(".scroll").first.evaluate("e => getComputedStyle(e).backgroundAttachment")
+    assert shadows == "local, local, scroll, scroll"
+    assert page.locator("details[open]").count() == 0
+    page.get_by_text("Made with").click()
+    assert page.get_by_text("commit").is_visible()
+
+
+def test_untrained_models_are_said_to_be(page_of_a_run: Path) -> None:
+    account = page_of_a_run.parent / "run.json"
+    before = account.read_text()
+    account.write_text(json.dumps({"config": {"preset": "smoke", "steps": 150}}))
+    try:
+        report(page_of_a_run.parent)
+        assert "trains for 150 steps a stage" in page_of_a_run.read_text()
+    finally:
+        account.write_text(before)
+        report(page_of_a_run.parent)
 
 
 def positions(page: Any) -> set[str]:

@@ -128,4 +128,7 @@ def test_exclusions_are_counted_by_their_reasons_and_open_intervals_say_which_en
     }
     found = read_study(write(tmp_path, study(**changes)), ROWS, registered_names())
     assert "6 raters; 2 excluded by the rule fixed beforehand, 1 by somebody's decision, 2 withdrew" in found.notes[0]
+    changes["raters"].append({"excluded": "unfinished: 1 of 1 catch trials right"})
+    left = read_study(write(tmp_path, study(**changes)), ROWS, registered_names()).notes[0]
+    assert "fixed beforehand, 1 left too early to tell whether they attend, 1 by somebody's decision" in left
     assert [line.cells[0].whole for line in found.grids[-1].lines] == ["3.10 (≥ 2.20)", "-3.10 (≤ -2.20)"]

@@ -165,21 +165,27 @@ def test_wishes_that_make_no_study(small: Path, tmp_path: Path, changes: dict[st
     assert not (tmp_path / "s.db").exists()
 
 
-def test_a_run_of_few_clips_gets_fewer_checks_and_says_so(small: Path, tmp_path: Path) -> None:
+def test_a_run_of_few_clips_gets_less_practice_and_says_so(small: Path, tmp_path: Path) -> None:
     made = create(tmp_path / "s.db", wish(small, catch=2, catch_pass=1, workload=None, practice=3, clips=100))
     assert (made.settings.practice, made.settings.catch, made.settings.catch_pass) == (2, 2, 1)
-    assert len(made.notes) == 2
+    assert sorted(note[:20] for note in made.notes) == [
+        "The rule of 1 right ",
+        "The run has 8 clips ",
+        "With 8 clips a rater",
+    ]
     assert made.settings.workload == 12
 
 
-def test_a_rule_on_catch_trials_that_forgives_nothing_is_made_by_nobody_unasked(small: Path, tmp_path: Path) -> None:
-    unasked = wish(small, catch=None, catch_pass=None, workload=None)
-    with pytest.raises(BenchError, match=r"8 clips are too few for 10 catch trials.*--catch 2 --catch-pass 1"):
+def test_a_rule_that_cannot_tell_who_attends_is_made_by_nobody_unasked(small: Path, tmp_path: Path) -> None:
+    unasked = replace(wish(small, catch=None, catch_pass=None, workload=None), accept_weak_catch=False)
+    with pytest.raises(BenchError, match=r"8 clips, 8 of them compared, are too few for 10 catch trials.*--catch 0"):
         create(tmp_path / "s.db", unasked)
-    with pytest.raises(BenchError, match=r"Of 9 catch trials 90% are all of them.*--catch-pass"):
-        create(tmp_path / "s.db", replace(unasked, catch=9))
+    with pytest.raises(BenchError, match="excludes 4 % of attentive raters where 5 % is the most: give 8 or more"):
+        create(tmp_path / "s.db", replace(unasked, catch=2))  # two of two: one in four at random
     assert not (tmp_path / "s.db").exists()
-    assert create(tmp_path / "s.db", replace(unasked, catch=0)).settings.catch_pass == 0
+    accepted = create(tmp_path / "s.db", replace(unasked, catch=2, accept_weak_catch=True))
+    assert any("lets 25 % of random clickers pass" in note for note in accepted.notes)
+    assert create(tmp_path / "u.db", replace(unasked, catch=0)).settings.catch_pass == 0
     large = write_run(tmp_path / "large", clips=40, rows=("mdgan-1", "mdgan-2"), size=16)
     made = create(tmp_path / "t.db", replace(unasked, runs=(large,)))
     assert (made.settings.catch, made.settings.catch_pass) == (10, 9)

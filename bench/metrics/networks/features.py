@@ -93,12 +93,12 @@ def through_cache(
     group: int = 8,
 ) -> list[Features]:
     """Features of each clip, from the cache where they are there; the rest computed and kept, a few at a time."""
-    found: dict[int, Features] = {}
+    computed: dict[int, Features] = {}
     waiting: list[int] = []
     for index in range(len(clips)):
-        known = cache.get(clips[index]) if cache else None
-        if known is not None:
-            found[index] = known
+        cached = cache.get(clips[index]) if cache else None
+        if cached is not None:
+            computed[index] = cached
         else:
             waiting.append(index)
         if waiting and (len(waiting) == group or index == len(clips) - 1):
@@ -106,6 +106,6 @@ def through_cache(
             for i, clip, features in zip(waiting, few, compute(few), strict=True):
                 if cache:
                     cache.put(clip, features)
-                found[i] = features
+                computed[i] = features
             waiting = []
-    return [found[index] for index in range(len(clips))]
+    return [computed[index] for index in range(len(clips))]

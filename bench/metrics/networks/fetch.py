@@ -111,15 +111,15 @@ def fetch(name: str, offline: bool = False, timeout: float = 5.0) -> Path:
         BenchError: unknown name; missing and `offline`; another file lies under the name; no source gave the weights;
             the folder cannot be written to.
     """
-    weights, found = table.known(name), table.verify(name)
-    if found.state == "published":
-        return found.path
-    if found.state == "other":
-        raise BenchError(found.message)
+    weights, checked = table.known(name), table.verify(name)
+    if checked.state == "published":
+        return checked.path
+    if checked.state == "other":
+        raise BenchError(checked.message)
     if offline:
         raise BenchError(
-            f"{found.path} is not there and --offline opens no connection: give `{table.command(name)}` on a connected "
-            "machine, or copy the file there."
+            f"{checked.path} is not there and --offline opens no connection: give `{table.command(name)}` on a "
+            "connected machine, or copy the file there."
         )
     try:
         return _fetch(weights, timeout)

@@ -58,15 +58,15 @@ def from_jax(tree: Tree) -> dict[str, Tensor]:
     due = I3D().state_dict()  # of its own, what is the same in every copy: scale 1, and a counter that nobody reads
     arrays = dict(by_path(tree))
     try:
-        found = {"logits.conv3d.bias": arrays[f"params/{_layer('logits')}/Conv_0/bias"]}
+        tensors = {"logits.conv3d.bias": arrays[f"params/{_layer('logits')}/Conv_0/bias"]}
         for unit in (*UNITS, "logits"):
             kernel = arrays[f"params/{_layer(unit)}/Conv_0/kernel"]
-            found[f"{unit}.conv3d.weight"] = kernel.transpose(4, 3, 0, 1, 2)
+            tensors[f"{unit}.conv3d.weight"] = kernel.transpose(4, 3, 0, 1, 2)
         for unit in UNITS:
-            found[f"{unit}.bn.bias"] = arrays[f"params/{_layer(unit)}/BatchNorm_0/bias"]
-            found[f"{unit}.bn.running_mean"] = arrays[f"batch_stats/{_layer(unit)}/BatchNorm_0/mean"]
-            found[f"{unit}.bn.running_var"] = arrays[f"batch_stats/{_layer(unit)}/BatchNorm_0/var"]
-        return {name: _tensor(found[name], value.shape) if name in found else value for name, value in due.items()}
+            tensors[f"{unit}.bn.bias"] = arrays[f"params/{_layer(unit)}/BatchNorm_0/bias"]
+            tensors[f"{unit}.bn.running_mean"] = arrays[f"batch_stats/{_layer(unit)}/BatchNorm_0/mean"]
+            tensors[f"{unit}.bn.running_var"] = arrays[f"batch_stats/{_layer(unit)}/BatchNorm_0/var"]
+        return {name: _tensor(tensors[name], value.shape) if name in tensors else value for name, value in due.items()}
     except (KeyError, ValueError) as error:
         raise BenchError(f"This is no checkpoint of the I3D network as JAX keeps it ({error}).") from error
 
@@ -108,7 +108,7 @@ def strangers(tensors: Mapping[str, Tensor]) -> list[str]:
 
     The network must have no other parameter: the scale of its batch normalisation is 1, or it is a stranger too.
     """
-    found = []
+    differing = []
     for unit in (*UNITS, "logits"):
         sums = [
             f"{masked_crc32c(part.contiguous().numpy().astype('<f4').tobytes()):08x}"
@@ -116,8 +116,8 @@ def strangers(tensors: Mapping[str, Tensor]) -> list[str]:
         ]
         scale = tensors.get(f"{unit}.bn.weight")
         if sums != CHECKSUMS[unit].split() or (scale is not None and not bool((scale == 1).all())):
-            found.append(unit)
-    return found
+            differing.append(unit)
+    return differing
 
 
 #: Masked CRC-32C of the original's tensors, from the index of its checkpoint (TF Hub, `deepmind/i3d-kinetics-400/1`):

@@ -144,11 +144,11 @@ def _downloaded(archive: Archive, folder: Path, timeout: float, report: Report) 
             if pip.poll() is None:
                 pip.kill()
                 pip.wait()
-    found = list((folder / "archive").glob("*.tar.gz"))
-    if pip.returncode or len(found) != 1:
+    archives = list((folder / "archive").glob("*.tar.gz"))
+    if pip.returncode or len(archives) != 1:
         raise SourceError(_reason(log.read_text("utf-8", "replace"), archive))
-    report(found[0].stat().st_size, None)
-    return found[0]
+    report(archives[0].stat().st_size, None)
+    return archives[0]
 
 
 def read_member(archive: Archive, path: Path) -> bytes:

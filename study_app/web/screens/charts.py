@@ -92,8 +92,8 @@ def pos(table: pd.DataFrame) -> str:
 def strengths(table: pd.DataFrame) -> str:
     """Bradley–Terry strengths with intervals; one that is open to a side ends where the others do."""
     ends = table[["ci_low", "strength", "ci_high"]].to_numpy(np.float64)
-    known = ends[np.isfinite(ends)]
-    low, _, high = np.clip(ends, known.min(initial=0.0) - 1, known.max(initial=0.0) + 1).T
+    finite = ends[np.isfinite(ends)]
+    low, _, high = np.clip(ends, finite.min(initial=0.0) - 1, finite.max(initial=0.0) + 1).T
 
     def draw(axis: Axes) -> None:
         y = _name_rows(axis, list(table["system"]))

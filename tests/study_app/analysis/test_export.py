@@ -96,6 +96,7 @@ def test_the_verbs(run_folder: Path, tmp_path: Path, where: str, monkeypatch: py
     url = str(Store(where).url.render_as_string(hide_password=False))
     monkeypatch.setenv("BENCH_DATABASE_URL", url)
     flags = ["--name", "cli", "--clips", "6", "--workload", "8", "--catch", "2", "--catch-pass", "2", "--practice", "1"]
+    flags += ["--accept-weak-catch"]
     said = call("create", "--run", str(run_folder), *flags, "--comparison", "mdgan-2:vgan", "--comparison", "copy:real")
     assert "2 comparisons, 12 votes wanted, 8 trials a rater, catch trials 2 of 2" in said
     assert "simulated votes in the study 'cli simulated 1'" in call("simulate", "--study", "cli", "--raters", "2")

@@ -340,6 +340,10 @@ def test_side_bias_and_raters_catch_trials() -> None:
     )
     table = quality.rater_table(pd.concat([votes, catch], ignore_index=True))
     assert list(table.loc[0, ["votes", "catch_right", "catch_had"]]) == [10, 3, 4]
+    votes.loc[votes.index[0], "excluded"] = "the slot went to somebody else"
+    assert list(quality.rater_table(votes)["excluded"]) == ["", "", "", ""]
+    votes.loc[votes["rater"] == "r0", "excluded"] = "asked twice"
+    assert list(quality.rater_table(votes)["excluded"]) == ["asked twice", "", "", ""]
 
 
 def test_raters_who_each_lean_to_a_side_of_their_own_have_no_side_in_common() -> None:

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from bench.errors import BenchError
-from study_app.design.catch import CatchRule, smallest_rule
+from study_app.design.catch import CatchRule, smallest_rule, strictest_rule
 
 NINE_OF_TEN = CatchRule(10, 9)
 
@@ -60,10 +60,17 @@ def test_what_is_too_short_to_tell_anybody_apart_is_refused() -> None:
     for planned, needed, sentence in (
         (2, 2, "25 % of random clickers"),
         (4, 4, "6 % of random clickers"),
-        (6, 6, "exclude 11 % of attentive raters"),
+        (6, 6, "excludes 11 % of attentive raters"),
         (10, 5, "62 % of random clickers pass"),
         (4, 5, "cannot be asked for 5"),
     ):
         with pytest.raises(BenchError, match=sentence):
             CatchRule(planned, needed).check()
     assert CatchRule(0, 0).verdict(0, 0) == "passed"
+
+
+def test_as_much_is_asked_as_attentive_raters_can_give() -> None:
+    asked = {planned: strictest_rule(planned).needed for planned in (0, 1, 2, 4, 8, 9, 10, 20)}
+    assert asked == {0: 0, 1: 1, 2: 2, 4: 3, 8: 7, 9: 8, 10: 9, 20: 18}
+    assert not CatchRule(0, 0).is_weak
+    assert CatchRule(4, 3).is_weak

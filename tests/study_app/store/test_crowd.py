@@ -103,7 +103,7 @@ def test_raters_who_never_pause(where: str, figures: dict[str, str]) -> None:
 def test_thirty_raters_who_never_pause_wait_no_longer_than_their_turn(
     where: str, run_folder: Path, figures: dict[str, str]
 ) -> None:
-    create(where, wish(run_folder, name="thirty", votes=8, workload=24, catch_pass=0))
+    create(where, wish(run_folder, name="thirty", votes=5, workload=12, catch_pass=0))
     told = listen(crowd(where, "thirty", 30, 50))  # nobody was refused, or the crowd would have failed
     check(where, [one.vote for one in told])
     # Who stands in a queue of thirty lets 29 others go first, and perhaps those who come before it has joined it.

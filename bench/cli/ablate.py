@@ -1,0 +1,62 @@
+"""`bench ablate`: a model with one change after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.options import (
+    Clips,
+    ConfigFile,
+    DataRoot,
+    Dataset,
+    Device,
+    Metrics,
+    Offline,
+    Preset,
+    Seeds,
+    Settings,
+    Steps,
+    configure,
+    numbers,
+    print_scores,
+    words,
+)
+from bench.registry import DEFAULT_DATASET, DEFAULT_MODELS, SYNTHETIC
+
+
+def ablate(
+    model: Annotated[str, typer.Option(help="A name from `bench list models`.")] = DEFAULT_MODELS[0],
+    only: Annotated[str, typer.Option(help="Names of its ablations, with commas; all by default.")] = "",
+    dataset: Dataset = DEFAULT_DATASET,
+    data_root: DataRoot = SYNTHETIC,
+    preset: Preset = "auto",
+    out: Annotated[Path, typer.Option(help="Gets a run folder for each variant, and the joined table.")] = Path(
+        "results/ablations"
+    ),
+    seeds: Seeds = "0,1,2",
+    metrics: Metrics = "",
+    clips: Clips = None,
+    steps: Steps = None,
+    device: Device = "auto",
+    config: ConfigFile = None,
+    settings: Settings = None,
+    offline: Offline = False,
+) -> None:
+    """Train a model whole and with one change after the other; one table, with intervals over trainings."""
+    from bench.pipeline.ablate import ablate as run_ablations
+
+    given = {
+        "dataset": dataset,
+        "data_root": data_root,
+        "seeds": numbers(seeds),
+        "metrics": words(metrics) or None,
+        "clips": clips,
+        "steps": steps,
+        "device": device,
+    }
+    chosen = configure([model], preset, config, settings or [], given, baseline=True)
+    print_scores(run_ablations(chosen, out, tuple(words(only)), offline=offline))
+    print(f"Tables: {out}/table.csv, .tex, .md")

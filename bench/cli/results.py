@@ -1,0 +1,81 @@
+"""Verbs about results that are there: `bench report`, `compare`, `export` and `leaderboard`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.options import Ci, Json, print_folder, print_json, print_scores, show
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
+    study: Annotated[
+        Path | None, typer.Option(help="A folder that `bench study export` wrote; FOLDER/study by default.")
+    ] = None,
+    ci: Ci = False,
+    as_json: Json = False,
+) -> None:
+    """Make tables, figures and the page again from the stored scores, with a study's results where there is one."""
+    from bench.pipeline.steps import report_alone
+
+    table = report_alone(folder, ci, study)
+    if as_json:
+        print_folder(folder)
+    else:
+        print_scores(table)
+        print(f"{folder / 'report.html'}")
+
+
+def compare(
+    folders: Annotated[list[Path], typer.Argument(help="Folders that run or score has filled.")],
+    out: Annotated[Path | None, typer.Option(help="Write the joined tables there.")] = None,
+    margin: Annotated[list[str] | None, typer.Option(help="METRIC=LARGEST: test for equivalence instead.")] = None,
+    ci: Ci = False,
+    as_json: Json = False,
+) -> None:
+    """Join runs into one table; refused, with what differs, where their numbers do not mean the same.
+
+    With --margin ssim=0.02: which rows, of one folder or several, are shown to differ by less than that.
+    """
+    from bench.pipeline.compare import compare as compare_runs
+
+    if margin:
+        from bench.pipeline.equivalence import equivalent_rows, margins_of, printed
+
+        tested = equivalent_rows(folders, margins_of(margin))
+        show(tested if as_json else printed(tested), as_json)
+        return
+    table = compare_runs(folders, out, ci)
+    if as_json:
+        lines = zip(table.rows, table.cells, strict=True)
+        rows = [{"row": row} | {h: c.whole for h, c in zip(table.heads, cells, strict=True)} for row, cells in lines]
+        print_json({"caption": table.caption, "rows": rows, "notes": list(table.notes)})
+    else:
+        print_scores(table)
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
+    to: Annotated[Path, typer.Option(help="The file to write.")] = Path("results.json"),
+    by: Annotated[str, typer.Option(help="Who sends the results, as it is to stand in a leaderboard.")] = "",
+) -> None:
+    """Write the stored numbers into one file that can be sent, with protocol and provenance."""
+    from bench.report.export import export as write
+
+    write(folder, to, by)
+    print(to)
+
+
+def leaderboard(
+    files: Annotated[list[Path], typer.Argument(help="Files that `bench export` wrote, or published figures.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page and the CSV.")],
+) -> None:
+    """Put many files of results on one static page: a table for each protocol, never two in one."""
+    from bench.report.board import PAGE, TABLE
+    from bench.report.board import leaderboard as write
+
+    write(files, out)
+    print(f"{out / PAGE}\n{out / TABLE}")

@@ -1,0 +1,61 @@
+"""`bench ablate`: a model whole and with one change after the other, every variant a run of its own, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from bench.config import RunConfig
+from bench.errors import BenchError, did_you_mean
+from bench.interface import Options
+from bench.pipeline.compare import compare
+from bench.pipeline.run import run
+from bench.registry import MODELS
+from bench.report.tables import Table
+
+#: The variant without a change.
+WHOLE = "whole"
+
+
+def ablations(model: str) -> Mapping[str, Options]:
+    """The changes that a registered model knows, by name.
+
+    Raises:
+        BenchError: it knows none.
+    """
+    known: Mapping[str, Options] = getattr(MODELS.load(model), "ablations", {})
+    if not known:
+        raise BenchError(f"The model '{model}' names no ablations: its class has none under `ablations`.")
+    return known
+
+
+def ablate(config: RunConfig, out: Path, only: tuple[str, ...] = (), *, offline: bool = False) -> Table:
+    """Run a model whole and with each of its ablations, and join the tables, with intervals.
+
+    Every variant lies in a folder of its own below `out`, and is a run like any other: killed, the same command goes
+    on. All have the same clips, seeds and steps. The baseline stands beside the whole model alone.
+
+    Args:
+        config: of the whole model, the only one that is trained.
+        out: gets a folder for each variant, and the joined table.
+        only: names of ablations; all by default.
+        offline: fetch no missing weights.
+
+    Raises:
+        BenchError: the model knows no such ablation, or whatever stops a run.
+    """
+    name = config.models[0]
+    known = ablations(name)
+    for chosen in only:
+        if chosen not in known:
+            raise BenchError(f"The model '{name}' has no ablation '{chosen}'.{did_you_mean(chosen, known)}")
+    variants: dict[str, Options] = {WHOLE: {}, **{key: known[key] for key in only or known}}
+    folders = []
+    for variant, change in variants.items():
+        options = {**config.options, name: {**config.options.get(name, {}), **change}}
+        models = config.models if variant == WHOLE else (name,)
+        kept = {model: own for model, own in options.items() if model in models}
+        folders.append(out / variant.replace(" ", "-").replace("'", ""))
+        run(replace(config, models=models, options=kept), folders[-1], offline=offline)
+    return compare(folders, out, ci=True)

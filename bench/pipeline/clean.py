@@ -1,0 +1,53 @@
+"""`bench data clean`: what lies in the cache, and how to be rid of it. All of it is made again where it is needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError, did_you_mean
+from bench.files import cache_dir
+
+#: Folders of the cache, and what is in them. Weights are none of it: they may have been copied there by hand.
+KINDS = {
+    "packs": "training clips at a model's size",
+    "features": "what networks behind metrics saw in clips",
+    "unzipped": "archives that were scored",
+    "synthetic": "built-in scenes",
+}
+
+
+@dataclass(frozen=True)
+class Cached:
+    """One folder of the cache: its name, what is in it, and how many bytes."""
+
+    kind: str
+    what: str
+    bytes: int
+
+
+def cached() -> list[Cached]:
+    """What lies in the cache."""
+    return [Cached(kind, what, _size(cache_dir() / kind)) for kind, what in KINDS.items()]
+
+
+def _size(folder: Path) -> int:
+    return sum(os.lstat(os.path.join(place, name)).st_size for place, _, names in os.walk(folder) for name in names)
+
+
+def clean(kinds: Collection[str]) -> list[Cached]:
+    """Remove folders of the cache; returns what was in them. No other command may be running.
+
+    Raises:
+        BenchError: there is no such folder in a cache.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise BenchError(f"The cache has no '{kind}'.{did_you_mean(kind, KINDS)}")
+    removed = [one for one in cached() if one.kind in kinds]
+    for one in removed:
+        shutil.rmtree(cache_dir() / one.kind, ignore_errors=True)
+    return removed

@@ -1,0 +1,113 @@
+"""`bench compare --margin`: which rows are shown to differ by less than a margin that somebody stated beforehand."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.errors import BenchError
+from bench.metrics.base import ClipMetric, Metric
+from bench.pipeline.compare import common_protocol, joined_rows
+from bench.registry import METRICS
+from bench.scoring.protocol import Protocol
+from bench.scoring.sets import FLOOR
+from bench.scoring.summary import of_seeds
+from bench.scoring.tidy import ScoredClips, read_scores
+from bench.statistics import printed_p, seeds_and_videos_equivalence
+
+
+def margins_of(texts: Sequence[str]) -> dict[str, float]:
+    """Margins as they are written, like "ssim=0.02"; raises a `BenchError` for another form."""
+    margins = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            margins[name] = float(number)
+        except ValueError:
+            raise BenchError(f"A margin is written like ssim=0.02, not {text!r}.") from None
+    return margins
+
+
+def equivalent_rows(folders: Sequence[Path], margins: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Every pair of rows, tested for equivalence by two one-sided tests over source videos and trainings.
+
+    Args:
+        folders: that `bench run` or `bench score` has filled, of one protocol.
+        margins: metric → the largest difference that does not matter, in the metric's unit.
+
+    Returns:
+        A line a metric and pair, as metric, first, second, difference, ci_low, ci_high (90 %, which decides), margin,
+        p, equivalent, clips, videos, scope. p is not corrected for the number of pairs.
+
+    Raises:
+        BenchError: folders without scores or of different protocols, a metric that they lack or that is of whole sets,
+            a margin that is not above 0.
+    """
+    protocol = common_protocol(folders)
+    of_clips = [_of_clips(name, protocol) for name in margins]
+    scored = [read_scores(folder) for folder in folders]
+    joined = joined_rows(folders, [one.rows for one in scored])
+    lines = []
+    for metric in of_clips:
+        rows = {
+            names[row]: of_seeds(one, metric, row, protocol)
+            for names, one in zip(joined, scored, strict=True)
+            for row in one.rows
+            if row != FLOOR
+        }
+        for first, second in itertools.combinations(rows, 2):
+            pair = {"metric": metric.name, "first": first, "second": second}
+            lines.append(pair | _tested(rows[first], rows[second], scored[0], margins[metric.name]))
+    return lines
+
+
+def _of_clips(name: str, protocol: Protocol) -> ClipMetric:
+    metric: Metric = METRICS.load(name)()
+    if not isinstance(metric, ClipMetric):
+        raise BenchError(
+            f"{name} is a distance of whole sets, of which a scoring keeps no values that could be paired: "
+            "bench.statistics.leave_out tests its equivalence from features."
+        )
+    if name not in protocol.metrics:
+        raise BenchError(f"Nothing was scored by {name} here: there are {', '.join(protocol.metrics)}.")
+    return metric
+
+
+def _tested(first: Any, second: Any, scored: ScoredClips, margin: float) -> dict[str, Any]:
+    common = np.isfinite(first).all(axis=0) & np.isfinite(second).all(axis=0)
+    videos = [scored.videos[clip] for clip, kept in zip(scored.ids, common, strict=True) if kept]
+    if not videos:
+        raise BenchError("Two rows have no clip with a number of both, so nothing can be said of their difference.")
+    result = seeds_and_videos_equivalence(first[:, common], second[:, common], videos, margin)
+    return {
+        "difference": result.difference,
+        "ci_low": result.low,
+        "ci_high": result.high,
+        "margin": margin,
+        "p": result.p_value,
+        "equivalent": result.shown,
+        "clips": len(videos),
+        "videos": result.clusters,
+        "scope": result.scope,
+    }
+
+
+def printed(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The same for reading."""
+    return [
+        {
+            "metric": line["metric"],
+            "rows": f"{line['first']} − {line['second']}",
+            "difference": f"{line['difference']:+.4g}",
+            "90 % interval": f"[{line['ci_low']:.4g}, {line['ci_high']:.4g}]",
+            "margin": f"±{line['margin']:g}",
+            "p": printed_p(line["p"]),
+            "within the margin": "shown" if line["equivalent"] else "not shown",
+            "of": f"{line['clips']} clips, {line['videos']} videos, {line['scope']}",
+        }
+        for line in lines
+    ]

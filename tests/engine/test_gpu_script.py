@@ -1,0 +1,56 @@
+"""`tests/gpu.sh`, run on the CPU with the smallest sizes: what it will do on a GPU works before there is one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.files import read_json
+from tests.small import REPOSITORY
+
+pytestmark = pytest.mark.slow
+
+
+def call(out: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHON": sys.executable, "DEVICE": "cpu", "OUT": str(out), **settings}
+    environment["PYTHONPATH"] = str(REPOSITORY)
+    return subprocess.run(
+        ["bash", str(REPOSITORY / "tests" / "gpu.sh"), *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_model_is_held_against_the_cpu(tmp_path: Path) -> None:
+    done = call(tmp_path, "check")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "check.txt").read_text().count("(ok)") == 6
+
+
+def test_a_training_out_of_time_goes_on_at_the_next_call(sky: Path, tmp_path: Path) -> None:
+    widths = " ".join(f"--set options.{name}.width=2" for name in ("mdgan", "vgan", "rnngan"))
+    small = f"--resolution 64 --steps 2 --batch-size 2 --metrics mse --offline --set checkpoint_every=1 {widths}"
+    arguments = ("train", str(sky), str(tmp_path / "run"))
+    stopped = call(tmp_path / "out", *arguments, TRAIN=small, MINUTES="0.05")
+    assert stopped.returncode == 0, stopped.stderr[-2000:]
+    assert "not finished: call again" in stopped.stdout
+    finished = call(tmp_path / "out", *arguments, TRAIN=small)
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    assert "The run is finished" in finished.stdout
+    brought = tmp_path / "out" / "run"
+    assert set(read_json(brought / "run.json")["steps"].values()) == {"done"}
+    assert (brought / "table.md").is_file()
+    assert (brought / "figures" / "frames_1.png").is_file()
+    assert len(list(brought.glob("checkpoints/*/model.pt"))) == 4
+
+
+def test_a_call_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    done = call(tmp_path, "fly")
+    assert done.returncode == 2
+    assert "There is no call 'fly'" in done.stderr

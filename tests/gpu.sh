@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# What has to be measured and trained on a GPU, one call at a time, each within MINUTES (9 by default):
+#
+#   tests/gpu.sh check              one step of every model on the device, float32 and bf16, against the CPU's losses
+#   tests/gpu.sh speed              bench speed train: bf16 and float32, compiled or not, 64 and 128 pixels
+#   tests/gpu.sh train SKY RUN      the paper preset on the clips in SKY, going on from the last checkpoint in RUN
+#
+# Results, small enough to be carried home, lie in OUT (gpu by default). Environment: PYTHON, DEVICE (cuda), OUT, MINUTES,
+# SPEED and TRAIN (more options of these commands), WIDTH (32) and BATCH (4) of the measured networks.
+set -eu
+cd "$(dirname "$0")/.."
+call=${1:?"give one of: check, speed, train"}
+python=${PYTHON:-python}
+device=${DEVICE:-cuda}
+out=${OUT:-gpu}
+minutes=${MINUTES:-9}
+mkdir -p "$out"
+
+bench() { timeout --signal=INT "${minutes}m" "$python" -m bench.cli "$@"; }
+
+case $call in
+check)
+    "$python" -m tests.engine.device_check "$device" | tee "$out/check.txt"
+    ;;
+speed)
+    for resolution in 64 128; do
+        for way in "--precision 32-true" "--precision bf16-mixed" "--precision bf16-mixed --compile"; do
+            # shellcheck disable=SC2086 # several options each
+            bench speed train --device "$device" --resolution "$resolution" --width "${WIDTH:-32}" \
+                --batch "${BATCH:-4}" $way ${SPEED:-} --out "$out/speed" | tee -a "$out/speed.txt"
+        done
+    done
+    ;;
+train)
+    sky=${2:?"give the folder of the clips"} run=${3:?"give the run folder"}
+    status=0
+    # shellcheck disable=SC2086
+    bench run --models mdgan,vgan,rnngan --dataset sky --data-root "$sky" --preset paper --device "$device" \
+        --out "$run" ${TRAIN:-} || status=$?
+    case $status in 0 | 124 | 130) ;; *) exit "$status" ;; esac # out of time: the next call goes on
+    mkdir -p "$out/run"
+    cp "$run/run.json" "$out/run/"
+    for what in summary.csv table.md table.csv table.json table.tex figures; do
+        if [ -e "$run/$what" ]; then cp -r "$run/$what" "$out/run/"; fi
+    done
+    (cd "$run" && find checkpoints -name training.csv -o -name model.pt -size -100M) | while read -r file; do
+        mkdir -p "$out/run/$(dirname "$file")" && cp "$run/$file" "$out/run/$file"
+    done
+    if [ -e "$run/summary.csv" ]; then echo "The run is finished."; else echo "The run is not finished: call again."; fi
+    ;;
+*)
+    echo "There is no call '$call': check, speed or train." >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# The wheel in a fresh environment of each Python that is installed, outside of the source tree, as people install it:
+# first alone (scores and reports; says in a sentence what training and the study need), then with all extras.
+#
+#   tests/pythons.sh [VERSION …]     3.11 3.12 3.13 by default; PIP_ARGUMENTS are given to pip (a constraint, an index)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+versions=("$@")
+((${#versions[@]})) || versions=(3.11 3.12 3.13)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export OMP_NUM_THREADS=1 BENCH_OFFLINE=1 BENCH_CACHE_DIR=$work/cache MPLBACKEND=Agg
+
+find_python() { # the newest one of a version, from the path or from pyenv
+  command -v "python$1" || ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python 2>/dev/null | sort -V | tail -n 1
+}
+
+refused() { # a command that has to fail with a sentence and no traceback
+  if "$@" >"$work/said" 2>&1; then echo "did not fail: $*"; exit 1; fi
+  if grep -q Traceback "$work/said" || ! grep -q "^bench: .*pip install" "$work/said"; then cat "$work/said"; exit 1; fi
+}
+
+builder=$(find_python "${versions[0]}")
+"$builder" -m venv "$work/build"
+"$work/build/bin/pip" install --quiet build ${PIP_ARGUMENTS:-}
+"$work/build/bin/python" -m build --wheel --outdir "$work/wheel" "$root" >/dev/null
+wheel=$(ls "$work"/wheel/*.whl)
+
+for version in "${versions[@]}"; do
+  python=$(find_python "$version")
+  [ -n "$python" ] || { echo "$version: not installed"; exit 1; }
+  env=$work/env-$version home=$work/home-$version
+  "$python" -m venv "$env"
+  mkdir "$home"
+  cd "$home"
+  "$env/bin/pip" install --quiet "$wheel" ${PIP_ARGUMENTS:-}
+  bench=$env/bin/bench
+  "$bench" --version
+  "$env/bin/python" - <<'PYTHON'
+import numpy as np
+from pathlib import Path
+
+random = np.random.default_rng(0)
+for folder in ("mine", "real"):
+    Path(folder).mkdir()
+    for name in "ab":
+        np.save(Path(folder, f"{name}.npy"), random.integers(0, 256, (16, 32, 32, 3), np.uint8))
+PYTHON
+  "$bench" score mine --reference real --metrics mse,psnr,ssim,motion --out scored >/dev/null 2>&1
+  "$bench" report scored --ci >/dev/null
+  "$bench" export scored --to results.json >/dev/null
+  "$env/bin/python" -m bench leaderboard results.json --out board >/dev/null
+  [ -s scored/report.html ] && [ -s board/index.html ]
+  refused "$bench" study status --db study.db
+  refused "$bench" run --models copy --preset smoke --out run
+  refused "$bench" reproduce table2 --preset smoke --out table2
+  "$env/bin/pip" install --quiet "$wheel[train,study]" ${PIP_ARGUMENTS:-}
+  "$bench" data make sky data --train-videos 2 --test-videos 2 --clips-per-video 1 >/dev/null 2>&1
+  "$bench" run --models vgan --data-root data --preset smoke --steps 1 --set options.vgan.width=4 --metrics mse,ssim \
+    --out run >/dev/null 2>&1
+  "$bench" study create --run run --comparison vgan:copy --clips 2 --votes 1 --catch 1 --catch-pass 1 --out study.db \
+    --accept-first-frames >/dev/null 2>&1
+  "$bench" study simulate --db study.db --raters 2 >/dev/null 2>&1
+  "$bench" study export --db study.db --study "study simulated 1" --out run/study >/dev/null
+  "$bench" report run >/dev/null
+  "$env/bin/python" -m streamlit --version >/dev/null
+  "$env/bin/python" - <<'PYTHON'
+from importlib.resources import files
+
+held = [files("bench.report") / "page.html.j2", files("study_app.web") / "player", files("study_app.store") / "migrations"]
+assert all(path.is_file() or path.is_dir() for path in held), held
+assert "site-packages" in str(held[0]), held[0]
+PYTHON
+  echo "$version: $("$env/bin/python" --version), $(du -sh "$env" | cut -f 1) with everything: well"
+done
