@@ -194,9 +194,9 @@ class RNNGAN(VideoModel):
     titles: ClassVar = {"rnngan": "RNN-GAN"}
     colours: ClassVar = {"rnngan": "#009e73"}
     presets: ClassVar = {
-        "smoke": {"width": 16},
-        "small": {"width": 16},
-        "medium": {"width": 32},
+        "smoke": {"width": 8, "hidden": 128, **WORKS},
+        "small": {"width": 8, "hidden": 128, **WORKS},
+        "medium": {"width": 32, **WORKS},
         "paper": {"width": 64},
     }
     Settings = Settings

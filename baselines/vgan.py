@@ -225,9 +225,9 @@ class VGAN(VideoModel):
     titles: ClassVar = {"vgan": "VGAN"}
     colours: ClassVar = {"vgan": "#e69f00"}
     presets: ClassVar = {
-        "smoke": {"width": 16},
-        "small": {"width": 16},
-        "medium": {"width": 32},
+        "smoke": {"width": 16, **WORKS},
+        "small": {"width": 16, **WORKS},
+        "medium": {"width": 32, **WORKS},
         "paper": {"width": 128},
     }
     Settings = Settings
