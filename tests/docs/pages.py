@@ -30,6 +30,8 @@ NOT_RUN = {
     "make demo": "a fresh clone",
     "make test": "a fresh clone",
     "torchrun": "tests/engine/test_distributed.py",
+    "bench ablate": "tests/pipeline/test_ablate.py",
+    "tests/gpu.sh": "tests/engine/test_gpu_script.py",
     "bench study serve": "tests/study_app/web/test_browser.py",
     "bench speed": "tests/speed/test_train.py, tests/speed/test_metrics.py",
     "bench weights fetch": "tests/metrics/networks/test_fetch.py, against a local server",
