@@ -28,7 +28,7 @@ _SHORT = {"resolution": {"": 64}, "batch": 4, "flip": True, "decay_from": 0.5}
 #: steps: docs/models.md has the measurements.
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {**_SHORT, "steps": 150, "validate_every": 75, "checkpoint_every": 50, "log_every": 1, "ema": 0.95},
-    "small": {**_SHORT, "steps": 400, "validate_every": 100, "checkpoint_every": 50, "log_every": 5, "ema": 0.99},
+    "small": {**_SHORT, "steps": 200, "validate_every": 100, "checkpoint_every": 50, "log_every": 2, "ema": 0.99},
     "medium": {**_SHORT, "steps": 3000, "validate_every": 250, "checkpoint_every": 100, "log_every": 10, "ema": 0.995},
     "paper": {
         "resolution": {"": 128, "beach": 64},
