@@ -170,6 +170,29 @@ def serve(
 
 
 @app.command()
+def preview(
+    db: Database = None,
+    study: Name = None,
+    port: Annotated[int, typer.Option(help="Port.")] = 8502,
+    address: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+) -> None:
+    """Show every page that raters see, on a copy that is thrown away."""
+    from study_app.trial_run import preview as run
+
+    typer.echo(f"Every page of the study: http://{address}:{port}. Nothing that is answered there is kept.", err=True)
+    raise typer.Exit(run(db, study, port, address))
+
+
+@app.command()
+def pilot(db: Database = None, study: Name = None) -> None:
+    """Make a pilot of a study: people rate it as they would, and it never counts."""
+    from study_app.trial_run import pilot as make
+
+    name = make(db, study)
+    typer.echo(f"Made '{name}': serve and export it with --study '{name}'. Its votes never count for the study.")
+
+
+@app.command()
 def status(db: Database = None, study: Name = None, as_json: Json = False) -> None:
     """Say how far a study is."""
     from study_app.status import lines

@@ -15,6 +15,7 @@ def status(where: str | Path | None, name: str | None) -> dict[str, Any]:
     return {
         "study": study.name,
         "simulated": study.simulated,
+        "pilot": study.settings.pilot,
         "schedule_sha256": study.row.schedule_sha256,
         "schedule_intact": study.schedule().sha256 == study.row.schedule_sha256,
         "wanted": int(progress["wanted"].sum()),
@@ -29,7 +30,8 @@ def status(where: str | Path | None, name: str | None) -> dict[str, Any]:
 
 def lines(standing: dict[str, Any]) -> list[str]:
     """The same for reading."""
-    head = f"Study '{standing['study']}'" + (" (simulated)" if standing["simulated"] else "")
+    mark = " (simulated)" if standing["simulated"] else (" (pilot)" if standing["pilot"] else "")
+    head = f"Study '{standing['study']}'{mark}"
     told = [f"{head}: {standing['votes']} of {standing['wanted']} votes, {standing['raters']} raters."]
     told.append(f"{standing['completed']} raters have finished, {standing['excluded']} are excluded or have withdrawn.")
     if not standing["schedule_intact"]:

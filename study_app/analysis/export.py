@@ -42,7 +42,7 @@ class Results:
 
 def results(votes: pd.DataFrame, settings: Settings) -> Results:
     """Compute everything from a table of votes."""
-    notes: list[str] = []
+    notes = ["A pilot of a study: these votes do not count for it."] if settings.pilot else []
     strengths, contrasts = ranking.bradley_terry(votes), ranking.contrasts(votes)
     groups = ranking.connectivity(votes)
     if len(groups) > 1:
@@ -81,30 +81,31 @@ def paper_table(name: str, pos: pd.DataFrame) -> Grid:
 
 def votes_csv(votes: pd.DataFrame) -> str:
     """The text of `votes.csv`."""
-    return _csv(votes)
+    return csv(votes)
 
 
 def pos_csv(pos: pd.DataFrame) -> str:
     """The text of `pos.csv`."""
-    return _csv(pos)
+    return csv(pos)
 
 
 def screens_csv(screens: pd.DataFrame) -> str:
     """The text of `screens.csv`: how the clips of each vote were seen."""
-    return _csv(screens)
+    return csv(screens)
 
 
 def raters_csv(raters: pd.DataFrame) -> str:
     """The text of `raters.csv`, from which raters are paid."""
     times = {name: raters[name].map(_second) for name in ("started", "ended", "completed")}
-    return _csv(raters.assign(**times))
+    return csv(raters.assign(**times))
 
 
 def _second(time: Any) -> str:
     return "" if pd.isna(time) else time.isoformat(timespec="seconds")
 
 
-def _csv(table: pd.DataFrame) -> str:
+def csv(table: pd.DataFrame) -> str:
+    """A table as the text of a CSV file."""
     out = io.StringIO()
     table.to_csv(out, index=False, lineterminator="\n")
     return out.getvalue()

@@ -90,6 +90,7 @@ class Settings:
         consent: as raters read it; `{minutes}` in what is wished for is a session's length.
         completion_url: where the last page leads; empty: nowhere.
         rule: number of the rules that it was made with (trials, sides, who counts), see `RULE`.
+        pilot: whether this is a study's copy for trying it out; its votes are in no tally of the study.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Settings:
     withdrawn_code: str = ""
     rule: int = RULE
     language: str = ENGLISH
+    pilot: bool = False
 
     def with_consent(self, text: str) -> Settings:
         """The same with this text of the consent page, its `{minutes}` filled in, and a version that is its hash."""

@@ -58,7 +58,7 @@ class Store(Transactions):
         self.write(signing.unlock)
 
     def open(self, name: str | None = None) -> OpenStudy:
-        """The study of that name, or the only one that is not simulated.
+        """The study of that name, or the only one that is neither simulated nor a pilot.
 
         Raises:
             BenchError: there is none, or there are several and none is named.
@@ -66,7 +66,7 @@ class Store(Transactions):
 
         def work(session: Session) -> Study:
             every = session.scalars(select(Study).order_by(Study.id)).all()
-            meant = [s for s in every if (s.name == name if name else not s.simulated)]
+            meant = [s for s in every if (s.name == name if name else not (s.simulated or s.settings.pilot))]
             if len(meant) == 1:
                 return meant[0]
             where, names = database.describe(self.url), [s.name for s in every]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from bench.errors import BenchError
 from study_app.design.schedule import Schedule
 from study_app.design.settings import Settings
-from study_app.store import assignment, attendance, records, signing, writing
+from study_app.store import assignment, attendance, monitor, records, signing, writing
 from study_app.store.platforms import Visitor, keyed, secret, token_hash
 from study_app.store.rating import Answer, RefusedError, View
 from study_app.store.schema import Assignment, Ending, Exclusion, Rater, Study
@@ -303,6 +303,10 @@ class OpenStudy:
     def progress(self) -> pd.DataFrame:
         """Votes wanted and had by comparison."""
         return self._transactions.read(lambda s: records.progress(s, self.row))
+
+    def watch(self) -> monitor.Watch:
+        """How the study is going at the moment, without outcomes."""
+        return self._transactions.read(lambda s: monitor.watch(s, self.row))
 
     def raters(self) -> pd.DataFrame:
         """One row a rater."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from study_app.store.rating import View
 from study_app.store.study import OpenStudy
 from study_app.texts import texts
 
+#: Set for an app process that shows every page of a study, on a copy that is thrown away.
+PREVIEW_VARIABLE = "BENCH_STUDY_PREVIEW"
 #: What a browser may keep of a visit in its cookie.
 TOKEN = re.compile(r"[\w-]{43}")
 
@@ -51,7 +54,7 @@ def told(here: Visit, view: View | None) -> dict[str, Any]:
         "token": here.token,
         "keep": here.visitor is None,  # a crowd platform's link brings its people back by itself
         "language": settings.language,
-        "texts": {page: said for page, said in words.items() if page not in ("question", "consent")},
+        "texts": {page: said for page, said in words.items() if page != "consent"},
         "study": {
             "question": settings.question,
             "consent": settings.consent,
@@ -63,7 +66,8 @@ def told(here: Visit, view: View | None) -> dict[str, Any]:
             "total": settings.practice + settings.workload + settings.catch,
             "minutes": settings.minutes,
         },
-        "mark": "",
+        "preview": PREVIEW_VARIABLE in os.environ,
+        "mark": "preview" if PREVIEW_VARIABLE in os.environ else ("pilot" if settings.pilot else ""),
         "view": asdict(view) if view else None,
     }
 

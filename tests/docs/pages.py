@@ -32,6 +32,8 @@ NOT_RUN = {
     "pip install": "tests/pythons.sh",
     "bench data fetch": "tests/pipeline/test_fetch.py, against a local server",
     "torchrun": "tests/engine/test_distributed.py",
+    "bench ablate": "tests/pipeline/test_ablate.py",
+    "tests/gpu.sh": "tests/engine/test_gpu_script.py",
     "bench study serve": "tests/study_app/web/test_browser.py",
     "bench speed": "tests/speed/test_train.py, tests/speed/test_metrics.py",
     "bench weights fetch": "tests/metrics/networks/test_fetch.py, tests/pipeline/test_authors.py, against stand-ins",

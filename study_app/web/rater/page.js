@@ -45,8 +45,27 @@ function show(title, text, ...parts) {
   heading.focus({ preventScroll: true });
 }
 
-// What stands below every page of a study whose answers do not count.
-const mark = () => (here.mark ? [make("p", here.mark, { class: "mark" })] : []);
+// What stands below every page of a study whose answers do not count; in a preview, the way to all other pages.
+function mark() {
+  if (!here.mark) return [];
+  const words = make("p", here.texts.mark[here.mark], { class: "mark" });
+  return here.preview ? [words, menu()] : [words];
+}
+
+function menu() {
+  const { texts } = here;
+  const ends = ["done", "withdrawn", "excluded", "full", "broken"].map((state) => [texts[state].title, () => end(state)]);
+  const pages = [
+    [texts.consent_page.title, consent], [texts.declined.title, declined], [texts.instructions.title, () => instructions()],
+    [texts.question, async () => { await arrive("enrol"); rate(); }],
+    [texts.leave.title, leave], [texts.confirm.title, () => withdraw(leave)], ...ends, [texts.later.title, later],
+  ];
+  const list = make("nav", "", { class: "row", "aria-label": texts.mark.preview });
+  list.append(...pages.map(([name, open]) => button(name, open, "quiet")));
+  return list;
+}
+
+const later = () => show(here.texts.later.title, here.texts.later.text);
 
 function away() {
   if (page.dataset.away) return;
@@ -101,7 +120,7 @@ function instructions(begun = false) {
   const practice = study.practice ? [make("p", fill(words.practice, study))] : [];
   const go = button(begun ? words.go_on : words.begin, () => rate(), "main");
   show(words.title, "", list, ...practice, make("p", fill(words.rest, study)), row(go));
-  if (here.view) here.view.trials.forEach((trial) => server.clips(trial)); // they load while this is read
+  if (here.view) server.clips(here.view.trials[0]); // it loads while this is read
 }
 
 function rate() {
@@ -134,7 +153,8 @@ async function end(state, error) {
   const words = here.texts[state];
   const told = await ask("end");
   const parts = [];
-  if (told.code && words.code) parts.push(make("p", words.code), make("p", told.code, { class: "code" }));
+  const code = told.code || (here.preview ? "EXAMPLE" : "");
+  if (code && words.code) parts.push(make("p", words.code), make("p", code, { class: "code" }));
   if (told.url) parts.push(row(make("a", words.back, { href: told.url, class: "button main" })));
   if (state === "broken") parts.push(row(button(words.again, () => arrive("hello"), "main")));
   if (state === "done") {

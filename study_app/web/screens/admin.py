@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 import os
 
@@ -17,7 +15,7 @@ from bench.statistics import printed_p
 from study_app.analysis import export, quality
 from study_app.design.settings import Settings
 from study_app.store.study import OpenStudy
-from study_app.web.screens import charts, door, look
+from study_app.web.screens import charts, door, look, monitor
 from study_app.web.serve import PASSWORD_VARIABLE
 
 #: The statistics are computed anew at most this often, in seconds.
@@ -37,8 +35,11 @@ def show(study: OpenStudy) -> None:
     st.title(study.name)
     if study.simulated:
         st.warning("Simulated raters, not people.")
+    if study.settings.pilot:
+        st.warning("A pilot: its votes do not count for the study.")
     progress, raters = study.progress(), study.raters()
     _progress(progress, raters, study.settings)
+    monitor.show(study)
     _payment(raters)
     met = bool((progress["votes"] >= progress["wanted"]).all())
     if not met:
@@ -61,13 +62,6 @@ def _results(votes: pd.DataFrame, _settings: Settings) -> export.Results:
     return export.results(votes, _settings)
 
 
-def _chart(svg: str, text: str) -> None:
-    """A chart with a line below it, which is also what a screen reader says of it."""
-    source, said = base64.b64encode(svg.encode()).decode(), html.escape(text)
-    st.html(f'<img alt="{said}" src="data:image/svg+xml;base64,{source}" style="max-width: 100%">')
-    st.caption(text)
-
-
 def _progress(progress: pd.DataFrame, raters: pd.DataFrame, settings: Settings) -> None:
     votes, wanted = int(progress["votes"].sum()), int(progress["wanted"].sum())
     cells = st.columns(4)
@@ -75,7 +69,7 @@ def _progress(progress: pd.DataFrame, raters: pd.DataFrame, settings: Settings) 
     cells[1].metric("Raters", len(raters))
     cells[2].metric("Finished", int(raters["completed"].notna().sum()))
     cells[3].metric("Excluded", int((raters["excluded"] != "").sum()))
-    _chart(charts.progress(progress), "Votes had (dark) of votes wanted")
+    look.picture(charts.progress(progress), "Votes had (dark) of votes wanted")
     if skips := int(progress["skips"].sum()):
         st.caption(f"{skips} pairs did not load in a rater's browser and went to others.")
     st.caption(f"Each rater: {settings.practice} practice, {settings.workload} trials, {settings.catch} catch trials.")
@@ -93,12 +87,12 @@ def _outcomes(outcomes: export.Results) -> None:
     if outcomes.pos["votes"].sum() == 0:
         st.write("No votes yet.")
         return
-    _chart(charts.pos(outcomes.pos), POS_CAPTION)
+    look.picture(charts.pos(outcomes.pos), POS_CAPTION)
     shown = outcomes.pos.drop(columns=["first", "second", "simulated"])
     printed = {name: shown[name].map(printed_p) for name in ("p", "p_holm", "exact_p")}
     st.dataframe(shown.assign(**printed).round(3), hide_index=True)
     st.header("Bradley–Terry strengths")
-    _chart(charts.strengths(outcomes.ranking), "With 95 % intervals over raters and clips")
+    look.picture(charts.strengths(outcomes.ranking), "With 95 % intervals over raters and clips")
     for note in outcomes.notes:
         st.caption(note)
     st.header("Agreement between raters")
@@ -120,7 +114,7 @@ def _quality(study: OpenStudy, table: pd.DataFrame) -> None:
     if not len(table):
         st.write("No rater has voted yet.")
         return
-    _chart(charts.raters(table, study.settings), "A point a rater; dashed: the rule on catch trials")
+    look.picture(charts.raters(table, study.settings), "A point a rater; dashed: the rule on catch trials")
     st.dataframe(table.round(2), hide_index=True)
     with st.expander("Exclude a rater"), st.form("exclude"):
         rater: str | None = st.selectbox("Rater", list(table.loc[table["excluded"] == "", "rater"]))

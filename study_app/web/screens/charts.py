@@ -51,6 +51,29 @@ def progress(table: pd.DataFrame) -> str:
     return _svg(len(table), draw)
 
 
+def votes_over_time(had: pd.Series[int], wanted: int) -> str:
+    """Votes had by the end of each quarter of an hour; those wanted marked."""
+
+    def draw(axis: Axes) -> None:
+        axis.step(had.index, had.to_numpy(), where="post", color=INK)
+        axis.axhline(wanted, color="#6b6b6b", linestyle="--", linewidth=1)
+        axis.set(ylim=(0, None), ylabel="answers")
+        axis.tick_params(axis="x", labelrotation=20)
+
+    return _svg(5, draw)
+
+
+def left_after(left: pd.Series[int]) -> str:
+    """Raters who have left, over the answers that they had given."""
+
+    def draw(axis: Axes) -> None:
+        axis.bar(left.index, left.to_numpy(), width=0.8, color=INK)
+        axis.set(xlabel="answers given", ylabel="raters who left", xlim=(-0.6, max(left.index, default=0) + 0.6))
+        axis.yaxis.get_major_locator().set_params(integer=True)
+
+    return _svg(4, draw)
+
+
 def pos(table: pd.DataFrame) -> str:
     """POS with both intervals; 50 marked."""
     asked = table[table["votes"] > 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 
 import streamlit as st
@@ -38,3 +39,10 @@ def apply() -> None:
 def page(title: str, text: str, *, extra: str = "") -> None:
     """A page of text. Title and text are shown as they are; only `extra`, which we write, is HTML."""
     st.html(f'<div class="page"><h1>{html.escape(title)}</h1><div class="text">{html.escape(text)}</div>{extra}</div>')
+
+
+def picture(svg: str, text: str) -> None:
+    """A chart with a line below it, which is also what a screen reader says of it."""
+    source, said = base64.b64encode(svg.encode()).decode(), html.escape(text)
+    st.html(f'<img alt="{said}" src="data:image/svg+xml;base64,{source}" style="max-width: 100%">')
+    st.caption(text)

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from study_app import trial_run
+from study_app.store.rating import Answer
 from study_app.store.store import Store
 from tests.study_app.conftest import PASSWORD, AppProcess
 
@@ -571,8 +573,13 @@ def test_people_from_prolific_come_back_to_their_session(chromium: Any, app: App
 def test_the_admin_page(chromium: Any, app: AppProcess) -> None:
     someone = Visitor(chromium, app, 1100, 1000)
     page = someone.page
+    rated = Store(app.where).open()
+    for rater in ("a rater who goes on", "a rater whose clips fail"):
+        rated.enrol(rater)
+        first = rated.view(rater).trials[0]
+        rated.vote(rater, first, Answer("left", 900)) if "goes" in rater else rated.skip(rater, first, "no network")
     page.goto(f"{app.url}/?admin")
-    password = page.get_by_test_id("stTextInputField")
+    password = page.get_by_role("textbox", name="Password")
     password.fill("wrong")
     page.get_by_role("button", name="Enter").click()
     page.get_by_text("That did not work").wait_for()
@@ -581,6 +588,10 @@ def test_the_admin_page(chromium: Any, app: AppProcess) -> None:
     page.get_by_role("button", name="Enter").click()
     page.get_by_text("Show outcomes all the same").wait_for()
     page.locator("img[src*=svg]").first.wait_for()
+    page.get_by_text("Pairs that did not load (1)").click()
+    page.get_by_role("button", name="skips.csv").wait_for()
+    page.get_by_text("anew every 10 seconds").wait_for()
+    assert page.get_by_text("2", exact=True).first.is_visible()
     shoot(page, "admin_progress")
     assert axe(page) == []
     assert page.get_by_role("heading", name="Preference opinion scores").count() == 0
@@ -677,3 +688,25 @@ def test_clips_look_as_the_run_has_them(visitor: Visitor) -> None:
         for side, p in zip(sides, pixels, strict=True)
     ]
     assert set(matches[0]) & set(matches[1])  # both exact, and the same frame
+
+
+def test_a_preview_shows_every_page(chromium: Any, template: Path, tmp_path: Path) -> None:
+    database, name = trial_run.prepare(template, None, tmp_path)
+    app = AppProcess(str(database), tmp_path / "log", BENCH_STUDY=name, BENCH_STUDY_PREVIEW="1")
+    try:
+        someone = Visitor(chromium, app, 768, 1024)
+        page = someone.page
+        page.goto(app.url)
+        pages = page.get_by_role("navigation").get_by_role("button")
+        pages.first.wait_for()
+        names = pages.all_inner_texts()
+        assert len(names) == 12
+        for number, name in enumerate(names):
+            pages.nth(number).click()
+            page.get_by_role("heading", name=name, exact=True).first.wait_for()
+            shoot(page, f"preview_{number:02d}")
+            assert axe(page) == [], name
+            page.get_by_text("Preview: nothing of this is kept").wait_for()
+        someone.close()
+    finally:
+        app.kill()
