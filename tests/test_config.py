@@ -83,7 +83,7 @@ def test_files_and_settings(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('models = ["vgan"]\nsteps = 5\n[options.vgan]\nwidth = 4\n')
     values = apply_settings(read_config(tmp_path / "a.toml"), ["options.vgan.width=8", "device=cpu", "flip=true"])
     config = make_config({"preset": "smoke", **values})
-    assert (config.steps, config.options["vgan"], config.device, config.flip) == (5, {"width": 8}, "cpu", True)
+    assert (config.steps, config.options["vgan"]["width"], config.device, config.flip) == (5, 8, "cpu", True)
     with pytest.raises(BenchError, match="is no setting"):
         apply_settings({}, ["width"])
     with pytest.raises(BenchError, match="no configuration file"):
