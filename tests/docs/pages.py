@@ -127,6 +127,9 @@ def follow(page: str, here: Path, shared: Path, site: Path) -> None:
                     parse(command[command.index("bench run") :])
                 elif command.startswith("make "):
                     assert f"\n{command.split()[1]}:" in (REPOSITORY / "Makefile").read_text()
+        elif language == "bash":  # a batch script of a cluster
+            *_, last = commands(text)
+            parse(last[last.index("bench.cli") :])
         elif language in ("", "text"):  # something that is shown
             assert not re.search(r"^(bench|make|torchrun) ", text, re.MULTILINE), f"{page}: commands in no shell block"
         else:
