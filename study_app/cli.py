@@ -30,10 +30,12 @@ from study_app.design.settings import CATCH, WORKLOAD, Wish
 
 if TYPE_CHECKING:
     from study_app.create import Made
+    from study_app.store.life import Action
 
 app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it, export its votes.")
 Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
 Name = Annotated[str | None, typer.Option("--study", help="Which study, where the database holds several.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the audit trail.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -190,6 +192,32 @@ def pilot(db: Database = None, study: Name = None) -> None:
 
     name = make(db, study)
     typer.echo(f"Made '{name}': serve and export it with --study '{name}'. Its votes never count for the study.")
+
+
+@app.command()
+def pause(db: Database = None, study: Name = None, reason: Reason = "") -> None:
+    """Let raters wait; what they have answered is kept."""
+    _change(db, study, "pause", reason)
+
+
+@app.command()
+def close(db: Database = None, study: Name = None, reason: Reason = "") -> None:
+    """Take no more answers."""
+    _change(db, study, "close", reason)
+
+
+@app.command()
+def reopen(db: Database = None, study: Name = None, reason: Reason = "") -> None:
+    """Take answers again after `pause` or `close`."""
+    _change(db, study, "reopen", reason)
+
+
+def _change(db: str | None, study: str | None, action: Action, reason: str) -> None:
+    from study_app.store.store import Store
+
+    opened = Store(db).open(study)
+    opened.change(action, "command line", reason)
+    typer.echo(f"The study '{opened.name}' is {opened.state()}.")
 
 
 @app.command()

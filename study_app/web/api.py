@@ -19,7 +19,7 @@ from starlette.routing import Route
 from bench.errors import BenchError
 from study_app.design import media
 from study_app.store.platforms import visitor
-from study_app.store.rating import Answer, RefusedError, Screen
+from study_app.store.rating import Answer, RefusedError, Screen, View
 from study_app.web import visit as visits
 from study_app.web.serving import log, serving
 
@@ -76,8 +76,10 @@ def _link(body: dict[str, Any]) -> dict[str, str]:
 def hello(token: str, body: dict[str, Any]) -> dict[str, Any]:
     """Somebody opens the page: who they are and where they left off."""
     here = visits.visit(serving(), _link(body), token)
-    known = here.study.rater(here.token) is not None
-    return visits.told(here, here.study.view(here.token) if known else None)
+    if here.study.rater(here.token):
+        return visits.told(here, here.study.view(here.token))
+    state = here.study.state()
+    return visits.told(here, View(state) if state != "open" else None)
 
 
 def enrol(token: str, body: dict[str, Any]) -> dict[str, Any]:
