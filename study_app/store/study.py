@@ -308,6 +308,14 @@ class OpenStudy:
         """Votes wanted and had by comparison."""
         return self._transactions.read(lambda s: records.progress(s, self.row))
 
+    def clip_hashes(self) -> list[tuple[str, str, str, str]]:
+        """System, scene, source's hash and shown clip's hash of every clip."""
+        return self._transactions.read(lambda s: writing.clip_hashes(s, self.row))
+
+    def registered(self) -> str | None:
+        """The hash that was registered when the study was made."""
+        return self._transactions.read(lambda s: writing.registered(s, self.row))
+
     def watch(self) -> monitor.Watch:
         """How the study is going at the moment, without outcomes."""
         return self._transactions.read(lambda s: monitor.watch(s, self.row))
