@@ -31,18 +31,18 @@ lint: .venv/ready-dev
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(PYTHON) .ci/environment.py train,study,speed,dev
+	$(PYTHON) .ci/environment.py train,study,speed,authors,dev
 	touch $@
 
-# The API, from docstrings.
+# README, docs/ and the API from docstrings as one searchable site: build/docs/index.html.
 docs: .venv/ready-dev
 	rm -rf build/docs
-	$(BIN)/pdoc --output-directory build/docs bench mdgan baselines study_app
+	$(BIN)/python .ci/site.py build/docs
 
 # Pins what a fresh environment resolves to today.
 constraints:
 	rm -rf .venv-constraints && $(PYTHON) -m venv .venv-constraints
-	.venv-constraints/bin/pip install --quiet --editable '.[train,study,speed,dev]'
+	.venv-constraints/bin/pip install --quiet --editable '.[train,study,speed,authors,dev]'
 	.venv-constraints/bin/pip freeze --exclude-editable > constraints.txt
 	rm -rf .venv-constraints
 

@@ -28,7 +28,7 @@ _SHORT = {"resolution": {"": 64}, "batch": 4, "flip": True, "decay_from": 0.5}
 #: steps: docs/models.md has the measurements.
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {**_SHORT, "steps": 150, "validate_every": 75, "checkpoint_every": 50, "log_every": 1, "ema": 0.95},
-    "small": {**_SHORT, "steps": 400, "validate_every": 100, "checkpoint_every": 50, "log_every": 5, "ema": 0.99},
+    "small": {**_SHORT, "steps": 200, "validate_every": 100, "checkpoint_every": 50, "log_every": 2, "ema": 0.99},
     "medium": {**_SHORT, "steps": 3000, "validate_every": 250, "checkpoint_every": 100, "log_every": 10, "ema": 0.995},
     "paper": {
         "resolution": {"": 128, "beach": 64},
@@ -127,6 +127,7 @@ class RunConfig:
         decay_from: share of a stage's steps after which learning rates fall in a line to 0; 1 for never.
         ema: hand on an average of the weights over the steps, of which each step keeps this share; 0 for none.
         device: "auto", "cpu" or "cuda".
+        logger: where a training can be watched: "tensorboard", "wandb", "mlflow" or "none".
         precision: "auto" (bf16 mixed on GPUs that have it, else float32), "32-true" or "bf16-mixed".
     """
 
@@ -162,6 +163,7 @@ class RunConfig:
     precision: str = _one_of(("auto", "32-true", "bf16-mixed"), default="auto")
     accumulate: int = _above_0(default=1)
     compile: bool = _switch(default=False)
+    logger: str = _one_of(("tensorboard", "wandb", "mlflow", "none"), default="tensorboard")
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -177,7 +179,7 @@ def without_effect(config: RunConfig) -> set[str]:
 
     How often validation is looked at decides which weights are the best, and nothing where the last ones are taken.
     """
-    return {"checkpoint_every", "log_every"} | ({"validate_every"} if config.select == "last" else set())
+    return {"checkpoint_every", "log_every", "logger"} | ({"validate_every"} if config.select == "last" else set())
 
 
 def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig:

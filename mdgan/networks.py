@@ -134,7 +134,7 @@ def over_still(convolution: nn.Module, video: Tensor) -> Tensor:
     if isinstance(convolution, EndsConv3d):  # which has no ends: all results are one
         length = FRAMES if video.shape[2] == 1 else video.shape[2]
         one = convolution(video[:, :, :1].expand(-1, -1, convolution.stride[0], -1, -1))
-        return one.expand(-1, -1, length // convolution.stride[0], -1, -1)
+        return torch.cat([one] * (length // convolution.stride[0]), 2)  # no view: activations write in place
     if video.shape[2] == 1:
         length, ends = FRAMES, video.expand(-1, -1, 3 * convolution.stride[0], -1, -1)
     else:  # with a stride of 2, results 0, 1, 2 of six frames see those before the first, none of the ends, the last

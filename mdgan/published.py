@@ -193,6 +193,10 @@ class PublishedMDGAN(VideoModel):
 
     rows = ("mdgan-published-1", "mdgan-published-2")
     resolutions = (128,)
+    #: The authors' files in the order of their stages, and where their README says they are: an id of Google Drive.
+    files = ("netG_S1_030.pth", "netG_S2_067.pth")
+    drive = "1uP2lNPutWgKhRqbwxZFdhQ9LapENCQXk"
+    address = f"https://drive.google.com/open?id={drive}"
 
     def __init__(
         self,

@@ -5,15 +5,18 @@
 #   tests/pythons.sh [VERSION …]     3.11 3.12 3.13 by default; PIP_ARGUMENTS are given to pip (a constraint, an index)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-root=$PWD
 versions=("$@")
 ((${#versions[@]})) || versions=(3.11 3.12 3.13)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export OMP_NUM_THREADS=1 BENCH_OFFLINE=1 BENCH_CACHE_DIR=$work/cache MPLBACKEND=Agg
 
-find_python() { # the newest one of a version, from the path or from pyenv
-  command -v "python$1" || ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python 2>/dev/null | sort -V | tail -n 1
+find_python() { # one of a version that runs: on the path, or the newest of pyenv's (whose shims are on the path too)
+  local candidate
+  for candidate in "$(command -v "python$1")" \
+    "$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python 2>/dev/null | sort -V | tail -n 1)"; do
+    if [ -n "$candidate" ] && "$candidate" --version >/dev/null 2>&1; then echo "$candidate"; return; fi
+  done
 }
 
 refused() { # a command that has to fail with a sentence and no traceback
@@ -22,9 +25,12 @@ refused() { # a command that has to fail with a sentence and no traceback
 }
 
 builder=$(find_python "${versions[0]}")
+# Of a copy, so that nothing that was built before gets into the wheel, and nothing is left behind.
+mkdir "$work/source"
+git ls-files -z | xargs -0 cp --parents -t "$work/source"
 "$builder" -m venv "$work/build"
 "$work/build/bin/pip" install --quiet build ${PIP_ARGUMENTS:-}
-"$work/build/bin/python" -m build --wheel --outdir "$work/wheel" "$root" >/dev/null
+"$work/build/bin/python" -m build --wheel --outdir "$work/wheel" "$work/source" >/dev/null
 wheel=$(ls "$work"/wheel/*.whl)
 
 for version in "${versions[@]}"; do

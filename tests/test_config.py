@@ -70,6 +70,10 @@ def test_every_run_has_the_copy_baseline_unless_told_not_to() -> None:
         (smoke(steps=True), "steps is True"),
         (smoke(flip=3), "flip is 3: expected true or false"),
         (smoke(compile=1), "compile is 1: expected true or false"),
+        (smoke(ema=1.0), r"ema is 1\.0: expected a number from 0 to 0\.9999"),
+        (smoke(decay_from=-0.1), r"decay_from is -0\.1: expected a number from 0 to 1"),
+        (smoke(ema=True), "ema is True"),
+        (smoke(decay_from="half"), "decay_from is 'half'"),
         (smoke(frames=["all"]), r"frames is \['all'\]"),
         (smoke(options={"mdgan": {}}), "the model 'mdgan', which this run does not have"),
     ],
@@ -83,7 +87,7 @@ def test_files_and_settings(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('models = ["vgan"]\nsteps = 5\n[options.vgan]\nwidth = 4\n')
     values = apply_settings(read_config(tmp_path / "a.toml"), ["options.vgan.width=8", "device=cpu", "flip=true"])
     config = make_config({"preset": "smoke", **values})
-    assert (config.steps, config.options["vgan"], config.device, config.flip) == (5, {"width": 8}, "cpu", True)
+    assert (config.steps, config.options["vgan"]["width"], config.device, config.flip) == (5, 8, "cpu", True)
     with pytest.raises(BenchError, match="is no setting"):
         apply_settings({}, ["width"])
     with pytest.raises(BenchError, match="no configuration file"):
@@ -129,7 +133,7 @@ def test_the_environment_says_whether_to_stay_offline(
 CONFIGS = st.fixed_dictionaries(
     {
         "models": st.lists(st.sampled_from(["mdgan", "vgan", "rnngan", "copy"]), min_size=1, unique=True),
-        "preset": st.sampled_from(["smoke", "small", "paper"]),
+        "preset": st.sampled_from(["smoke", "small", "medium", "paper"]),
         "dataset": st.sampled_from(["sky", "beach"]),
     },
     optional={
@@ -150,6 +154,8 @@ CONFIGS = st.fixed_dictionaries(
         "select": st.sampled_from(["last", "best"]),
         "device": st.sampled_from(["auto", "cpu"]),
         "precision": st.sampled_from(["auto", "32-true"]),
+        "ema": st.sampled_from([0.0, 0.5]),
+        "decay_from": st.sampled_from([0.25, 1.0]),
     },
 )
 

@@ -162,7 +162,7 @@ def train(
     data_root: DataRoot = SYNTHETIC,
     preset: Preset = "auto",
     resolution: Resolution = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights and batches.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", "--seeds", min=0, help="Of weights and batches.")] = 0,
     steps: Steps = None,
     batch: Batch = None,
     device: Device = "auto",

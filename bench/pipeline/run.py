@@ -19,6 +19,7 @@ from bench.data.dataset import Dataset
 from bench.data.pack import Pack, pack
 from bench.data.predictions import Predictions
 from bench.data.video import resize
+from bench.engine.boards import check_logger
 from bench.engine.build import check_options, departures, native_resolution, result_rows, rows_account
 from bench.engine.devices import make_fabric
 from bench.engine.generate import Trained, generate_rows, store_real
@@ -127,6 +128,7 @@ def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False
         BenchError: anything a person can act on; what was finished before stays and is not done again.
     """
     # Before anything is read or written: names, sizes and options have to fit.
+    check_logger(config.logger)
     check_options({name: config.options.get(name, {}) for name in config.models}, config.resolution)
     if config.data_root != SYNTHETIC:
         data_of(config).folder(config.resolution)

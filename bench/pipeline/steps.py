@@ -27,9 +27,8 @@ def train_alone(config: RunConfig, out: Path) -> Path:
     if size != config.resolution and fabric.is_global_zero:
         told = f"{name} is trained at {size}×{size}, its largest size that is not above {config.resolution}."
         console().print(told, markup=False, soft_wrap=True)
-    manifest = data_of(config).manifest(config.resolution, ("train",))
-    packs = open_packs(manifest, size)
     with sole_writer(RunFolder(out)) if fabric.is_global_zero else nullcontext():
+        packs = open_packs(data_of(config).manifest(config.resolution, ("train",)), size)
         return train(config, name, seed, *packs, out, fabric)
 
 

@@ -62,6 +62,19 @@ def test_the_video_is_the_masked_blend_of_its_parts():
     assert video.abs().max() <= 1
 
 
+def test_a_weighted_mask_is_a_term_and_makes_the_same_video():
+    plain, weighted = model(), model(mask_weight=3.0)
+    clips = pictures(2)
+    made = [stage_of(built.train()).forward(clips) for built in (plain, weighted)]
+    torch.testing.assert_close(made[0]["fake"], made[1]["fake"])
+    assert set(stage_of(plain).generator_losses(made[0])) == {"adversarial", "first_frame"}
+    losses = stage_of(weighted).generator_losses(made[1])
+    torch.testing.assert_close(losses["mask"], 3 * made[1]["mask"].mean())
+    losses["mask"].backward()
+    assert weighted.generator.mask[0].weight.grad.any()  # type: ignore[union-attr]
+    assert weighted.generator.foreground[0].weight.grad is None
+
+
 def test_the_mask_chooses_between_background_and_foreground():
     built, first = model().eval(), pictures(1)[:, :, 0]
     parts = built.parts(first)

@@ -106,26 +106,47 @@ def bradley_terry(strengths: tuple[float, ...], alike: float, repeats: int, seed
     return pd.concat(lines).groupby(level=0).mean()
 
 
-def knows_only_systems(raters: int, videos: int, clips: int, votes: int, repeats: int, seed: int = 0) -> float:
-    """How often a metric that tells systems apart and knows nothing of clips agrees within comparisons with p < 5 %.
+@dataclass(frozen=True)
+class Beside:
+    """A metric beside people, over repeats, as shares.
+
+    Attributes:
+        found: how often it agrees within comparisons with p < 5 %.
+        covered: how often the interval of the area under the curve has the truth: 0.5 for a metric that knows nothing
+            of clips, else the mean over the repeats.
+        area: that mean.
+    """
+
+    found: float
+    covered: float
+    area: float
+
+
+def metric_beside_people(world: World, repeats: int, knows: float = 0.0, seed: int = 0) -> Beside:
+    """A metric that tells systems apart and knows of clips what people like in them, `knows` times, and noise.
 
     Three comparisons; both the metric and people have favourite videos, which are not the same.
     """
-    rng = np.random.default_rng([seed, raters, videos, votes])
-    world, found = World(raters, videos, clips, votes), 0
+    rng = np.random.default_rng([seed, world.raters, world.videos, world.votes])
     clip, video, rater = world.layout()
     table = pd.DataFrame(
         {"comparison": np.repeat(["x", "y", "z"], len(clip)), "video": np.tile(video, 3), "rater": np.tile(rater, 3)}
     )
+    lines = []
     for _ in range(repeats):
         metric, chosen = [], []
-        lean = rng.normal(0, 0.4, raters)
+        lean = rng.normal(0, world.rater_sd, world.raters)
         for gap in rng.normal(0, 1, 3):
-            liked = gap + rng.normal(0, 0.6, videos)[video] + rng.normal(0, 0.4, videos * clips)[clip] + lean[rater]
-            chosen.append(rng.random(len(clip)) < expit(liked))
-            metric.append(3 * gap + rng.normal(size=videos)[video] + rng.normal(size=videos * clips)[clip])
-        found += within(np.concatenate(metric), np.concatenate(chosen), table).p_value < ALPHA
-    return found / repeats
+            of_videos = rng.normal(0, world.video_sd, world.videos)
+            liked = of_videos[video] + rng.normal(0, world.clip_sd, world.videos * world.clips)[clip]
+            chosen.append(rng.random(len(clip)) < expit(gap + liked + lean[rater]))
+            noise = rng.normal(size=world.videos)[video] + rng.normal(size=world.videos * world.clips)[clip]
+            metric.append(3 * gap + knows * liked + noise)
+        agreement = within(np.concatenate(metric), np.concatenate(chosen), table)
+        lines.append((agreement.p_value < ALPHA, agreement.auc, agreement.low, agreement.high))
+    found, area, low, high = np.array(lines).T
+    truth = area.mean() if knows else 0.5
+    return Beside(found.mean(), ((low <= truth) & (truth <= high)).mean(), area.mean())
 
 
 def side_bias(raters: int, votes: int, lean: float, repeats: int, seed: int = 0) -> tuple[float, float]:

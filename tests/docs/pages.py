@@ -32,9 +32,11 @@ NOT_RUN = {
     "pip install": "tests/pythons.sh",
     "bench data fetch": "tests/pipeline/test_fetch.py, against a local server",
     "torchrun": "tests/engine/test_distributed.py",
+    "bench ablate": "tests/pipeline/test_ablate.py",
+    "tests/gpu.sh": "tests/engine/test_gpu_script.py",
     "bench study serve": "tests/study_app/web/test_browser.py",
     "bench speed": "tests/speed/test_train.py, tests/speed/test_metrics.py",
-    "bench weights fetch": "tests/metrics/networks/test_fetch.py, against a local server",
+    "bench weights fetch": "tests/metrics/networks/test_fetch.py, tests/pipeline/test_authors.py, against stand-ins",
     "bench weights verify": "tests/cli/test_weights.py",
     "export": "tests/study_app/conftest.py, with a PostgreSQL of its own",
     SHARED_STUDY: "with BENCH_DATABASE_URL: tests/study_app/test_create.py",
@@ -125,6 +127,9 @@ def follow(page: str, here: Path, shared: Path, site: Path) -> None:
                     parse(command[command.index("bench run") :])
                 elif command.startswith("make "):
                     assert f"\n{command.split()[1]}:" in (REPOSITORY / "Makefile").read_text()
+        elif language == "bash":  # a batch script of a cluster
+            *_, last = commands(text)
+            parse(last[last.index("bench.cli") :])
         elif language in ("", "text"):  # something that is shown
             assert not re.search(r"^(bench|make|torchrun) ", text, re.MULTILINE), f"{page}: commands in no shell block"
         else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
 from pathlib import Path
 
 import pytest
 
+import mdgan.losses
 from tests.docs.pages import PAGES
 from tests.small import REPOSITORY
 from tests.world import DEMO
@@ -49,13 +51,24 @@ def test_the_demo_is_what_the_makefile_runs() -> None:
     assert DEMO in (REPOSITORY / "Makefile").read_text()
 
 
-def test_the_api_is_rendered(tmp_path: Path) -> None:
-    pdoc = pytest.importorskip("pdoc", reason="pdoc is not installed: pip install 'timelapse-bench[dev]'")
-    pdoc.pdoc("bench.statistics", "mdgan.losses", output_directory=tmp_path)
-    import mdgan.losses
-
-    page = (tmp_path / "mdgan/losses.html").read_text()
-    assert "gram_matrix" in page
+def test_the_site_is_built_of_all_pages_and_every_link_in_it_leads_somewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for package in ("mkdocs", "material", "mkdocstrings"):
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'timelapse-bench[dev]'")
+    spec = importlib.util.spec_from_file_location("docs_site", REPOSITORY / ".ci" / "site.py")
+    assert spec is not None
+    assert spec.loader is not None
+    site = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(site)
+    monkeypatch.setattr(site, "PACKAGES", ("mdgan",))  # all of them take a minute
+    monkeypatch.chdir(REPOSITORY)
+    assert site.main(REPOSITORY, tmp_path / "site") == 0, capfd.readouterr()
+    for page in PAGES:
+        name = page.removesuffix("README.md") + "index.html" if page.endswith("README.md") else f"{page[:-3]}.html"
+        assert (tmp_path / "site" / name).is_file(), name
+    api = (tmp_path / "site" / "api" / "mdgan.losses.html").read_text()
     first = (inspect.getdoc(mdgan.losses.gram_matrix) or "").split(".")[0].split("`")[0]
     assert first
-    assert first[:30] in page
+    assert first[:30] in api
+    assert "gram_matrix" in (tmp_path / "site" / "search" / "search_index.js").read_text()

@@ -1,0 +1,94 @@
+"""Build the documentation's site: `python .ci/site.py FOLDER`, in the root of a clone.
+
+Pages lie in the site as they lie in the repository, so that links between them lead where they lead on the disk; each
+module of the packages gets a page of its docstrings. A link that leads nowhere ends the build.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PACKAGES = ("bench", "mdgan", "baselines", "study_app")
+#: Pages beside those of docs/, by the heading under which they stand.
+SECTIONS = {
+    "Results": ["results/README.md", "results/reference/README.md", "results/leaderboard/README.md"],
+    "Project": ["CONTRIBUTING.md", "CHANGELOG.md"],
+}
+
+
+def title(page: Path) -> str:
+    """The first heading of a page."""
+    found = re.search(r"^# (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1].strip() if found else page.stem
+
+
+def linked(root: Path, page: Path) -> list[Path]:
+    """Files that a page links to or shows and that are no pages."""
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)", text)
+    files = [(page.parent / target).resolve() for target in targets if "://" not in target]
+    return [path for path in files if path.is_file() and path.suffix != ".md" and path.is_relative_to(root)]
+
+
+def guides(root: Path) -> list[Path]:
+    """Pages of docs/, in the order in which their own index names them."""
+    index = root / "docs" / "README.md"
+    named = re.findall(r"^\| \[[^]]+\]\(([\w-]+\.md)\)", index.read_text(encoding="utf-8"), re.MULTILINE)
+    others = sorted(path.name for path in (root / "docs").glob("*.md") if path.name not in (*named, index.name))
+    return [index, *(root / "docs" / name for name in (*named, *others))]
+
+
+def lay_out(root: Path, source: Path) -> list[object]:
+    """Copy the pages and write those of the API; returns the navigation."""
+    by_section = {"Guide": guides(root)} | {name: [root / page for page in pages] for name, pages in SECTIONS.items()}
+    for page in [root / "README.md", *(page for pages in by_section.values() for page in pages)]:
+        for path in [page, *linked(root, page)]:
+            target = source / path.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    navigation: list[object] = [{"Start": "README.md"}]
+    for name, pages in by_section.items():
+        navigation.append({name: [{title(page): page.relative_to(root).as_posix()} for page in pages]})
+    return [*navigation, {"API": [{package: modules(root, source, package)} for package in PACKAGES]}]
+
+
+def modules(root: Path, source: Path, package: str) -> list[str]:
+    """Write a page for each module of a package that says anything; returns the pages."""
+    pages = []
+    for path in sorted((root / package).rglob("*.py")):
+        name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        if "migrations" in path.parts or path.name == "__main__.py":
+            continue
+        page = source / "api" / f"{name}.md"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(f"# `{name}`\n\n::: {name}\n", encoding="utf-8")
+        pages.append(page.relative_to(source).as_posix())
+    return pages
+
+
+def main(root: Path, out: Path) -> int:
+    """Build the site of a clone into a folder; returns the generator's exit status."""
+    with tempfile.TemporaryDirectory() as temporary:
+        source = Path(temporary) / "pages"
+        settings = {
+            "INHERIT": str(root / "mkdocs.yml"),
+            "docs_dir": str(source),
+            "site_dir": str(out.resolve()),
+            "nav": lay_out(root, source),
+        }
+        config = Path(temporary) / "mkdocs.yml"
+        config.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
+        command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "-f", str(config)]
+        # The theme speaks of its successor at every build.
+        return subprocess.run(command, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path.cwd(), Path(sys.argv[1])))

@@ -1,0 +1,145 @@
+"""Where a training can be watched: TensorBoard's files, Weights & Biases, MLflow.
+
+What it leaves in `training.csv` is the same with any of them, and none needs a connection: the last two write below the
+training's folder unless `WANDB_MODE` or `MLFLOW_TRACKING_URI` says otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from bench.errors import BenchError
+
+#: A logger's package; none for what is always there.
+PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "none": ""}
+#: The name under which services file trainings.
+PROJECT = "timelapse-bench"
+
+
+class Board(Protocol):
+    """A stage's place in a logger."""
+
+    def scalar(self, term: str, value: float, step: int) -> None:
+        """Log a number."""
+
+    def image(self, name: str, image: Tensor, step: int) -> None:
+        """Log a picture, uint8 `[3, H, W]`."""
+
+    def close(self) -> None:
+        """Bring everything to where it is kept."""
+
+
+def check_logger(name: str) -> None:
+    """Raise a `BenchError` where the package of a logger is not installed: before any work."""
+    package = PACKAGES[name]
+    if package and find_spec(package) is None:
+        raise BenchError(f"logger={name} needs the package '{package}': `pip install {package}` brings it.")
+
+
+class _TensorBoard:
+    def __init__(self, folder: Path, stage: int, first: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        # what lies after the checkpoint that the training goes on from is logged again
+        self._writer: Any = SummaryWriter(str(folder / "tensorboard" / f"stage{stage}"), purge_step=first)
+
+    def scalar(self, term: str, value: float, step: int) -> None:
+        self._writer.add_scalar(term, value, step)
+
+    def image(self, name: str, image: Tensor, step: int) -> None:
+        self._writer.add_image(name, image, step)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _run_id(folder: Path, stage: int) -> str:
+    """The same each time that a training goes on."""
+    return hashlib.sha256(f"{folder.resolve()} {stage}".encode()).hexdigest()[:16]
+
+
+class _WeightsAndBiases:
+    def __init__(self, folder: Path, stage: int) -> None:
+        import wandb
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._wandb = wandb
+        self._run: Any = wandb.init(
+            project=PROJECT,
+            name=f"{folder.name} stage {stage}",
+            id=_run_id(folder, stage),
+            dir=str(folder),
+            resume="allow",
+            mode=os.environ.get("WANDB_MODE", "offline"),
+        )
+        self._run.define_metric("*", step_metric="training_step")  # a step may come again after a kill
+
+    def scalar(self, term: str, value: float, step: int) -> None:
+        self._run.log({term: value, "training_step": step})
+
+    def image(self, name: str, image: Tensor, step: int) -> None:
+        self._run.log({name: self._wandb.Image(image.permute(1, 2, 0).numpy()), "training_step": step})
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+class _MLflow:
+    def __init__(self, folder: Path, stage: int) -> None:
+        from mlflow import MlflowClient
+
+        folder.mkdir(parents=True, exist_ok=True)
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        here = folder.resolve()
+        self._client: Any = MlflowClient(server or f"sqlite:///{here}/mlflow.db")
+        experiment = self._client.get_experiment_by_name(PROJECT)
+        if experiment:
+            number = experiment.experiment_id
+        else:  # pictures would else land wherever the command was given
+            pictures = None if server else (here / "mlflow").as_uri()
+            number = self._client.create_experiment(PROJECT, artifact_location=pictures)
+        key = _run_id(folder, stage)
+        begun = self._client.search_runs([number], f"tags.training = '{key}'")
+        made = begun[0] if begun else self._client.create_run(number, tags={"training": key})
+        self._id: str = made.info.run_id
+        self._client.set_tag(self._id, "mlflow.runName", f"{folder.name} stage {stage}")
+
+    def scalar(self, term: str, value: float, step: int) -> None:
+        self._client.log_metric(self._id, term, value, step=step)
+
+    def image(self, name: str, image: Tensor, step: int) -> None:
+        self._client.log_image(self._id, image.permute(1, 2, 0).numpy(), f"{name}-{step:07d}.png")
+
+    def close(self) -> None:
+        self._client.set_terminated(self._id)
+
+
+class _Nowhere:
+    def scalar(self, term: str, value: float, step: int) -> None: ...
+
+    def image(self, name: str, image: Tensor, step: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def open_board(logger: str, folder: Path, stage: int, first: int) -> Board:
+    """The board of a stage.
+
+    Args:
+        logger: a key of `PACKAGES`.
+        folder: of the training.
+        stage: its number.
+        first: step from which on the stage is logged now, again where it was before.
+    """
+    check_logger(logger)
+    if logger == "wandb":
+        return _WeightsAndBiases(folder, stage)
+    if logger == "mlflow":
+        return _MLflow(folder, stage)
+    return _TensorBoard(folder, stage, first) if logger == "tensorboard" else _Nowhere()
