@@ -26,15 +26,13 @@ from bench.options import (
     print_json,
 )
 from bench.registry import SYNTHETIC
+from study_app.cli_running import VERBS, Database, Json, Name
 from study_app.design.settings import CATCH, WORKLOAD, Wish
 
 if TYPE_CHECKING:
     from study_app.create import Made
 
 app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it, export its votes.")
-Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
-Name = Annotated[str | None, typer.Option("--study", help="Which study, where the database holds several.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
@@ -170,29 +168,6 @@ def serve(
 
 
 @app.command()
-def preview(
-    db: Database = None,
-    study: Name = None,
-    port: Annotated[int, typer.Option(help="Port.")] = 8502,
-    address: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-) -> None:
-    """Show every page that raters see, on a copy that is thrown away."""
-    from study_app.trial_run import preview as run
-
-    typer.echo(f"Every page of the study: http://{address}:{port}. Nothing that is answered there is kept.", err=True)
-    raise typer.Exit(run(db, study, port, address))
-
-
-@app.command()
-def pilot(db: Database = None, study: Name = None) -> None:
-    """Make a pilot of a study: people rate it as they would, and it never counts."""
-    from study_app.trial_run import pilot as make
-
-    name = make(db, study)
-    typer.echo(f"Made '{name}': serve and export it with --study '{name}'. Its votes never count for the study.")
-
-
-@app.command()
 def status(db: Database = None, study: Name = None, as_json: Json = False) -> None:
     """Say how far a study is."""
     from study_app.status import lines
@@ -200,15 +175,6 @@ def status(db: Database = None, study: Name = None, as_json: Json = False) -> No
 
     standing = look(db, study)
     typer.echo(json.dumps(standing, indent=2) if as_json else "\n".join(lines(standing)))
-
-
-@app.command()
-def unlock(db: Database = None) -> None:
-    """Open the admin page again to addresses that are shut out for wrong passwords."""
-    from study_app.store.store import Store
-
-    Store(db).unlock()
-    typer.echo("The admin page takes passwords from everywhere again.")
 
 
 @app.command()
@@ -320,6 +286,10 @@ def reproduce(
     else:
         print_grid(grid)
         print(f"Tables: {folder}/{table}.csv, .json, .tex, .md   Page: {folder}/report.html")
+
+
+for verb in VERBS:
+    app.command()(verb)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from study_app.design import altered, media
 from study_app.design.catch import CatchRule, strictest_rule
 from study_app.design.schedule import SCRAMBLED, Schedule, capacity, plan
 from study_app.design.settings import CATCH, CODES, WORKLOAD, Settings, Wish
+from study_app.registration import register
 from study_app.store.store import Store
 from study_app.store.writing import EncodedClip
 from study_app.texts import texts
@@ -122,7 +123,7 @@ def create(where: str | Path | None, wish: Wish) -> Made:
     longest = max(len(clip.data) for clip in clips.values())
     workload, slot = min(draft.workload, most), media.slot_bytes(longest)
     settings = replace(draft, frames=frames, size=size, slot_bytes=slot, workload=workload).with_consent(draft.consent)
-    Store.migrated(where).add(settings, wish.seed, schedule, clips)
+    register(Store.migrated(where).add(settings, wish.seed, schedule, clips), "create")
     return Made(settings.name, settings, schedule, tuple(material.notes))
 
 

@@ -14,6 +14,7 @@ def status(where: str | Path | None, name: str | None) -> dict[str, Any]:
     progress, raters = study.progress(), study.raters()
     return {
         "study": study.name,
+        "state": study.state(),
         "simulated": study.simulated,
         "pilot": study.settings.pilot,
         "schedule_sha256": study.row.schedule_sha256,
@@ -32,7 +33,9 @@ def lines(standing: dict[str, Any]) -> list[str]:
     """The same for reading."""
     mark = " (simulated)" if standing["simulated"] else (" (pilot)" if standing["pilot"] else "")
     head = f"Study '{standing['study']}'{mark}"
-    told = [f"{head}: {standing['votes']} of {standing['wanted']} votes, {standing['raters']} raters."]
+    told = [
+        f"{head}: {standing['votes']} of {standing['wanted']} votes, {standing['raters']} raters; {standing['state']}."
+    ]
     told.append(f"{standing['completed']} raters have finished, {standing['excluded']} are excluded or have withdrawn.")
     if not standing["schedule_intact"]:
         told.append("The schedule in the database is not the one this study was made with: restore it from a copy.")

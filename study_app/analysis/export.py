@@ -18,6 +18,7 @@ from bench.report.paper import paper, pos_table
 from bench.runfolder import POS, STUDY_RESULTS, VOTES, RunFolder
 from study_app.analysis import humans, quality, ranking, tally
 from study_app.design.settings import CODES, Settings
+from study_app.registration import registration
 from study_app.store.records import VOTE_COLUMNS
 from study_app.store.schema import Study
 from study_app.store.store import Store
@@ -175,7 +176,8 @@ def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
     texts = {VOTES: votes_csv(votes), POS: pos_csv(tallies.pos)}
     for file, text in texts.items():
         write_text(out / file, text)
-    write_json(out / STUDY_RESULTS, as_json(study.row, study.settings, tallies))
+    registered = {"registration": registration(study).as_json()}
+    write_json(out / STUDY_RESULTS, as_json(study.row, study.settings, tallies) | registered)
     tables = [
         path for name in paper().preference_tables for path in write_grid(paper_table(name, tallies.pos), out, name)
     ]

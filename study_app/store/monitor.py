@@ -43,7 +43,8 @@ class Watch:
             return pd.Series(dtype=int)
         cast = pd.Series(1, index=pd.DatetimeIndex(self.votes))
         had = cast.resample("15min", label="right").sum().cumsum()
-        return pd.concat([pd.Series(0, index=had.index[:1] - pd.Timedelta(minutes=15)), had])
+        had.loc[had.index.min() - pd.Timedelta(minutes=15)] = 0
+        return had.sort_index()
 
 
 def watch(session: Session, study: Study, lines: int = 200) -> Watch:

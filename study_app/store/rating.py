@@ -62,8 +62,8 @@ class View:
 
     `place` is what the page calls the trial: practice or pair, its number, and how many there are of these.
     `feedback` says of the practice trial that was just answered whether the altered clip was seen or missed.
-    `state` is rating, done, full (nothing to rate), broken (clips do not load here), excluded or
-    withdrawn.
+    `state` is rating, done, full (nothing to rate), broken (clips do not load here), excluded, withdrawn, or paused or
+    closed where the study is.
     """
 
     state: str

@@ -17,6 +17,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     DateTime,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -291,8 +292,8 @@ class SeenOn(Base):
 
     __tablename__ = "screen"
     vote_id: Mapped[int] = mapped_column(ForeignKey("vote.id"), primary_key=True)
-    clip_px: Mapped[float]
-    pixel_ratio: Mapped[float]
+    clip_px: Mapped[float] = mapped_column(Float)
+    pixel_ratio: Mapped[float] = mapped_column(Float)
     width: Mapped[int]
     height: Mapped[int]
     layout: Mapped[str]

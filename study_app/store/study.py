@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from bench.errors import BenchError
 from study_app.design.schedule import Schedule
 from study_app.design.settings import Settings
-from study_app.store import assignment, attendance, monitor, records, signing, writing
+from study_app.store import assignment, attendance, life, monitor, records, signing, writing
 from study_app.store.platforms import Visitor, keyed, secret, token_hash
 from study_app.store.rating import Answer, RefusedError, View
 from study_app.store.schema import Assignment, Ending, Exclusion, Rater, Study
@@ -79,6 +79,8 @@ class OpenStudy:
         def work(session: Session) -> None:
             if writing.rater(session, self.row, token):
                 return
+            if life.state(session, self.row) != "open":
+                raise RefusedError("The study takes nobody at the moment.")
             now = datetime.now(UTC)
             rater = Rater(
                 study_id=self.row.id,
@@ -213,6 +215,8 @@ class OpenStudy:
             return View("done", answered, answered)
         if records.is_excluded(session, rater):
             return View("excluded", answered)
+        if (now := life.state(session, self.row)) != "open":
+            return View(now, answered)
         trials = assignment.upcoming(session, self.row, rater, mine, datetime.now(UTC))
         if trials:
             total = max(assignment.places(self.row), answered + len(trials))
@@ -304,6 +308,14 @@ class OpenStudy:
         """Votes wanted and had by comparison."""
         return self._transactions.read(lambda s: records.progress(s, self.row))
 
+    def clip_hashes(self) -> list[tuple[str, str, str, str]]:
+        """System, scene, source's hash and shown clip's hash of every clip."""
+        return self._transactions.read(lambda s: writing.clip_hashes(s, self.row))
+
+    def registered(self) -> str | None:
+        """The hash that was registered when the study was made."""
+        return self._transactions.read(lambda s: writing.registered(s, self.row))
+
     def watch(self) -> monitor.Watch:
         """How the study is going at the moment, without outcomes."""
         return self._transactions.read(lambda s: monitor.watch(s, self.row))
@@ -311,6 +323,14 @@ class OpenStudy:
     def raters(self) -> pd.DataFrame:
         """One row a rater."""
         return self._transactions.read(lambda s: records.raters(s, self.row))
+
+    def state(self) -> life.State:
+        """Whether the study takes answers: open, paused or closed."""
+        return self._transactions.read(lambda s: life.state(s, self.row))
+
+    def change(self, action: life.Action, actor: str, reason: str = "") -> None:
+        """Pause, close or reopen the study."""
+        self._transactions.write(lambda s: life.change(s, self.row, action, actor, reason))
 
     def audit(self, actor: str, action: str, detail: str = "") -> None:
         """Add a line to the audit trail."""

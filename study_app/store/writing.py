@@ -167,6 +167,21 @@ def read_clips(session: Session, study: Study) -> dict[tuple[str, str], EncodedC
     }
 
 
+def clip_hashes(session: Session, study: Study) -> list[tuple[str, str, str, str]]:
+    """System, scene, source's hash and shown clip's hash of every clip, in the order they were written."""
+    columns = (System.name, ShownClip.scene, ShownClip.source_sha256, ShownClip.media_sha256)
+    query = select(*columns).join(System, System.id == ShownClip.system_id).where(System.study_id == study.id)
+    return [
+        (name, scene, source, shown) for name, scene, source, shown in session.execute(query.order_by(ShownClip.id))
+    ]
+
+
+def registered(session: Session, study: Study) -> str | None:
+    """The hash that was registered first."""
+    query = select(Audit.detail).where(Audit.study_id == study.id, Audit.action == "registered")
+    return session.scalar(query.order_by(Audit.id).limit(1))
+
+
 def rater(session: Session, study: Study, token: str) -> Rater | None:
     """The rater with that token."""
     return session.scalar(_by_token(study, token))

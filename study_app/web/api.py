@@ -19,7 +19,7 @@ from starlette.routing import Route
 from bench.errors import BenchError
 from study_app.design import media
 from study_app.store.platforms import visitor
-from study_app.store.rating import Answer, RefusedError, Screen
+from study_app.store.rating import Answer, RefusedError, Screen, View
 from study_app.web import visit as visits
 from study_app.web.serving import log, serving
 
@@ -37,15 +37,17 @@ def _number(body: dict[str, Any], key: str) -> int:
     return round(value)
 
 
-#: Browsers by what their agent string has; the first that fits, as most name those that they descend from.
-BROWSERS = (
-    ("Edg", "Edge"),
-    ("OPR", "Opera"),
-    ("SamsungBrowser", "Samsung"),
-    ("Firefox", "Firefox"),
-    ("FxiOS", "Firefox"),
-)
-BROWSERS += (("CriOS", "Chrome"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+#: What an agent string has → browser's family; the first that fits, as most name those that they descend from.
+BROWSERS = {
+    "Edg": "Edge",
+    "OPR": "Opera",
+    "SamsungBrowser": "Samsung",
+    "Firefox": "Firefox",
+    "FxiOS": "Firefox",
+    "CriOS": "Chrome",
+    "Chrome": "Chrome",
+    "Safari": "Safari",
+}
 LAYOUTS, POINTERS = ("beside", "stacked", "low"), ("fine", "coarse")
 
 
@@ -62,10 +64,10 @@ def _screen(body: dict[str, Any]) -> Screen | None:
     if said.get("layout") not in LAYOUTS or said.get("pointer") not in POINTERS:
         return None
     clip_px, ratio, width, height, dropped = (float(n) for n in numbers if n is not None)
-    window = [50 * round(length / 50) for length in (width, height)]
     agent = str(body.get(AGENT, ""))
-    browser = next((name for mark, name in BROWSERS if mark in agent), "other")
-    return Screen(clip_px, ratio, *window, said["layout"], said["pointer"], browser, round(dropped))
+    browser = next((name for mark, name in BROWSERS.items() if mark in agent), "other")
+    window = (50 * round(width / 50), 50 * round(height / 50))
+    return Screen(clip_px, ratio, window[0], window[1], said["layout"], said["pointer"], browser, round(dropped))
 
 
 def _link(body: dict[str, Any]) -> dict[str, str]:
@@ -76,8 +78,10 @@ def _link(body: dict[str, Any]) -> dict[str, str]:
 def hello(token: str, body: dict[str, Any]) -> dict[str, Any]:
     """Somebody opens the page: who they are and where they left off."""
     here = visits.visit(serving(), _link(body), token)
-    known = here.study.rater(here.token) is not None
-    return visits.told(here, here.study.view(here.token) if known else None)
+    if here.study.rater(here.token):
+        return visits.told(here, here.study.view(here.token))
+    state = here.study.state()
+    return visits.told(here, View(state) if state != "open" else None)
 
 
 def enrol(token: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ function mark() {
 
 function menu() {
   const { texts } = here;
-  const ends = ["done", "withdrawn", "excluded", "full", "broken"].map((state) => [texts[state].title, () => end(state)]);
+  const ends = ["done", "withdrawn", "excluded", "full", "broken", "paused", "closed"].map((state) => [texts[state].title, () => end(state)]);
   const pages = [
     [texts.consent_page.title, consent], [texts.declined.title, declined], [texts.instructions.title, () => instructions()],
     [texts.question, async () => { await arrive("enrol"); rate(); }],
@@ -156,7 +156,7 @@ async function end(state, error) {
   const code = told.code || (here.preview ? "EXAMPLE" : "");
   if (code && words.code) parts.push(make("p", words.code), make("p", code, { class: "code" }));
   if (told.url) parts.push(row(make("a", words.back, { href: told.url, class: "button main" })));
-  if (state === "broken") parts.push(row(button(words.again, () => arrive("hello"), "main")));
+  if (words.again) parts.push(row(button(words.again, () => arrive("hello"), "main")));
   if (state === "done") {
     parts.push(row(button(here.texts.leave.withdraw, () => withdraw(() => end("done")), "quiet")));
   }

@@ -14,6 +14,7 @@ from bench.runfolder import POS, STUDY_RESULTS, VOTES
 from bench.statistics import printed_p
 from study_app.analysis import export, quality
 from study_app.design.settings import Settings
+from study_app.store.life import STATES, Action
 from study_app.store.study import OpenStudy
 from study_app.web.screens import charts, door, look, monitor
 from study_app.web.serve import PASSWORD_VARIABLE
@@ -38,6 +39,7 @@ def show(study: OpenStudy) -> None:
     if study.settings.pilot:
         st.warning("A pilot: its votes do not count for the study.")
     progress, raters = study.progress(), study.raters()
+    _life(study)
     _progress(progress, raters, study.settings)
     monitor.show(study)
     _payment(raters)
@@ -73,6 +75,19 @@ def _progress(progress: pd.DataFrame, raters: pd.DataFrame, settings: Settings) 
     if skips := int(progress["skips"].sum()):
         st.caption(f"{skips} pairs did not load in a rater's browser and went to others.")
     st.caption(f"Each rater: {settings.practice} practice, {settings.workload} trials, {settings.catch} catch trials.")
+
+
+def _life(study: OpenStudy) -> None:
+    """What can be done to a running study."""
+    now = study.state()
+    actions: dict[Action, str] = {"pause": "Pause", "close": "Close", "reopen": "Open again"}
+    with st.expander(f"The study is {now}"):
+        reason = st.text_input("Why (kept in the audit trail)", key="life")
+        with st.container(horizontal=True):
+            for action, name in actions.items():
+                if STATES[action] != now and st.button(name):
+                    study.change(action, "admin", reason)
+                    st.rerun()
 
 
 def _payment(raters: pd.DataFrame) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bench.report.figures import STYLE
 from study_app.design.settings import Settings
@@ -69,7 +70,7 @@ def left_after(left: pd.Series[int]) -> str:
     def draw(axis: Axes) -> None:
         axis.bar(left.index, left.to_numpy(), width=0.8, color=INK)
         axis.set(xlabel="answers given", ylabel="raters who left", xlim=(-0.6, max(left.index, default=0) + 0.6))
-        axis.yaxis.get_major_locator().set_params(integer=True)
+        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
 
     return _svg(4, draw)
 

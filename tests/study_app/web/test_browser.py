@@ -471,6 +471,14 @@ def test_clips_that_fail_are_fetched_again_and_else_skipped(visitor: Visitor) ->
     visitor.page.get_by_role("button", name="Try again").click()
     visitor.ready()
     assert visitor.answered() == 4
+    store.open().change("pause", "a test")
+    visitor.page.keyboard.press("ArrowLeft")  # on its way, so it is taken
+    visitor.page.get_by_role("heading", name="The study is paused").wait_for()
+    assert len(votes(visitor.app)) == 5
+    store.open().change("reopen", "a test")
+    visitor.page.get_by_role("button", name="Look again").click()
+    visitor.ready()
+    assert visitor.answered() == 5
 
 
 def test_losing_focus_and_watching_again_are_counted(visitor: Visitor) -> None:
@@ -700,7 +708,7 @@ def test_a_preview_shows_every_page(chromium: Any, template: Path, tmp_path: Pat
         pages = page.get_by_role("navigation").get_by_role("button")
         pages.first.wait_for()
         names = pages.all_inner_texts()
-        assert len(names) == 12
+        assert len(names) == 14
         for number, name in enumerate(names):
             pages.nth(number).click()
             page.get_by_role("heading", name=name, exact=True).first.wait_for()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import resource
 import secrets
 import sqlite3
@@ -76,9 +77,67 @@ def test_no_file_of_the_machine_is_served(running: AppProcess, path: str) -> Non
     assert b"sessionmaker" not in body
 
 
+def test_the_first_page_is_small_and_says_something_at_once(running: AppProcess) -> None:
+    status, page, headers = ask(running, "GET", "/?PROLIFIC_PID=somebody")
+    assert status == 200
+    assert b'<p role="status">Loading' in page
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "no-cache" in headers["cache-control"]
+    files = re.findall(rb"(?:href|src)=\"(rater/[\w.]+)\"", page)
+    assert len(files) == 5
+    bodies = [ask(running, "GET", f"/{file.decode()}")[1] for file in files]
+    hello = ask(running, "POST", "/trial/hello", b"{}")[1]
+    assert json.loads(hello)["view"] is None  # nobody is enrolled by looking
+    assert len(page) + sum(map(len, bodies)) + len(hello) < 60_000  # Streamlit's page is four megabytes
+    assert b"stApp" not in page
+    assert ask(running, "GET", "/?admin")[1] != page
+
+
+def test_a_screen_that_makes_no_sense_stops_no_vote(running: AppProcess) -> None:
+    seen = {"clip_px": 192, "pixel_ratio": 2, "width": 391, "height": 844, "dropped": 1, "layout": "stacked"}
+    seen |= {"pointer": "coarse"}
+    store = Store(running.where)
+    before = len(store.open().screens())
+    for screen in (
+        None,
+        [],
+        "wide",
+        {**seen, "clip_px": "NaN"},
+        {**seen, "layout": "<b>"},
+        {**seen, "width": -1},
+        seen,
+    ):
+        token, trial = person(running)
+        vote = {"trial": trial, "chosen": "left", "response_ms": 10, "replays": 0, "focus_losses": 0, "screen": screen}
+        agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+        said = ask(running, "POST", "/trial/vote", json.dumps(vote).encode(), x_rater=token, user_agent=agent)
+        assert (said[0], json.loads(said[1])["answered"]) == (200, 1)
+    kept = store.open().screens().iloc[before:]
+    columns = ["clip_px", "screen_px", "window", "layout", "pointer", "browser", "dropped"]
+    assert kept[columns].to_numpy().tolist() == [[192.0, 384, "400x850", "stacked", "coarse", "Firefox", 1]]
+
+
+def test_who_has_failed_is_not_sent_to_the_address_of_who_is_complete(running: AppProcess) -> None:
+    token, _ = person(running)
+    said = json.loads(ask(running, "POST", "/trial/end", b"{}", x_rater=token)[1])
+    assert said == {"code": "", "url": ""}  # while it goes on
+    status, _, _ = ask(running, "POST", "/trial/withdraw", b"{}", x_rater=token)
+    said = json.loads(ask(running, "POST", "/trial/end", b"{}", x_rater=token)[1])
+    assert (status, bool(said["code"]), said["url"]) == (200, True, "")
+
+
+def test_nobody_enrols_under_a_token_of_their_own_making(running: AppProcess) -> None:
+    for token in ("", "short", "x" * 44):
+        assert ask(running, "POST", "/trial/enrol", b"{}", x_rater=token)[0] == 403
+    link = b'{"link": {"PROLIFIC_PID": "{{%PROLIFIC_PID%}}"}}'
+    status, said, _ = ask(running, "POST", "/trial/hello", link)
+    assert (status, "link is not complete" in json.loads(said)["message"]) == (403, True)
+
+
 def test_votes_need_a_token_and_an_own_trial(running: AppProcess) -> None:
     mine, trial = person(running)
     other, theirs = person(running)
+    before = len(Store(running.where).open().votes())
     vote = {"trial": theirs, "chosen": "left", "response_ms": 10, "replays": 0, "focus_losses": 0}
     for token in ("", "invented", mine, mine[:-1]):
         status, body, _ = ask(running, "POST", "/trial/vote", json.dumps(vote).encode(), x_rater=token)
@@ -87,7 +146,7 @@ def test_votes_need_a_token_and_an_own_trial(running: AppProcess) -> None:
         assert ask(running, "GET", f"/trial/clips/{theirs}", x_rater=token)[0] == 410 or token == mine
         assert b"RIFF" not in ask(running, "GET", f"/trial/clips/{theirs}", x_rater=token)[1]
     store = Store(running.where)
-    assert len(store.open().votes()) == 0
+    assert len(store.open().votes()) == before
     status, body, headers = ask(running, "POST", "/trial/vote", json.dumps(vote).encode(), x_rater=other)
     assert status == 200
     assert set(json.loads(body)) == {"state", "answered", "total", "trials", "place", "feedback"}
