@@ -35,6 +35,7 @@ NOT_RUN = {
     "bench ablate": "tests/pipeline/test_ablate.py",
     "tests/gpu.sh": "tests/engine/test_gpu_script.py",
     "bench study serve": "tests/study_app/web/test_browser.py",
+    "bench study preview": "tests/study_app/web/test_browser.py",
     "bench speed": "tests/speed/test_train.py, tests/speed/test_metrics.py",
     "bench weights fetch": "tests/metrics/networks/test_fetch.py, tests/pipeline/test_authors.py, against stand-ins",
     "bench weights verify": "tests/cli/test_weights.py",

@@ -131,8 +131,9 @@ def _quality(study: OpenStudy, table: pd.DataFrame) -> None:
         return
     look.picture(charts.raters(table, study.settings), "A point a rater; dashed: the rule on catch trials")
     st.dataframe(table.round(2), hide_index=True)
+    open_ended = (table["excluded"] == "") | table["excluded"].str.startswith("unfinished")
     with st.expander("Exclude a rater"), st.form("exclude"):
-        rater: str | None = st.selectbox("Rater", list(table.loc[table["excluded"] == "", "rater"]))
+        rater: str | None = st.selectbox("Rater", list(table.loc[open_ended, "rater"]))
         reason = st.text_input("Reason (kept for good)")
         if st.form_submit_button("Exclude"):
             if rater and reason.strip():
@@ -146,6 +147,7 @@ def _downloads(study: OpenStudy, votes: pd.DataFrame, outcomes: export.Results) 
     files = {
         VOTES: export.votes_csv(votes),
         POS: export.pos_csv(outcomes.pos),
+        "screens.csv": export.screens_csv(study.screens()),
         **{f"{name}.tex": to_latex(export.paper_table(name, outcomes.pos)) for name in paper().preference_tables},
         STUDY_RESULTS: json.dumps(export.as_json(study.row, study.settings, outcomes), indent=2),
     }

@@ -552,7 +552,7 @@ def test_withdrawing(visitor: Visitor) -> None:
     assert axe(page) == []
     page.get_by_role("button", name="Withdraw my answers").click()
     page.get_by_role("heading", name="Withdraw your answers?").wait_for()
-    assert list(votes(visitor.app)["excluded"]) == ["", ""]  # it asks first
+    assert "withdrawn" not in set(votes(visitor.app)["excluded"])  # it asks first
     assert axe(page) == []
     page.get_by_role("button", name="No, keep them").click()
     page.get_by_role("button", name="Withdraw my answers").click()
