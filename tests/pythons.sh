@@ -19,6 +19,10 @@ find_python() { # one of a version that runs: on the path, or the newest of pyen
   done
 }
 
+well() { # a command that has to end well; what it said is shown only if it does not
+  "$@" >"$work/said" 2>&1 || { echo "failed: $*"; tail -n 20 "$work/said"; exit 1; }
+}
+
 refused() { # a command that has to fail with a sentence and no traceback
   if "$@" >"$work/said" 2>&1; then echo "did not fail: $*"; exit 1; fi
   if grep -q Traceback "$work/said" || ! grep -q "^bench: .*pip install" "$work/said"; then cat "$work/said"; exit 1; fi
@@ -53,28 +57,28 @@ for folder in ("mine", "real"):
     for name in "ab":
         np.save(Path(folder, f"{name}.npy"), random.integers(0, 256, (16, 32, 32, 3), np.uint8))
 PYTHON
-  "$bench" score mine --reference real --metrics mse,psnr,ssim,motion --out scored >/dev/null 2>&1
-  "$bench" report scored --ci >/dev/null
-  "$bench" export scored --to results.json >/dev/null
-  "$env/bin/python" -m bench leaderboard results.json --out board >/dev/null
+  well "$bench" score mine --reference real --metrics mse,psnr,ssim,motion --out scored
+  well "$bench" report scored --ci
+  well "$bench" export scored --to results.json
+  well "$env/bin/python" -m bench leaderboard results.json --out board
   [ -s scored/report.html ] && [ -s board/index.html ]
   refused "$bench" study status --db study.db
   refused "$bench" run --models copy --preset smoke --out run
   refused "$bench" reproduce table2 --preset smoke --out table2
   "$env/bin/pip" install --quiet "$wheel[train,study]" ${PIP_ARGUMENTS:-}
-  "$bench" data make sky data --train-videos 2 --test-videos 2 --clips-per-video 1 >/dev/null 2>&1
-  "$bench" run --models vgan --data-root data --preset smoke --steps 1 --set options.vgan.width=4 --metrics mse,ssim \
-    --out run >/dev/null 2>&1
-  "$bench" study create --run run --comparison vgan:copy --clips 2 --votes 1 --catch 1 --catch-pass 1 --out study.db \
-    --accept-first-frames >/dev/null 2>&1
-  "$bench" study simulate --db study.db --raters 2 >/dev/null 2>&1
-  "$bench" study export --db study.db --study "study simulated 1" --out run/study >/dev/null
-  "$bench" report run >/dev/null
-  "$env/bin/python" -m streamlit --version >/dev/null
+  well "$bench" data make sky data --train-videos 2 --test-videos 2 --clips-per-video 1
+  well "$bench" run --models vgan --data-root data --preset smoke --steps 1 --set options.vgan.width=4 \
+    --metrics mse,ssim --out run
+  well "$bench" study create --run run --comparison vgan:copy --clips 2 --votes 1 --catch 0 --out study.db \
+    --accept-first-frames
+  well "$bench" study simulate --db study.db --raters 2
+  well "$bench" study export --db study.db --study "study simulated 1" --out run/study
+  well "$bench" report run
+  well "$env/bin/python" -m streamlit --version
   "$env/bin/python" - <<'PYTHON'
 from importlib.resources import files
 
-held = [files("bench.report") / "page.html.j2", files("study_app.web") / "player", files("study_app.store") / "migrations"]
+held = [files("bench.report") / "page.html.j2", files("study_app.web") / "rater", files("study_app.store") / "migrations"]
 assert all(path.is_file() or path.is_dir() for path in held), held
 assert "site-packages" in str(held[0]), held[0]
 PYTHON

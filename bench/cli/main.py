@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,7 +73,7 @@ class StoppedError(Exception):
 class Verbs(TyperGroup):
     """The verbs, whose interruption reaches `main`."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the verb that is named."""
         try:
             return super().invoke(ctx)
@@ -298,6 +300,12 @@ def _run_app() -> None:
         raise BenchError(f"This {needs}: `{how_to_install(extra)}` brings it ({EXTRAS[extra]}).") from error
 
 
+def _thread_ended(error: threading.ExceptHookArgs) -> None:
+    """Tell of a thread that an error ended; of a full disk the thread that gave it the work speaks (TensorBoard's)."""
+    if not (isinstance(error.exc_value, OSError) and error.exc_value.errno in (errno.ENOSPC, errno.EDQUOT)):
+        threading.__excepthook__(error)
+
+
 def main() -> None:
     """Run the command; every expected failure is one sentence on stderr and exit status 1, Ctrl-C is status 130."""
     if os.environ.get("RANK", "0") != "0":  # one of several processes prints the results
@@ -307,6 +315,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     # Without a folder for its cache Matplotlib starts more slowly: no word of that among our results.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    threading.excepthook = _thread_ended
     try:
         _run_app()
     except BenchError as error:

@@ -148,7 +148,7 @@ def _files(source: Published, working: Path, wanted: Wanted) -> tuple[Path, list
 
 
 def _name(url: str) -> str:
-    return urlsplit(url).path.rpartition("/")[2]
+    return urlsplit(url).path.rpartition("/")[2] or "archive"
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,8 @@ def score_folders(
     rows = [Row(name, Predictions(unzipped(folder))) for name, folder in named_folders(texts).items()]
     dataset, real = dataset or Dataset(), None if reference is None else unzipped(reference)
     if not plan.resolution:
-        plan = replace(plan, **(own_size(real) if real else {"resolution": papers_size(dataset)}))
+        width, height = own_size(real) if real else (0, papers_size(dataset))
+        plan = replace(plan, resolution=height, width=0 if width == height else width)
     if real is None:
         check_names(rows, dataset, plan)
     with sole_writer(RunFolder(out)):
@@ -95,8 +96,8 @@ def score_folders(
         return report(out, ci)
 
 
-def own_size(reference: Path) -> dict[str, int]:
-    """The size of a reference's frames, as a plan has it; videos that differ in size are a `BenchError`."""
+def own_size(reference: Path) -> tuple[int, int]:
+    """Width and height of a reference's frames; videos that differ in size are a `BenchError`."""
     videos = Predictions(reference)
     sizes = {frame_size(videos.path(id)) or read_video(videos.path(id), 1).shape[2:0:-1] for id in videos.ids}
     if len(sizes) > 1:
@@ -105,7 +106,7 @@ def own_size(reference: Path) -> dict[str, int]:
             f"The videos in {reference} differ in size ({told}): give --resolution, to which all are brought."
         )
     ((width, height),) = sizes
-    return {"resolution": height, "width": 0 if width == height else width}
+    return width, height
 
 
 def papers_size(dataset: Dataset) -> int:

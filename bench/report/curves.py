@@ -47,7 +47,7 @@ def over_time_figure(scored: ScoredClips, names: RowNames, path: Path) -> None:
         for axis, (metric, rows) in zip(axes, curves.items(), strict=True):
             for row, curve in rows.items():
                 frames = np.arange(1, len(curve.mean) + 1)
-                style = {"linestyle": line[row], "color": colour[row], "linewidth": 1.3}
+                style: dict[str, Any] = {"linestyle": line[row], "color": colour[row], "linewidth": 1.3}
                 axis.plot(frames, curve.mean, label=names.title(row), **style)
                 axis.fill_between(frames, curve.low, curve.high, color=colour[row], alpha=0.15, linewidth=0)
             axis.set(title=metric.curve_head, xlabel="frame", xlim=(1, None))
@@ -71,12 +71,12 @@ def _panels(count: int, height: float, **shape: Any) -> tuple[Figure, list[Axes]
 
 def _legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
     """One legend for all panels, each name once, below them."""
-    found = {}
+    found: dict[str, Any] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         found.update(zip(labels, handles, strict=True))
     if found:
-        figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=min(len(found), LEGEND_COLUMNS))
+        figure.legend([*found.values()], [*found], loc="outside lower center", ncols=min(len(found), LEGEND_COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,10 @@ def training_figure(logs: Mapping[str, Path], names: RowNames, path: Path) -> No
     """
     stages: dict[tuple[str, int, str], list[Sequence[Sequence[str]]]] = {}
     for folder, log in logs.items():
-        rows = read_log(log)
-        for number, stage in dict.fromkeys((row[0], row[1]) for row in rows):
-            own = [row for row in rows if (row[0], row[1]) == (number, stage)]
-            stages.setdefault((folder.rpartition("-")[0], int(number), stage), []).append(own)
+        lines = read_log(log)
+        for place, name in dict.fromkeys((line[0], line[1]) for line in lines):
+            own = [line for line in lines if (line[0], line[1]) == (place, name)]
+            stages.setdefault((folder.rpartition("-")[0], int(place), name), []).append(own)
     if not stages:
         return
     terms = dict.fromkeys(row[3] for seeds in stages.values() for rows in seeds for row in rows)
@@ -147,20 +147,20 @@ def training_figure(logs: Mapping[str, Path], names: RowNames, path: Path) -> No
     with plt.rc_context(STYLE):
         shape: dict[str, Any] = {"squeeze": False, "layout": "constrained", "gridspec_kw": {"width_ratios": (2, 1, 1)}}
         figure, axes = plt.subplots(len(stages), 3, figsize=(PAGE, 1.5 * len(stages) + 0.5), **shape)
-        for line, ((model, number, stage), seeds) in zip(axes, stages.items(), strict=True):
-            for place, rows in enumerate(seeds):
+        for panels, ((model, number, stage), seeds) in zip(axes, stages.items(), strict=True):
+            for seed, rows in enumerate(seeds):
                 for term in losses:
-                    _draw_term(line[0], rows, term, place, color=colour[term], label=loss_title(term))
-                _draw_term(line[1], rows, VALIDATION, place, color="0.2", marker="o", markersize=2.5)
-                _draw_term(line[2], rows, SPEED, place, color="0.4")
-            line[0].set(title=names.stage_title(model, number, stage), ylabel="loss", xlabel="step")
-            drawn = [value for curve in line[0].get_lines() for value in curve.get_ydata()]
+                    _draw_term(panels[0], rows, term, seed, color=colour[term], label=loss_title(term))
+                _draw_term(panels[1], rows, VALIDATION, seed, color="0.2", marker="o", markersize=2.5)
+                _draw_term(panels[2], rows, SPEED, seed, color="0.4")
+            panels[0].set(title=names.stage_title(model, number, stage), ylabel="loss", xlabel="step")
+            drawn = [value for curve in panels[0].get_lines() for value in curve.get_ydata()]
             if drawn and min(drawn) > 0:  # adversarial losses and content differ by orders of magnitude
-                line[0].set_yscale("log")
-                line[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-                line[0].yaxis.set_minor_formatter(NullFormatter())
-            line[1].set(title="validation", ylabel="MSE", xlabel="step", ylim=(0, None))
-            line[2].set(title="speed", ylabel="clips/s", xlabel="step", ylim=(0, None))
+                panels[0].set_yscale("log")
+                panels[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                panels[0].yaxis.set_minor_formatter(NullFormatter())
+            panels[1].set(title="validation", ylabel="MSE", xlabel="step", ylim=(0, None))
+            panels[2].set(title="speed", ylabel="clips/s", xlabel="step", ylim=(0, None))
         _legend_below(figure, axes[:, 0])
         save_figure(figure, path, cut=False)
 
@@ -178,8 +178,8 @@ def _draw_term(axis: Axes, rows: Sequence[Sequence[str]], term: str, seed: int, 
     """One column of a training log over the steps; nothing where it has none."""
     own = [row for row in rows if row[3] == term]
     if own:
-        faint = {"alpha": 0.45} if seed else {}
-        axis.plot([int(row[2]) for row in own], [float(row[4]) for row in own], linewidth=1, **faint, **style)
+        style |= {"alpha": 0.45} if seed else {}
+        axis.plot([int(row[2]) for row in own], [float(row[4]) for row in own], linewidth=1, **style)
 
 
 def clip_metrics(scored: ScoredClips) -> dict[str, ClipMetric]:

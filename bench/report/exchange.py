@@ -151,7 +151,7 @@ def _results(content: Mapping[str, Any]) -> Results:
 
 
 def _score(content: Mapping[str, Any]) -> Score:
-    numbers = {key: math.nan if value is None else value for key, value in content.items()}
+    numbers: dict[str, Any] = {key: math.nan if value is None else value for key, value in content.items()}
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in numbers.values()):
         raise TypeError(f"{dict(content)} is no score")
     return Score(**numbers)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,6 +14,8 @@ import pandas as pd
 
 from bench.data.predictions import Predictions
 from bench.errors import BenchError
+from bench.registry import METRICS
+from bench.report.curves import LOSSES
 from bench.report.figures import STYLE, save_figure
 from bench.report.grid import Cell, Grid, Line, write_grid
 from bench.report.names import registered_names
@@ -210,13 +213,15 @@ def draw(agreement: Agreement, path: Path) -> None:
             lines = (
                 agreement.lines[agreement.lines["comparison"] == pair].set_index("metric").reindex(overall["metric"])
             )
-            mark = {"marker": "sDv^<>PX"[number % 8], "color": f"C{(number + 1) % 10}", "markersize": 4, "alpha": 0.75}
+            mark: dict[str, Any] = {"marker": "sDv^<>PX"[number % 8], "color": LOSSES[(number + 1) % len(LOSSES)]}
+            mark |= {"markersize": 4, "alpha": 0.75}
             for axis, key in zip(axes, ("auc", "agrees"), strict=True):
                 axis.plot(lines[key], y, linestyle="none", label=comparison_title(pair), **mark)
         low, high = overall["auc"] - overall["ci_low"], overall["ci_high"] - overall["auc"]
-        axes[0].errorbar(overall["auc"], y, xerr=[low, high], fmt="o", color="C0", capsize=3)
-        axes[1].plot(overall["agrees"], y, "o", color="C0", label="all comparisons")
-        axes[0].set(yticks=y, yticklabels=overall["metric"], xlim=(-0.02, 1.02), xlabel="clips told apart (AUC)")
+        axes[0].errorbar(overall["auc"], y, xerr=[low, high], fmt="o", color=LOSSES[0], capsize=3)
+        axes[1].plot(overall["agrees"], y, "o", color=LOSSES[0], label="all comparisons")
+        titles = [METRICS.load(name).title if name in METRICS else name for name in overall["metric"]]
+        axes[0].set(yticks=y, yticklabels=titles, xlim=(-0.02, 1.02), xlabel="clips told apart (AUC)")
         axes[1].set(xlim=(-2, 102), xlabel="votes predicted (%)")
         axes[0].set_ylim(-0.6, len(overall) - 0.4)
         if agreement.simulated:

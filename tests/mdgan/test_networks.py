@@ -19,6 +19,7 @@ from mdgan.networks import (
     EndsConv3d,
     EndsConvTranspose3d,
     Generator,
+    over_still,
 )
 from mdgan.published import load_discriminator, load_generator
 from tests.small import SHARED
@@ -190,6 +191,15 @@ def test_repeated_ends_are_an_option_with_the_same_weights(resolution: int):
         torch.testing.assert_close(folded(copy.deepcopy(ends))(image), calm, rtol=0, atol=1e-5)
     with pytest.raises(BenchError, match="no padding 'reflect'"):
         Generator(2, resolution, STAGE1_SKIPS, "reflect")
+
+
+def test_what_becomes_of_a_still_may_be_changed_in_place():
+    # As the activation behind it does, where a batch norm between them is folded away.
+    layer = EndsConv3d(2, 3, 4, 2, 1, bias=False)
+    with torch.no_grad():
+        made = over_still(layer, torch.rand(1, 2, 1, 8, 8))
+        expected = made.relu()
+        torch.testing.assert_close(torch.relu_(made), expected)
 
 
 def test_repeated_ends_are_pytorchs_own_padding_in_time():

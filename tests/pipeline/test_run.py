@@ -60,8 +60,13 @@ def test_a_run_leaves_the_whole_folder(finished: Path) -> None:
 def test_scoring_the_folder_gives_the_same_numbers(finished: Path, sky: Path, tmp_path: Path) -> None:
     folders = [str(finished / "predictions" / row) for row in ("vgan", "copy")]
     score_folders(folders, tmp_path / "s", ScoringPlan(64, ()), dataset=Dataset("sky", str(sky)))
-    for name in ("summary.csv", "scores/per_clip.csv", "scores/per_frame.csv", "table.csv"):
+    for name in ("summary.csv", "scores/per_clip.csv", "scores/per_frame.csv"):
         assert (tmp_path / "s" / name).read_bytes() == (finished / name).read_bytes()
+    # What training did otherwise than a paper is known of a run alone.
+    departures = {f"# {text}" for text in read_json(finished / "run.json")["departures"]}
+    lines = (finished / "table.csv").read_text().splitlines()
+    assert departures <= set(lines)
+    assert (tmp_path / "s" / "table.csv").read_text().splitlines() == [x for x in lines if x not in departures]
 
 
 def test_a_finished_run_is_not_done_again(finished: Path, sky: Path) -> None:
