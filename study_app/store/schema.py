@@ -288,7 +288,7 @@ class Vote(Base):
 
 
 class SeenOn(Base):
-    """How the clips of a vote were seen, as `study_app.store.rating.Screen`; votes of version 0.1 have none."""
+    """How the clips of a vote were seen, as `study_app.store.rating.Screen`; in studies of rule 3 and later."""
 
     __tablename__ = "screen"
     vote_id: Mapped[int] = mapped_column(ForeignKey("vote.id"), primary_key=True)

@@ -127,7 +127,9 @@ class OpenStudy:
             if not (rater.withdrawn_at or records.is_excluded(session, rater)):
                 held = writing.held(session, rater, trial)
                 if self._can_be_seen(session, held):
-                    writing.vote(session, rater, held, answer, datetime.now(UTC))
+                    agreed = self.settings.rule > 2  # earlier consent texts said nothing of screens
+                    given = answer if agreed else replace(answer, screen=None)
+                    writing.vote(session, rater, held, given, datetime.now(UTC))
                     if held.slot_id is None:  # it may have been a catch trial
                         self._judge(session, rater)
                 else:

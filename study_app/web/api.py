@@ -20,6 +20,7 @@ from bench.errors import BenchError
 from study_app.design import media
 from study_app.store.platforms import visitor
 from study_app.store.rating import Answer, RefusedError, Screen, View
+from study_app.texts import texts
 from study_app.web import visit as visits
 from study_app.web.serving import log, serving
 
@@ -151,7 +152,9 @@ async def _answer(work: Callable[[], Response]) -> Response:
     try:
         response = await run_in_threadpool(work)
     except RefusedError as refusal:
-        response = JSONResponse({"message": str(refusal)}, 410 if refusal.gone else 403)
+        words = texts(serving().settings.language)
+        said = {"title": words["welcome"]["title"], "message": words["said"].get(str(refusal), str(refusal))}
+        response = JSONResponse(said, 410 if refusal.gone else 403)
     except BenchError as error:
         log.error("%s", error)  # for the people who run the study; the rater reads a polite line
         response = JSONResponse({"message": SORRY}, 503)

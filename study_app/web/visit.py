@@ -54,7 +54,7 @@ def told(here: Visit, view: View | None) -> dict[str, Any]:
         "token": here.token,
         "keep": here.visitor is None,  # a crowd platform's link brings its people back by itself
         "language": settings.language,
-        "texts": {page: said for page, said in words.items() if page != "consent"},
+        "texts": {page: said for page, said in words.items() if page not in ("consent", "said")},
         "study": {
             "question": settings.question,
             "consent": settings.consent,

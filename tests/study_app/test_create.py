@@ -227,3 +227,15 @@ def test_further_seeds_are_left_alone(small: Path, tmp_path: Path) -> None:
     shutil.copytree(small / "predictions" / "mdgan-2", small / "predictions" / "vgan@2")
     made = create(tmp_path / "s.db", wish(small, practice=1, catch=1, catch_pass=1, workload=4))
     assert all("vgan" not in pair for pair in made.settings.comparisons)
+
+
+def test_a_study_in_german(small: Path, tmp_path: Path) -> None:
+    asked = wish(small, clips=4, workload=None, practice=1, catch=0, catch_pass=None, language="de")
+    made = create(tmp_path / "de.db", asked).settings
+    assert (made.language, made.question) == ("de", "Welcher Ausschnitt wirkt wirklichkeitsgetreuer?")
+    assert f"etwa {made.minutes} Minuten" in made.consent
+    own = create(tmp_path / "own.db", replace(asked, question="Und?")).settings
+    assert (own.question, own.consent) == ("Und?", made.consent)
+    with pytest.raises(BenchError, match="no texts in the language 'xx'"):
+        create(tmp_path / "xx.db", replace(asked, language="xx"))
+    assert not (tmp_path / "xx.db").exists()

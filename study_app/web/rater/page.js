@@ -40,16 +40,17 @@ function show(title, text, ...parts) {
   page.className = "page";
   const heading = make("h1", title, { tabindex: "-1" });
   page.replaceChildren(heading, ...(text ? [make("div", text, { class: "text" })] : []), ...parts);
-  if (here) page.append(...mark());
+  mark();
   window.scrollTo(0, 0);
   heading.focus({ preventScroll: true });
 }
 
-// What stands below every page of a study whose answers do not count; in a preview, the way to all other pages.
+// What stands below every page of a study whose answers do not count; in a preview, the way to all other pages. It is
+// no part of the page, so that clips are as large as in the study itself.
 function mark() {
-  if (!here.mark) return [];
-  const words = make("p", here.texts.mark[here.mark], { class: "mark" });
-  return here.preview ? [words, menu()] : [words];
+  const foot = document.getElementById("foot");
+  if (!here || !here.mark || foot.childElementCount) return;
+  foot.append(make("p", here.texts.mark[here.mark], { class: "mark" }), ...(here.preview ? [menu()] : []));
 }
 
 function menu() {
@@ -128,7 +129,8 @@ function rate() {
   page.className = "trial";
   const foot = make("div", "", { class: "foot" });
   foot.append(button(texts.trial.stop, leave, "quiet"), button(texts.trial.help, () => instructions(true), "quiet"));
-  page.replaceChildren(document.getElementById("trial").content.cloneNode(true), foot, ...mark());
+  page.replaceChildren(document.getElementById("trial").content.cloneNode(true), foot);
+  mark();
   player = new Player({ root: page, server, study, texts: texts.trial, finished: end });
   const view = here.view;
   here.view = null; // good for the first time; after that the server is asked where the session stands
@@ -164,8 +166,7 @@ async function end(state, error) {
 }
 
 function refused(error) {
-  const said = error.said || "";
-  show(here ? here.texts.welcome.title : "Welcome", here ? here.texts.said[said] || said : said);
+  show(error.said.title || "", error.said.message || "");
 }
 
 // -- where a visit begins --

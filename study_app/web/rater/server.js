@@ -11,7 +11,11 @@ const online = () => new Promise((done) => window.addEventListener("online", don
 
 // A reply other than 2xx, with its status and what it says.
 export class Refused extends Error {
-  constructor(status, said) { super(said || `status ${status}`); this.status = status; this.said = said; }
+  constructor(status, said = {}) {
+    super(said.message || `status ${status}`);
+    this.status = status;
+    this.said = said;
+  }
 }
 
 export class Server {
@@ -24,7 +28,7 @@ export class Server {
       body: JSON.stringify(body || {}),
     });
     if (reply.ok) return reply.json();
-    const said = reply.status < 500 ? (await reply.json()).message : "";
+    const said = reply.status < 500 ? await reply.json() : {};
     throw new Refused(reply.status, said);
   }
 

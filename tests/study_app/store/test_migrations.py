@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from bench.errors import BenchError
 from study_app.analysis import tally
 from study_app.design.schedule import plan
-from study_app.store.rating import Answer
+from study_app.store.rating import Answer, Screen
 from study_app.store.store import Store
 from study_app.web import serve
 
@@ -55,8 +55,11 @@ def test_a_rater_of_version_0_1_comes_back(old: Path) -> None:
     view = study.view(GONE)
     assert (view.state, view.answered) == ("rating", 2)
     assert all(study.media(GONE, view.trials[0]))
+    seen = Screen(512.0, 1.0, 1300, 800, "beside", "fine", "Firefox", 0)
     while view.state == "rating":
-        view = study.vote(GONE, view.trials[0], Answer("left", 3000))
+        view = study.vote(GONE, view.trials[0], Answer("left", 3000, screen=seen))
+        assert view.feedback is None
+    assert len(study.screens()) == 0  # nobody has agreed to that
     assert view.state == "done"
     for table in ("vote", "audit", "exclusion"):
         for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET id = id + 100"):
