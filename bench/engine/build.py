@@ -82,7 +82,7 @@ def departures(name: str, options: Options) -> dict[str, str]:
 def _told(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return "the generator's" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "not set" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def build(name: str, options: Options, resolution: int, seed: int = 0) -> VideoModel:

@@ -25,7 +25,7 @@ def test_departures_from_a_paper_are_named_by_option() -> None:
     assert told == {
         "width": "8 (32)",
         "content_weight": "1000 (1)",
-        "discriminator_rate": "5e-05 (the generator's)",
+        "discriminator_rate": "5e-05 (not set)",
         "skips": "false (true)",
     }
     assert departures("copy", {}) == {}
