@@ -111,7 +111,7 @@ def test_settings_that_change_no_result_may_differ(finished: Path, sky: Path) ->
     before = read(finished)
     run(config(sky, log_every=7, checkpoint_every=2, validate_every=3), finished)
     assert read(finished) == before
-    with pytest.raises(BenchError, match="validate_every was [0-9]+ and is now 3"):
+    with pytest.raises(BenchError, match=r"validate_every was [0-9]+ and is now 3"):
         run(config(sky, select="best", validate_every=3), finished)
 
 
