@@ -165,22 +165,6 @@ def screens(session: Session, study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SCREEN_COLUMNS)
 
 
-def feedback(session: Session, held: Assignment) -> str | None:
-    """Whether the altered clip of a practice trial was seen or missed; None for trials that are not practice."""
-    query = (
-        select(Comparison.kind, Vote.chosen)
-        .select_from(Vote)
-        .join(Assignment, Assignment.id == Vote.assignment_id)
-        .join(Pair, Pair.id == Assignment.pair_id)
-        .join(Comparison, Comparison.id == Pair.comparison_id)
-        .where(Vote.assignment_id == held.id)
-    )
-    answered = session.execute(query).one_or_none()
-    if answered is None or answered.kind != "practice":
-        return None
-    return "seen" if (answered.chosen == "left") == held.first_on_left else "missed"
-
-
 def progress(session: Session, study: Study) -> pd.DataFrame:
     """Votes wanted, had and out on lease by comparison, as first, second, wanted, votes, leased, skips.
 

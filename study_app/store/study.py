@@ -130,12 +130,12 @@ class OpenStudy:
                     agreed = self.settings.rule > 2  # earlier consent texts said nothing of screens
                     given = answer if agreed else replace(answer, screen=None)
                     writing.vote(session, rater, held, given, datetime.now(UTC))
-                    if held.slot_id is None:  # it may have been a catch trial
+                    if held.slot_id is None and held.position >= self.settings.practice:  # a catch trial
                         self._judge(session, rater)
                 else:
                     writing.lost(session, held.id)
                 if self.settings.rule > 2 and held.position < self.settings.practice:
-                    feedback = records.feedback(session, held)
+                    feedback = "seen" if (answer.chosen == "left") == held.first_on_left else "missed"
             return replace(self._view(session, rater), feedback=feedback)
 
         return self._transactions.write(work)

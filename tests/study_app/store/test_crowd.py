@@ -132,7 +132,7 @@ def test_what_a_vote_asks_of_the_database_does_not_grow(where: str) -> None:
             asked.append(0)
             view = person.vote(view.trials[0])
         last.append(asked.pop())  # which also ends the session, and may exclude
-    assert max(asked) <= 13
+    assert max(asked) <= 15
     assert max(last) <= 18
 
 
@@ -227,6 +227,7 @@ def test_kill_9_of_the_app_while_people_vote(app: AppProcess, figures: dict[str,
         session.result()
     check(app.where, acknowledged)
     assert sum(failures.values()) > 0  # the kills were felt
-    # every rater came to the end: 30 trials each, none twice
-    assert len(study.votes()) == len(acknowledged) == 4 * 30
+    # every rater came to an end, most of them by the rule on catch trials: they press at random; no vote twice
+    assert len(study.votes()) == len(acknowledged) > 4 * 10
+    assert (study.raters()["status"] != "started").all()
     figures["votes over HTTP to the app"] = f"95th percentile {1000 * np.percentile(times, 95):.0f} ms, 4 raters"
