@@ -42,9 +42,11 @@ train)
     for what in run.json summary.csv table.md table.csv table.json table.tex figures; do
         if [ -e "$run/$what" ]; then cp -r "$run/$what" "$out/run/"; fi
     done
-    (cd "$run" && find checkpoints -name training.csv -o -name model.pt -size -100M) | while read -r file; do
-        mkdir -p "$out/run/$(dirname "$file")" && cp "$run/$file" "$out/run/$file"
-    done
+    if [ -d "$run/checkpoints" ]; then # there is none where time ran out before the first
+        (cd "$run" && find checkpoints -name training.csv -o -name model.pt -size -100M) | while read -r file; do
+            mkdir -p "$out/run/$(dirname "$file")" && cp "$run/$file" "$out/run/$file"
+        done
+    fi
     if [ -e "$run/summary.csv" ]; then echo "The run is finished."; else echo "The run is not finished: call again."; fi
     ;;
 *)
