@@ -94,8 +94,8 @@ def _share(least: float, most: float, **more: Any) -> Any:
 
 
 def _one_of(allowed: Iterable[str], **more: Any) -> Any:
-    known = tuple(allowed)
-    return _key(lambda value: isinstance(value, str) and value in known, f"one of {', '.join(known)}", **more)
+    words = tuple(allowed)
+    return _key(lambda value: isinstance(value, str) and value in words, f"one of {', '.join(words)}", **more)
 
 
 @dataclass(frozen=True)

@@ -167,10 +167,10 @@ def check_positive(model: str, **numbers: int) -> None:
             raise BenchError(f"{model} needs a whole number of at least 1 as {name}, not {value!r}.")
 
 
-def check_resolution(model: str, resolution: int, known: tuple[int, ...]) -> None:
+def check_resolution(model: str, resolution: int, resolutions: tuple[int, ...]) -> None:
     """Raise a `BenchError` unless the network exists for `resolution` pixels."""
-    if resolution not in known:
-        sizes = " or ".join(str(size) for size in known)
+    if resolution not in resolutions:
+        sizes = " or ".join(str(size) for size in resolutions)
         raise BenchError(f"{model} exists for {sizes} pixels, not {resolution!r}; choose one of its resolutions.")
 
 

@@ -82,11 +82,11 @@ def _lists(folder: Path, splits: Sequence[str], errors: list[str]) -> dict[str, 
     """The paths of every split that has a list; those of `splits` must have one, and their bad lines are `errors`."""
     files = [file for file in sorted(folder.glob("*.txt")) if not file.name.startswith(".")]
     words = {file: [word for word in ("train", "test") if word in file.stem.lower()] for file in files}
-    found = {split: [file for file in files if words[file] == [split]] for split in ("train", "test")}
+    by_split = {split: [file for file in files if words[file] == [split]] for split in ("train", "test")}
     if len(files) == 1 and not words[files[0]]:
         return _divided(_lines(files[0], errors), folder / FOLDER)
     lists = {}
-    for split, named in found.items():
+    for split, named in by_split.items():
         if len(named) == 1:
             lists[split] = _lines(named[0], errors if split in splits else [])
         elif split in splits:

@@ -36,9 +36,9 @@ def index(root: Path, splits: Sequence[str]) -> Listing:
 def _videos(root: Path, below: Path, errors: list[str]) -> Iterator[tuple[list[Clip], int, str]]:
     """The clips of each video below a folder, its number of frames, and its path."""
     files = [path for path in files_below(below) if is_video(path)]
-    known = set(files)
+    paths = set(files)
     for folder, names in frame_folders(below, errors):
-        frames = [name for name in names if folder / name not in known]
+        frames = [name for name in names if folder / name not in paths]
         if folder != below and frames:  # loose images beside the videos are no video
             clips = cut(folder, root, "", frames, below=below, video=clip_prefix(folder, below))
             yield clips, len(frames), folder.relative_to(root).as_posix()

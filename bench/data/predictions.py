@@ -117,9 +117,9 @@ class Predictions:
 def own_manifest(folder: Path) -> dict[str, Any]:
     """The manifest that a writer left in a folder; empty where there is none, or one that is not ours."""
     path = folder / MANIFEST
-    found = read_json(path) if path.is_file() else None
+    content = read_json(path) if path.is_file() else None
     # Others keep a manifest.json beside their videos too, of their own kind.
-    return found if isinstance(found, dict) and {"format", "clips", "made_by"} <= found.keys() else {}
+    return content if isinstance(content, dict) and {"format", "clips", "made_by"} <= content.keys() else {}
 
 
 class PredictionWriter:

@@ -71,7 +71,7 @@ def source_video(folder: Path, below: Path, elsewhere: Collection[str] = ()) -> 
 
 def _gaps(names: Sequence[str]) -> list[str]:
     """Where the frames' own numbers do not go up by one."""
-    numbers = [int(found[-1]) if (found := re.findall(r"\d+", name)) else None for name in names]
+    numbers = [int(digits[-1]) if (digits := re.findall(r"\d+", name)) else None for name in names]
     return [
         f"{b} follows {a}: the frames are not consecutive"
         for a, b, m, n in zip(names, names[1:], numbers, numbers[1:], strict=False)

@@ -71,10 +71,10 @@ def composed(name: str) -> str:
 def file_state(path: Path) -> tuple[int, ...]:
     """What changes with a file's content: its number on the disk, size and time; nothing where it is missing."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return ()  # whoever opens it says what is wrong
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 #: How many things a message tells of.

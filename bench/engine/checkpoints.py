@@ -83,9 +83,9 @@ def load_model(path: Path, name: str | None = None, resolution: int | None = Non
 
 def progress_of(path: Path) -> tuple[int, int]:
     """Stage and step in a resumable checkpoint's name."""
-    found = re.fullmatch(r"stage(\d+)-(\d+)\.pt", path.name)
-    assert found is not None
-    return int(found[1]), int(found[2])
+    match = re.fullmatch(r"stage(\d+)-(\d+)\.pt", path.name)
+    assert match is not None
+    return int(match[1]), int(match[2])
 
 
 def resumable(folder: Path) -> list[Path]:

@@ -8,19 +8,16 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.engine.devices import average_over_processes
 from bench.engine.layers import without_gradients
 from bench.files import digest
 from bench.interface import Player, Shared, Stage
-
-if TYPE_CHECKING:
-    pass
-from bench.engine.devices import average_over_processes
 
 
 def make_optimizers(stage: Stage) -> dict[str, torch.optim.Optimizer]:

@@ -290,9 +290,9 @@ def validate(model: VideoModel, row: str, pack: Pack, fabric: Fabric) -> tuple[f
     training = model.training
     model.eval()
     total, strip = torch.zeros((), dtype=torch.float64), torch.zeros(3, 1, 1, dtype=torch.uint8)
-    own = range(fabric.global_rank, len(pack), fabric.world_size)
-    for start in range(0, len(own), VALIDATION_BATCH):
-        real = to_tensor(pack.frames[list(own[start : start + VALIDATION_BATCH])], fabric.device)
+    share = range(fabric.global_rank, len(pack), fabric.world_size)
+    for start in range(0, len(share), VALIDATION_BATCH):
+        real = to_tensor(pack.frames[list(share[start : start + VALIDATION_BATCH])], fabric.device)
         with fabric.autocast():
             predicted = model.predict(real[:, :, 0], row).float()
         total += ((predicted - real) / 2).square().mean(dim=(1, 2, 3, 4)).sum().item()

@@ -184,14 +184,14 @@ def _draw_term(axis: Axes, rows: Sequence[Sequence[str]], term: str, seed: int, 
 
 def clip_metrics(scored: ScoredClips) -> dict[str, ClipMetric]:
     """The registered metrics with a value a clip whose columns every row has."""
-    found = {}
+    metrics = {}
     for name in METRICS:
         metric = METRICS.load(name)
         if issubclass(metric, ClipMetric) and all(
             part in columns for columns in scored.columns.values() for part in metric.columns
         ):
-            found[name] = metric()
-    return found
+            metrics[name] = metric()
+    return metrics
 
 
 def distribution_figure(scored: ScoredClips, protocol: Protocol, names: RowNames, path: Path) -> None:

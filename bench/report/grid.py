@@ -149,11 +149,11 @@ def escape_latex(text: str) -> str:
 
 def _greek(character: str) -> str:
     """A Greek letter in LaTeX's words; any other character as it is."""
-    found = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(character, ""))
-    name = {"LAMDA": "LAMBDA"}.get(found[2], found[2]) if found else ""
-    if found is None or (found[1] == "CAPITAL" and name not in _GREEK_CAPITALS) or name == "OMICRON":
+    letter = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(character, ""))
+    name = {"LAMDA": "LAMBDA"}.get(letter[2], letter[2]) if letter else ""
+    if letter is None or (letter[1] == "CAPITAL" and name not in _GREEK_CAPITALS) or name == "OMICRON":
         return character
-    return rf"$\{name.lower() if found[1] == 'SMALL' else name.capitalize()}$"
+    return rf"$\{name.lower() if letter[1] == 'SMALL' else name.capitalize()}$"
 
 
 def beyond_latin(text: str) -> str:

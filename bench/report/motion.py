@@ -52,12 +52,12 @@ def moving_regions(video: Frames, frame: int) -> list[Box]:
     threshold = max(float(np.quantile(change, 1 - SHARE)), LEAST)
     labels, _ = label(change >= threshold)
     sizes = np.bincount(labels.ravel())[1:]
-    found = []
+    regions = []
     for number, (rows, columns) in enumerate(find_objects(labels)):
         if sizes[number] >= SMALLEST * change.size:
             box = (rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
-            found.append((int(sizes[number]), box))
-    return [box for _, box in sorted(found, reverse=True)[:MOST]]
+            regions.append((int(sizes[number]), box))
+    return [box for _, box in sorted(regions, reverse=True)[:MOST]]
 
 
 def motion_figure(videos: Mapping[str, Frames], path: Path) -> None:

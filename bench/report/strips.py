@@ -99,15 +99,18 @@ def extreme_shelves(strips: Strips, scored: ScoredClips, metric: ClipMetric, pro
         if not strips.has(row):
             continue
         seed = scored.seeds(row)[0]
-        own = {id: values[row, seed, id] for id in scored.ids}
+        of_clips = {id: values[row, seed, id] for id in scored.ids}
         # Not-a-number is neither best nor worst; of equal ones the first counts.
-        known = [id for id, value in own.items() if not math.isnan(value)]
-        ranked = sorted(known, key=lambda id: best_first(metric.direction, own[id]))
+        finite = [id for id, value in of_clips.items() if not math.isnan(value)]
+        ranked = sorted(finite, key=lambda id: best_first(metric.direction, of_clips[id]))
         if not ranked:
             continue
         tiles, told = [], []
         for word, id in {"best": ranked[0], "worst": ranked[-1]}.items():
-            tiles += [strips.tile(REAL, id, f"{word}: real"), strips.tile(row, id, f"{metric.title} {own[id]:.3f}")]
+            tiles += [
+                strips.tile(REAL, id, f"{word}: real"),
+                strips.tile(row, id, f"{metric.title} {of_clips[id]:.3f}"),
+            ]
             told.append(f"{word} {id}")
         shelves.append(Shelf(strips.names.title(row), tiles, "; ".join(told)))
     return shelves

@@ -97,8 +97,8 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
         else:
             text = printed(line.value)
             spread = f" ± {printed(line.seed_sd)}" if line.seeds > 1 else ""
-            known = ci and math.isfinite(line.ci_low)
-            interval = f"[{printed(line.ci_low)}, {printed(line.ci_high)}]" if known else ""
+            defined = ci and math.isfinite(line.ci_low)
+            interval = f"[{printed(line.ci_low)}, {printed(line.ci_high)}]" if defined else ""
             mark = _mark(line)
             leads = text in best and mark != WORSE and line.row != FLOOR
             cells.append(Cell(text + spread, leads, interval, mark if ci and not leads else ""))

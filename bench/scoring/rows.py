@@ -28,7 +28,9 @@ class Row:
     seed: int = 0
 
 
-def pair(rows: Sequence[Row], clips: Sequence[Clip], known: set[str], allow_partial: bool) -> tuple[list[Clip], bool]:
+def pair(
+    rows: Sequence[Row], clips: Sequence[Clip], test_ids: set[str], allow_partial: bool
+) -> tuple[list[Clip], bool]:
     """Check that every row has a video for each clip and none that belongs to no clip.
 
     Args:
@@ -49,7 +51,7 @@ def pair(rows: Sequence[Row], clips: Sequence[Clip], known: set[str], allow_part
         ids, folder = set(row.predictions.ids), row.predictions.folder
         if missing := due - ids:
             complaints.append(f"{folder} misses {', '.join(sorted(missing))}")
-        if surplus := ids - known:
+        if surplus := ids - test_ids:
             complaints.append(f"{folder} has {', '.join(sorted(surplus))}, which the test set has not")
     if complaints and not allow_partial:
         raise BenchError(f"{'; '.join(complaints)}. {ADVICE}")

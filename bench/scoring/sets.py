@@ -64,7 +64,7 @@ def set_lines(
     real: Callable[[str], Frames],
     clips: Mapping[str, str],
     protocol: Protocol,
-    known: KnownFeatures | None = None,
+    cached: KnownFeatures | None = None,
 ) -> list[SummaryLine]:
     """One line of the summary for each row, and one for the floor.
 
@@ -79,9 +79,9 @@ def set_lines(
     Raises:
         UnfitError: the metric has no number for these clips.
     """
-    known = {} if known is None else known
+    cached = {} if cached is None else cached
     key = metric.features_id()
-    if key not in known:
+    if key not in cached:
         ids = list(clips)
         with task(f"{metric.name}: features", 1 + len(rows)) as progress:
             wanted = metric.features(ScoredFrames(ids, real, protocol.skipped))
@@ -90,8 +90,8 @@ def set_lines(
             for row, _, read in rows:
                 features.setdefault(row, []).append(metric.features(ScoredFrames(ids, read, protocol.skipped)))
                 progress.advance()
-        known[key] = wanted, features
-    wanted, features = known[key]
+        cached[key] = wanted, features
+    wanted, features = cached[key]
     sides, videos = Sides(metric, list(features.values()), wanted), [*clips.values()]
     with task(f"{metric.name}: distances", 1) as progress:
         lines = _row_lines(sides, list(features), videos, protocol)
