@@ -1,5 +1,5 @@
-"""`python -m bench`: the command where its script is not on the path."""
+"""`python -m bench`: the command where its script is not on the path. Named as text: no room stands above the command."""
 
-from bench.cli.main import main
+from runpy import run_module
 
-main()
+run_module("bench.cli", run_name="__main__")

@@ -24,8 +24,7 @@ FLOORS = (
     ("bench.engine", "bench.scoring", "mdgan", "baselines"),
     ("bench.report", "bench.speed"),
     ("bench.options", "bench.pipeline"),
-    ("bench", "bench.cli", "study_app"),
-    ("bench.__main__",),
+    ("bench", "bench.__main__", "bench.cli", "study_app"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS, start=1) for room in rooms}
 #: Siblings of `bench`: it names them as text (`bench.registry`) and never imports them.
