@@ -1,4 +1,4 @@
-"""`python -m bench`: the command where its script is not on the path. Named as text: no room stands above the command."""
+"""`python -m bench`: the command where its script is not on the path; named as text, as no room stands above it."""
 
 from runpy import run_module
 
