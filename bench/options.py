@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from bench.config import RunConfig, apply_settings, check_values, make_config, read_config
 from bench.errors import BenchError
+from bench.files import plain
 from bench.registry import DEFAULT_MODELS, SYNTHETIC
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def configure(
 
 def print_json(value: Any) -> None:
     """Print a result for machines; a number that is not finite, which JSON has no word for, becomes null."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def print_folder(folder: Path) -> None:
@@ -121,14 +121,6 @@ def print_folder(folder: Path) -> None:
     table = stored_table(folder)
     rows = [vars(line) for line in read_summary(folder)]
     print_json({"caption": table.caption, "rows": rows, "notes": list(table.notes)})
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def print_table(table: RichTable) -> None:

@@ -5,10 +5,11 @@ import os
 import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.files import atomic_path, digest, disk_error, read_json, sha256, write_json, write_text
+from bench.files import atomic_path, digest, disk_error, plain, read_json, sha256, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
@@ -105,3 +106,8 @@ def test_a_file_that_may_not_be_read_is_not_said_to_be_unwritable(
     monkeypatch.setattr(os, "access", lambda p, mode: not (p == hidden and mode == os.R_OK) and allowed(p, mode))
     error = PermissionError(errno.EACCES, "Permission denied", str(hidden))
     assert str(disk_error(error, tmp_path / "out")).startswith(f"No permission to read {hidden}")
+
+
+def test_values_become_what_json_has() -> None:
+    value = {1: (np.int64(2), np.float32("nan"), float("inf")), "deep": [{"row": np.bool_(True), "text": "x"}]}
+    assert plain(value) == {"1": [2, None, None], "deep": [{"row": True, "text": "x"}]}

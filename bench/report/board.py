@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from bench.errors import BenchError
 from bench.files import write_text
 from bench.metrics.base import ARROWS, best_first
 from bench.report.exchange import Entry, MetricFacts, Results, Score, read_results
 from bench.report.grid import Cell, Grid, Line
-from bench.report.page import code, unbroken
+from bench.report.page import templates
 from bench.scoring.protocol import Protocol
 from bench.scoring.sets import FLOOR
 from bench.scoring.tidy import write_csv
@@ -71,15 +69,7 @@ def leaderboard(paths: Sequence[Path], out: Path) -> list[Board]:
         check_alike(same)
     measured = [_measured(number, [results for _, results in same]) for number, same in enumerate(by_protocol.values())]
     published = [_published(number, one) for number, (_, one) in enumerate(files) if one.kind == "published"]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bench.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"code": code, "unbroken": unbroken}
-    page = environment.get_template("board.html.j2").render(measured=measured, published=published, table=TABLE)
+    page = templates().get_template("board.html.j2").render(measured=measured, published=published, table=TABLE)
     write_csv(out / TABLE, COLUMNS, _lines([results for _, results in files]))
     write_text(out / PAGE, page)
     return [*measured, *published]

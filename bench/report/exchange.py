@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bench.errors import BenchError
-from bench.files import read_json, write_json
+from bench.files import plain, read_json, write_json
 from bench.metrics.base import Direction
 
 FORMAT, VERSION = "timelapse-bench results", 1
@@ -109,15 +109,7 @@ class Results:
 
 def write_results(results: Results, path: Path) -> None:
     """Write a file, atomically; a number that does not exist is null."""
-    write_json(path, _plain({"format": FORMAT, "version": VERSION, **asdict(results)}))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    write_json(path, plain({"format": FORMAT, "version": VERSION, **asdict(results)}))
 
 
 def read_results(path: Path) -> Results:

@@ -97,11 +97,8 @@ class Content:
         return self.study.grids if self.study else ()
 
 
-def write_page(out: Path, content: Content) -> Path:
-    """Write `report.html` into a folder; returns its path.
-
-    The page's one script is named by its hash in a policy that forbids every other, and every connection.
-    """
+def templates() -> jinja2.Environment:
+    """The templates of this room's pages, with the filters that they use."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bench.report", "."),
         autoescape=True,
@@ -110,6 +107,15 @@ def write_page(out: Path, content: Content) -> Path:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"code": code, "unbroken": unbroken}
+    return environment
+
+
+def write_page(out: Path, content: Content) -> Path:
+    """Write `report.html` into a folder; returns its path.
+
+    The page's one script is named by its hash in a policy that forbids every other, and every connection.
+    """
+    environment = templates()
     script = environment.get_template("page.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("page.html.j2").render(

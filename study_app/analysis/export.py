@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import io
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError
-from bench.files import write_json, write_text
+from bench.files import plain, write_json, write_text
 from bench.report.grid import Grid, write_grid
 from bench.report.paper import paper, pos_table
 from bench.runfolder import POS, STUDY_RESULTS, VOTES, RunFolder
@@ -154,18 +152,8 @@ def as_json(study: Study, settings: Settings, tallies: Results) -> dict[str, Any
         "rank_correlation_with_metrics": tallies.set_metrics.to_dict("records"),
         "notes": tallies.notes,
     }
-    plain: dict[str, Any] = _plain(value)
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    content: dict[str, Any] = plain(value)
+    return content
 
 
 def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 from sqlalchemy import ColumnElement, Executable, and_, case, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, join
 
 from study_app.store import attendance
 from study_app.store.schema import (
@@ -46,6 +46,15 @@ SCREEN_COLUMNS = [
 #: A vote slower than this is flagged.
 SLOW_MS = 60_000
 First, Second = aliased(System), aliased(System)
+#: Every vote with its rater and what it was between.
+VOTES = (
+    join(Vote, Assignment, Assignment.id == Vote.assignment_id)
+    .join(Rater, Rater.id == Vote.rater_id)
+    .join(Pair, Pair.id == Assignment.pair_id)
+    .join(Comparison, Comparison.id == Pair.comparison_id)
+    .join(First, First.id == Comparison.first_id)
+    .join(Second, Second.id == Comparison.second_id)
+)
 
 
 def comparison_name(first: str, second: str) -> str:
@@ -129,14 +138,8 @@ def _cast(study: Study) -> Executable:
             excluded_reason().label("excluded"),
             Assignment.delivered_at.label("delivered"),
         )
-        .select_from(Vote)
-        .join(Assignment, Assignment.id == Vote.assignment_id)
-        .join(Rater, Rater.id == Vote.rater_id)
-        .join(Pair, Pair.id == Assignment.pair_id)
-        .join(Comparison, Comparison.id == Pair.comparison_id)
+        .select_from(VOTES)
         .join(ShownClip, ShownClip.id == Pair.first_clip_id)
-        .join(First, First.id == Comparison.first_id)
-        .join(Second, Second.id == Comparison.second_id)
         .where(Comparison.study_id == study.id, Vote.simulated == study.simulated)
         .order_by(Vote.id)
     )
@@ -146,14 +149,8 @@ def screens(session: Session, study: Study) -> pd.DataFrame:
     """How the clips of each vote were seen, as `SCREEN_COLUMNS`; votes of which no browser has told are left out."""
     query = (
         select(Rater.token_hash, First.name, Second.name, Pair.scene, SeenOn)
-        .select_from(SeenOn)
-        .join(Vote, Vote.id == SeenOn.vote_id)
-        .join(Rater, Rater.id == Vote.rater_id)
-        .join(Assignment, Assignment.id == Vote.assignment_id)
-        .join(Pair, Pair.id == Assignment.pair_id)
-        .join(Comparison, Comparison.id == Pair.comparison_id)
-        .join(First, First.id == Comparison.first_id)
-        .join(Second, Second.id == Comparison.second_id)
+        .select_from(VOTES)
+        .join(SeenOn, SeenOn.vote_id == Vote.id)
         .where(Comparison.study_id == study.id)
         .order_by(Vote.id)
     )
