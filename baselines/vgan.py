@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.adversarial import AdversarialStage, initialise, two_adams
+from bench.adversarial import PADDINGS, AdversarialStage, initialise, padded_in_time, two_adams
 from bench.interface import (
     Losses,
     Shared,
@@ -34,7 +34,7 @@ FRAMES = 32
 #: The two classes of the discriminator.
 GENERATED, GENUINE = 0, 1
 #: What serves a short training better than the paper's own weights (docs/models.md).
-WORKS = {"l1_weight": 100.0, "mask_weight": 10.0, "discriminator_rate": 5e-5}
+WORKS = {"l1_weight": 100.0, "mask_weight": 100.0, "discriminator_rate": 5e-5, "time_padding": "replicate"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Settings:
         mask_weight: weight of the mask's mean, which favours the still background. The paper has such a prior for
             videos from noise (0.1); the loss of its conditional version does not name it.
         init: what transposed convolutions start as: "interpolating" or "dcgan" (`bench.adversarial.initialise`).
+        time_padding: what the moving stream sees before the first frame and after the last: "zeros" (the released
+            code), or "replicate" for those frames again.
     """
 
     width: int = 128
@@ -59,6 +61,7 @@ class Settings:
     l1_weight: float = 10.0
     mask_weight: float = 0.0
     init: str = "interpolating"
+    time_padding: str = PADDINGS[0]
 
 
 def conv2d(inputs: int, outputs: int) -> list[nn.Module]:
@@ -71,9 +74,9 @@ def deconv2d(inputs: int, outputs: int) -> list[nn.Module]:
     return [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
 
 
-def deconv3d(inputs: int, outputs: int) -> list[nn.Module]:
+def deconv3d(convolution: type[nn.ConvTranspose3d], inputs: int, outputs: int) -> list[nn.Module]:
     """Double the video in time, height and width."""
-    return [nn.ConvTranspose3d(inputs, outputs, 4, 2, 1), nn.BatchNorm3d(outputs), nn.ReLU(inplace=True)]
+    return [convolution(inputs, outputs, 4, 2, 1), nn.BatchNorm3d(outputs), nn.ReLU(inplace=True)]
 
 
 def conv3d(inputs: int, outputs: int) -> list[nn.Module]:
@@ -88,9 +91,9 @@ def conv3d(inputs: int, outputs: int) -> list[nn.Module]:
 class Generator(nn.Module):
     """First frame to background, foreground, mask, and the video they make; the paper's width is 128."""
 
-    def __init__(self, width: int = 128) -> None:
+    def __init__(self, width: int = 128, time_padding: str = PADDINGS[0]) -> None:
         super().__init__()
-        w = width
+        w, (_, deconv) = width, padded_in_time(time_padding)
         self.encoder = nn.Sequential(  # [N, 3, 64, 64]
             nn.Conv2d(3, w, 4, 2, 1),  # [N,  w, 32, 32]
             nn.ReLU(inplace=True),
@@ -109,12 +112,12 @@ class Generator(nn.Module):
             nn.ConvTranspose3d(8 * w, 8 * w, (2, 1, 1)),  # [N, 8w, 2, 4, 4]
             nn.BatchNorm3d(8 * w),
             nn.ReLU(inplace=True),
-            *deconv3d(8 * w, 4 * w),  # [N, 4w, 4, 8, 8]
-            *deconv3d(4 * w, 2 * w),  # [N, 2w, 8, 16, 16]
-            *deconv3d(2 * w, w),  # [N,  w, 16, 32, 32]
+            *deconv3d(deconv, 8 * w, 4 * w),  # [N, 4w, 4, 8, 8]
+            *deconv3d(deconv, 4 * w, 2 * w),  # [N, 2w, 8, 16, 16]
+            *deconv3d(deconv, 2 * w, w),  # [N,  w, 16, 32, 32]
         )
-        self.foreground = nn.Sequential(nn.ConvTranspose3d(w, 3, 4, 2, 1), nn.Tanh())  # [N, 3, 32, 64, 64]
-        self.mask = nn.Sequential(nn.ConvTranspose3d(w, 1, 4, 2, 1), nn.Sigmoid())  # [N, 1, 32, 64, 64]
+        self.foreground = nn.Sequential(deconv(w, 3, 4, 2, 1), nn.Tanh())  # [N, 3, 32, 64, 64]
+        self.mask = nn.Sequential(deconv(w, 1, 4, 2, 1), nn.Sigmoid())  # [N, 1, 32, 64, 64]
 
     def parts(self, first_frames: Tensor) -> dict[str, Tensor]:
         """Return what the video of first frames `[N, 3, 64, 64]` is made of, by name.
@@ -239,7 +242,7 @@ class VGAN(VideoModel):
         check_resolution("VGAN", resolution, RESOLUTIONS)
         check_frames("VGAN", frames, FRAMES)
         check_positive("VGAN", width=settings.width)
-        self.generator = Generator(settings.width)
+        self.generator = Generator(settings.width, settings.time_padding)
         self.discriminator = Discriminator(settings.width)
         initialise(self, std=0.01, start=settings.init)
         self._stages = (VGANStage(self.generator, self.discriminator, settings),)

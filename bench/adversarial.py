@@ -1,5 +1,5 @@
-"""What every adversarially trained model here shares: a stage with two players, their losses on logits, Adam, and the
-weights that a network starts from.
+"""What every adversarially trained model here shares: a stage with two players, their losses on logits, Adam, the
+weights that a network starts from, and what its convolutions see beyond a video's ends.
 
 A discriminator returns logits; the probability that a clip is real is their sigmoid. Losses on logits stay
 finite where `log(sigmoid(x))` of a confident discriminator underflows.
@@ -21,6 +21,8 @@ from bench.interface import Losses, Player, Shared, Stage
 Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 #: How strided transposed convolutions may start: as linear interpolation, or from independent values as DCGAN's do.
 STARTS = ("interpolating", "dcgan")
+#: What convolutions may see before the first frame and after the last: zeros, or those frames again.
+PADDINGS = ("zeros", "replicate")
 
 
 class AdversarialStage(Stage):
@@ -172,3 +174,36 @@ def interpolate(layer: nn.ConvTranspose2d | nn.ConvTranspose3d, std: float) -> N
     for scale in scales:
         values = values * scale
     layer.weight.copy_(values)
+
+
+def repeat_ends(video: Tensor) -> Tensor:
+    """`[N, C, T, H, W]` with its first and its last frame once more: T + 2 frames."""
+    return torch.cat([video[:, :, :1], video, video[:, :, -1:]], 2)
+
+
+class EndsConv3d(nn.Conv3d):
+    """A convolution padded by 1 that sees the first and the last frame once more where others see zeros."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn `[N, C, T, H, W]` into `[N, C', T', H', W']`."""
+        return F.conv3d(repeat_ends(x), self.weight, self.bias, self.stride, (0, 1, 1))
+
+
+class EndsConvTranspose3d(nn.ConvTranspose3d):
+    """A transposed convolution padded by 1 that sees the first and the last frame once more too."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Turn `[N, C, T, H, W]` into `[N, C', stride · T, 2H, 2W]`."""
+        cut = (1 + self.stride[0], 1, 1)  # what the added frames alone would make
+        return F.conv_transpose3d(repeat_ends(x), self.weight, self.bias, self.stride, cut)
+
+
+def padded_in_time(padding: str) -> tuple[type[nn.Conv3d], type[nn.ConvTranspose3d]]:
+    """The convolution and the transposed convolution with one of `PADDINGS`; their weights are the same with each.
+
+    Raises:
+        BenchError: another padding.
+    """
+    if padding not in PADDINGS:
+        raise BenchError(f"There is no padding in time '{padding}'.{did_you_mean(padding, PADDINGS)}")
+    return (EndsConv3d, EndsConvTranspose3d) if padding == "replicate" else (nn.Conv3d, nn.ConvTranspose3d)

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.errors import BenchError, did_you_mean
+from bench.adversarial import PADDINGS, EndsConv3d, padded_in_time
+from bench.errors import BenchError
 from bench.interface import check_positive, check_resolution
 
 #: Sizes in pixels that the networks exist for.
@@ -26,30 +27,6 @@ FRAMES = 32
 #: Encoder layers whose maps are added to the decoder's: all in Stage I, the inner ones in Stage II.
 STAGE1_SKIPS = (1, 2, 3, 4, 5)
 STAGE2_SKIPS = (3, 4, 5)
-#: What a generator's convolutions see beyond the first and the last frame.
-PADDINGS = ("zeros", "replicate")
-
-
-def repeat_ends(video: Tensor) -> Tensor:
-    """`[N, C, T, H, W]` with its first and its last frame once more: T + 2 frames."""
-    return torch.cat([video[:, :, :1], video, video[:, :, -1:]], 2)
-
-
-class EndsConv3d(nn.Conv3d):
-    """A convolution padded by 1 that sees the first and the last frame once more where others see zeros."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Turn `[N, C, T, H, W]` into `[N, C', T', H', W']`."""
-        return F.conv3d(repeat_ends(x), self.weight, self.bias, self.stride, (0, 1, 1))
-
-
-class EndsConvTranspose3d(nn.ConvTranspose3d):
-    """A transposed convolution padded by 1 that sees the first and the last frame once more too."""
-
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Turn `[N, C, T, H, W]` into `[N, C', stride · T, 2H, 2W]`."""
-        cut = (1 + self.stride[0], 1, 1)  # what the added frames alone would make
-        return F.conv_transpose3d(repeat_ends(x), self.weight, self.bias, self.stride, cut)
 
 
 def halve(inputs: int, outputs: int, slope: float = 0.2, convolution: type[nn.Conv3d] = nn.Conv3d) -> nn.Sequential:
@@ -165,10 +142,7 @@ class Generator(nn.Module):
         time_padding: str = PADDINGS[0],
     ) -> None:
         super().__init__()
-        if time_padding not in PADDINGS:
-            raise BenchError(f"MD-GAN has no padding '{time_padding}'.{did_you_mean(time_padding, PADDINGS)}")
-        ends = time_padding == "replicate"
-        conv, deconv = (EndsConv3d, EndsConvTranspose3d) if ends else (nn.Conv3d, nn.ConvTranspose3d)
+        conv, deconv = padded_in_time(time_padding)
         down, up = partial(halve, convolution=conv), partial(double, convolution=deconv)
         check_positive("MD-GAN", width=width)
         check_resolution("MD-GAN", resolution, RESOLUTIONS)
@@ -196,7 +170,9 @@ class Generator(nn.Module):
         self.deconv5: nn.Module
         if big:
             self.deconv5 = up(2 * w, w)
-            self.deconv6 = (deconv if ends else ToPixels)(w, 3, (3, 4, 4), (1, 2, 2), 1, bias=False)
+            self.deconv6 = (ToPixels if deconv is nn.ConvTranspose3d else deconv)(
+                w, 3, (3, 4, 4), (1, 2, 2), 1, bias=False
+            )
         else:
             self.deconv5 = deconv(2 * w, 3, 4, 2, 1, bias=False)
 

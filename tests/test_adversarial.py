@@ -8,7 +8,16 @@ from torch import nn
 
 from baselines.rnngan import RNNGAN
 from baselines.vgan import VGAN
-from bench.adversarial import adam, discriminator_loss, generator_loss, initialise, interpolate, two_adams
+from bench.adversarial import (
+    EndsConv3d,
+    EndsConvTranspose3d,
+    adam,
+    discriminator_loss,
+    generator_loss,
+    initialise,
+    interpolate,
+    two_adams,
+)
 from bench.errors import BenchError
 from bench.interface import VideoModel
 from mdgan.model import MDGAN
@@ -148,3 +157,16 @@ def test_an_untrained_model_flickers_with_one_start_and_not_with_the_other(model
     assert calm < 0.2
     if model is not RNNGAN:  # which makes each frame from the one before, and whose layers know no time
         assert flicker("dcgan") > 4 * calm
+
+
+def test_repeated_ends_are_pytorchs_own_padding_in_time():
+    torch.manual_seed(0)
+    video = torch.rand(1, 2, 6, 8, 8)
+    down = EndsConv3d(2, 3, 4, 2, 1, bias=False)
+    padded = torch.nn.functional.pad(video, (0, 0, 0, 0, 1, 1), mode="replicate")
+    expected = torch.nn.functional.conv3d(padded, down.weight, None, 2, (0, 1, 1))
+    torch.testing.assert_close(down(video), expected)
+    up = EndsConvTranspose3d(2, 3, 4, 2, 1, bias=False)
+    longer = torch.nn.functional.pad(video, (0, 0, 0, 0, 2, 2), mode="replicate")
+    whole = torch.nn.functional.conv_transpose3d(longer, up.weight, None, 2, 1)
+    torch.testing.assert_close(up(video), whole[:, :, 4:-4])

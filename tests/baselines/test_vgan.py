@@ -75,6 +75,23 @@ def test_a_weighted_mask_is_a_term_and_makes_the_same_video():
     assert weighted.generator.foreground[0].weight.grad is None
 
 
+def test_with_repeated_ends_the_stream_starts_as_a_still_and_has_the_same_weights():
+    first = pictures(2)[:, :, 0]
+    torch.manual_seed(0)
+    zeros = model()
+    torch.manual_seed(0)
+    ends = model(time_padding="replicate")
+    for name, weight in zeros.state_dict().items():
+        torch.testing.assert_close(ends.state_dict()[name], weight)
+    with torch.no_grad():  # each by the statistics of its batch, as in training
+        beside_zeros, still = (built.train().generator.parts(first)["foreground"] for built in (zeros, ends))
+    assert still.abs().max() > 1e-3
+    assert beside_zeros.diff(dim=2).abs().max() > 1e-3
+    assert still.diff(dim=2).abs().max() < 1e-6
+    with pytest.raises(BenchError, match="no padding in time 'reflect'"):
+        model(time_padding="reflect")
+
+
 def test_the_mask_chooses_between_background_and_foreground():
     built, first = model().eval(), pictures(1)[:, :, 0]
     parts = built.parts(first)

@@ -1,11 +1,12 @@
 """What the processes of `test_distributed.py` run: a model without batch statistics, trained in the loop.
 
-As a module, for torchrun: the `bench` command, its figures blank.
+As a module, for torchrun: `train` does that; any other word is one of the `bench` command, its figures blank.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -98,6 +99,9 @@ def main(root: str, out: str) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "train":
+        main(*sys.argv[2:])
+        sys.exit()
     from bench.cli.main import main as bench
     from tests.small import blank_figures
 

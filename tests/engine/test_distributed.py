@@ -1,4 +1,4 @@
-"""Two real processes, joined by gloo, against one; and a run whose processes torchrun starts."""
+"""Two real processes, joined by gloo, against one, as one machine and as two; and a run that torchrun starts."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tests.engine.distributed_worker import main as worker
 from tests.processes import Forked
 from tests.small import REPOSITORY
 
+several_processes = pytest.mark.parametrize("several", ["two", "two nodes"])
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
 
 
@@ -49,11 +50,29 @@ def train_in(processes: int, sky: Path, folder: Path) -> None:
         assert done.returncode == 0, done.stderr[-3000:]
 
 
+def train_on_two_nodes(sky: Path, folder: Path) -> None:
+    """Train under torchrun as two machines of one process each do, which meet at an address that both are given."""
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    meeting = ["--nnodes", "2", "--nproc-per-node", "1", "--local-addr", "127.0.0.1", "--rdzv-backend", "c10d"]
+    meeting += ["--rdzv-endpoint", f"127.0.0.1:{store.port}", "--rdzv-conf", "is_host=0", "--rdzv-id", "test"]
+    trains = ["-m", "tests.engine.distributed_worker", "train", str(sky), str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    nodes = []
+    for rank in ("0", "1"):
+        command = [sys.executable, "-m", "torch.distributed.run", *meeting, "--node-rank", rank, *trains]
+        with (folder / f"said-{rank}").open("w") as said:
+            nodes.append(subprocess.Popen(command, env=environment, stdout=said, stderr=said, cwd=REPOSITORY))
+    for rank, node in enumerate(nodes):
+        assert node.wait() == 0, (folder / f"said-{rank}").read_text()[-3000:]
+
+
 @pytest.fixture(scope="module")
-def trained(sky: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    folders = {count: tmp_path_factory.mktemp(f"processes{count}") for count in (1, 2)}
-    for count, folder in folders.items():
-        train_in(count, sky, folder)
+def trained(sky: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One training by one process, by two, and by two nodes."""
+    folders = {name: tmp_path_factory.mktemp(name.replace(" ", "-")) for name in ("one", "two", "two nodes")}
+    train_in(1, sky, folders["one"])
+    train_in(2, sky, folders["two"])
+    train_on_two_nodes(sky, folders["two nodes"])
     return folders
 
 
@@ -64,8 +83,9 @@ def losses(folder: Path) -> dict[tuple[str, str], float]:
     return values
 
 
-def test_two_processes_have_the_losses_of_one(trained: dict[int, Path]) -> None:
-    one, two = losses(trained[1]), losses(trained[2])
+@several_processes
+def test_two_processes_have_the_losses_of_one(trained: dict[str, Path], several: str) -> None:
+    one, two = losses(trained["one"]), losses(trained[several])
     assert list(one) == list(two)
     assert {step for step, term in one if term == "generator/content"} == {str(step) for step in range(1, 7)}
     assert one[("1", "generator/content")] != one[("6", "generator/content")]
@@ -73,30 +93,33 @@ def test_two_processes_have_the_losses_of_one(trained: dict[int, Path]) -> None:
         assert two[key] == pytest.approx(value, abs=2e-5), key
 
 
-def test_two_processes_end_with_the_weights_of_one(trained: dict[int, Path]) -> None:
-    one, two = (checkpoints.load(trained[count] / "training" / "model.pt")["weights"] for count in (1, 2))
+@several_processes
+def test_two_processes_end_with_the_weights_of_one(trained: dict[str, Path], several: str) -> None:
+    one, two = (checkpoints.load(trained[name] / "training" / "model.pt")["weights"] for name in ("one", several))
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, rtol=0, atol=2e-4)  # 6 steps of Adam move it by 6e-3
 
 
-def test_processes_share_a_batch_without_repeats(trained: dict[int, Path]) -> None:
-    (whole,) = (json.loads(path.read_text()) for path in trained[1].glob("seen-*.json"))
-    shares = [json.loads((trained[2] / f"seen-{rank}.json").read_text()) for rank in (0, 1)]
+@several_processes
+def test_processes_share_a_batch_without_repeats(trained: dict[str, Path], several: str) -> None:
+    (whole,) = (json.loads(path.read_text()) for path in trained["one"].glob("seen-*.json"))
+    shares = [json.loads((trained[several] / f"seen-{rank}.json").read_text()) for rank in (0, 1)]
     for step, batch in enumerate(whole):
         assert [len(share[step]) for share in shares] == [2, 2]
         assert sorted(shares[0][step] + shares[1][step]) == sorted(batch)
     assert shares[0] != shares[1]
 
 
-def test_files_are_written_once_and_are_the_same_set(trained: dict[int, Path]) -> None:
+@several_processes
+def test_files_are_written_once_and_are_the_same_set(trained: dict[str, Path], several: str) -> None:
     def files(folder: Path) -> list[str]:
         paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         return sorted(path for path in paths if "tensorboard" not in path and not path.startswith(("seen", "said")))
 
-    assert files(trained[1]) == files(trained[2])
-    assert len(list((trained[2] / "training" / "tensorboard" / "stage0").iterdir())) == 1
-    videos = Predictions(trained[2] / "videos" / "flat")  # raises where the manifest is not closed
-    assert videos.ids == Predictions(trained[1] / "videos" / "flat").ids
+    assert files(trained["one"]) == files(trained[several])
+    assert len(list((trained[several] / "training" / "tensorboard" / "stage0").iterdir())) == 1
+    videos = Predictions(trained[several] / "videos" / "flat")  # raises where the manifest is not closed
+    assert videos.ids == Predictions(trained["one"] / "videos" / "flat").ids
     assert len(videos.ids) == 2
     for id in videos.ids:
         assert videos.read(id).shape == (32, 64, 64, 3)
