@@ -3,6 +3,8 @@
 # first alone (scores and reports; says in a sentence what training and the study need), then with all extras.
 #
 #   tests/pythons.sh [VERSION …]     3.11 3.12 3.13 by default; PIP_ARGUMENTS are given to pip (a constraint, an index)
+#
+# Where uv is installed it takes pip's place: what it has unpacked once it links into the next environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 versions=("$@")
@@ -17,6 +19,13 @@ find_python() { # one of a version that runs: on the path, or the newest of pyen
     "$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python 2>/dev/null | sort -V | tail -n 1)"; do
     if [ -n "$candidate" ] && "$candidate" --version >/dev/null 2>&1; then echo "$candidate"; return; fi
   done
+}
+
+install() { # into an environment
+  local env=$1
+  shift
+  if command -v uv >/dev/null; then uv pip install --quiet --python "$env/bin/python" "$@" ${PIP_ARGUMENTS:-}
+  else "$env/bin/pip" install --quiet "$@" ${PIP_ARGUMENTS:-}; fi
 }
 
 well() { # a command that has to end well; what it said is shown only if it does not
@@ -35,7 +44,7 @@ builder=$(find_python "${versions[0]}")
 mkdir "$work/source"
 git ls-files -z | xargs -0 cp --parents -t "$work/source"
 "$builder" -m venv "$work/build"
-"$work/build/bin/pip" install --quiet build ${PIP_ARGUMENTS:-}
+install "$work/build" build
 "$work/build/bin/python" -m build --wheel --outdir "$work/wheel" "$work/source" >/dev/null
 wheel=$(ls "$work"/wheel/*.whl)
 
@@ -46,7 +55,7 @@ for version in "${versions[@]}"; do
   "$python" -m venv "$env"
   mkdir "$home"
   cd "$home"
-  "$env/bin/pip" install --quiet "$wheel" ${PIP_ARGUMENTS:-}
+  install "$env" "$wheel"
   bench=$env/bin/bench
   "$bench" --version
   "$env/bin/python" - <<'PYTHON'
@@ -69,7 +78,7 @@ PYTHON
   refused "pip install" "$bench" run --models copy --preset smoke --out run
   refused "pip install" "$bench" reproduce table2 --preset smoke --out table2
   refused "pip install" env HF_TOKEN=hf_any BENCH_OFFLINE= "$bench" push scored --to lab/scored
-  "$env/bin/pip" install --quiet "$wheel[train,study,hub]" ${PIP_ARGUMENTS:-}
+  install "$env" "$wheel[train,study,hub]"
   well "$bench" data make sky data --train-videos 2 --test-videos 2 --clips-per-video 1
   well "$bench" run --models vgan --data-root data --preset smoke --steps 1 --set options.vgan.width=4 \
     --metrics mse,ssim --out run
