@@ -3,6 +3,8 @@
 # first alone (scores and reports; says in a sentence what training and the study need), then with all extras.
 #
 #   tests/pythons.sh [VERSION …]     3.11 3.12 3.13 by default; PIP_ARGUMENTS are given to pip (a constraint, an index)
+#
+# Where uv is installed it takes pip's place: what it has unpacked once it links into the next environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 versions=("$@")
@@ -19,13 +21,22 @@ find_python() { # one of a version that runs: on the path, or the newest of pyen
   done
 }
 
+install() { # into an environment
+  local env=$1
+  shift
+  if command -v uv >/dev/null; then uv pip install --quiet --python "$env/bin/python" "$@" ${PIP_ARGUMENTS:-}
+  else "$env/bin/pip" install --quiet "$@" ${PIP_ARGUMENTS:-}; fi
+}
+
 well() { # a command that has to end well; what it said is shown only if it does not
   "$@" >"$work/said" 2>&1 || { echo "failed: $*"; tail -n 20 "$work/said"; exit 1; }
 }
 
-refused() { # a command that has to fail with a sentence and no traceback
+refused() { # words, and a command that has to fail with a sentence that holds them and no traceback
+  local words=$1
+  shift
   if "$@" >"$work/said" 2>&1; then echo "did not fail: $*"; exit 1; fi
-  if grep -q Traceback "$work/said" || ! grep -q "^bench: .*pip install" "$work/said"; then cat "$work/said"; exit 1; fi
+  if grep -q Traceback "$work/said" || ! grep -q "^bench: .*$words" "$work/said"; then cat "$work/said"; exit 1; fi
 }
 
 builder=$(find_python "${versions[0]}")
@@ -33,7 +44,7 @@ builder=$(find_python "${versions[0]}")
 mkdir "$work/source"
 git ls-files -z | xargs -0 cp --parents -t "$work/source"
 "$builder" -m venv "$work/build"
-"$work/build/bin/pip" install --quiet build ${PIP_ARGUMENTS:-}
+install "$work/build" build
 "$work/build/bin/python" -m build --wheel --outdir "$work/wheel" "$work/source" >/dev/null
 wheel=$(ls "$work"/wheel/*.whl)
 
@@ -44,7 +55,7 @@ for version in "${versions[@]}"; do
   "$python" -m venv "$env"
   mkdir "$home"
   cd "$home"
-  "$env/bin/pip" install --quiet "$wheel" ${PIP_ARGUMENTS:-}
+  install "$env" "$wheel"
   bench=$env/bin/bench
   "$bench" --version
   "$env/bin/python" - <<'PYTHON'
@@ -62,13 +73,22 @@ PYTHON
   well "$bench" export scored --to results.json
   well "$env/bin/python" -m bench leaderboard results.json --out board
   [ -s scored/report.html ] && [ -s board/index.html ]
-  refused "$bench" study status --db study.db
-  refused "$bench" run --models copy --preset smoke --out run
-  refused "$bench" reproduce table2 --preset smoke --out table2
-  "$env/bin/pip" install --quiet "$wheel[train,study]" ${PIP_ARGUMENTS:-}
+  well "$bench" push scored --to lab/scored --dry-run
+  refused "pip install" "$bench" study status --db study.db
+  refused "pip install" "$bench" run --models copy --preset smoke --out run
+  refused "pip install" "$bench" reproduce table2 --preset smoke --out table2
+  refused "pip install" env HF_TOKEN=hf_any BENCH_OFFLINE= "$bench" push scored --to lab/scored
+  install "$env" "$wheel[train,study,hub]"
   well "$bench" data make sky data --train-videos 2 --test-videos 2 --clips-per-video 1
   well "$bench" run --models vgan --data-root data --preset smoke --steps 1 --set options.vgan.width=4 \
     --metrics mse,ssim --out run
+  well "$bench" release run --to release
+  (cd release && well sha256sum --check SHA256SUMS)
+  well "$bench" generate --checkpoint release/run-vgan-0.pt --data-root data --out generated
+  for clip in run/predictions/vgan/*.png; do well cmp "$clip" "generated/vgan/$(basename "$clip")"; done
+  refused "HF_TOKEN is not set" env BENCH_OFFLINE= "$bench" push run --to lab/run --checkpoints
+  refused "could not be reached" env BENCH_OFFLINE= HF_TOKEN=hf_any HF_ENDPOINT=http://127.0.0.1:9 \
+    "$bench" push run --to lab/run --checkpoints
   well "$bench" study create --run run --comparison vgan:copy --clips 2 --votes 1 --catch 0 --out study.db \
     --accept-first-frames
   well "$bench" study simulate --db study.db --raters 2
@@ -83,4 +103,5 @@ assert all(path.is_file() or path.is_dir() for path in held), held
 assert "site-packages" in str(held[0]), held[0]
 PYTHON
   echo "$version: $("$env/bin/python" --version), $(du -sh "$env" | cut -f 1) with everything: well"
+  rm -rf "$env" # gigabytes, which the next one needs
 done

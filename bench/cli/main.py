@@ -23,6 +23,7 @@ from bench.cli.ablate import ablate
 from bench.cli.data import data_app
 from bench.cli.lists import doctor, list_app
 from bench.cli.results import compare, export, leaderboard, report
+from bench.cli.sharing import push, release
 from bench.cli.speed import speed_app
 from bench.cli.weights import weights_app
 from bench.errors import BenchError
@@ -267,7 +268,7 @@ def score(
         print_scores(table)
 
 
-for _verb in (report, compare, export, leaderboard):
+for _verb in (report, compare, export, leaderboard, release, push):
     app.command(rich_help_panel=RESULTS)(_verb)
 app.command(rich_help_panel=MACHINE)(doctor)
 for _name, _app in {"data": data_app, "list": list_app, "speed": speed_app, "weights": weights_app}.items():

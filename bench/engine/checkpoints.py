@@ -18,6 +18,8 @@ from bench.files import atomic_path
 from bench.interface import VideoModel
 
 FORMAT = 1
+#: In a checkpoint that only generates (`bench.pipeline.release`), and lacks what training needs: what it was made of.
+RELEASED = "released"
 #: How many resumable checkpoints a training keeps beside the best one.
 KEEP = 3
 
@@ -74,11 +76,23 @@ def load_model(path: Path, name: str | None = None, resolution: int | None = Non
         check_model(content, path, {"resolution": native_resolution(content["model"], resolution)})
     check_model(content, path, {"frames": FRAMES})
     model = build(content["model"], content["options"], content["resolution"])
+    spared = training_only(model) if RELEASED in content else set()
+    own = {key: value for key, value in model.state_dict().items() if key in spared}
     try:
-        model.load_state_dict(content["weights"])
+        model.load_state_dict({**own, **content["weights"]})
     except RuntimeError as error:
         raise BenchError(f"{path} does not fit the model '{content['model']}' as it is in this version.") from error
     return model.eval(), {key: value for key, value in content.items() if key not in ("weights", "optimizers", "rng")}
+
+
+def training_only(model: VideoModel) -> set[str]:
+    """Names of a model's tensors that no video depends on: those of networks that only other players look through."""
+    players = [player for stage in model.stages() for player in stage.players]
+    judges = [network for player in players for network in player.frozen]
+    theirs = {id(module) for network in judges for module in network.modules()}
+    owners = {id(module): name for name, module in model.named_modules(remove_duplicate=False)}
+    names = [name for module, name in owners.items() if module in theirs]
+    return {key for key in model.state_dict() if key.rpartition(".")[0] in names}
 
 
 def progress_of(path: Path) -> tuple[int, int]:

@@ -52,7 +52,7 @@ def export(out: Path, to: Path, by: str = "") -> Results:
         notes=list(table.notes),
         left_out=[asdict(reason) for reason in read_notes(out)[0]],
         provenance=account.get("provenance", {}),
-        command=_command(account),
+        command=public_command(account),
     )
     write_results(results, to)
     return results
@@ -79,9 +79,21 @@ def _made_by(folder: RunFolder, row: str, account: Mapping[str, Any]) -> list[Ma
     return [made_by for place in places if place.is_dir() and (made_by := own_manifest(place).get("made_by"))]
 
 
-def _command(account: Mapping[str, Any]) -> str:
+def public_command(account: Mapping[str, Any]) -> str:
     """The command of a run, without the sender's folder; runs of the first version did not write theirs down."""
     if not (config := account.get("config")):
         return ""
     root, command = config["data_root"], account.get("command") or as_command(config)
-    return command if root == SYNTHETIC else command.replace(shlex.quote(root), DATA_ROOT)
+    return (
+        command
+        if root == SYNTHETIC
+        else command.replace(f"--data-root {shlex.quote(root)}", f"--data-root {DATA_ROOT}")
+    )
+
+
+def public_account(account: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a `run.json` without the sender's folder."""
+    if not (config := account.get("config")):
+        return dict(account)
+    root = SYNTHETIC if config["data_root"] == SYNTHETIC else DATA_ROOT
+    return {**account, "config": {**config, "data_root": root}, "command": public_command(account)}

@@ -32,6 +32,7 @@ NOT_RUN = {
     "pip install": "tests/pythons.sh",
     "bench data fetch": "tests/pipeline/test_fetch.py, against a local server",
     "torchrun": "tests/engine/test_distributed.py",
+    "bench push": "tests/pipeline/test_push.py, against a stand-in for Hugging Face",
     "bench ablate": "tests/pipeline/test_ablate.py",
     "tests/gpu.sh": "tests/engine/test_gpu_script.py",
     "bench study serve": "tests/study_app/web/test_browser.py",

@@ -1,0 +1,168 @@
+"""`bench release`: checkpoints of finished runs made small enough to publish, each checked against the one it is of.
+
+A release holds the weights that videos depend on and nothing else: no discriminators, no optimisers. Before a file is
+kept, the model is built from it and continues first frames of built-in scenes beside the run's own: in float32 every
+byte has to be equal; in float16, which halves a file, no value may be off by more than `LEVELS` of 255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.data.batches import to_tensor
+from bench.data.predictions import to_uint8
+from bench.data.scenes.make import BEACH_SCENES, SIZES, SKY_SCENES, beach_clip, sky_clip
+from bench.data.video import resize
+from bench.engine import checkpoints
+from bench.engine.generate import for_generation
+from bench.errors import BenchError
+from bench.files import in_words, read_json, sha256, write_json, write_text
+from bench.interface import VideoModel
+from bench.registry import SYNTHETIC
+from bench.runfolder import MODEL, RunFolder
+
+#: What lies beside the checkpoints: their hashes as `sha256sum -c` reads them, and what each is.
+HASHES, LIST = "SHA256SUMS", "release.json"
+#: Bytes that a file may have, unless somebody says otherwise.
+LARGEST = 20_000_000
+#: How far a value of a video, in levels of 255, may be from the run's own where weights are kept in float16.
+LEVELS = 1
+#: Of the weights in a file.
+PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Release:
+    """A checkpoint that was made.
+
+    Attributes:
+        file: its name.
+        bytes, sha256: of the file.
+        model, seed, steps: of the training; steps of each stage.
+        trained_on: the dataset as it stands on tables; empty where no run says so.
+        precision: of the weights in the file.
+        of: SHA-256 of the run's own checkpoint.
+        levels: how far a value of the checked videos is from the run's own at most, of 255.
+    """
+
+    file: str
+    bytes: int
+    sha256: str
+    model: str
+    seed: int
+    steps: int
+    trained_on: str
+    precision: str
+    of: str
+    levels: int
+
+
+def release(runs: Sequence[Path], to: Path, precision: str = "float32", largest: int = LARGEST) -> list[Release]:
+    """Make a checkpoint for generating of each training of runs, `<run>-<model>-<seed>.pt`, with a list of hashes.
+
+    Args:
+        runs: run folders, or those of `bench train`.
+        to: folder for the files; others of an earlier release stay in its list.
+        precision: of the weights in the files.
+        largest: bytes that a file may have.
+
+    Raises:
+        BenchError: a folder has no finished training, two files would have one name, a file is too large, or videos
+            of a float16 file are too far from the run's own. No file is left that did not pass.
+    """
+    if precision not in PRECISIONS:
+        raise BenchError(f"Weights are kept in {' or '.join(PRECISIONS)}, not in '{precision}'.")
+    finished = [(name, model, run) for run in runs for name, model in _finished(run)]
+    names = [name for name, _, _ in finished]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise BenchError(f"Two checkpoints would be called {sorted(twice)[0]}: release these runs into two folders.")
+    made = [_release(model, to / name, precision, largest, _trained_on(run)) for name, model, run in finished]
+    known = read_json(to / LIST) if (to / LIST).exists() else []
+    listed = [*(one for one in known if one["file"] not in names), *map(asdict, made)]
+    listed.sort(key=lambda one: str(one["file"]))
+    write_json(to / LIST, listed)
+    write_text(to / HASHES, "".join(f"{one['sha256']}  {one['file']}\n" for one in listed))
+    return made
+
+
+def _finished(run: Path) -> Iterator[tuple[str, Path]]:
+    """Names of a run's releases, each with the checkpoint that it is made of; untrained models have none."""
+    folder = RunFolder(run)
+    alone = [run / MODEL] if (run / MODEL).is_file() else []
+    found = alone or sorted(folder.all_checkpoints.glob(f"*/{MODEL}"))
+    weighty = [path for path in found if checkpoints.load(path)["weights"]]
+    if not weighty:
+        raise BenchError(
+            f"{run} holds no finished training: give a folder that `bench run` or `bench train` has filled."
+        )
+    for path in weighty:
+        name = run.resolve().name
+        yield f"{name}.pt" if alone else f"{name}-{path.parent.name}.pt", path
+
+
+def _trained_on(run: Path) -> str:
+    account = RunFolder(run).account
+    config: dict[str, Any] = read_json(account).get("config", {}) if account.is_file() else {}
+    if not config:
+        return ""
+    return f"{SYNTHETIC}-{config['dataset']}" if config["data_root"] == SYNTHETIC else str(config["dataset"])
+
+
+def _release(source: Path, target: Path, precision: str, largest: int, trained_on: str) -> Release:
+    model, account = checkpoints.load_model(source)
+    spared, kind = checkpoints.training_only(model), PRECISIONS[precision]
+    weights = {
+        key: value.to(kind) if value.is_floating_point() else value
+        for key, value in model.state_dict().items()
+        if key not in spared
+    }
+    of = sha256(source)
+    told = {"of": of, "precision": precision}
+    waiting = target.with_name(f"{target.name}.unchecked")
+    try:
+        checkpoints.save(waiting, {**account, checkpoints.RELEASED: told, "weights": weights})
+        size = waiting.stat().st_size
+        if size > largest:
+            smaller = "" if precision == "float16" else "; --precision float16 would halve it"
+            raise BenchError(
+                f"{target.name} would have {in_words(size)}, more than {in_words(largest)}{smaller}, and --largest-mb "
+                "allows more."
+            )
+        levels = farthest(model, checkpoints.load_model(waiting)[0])
+        if levels > (LEVELS if precision == "float16" else 0):
+            raise BenchError(
+                f"{target.name} makes other videos than {source}: a value is off by {levels} of 255"
+                + (f", where {LEVELS} are allowed: keep it in float32." if precision == "float16" else ".")
+            )
+        waiting.replace(target)
+    finally:
+        waiting.unlink(missing_ok=True)
+    steps = account.get("training", {}).get("steps", 0)
+    facts = (account["model"], account.get("seed", 0), steps, trained_on, precision, of, levels)
+    return Release(target.name, size, sha256(target), *facts)
+
+
+def farthest(one: VideoModel, other: VideoModel) -> int:
+    """How far a value of any row's videos of built-in scenes is from the other model's at most, in levels of 255."""
+    for_generation(one), for_generation(other)
+    most = 0
+    for frame in first_frames(one.resolution):
+        ours, theirs = one.predict_rows(frame, one.rows), other.predict_rows(frame, one.rows)
+        for row in one.rows:
+            pair = [to_uint8(video[row].float().numpy()).astype(np.int16) for video in (ours, theirs)]
+            most = max(most, int(np.abs(pair[0] - pair[1]).max()))
+    return most
+
+
+def first_frames(resolution: int) -> Iterable[torch.Tensor]:
+    """The first frame of a built-in scene of each kind, `[1, 3, H, W]` in [-1, 1], one after the other."""
+    size = min(SIZES, key=lambda known: abs(known - resolution))
+    for scenes, paint in ((SKY_SCENES, sky_clip), (BEACH_SCENES, beach_clip)):
+        for scene in scenes:
+            yield to_tensor(resize(paint(scene, 0, size, 1), resolution)[None], "cpu")[:, :, 0]
