@@ -11,6 +11,7 @@ versions=("$@")
 ((${#versions[@]})) || versions=(3.11 3.12 3.13)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+unset PYTHONDONTWRITEBYTECODE # uv leaves compiling to the first import, which every command would repeat
 export OMP_NUM_THREADS=1 BENCH_OFFLINE=1 BENCH_CACHE_DIR=$work/cache MPLBACKEND=Agg
 
 find_python() { # one of a version that runs: on the path, or the newest of pyenv's (whose shims are on the path too)
