@@ -26,7 +26,7 @@ from bench.options import (
     print_json,
 )
 from bench.registry import SYNTHETIC
-from study_app import cli_life, cli_running
+from study_app import cli_life, cli_prolific, cli_running
 from study_app.cli_running import Database, Json, Name
 from study_app.cli_wishes import (
     Also,
@@ -263,6 +263,7 @@ def reproduce(
         print(f"Tables: {folder}/{table}.csv, .json, .tex, .md   Page: {folder}/report.html")
 
 
+app.add_typer(cli_prolific.app, name="prolific")
 for verb in (*cli_running.VERBS, *cli_life.VERBS):
     app.command()(verb)
 
