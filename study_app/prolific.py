@@ -184,7 +184,7 @@ def _judged(study: OpenStudy, raters: pd.DataFrame, line: dict[str, Any]) -> Sub
         why = f"excluded: {rater['excluded']}"
     else:
         why = "" if status == WAITING else f"nothing to review: {status.lower()}"
-    return Submission(str(line.get("id", "")), participant, status, "" if rater is None else rater["rater"], why)
+    return Submission(str(line.get("id", "")), participant, status, "" if rater is None else str(rater["rater"]), why)
 
 
 def approve(study: OpenStudy, listed: list[Submission]) -> int:

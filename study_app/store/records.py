@@ -236,8 +236,8 @@ def raters(session: Session, study: Study) -> pd.DataFrame:
         status = outcomes[-1] if told else ("complete" if rater.completed_at else "started")
         codes = [ending.code for ending in told] or [rater.completion_code or ""]
         ended = told[-1].ended_at if told else rater.completed_at
-        timed = ended and rater.id not in erased
-        minutes = round((ended - rater.created_at).total_seconds() / 60, 1) if timed else None
+        timed = ended if rater.id not in erased else None
+        minutes = round((timed - rater.created_at).total_seconds() / 60, 1) if timed else None
         passed = "no" if "failed" in outcomes else ("yes" if "complete" in outcomes else "")
         who = [rater.token_hash[:16], rater.platform, rater.platform_hash or "", rater.session_hash or ""]
         times = [rater.created_at, ended, minutes, rater.consent_version, rater.completed_at]

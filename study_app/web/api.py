@@ -20,7 +20,7 @@ from bench.errors import BenchError
 from study_app.design import media
 from study_app.store.platforms import visitor
 from study_app.store.rating import Answer, RefusedError, Screen, View
-from study_app.texts import texts
+from study_app.texts import ENGLISH, texts
 from study_app.web import spoken
 from study_app.web import visit as visits
 from study_app.web.serving import log, serving
@@ -85,8 +85,9 @@ MEASURES = {"pauses": (0, 10_000), "dots_per_mm": (1, 60), "distance_cm": (10, 5
 
 def _measure(said: dict[str, Any], name: str, low: float, high: float) -> float | None:
     value = said.get(name)
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-    return float(value) if sound else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        return None
+    return float(value)
 
 
 def _link(body: dict[str, Any]) -> dict[str, str]:
@@ -182,8 +183,10 @@ async def _answer(work: Callable[[], Response], accepted: str = "") -> Response:
     try:
         response = await run_in_threadpool(work)
     except RefusedError as refusal:
-        words = texts(spoken.language(serving().settings.languages, "", accepted))
-        said = {"title": words["welcome"]["title"], "message": words["said"].get(str(refusal), str(refusal))}
+        language = spoken.language(serving().settings.languages, "", accepted)
+        words, sentence = texts(language), str(refusal)
+        said = {"title": words["welcome"]["title"], "message": words["said"].get(sentence, sentence)}
+        said["language"] = language if sentence in words["said"] else ENGLISH
         response = JSONResponse(said, 410 if refusal.gone else 403)
     except BenchError as error:
         log.error("%s", error)  # for the people who run the study; the rater reads a polite line

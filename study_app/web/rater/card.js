@@ -1,21 +1,26 @@
 // How large a pixel is on this screen: a rater makes a frame as wide as a bank card, whose size is the same everywhere
-// (ISO/IEC 7810 ID-1), and says how far the eyes are from the screen, unless the study has stated it.
+// (ISO/IEC 7810 ID-1), and says how far the eyes are from the screen, unless the study has stated it. A phone is narrower
+// than a card, so there it is held upright.
 
-const CARD_MM = { width: 85.6, height: 53.98 };
-const LEAST = 120, MOST = 900, USUAL = 323; // CSS pixels of the frame's width; USUAL is right at 96 to the inch
+const LONG_MM = 85.6, SHORT_MM = 53.98;
+const NARROW = 500; // CSS pixels of a page that takes the card upright
+const LEAST = 100, MOST = 900; // CSS pixels of the frame's width
+const USUAL = { lying: 323, upright: 290 }; // where the slider begins: about right on a desk, and in a hand
 const DISTANCE = { least: 10, most: 300 }; // centimetres
 
 // Puts what is measured on a page: its parts, and `read`, which gives { dots_per_mm, distance_cm } or null where the
 // distance makes no sense. `make` builds elements, `stated` is the distance that the study asks for, or null.
 export function measuring(make, words, stated, fill) {
   const frame = make("div", "", { class: "card", role: "img", "aria-label": words.frame });
-  const widest = Math.min(MOST, document.documentElement.clientWidth - 40);
+  const room = document.documentElement.clientWidth, upright = room < NARROW;
+  const [width_mm, height_mm] = upright ? [SHORT_MM, LONG_MM] : [LONG_MM, SHORT_MM];
+  const widest = Math.min(MOST, room - 32);
   const slider = make("input", "", {
-    type: "range", min: Math.min(LEAST, widest), max: widest, step: "any", value: Math.min(USUAL, widest), id: "width",
+    type: "range", min: Math.min(LEAST, widest), max: widest, step: "any", value: Math.min(upright ? USUAL.upright : USUAL.lying, widest), id: "width",
   });
   const draw = () => {
     frame.style.width = `${slider.value}px`;
-    frame.style.height = `${(slider.value * CARD_MM.height) / CARD_MM.width}px`;
+    frame.style.height = `${(slider.value * height_mm) / width_mm}px`;
   };
   slider.addEventListener("input", draw);
   slider.addEventListener("keydown", (event) => {
@@ -26,7 +31,7 @@ export function measuring(make, words, stated, fill) {
     draw();
   });
   draw();
-  const parts = [make("p", words.text), frame, make("label", words.width, { for: "width" }), slider];
+  const parts = [make("p", upright ? `${words.text} ${words.upright}` : words.text), frame, make("label", words.width, { for: "width" }), slider];
   let far = null;
   if (stated) parts.push(make("p", fill(words.stated, { distance: stated })));
   else {
@@ -37,7 +42,7 @@ export function measuring(make, words, stated, fill) {
     const distance_cm = stated || Number(far.value);
     if (!(distance_cm >= DISTANCE.least && distance_cm <= DISTANCE.most) && !stated) return null;
     // in the screen's own pixels, so that it holds when somebody zooms
-    return { dots_per_mm: (Number(slider.value) * (window.devicePixelRatio || 1)) / CARD_MM.width, distance_cm };
+    return { dots_per_mm: (Number(slider.value) * (window.devicePixelRatio || 1)) / width_mm, distance_cm };
   };
   return { parts, read };
 }

@@ -228,6 +228,7 @@ async function end(state, error) {
 }
 
 function refused(error) {
+  document.documentElement.lang = error.said.language || "en";
   show(error.said.title || "", error.said.message || "");
 }
 

@@ -761,12 +761,12 @@ def test_markdown_two_languages_and_a_screen_that_is_measured(chromium: Any, run
         before = page.locator("canvas").first.evaluate(still)
         page.wait_for_timeout(700)
         assert page.locator("canvas").first.evaluate(still) == before
-        page.get_by_role("button", name="Right").click()
+        page.get_by_role("button", name="Lower").click()
         page.get_by_text("Press “Play” when you are ready.").wait_for()
         someone.close()
         rater, seen = study.raters().iloc[0], study.screens().iloc[0]
         assert (rater["language"], rater["consent"], study.declined()) == ("en", version, 1)
-        assert seen["dots_per_mm"] == pytest.approx(214 / 85.6)
+        assert seen["dots_per_mm"] == pytest.approx(214 / 53.98)  # upright, on a phone
         assert (seen["pauses"], seen["distance_cm"]) == (1, 40)
     finally:
         app.kill()
