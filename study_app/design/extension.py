@@ -39,8 +39,9 @@ def planned(settings: Settings, seed: int, additions: Iterable[Addition]) -> Sch
 def extended(before: Schedule, comparisons: Sequence[tuple[str, str]], added: Addition) -> Schedule:
     """A schedule with an addition.
 
-    Sides stay balanced to ±1 in every comparison, and within a pair to ±1 over its repeats. New slots come after all
-    that were there; among them, pairs get their votes in turns as before.
+    Sides stay balanced to ±1 in every comparison, and within a pair to ±1 over its repeats; where all clips are on the
+    left, as when each is shown alone, new ones are too. New slots come after all that were there; among them, pairs get
+    their votes in turns as before.
     """
     votes, at = len(before.slots) // len(before.trials), len(before.slots)
     trials, sides = list(before.trials), _sides(before)
@@ -61,8 +62,9 @@ def extended(before: Schedule, comparisons: Sequence[tuple[str, str]], added: Ad
     wanted += [(pair, repeat) for repeat in range(votes, votes + added.votes) for pair in range(len(trials))]
     places = {key: place for place, key in enumerate(shuffled(wanted, added.seed, "added order", at))}
     ranked = sorted(wanted, key=lambda key: (key[1], places[key]))
+    alone = at > 1 and all(slot.first_on_left for slot in before.slots)
     slots = [
-        SlotPlan(pair, repeat, sides[pair] ^ (repeat % 2 == 1), at + place)
+        SlotPlan(pair, repeat, alone or sides[pair] ^ (repeat % 2 == 1), at + place)
         for place, (pair, repeat) in enumerate(ranked)
     ]
     return Schedule(tuple(trials), (*before.slots, *slots), before.practice, before.catch)

@@ -43,3 +43,11 @@ def test_an_addition_of_a_seed_does_not_change_between_versions() -> None:
     assert schedule.sha256 == "1faa7cf2ee240ec4430b26a586c77be19a6661759804b7549a5f9e25bece2048"
     assert schedule.sha256 != planned(BASE, 1, [Addition(6, 1, NEW[:3]), Addition(5, 1)]).sha256
     assert extended(plan(BASE, 1), BASE.comparisons, Addition(1)) == plan(BASE, 1)
+
+
+def test_clips_that_are_shown_alone_stay_on_their_side() -> None:
+    before = plan(BASE, 1)
+    alone = replace(before, slots=tuple(replace(slot, first_on_left=True) for slot in before.slots))
+    schedule = extended(alone, BASE.comparisons, Addition(5, 2, NEW))
+    assert all(slot.first_on_left for slot in schedule.slots)
+    assert len(schedule.slots) == 3 * len(schedule.trials)

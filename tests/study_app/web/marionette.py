@@ -32,7 +32,8 @@ class Firefox:
         said = {**PREFERENCES, "marionette.port": port, **preferences}
         lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in said.items()]
         (folder / "user.js").write_text("\n".join(lines))
-        command = [program, "--headless", "--marionette", "--no-remote", "--profile", str(folder), "about:blank"]
+        command = [program, "--headless", "--marionette", "--remote-allow-system-access", "--no-remote"]
+        command += ["--profile", str(folder), "about:blank"]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._number = 0
         self._socket = self._connect(port)
@@ -93,13 +94,16 @@ class Firefox:
         raise AssertionError(f"nothing says {text}: {self.run('return document.body.innerText')}")
 
     def size(self, width: int, height: int) -> None:
-        """Give the page, not the window, this size."""
-        for _ in range(3):
-            inner = self.run("return [innerWidth, innerHeight, outerWidth, outerHeight]")
-            if inner[:2] == [width, height]:
-                return
-            add = (inner[2] - inner[0], inner[3] - inner[1])
-            self.call("WebDriver:SetWindowRect", width=width + add[0], height=height + add[1])
+        """Give the page this size. A window has a least width, larger than a phone's; what shows the page has none."""
+        self.call("WebDriver:SetWindowRect", width=width + 100, height=height + 300)
+        self.call("Marionette:SetContext", value="chrome")
+        style = (
+            "const { style } = gBrowser.selectedBrowser; style.width = style.minWidth = style.maxWidth = arguments[0]; "
+        )
+        style += "style.height = style.minHeight = style.maxHeight = arguments[1];"
+        self.run(style, f"{width}px", f"{height}px")
+        self.call("Marionette:SetContext", value="content")
+        self.wait(f"innerWidth === {width} && innerHeight === {height}")
 
     def screenshot(self, path: Path) -> None:
         """The page as it is seen."""
