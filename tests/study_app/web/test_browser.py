@@ -614,6 +614,12 @@ def test_the_admin_page(chromium: Any, app: AppProcess) -> None:
     with store.engine.connect() as connection:
         actions = connection.exec_driver_sql("SELECT action FROM audit").scalars().all()
     assert {"admin refused", "admin entered", "looked at outcomes early"} <= set(actions)
+    page.get_by_text("Erase a rater who has asked for it").click()
+    page.get_by_role("textbox", name="Rater, as in raters.csv").fill(rated.raters()["rater"][0])
+    page.get_by_role("textbox", name="Reason").and_(page.locator("[data-testid=stForm] *")).first.fill("by letter")
+    page.get_by_role("button", name="Erase", exact=True).click()
+    page.get_by_text("Erased: ").wait_for()
+    assert list(rated.raters()["erased"] != "") == [True, False]
     for _ in range(4):
         assert not store.open().sign_in(False, "this machine")
     page.reload()  # still signed in
