@@ -26,37 +26,25 @@ from bench.options import (
     print_json,
 )
 from bench.registry import SYNTHETIC
-from study_app.cli_running import VERBS, Database, Json, Name
+from study_app import cli_life, cli_prolific, cli_running
+from study_app.cli_running import Database, Json, Name
+from study_app.cli_wishes import (
+    Also,
+    Calibration,
+    ConsentIn,
+    Contact,
+    Distance,
+    ErasedVotes,
+    Ethics,
+    QuestionIn,
+    wish_of,
+)
 from study_app.design.settings import CATCH, WORKLOAD, Wish
 
 if TYPE_CHECKING:
     from study_app.create import Made
 
 app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it, export its votes.")
-
-
-def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
-    if not texts:
-        return None
-    pairs = [tuple(text.split(":")) for text in texts]
-    if any(len(pair) != 2 or not all(pair) for pair in pairs):
-        raise BenchError("A comparison is written FIRST:SECOND, for example mdgan-2:vgan.")
-    return tuple((pair[0], pair[1]) for pair in pairs)
-
-
-def _codes(completion: str, texts: list[str] | None) -> dict[str, str]:
-    """The completion code, and the settings that `--code` names."""
-    codes = [text.partition("=") for text in texts or []]
-    if any(outcome not in ("failed", "technical", "withdrawn") or not code for outcome, _, code in codes):
-        raise BenchError("A code is written failed=CODE, technical=CODE or withdrawn=CODE.")
-    return {"completion_code": completion, **{f"{outcome}_code": code for outcome, _, code in codes}}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"The text {path} cannot be read: give a UTF-8 file.") from error
 
 
 def _warn(notes: Iterable[str]) -> None:
@@ -88,7 +76,7 @@ Size = Annotated[int | None, typer.Option(help="Show clips at this size; the pap
 Lease = Annotated[float, typer.Option(help="Minutes after which an abandoned pair is given away.")]
 Language = Annotated[str, typer.Option(help="Language of all that raters read: en or de.")]
 Question = Annotated[str, typer.Option(help="The question; default: the language's own.")]
-Consent = Annotated[Path | None, typer.Option(help="Text file of the consent page.")]
+Consent = Annotated[Path | None, typer.Option(help="File of the consent page: text, or Markdown where it ends in .md.")]
 CompletionCode = Annotated[str, typer.Option(help="Shown at the end; default: one for each rater.")]
 Codes = Annotated[
     list[str] | None,
@@ -118,38 +106,25 @@ def create(
     language: Language = Wish.language,
     question: Question = Wish.question,
     consent: Consent = None,
+    also: Also = None,
+    question_in: QuestionIn = None,
+    consent_in: ConsentIn = None,
+    contact: Contact = Wish.contact,
+    ethics: Ethics = Wish.ethics,
+    calibration: Calibration = Wish.calibration,
+    distance: Distance = Wish.distance_cm,
     completion_code: CompletionCode = Wish.completion_code,
     code: Codes = None,
     completion_url: CompletionURL = Wish.completion_url,
+    erased_votes: ErasedVotes = Wish.erased_votes,
     accept_first_frames: AcceptFirstFrames = Wish.accept_first_frames,
     accept_weak_catch: AcceptWeakCatch = Wish.accept_weak_catch,
 ) -> None:
     """Make a study from run folders."""
+    given = dict(locals())
     from study_app.create import create as make
 
-    wish = Wish(
-        runs=tuple(run),
-        name=name,
-        comparisons=_pairs(comparison),
-        clips=clips,
-        votes=votes,
-        workload=workload,
-        practice=practice,
-        catch=catch,
-        catch_pass=catch_pass,
-        seed=seed,
-        rate=rate,
-        size=size,
-        lease_minutes=lease,
-        language=language,
-        question=question,
-        consent=_text(consent) if consent else Wish.consent,
-        completion_url=completion_url,
-        **_codes(completion_code, code),
-        accept_first_frames=accept_first_frames,
-        accept_weak_catch=accept_weak_catch,
-    )
-    _tell(make(out, wish))
+    _tell(make(out, wish_of(given)))
 
 
 @app.command()
@@ -288,7 +263,8 @@ def reproduce(
         print(f"Tables: {folder}/{table}.csv, .json, .tex, .md   Page: {folder}/report.html")
 
 
-for verb in VERBS:
+app.add_typer(cli_prolific.app, name="prolific")
+for verb in (*cli_running.VERBS, *cli_life.VERBS):
     app.command()(verb)
 
 

@@ -53,7 +53,7 @@ def register(
     write_text(out, made.text)
     typer.echo(f"{out}  SHA-256 {made.sha256}")
     if not made.intact:
-        raise BenchError(f"The study is not what was registered ({made.recorded}): it was changed since.")
+        raise BenchError(f"The study is not what was registered ({', '.join(made.recorded)}): it was changed since.")
 
 
 def pause(db: Database = None, study: Name = None, reason: Reason = "") -> None:

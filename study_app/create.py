@@ -20,7 +20,7 @@ from bench.runfolder import REAL, RunFolder
 from study_app.design import altered, media
 from study_app.design.catch import CatchRule, strictest_rule
 from study_app.design.schedule import SCRAMBLED, Schedule, capacity, plan
-from study_app.design.settings import CATCH, CODES, WORKLOAD, Settings, Wish
+from study_app.design.settings import AS_WISHED, CATCH, WORKLOAD, Settings, Wish, Words
 from study_app.registration import register
 from study_app.store.store import Store
 from study_app.store.writing import EncodedClip
@@ -78,10 +78,10 @@ def create(where: str | Path | None, wish: Wish) -> Made:
     Raises:
         BenchError: the run folders do not allow the study that is wished for; nothing is written then.
     """
-    material = _open(wish.runs)
+    material = open_runs(wish.runs)
     comparisons = _comparisons(wish, material)
     names = list(dict.fromkeys([REAL, *(name for pair in comparisons for name in pair)]))
-    scenes = _scenes(names, material)
+    scenes = shared_scenes(names, material)
     practice, rule = _checks(wish, len(scenes), material.notes)
     draft = Settings(
         name=wish.name,
@@ -98,14 +98,11 @@ def create(where: str | Path | None, wish: Wish) -> Made:
         frames=1,  # these three are known once clips are read
         size=1,
         slot_bytes=1,
-        rate=wish.rate,
-        lease_minutes=wish.lease_minutes,
         question=wish.question or texts(wish.language)["question"],
-        consent=wish.consent or texts(wish.language)["consent"],
+        consent=wish.consent or default_consent(wish, wish.language),
         consent_version="",
-        completion_url=wish.completion_url,
-        language=wish.language,
-        **{code: getattr(wish, code) for code in CODES},
+        translations=_translations(wish),
+        **{name: getattr(wish, name) for name in AS_WISHED},
     )
     draft.check()
     if wish.clips > len(scenes):
@@ -119,7 +116,7 @@ def create(where: str | Path | None, wish: Wish) -> Made:
         )
     if wish.workload is not None and wish.workload > most:
         raise BenchError(f"A rater can see {most} trials of this study at most, not {wish.workload}: lower --workload.")
-    clips, frames, size = _prepare(schedule, names, wish, material)
+    clips, frames, size = prepare(schedule, names, wish, material)
     longest = max(len(clip.data) for clip in clips.values())
     workload, slot = min(draft.workload, most), media.slot_bytes(longest)
     settings = replace(draft, frames=frames, size=size, slot_bytes=slot, workload=workload).with_consent(draft.consent)
@@ -127,7 +124,32 @@ def create(where: str | Path | None, wish: Wish) -> Made:
     return Made(settings.name, settings, schedule, tuple(material.notes))
 
 
-def _open(runs: Sequence[Path]) -> Material:
+def _translations(wish: Wish) -> tuple[Words, ...]:
+    """The translations that are wished for; what they leave out is the language's own text."""
+    for words in wish.translations:
+        missing = "--question-in" if wish.question and not words.question else ""
+        missing = "--consent-in" if wish.consent and not words.consent else missing
+        if missing:
+            raise BenchError(f"The study's own text needs its like in '{words.language}': give {missing}.")
+    return tuple(
+        replace(
+            words,
+            question=words.question or texts(words.language)["question"],
+            consent=words.consent or default_consent(wish, words.language),
+        )
+        for words in wish.translations
+    )
+
+
+def default_consent(wish: Wish, language: str) -> str:
+    """A language's own text of the consent page, for what is asked of raters."""
+    said = texts(language)
+    measured = said["consent_measured"] if wish.calibration != "none" else ""
+    return f"{said['consent']}\n\n{measured}".strip()
+
+
+def open_runs(runs: Sequence[Path]) -> Material:
+    """The rows of run folders, joined; a `BenchError` where they do not fit together."""
     if not runs:
         raise BenchError("A study is made from a run folder: give --run.")
     rows: dict[str, Predictions] = {}
@@ -194,7 +216,8 @@ def _comparisons(wish: Wish, material: Material) -> tuple[tuple[str, str], ...]:
     return wish.comparisons
 
 
-def _scenes(names: Sequence[str], material: Material) -> list[str]:
+def shared_scenes(names: Sequence[str], material: Material) -> list[str]:
+    """Clip ids that all rows of these names have; a `BenchError` where one misses some."""
     scenes = material.rows[REAL].ids
     for name in names:
         missing = sorted(set(scenes) - set(material.rows[name].ids))
@@ -233,7 +256,7 @@ def _checks(wish: Wish, scenes: int, notes: list[str]) -> tuple[int, CatchRule]:
     return practice, rule
 
 
-def _prepare(
+def prepare(
     schedule: Schedule, names: Sequence[str], wish: Wish, material: Material
 ) -> tuple[dict[tuple[str, str], EncodedClip], int, int]:
     """Read, check and encode every clip that the schedule shows; returns them with their frame count and size."""

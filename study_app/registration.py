@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from study_app.design.extension import cut
 from study_app.design.settings import CODES
 from study_app.store.study import OpenStudy
 
@@ -33,62 +35,91 @@ RULES = (
 
 @dataclass(frozen=True)
 class Registration:
-    """What is registered, and whether it is what was registered when the study was made.
+    """What is registered, and whether it is what was registered when the study was made and each time it was extended.
 
     Attributes:
-        content: all of it, as plain values.
-        recorded: the hash in the audit trail; None for a study that has not been registered.
+        contents: all of it as plain values, at each of these times; the last is what stands now. Each but the first
+            has the hash of the one before.
+        recorded: their hashes in the audit trail; fewer where something has not been registered.
     """
 
-    content: dict[str, Any]
-    recorded: str | None
+    contents: tuple[dict[str, Any], ...]
+    recorded: tuple[str, ...]
 
     @property
     def text(self) -> str:
         """The file: JSON whose bytes are always the same."""
-        return json.dumps(self.content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return file_text(self.contents[-1])
+
+    @property
+    def sha256s(self) -> tuple[str, ...]:
+        """Hash of the file at each time."""
+        return tuple(file_sha256(content) for content in self.contents)
 
     @property
     def sha256(self) -> str:
         """Hash of the file."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        return self.sha256s[-1]
 
     @property
     def intact(self) -> bool | None:
         """Whether nothing has changed since; None where nothing was recorded."""
-        return None if self.recorded is None else self.recorded == self.sha256
+        return self.recorded == self.sha256s if len(self.recorded) >= len(self.contents) else None
 
     def as_json(self) -> dict[str, Any]:
-        """What an export says of it."""
-        return {"sha256": self.sha256, "recorded": self.recorded, "intact": self.intact}
+        """What an export says of it; `added` has what came later, with the hash before and after each time."""
+        told = {"sha256": self.sha256, "recorded": self.recorded[-1] if self.recorded else None, "intact": self.intact}
+        return told | {"hashes": list(self.sha256s), "added": self.contents[-1].get("added", [])}
+
+
+def file_text(content: dict[str, Any]) -> str:
+    """A registration as the text of its file."""
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def file_sha256(content: dict[str, Any]) -> str:
+    """Hash of that file."""
+    return hashlib.sha256(file_text(content).encode()).hexdigest()
 
 
 def registration(study: OpenStudy) -> Registration:
     """What a study has committed itself to, from what its database holds now."""
-    settings = study.settings
-    design = {key: value for key, value in asdict(settings).items() if key not in PRIVATE}
-    clips = json.dumps(study.clip_hashes(), ensure_ascii=False).encode()
-    content = {
+    settings, extensions = study.settings, study.extensions()
+    schedule, clips = study.schedule(), study.clip_hashes()
+    ends = [(e.trials_before, e.slots_before, e.clips_before) for e in extensions]
+    states = [
+        {"schedule_sha256": cut(schedule, trials, slots).sha256, "clips_sha256": _hash(clips[:shown])}
+        for trials, slots, shown in [*ends, (len(schedule.trials), len(schedule.slots), len(clips))]
+    ]
+    base = {
         "format": 1,
         "study": study.name,
         "created": study.row.created_at.isoformat(timespec="seconds"),
         "seed": study.row.seed,
-        "schedule_sha256": study.schedule().sha256,
-        "clips_sha256": hashlib.sha256(clips).hexdigest(),
-        "design": design,
+        **states[0],
+        "design": {key: value for key, value in study.kept_settings().items() if key not in PRIVATE},
         "hypotheses": [
             f"{first} is chosen over {second} not as often as not" for first, second in settings.comparisons
         ],
         "rules": [*RULES, f"Rule on catch trials: {settings.catch_pass} of {settings.catch} right."],
         "analysis": list(ANALYSIS),
     }
-    return Registration(content, study.registered())
+    contents, added = [base], []
+    for extension, state in zip(extensions, states[1:], strict=True):
+        what = {"seed": extension.seed, "votes": extension.votes, "scenes": json.loads(extension.scenes)}
+        when = {"at": extension.made_at.isoformat(timespec="seconds"), "by": extension.made_by}
+        added.append({**when, **what, **state, "sha256_before": file_sha256(contents[-1])})
+        contents.append({**base, "added": list(added)})
+    return Registration(tuple(contents), study.registered())
 
 
 def register(study: OpenStudy, actor: str) -> Registration:
-    """The same, its hash recorded if none is."""
+    """The same, with the hashes recorded that are not."""
     made = registration(study)
-    if made.recorded is None:
-        study.audit(actor, "registered", made.sha256)
-        made = registration(study)
-    return made
+    for sha256 in made.sha256s[len(made.recorded) :]:
+        study.audit(actor, "registered", sha256)
+    return registration(study)
+
+
+def _hash(clips: Sequence[tuple[str, ...]]) -> str:
+    return hashlib.sha256(json.dumps(clips, ensure_ascii=False).encode()).hexdigest()

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.runfolder import REAL
-from study_app.design.schedule import ALTERED, SCRAMBLED, plan
+from study_app.design.schedule import ALTERED, SCRAMBLED
 from study_app.store.rating import Answer
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
@@ -51,8 +51,8 @@ def simulate(where: str | Path | None, name: str | None, raters: int, crowd: Cro
     if study.simulated:
         raise BenchError(f"The study '{study.name}' is a simulation already: name the study it was made from.")
     number = 1 + sum(other.startswith(f"{study.name} simulated") for other in store.names())
-    copied = replace(study.settings, name=f"{study.name} simulated {number}")
-    twin = store.add(copied, study.row.seed, plan(copied, study.row.seed), study.clips(), simulated=True)
+    copied = replace(study.settings, name=f"{study.name} simulated {number}", slot_bytes=study.slot_bytes())
+    twin = store.add(copied, study.row.seed, study.schedule(), study.clips(), simulated=True)
     return twin.name, sum(rate(twin, crowd, seed, number) for number in range(raters))
 
 

@@ -17,14 +17,17 @@ def status(where: str | Path | None, name: str | None) -> dict[str, Any]:
         "state": study.state(),
         "simulated": study.simulated,
         "pilot": study.settings.pilot,
-        "schedule_sha256": study.row.schedule_sha256,
-        "schedule_intact": study.schedule().sha256 == study.row.schedule_sha256,
+        "schedule_sha256": study.schedule_sha256(),
+        "schedule_intact": study.schedule().sha256 == study.schedule_sha256(),
+        "extended": len(study.extensions()),
         "wanted": int(progress["wanted"].sum()),
         "votes": int(progress["votes"].sum()),
         "comparisons": progress.drop(columns=["first", "second"]).to_dict("records"),
         "raters": len(raters),
         "completed": int(raters["completed"].notna().sum()),
         "excluded": int((raters["excluded"] != "").sum()),
+        "erased": int((raters["erased"] != "").sum()),
+        "declined": study.declined(),
         "workload": study.settings.workload,
     }
 
@@ -37,6 +40,10 @@ def lines(standing: dict[str, Any]) -> list[str]:
         f"{head}: {standing['votes']} of {standing['wanted']} votes, {standing['raters']} raters; {standing['state']}."
     ]
     told.append(f"{standing['completed']} raters have finished, {standing['excluded']} are excluded or have withdrawn.")
+    if standing["declined"] or standing["erased"]:
+        told.append(
+            f"{standing['declined']} people did not agree to take part, {standing['erased']} raters were erased."
+        )
     if not standing["schedule_intact"]:
         told.append("The schedule in the database is not the one this study was made with: restore it from a copy.")
     width = max(len(row["comparison"]) for row in standing["comparisons"])

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from study_app.design.schedule import plan
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
 from study_app.web import serve
@@ -30,8 +29,8 @@ def pilot(where: str | Path | None, name: str | None) -> str:
 
 def copy(study: OpenStudy, into: Store, name: str) -> OpenStudy:
     """A pilot of a study under that name, with the same clips, seed and schedule and without its votes."""
-    settings = replace(study.settings, name=name, pilot=True)
-    return into.add(settings, study.row.seed, plan(settings, study.row.seed), study.clips())
+    settings = replace(study.settings, name=name, pilot=True, slot_bytes=study.slot_bytes())
+    return into.add(settings, study.row.seed, study.schedule(), study.clips())
 
 
 def preview(where: str | Path | None, name: str | None, port: int, address: str) -> int:

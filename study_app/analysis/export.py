@@ -165,11 +165,13 @@ def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
     for file, text in texts.items():
         write_text(out / file, text)
     registered = {"registration": registration(study).as_json()}
-    write_json(out / STUDY_RESULTS, as_json(study.row, study.settings, tallies) | registered)
+    raters = study.raters()
+    people = {"people": {"declined": study.declined(), "erased": int((raters["erased"] != "").sum())}}
+    write_json(out / STUDY_RESULTS, as_json(study.row, study.settings, tallies) | registered | people)
     tables = [
         path for name in paper().preference_tables for path in write_grid(paper_table(name, tallies.pos), out, name)
     ]
     study.audit("export", "exported", f"{len(votes)} votes")
-    write_text(out / "raters.csv", raters_csv(study.raters()))
+    write_text(out / "raters.csv", raters_csv(raters))
     write_text(out / "screens.csv", screens_csv(study.screens()))
     return [*(out / file for file in (*texts, STUDY_RESULTS)), *tables, out / "raters.csv", out / "screens.csv"]

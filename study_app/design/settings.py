@@ -19,8 +19,28 @@ RULE = 3
 SECONDS_TO_CHOOSE = 3.0
 #: Settings that hold a code of how a session has ended.
 CODES = ("completion_code", "failed_code", "technical_code", "withdrawn_code")
+#: Settings that are what was wished for.
+AS_WISHED = (
+    *CODES, "completion_url", "rate", "lease_minutes", "language", "erased_votes", "consent_format", "contact",
+    "ethics", "calibration", "distance_cm",
+)  # fmt: skip
 #: Trials and catch trials of one rater where nobody wishes otherwise.
 WORKLOAD, CATCH = 50, 10
+#: What can become of votes whose rater is erased.
+ERASED_VOTES = ("kept", "left out")
+#: What a consent text is written in, and how raters can measure their screens.
+FORMATS, CALIBRATIONS = ("text", "markdown"), ("none", "card")
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a study itself says to raters, in one language; a version is the hash of the consent text."""
+
+    language: str
+    question: str = ""
+    consent: str = ""
+    consent_version: str = ""
+    consent_format: str = FORMATS[0]
 
 
 @dataclass(frozen=True)
@@ -36,6 +56,8 @@ class Wish:
         clips, votes: clips per comparison, votes per pair.
         workload, practice, catch, catch_pass: of one rater, as in `Settings`.
         seed: of the schedule.
+        erased_votes, consent_format, contact, ethics, calibration, distance_cm: as in `Settings`.
+        translations: as there; an empty text is the language's own.
         rate: frames a second.
         size: pixels a side.
         accept_first_frames: take clips that do not begin like the real one.
@@ -63,6 +85,13 @@ class Wish:
     failed_code: str = ""
     technical_code: str = ""
     withdrawn_code: str = ""
+    erased_votes: str = ERASED_VOTES[0]
+    consent_format: str = FORMATS[0]
+    translations: tuple[Words, ...] = ()
+    contact: str = ""
+    ethics: str = ""
+    calibration: str = CALIBRATIONS[0]
+    distance_cm: float | None = None
     accept_first_frames: bool = False
     accept_weak_catch: bool = False
 
@@ -88,9 +117,15 @@ class Settings:
             clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
         language: of all that raters read, a file of `study_app.texts`.
         consent: as raters read it; `{minutes}` in what is wished for is a session's length.
+        consent_format: text, or markdown.
+        translations: question and consent in further languages, of which a rater's browser, or the rater, chooses one.
+        contact, ethics: whom to ask, and the number of the ethics board's approval; below the consent text.
         completion_url: where the last page leads; empty: nowhere.
         rule: number of the rules that it was made with (trials, sides, who counts), see `RULE`.
         pilot: whether this is a study's copy for trying it out; its votes are in no tally of the study.
+        erased_votes: whether votes of raters who are erased at their wish count on: kept, or left out.
+        calibration: card, where raters measure their screen with a bank card before they begin; else none.
+        distance_cm: how far raters are told to sit from the screen, in centimetres; None asks them.
     """
 
     name: str
@@ -120,11 +155,44 @@ class Settings:
     rule: int = RULE
     language: str = ENGLISH
     pilot: bool = False
+    erased_votes: str = "kept"
+    consent_format: str = FORMATS[0]
+    translations: tuple[Words, ...] = ()
+    contact: str = ""
+    ethics: str = ""
+    calibration: str = CALIBRATIONS[0]
+    distance_cm: float | None = None
 
     def with_consent(self, text: str) -> Settings:
-        """The same with this text of the consent page, its `{minutes}` filled in, and a version that is its hash."""
-        shown = text.replace("{minutes}", str(self.minutes))
-        return replace(self, consent=shown, consent_version=hashlib.sha256(shown.encode()).hexdigest()[:12])
+        """The same with this text of the consent page, its `{minutes}` filled in, and a version that is its hash.
+
+        So with all translations; contact and the ethics board's number are part of what is agreed to.
+        """
+        shown = self._shown(text)
+        translations = tuple(
+            replace(
+                words, consent=self._shown(words.consent), consent_version=self._version(self._shown(words.consent))
+            )
+            for words in self.translations
+        )
+        return replace(self, consent=shown, consent_version=self._version(shown), translations=translations)
+
+    def _shown(self, text: str) -> str:
+        return text.replace("{minutes}", str(self.minutes))
+
+    def _version(self, shown: str) -> str:
+        told = "\n".join([shown, self.contact, self.ethics]) if self.contact or self.ethics else shown
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages that raters can have, the study's own first."""
+        return (self.language, *(words.language for words in self.translations))
+
+    def words(self, language: str) -> Words:
+        """Question and consent in a language; in the study's own where it has no other."""
+        own = Words(self.language, self.question, self.consent, self.consent_version, self.consent_format)
+        return next((words for words in self.translations if words.language == language), own)
 
     def code_of(self, outcome: str) -> str:
         """The code for how a session ended (complete, failed, technical, withdrawn, excluded); empty: an own one."""
@@ -152,12 +220,22 @@ class Settings:
         value: dict[str, Any] = json.loads(text)
         value["comparisons"] = tuple((first, second) for first, second in value["comparisons"])
         value["scenes"] = tuple(value["scenes"])
+        value["translations"] = tuple(Words(**words) for words in value.get("translations", ()))
         value.setdefault("rule", 1)
         return cls(**value)
 
     def check(self) -> None:
         """Raise a `BenchError` for numbers and texts that make no study."""
-        texts(self.language)
+        for language in self.languages:
+            texts(language)
+        if len(set(self.languages)) < len(self.languages):
+            raise BenchError("A language of the study is named twice: leave one out.")
+        if self.calibration not in CALIBRATIONS:
+            raise BenchError(f"Screens are measured by {' or '.join(CALIBRATIONS)}, not '{self.calibration}'.")
+        if self.distance_cm is not None and not 10 <= self.distance_cm <= 500:
+            raise BenchError(f"Raters sit 10 to 500 cm from their screens, not {self.distance_cm:g}.")
+        if self.erased_votes not in ERASED_VOTES:
+            raise BenchError(f"Votes of erased raters are {' or '.join(ERASED_VOTES)}, not '{self.erased_votes}'.")
         for name in ("clips", "votes", "workload", "frames", "size"):
             if getattr(self, name) < 1:
                 raise BenchError(f"A study needs {name} of at least 1, not {getattr(self, name)}.")
@@ -169,7 +247,8 @@ class Settings:
             raise BenchError(f"Clips are shown at 0.5 to 60 frames a second, not {self.rate}.")
         if self.lease_minutes <= 0:
             raise BenchError("An assignment must be leased for more than 0 minutes.")
-        if not self.question.strip() or not self.consent.strip():
+        said = [words for language in self.languages for words in (self.words(language),)]
+        if not all(words.question.strip() and words.consent.strip() for words in said):
             raise BenchError("A study needs a question and a consent text.")
         if self.completion_url and not self.completion_url.startswith("https://"):
             raise BenchError("The completion address must begin with https://.")

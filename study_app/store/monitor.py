@@ -10,6 +10,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from study_app.store.schema import Assignment, Audit, Ending, Rater, Study, Vote
+from study_app.store.schema_life import Erasure
 
 #: Whoever was heard of within this time is there; whoever has not ended and was not has left.
 ACTIVE = timedelta(minutes=5)
@@ -20,8 +21,8 @@ class Watch:
     """A study at one moment.
 
     Attributes:
-        raters: one row a rater, as rater, answers, seen (when they were heard of last), state (active, left, or how the
-            session ended).
+        raters: one row a rater, as rater, answers, seen (when they were heard of last), state (active, left, erased,
+            or how the session ended).
         votes: when each vote was cast, in order.
         skips: pairs that did not load, by reason, as reason, pairs, raters.
         audit: what was done to the study, newest first, as at, by, action, detail.
@@ -82,9 +83,14 @@ def _raters(session: Session, study: Study) -> pd.DataFrame:
         .group_by(Rater.id)
         .order_by(Rater.id)
     )
+    erased = set(session.scalars(select(Erasure.rater_id)))
     rows = []
     for rater, answers, voted, outcome in session.execute(query):
         seen = max(time for time in (voted, rater.came_at, rater.created_at) if time)
-        state = outcome or ("complete" if rater.completed_at else "active" if now - seen <= ACTIVE else "left")
+        state = (
+            "erased"
+            if rater.id in erased
+            else outcome or ("complete" if rater.completed_at else "active" if now - seen <= ACTIVE else "left")
+        )
         rows.append((rater.token_hash[:16], answers, seen, state))
     return pd.DataFrame(rows, columns=["rater", "answers", "seen", "state"])

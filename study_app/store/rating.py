@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from bench.errors import BenchError
@@ -26,6 +27,9 @@ class Screen:
         pointer: coarse (a finger) or fine.
         browser: its family, without a version.
         dropped: frames of the first full play that were never drawn.
+        pauses: how often the clips were halted, where that can be told.
+        dots_per_mm: pixels of the screen to the millimetre, where the rater has measured it with a card.
+        distance_cm: from eye to screen, as the study asks for it or the rater said.
     """
 
     clip_px: float
@@ -36,6 +40,16 @@ class Screen:
     pointer: str
     browser: str
     dropped: int
+    pauses: int | None = None
+    dots_per_mm: float | None = None
+    distance_cm: float | None = None
+
+
+def visual_angle(screen_px: float, dots_per_mm: float | None, distance_cm: float | None) -> float | None:
+    """The angle, in degrees, under which a length on the screen is seen by an eye in front of its middle."""
+    if not dots_per_mm or not distance_cm:
+        return None
+    return math.degrees(2 * math.atan(screen_px / dots_per_mm / 2 / (10 * distance_cm)))
 
 
 @dataclass(frozen=True)

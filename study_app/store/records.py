@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Executable, and_, case, func, select
 from sqlalchemy.orm import Session, aliased, join
 
 from study_app.store import attendance
+from study_app.store.rating import visual_angle
 from study_app.store.schema import (
     Assignment,
     Comparison,
@@ -25,6 +26,7 @@ from study_app.store.schema import (
     System,
     Vote,
 )
+from study_app.store.schema_life import Erasure
 
 #: Frozen column names of `votes.csv`.
 VOTE_COLUMNS = [
@@ -34,14 +36,14 @@ VOTE_COLUMNS = [
 #: Frozen column names of `raters.csv`.
 RATER_COLUMNS = [
     "rater", "platform", "platform_hash", "session_hash", "status", "code", "passed", "started", "ended", "minutes",
-    "consent", "completed", "answers", "skips", "excluded",
+    "consent", "completed", "answers", "skips", "excluded", "language", "erased",
 ]  # fmt: skip
 #: Why a vote does not count whose rater was away until somebody else got its slot.
 GIVEN_AWAY = "away: the slot went to another rater"
 #: Frozen column names of `screens.csv`, a line a vote.
 SCREEN_COLUMNS = [
     "rater", "comparison", "clip", "clip_px", "screen_px", "pixel_ratio", "window", "layout", "pointer", "browser",
-    "dropped",
+    "dropped", "pauses", "dots_per_mm", "distance_cm", "degrees",
 ]  # fmt: skip
 #: A vote slower than this is flagged.
 SLOW_MS = 60_000
@@ -66,7 +68,9 @@ def excluded_reason() -> ColumnElement[str]:
     """Why a rater's votes do not count, all reasons in the order they came; empty when they do."""
     theirs = select(Exclusion.reason).where(Exclusion.rater_id == Rater.id).order_by(Exclusion.id).correlate(Rater)
     reasons = select(func.aggregate_strings(theirs.subquery().c.reason, "; ")).scalar_subquery()
-    return case((Rater.withdrawn_at.is_not(None), "withdrawn"), else_=func.coalesce(reasons, ""))
+    left_out = Rater.id.in_(select(Erasure.rater_id).where(Erasure.votes == "left out"))
+    withdrawn = Rater.withdrawn_at.is_not(None)
+    return case((withdrawn, "withdrawn"), (left_out, "erased"), else_=func.coalesce(reasons, ""))
 
 
 def answers(session: Session, rater: Rater) -> int:
@@ -100,7 +104,7 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
     for row in session.execute(_cast(study)):
         left, right = (row.a, row.b) if row.on_left else (row.b, row.a)
         flags = {"fast": row.ms < one_play, "slow": row.ms > SLOW_MS, "unfocused": row.losses > 0}
-        if not row.simulated:
+        if not (row.simulated or row.erased):  # of the erased, no times are left to tell that from
             # by the server's own clock: the next pair is delivered while the one before is looked at
             seen = max(row.delivered, last.get(row.rater, row.delivered)) if row.delivered else None
             flags["undelivered"] = seen is None
@@ -137,6 +141,7 @@ def _cast(study: Study) -> Executable:
             Vote.simulated.label("simulated"),
             excluded_reason().label("excluded"),
             Assignment.delivered_at.label("delivered"),
+            Rater.id.in_(select(Erasure.rater_id)).label("erased"),
         )
         .select_from(VOTES)
         .join(ShownClip, ShownClip.id == Pair.first_clip_id)
@@ -158,8 +163,10 @@ def screens(session: Session, study: Study) -> pd.DataFrame:
     for rater, first, second, scene, seen in session.execute(query):
         sizes = [round(seen.clip_px, 2), round(seen.clip_px * seen.pixel_ratio), round(seen.pixel_ratio, 3)]
         by = [f"{seen.width}x{seen.height}", seen.layout, seen.pointer, seen.browser, seen.dropped]
-        rows.append([rater[:16], comparison_name(first, second), scene, *sizes, *by])
-    return pd.DataFrame(rows, columns=SCREEN_COLUMNS)
+        angle = visual_angle(seen.clip_px * seen.pixel_ratio, seen.dots_per_mm, seen.distance_cm)
+        measured = [seen.pauses, seen.dots_per_mm, seen.distance_cm, angle and round(angle, 2)]
+        rows.append([rater[:16], comparison_name(first, second), scene, *sizes, *by, *measured])
+    return pd.DataFrame(rows, columns=SCREEN_COLUMNS).astype({"pauses": "Int64"})
 
 
 def progress(session: Session, study: Study) -> pd.DataFrame:
@@ -215,9 +222,11 @@ def raters(session: Session, study: Study) -> pd.DataFrame:
         .group_by(Rater.id)
         .order_by(Rater.id)
     )
+    of_study = select(Erasure).join(Rater, Rater.id == Erasure.rater_id).where(Rater.study_id == study.id)
+    erased = {row.rater_id: f"{row.made_at:%Y-%m-%d}: votes {row.votes}" for row in session.scalars(of_study)}
     ends: dict[int, list[Ending]] = {}
-    of_study = select(Ending).join(Rater, Rater.id == Ending.rater_id).where(Rater.study_id == study.id)
-    for ending in session.scalars(of_study.order_by(Ending.id)):
+    endings = select(Ending).join(Rater, Rater.id == Ending.rater_id).where(Rater.study_id == study.id)
+    for ending in session.scalars(endings.order_by(Ending.id)):
         ends.setdefault(ending.rater_id, []).append(ending)
     rows = []
     for rater, answered, skips, excluded in session.execute(query):
@@ -227,11 +236,13 @@ def raters(session: Session, study: Study) -> pd.DataFrame:
         status = outcomes[-1] if told else ("complete" if rater.completed_at else "started")
         codes = [ending.code for ending in told] or [rater.completion_code or ""]
         ended = told[-1].ended_at if told else rater.completed_at
-        minutes = round((ended - rater.created_at).total_seconds() / 60, 1) if ended else None
+        timed = ended if rater.id not in erased else None
+        minutes = round((timed - rater.created_at).total_seconds() / 60, 1) if timed else None
         passed = "no" if "failed" in outcomes else ("yes" if "complete" in outcomes else "")
         who = [rater.token_hash[:16], rater.platform, rater.platform_hash or "", rater.session_hash or ""]
         times = [rater.created_at, ended, minutes, rater.consent_version, rater.completed_at]
-        rows.append([*who, status, " ".join(dict.fromkeys(codes)), passed, *times, answered, skips, excluded])
+        told_last = [answered, skips, excluded, rater.language or "", erased.get(rater.id, "")]
+        rows.append([*who, status, " ".join(dict.fromkeys(codes)), passed, *times, *told_last])
     return pd.DataFrame(rows, columns=RATER_COLUMNS)
 
 

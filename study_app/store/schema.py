@@ -78,7 +78,8 @@ class SettingsJSON(TypeDecorator[Settings]):
         return None if value is None else Settings.from_json(value)
 
 
-def _one_of(column: str, values: tuple[str, ...], name: str) -> CheckConstraint:
+def one_of(column: str, values: tuple[str, ...], name: str) -> CheckConstraint:
+    """A rule of the database: the column has one of these values."""
     return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=name)
 
 
@@ -155,7 +156,7 @@ class Comparison(Base):
     __table_args__ = (
         UniqueConstraint("study_id", "kind", "first_id", "second_id"),
         CheckConstraint("first_id <> second_id", name="two_systems"),
-        _one_of("kind", KINDS, "kind"),
+        one_of("kind", KINDS, "kind"),
     )
 
 
@@ -210,6 +211,7 @@ class Rater(Base):
     completed_at: Mapped[datetime | None]
     completion_code: Mapped[str | None]
     came_at: Mapped[datetime | None]
+    language: Mapped[str | None]
     __table_args__ = (
         UniqueConstraint("study_id", "token_hash"),
         UniqueConstraint("study_id", "platform_hash"),
@@ -239,7 +241,7 @@ class Assignment(Base):
     delivered_at: Mapped[datetime | None]
     skipped_at: Mapped[datetime | None]
     __table_args__ = (
-        _one_of("state", STATES, "state"),
+        one_of("state", STATES, "state"),
         UniqueConstraint("rater_id", "pair_id"),
         UniqueConstraint("id", "rater_id"),
         ForeignKeyConstraint(
@@ -279,7 +281,7 @@ class Vote(Base):
     focus_losses: Mapped[int]
     voted_at: Mapped[datetime]
     __table_args__ = (
-        _one_of("chosen", ("left", "right"), "side"),
+        one_of("chosen", ("left", "right"), "side"),
         CheckConstraint("response_ms >= 0 AND replays >= 0 AND focus_losses >= 0", name="counts"),
         # only the rater who holds the assignment can have voted on it, and as what that rater is
         ForeignKeyConstraint(["assignment_id", "rater_id"], ["assignment.id", "assignment.rater_id"]),
@@ -300,6 +302,9 @@ class SeenOn(Base):
     pointer: Mapped[str]
     browser: Mapped[str]
     dropped: Mapped[int]
+    pauses: Mapped[int | None]
+    dots_per_mm: Mapped[float | None] = mapped_column(Float)
+    distance_cm: Mapped[float | None] = mapped_column(Float)
 
 
 class Exclusion(Base):
@@ -323,7 +328,7 @@ class Ending(Base):
     outcome: Mapped[str]
     code: Mapped[str]
     ended_at: Mapped[datetime]
-    __table_args__ = (UniqueConstraint("rater_id", "outcome"), _one_of("outcome", OUTCOMES, "outcome"))
+    __table_args__ = (UniqueConstraint("rater_id", "outcome"), one_of("outcome", OUTCOMES, "outcome"))
 
 
 class Audit(Base):

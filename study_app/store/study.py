@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 from sqlalchemy import func, select
@@ -13,17 +14,18 @@ from sqlalchemy.orm import Session
 from bench.errors import BenchError
 from study_app.design.schedule import Schedule
 from study_app.design.settings import Settings
-from study_app.store import assignment, attendance, life, monitor, records, signing, writing
+from study_app.store import assignment, attendance, life, monitor, records, writing
 from study_app.store.platforms import Visitor, keyed, secret, token_hash
 from study_app.store.rating import Answer, RefusedError, View
 from study_app.store.schema import Assignment, Ending, Exclusion, Rater, Study
+from study_app.store.steering import Steering
 from study_app.store.transactions import Transactions
 
 #: Pairs that may fail to load one after the other before a rater is told that this browser does not do.
 SKIP_LIMIT = 5
 
 
-class OpenStudy:
+class OpenStudy(Steering):
     """A study of a database; `study_app.store.store.Store.open` gives it.
 
     Attributes:
@@ -61,19 +63,26 @@ class OpenStudy:
 
     def token_of(self, visitor: Visitor) -> str:
         """A platform participant's token: the same each time they come, and of no use to find out who they are."""
-        return keyed(secret(self._transactions.url), "token", self.name, visitor.platform, self._participant(visitor))
-
-    def _participant(self, visitor: Visitor) -> str:
-        """A lab's own codes are typed by hand: P07 and p07 are one person. Studies of version 0.1 told them apart."""
-        by_hand = visitor.platform == "lab" and self.settings.rule > 1
-        return visitor.participant.casefold() if by_hand else visitor.participant
+        return keyed(secret(self._transactions.url), "token", self.name, visitor.platform, self.participant(visitor))
 
     def rater(self, token: str) -> Rater | None:
         """The rater with that token, if they have consented before."""
         return self._transactions.read(lambda s: writing.rater(s, self.row, token))
 
-    def enrol(self, token: str, visitor: Visitor | None = None) -> None:
-        """Record consent and seat the rater; somebody who did so before (another tab) is left as they are."""
+    def speak(self, token: str, language: str) -> None:
+        """Record the language that a rater has chosen."""
+
+        def work(session: Session) -> None:
+            self._present(session, token).language = language
+
+        self._transactions.write(work)
+
+    def enrol(self, token: str, visitor: Visitor | None = None, language: str = "") -> None:
+        """Record consent and seat the rater; somebody who did so before (another tab) is left as they are.
+
+        The language is the one in which they have read the consent text; by default, the study's own.
+        """
+        words = self.settings.words(language)
         key = secret(self._transactions.url) if visitor else b""
 
         def work(session: Session) -> None:
@@ -87,11 +96,12 @@ class OpenStudy:
                 simulated=self.simulated,
                 token_hash=token_hash(token),
                 platform=visitor.platform if visitor else ("simulated" if self.simulated else "link"),
-                platform_hash=keyed(key, self.name, visitor.platform, self._participant(visitor)) if visitor else None,
+                platform_hash=self.platform_hash(visitor) if visitor else None,
                 session_hash=keyed(key, self.name, "session", visitor.session) if visitor else None,
                 created_at=now,
-                consent_version=self.settings.consent_version,
+                consent_version=words.consent_version,
                 consented_at=now,
+                language=words.language,
             )
             session.add(rater)
             session.flush()
@@ -314,8 +324,12 @@ class OpenStudy:
         """System, scene, source's hash and shown clip's hash of every clip."""
         return self._transactions.read(lambda s: writing.clip_hashes(s, self.row))
 
-    def registered(self) -> str | None:
-        """The hash that was registered when the study was made."""
+    def kept_settings(self) -> dict[str, Any]:
+        """The settings as they were written when the study was made, whatever later versions have added to them."""
+        return self._transactions.read(lambda s: writing.kept_settings(s, self.row))
+
+    def registered(self) -> tuple[str, ...]:
+        """Hashes that were registered: when the study was made, and each time that something was added."""
         return self._transactions.read(lambda s: writing.registered(s, self.row))
 
     def watch(self) -> monitor.Watch:
@@ -325,22 +339,3 @@ class OpenStudy:
     def raters(self) -> pd.DataFrame:
         """One row a rater."""
         return self._transactions.read(lambda s: records.raters(s, self.row))
-
-    def state(self) -> life.State:
-        """Whether the study takes answers: open, paused or closed."""
-        return self._transactions.read(lambda s: life.state(s, self.row))
-
-    def change(self, action: life.Action, actor: str, reason: str = "") -> None:
-        """Pause, close or reopen the study."""
-        self._transactions.write(lambda s: life.change(s, self.row, action, actor, reason))
-
-    def audit(self, actor: str, action: str, detail: str = "") -> None:
-        """Add a line to the audit trail."""
-        self._transactions.write(lambda s: writing.audit(s, self.row, actor, action, detail))
-
-    def sign_in(self, right: bool, address: str = "") -> bool:
-        """Judge an attempt at the admin password from an address; refused after too many wrong ones from there.
-
-        One password opens all studies of an app, so attempts are counted over the whole database.
-        """
-        return self._transactions.write(lambda s: signing.sign_in(s, right, address))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ from study_app.store.queue import WriterQueue
 T = TypeVar("T")
 #: How often a piece of work is tried whose row or slot another transaction took first.
 TRIES = 5
+#: What somebody can do where the file holds parts of rows that are gone.
+ANEW = "stop the app and run `sqlite3 FILE VACUUM`, or old parts may stay in it."
 
 
 class Transactions:
@@ -53,6 +56,31 @@ class Transactions:
             except (DBAPIError, PoolTimeout) as error:
                 raise self._explain(error) from error
         raise AssertionError("unreachable")
+
+    def scrub(self, tables: Sequence[str]) -> None:
+        """Write the database anew without what is left of changed and deleted rows; PostgreSQL: those tables of it.
+
+        Raises:
+            BenchError: somebody reads an older state, or the disk is full; what was committed stands.
+        """
+        try:
+            if self._queue is None:
+                with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(tables)}")
+                return
+            with self._queue.turn(), self.engine.connect() as connection:
+                begun = connection.connection.driver_connection  # SQLAlchemy would begin a transaction
+                assert begun is not None
+                begun.execute("VACUUM")
+                busy, _, _ = begun.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except (DBAPIError, PoolTimeout) as error:
+            raise self._explain(error) from error
+        except sqlite3.Error as error:
+            raise BenchError(
+                f"It is done, but the database file could not be written anew ({error}): {ANEW}"
+            ) from error
+        if busy:
+            raise BenchError(f"It is done, but the write-ahead log is still being read: {ANEW}")
 
     def _transact(self, work: Callable[[Session], T]) -> T:
         if self._queue is None:  # PostgreSQL's locks have queues of their own

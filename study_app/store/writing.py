@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, Text, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from study_app.design.schedule import PairPlan, Schedule, SlotPlan
@@ -29,6 +30,7 @@ from study_app.store.schema import (
     System,
     Vote,
 )
+from study_app.store.schema_life import Declined
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def add(session: Session, settings: Settings, seed: int, plan: Schedule, clips: 
     systems = {name: System(study_id=study.id, name=name) for name in dict.fromkeys(name for name, _ in clips)}
     session.add_all(systems.values())
     session.flush()
-    trials = _add_pairs(session, study, systems, _add_clips(session, systems, clips), plan)
+    trials = _add_pairs(session, study, systems, add_clips(session, systems, clips), plan)
     session.add_all(
         Slot(pair_id=trials[s.pair].id, repeat=s.repeat, first_on_left=s.first_on_left, priority=s.priority)
         for s in plan.slots
@@ -68,7 +70,7 @@ def add(session: Session, settings: Settings, seed: int, plan: Schedule, clips: 
     return study
 
 
-def _add_clips(session: Session, systems: Mapping[str, System], clips: Clips) -> dict[tuple[str, str], ShownClip]:
+def add_clips(session: Session, systems: Mapping[str, System], clips: Clips) -> dict[tuple[str, str], ShownClip]:
     """Write every clip, and its bytes unless the database has them."""
     rows: dict[tuple[str, str], ShownClip] = {}
     kept = set(session.scalars(select(Media.sha256)))
@@ -176,10 +178,31 @@ def clip_hashes(session: Session, study: Study) -> list[tuple[str, str, str, str
     ]
 
 
-def registered(session: Session, study: Study) -> str | None:
-    """The hash that was registered first."""
+def registered(session: Session, study: Study) -> tuple[str, ...]:
+    """Every hash that was registered, in order."""
     query = select(Audit.detail).where(Audit.study_id == study.id, Audit.action == "registered")
-    return session.scalar(query.order_by(Audit.id).limit(1))
+    return tuple(session.scalars(query.order_by(Audit.id)))
+
+
+def kept_settings(session: Session, study: Study) -> dict[str, Any]:
+    """A study's settings as they were written."""
+    written: str = session.execute(select(type_coerce(Study.settings, Text)).where(Study.id == study.id)).scalar_one()
+    settings: dict[str, Any] = json.loads(written)
+    return settings
+
+
+def decline(session: Session, study: Study) -> None:
+    """Count one more who did not agree."""
+    counted = session.get(Declined, study.id, with_for_update=True)
+    if counted is None:  # of two at once, the second fails on the key and is tried again
+        session.add(Declined(study_id=study.id, times=1))
+    else:
+        counted.times += 1
+
+
+def declined(session: Session, study: Study) -> int:
+    """How many did not agree."""
+    return session.scalar(select(Declined.times).where(Declined.study_id == study.id)) or 0
 
 
 def rater(session: Session, study: Study, token: str) -> Rater | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -20,11 +20,12 @@ from bench.errors import BenchError
 from study_app.design import media
 from study_app.store.platforms import visitor
 from study_app.store.rating import Answer, RefusedError, Screen, View
-from study_app.texts import texts
+from study_app.texts import ENGLISH, texts
+from study_app.web import spoken
 from study_app.web import visit as visits
 from study_app.web.serving import log, serving
 
-TOKEN_HEADER, AGENT = "x-rater", "user-agent"
+TOKEN_HEADER, AGENT, ACCEPTED = "x-rater", "user-agent", "accept-language"
 #: Largest body of a call, in bytes.
 LARGEST = 4096
 #: What a rater reads when something is wrong that only the people who run the study can mend.
@@ -68,7 +69,25 @@ def _screen(body: dict[str, Any]) -> Screen | None:
     agent = str(body.get(AGENT, ""))
     browser = next((name for mark, name in BROWSERS.items() if mark in agent), "other")
     window = (50 * round(width / 50), 50 * round(height / 50))
-    return Screen(clip_px, ratio, window[0], window[1], said["layout"], said["pointer"], browser, round(dropped))
+    seen = Screen(clip_px, ratio, window[0], window[1], said["layout"], said["pointer"], browser, round(dropped))
+    pauses, dots, distance = (_measure(said, name, *within) for name, within in MEASURES.items())
+    return replace(
+        seen,
+        pauses=None if pauses is None else round(pauses),
+        dots_per_mm=dots if distance else None,
+        distance_cm=distance if dots else None,
+    )
+
+
+#: What a browser may say beside, within which bounds: pauses; pixels of the screen to the millimetre; the distance.
+MEASURES = {"pauses": (0, 10_000), "dots_per_mm": (1, 60), "distance_cm": (10, 500)}
+
+
+def _measure(said: dict[str, Any], name: str, low: float, high: float) -> float | None:
+    value = said.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        return None
+    return float(value)
 
 
 def _link(body: dict[str, Any]) -> dict[str, str]:
@@ -76,9 +95,13 @@ def _link(body: dict[str, Any]) -> dict[str, str]:
     return {key: str(value) for key, value in link.items()} if isinstance(link, dict) else {}
 
 
+def _asked(body: dict[str, Any]) -> str:
+    return str(body.get("language") or "")[:20]
+
+
 def hello(token: str, body: dict[str, Any]) -> dict[str, Any]:
     """Somebody opens the page: who they are and where they left off."""
-    here = visits.visit(serving(), _link(body), token)
+    here = visits.visit(serving(), _link(body), token, _asked(body), body[ACCEPTED])
     if here.study.rater(here.token):
         return visits.told(here, here.study.view(here.token))
     state = here.study.state()
@@ -88,11 +111,18 @@ def hello(token: str, body: dict[str, Any]) -> dict[str, Any]:
 def enrol(token: str, body: dict[str, Any]) -> dict[str, Any]:
     """They agree to take part."""
     study, who = serving(), visitor(_link(body))
-    here = visits.Visit(study, study.token_of(who) if who else token, who)
+    language = spoken.language(study.settings.languages, _asked(body), body[ACCEPTED])
+    here = visits.Visit(study, study.token_of(who) if who else token, who, language)
     if not who and not visits.TOKEN.fullmatch(token):
         raise RefusedError("This session is not known: please open your link again.")
-    study.enrol(here.token, who)
+    study.enrol(here.token, who, language)
     return visits.told(here, study.view(here.token))
+
+
+def decline(token: str, body: dict[str, Any]) -> dict[str, Any]:
+    """They do not agree: one more who did not, and nothing of who it was."""
+    serving().decline()
+    return {}
 
 
 def state(token: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -142,18 +172,21 @@ def _call(work: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Callable[[Re
             body = None
         if not isinstance(body, dict):
             return JSONResponse({"message": "not understood"}, 400)
-        body[AGENT] = request.headers.get(AGENT, "")
-        return await _answer(lambda: JSONResponse(work(request.headers.get(TOKEN_HEADER, ""), body)))
+        body |= {name: request.headers.get(name, "") for name in (AGENT, ACCEPTED)}
+        token = request.headers.get(TOKEN_HEADER, "")
+        return await _answer(lambda: JSONResponse(work(token, body)), body[ACCEPTED])
 
     return endpoint
 
 
-async def _answer(work: Callable[[], Response]) -> Response:
+async def _answer(work: Callable[[], Response], accepted: str = "") -> Response:
     try:
         response = await run_in_threadpool(work)
     except RefusedError as refusal:
-        words = texts(serving().settings.language)
-        said = {"title": words["welcome"]["title"], "message": words["said"].get(str(refusal), str(refusal))}
+        language = spoken.language(serving().settings.languages, "", accepted)
+        words, sentence = texts(language), str(refusal)
+        said = {"title": words["welcome"]["title"], "message": words["said"].get(sentence, sentence)}
+        said["language"] = language if sentence in words["said"] else ENGLISH
         response = JSONResponse(said, 410 if refusal.gone else 403)
     except BenchError as error:
         log.error("%s", error)  # for the people who run the study; the rater reads a polite line
@@ -169,14 +202,14 @@ async def clips(request: Request) -> Response:
         study = serving()
         token, trial = request.headers.get(TOKEN_HEADER, ""), request.path_params["trial"]
         left, right = study.media(token, trial)
-        data = media.message(left, right, study.settings.slot_bytes)
+        data = media.message(left, right, study.slot_bytes())
         # compressed on the way, messages of one length would have lengths that tell clips apart again
         return Response(data, media_type="application/octet-stream", headers={"Content-Encoding": "identity"})
 
     return await _answer(work)
 
 
-CALLS = (hello, enrol, state, vote, skip, end, withdraw)
+CALLS = (hello, enrol, decline, state, vote, skip, end, withdraw)
 ROUTES = [
     *(Route(f"/trial/{call.__name__}", _call(call), methods=["POST"]) for call in CALLS),
     Route("/trial/clips/{trial}", clips, methods=["GET"]),

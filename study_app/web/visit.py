@@ -13,6 +13,7 @@ from study_app.store.platforms import Visitor, visitor
 from study_app.store.rating import View
 from study_app.store.study import OpenStudy
 from study_app.texts import texts
+from study_app.web import spoken
 
 #: Set for an app process that shows every page of a study, on a copy that is thrown away.
 PREVIEW_VARIABLE = "BENCH_STUDY_PREVIEW"
@@ -30,35 +31,53 @@ class Visit:
     study: OpenStudy
     token: str
     visitor: Visitor | None
+    language: str
 
 
-def visit(study: OpenStudy, link: Mapping[str, str], kept: str) -> Visit:
+def visit(study: OpenStudy, link: Mapping[str, str], kept: str, asked: str = "", accepted: str = "") -> Visit:
     """Identify a visit by its link's parameters, else by the token that the browser kept, else give it a new one.
+
+    Args:
+        asked: the language that somebody has just chosen; else a rater has the one that they had.
+        accepted: the languages of their browser, as in `Accept-Language`.
 
     Raises:
         RefusedError: the link's ids make no sense.
         BenchError: there is no key to hash them with.
     """
     who = visitor(link)
-    if who:
-        return Visit(study, study.token_of(who), who)
-    known = TOKEN.fullmatch(kept) and study.rater(kept)
-    return Visit(study, kept if known else secrets.token_urlsafe(32), None)
+    token = study.token_of(who) if who else (kept if TOKEN.fullmatch(kept) else "")
+    known = study.rater(token) if token else None
+    if not who and not known:
+        token = secrets.token_urlsafe(32)
+    had = known.language if known else None
+    chosen = spoken.language(study.settings.languages, asked or had or "", accepted)
+    if known and asked and chosen != had:
+        study.speak(token, chosen)
+    return Visit(study, token, who, chosen)
 
 
 def told(here: Visit, view: View | None) -> dict[str, Any]:
     """All that a page needs: where the rater is (None before they consent), what is shown, and every word."""
     settings = here.study.settings
-    words = texts(settings.language)
+    words, own = texts(here.language), settings.words(here.language)
+    known = here.study.rater(here.token) if view else None
     return {
         "token": here.token,
         "keep": here.visitor is None,  # a crowd platform's link brings its people back by itself
-        "language": settings.language,
-        "texts": {page: said for page, said in words.items() if page not in ("consent", "said")},
+        "language": here.language,
+        "languages": {code: texts(code)["name"] for code in settings.languages},
+        "texts": {page: said for page, said in words.items() if page not in ("consent", "consent_measured", "said")},
+        "agreed": known.consented_at.isoformat(timespec="seconds") if known and known.consented_at else None,
         "study": {
-            "question": settings.question,
-            "consent": settings.consent,
-            "consent_version": settings.consent_version,
+            "question": own.question,
+            "consent": own.consent,
+            "consent_html": spoken.consent_html(own),
+            "consent_version": own.consent_version,
+            "contact": settings.contact,
+            "ethics": settings.ethics,
+            "card": settings.calibration == "card",
+            "distance": settings.distance_cm,
             "frames": settings.frames,
             "size": settings.size,
             "rate": settings.rate,

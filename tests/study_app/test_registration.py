@@ -24,7 +24,7 @@ def test_what_was_registered_is_checked_when_the_study_is_exported(sqlite: str, 
     done = CliRunner().invoke(app, ["register", "--db", sqlite, "--out", str(file)])
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     assert sha256 in done.output
-    assert study.registered() == sha256  # recorded when the study was made
+    assert study.registered() == (sha256,)  # recorded when the study was made
     said = json.loads(file.read_text())
     assert said["design"]["catch_pass"] == 3
     assert "mdgan-2 is chosen over vgan not as often as not" in said["hypotheses"]

@@ -10,6 +10,9 @@ const link = Object.fromEntries(new URLSearchParams(location.search));
 const server = new Server();
 let here = null; // what the server said on arrival
 let player = null;
+let chosen = ""; // language that the rater has chosen on this visit
+let card = null; // what was measured of the screen, or {} where nobody wanted to
+let refusals = 0;
 
 // -- building blocks; texts are put in as text, so none can be taken for HTML --
 
@@ -58,6 +61,7 @@ function menu() {
   const ends = ["done", "withdrawn", "excluded", "full", "broken", "paused", "closed"].map((state) => [texts[state].title, () => end(state)]);
   const pages = [
     [texts.consent_page.title, consent], [texts.declined.title, declined], [texts.instructions.title, () => instructions()],
+    ...(here.study.card ? [[texts.card.title, () => measure(measure)]] : []),
     [texts.question, async () => { await arrive("enrol"); rate(); }],
     [texts.leave.title, leave], [texts.confirm.title, () => withdraw(leave)], ...ends, [texts.later.title, later],
   ];
@@ -76,7 +80,7 @@ function away() {
 
 // A call to which there will be an answer; until then a page says that the server is away.
 async function ask(name, body = {}) {
-  const reply = await server.insist(name, { link, ...body }, away);
+  const reply = await server.insist(name, { link, language: chosen, ...body }, away);
   delete page.dataset.away;
   return reply;
 }
@@ -96,14 +100,53 @@ function consent() {
   }, "main");
   go.disabled = true;
   agreed.addEventListener("change", () => { go.disabled = !agreed.checked; });
-  const kept = URL.createObjectURL(new Blob([`${study.consent}\n\n(${study.consent_version})\n`], { type: "text/plain" }));
-  const decline = button(words.decline, () => declined(), "quiet");
-  show(words.title, study.consent, label, row(go, decline),
-    row(make("a", words.download, { href: kept, download: words.file })));
+  const decline = button(words.decline, declined, "quiet");
+  const told = [["contact", study.contact], ["ethics", study.ethics]].filter(([, said]) => said);
+  const lines = told.map(([name, said]) => make("p", fill(words[name], { [name]: said })));
+  show(words.title, "", ...tongues(), prose(study), ...lines, label, row(go, decline), row(copy(words.download)));
 }
 
+// The consent text. Only what the server has made of Markdown is HTML; there are no tags of anybody else's in it.
+function prose({ consent: text, consent_html: html }) {
+  const box = make("div", html ? "" : text, { class: html ? "prose" : "text" });
+  if (html) box.innerHTML = html;
+  return box;
+}
+
+// The consent text to take away, with whom to ask, its version, and when it was agreed to if it was.
+function copy(name) {
+  const { texts, study, agreed } = here;
+  const words = texts.consent_page;
+  const keep = make("a", name, { href: "#", download: study.consent_html ? words.file.replace(/\.txt$/, ".md") : words.file });
+  keep.addEventListener("click", () => {
+    const time = (agreed ? new Date(agreed) : new Date()).toLocaleString(here.language, { dateStyle: "long", timeStyle: "long" });
+    const lines = [
+      study.consent, study.contact && fill(words.contact, study), study.ethics && fill(words.ethics, study),
+      fill(words.version, { version: study.consent_version }), fill(agreed ? words.agreed : words.not_agreed, { time }),
+    ];
+    keep.href = URL.createObjectURL(new Blob([`${lines.filter(Boolean).join("\n\n")}\n`], { type: "text/plain" }));
+  });
+  return keep;
+}
+
+// The other languages of the study, each by its own name.
+function tongues() {
+  const others = Object.entries(here.languages).filter(([code]) => code !== here.language);
+  if (!others.length) return [];
+  const list = make("nav", "", { class: "row tongues", "aria-label": here.texts.languages });
+  const change = (code) => { chosen = code; arrive("hello"); };
+  list.append(...others.map(([code, name]) => {
+    const other = button(name, () => change(code), "quiet");
+    other.lang = code;
+    return other;
+  }));
+  return [list];
+}
+
+// Nothing is kept of who does not agree; it is counted once that somebody did not.
 function declined() {
   const words = here.texts.declined;
+  if (!refusals && !here.view) { refusals += 1; ask("decline"); }
   show(words.title, words.text, row(button(words.back, consent, "quiet")));
 }
 
@@ -119,19 +162,38 @@ function instructions(begun = false) {
   const list = make("ol");
   words.steps.forEach((step) => list.append(make("li", fill(step, study))));
   const practice = study.practice ? [make("p", fill(words.practice, study))] : [];
-  const go = button(begun ? words.go_on : words.begin, () => rate(), "main");
-  show(words.title, "", list, ...practice, make("p", fill(words.rest, study)), row(go));
+  const go = button(begun ? words.go_on : words.begin, () => measure(rate), "main");
+  const rest = make("p", fill(words.rest, study));
+  show(words.title, "", ...tongues(), list, ...practice, rest, row(go), row(copy(words.copy)));
   if (here.view) server.clips(here.view.trials[0]); // it loads while this is read
+}
+
+// How large the screen's pixels are, where the study asks for it and it is not known yet.
+async function measure(then) {
+  if (!here.study.card || (card && then === rate)) { then(); return; }
+  const words = here.texts.card;
+  const { measuring } = await import("./card.js"); // most studies do without
+  const { parts, read } = measuring(make, words, here.study.distance, fill);
+  const wrong = make("p", "", { class: "wrong", role: "alert" });
+  const go = button(words.go, () => {
+    const measured = read();
+    if (!measured) { wrong.textContent = words.wrong; return; }
+    card = measured;
+    rate();
+  }, "main");
+  const skip = button(words.skip, () => { card = {}; rate(); }, "quiet");
+  show(words.title, "", ...parts, wrong, row(go, skip));
 }
 
 function rate() {
   const { study, texts } = here;
   page.className = "trial";
   const foot = make("div", "", { class: "foot" });
-  foot.append(button(texts.trial.stop, leave, "quiet"), button(texts.trial.help, () => instructions(true), "quiet"));
+  const halt = button(texts.trial.pause, () => player.toggle(), "quiet halt");
+  foot.append(halt, button(texts.trial.stop, leave, "quiet"), button(texts.trial.help, () => instructions(true), "quiet"));
   page.replaceChildren(document.getElementById("trial").content.cloneNode(true), foot);
   mark();
-  player = new Player({ root: page, server, study, texts: texts.trial, finished: end });
+  player = new Player({ root: page, server, study, texts: texts.trial, finished: end, card: card || {} });
   const view = here.view;
   here.view = null; // good for the first time; after that the server is asked where the session stands
   if (view) player.show(view); else player.resume();
@@ -166,6 +228,7 @@ async function end(state, error) {
 }
 
 function refused(error) {
+  document.documentElement.lang = error.said.language || "en";
   show(error.said.title || "", error.said.message || "");
 }
 
@@ -185,7 +248,7 @@ async function arrive(name, body = {}) {
   if (!here.view) consent();
   else if (here.view.state !== "rating") end(here.view.state);
   else if (here.view.answered === 0) instructions();
-  else rate();
+  else measure(rate);
 }
 
 const cookie = document.cookie.match(/(?:^|; )rater=([\w-]{43})(?:;|$)/);

@@ -17,8 +17,10 @@ export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => 
 
 export class Player {
   // `finished` is called with the state in which the session has ended.
-  constructor({ root, server, study, texts, finished }) {
-    Object.assign(this, { root, server, study, texts, finished });
+  constructor({ root, server, study, texts, finished, card }) {
+    Object.assign(this, { root, server, study, texts, finished, card });
+    this.calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches; // nothing moves before it is asked to
+    this.halted = false; this.waiting = null;
     this.trial = null; this.open = false; this.busy = false; this.alive = true; this.small = false;
     this.find = (selector) => root.querySelector(selector);
     this.canvases = [...root.querySelectorAll("canvas")];
@@ -107,7 +109,9 @@ export class Player {
     (this.clips || []).forEach((clip) => clip.close());
     this.clips = loaded.clips;
     this.first = null; this.replays = 0; this.plays = 0; this.losses = 0; this.away = false; this.dropped = 0;
-    this.say(this.texts.watch);
+    this.pauses = 0;
+    this.halt(this.calm);
+    this.say(this.calm ? this.texts.ready : this.texts.watch);
     cancelAnimationFrame(this.request);
     this.request = requestAnimationFrame((now) => this.frame(now));
     view.trials.slice(1).forEach((next) => this.server.clips(next));
@@ -155,6 +159,7 @@ export class Player {
     this.request = requestAnimationFrame((next) => this.frame(next));
     if (this.small) return;
     if (this.started === null) this.begin(now);
+    if (this.halted) this.wait(now);
     const play = (1000 * frames) / rate;
     const since = now - this.started;
     const turn = Math.floor(since / (play + GAP_MS));
@@ -166,6 +171,28 @@ export class Player {
   begin(now) {
     this.started = now; this.shown = -1; this.turn = 0; this.drawn = 0;
     if (this.first === null) this.first = now;
+  }
+
+  // Clips that are halted stand still, and so does the time that a choice takes.
+  wait(now) {
+    const since = this.waiting === null ? 0 : now - this.waiting;
+    this.started += since;
+    this.first += since;
+    this.waiting = now;
+  }
+
+  halt(halted) {
+    this.halted = halted;
+    this.waiting = null;
+    const button = this.find(".halt");
+    if (button) button.textContent = halted ? this.texts.play : this.texts.pause;
+  }
+
+  toggle() {
+    if (this.started === null || this.busy) return;
+    this.halt(!this.halted);
+    if (this.halted) this.pauses += 1;
+    else if (!this.open) this.say(this.texts.watch);
   }
 
   draw(index) {
@@ -256,6 +283,7 @@ export class Player {
       clip_px: this.side, pixel_ratio: window.devicePixelRatio || 1, width: window.innerWidth,
       height: window.innerHeight, layout: this.layout, dropped: this.dropped,
       pointer: window.matchMedia("(pointer: coarse)").matches ? "coarse" : "fine",
+      pauses: this.pauses, ...this.card,
     };
   }
 }

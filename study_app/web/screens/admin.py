@@ -8,6 +8,7 @@ import os
 import pandas as pd
 import streamlit as st
 
+from bench.errors import BenchError
 from bench.report.grid import to_latex
 from bench.report.paper import paper
 from bench.runfolder import POS, STUDY_RESULTS, VOTES
@@ -40,9 +41,10 @@ def show(study: OpenStudy) -> None:
         st.warning("A pilot: its votes do not count for the study.")
     progress, raters = study.progress(), study.raters()
     _life(study)
-    _progress(progress, raters, study.settings)
+    _progress(progress, raters, study)
     monitor.show(study)
     _payment(raters)
+    _erase(study)
     met = bool((progress["votes"] >= progress["wanted"]).all())
     if not met:
         st.info("Outcomes stay hidden until every comparison has its votes: nobody should stop a study by its result.")
@@ -64,7 +66,8 @@ def _results(votes: pd.DataFrame, _settings: Settings) -> export.Results:
     return export.results(votes, _settings)
 
 
-def _progress(progress: pd.DataFrame, raters: pd.DataFrame, settings: Settings) -> None:
+def _progress(progress: pd.DataFrame, raters: pd.DataFrame, study: OpenStudy) -> None:
+    settings = study.settings
     votes, wanted = int(progress["votes"].sum()), int(progress["wanted"].sum())
     cells = st.columns(4)
     cells[0].metric("Votes", f"{votes} of {wanted}")
@@ -74,6 +77,8 @@ def _progress(progress: pd.DataFrame, raters: pd.DataFrame, settings: Settings) 
     look.picture(charts.progress(progress), "Votes had (dark) of votes wanted")
     if skips := int(progress["skips"].sum()):
         st.caption(f"{skips} pairs did not load in a rater's browser and went to others.")
+    if declined := study.declined():
+        st.caption(f"{declined} people did not agree to take part.")
     st.caption(f"Each rater: {settings.practice} practice, {settings.workload} trials, {settings.catch} catch trials.")
 
 
@@ -95,6 +100,25 @@ def _payment(raters: pd.DataFrame) -> None:
     with st.expander("Sessions and codes, for paying raters"):
         st.dataframe(raters.drop(columns=["platform_hash", "session_hash", "consent"]), hide_index=True)
         st.download_button("raters.csv", export.raters_csv(raters), file_name="raters.csv", on_click="ignore")
+
+
+def _erase(study: OpenStudy) -> None:
+    """Make a rater anonymous who has asked for it."""
+    with st.expander("Erase a rater who has asked for it"), st.form("erase", clear_on_submit=True):
+        st.write(
+            "All that could point to them goes, for good. Pay them first: nobody can tell afterwards who it was. Their "
+            f"votes are {study.settings.erased_votes}."
+        )
+        rater = st.text_input("Rater, as in raters.csv")
+        participant = st.text_input("Or the id that their link had")
+        reason = st.text_input("Reason (kept for good; name nobody)")
+        if st.form_submit_button("Erase"):
+            try:
+                st.success(
+                    f"Erased: {study.erase(reason, 'admin', rater=rater.strip(), participant=participant.strip())}"
+                )
+            except BenchError as error:
+                st.error(str(error))
 
 
 def _outcomes(outcomes: export.Results) -> None:

@@ -20,6 +20,9 @@ header[data-testid="stHeader"], [data-testid="stToolbar"], [data-testid="stDecor
 .page .code { font: 600 1.6rem ui-monospace, monospace; letter-spacing: .08em; background: #e2e2e2; padding: .5rem 1rem;
   display: inline-block; border-radius: 4px; user-select: all; }
 .page kbd { background: #e2e2e2; border: 1px solid #8a8a8a; border-radius: 3px; padding: 0 .35rem; }
+[data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: 6.5rem; flex: 1 1 6.5rem; }
+.chart { overflow-x: auto; }
+.chart img { min-width: 36rem; max-width: 100%; }
 .st-key-narrow { max-width: 38rem; margin: 0 auto; }
 .st-key-foot { text-align: center; }
 .st-key-foot button p { color: #4a4a4a; font-size: .85rem; text-decoration: underline; }
@@ -42,7 +45,8 @@ def page(title: str, text: str, *, extra: str = "") -> None:
 
 
 def picture(svg: str, text: str) -> None:
-    """A chart with a line below it, which is also what a screen reader says of it."""
+    """A chart with a line below it, which is also what a screen reader says of it; a phone can move it sideways."""
     source, said = base64.b64encode(svg.encode()).decode(), html.escape(text)
-    st.html(f'<img alt="{said}" src="data:image/svg+xml;base64,{source}" style="max-width: 100%">')
+    image = f'<img alt="{said}" src="data:image/svg+xml;base64,{source}">'
+    st.html(f'<div class="chart" tabindex="0" role="group" aria-label="{said}">{image}</div>')
     st.caption(text)

@@ -614,6 +614,12 @@ def test_the_admin_page(chromium: Any, app: AppProcess) -> None:
     with store.engine.connect() as connection:
         actions = connection.exec_driver_sql("SELECT action FROM audit").scalars().all()
     assert {"admin refused", "admin entered", "looked at outcomes early"} <= set(actions)
+    page.get_by_text("Erase a rater who has asked for it").click()
+    page.get_by_role("textbox", name="Rater, as in raters.csv").fill(rated.raters()["rater"][0])
+    page.get_by_role("textbox", name="Reason").and_(page.locator("[data-testid=stForm] *")).first.fill("by letter")
+    page.get_by_role("button", name="Erase", exact=True).click()
+    page.get_by_text("Erased: ").wait_for()
+    assert list(rated.raters()["erased"] != "") == [True, False]
     for _ in range(4):
         assert not store.open().sign_in(False, "this machine")
     page.reload()  # still signed in
@@ -696,6 +702,80 @@ def test_clips_look_as_the_run_has_them(visitor: Visitor) -> None:
         for side, p in zip(sides, pixels, strict=True)
     ]
     assert set(matches[0]) & set(matches[1])  # both exact, and the same frame
+
+
+def test_markdown_two_languages_and_a_screen_that_is_measured(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
+    from study_app.create import create
+    from study_app.design.settings import Words
+    from tests.study_app.conftest import wish
+
+    english, german = (
+        "## What we ask\n\n**Two** clips.<script>window.broken=1</script>",
+        "## Worum es geht\n\nZwei Clips.",
+    )
+    asked = {"consent": english, "consent_format": "markdown", "contact": "lab@example.org", "ethics": "2026/11"}
+    asked |= {"translations": (Words("de", "", german, consent_format="markdown"),), "calibration": "card"}
+    create(tmp_path / "n.db", wish(run_folder, **asked))
+    app = AppProcess(str(tmp_path / "n.db"), tmp_path / "log")
+    try:
+        someone = Visitor(chromium, app, 390, 844, locale="de-AT", reduced_motion="reduce")
+        page = someone.page
+        page.goto(app.url)
+        page.get_by_role("heading", name="Worum es geht").wait_for()
+        assert page.locator("html").get_attribute("lang") == "de"
+        assert page.get_by_text("Votum der Ethikkommission: 2026/11").is_visible()
+        page.get_by_role("button", name="Ich stimme nicht zu").click()
+        page.get_by_role("heading", name="Danke für Ihr Interesse").wait_for()
+        assert axe(page) == []
+        page.get_by_role("button", name="Zurück zum Text").click()
+        page.get_by_role("button", name="English").click()
+        page.get_by_role("heading", name="What we ask").wait_for()
+        assert page.locator("html").get_attribute("lang") == "en"
+        assert page.evaluate("window.broken") is None
+        assert axe(page) == []
+        shoot(page, "consent_markdown")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download a copy").click()
+        assert "nothing was agreed to" in Path(download.value.path()).read_text()
+        page.get_by_text("I have read this").click()
+        page.get_by_role("button", name="Continue").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download what you have agreed to").click()
+        kept = Path(download.value.path()).read_text()
+        assert download.value.suggested_filename == "consent.md"
+        assert kept.startswith(english)
+        study = Store(app.where).open()
+        version = study.settings.words("en").consent_version
+        assert all(said in kept for said in ("Contact: lab@example.org", f"Version {version}", "Agreed to "))
+        page.get_by_role("button", name="Begin").click()
+        page.get_by_role("heading", name="How large is your screen?").wait_for()
+        page.get_by_role("slider").fill("214")
+        page.get_by_role("button", name="That fits").click()
+        page.get_by_text("Please give a number").wait_for()
+        assert axe(page) == []
+        shoot(page, "card")
+        page.get_by_role("spinbutton").fill("40")
+        page.get_by_role("button", name="That fits").click()
+        page.get_by_text("Press “Play” when you are ready.").wait_for()
+        assert axe(page) == []
+        page.wait_for_timeout(1500)
+        assert page.locator(OPEN).count() == 0  # nothing plays by itself where somebody wants no motion
+        page.get_by_role("button", name="Play").click()
+        someone.ready()
+        page.get_by_role("button", name="Pause").click()
+        still = "c => c.toDataURL()"
+        before = page.locator("canvas").first.evaluate(still)
+        page.wait_for_timeout(700)
+        assert page.locator("canvas").first.evaluate(still) == before
+        page.get_by_role("button", name="Lower").click()
+        page.get_by_text("Press “Play” when you are ready.").wait_for()
+        someone.close()
+        rater, seen = study.raters().iloc[0], study.screens().iloc[0]
+        assert (rater["language"], rater["consent"], study.declined()) == ("en", version, 1)
+        assert seen["dots_per_mm"] == pytest.approx(214 / 53.98)  # upright, on a phone
+        assert (seen["pauses"], seen["distance_cm"]) == (1, 40)
+    finally:
+        app.kill()
 
 
 def test_a_preview_shows_every_page(chromium: Any, template: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from study_app.status import status
 from study_app.store.store import Store
 from study_app.web import api
 from tests.study_app.conftest import AppProcess, wait_for
@@ -78,8 +79,8 @@ def test_no_file_of_the_machine_is_served(running: AppProcess, path: str) -> Non
 
 
 def test_the_first_page_is_small_and_says_something_at_once(running: AppProcess) -> None:
-    status, page, headers = ask(running, "GET", "/?PROLIFIC_PID=somebody")
-    assert status == 200
+    code, page, headers = ask(running, "GET", "/?PROLIFIC_PID=somebody")
+    assert code == 200
     assert b'<p role="status">Loading' in page
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "no-cache" in headers["cache-control"]
@@ -91,6 +92,33 @@ def test_the_first_page_is_small_and_says_something_at_once(running: AppProcess)
     assert len(page) + sum(map(len, bodies)) + len(hello) < 60_000  # Streamlit's page is four megabytes
     assert b"stApp" not in page
     assert ask(running, "GET", "/?admin")[1] != page
+
+
+def test_who_does_not_agree_is_counted_and_not_kept(running: AppProcess) -> None:
+    study = Store(running.where).open()
+    raters = len(study.raters())
+    for count in (1, 2):
+        assert ask(running, "POST", "/trial/decline", b'{"link": {"PROLIFIC_PID": "5f3c9a"}}')[0] == 200
+        assert study.declined() == count
+    assert len(study.raters()) == raters
+    assert status(running.where, None)["declined"] == 2
+
+
+def test_what_was_measured_of_a_screen_is_kept_where_it_makes_sense(running: AppProcess) -> None:
+    seen = {"clip_px": 300, "pixel_ratio": 2, "width": 391, "height": 844, "dropped": 1, "layout": "stacked"}
+    card = {"pointer": "coarse", "pauses": 1, "dots_per_mm": 12, "distance_cm": 40}
+    strange = {**card, "pauses": -1, "dots_per_mm": "wide", "distance_cm": 1e9}
+    rows = []
+    for said in (card, strange, {**card, "distance_cm": None}):
+        token, trial = person(running)
+        vote = {"trial": trial, "chosen": "left", "response_ms": 1, "replays": 0, "focus_losses": 0}
+        body = json.dumps({**vote, "screen": {**seen, **said}}).encode()
+        assert ask(running, "POST", "/trial/vote", body, x_rater=token)[0] == 200
+        rows.append(Store(running.where).open().screens().iloc[-1])
+    assert list(rows[0][["pauses", "dots_per_mm", "distance_cm"]]) == [1, 12, 40]
+    assert rows[0]["degrees"] == pytest.approx(7.15, abs=0.01)  # 600 dots are 50 mm, seen from 400 mm
+    assert all(row[["dots_per_mm", "distance_cm", "degrees"]].isna().all() for row in rows[1:])
+    assert rows[1]["clip_px"] == 300
 
 
 def test_a_screen_that_makes_no_sense_stops_no_vote(running: AppProcess) -> None:

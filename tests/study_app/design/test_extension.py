@@ -1,0 +1,53 @@
+"""What is added to a schedule leaves it as it was, balanced, and can be drawn again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+
+from study_app.design.extension import Addition, cut, extended, planned
+from study_app.design.schedule import plan
+from tests.study_app.design.test_schedule import BASE
+
+NEW = tuple(f"n{n}" for n in range(7))
+
+
+@effort(max_examples=40, deadline=None)
+@given(st.integers(0, 2**40), st.integers(1, 20), st.integers(1, 3), st.integers(0, 7), st.integers(0, 2))
+def test_sides_stay_balanced_and_what_was_there_stays(seed: int, clips: int, votes: int, more: int, times: int) -> None:
+    settings = replace(BASE, clips=clips, votes=votes)
+    additions = [Addition(seed + 1, 0, NEW[:more]), Addition(seed, times, ()), Addition(seed, 1, NEW[more:])]
+    before = plan(settings, seed)
+    schedule = planned(settings, seed, additions)
+    assert cut(schedule, len(before.trials), len(before.slots)) == before
+    assert len(schedule.trials) == 2 * (clips + 7)
+    assert len(schedule.slots) == len(schedule.trials) * (votes + times + 1)
+    tilt: Counter[object] = Counter()
+    for slot in schedule.slots:
+        pair = schedule.trials[slot.pair]
+        sign = 1 if slot.first_on_left else -1
+        tilt[pair.first, pair.second] += sign
+        tilt[slot.pair] += sign
+    assert max(map(abs, tilt.values())) <= 1
+    assert [slot.priority for slot in schedule.slots] == list(range(len(schedule.slots)))
+    assert len({(slot.pair, slot.repeat) for slot in schedule.slots}) == len(schedule.slots)
+    assert (schedule.practice, schedule.catch) == (before.practice, before.catch)
+
+
+def test_an_addition_of_a_seed_does_not_change_between_versions() -> None:
+    schedule = planned(BASE, 1, [Addition(5, 1, NEW[:3]), Addition(5, 1)])
+    assert schedule.sha256 == "1faa7cf2ee240ec4430b26a586c77be19a6661759804b7549a5f9e25bece2048"
+    assert schedule.sha256 != planned(BASE, 1, [Addition(6, 1, NEW[:3]), Addition(5, 1)]).sha256
+    assert extended(plan(BASE, 1), BASE.comparisons, Addition(1)) == plan(BASE, 1)
+
+
+def test_clips_that_are_shown_alone_stay_on_their_side() -> None:
+    before = plan(BASE, 1)
+    alone = replace(before, slots=tuple(replace(slot, first_on_left=True) for slot in before.slots))
+    schedule = extended(alone, BASE.comparisons, Addition(5, 2, NEW))
+    assert all(slot.first_on_left for slot in schedule.slots)
+    assert len(schedule.slots) == 3 * len(schedule.trials)
