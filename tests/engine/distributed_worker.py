@@ -1,6 +1,6 @@
 """What the processes of `test_distributed.py` run: a model without batch statistics, trained in the loop.
 
-As a module, for torchrun: the `bench` command, its figures blank.
+As a script, for torchrun: the `bench` command, its figures blank.
 """
 
 from __future__ import annotations

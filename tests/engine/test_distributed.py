@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed.run as elastic
 from torch.distributed import TCPStore
 
 from bench.config import make_config
@@ -18,19 +16,17 @@ from bench.engine import checkpoints
 from bench.engine.log import read_log
 from bench.files import read_json
 from bench.pipeline.run import run
+from tests.engine import distributed_worker
 from tests.engine.distributed_worker import main as worker
-from tests.processes import Forked
-from tests.small import REPOSITORY
+from tests.processes import Finished, Forked
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
 
 
-def torchrun(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(
-        [*command, *arguments], env=environment, capture_output=True, text=True, check=False, cwd=REPOSITORY
-    )
+def torchrun(said: Path, processes: int, script: Path, *arguments: str) -> Finished:
+    """torchrun, which forks its processes here: each would else import PyTorch for itself."""
+    options = ["--standalone", "--nproc-per-node", str(processes), "--start-method", "fork", "--run-path"]
+    done = Forked(said, elastic.main, [*options, str(script), *arguments]).wait()
     assert done.returncode == 0, done.stderr[-3000:]
     return done
 
@@ -109,7 +105,7 @@ def test_a_run_under_torchrun_leaves_what_a_run_leaves(sky: Path, tmp_path: Path
     flags = ["--models", "vgan", "--preset", "smoke", "--steps", "2", "--batch-size", "2", "--device", "cpu"]
     flags += ["--set", "checkpoint_every=1", "--set", "options.vgan.width=4", "--metrics", "mse"]
     place = ["--dataset", "sky", "--data-root", str(sky), "--out", str(tmp_path / "two")]
-    done = torchrun(2, "-m", "tests.engine.distributed_worker", "run", *place, *flags)
+    done = torchrun(tmp_path / "said", 2, Path(distributed_worker.__file__), "run", *place, *flags)
     assert done.stdout.count("Tables:") == 1  # one process speaks
     names = [
         {
