@@ -10,7 +10,9 @@ demo: .venv/ready
 	@echo
 	@echo "Open results/demo/report.html in a browser; the tables lie beside it."
 
-# The type checker runs beside the tests, and its word stands below theirs.
+# The type checker runs beside the tests, and its word stands below theirs. Whatever the environment says of bytecode:
+# without it each of the tests' processes would compile the project for itself.
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -135,6 +135,8 @@ def initialise(network: nn.Module, std: float = 0.02, norm_std: float = 0.02, st
     """
     if start not in STARTS:
         raise BenchError(f"Weights cannot start as '{start}'.{did_you_mean(start, STARTS)}")
+    if any(parameter.is_meta for parameter in network.parameters()):
+        return  # a network without memory, as options are checked on: PyTorch would import 900 modules to draw nothing
     for module in network.modules():
         if isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d) and start == "interpolating":
             interpolate(module, std)

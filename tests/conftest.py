@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # Networks as narrow as the tests' gain nothing from threads, and lose much when other work holds the cores. It stands
 # before torch is imported, and in the environment, so that commands that tests start do the same sums.
@@ -18,23 +19,24 @@ os.environ["BENCH_OFFLINE"] = "1"  # no test but those of the download itself, o
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
-from torch import Tensor
 
 from bench.errors import BenchError
-from bench.interface import Losses, Stage
 from bench.metrics.networks.fetch import fetch
 from bench.metrics.networks.weights import verify, weights_dir
 from tests.once import built_once
-from tests.small import SHARED, make_beach, make_sky
-from tests.small import blank_figures as make_figures_blank
+
+if TYPE_CHECKING:  # the process that hands tests out to others reads this file too, and need not wait for PyTorch
+    import torch
+    from torch import Tensor
+
+    from bench.interface import Losses, Stage
 
 # The same examples each time, and no clock: what passes once passes on a busy machine too.
 settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
 
-Play = Callable[..., dict[str, Losses]]
+Play = Callable[..., "dict[str, Losses]"]
 CHROMIUM = "/usr/bin/chromium"
 #: Milliseconds that a test waits for what the browser shows: a machine may be busy.
 PATIENCE = 60_000
@@ -46,6 +48,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     """No random number of a test depends on the tests before it, nor of a fixture that it is the first to use."""
+    import torch
+
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -54,6 +58,8 @@ def pytest_runtest_setup() -> None:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real clips and reference fixtures; a test that needs it says why it is skipped."""
+    from tests.small import SHARED
+
     if not (SHARED / "real").is_dir():
         pytest.skip(f"the real clips are not at {SHARED} (set BENCH_REAL_DATA)")
     return SHARED
@@ -95,10 +101,28 @@ def _quick_fonts() -> None:
     STYLE["pdf.fonttype"] = 3
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _clips_encoded_once() -> None:
+    """The same pixels are encoded once, however many studies show them: they are the same bytes each time."""
+    from study_app.design import media
+
+    encode, made = media.encode, dict[tuple[bytes, tuple[int, ...]], bytes]()
+
+    def remembered(clip: np.ndarray) -> bytes:
+        key = hashlib.sha256(np.ascontiguousarray(clip)).digest(), clip.shape
+        if key not in made:
+            made[key] = encode(clip)
+        return made[key]
+
+    media.encode = remembered
+
+
 @pytest.fixture
 def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that make runs and look at no figure; those of `tests/report` and `tests/pipeline` do."""
-    make_figures_blank(monkeypatch)
+    from tests import small
+
+    small.blank_figures(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -112,12 +136,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sky(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small Sky Scene: 4 training and 2 test clips."""
+    from tests.small import make_sky
+
     return make_sky(tmp_path_factory.mktemp("data") / "sky")
 
 
 @pytest.fixture(scope="session")
 def beach(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small Beach dataset: 4 training and 2 test clips."""
+    from tests.small import make_beach
+
     return make_beach(tmp_path_factory.mktemp("data") / "beach")
 
 
@@ -146,6 +174,7 @@ def tint(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def play() -> Play:
     """One batch as the training loop plays it: a shared forward pass, then each player's step in order."""
+    import torch
 
     def step(stage: Stage, clips: Tensor, optimizers: dict[str, torch.optim.Optimizer]) -> dict[str, Losses]:
         shared = stage.forward(clips)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -83,18 +84,24 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
     return []
 
 
-TREES = {module: ast.parse(path.read_text()) for module, path in MODULES.items()}
-IMPORTS = {module: modules_imported(tree) for module, tree in TREES.items()}
+@cache
+def trees() -> dict[str, ast.Module]:
+    return {module: ast.parse(path.read_text()) for module, path in MODULES.items()}
+
+
+@cache
+def imports() -> dict[str, set[str]]:
+    return {module: modules_imported(tree) for module, tree in trees().items()}
 
 
 def test_the_house_keeps_its_floors(capsys: pytest.CaptureFixture[str]) -> None:
     rooms: dict[str, set[str]] = {}
-    for module, found in IMPORTS.items():
+    for module, found in imports().items():
         rooms.setdefault(room_of(module), set()).update(map(room_of, found))
     for room, found in rooms.items():
         found.discard(room)
     # A folder's own first file imports what lies in it: a circle of names only.
-    modules = {module: {name for name in found if name != module} for module, found in IMPORTS.items()}
+    modules = {module: {name for name in found if name != module} for module, found in imports().items()}
     unknown = rooms.keys() - FLOOR.keys()
     up = [f"{room} → {name}" for room, found in rooms.items() for name in found if FLOOR[name] >= FLOOR[room]]
     round_about = circles(rooms) + circles(modules)
@@ -111,14 +118,14 @@ def test_the_house_keeps_its_floors(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_bench_knows_no_row_of_a_sibling() -> None:
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         if module.startswith("bench"):
             words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
             assert not {"mdgan-1", "mdgan-2", "mdgan-published-1"} & words, module
 
 
 def test_bench_imports_no_sibling_and_models_not_each_other() -> None:
-    for module, found in IMPORTS.items():
+    for module, found in imports().items():
         package = module.partition(".")[0]
         forbidden = SIBLINGS if package == "bench" else {"mdgan", "baselines", "study_app"} - {package}
         assert not {name.partition(".")[0] for name in found} & forbidden, module
@@ -139,7 +146,7 @@ def length(node: ast.stmt) -> int:
 
 
 def functions(module: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(trees()[module]):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -164,7 +171,7 @@ def test_a_call_can_be_read(module: str) -> None:
 
 @pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith("study_app")])
 def test_heavy_packages_are_imported_late(module: str) -> None:
-    assert not set(at_module_level(TREES[module])) & LATE
+    assert not set(at_module_level(trees()[module])) & LATE
 
 
 def test_the_rules_are_checked_on_something() -> None:

@@ -104,7 +104,9 @@ def place(study: Study, mine: Sequence[Assignment], trial: Assignment) -> tuple[
 def expire(session: Session, now: datetime) -> None:
     """Put abandoned assignments back into the pool."""
     stale = (Assignment.state == "leased", Assignment.slot_id.is_not(None), Assignment.lease_until < now)
-    session.execute(update(Assignment).where(*stale).values(state="expired"))
+    # What the session has read is the rater's own, and just renewed: it need not be searched for what is stale.
+    renewed = {"synchronize_session": False}
+    session.execute(update(Assignment).where(*stale).values(state="expired"), execution_options=renewed)
 
 
 def _lease(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Executable, and_, case, func, select
+from sqlalchemy import ColumnElement, Executable, Select, and_, bindparam, case, func, select
 from sqlalchemy.orm import Session, aliased, join
 
 from study_app.store import attendance
@@ -259,20 +259,32 @@ def shown(session: Session, held: Assignment) -> tuple[str, str, str]:
     return (scene, first, second) if held.first_on_left else (scene, second, first)
 
 
-def media(session: Session, held: Assignment) -> tuple[bytes, bytes] | None:
-    """Left and right clip of an assignment, encoded; None when one of them is not there."""
+def _of_pair(one: type[Media], other: type[Media], *wanted: Any) -> Select[Any]:
+    """Something of the two encoded clips of the pair `:pair`; no row where one of them is not there."""
     first, second = aliased(ShownClip), aliased(ShownClip)
-    one, other = aliased(Media), aliased(Media)
-    query = (
-        select(one.data, other.data)
+    return (
+        select(*wanted)
         .select_from(Pair)
         .join(first, first.id == Pair.first_clip_id)
         .join(second, second.id == Pair.second_clip_id)
         .join(one, one.sha256 == first.media_sha256)
         .join(other, other.sha256 == second.media_sha256)
-        .where(Pair.id == held.pair_id)
+        .where(Pair.id == bindparam("pair"))
     )
-    clips = session.execute(query).one_or_none()
+
+
+One, Other = aliased(Media), aliased(Media)
+MEDIA, THERE = _of_pair(One, Other, One.data, Other.data), _of_pair(One, Other, Pair.id)
+
+
+def has_media(session: Session, held: Assignment) -> bool:
+    """Whether both clips of an assignment are there; they are not read."""
+    return session.execute(THERE, {"pair": held.pair_id}).first() is not None
+
+
+def media(session: Session, held: Assignment) -> tuple[bytes, bytes] | None:
+    """Left and right clip of an assignment, encoded; None when one of them is not there."""
+    clips = session.execute(MEDIA, {"pair": held.pair_id}).one_or_none()
     if clips is None:
         return None
     return (clips[0], clips[1]) if held.first_on_left else (clips[1], clips[0])

@@ -210,7 +210,7 @@ class OpenStudy(Steering):
         self._transactions.write(work)
 
     def _can_be_seen(self, session: Session, held: Assignment) -> bool:
-        return held.delivered_at is not None or self.simulated or records.media(session, held) is not None
+        return held.delivered_at is not None or self.simulated or records.has_media(session, held)
 
     def _present(self, session: Session, token: str) -> Rater:
         rater = writing.rater_to_change(session, self.row, token)

@@ -1,6 +1,6 @@
 """What the processes of `test_distributed.py` run: a model without batch statistics, trained in the loop.
 
-As a module, for torchrun: `train` does that; any other word is one of the `bench` command, its figures blank.
+As a script, for torchrun: `train` does that; any other word is one of the `bench` command, its figures blank.
 """
 
 from __future__ import annotations
@@ -101,9 +101,9 @@ def main(root: str, out: str) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "train":
         main(*sys.argv[2:])
-        sys.exit()
-    from bench.cli.main import main as bench
-    from tests.small import blank_figures
+    else:
+        from bench.cli.main import main as bench
+        from tests.small import blank_figures
 
-    blank_figures()
-    bench()
+        blank_figures()
+        bench()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed.run as elastic
 from torch.distributed import TCPStore
 
 from bench.config import make_config
@@ -18,20 +16,18 @@ from bench.engine import checkpoints
 from bench.engine.log import read_log
 from bench.files import read_json
 from bench.pipeline.run import run
+from tests.engine import distributed_worker
 from tests.engine.distributed_worker import main as worker
-from tests.processes import Forked
-from tests.small import REPOSITORY
+from tests.processes import Finished, Forked
 
 several_processes = pytest.mark.parametrize("several", ["two", "two nodes"])
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
 
 
-def torchrun(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(
-        [*command, *arguments], env=environment, capture_output=True, text=True, check=False, cwd=REPOSITORY
-    )
+def torchrun(said: Path, processes: int, script: Path, *arguments: str) -> Finished:
+    """torchrun, which forks its processes here: each would else import PyTorch for itself."""
+    options = ["--standalone", "--nproc-per-node", str(processes), "--start-method", "fork", "--run-path"]
+    done = Forked(said, elastic.main, [*options, str(script), *arguments]).wait()
     assert done.returncode == 0, done.stderr[-3000:]
     return done
 
@@ -55,15 +51,12 @@ def train_on_two_nodes(sky: Path, folder: Path) -> None:
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     meeting = ["--nnodes", "2", "--nproc-per-node", "1", "--local-addr", "127.0.0.1", "--rdzv-backend", "c10d"]
     meeting += ["--rdzv-endpoint", f"127.0.0.1:{store.port}", "--rdzv-conf", "is_host=0", "--rdzv-id", "test"]
-    trains = ["-m", "tests.engine.distributed_worker", "train", str(sky), str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    nodes = []
-    for rank in ("0", "1"):
-        command = [sys.executable, "-m", "torch.distributed.run", *meeting, "--node-rank", rank, *trains]
-        with (folder / f"said-{rank}").open("w") as said:
-            nodes.append(subprocess.Popen(command, env=environment, stdout=said, stderr=said, cwd=REPOSITORY))
-    for rank, node in enumerate(nodes):
-        assert node.wait() == 0, (folder / f"said-{rank}").read_text()[-3000:]
+    trains = ["--start-method", "fork", "--run-path", distributed_worker.__file__, "train", str(sky), str(folder)]
+    nodes = [
+        Forked(folder / f"said-{rank}", elastic.main, [*meeting, "--node-rank", rank, *trains]) for rank in ("0", "1")
+    ]
+    for done in [started.wait() for started in nodes]:
+        assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +125,7 @@ def test_a_run_under_torchrun_leaves_what_a_run_leaves(sky: Path, tmp_path: Path
     flags = ["--models", "vgan", "--preset", "smoke", "--steps", "2", "--batch-size", "2", "--device", "cpu"]
     flags += ["--set", "checkpoint_every=1", "--set", "options.vgan.width=4", "--metrics", "mse"]
     place = ["--dataset", "sky", "--data-root", str(sky), "--out", str(tmp_path / "two")]
-    done = torchrun(2, "-m", "tests.engine.distributed_worker", "run", *place, *flags)
+    done = torchrun(tmp_path / "said", 2, Path(distributed_worker.__file__), "run", *place, *flags)
     assert done.stdout.count("Tables:") == 1  # one process speaks
     names = [
         {

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sqlalchemy import event, text
 
 from study_app.create import create
@@ -24,6 +25,8 @@ from study_app.store.store import Store
 from tests.study_app.conftest import AppProcess, wish
 from tests.study_app.store.crowd import Acknowledged, Crowd, Told, crowd
 from tests.study_app.store.test_store import Person
+
+pytestmark = pytest.mark.slow
 
 
 def check(where: str, acknowledged: list[Acknowledged]) -> None:

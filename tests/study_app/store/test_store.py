@@ -26,6 +26,8 @@ from study_app.store.store import Store
 from study_app.store.study import SKIP_LIMIT
 from tests.study_app.conftest import wish
 
+pytestmark = pytest.mark.slow
+
 LEFT = Answer("left", 3000, 1, 0)
 
 
