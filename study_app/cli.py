@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,7 +27,8 @@ from bench.options import (
 )
 from bench.registry import SYNTHETIC
 from study_app.cli_running import VERBS, Database, Json, Name
-from study_app.design.settings import CATCH, WORKLOAD, Wish
+from study_app.design.questions import read as read_questions
+from study_app.design.settings import CATCH, CODES, WORKLOAD, Wish
 
 if TYPE_CHECKING:
     from study_app.create import Made
@@ -47,8 +48,8 @@ def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
 def _codes(completion: str, texts: list[str] | None) -> dict[str, str]:
     """The completion code, and the settings that `--code` names."""
     codes = [text.partition("=") for text in texts or []]
-    if any(outcome not in ("failed", "technical", "withdrawn") or not code for outcome, _, code in codes):
-        raise BenchError("A code is written failed=CODE, technical=CODE or withdrawn=CODE.")
+    if any(f"{outcome}_code" not in CODES[1:] or not code for outcome, _, code in codes):
+        raise BenchError("A code is written failed=CODE, technical=CODE, withdrawn=CODE or ineligible=CODE.")
     return {"completion_code": completion, **{f"{outcome}_code": code for outcome, _, code in codes}}
 
 
@@ -57,6 +58,12 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"The text {path} cannot be read: give a UTF-8 file.") from error
+
+
+def _asked(question: str, questions: Path | None, consent: Path | None) -> dict[str, Any]:
+    """What raters are asked and told: the settings that `--question`, `--questions` and `--consent` name."""
+    asked = read_questions(questions) if questions else Wish.questions
+    return {"question": question, "questions": asked, "consent": _text(consent) if consent else Wish.consent}
 
 
 def _warn(notes: Iterable[str]) -> None:
@@ -92,7 +99,13 @@ Consent = Annotated[Path | None, typer.Option(help="Text file of the consent pag
 CompletionCode = Annotated[str, typer.Option(help="Shown at the end; default: one for each rater.")]
 Codes = Annotated[
     list[str] | None,
-    typer.Option("--code", help="failed=, technical= or withdrawn=CODE: shown in place of the completion code."),
+    typer.Option(
+        "--code", help="failed=, technical=, withdrawn= or ineligible=CODE: shown instead of the completion code."
+    ),
+]
+QuestionsFile = Annotated[
+    Path | None,
+    typer.Option("--questions", help="TOML or JSON file of what else is asked, and how: see docs/study.md."),
 ]
 CompletionURL = Annotated[str, typer.Option(help="https address at the end, for example Prolific's.")]
 AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept clips that do not start alike.")]
@@ -117,6 +130,7 @@ def create(
     lease: Lease = Wish.lease_minutes,
     language: Language = Wish.language,
     question: Question = Wish.question,
+    questions: QuestionsFile = None,
     consent: Consent = None,
     completion_code: CompletionCode = Wish.completion_code,
     code: Codes = None,
@@ -142,8 +156,7 @@ def create(
         size=size,
         lease_minutes=lease,
         language=language,
-        question=question,
-        consent=_text(consent) if consent else Wish.consent,
+        **_asked(question, questions, consent),
         completion_url=completion_url,
         **_codes(completion_code, code),
         accept_first_frames=accept_first_frames,

@@ -19,12 +19,13 @@ from bench.progress import task
 from bench.runfolder import REAL, RunFolder
 from study_app.design import altered, media
 from study_app.design.catch import CatchRule, strictest_rule
+from study_app.design.questions import ALONE, PARTS, SCALE, TIE
 from study_app.design.schedule import SCRAMBLED, Schedule, capacity, plan
 from study_app.design.settings import CATCH, CODES, WORKLOAD, Settings, Wish
 from study_app.registration import register
 from study_app.store.store import Store
 from study_app.store.writing import EncodedClip
-from study_app.texts import texts
+from study_app.texts import words
 
 #: The comparisons of the paper's Tables II and III. Their eight lines need seven comparisons: "MD-GAN over Real" and
 #: "Stage II over Real" are the same clips, so the same votes fill both lines.
@@ -66,6 +67,12 @@ class Made:
     def summary(self) -> str:
         """The study in a sentence."""
         settings = self.settings
+        if settings.questions.kind == SCALE:
+            return (
+                f"Study '{self.name}': {len(settings.comparisons)} systems on a scale, {len(self.schedule.slots)} "
+                f"grades wanted, {settings.workload} clips a rater, catch trials {settings.catch_pass} of "
+                f"{settings.catch}."
+            )
         return (
             f"Study '{self.name}': {len(settings.comparisons)} comparisons, {len(self.schedule.slots)} votes wanted, "
             f"{settings.workload} trials a rater, catch trials {settings.catch_pass} of {settings.catch}."
@@ -80,7 +87,7 @@ def create(where: str | Path | None, wish: Wish) -> Made:
     """
     material = _open(wish.runs)
     comparisons = _comparisons(wish, material)
-    names = list(dict.fromkeys([REAL, *(name for pair in comparisons for name in pair)]))
+    names = list(dict.fromkeys([REAL, *(name for pair in comparisons for name in pair if name != ALONE)]))
     scenes = _scenes(names, material)
     practice, rule = _checks(wish, len(scenes), material.notes)
     draft = Settings(
@@ -100,11 +107,12 @@ def create(where: str | Path | None, wish: Wish) -> Made:
         slot_bytes=1,
         rate=wish.rate,
         lease_minutes=wish.lease_minutes,
-        question=wish.question or texts(wish.language)["question"],
-        consent=wish.consent or texts(wish.language)["consent"],
+        question=_question(wish),
+        consent=wish.consent or _consent(wish),
         consent_version="",
         completion_url=wish.completion_url,
         language=wish.language,
+        questions=wish.questions,
         **{code: getattr(wish, code) for code in CODES},
     )
     draft.check()
@@ -127,6 +135,21 @@ def create(where: str | Path | None, wish: Wish) -> Made:
     return Made(settings.name, settings, schedule, tuple(material.notes))
 
 
+def _question(wish: Wish) -> str:
+    """The study's one question, or the first of several."""
+    if wish.question and wish.questions.trial:
+        raise BenchError("The question is given twice: leave --question out, or [[trial]] in the file of questions.")
+    default = wish.question or words(wish.language, wish.questions.wording)["question"]
+    return wish.questions.asked(default, wish.language)[0]
+
+
+def _consent(wish: Wish) -> str:
+    """The language's own consent text, which says of questions before and after that their answers are kept."""
+    said = words(wish.language, wish.questions.wording)
+    asks = any(wish.questions.part(part) for part in PARTS)
+    return f"{said['consent']}\n\n{said['consent_questions']}" if asks else str(said["consent"])
+
+
 def _open(runs: Sequence[Path]) -> Material:
     if not runs:
         raise BenchError("A study is made from a run folder: give --run.")
@@ -143,7 +166,7 @@ def _open(runs: Sequence[Path]) -> Material:
             if path.name == REAL and REAL in rows:
                 _check_same_real(rows[REAL], Predictions(path))
                 continue
-            if path.name in rows or path.name in (SCRAMBLED, *altered.WAYS):
+            if path.name in rows or path.name in (SCRAMBLED, ALONE, TIE, *altered.WAYS):
                 raise BenchError(f"The row {path.name} of {run} needs another name: that one is taken.")
             rows[path.name] = Predictions(path)
         _read_clips(run, material)
@@ -176,6 +199,14 @@ def _read_clips(run: Path, material: Material) -> None:
 
 
 def _comparisons(wish: Wish, material: Material) -> tuple[tuple[str, str], ...]:
+    """What is compared; on a scale, each row of it by itself."""
+    pairs = _pairs(wish, material)
+    if wish.questions.kind == SCALE:
+        return tuple((name, ALONE) for name in dict.fromkeys(name for pair in pairs for name in pair))
+    return pairs
+
+
+def _pairs(wish: Wish, material: Material) -> tuple[tuple[str, str], ...]:
     if wish.comparisons is None:
         possible = tuple(pair for pair in PAPER_COMPARISONS if all(name in material.rows for name in pair))
         if not possible:
@@ -240,7 +271,7 @@ def _prepare(
     pairs = {*schedule.trials, *schedule.practice, *schedule.catch}
     wanted: dict[str, list[str]] = {}
     for pair in sorted(pairs, key=lambda p: (p.scene, p.first, p.second)):
-        wanted.setdefault(pair.scene, []).extend([pair.first, pair.second])
+        wanted.setdefault(pair.scene, []).extend(name for name in (pair.first, pair.second) if name != ALONE)
     rates = {name: _stated_rate(material.rows[name]) for name in names}
     stated = {name: rate for name, rate in rates.items() if rate is not None}
     if len(set(stated.values())) > 1:
@@ -268,6 +299,8 @@ def _prepare(
                 raw[name, scene].result()  # holds no more than one scene's frames in memory
             progress.advance()
     clips = {key: EncodedClip(*told[key], encoded.result()) for key, encoded in raw.items()}
+    # where a trial shows one clip, no bytes stand for the other
+    clips |= {(ALONE, pair.scene): EncodedClip(pair.scene, "", b"") for pair in pairs if pair.second == ALONE}
     if weak:
         listed = ", ".join(weak[:10]) + (f" and {len(weak) - 10} more" if len(weak) > 10 else "")
         said = f"{len(weak)} clips begin with a first frame below {FIRST_FRAME_DB:g} dB of the real one: {listed}."

@@ -8,20 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from study_app.design.settings import CODES
+from study_app.design.questions import SCALE, THE_PAPERS
+from study_app.design.settings import CODES, Settings
 from study_app.store.study import OpenStudy
 
 #: Settings that say nothing of what is measured: codes, and places of the people who run it.
 PRIVATE = {*CODES, "completion_url", "run"}
+#: Settings that studies were registered without, at what these are taken to have said.
+LATER: Mapping[str, Any] = {"questions": asdict(THE_PAPERS)}
 ANALYSIS = (
     "The share of votes for the first system of each comparison, in percent (POS), with a 95 % interval and a "
     "two-sided test against 50 that know that votes of one rater and votes on one source video are alike.",
     "Holm's correction over all comparisons that have votes; a comparison is decided at 0.05 after it.",
     "Descriptive beside it: exact intervals and tests, strengths by Bradley and Terry with intervals over raters and "
     "clips, Krippendorff's alpha, the share of left choices.",
+)
+#: Where a pair can be answered with "cannot tell".
+OF_TIES = (
+    "Ties are left out of every share, interval and test, and stand beside them as a share of all votes that count.",
+)
+#: Of a study whose trials are one clip on a scale, in place of `ANALYSIS`.
+OF_GRADES = (
+    "The mean grade of each system (MOS), with a 95 % interval that knows that grades of one rater and grades of one "
+    "source video are alike.",
+    "Differences of systems' means, each with such an interval, and Holm's correction over all pairs.",
 )
 RULES = (
     "Votes are collected until every comparison has those that are wanted; outcomes are not looked at before, and who "
@@ -66,7 +80,9 @@ class Registration:
 def registration(study: OpenStudy) -> Registration:
     """What a study has committed itself to, from what its database holds now."""
     settings = study.settings
-    design = {key: value for key, value in asdict(settings).items() if key not in PRIVATE}
+    design = {
+        key: value for key, value in asdict(settings).items() if key not in PRIVATE and value != LATER.get(key, ...)
+    }
     clips = json.dumps(study.clip_hashes(), ensure_ascii=False).encode()
     content = {
         "format": 1,
@@ -76,13 +92,24 @@ def registration(study: OpenStudy) -> Registration:
         "schedule_sha256": study.schedule().sha256,
         "clips_sha256": hashlib.sha256(clips).hexdigest(),
         "design": design,
-        "hypotheses": [
-            f"{first} is chosen over {second} not as often as not" for first, second in settings.comparisons
-        ],
+        "hypotheses": _hypotheses(settings),
         "rules": [*RULES, f"Rule on catch trials: {settings.catch_pass} of {settings.catch} right."],
-        "analysis": list(ANALYSIS),
+        "analysis": _analysis(settings),
     }
     return Registration(content, study.registered())
+
+
+def _hypotheses(settings: Settings) -> list[str]:
+    if settings.questions.kind == SCALE:
+        return ["The systems' mean grades differ"]
+    return [f"{first} is chosen over {second} not as often as not" for first, second in settings.comparisons]
+
+
+def _analysis(settings: Settings) -> list[str]:
+    if settings.questions.kind == SCALE:
+        return list(OF_GRADES)
+    each = ["Each question of a trial by itself, in the same way."] if settings.questions.further else []
+    return [*ANALYSIS, *(OF_TIES if settings.questions.cannot_tell else ()), *each]
 
 
 def register(study: OpenStudy, actor: str) -> Registration:

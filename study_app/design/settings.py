@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from study_app.design import questions as asking
+from study_app.design.questions import THE_PAPERS, Questions
 from study_app.texts import ENGLISH, texts
 
 #: How raters get their trials. 1, of version 0.1: the side that undoes a rater's tilt; 2: `study_app.design.session`;
@@ -17,8 +19,10 @@ from study_app.texts import ENGLISH, texts
 RULE = 3
 #: From the end of a pair's first play to the next pair.
 SECONDS_TO_CHOOSE = 3.0
+#: For each further question about a pair, and for a question before or after the pairs.
+SECONDS_TO_ANSWER, SECONDS_TO_FILL_IN = 2.0, 8.0
 #: Settings that hold a code of how a session has ended.
-CODES = ("completion_code", "failed_code", "technical_code", "withdrawn_code")
+CODES = ("completion_code", "failed_code", "technical_code", "withdrawn_code", "ineligible_code")
 #: Trials and catch trials of one rater where nobody wishes otherwise.
 WORKLOAD, CATCH = 50, 10
 
@@ -38,6 +42,7 @@ class Wish:
         seed: of the schedule.
         rate: frames a second.
         size: pixels a side.
+        questions: what is asked beside the question of each trial, and whether a trial is of another kind.
         accept_first_frames: take clips that do not begin like the real one.
         accept_weak_catch: take a rule on catch trials that tells attentive raters and random clickers apart badly.
     """
@@ -63,6 +68,8 @@ class Wish:
     failed_code: str = ""
     technical_code: str = ""
     withdrawn_code: str = ""
+    ineligible_code: str = ""
+    questions: Questions = THE_PAPERS
     accept_first_frames: bool = False
     accept_weak_catch: bool = False
 
@@ -86,10 +93,13 @@ class Settings:
         completion_code: shown at the end; empty: each rater gets an own one.
         failed_code, technical_code, withdrawn_code: the same for who failed the catch trials or was excluded, for whose
             clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
+        ineligible_code: for who may not take part by the screening questions.
         language: of all that raters read, a file of `study_app.texts`.
         consent: as raters read it; `{minutes}` in what is wished for is a session's length.
         completion_url: where the last page leads; empty: nowhere.
         rule: number of the rules that it was made with (trials, sides, who counts), see `RULE`.
+        questions: what is asked beside it; the default is the paper's one question and nothing else. Of a study of kind
+            `SCALE` the `comparisons` are (row, `ALONE`).
         pilot: whether this is a study's copy for trying it out; its votes are in no tally of the study.
     """
 
@@ -120,6 +130,8 @@ class Settings:
     rule: int = RULE
     language: str = ENGLISH
     pilot: bool = False
+    ineligible_code: str = ""
+    questions: Questions = THE_PAPERS
 
     def with_consent(self, text: str) -> Settings:
         """The same with this text of the consent page, its `{minutes}` filled in, and a version that is its hash."""
@@ -127,20 +139,23 @@ class Settings:
         return replace(self, consent=shown, consent_version=hashlib.sha256(shown.encode()).hexdigest()[:12])
 
     def code_of(self, outcome: str) -> str:
-        """The code for how a session ended (complete, failed, technical, withdrawn, excluded); empty: an own one."""
+        """The code for how a session ended, one of `study_app.store.schema.OUTCOMES`; empty: an own one."""
         return {
             "complete": self.completion_code,
             "failed": self.failed_code,
             "excluded": self.failed_code,
             "technical": self.technical_code,
             "withdrawn": self.withdrawn_code,
+            "ineligible": self.ineligible_code,
         }[outcome]
 
     @property
     def minutes(self) -> int:
-        """How long a session takes, about: every pair is played once and thought about, and two minutes for reading."""
+        """How long a session takes, about: every pair is played once and thought about; two minutes are for reading."""
         pairs = self.practice + self.workload + self.catch
-        return max(3, round((pairs * (self.frames / self.rate + SECONDS_TO_CHOOSE) + 120) / 60))
+        thought = SECONDS_TO_CHOOSE + SECONDS_TO_ANSWER * len(self.questions.further)
+        filled_in = SECONDS_TO_FILL_IN * sum(len(self.questions.part(part)) for part in asking.PARTS)
+        return max(3, round((pairs * (self.frames / self.rate + thought) + filled_in + 120) / 60))
 
     def to_json(self) -> str:
         """Canonical JSON: the same settings are the same bytes."""
@@ -153,11 +168,13 @@ class Settings:
         value["comparisons"] = tuple((first, second) for first, second in value["comparisons"])
         value["scenes"] = tuple(value["scenes"])
         value.setdefault("rule", 1)
+        value["questions"] = asking.parse(value.get("questions", {}))
         return cls(**value)
 
     def check(self) -> None:
         """Raise a `BenchError` for numbers and texts that make no study."""
         texts(self.language)
+        self.questions.check(self.language)
         for name in ("clips", "votes", "workload", "frames", "size"):
             if getattr(self, name) < 1:
                 raise BenchError(f"A study needs {name} of at least 1, not {getattr(self, name)}.")

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from study_app.design.questions import LONGEST, PAIRS, PARTS, said
+from study_app.design.settings import Settings
 from study_app.store.platforms import Visitor, visitor
-from study_app.store.rating import View
+from study_app.store.rating import RefusedError, View
 from study_app.store.study import OpenStudy
-from study_app.texts import texts
+from study_app.texts import words
 
 #: Set for an app process that shows every page of a study, on a copy that is thrown away.
 PREVIEW_VARIABLE = "BENCH_STUDY_PREVIEW"
@@ -49,14 +51,20 @@ def visit(study: OpenStudy, link: Mapping[str, str], kept: str) -> Visit:
 def told(here: Visit, view: View | None) -> dict[str, Any]:
     """All that a page needs: where the rater is (None before they consent), what is shown, and every word."""
     settings = here.study.settings
-    words = texts(settings.language)
+    questions, texts = settings.questions, words(settings.language, settings.questions.wording)
+    asked = questions.asked(settings.question, settings.language)
     return {
         "token": here.token,
         "keep": here.visitor is None,  # a crowd platform's link brings its people back by itself
         "language": settings.language,
-        "texts": {page: said for page, said in words.items() if page not in ("consent", "said")},
+        "texts": {page: text for page, text in texts.items() if page not in ("consent", "consent_questions", "said")},
         "study": {
-            "question": settings.question,
+            "question": asked[0],
+            "questions": asked,
+            "clips": 2 if questions.kind == PAIRS else 1,
+            "answers": questions.answers,
+            "parts": {part: _asked(settings, part) for part in PARTS if questions.part(part)},
+            "can_be_ineligible": any(question.eligible for question in questions.screening),
             "consent": settings.consent,
             "consent_version": settings.consent_version,
             "frames": settings.frames,
@@ -70,6 +78,31 @@ def told(here: Visit, view: View | None) -> dict[str, Any]:
         "mark": "preview" if PREVIEW_VARIABLE in os.environ else ("pilot" if settings.pilot else ""),
         "view": asdict(view) if view else None,
     }
+
+
+def _asked(settings: Settings, part: str) -> list[dict[str, Any]]:
+    """The questions of a part as a page needs them: not how to answer so that one may take part."""
+    language = settings.language
+    return [
+        {
+            "id": question.id,
+            "text": said(question.text, language),
+            "type": question.type,
+            "choices": [{"id": choice.id, "text": said(choice.text, language)} for choice in question.choices],
+            "minimum": question.minimum,
+            "maximum": question.maximum,
+            "longest": LONGEST,
+            "optional": question.optional,
+        }
+        for question in settings.questions.part(part)
+    ]
+
+
+def examples(study: OpenStudy, part: str) -> dict[str, str]:
+    """Answers to a part for a preview, in which every page is to be seen without filling in the ones before."""
+    if PREVIEW_VARIABLE not in os.environ:
+        raise RefusedError("The answer is not one that can be given.")
+    return {question.id: question.example() for question in study.settings.questions.part(part)}
 
 
 def ending(study: OpenStudy, token: str) -> dict[str, str]:
