@@ -25,6 +25,7 @@ def status(where: str | Path | None, name: str | None) -> dict[str, Any]:
         "raters": len(raters),
         "completed": int(raters["completed"].notna().sum()),
         "excluded": int((raters["excluded"] != "").sum()),
+        "ineligible": int((raters["status"] == "ineligible").sum()),
         "workload": study.settings.workload,
     }
 
@@ -37,6 +38,8 @@ def lines(standing: dict[str, Any]) -> list[str]:
         f"{head}: {standing['votes']} of {standing['wanted']} votes, {standing['raters']} raters; {standing['state']}."
     ]
     told.append(f"{standing['completed']} raters have finished, {standing['excluded']} are excluded or have withdrawn.")
+    if standing["ineligible"]:
+        told.append(f"{standing['ineligible']} may not take part by what they answered.")
     if not standing["schedule_intact"]:
         told.append("The schedule in the database is not the one this study was made with: restore it from a copy.")
     width = max(len(row["comparison"]) for row in standing["comparisons"])

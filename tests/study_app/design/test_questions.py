@@ -13,6 +13,7 @@ from bench.errors import BenchError
 from study_app.design.questions import GRADES, LONGEST, THE_PAPERS, Question, parse, read
 from study_app.design.schedule import capacity, plan
 from study_app.design.settings import Settings
+from tests.docs.pages import blocks
 
 FILE = """
 cannot_tell = true
@@ -187,3 +188,11 @@ def test_ties_and_further_questions_leave_the_schedule_as_it_is() -> None:
 def test_a_session_is_longer_with_questions() -> None:
     asked = parse({"trial": [{"id": "a", "text": "?"}, {"id": "b", "text": "?"}], **one(id="c")})
     assert replace(SETTINGS, workload=50, questions=asked).minutes > replace(SETTINGS, workload=50).minutes
+
+
+def test_the_documentations_files_can_be_read(tmp_path: Path) -> None:
+    files = [text for language, text in blocks("docs/study.md") if language == "toml"]
+    assert len(files) == 2
+    for text in files:
+        (tmp_path / "q.toml").write_text(text)
+        read(tmp_path / "q.toml").check("de")

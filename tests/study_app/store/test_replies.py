@@ -17,6 +17,7 @@ from study_app.create import create
 from study_app.design.questions import parse
 from study_app.registration import registration
 from study_app.simulate import Crowd, simulate
+from study_app.status import lines, status
 from study_app.store.rating import Answer, Further, RefusedError
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
@@ -88,7 +89,7 @@ def test_a_session_with_questions_before_and_after(person: Person) -> None:
     assert person.view().state == "done"
 
 
-def test_who_is_not_eligible_holds_no_pair_and_counts_nowhere(person: Person) -> None:
+def test_who_is_not_eligible_holds_no_pair_and_counts_nowhere(where: str, person: Person) -> None:
     assert person.view().part == "screening"
     assert person.study.progress()["leased"].sum() > 0
     assert person.study.reply(person.token, "screening", {"eyes": "no"}).state == "ineligible"
@@ -99,6 +100,7 @@ def test_who_is_not_eligible_holds_no_pair_and_counts_nowhere(person: Person) ->
     assert (raters["status"][0], raters["code"][0], raters["passed"][0]) == ("ineligible", "OUT", "")
     assert list(person.study.answers()["answer"]) == ["no"]
     assert list(person.study.watch().raters["state"]) == ["ineligible"]
+    assert "1 may not take part by what they answered." in lines(status(where, "asked"))
     token = rows(person.store, "SELECT token FROM assignment WHERE state = 'expired' LIMIT 1")
     assert token  # the pair that was held, which somebody else can have now
 
