@@ -12,8 +12,9 @@ import pytest
 from study_app import trial_run
 from study_app.create import create
 from study_app.design.questions import parse
+from study_app.store.rating import Answer
 from study_app.store.store import Store
-from tests.study_app.conftest import AppProcess, wish
+from tests.study_app.conftest import PASSWORD, AppProcess, wish
 from tests.study_app.web.test_browser import Visitor, axe, shoot
 
 ABOUT_RATERS = {
@@ -257,3 +258,39 @@ def test_nobody_fills_in_examples_in_a_study(asking: AppProcess) -> None:
     body = json.dumps({"part": "screening", "example": True}).encode()
     status, _, _ = ask(asking, "POST", "/trial/reply", body, x_rater=token)
     assert status == 403
+
+
+def test_the_admin_page_of_such_studies(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
+    asked = {**ABOUT_RATERS, "kind": "scale"}
+    app = serve(run_folder, tmp_path, asked)
+    study = Store(app.where).open()
+    for rater, eyes in (("one who may", "yes"), ("one who may not", "no"), ("another who may", "yes")):
+        study.enrol(rater)
+        study.reply(rater, "screening", {"eyes": eyes, "age": "40"})
+        view = study.reply(rater, "demographic", {})
+        while view.state == "rating":
+            view = study.vote(rater, view.trials[0], Answer("4", 2000))
+    someone = Visitor(chromium, app, 1100, 1000)
+    page = someone.page
+    try:
+        page.goto(f"{app.url}/?admin")
+        page.get_by_role("textbox", name="Password").fill(PASSWORD)
+        page.get_by_role("button", name="Enter").click()
+        page.get_by_text("Questions before and after (4)").click()
+        page.get_by_role("button", name="questions.csv").wait_for()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="answers.csv").click()
+        answers = Path(download.value.path()).read_text().splitlines()
+        assert len(answers) == 1 + 3 * 2 + 2  # who may not take part is asked for nothing more
+        assert axe(page) == []
+        assert page.get_by_role("heading", name="Mean opinion scores").count() == 0
+        page.get_by_text("Show outcomes all the same").click()
+        page.get_by_role("heading", name="Mean opinion scores").wait_for()
+        page.get_by_role("heading", name="Downloads").wait_for()
+        page.get_by_role("button", name="mos.csv").wait_for()
+        assert page.get_by_role("button", name="table2.tex").count() == 0
+        shoot(page, "admin_scale")
+        assert axe(page) == []
+        someone.close()
+    finally:
+        app.kill()
