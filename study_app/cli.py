@@ -45,7 +45,7 @@ def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
     return tuple((pair[0], pair[1]) for pair in pairs)
 
 
-def _codes(completion: str, texts: list[str] | None) -> dict[str, str]:
+def _codes(completion: str, texts: list[str] | None) -> dict[str, Any]:
     """The completion code, and the settings that `--code` names."""
     codes = [text.partition("=") for text in texts or []]
     if any(f"{outcome}_code" not in CODES[1:] or not code for outcome, _, code in codes):

@@ -189,7 +189,8 @@ def outcomes(study: OpenStudy) -> dict[str, str]:
 
 def compared(study: OpenStudy) -> dict[str, str]:
     """The same of a study of pairs."""
-    settings, files = study.settings, {}
+    settings = study.settings
+    files: dict[str, str] = {}
     content: dict[str, Any] = {}
     for question in (None, *settings.questions.further):
         votes = study.votes(question)
@@ -208,7 +209,8 @@ def compared(study: OpenStudy) -> dict[str, str]:
 
 def graded(study: OpenStudy) -> dict[str, str]:
     """The same of a study of single clips; nothing in it is a share of choices."""
-    settings, files = study.settings, {}
+    settings = study.settings
+    files: dict[str, str] = {}
     systems = [name for name, _ in settings.comparisons]
     content = plain(_head(study.row, settings))
     content["notes"] = ["A pilot of a study: these grades do not count for it."] if settings.pilot else []

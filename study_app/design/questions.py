@@ -161,9 +161,9 @@ class Questions:
 
     def check(self, language: str) -> None:
         """Raise a `BenchError` for a question that raters who read `language` could not read."""
-        every = [*self.trial, *(question for part in PARTS for question in self.part(part))]
-        texts = [(one.id, text) for one in every for text in (one.text, *(c.text for c in getattr(one, "choices", ())))]
-        for id, text in texts:
+        every = [question for part in PARTS for question in self.part(part)]
+        texts = [*((one.id, one.text) for one in self.trial), *((one.id, one.text) for one in every)]
+        for id, text in [*texts, *((one.id, choice.text) for one in every for choice in one.choices)]:
             if not isinstance(text, str) and language not in text:
                 raise BenchError(f"The question '{id}' has no text in the study's language '{language}'.")
 
@@ -203,7 +203,7 @@ def parse(value: Any) -> Questions:
         raise BenchError("On a scale there is no 'cannot tell': leave cannot_tell out.")
     trial = tuple(_trial_question(one) for one in _list(value.get("trial"), "trial"))
     parts = {part: tuple(_question(one, part) for one in _list(value.get(part), part)) for part in PARTS}
-    ids = [one.id for one in (*trial, *(question for part in parts.values() for question in part))]
+    ids = [*(one.id for one in trial), *(one.id for part in parts.values() for one in part)]
     if twice := sorted({id for id in ids if ids.count(id) > 1}):
         raise BenchError(f"The id '{twice[0]}' is given to two questions: give each its own.")
     return Questions(kind, tie, trial, **parts)

@@ -128,7 +128,7 @@ function asked(part) {
       refused(error);
     }
   };
-  show(texts.asked[part], "", form(texts.asked, study.parts[part], send));
+  show(texts.asked[part], "", form(texts.asked, study.parts[part], send), row(button(texts.trial.stop, leave, "quiet")));
 }
 
 // In a preview: what stands before the clips is answered by itself.

@@ -153,6 +153,9 @@ def test_who_may_not_take_part(chromium: Any, asking: AppProcess) -> None:
     replies: list[str] = []
     page.on("response", lambda reply: "/trial/" in reply.url and replies.append(reply.text()))
     consent(someone)
+    page.get_by_role("button", name="Stop or withdraw").click()
+    page.get_by_role("button", name="Go on with the study").click()
+    page.get_by_role("heading", name="Before we begin").wait_for()
     page.get_by_role("button", name="Continue").click()
     assert page.get_by_text("Please answer this.").count() == 2
     page.get_by_role("radio", name="no").check()
@@ -204,8 +207,9 @@ def test_clips_on_a_scale(chromium: Any, run_folder: Path, tmp_path: Path) -> No
     app = serve(run_folder, tmp_path, {"kind": "scale"})
     someone = Visitor(chromium, app)
     page = someone.page
+    heard: list[tuple[str, bytes]] = []
+    page.on("requestfinished", lambda request: heard.append((request.url, request.response().body())))
     try:
-        someone.page.goto(app.url)
         someone.start()
         someone.ready()
         assert page.locator("canvas").count() == 1
@@ -222,6 +226,12 @@ def test_clips_on_a_scale(chromium: Any, run_folder: Path, tmp_path: Path) -> No
         study = Store(app.where).open()
         assert list(study.ratings()["rating"]) == [5, 1, 2, 3, 4]
         assert set(study.screens()["layout"]) == {"alone"}
+        clips = [body for url, body in heard if "/trial/clips/" in url]
+        assert {len(body) for body in clips} == {study.settings.slot_bytes}  # one length for all systems
+        said = b"".join(body for url, body in heard if "/trial/" in url and "/clips/" not in url).lower()
+        said = said.replace(b"realistic", b"")
+        names = {name for name, _ in study.clips()} | {scene for _, scene in study.clips()}
+        assert not [name for name in names if name != "alone" and name.encode() in said]
         someone.close()
     finally:
         app.kill()
