@@ -12,6 +12,7 @@ import pytest
 from study_app import trial_run
 from study_app.create import create
 from study_app.design.questions import parse
+from study_app.design.settings import Words
 from study_app.store.rating import Answer
 from study_app.store.store import Store
 from tests.study_app.conftest import PASSWORD, AppProcess, wish
@@ -232,6 +233,40 @@ def test_clips_on_a_scale(chromium: Any, run_folder: Path, tmp_path: Path) -> No
         said = said.replace(b"realistic", b"")
         names = {name for name, _ in study.clips()} | {scene for _, scene in study.clips()}
         assert not [name for name in names if name != "alone" and name.encode() in said]
+        someone.close()
+    finally:
+        app.kill()
+
+
+def test_grades_with_questions_a_card_and_two_languages(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
+    seen = {"id": "eyes", "text": {"en": "Can you see well?", "de": "Sehen Sie gut?"}, "choices": ["a", "b"]}
+    asked = {"kind": "scale", "screening": [seen]}
+    app = serve(run_folder, tmp_path, asked, translations=(Words("de"),), calibration="card", distance_cm=60.0)
+    try:
+        someone = Visitor(chromium, app, locale="de-AT")
+        page = someone.page
+        page.goto(app.url)
+        page.get_by_text("Wir speichern auch, was Sie auf einige Fragen zu Ihrer Person antworten.").wait_for()
+        page.get_by_role("checkbox").check()
+        page.get_by_role("button", name="Weiter").click()
+        page.get_by_text("Sehen Sie gut?").wait_for()
+        page.get_by_role("button", name="English").click()
+        page.get_by_text("Can you see well?").wait_for()
+        look(someone, "screening_two_languages")
+        page.get_by_role("button", name="Deutsch").click()
+        page.get_by_text("Sehen Sie gut?").wait_for()
+        page.get_by_role("radio").first.check()
+        page.get_by_role("button", name="Weiter").click()
+        page.get_by_role("button", name="Beginnen").click()
+        page.get_by_role("button", name="Das passt").click()
+        someone.ready()
+        look(someone, "trial_scale_de")
+        for key in "51234":
+            someone.choose(key)
+        study = Store(app.where).open()
+        assert set(study.raters()["language"]) == {"de"}
+        assert study.screens()["degrees"].notna().all()
+        assert list(study.ratings()["rating"]) == [5, 1, 2, 3, 4]
         someone.close()
     finally:
         app.kill()
