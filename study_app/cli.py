@@ -80,7 +80,13 @@ Consent = Annotated[Path | None, typer.Option(help="File of the consent page: te
 CompletionCode = Annotated[str, typer.Option(help="Shown at the end; default: one for each rater.")]
 Codes = Annotated[
     list[str] | None,
-    typer.Option("--code", help="failed=, technical= or withdrawn=CODE: shown in place of the completion code."),
+    typer.Option(
+        "--code", help="failed=, technical=, withdrawn= or ineligible=CODE: shown instead of the completion code."
+    ),
+]
+QuestionsFile = Annotated[
+    Path | None,
+    typer.Option("--questions", help="TOML or JSON file of what else is asked, and how: see docs/study.md."),
 ]
 CompletionURL = Annotated[str, typer.Option(help="https address at the end, for example Prolific's.")]
 AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept clips that do not start alike.")]
@@ -105,6 +111,7 @@ def create(
     lease: Lease = Wish.lease_minutes,
     language: Language = Wish.language,
     question: Question = Wish.question,
+    questions: QuestionsFile = None,
     consent: Consent = None,
     also: Also = None,
     question_in: QuestionIn = None,

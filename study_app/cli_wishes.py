@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from bench.errors import BenchError
-from study_app.design.settings import Wish, Words
+from study_app.design.questions import read as read_questions
+from study_app.design.settings import CODES, Wish, Words
 
 Also = Annotated[
     list[str] | None, typer.Option(help="Further language, chosen by the browser or the rater; can be repeated.")
@@ -32,6 +33,7 @@ def wish_of(given: Mapping[str, Any]) -> Wish:
             "runs": tuple(given["run"]),
             "comparisons": _pairs(given["comparison"]),
             "lease_minutes": given["lease"],
+            "questions": read_questions(given["questions"]) if given["questions"] else Wish.questions,
             "consent": _text(given["consent"]) if given["consent"] else Wish.consent,
             "consent_format": _format(given["consent"]),
             "translations": _translations(given["also"], given["question_in"], given["consent_in"]),
@@ -53,8 +55,8 @@ def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
 def _codes(completion: str, texts: list[str] | None) -> dict[str, str]:
     """The completion code, and the settings that `--code` names."""
     codes = [text.partition("=") for text in texts or []]
-    if any(outcome not in ("failed", "technical", "withdrawn") or not code for outcome, _, code in codes):
-        raise BenchError("A code is written failed=CODE, technical=CODE or withdrawn=CODE.")
+    if any(f"{outcome}_code" not in CODES[1:] or not code for outcome, _, code in codes):
+        raise BenchError("A code is written failed=CODE, technical=CODE, withdrawn=CODE or ineligible=CODE.")
     return {"completion_code": completion, **{f"{outcome}_code": code for outcome, _, code in codes}}
 
 

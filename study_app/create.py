@@ -19,12 +19,13 @@ from bench.progress import task
 from bench.runfolder import REAL, RunFolder
 from study_app.design import altered, media
 from study_app.design.catch import CatchRule, strictest_rule
+from study_app.design.questions import ALONE, PARTS, SCALE, TIE
 from study_app.design.schedule import SCRAMBLED, Schedule, capacity, plan
 from study_app.design.settings import AS_WISHED, CATCH, WORKLOAD, Settings, Wish, Words
 from study_app.registration import register
 from study_app.store.store import Store
 from study_app.store.writing import EncodedClip
-from study_app.texts import texts
+from study_app.texts import words
 
 #: The comparisons of the paper's Tables II and III. Their eight lines need seven comparisons: "MD-GAN over Real" and
 #: "Stage II over Real" are the same clips, so the same votes fill both lines.
@@ -66,6 +67,12 @@ class Made:
     def summary(self) -> str:
         """The study in a sentence."""
         settings = self.settings
+        if settings.questions.kind == SCALE:
+            return (
+                f"Study '{self.name}': {len(settings.comparisons)} systems on a scale, {len(self.schedule.slots)} "
+                f"grades wanted, {settings.workload} clips a rater, catch trials {settings.catch_pass} of "
+                f"{settings.catch}."
+            )
         return (
             f"Study '{self.name}': {len(settings.comparisons)} comparisons, {len(self.schedule.slots)} votes wanted, "
             f"{settings.workload} trials a rater, catch trials {settings.catch_pass} of {settings.catch}."
@@ -80,7 +87,7 @@ def create(where: str | Path | None, wish: Wish) -> Made:
     """
     material = open_runs(wish.runs)
     comparisons = _comparisons(wish, material)
-    names = list(dict.fromkeys([REAL, *(name for pair in comparisons for name in pair)]))
+    names = list(dict.fromkeys([REAL, *(name for pair in comparisons for name in pair if name != ALONE)]))
     scenes = shared_scenes(names, material)
     practice, rule = _checks(wish, len(scenes), material.notes)
     draft = Settings(
@@ -98,7 +105,7 @@ def create(where: str | Path | None, wish: Wish) -> Made:
         frames=1,  # these three are known once clips are read
         size=1,
         slot_bytes=1,
-        question=wish.question or texts(wish.language)["question"],
+        question=_question(wish, wish.question, wish.language),
         consent=wish.consent or default_consent(wish, wish.language),
         consent_version="",
         translations=_translations(wish),
@@ -126,26 +133,34 @@ def create(where: str | Path | None, wish: Wish) -> Made:
 
 def _translations(wish: Wish) -> tuple[Words, ...]:
     """The translations that are wished for; what they leave out is the language's own text."""
-    for words in wish.translations:
-        missing = "--question-in" if wish.question and not words.question else ""
-        missing = "--consent-in" if wish.consent and not words.consent else missing
+    for said in wish.translations:
+        missing = "--question-in" if wish.question and not said.question else ""
+        missing = "--consent-in" if wish.consent and not said.consent else missing
         if missing:
-            raise BenchError(f"The study's own text needs its like in '{words.language}': give {missing}.")
+            raise BenchError(f"The study's own text needs its like in '{said.language}': give {missing}.")
     return tuple(
         replace(
-            words,
-            question=words.question or texts(words.language)["question"],
-            consent=words.consent or default_consent(wish, words.language),
+            said,
+            question=_question(wish, said.question, said.language),
+            consent=said.consent or default_consent(wish, said.language),
         )
-        for words in wish.translations
+        for said in wish.translations
     )
 
 
+def _question(wish: Wish, given: str, language: str) -> str:
+    """The study's one question in a language, or the first of several."""
+    if given and wish.questions.trial:
+        raise BenchError("The question is given twice: leave --question out, or [[trial]] in the file of questions.")
+    return wish.questions.asked(given or words(language, wish.questions.wording)["question"], language)[0]
+
+
 def default_consent(wish: Wish, language: str) -> str:
-    """A language's own text of the consent page, for what is asked of raters."""
-    said = texts(language)
-    measured = said["consent_measured"] if wish.calibration != "none" else ""
-    return f"{said['consent']}\n\n{measured}".strip()
+    """A language's own text of the consent page, for what is asked of raters and what is kept of it."""
+    said = words(language, wish.questions.wording)
+    asks = any(wish.questions.part(part) for part in PARTS)
+    more = {"consent_questions": asks, "consent_measured": wish.calibration != "none"}
+    return "\n\n".join([said["consent"], *(said[name] for name, applies in more.items() if applies)])
 
 
 def open_runs(runs: Sequence[Path]) -> Material:
@@ -165,7 +180,7 @@ def open_runs(runs: Sequence[Path]) -> Material:
             if path.name == REAL and REAL in rows:
                 _check_same_real(rows[REAL], Predictions(path))
                 continue
-            if path.name in rows or path.name in (SCRAMBLED, *altered.WAYS):
+            if path.name in rows or path.name in (SCRAMBLED, ALONE, TIE, *altered.WAYS):
                 raise BenchError(f"The row {path.name} of {run} needs another name: that one is taken.")
             rows[path.name] = Predictions(path)
         _read_clips(run, material)
@@ -198,6 +213,14 @@ def _read_clips(run: Path, material: Material) -> None:
 
 
 def _comparisons(wish: Wish, material: Material) -> tuple[tuple[str, str], ...]:
+    """What is compared; on a scale, each row of it by itself."""
+    pairs = _pairs(wish, material)
+    if wish.questions.kind == SCALE:
+        return tuple((name, ALONE) for name in dict.fromkeys(name for pair in pairs for name in pair))
+    return pairs
+
+
+def _pairs(wish: Wish, material: Material) -> tuple[tuple[str, str], ...]:
     if wish.comparisons is None:
         possible = tuple(pair for pair in PAPER_COMPARISONS if all(name in material.rows for name in pair))
         if not possible:
@@ -263,7 +286,7 @@ def prepare(
     pairs = {*schedule.trials, *schedule.practice, *schedule.catch}
     wanted: dict[str, list[str]] = {}
     for pair in sorted(pairs, key=lambda p: (p.scene, p.first, p.second)):
-        wanted.setdefault(pair.scene, []).extend([pair.first, pair.second])
+        wanted.setdefault(pair.scene, []).extend(name for name in (pair.first, pair.second) if name != ALONE)
     rates = {name: _stated_rate(material.rows[name]) for name in names}
     stated = {name: rate for name, rate in rates.items() if rate is not None}
     if len(set(stated.values())) > 1:
@@ -291,6 +314,8 @@ def prepare(
                 raw[name, scene].result()  # holds no more than one scene's frames in memory
             progress.advance()
     clips = {key: EncodedClip(*told[key], encoded.result()) for key, encoded in raw.items()}
+    # where a trial shows one clip, no bytes stand for the other
+    clips |= {(ALONE, pair.scene): EncodedClip(pair.scene, "", b"") for pair in pairs if pair.second == ALONE}
     if weak:
         listed = ", ".join(weak[:10]) + (f" and {len(weak) - 10} more" if len(weak) > 10 else "")
         said = f"{len(weak)} clips begin with a first frame below {FIRST_FRAME_DB:g} dB of the real one: {listed}."

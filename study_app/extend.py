@@ -9,6 +9,7 @@ from bench.runfolder import REAL
 from study_app.create import Material, open_runs, prepare, shared_scenes
 from study_app.design import media
 from study_app.design.extension import Addition, extended
+from study_app.design.questions import ALONE
 from study_app.design.schedule import Schedule, shuffled
 from study_app.design.settings import Settings, Wish
 from study_app.registration import register
@@ -70,7 +71,7 @@ def _new_scenes(study: OpenStudy, wish: Wish, material: Material) -> tuple[str, 
 
 
 def _rows(settings: Settings) -> list[str]:
-    return list(dict.fromkeys(name for pair in settings.comparisons for name in pair))
+    return list(dict.fromkeys(name for pair in settings.comparisons for name in pair if name != ALONE))
 
 
 def _clips(new: Schedule, settings: Settings, wish: Wish, material: Material) -> Clips:

@@ -33,6 +33,7 @@ CODE_TYPES = {
     "failed_code": "FAILED_ATTENTION_CHECK",
     "technical_code": "OTHER",
     "withdrawn_code": "OTHER",
+    "ineligible_code": "OTHER",
 }
 WAITING = "AWAITING REVIEW"
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from study_app.design.extension import cut
-from study_app.design.settings import CODES
+from study_app.design.questions import SCALE
+from study_app.design.settings import CODES, Settings
 from study_app.store.study import OpenStudy
 
 #: Settings that say nothing of what is measured: codes, and places of the people who run it.
@@ -24,6 +25,16 @@ ANALYSIS = (
     "Holm's correction over all comparisons that have votes; a comparison is decided at 0.05 after it.",
     "Descriptive beside it: exact intervals and tests, strengths by Bradley and Terry with intervals over raters and "
     "clips, Krippendorff's alpha, the share of left choices.",
+)
+#: Where a pair can be answered with "cannot tell".
+OF_TIES = (
+    "Ties are left out of every share, interval and test, and stand beside them as a share of all votes that count.",
+)
+#: Of a study whose trials are one clip on a scale, in place of `ANALYSIS`.
+OF_GRADES = (
+    "The mean grade of each system (MOS), with a 95 % interval that knows that grades of one rater and grades of one "
+    "source video are alike.",
+    "Differences of systems' means, each with such an interval, and Holm's correction over all pairs.",
 )
 RULES = (
     "Votes are collected until every comparison has those that are wanted; outcomes are not looked at before, and who "
@@ -98,11 +109,9 @@ def registration(study: OpenStudy) -> Registration:
         "seed": study.row.seed,
         **states[0],
         "design": {key: value for key, value in study.kept_settings().items() if key not in PRIVATE},
-        "hypotheses": [
-            f"{first} is chosen over {second} not as often as not" for first, second in settings.comparisons
-        ],
+        "hypotheses": _hypotheses(settings),
         "rules": [*RULES, f"Rule on catch trials: {settings.catch_pass} of {settings.catch} right."],
-        "analysis": list(ANALYSIS),
+        "analysis": _analysis(settings),
     }
     contents, added = [base], []
     for extension, state in zip(extensions, states[1:], strict=True):
@@ -111,6 +120,19 @@ def registration(study: OpenStudy) -> Registration:
         added.append({**when, **what, **state, "sha256_before": file_sha256(contents[-1])})
         contents.append({**base, "added": list(added)})
     return Registration(tuple(contents), study.registered())
+
+
+def _hypotheses(settings: Settings) -> list[str]:
+    if settings.questions.kind == SCALE:
+        return ["The systems' mean grades differ"]
+    return [f"{first} is chosen over {second} not as often as not" for first, second in settings.comparisons]
+
+
+def _analysis(settings: Settings) -> list[str]:
+    if settings.questions.kind == SCALE:
+        return list(OF_GRADES)
+    each = ["Each question of a trial by itself, in the same way."] if settings.questions.further else []
+    return [*ANALYSIS, *(OF_TIES if settings.questions.cannot_tell else ()), *each]
 
 
 def register(study: OpenStudy, actor: str) -> Registration:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,14 +11,17 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.runfolder import REAL
+from study_app.design.questions import GRADES, SCALE, TIE, Question
 from study_app.design.schedule import ALTERED, SCRAMBLED
-from study_app.store.rating import Answer
+from study_app.store.rating import Answer, Further
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
 
 #: Strengths that reproduce the paper's Tables II and III about as well as one number a system can.
 PAPER_STRENGTHS = {"real": 2.6, "mdgan-2": 0.9, "mdgan-1": 0.1, "vgan": -1.0, "rnngan": -2.3}
-ENOUGH = 100_000
+#: How often a tie comes, and where one grade ends and the next begins, on the scale of the strengths.
+TIES = 0.5
+CUTS = (-2.0, -0.5, 0.5, 2.0)
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,37 @@ def rate(study: OpenStudy, crowd: Crowd, seed: int, number: int) -> int:
     leaning = crowd.rater_sd * rng.normal()
     token = hashlib.sha256(f"simulated/{seed}/{number}/{study.name}".encode()).hexdigest()
     one_play = 1000 * study.settings.frames / study.settings.rate
+    questions, votes = study.settings.questions, 0
     study.enrol(token)
-    view, votes = study.view(token), 0
-    while view.state == "rating":
+    view = study.view(token)
+    while view.state in ("rating", "asked"):
+        if view.part:
+            view = study.reply(token, view.part, replies(questions.part(view.part), rng))
+            continue
         trial = view.trials[0]
         scene, left, right = study.shown(token, trial)
-        share = left_share(crowd, left, right, scene, leaning, seed)
-        chosen = "left" if rng.random() < (0.5 if careless else share) else "right"
-        answer = Answer(chosen, int(one_play + rng.gamma(3.0, 700.0)))
-        view = study.vote(token, trial, answer)
+        chosen = []
+        for _ in range(1 + len(questions.further)):
+            if questions.kind == SCALE:
+                chosen.append(grade(crowd, left, scene, leaning, seed, rng) if not careless else rng.choice(GRADES))
+                continue
+            share = 0.5 if careless else left_share(crowd, left, right, scene, leaning, seed)
+            tied = questions.cannot_tell and rng.random() < tie_share(share)
+            chosen.append(TIE if tied else "left" if rng.random() < share else "right")
+        first, *others = (Further(str(one), int(one_play + rng.gamma(3.0, 700.0))) for one in chosen)
+        view = study.vote(token, trial, Answer(first.chosen, first.response_ms, further=tuple(others)))
         votes += 1
     return votes
+
+
+def replies(questions: Sequence[Question], rng: np.random.Generator) -> dict[str, str]:
+    """Answers with which a synthetic rater may take part; choices that decide nothing are drawn."""
+    return {
+        question.id: str(rng.choice([choice.id for choice in question.choices]))
+        if question.choices and not question.eligible
+        else question.example()
+        for question in questions
+    }
 
 
 def left_share(crowd: Crowd, left: str, right: str, scene: str, leaning: float, seed: int) -> float:
@@ -84,3 +108,18 @@ def left_share(crowd: Crowd, left: str, right: str, scene: str, leaning: float, 
     # raters and clips shift a comparison towards its alphabetically first system, whatever the side
     shift = leaning + crowd.clip_sd * np.random.default_rng([seed, *scene.encode()]).normal()
     return float(1 / (1 + np.exp(-(gap + (shift if left < right else -shift)))))
+
+
+def tie_share(share: float) -> float:
+    """Probability of a tie where the left is chosen with that share else (Davidson, JASA 1970, with ν = `TIES`)."""
+    even = TIES * float(np.sqrt(share * (1 - share)))
+    return even / (1 + even)
+
+
+def grade(crowd: Crowd, system: str, scene: str, leaning: float, seed: int, rng: np.random.Generator) -> str:
+    """What a careful rater gives a clip: its strength, the clip's, the rater's and noise, cut where grades meet."""
+    if system in ALTERED:
+        return "1" if rng.random() < 0.98 else "3"
+    clip = crowd.clip_sd * np.random.default_rng([seed, *scene.encode()]).normal()
+    felt = crowd.strengths.get(system, 0.0) + leaning + clip + rng.logistic()
+    return GRADES[int(np.searchsorted(CUTS, felt))]

@@ -28,6 +28,7 @@ def status(where: str | Path | None, name: str | None) -> dict[str, Any]:
         "excluded": int((raters["excluded"] != "").sum()),
         "erased": int((raters["erased"] != "").sum()),
         "declined": study.declined(),
+        "ineligible": int((raters["status"] == "ineligible").sum()),
         "workload": study.settings.workload,
     }
 
@@ -44,6 +45,8 @@ def lines(standing: dict[str, Any]) -> list[str]:
         told.append(
             f"{standing['declined']} people did not agree to take part, {standing['erased']} raters were erased."
         )
+    if standing["ineligible"]:
+        told.append(f"{standing['ineligible']} may not take part by what they answered.")
     if not standing["schedule_intact"]:
         told.append("The schedule in the database is not the one this study was made with: restore it from a copy.")
     width = max(len(row["comparison"]) for row in standing["comparisons"])

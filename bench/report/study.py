@@ -16,6 +16,8 @@ from bench.report.paper import SIMULATED, paper, pos_table
 from bench.runfolder import REAL, STUDY_RESULTS, RunFolder
 from bench.statistics import printed_p
 
+#: The kind of a study whose clips were graded one by one.
+GRADED = "scale"
 #: How a study names why a rater does not count; reasons begin so. Any other is somebody's decision.
 BY_RULE, UNFINISHED, WITHDRAWN = "catch", "unfinished", "withdrawn"
 
@@ -65,14 +67,17 @@ def read_study(path: Path, rows: Sequence[str], names: RowNames) -> StudyResults
     """
     try:
         content = read_json(path)
+        if content.get("kind") == GRADED:
+            return _graded(content, names)
         pos = [{key: math.nan if value is None else value for key, value in line.items()} for line in content["pos"]]
         simulated = bool(content["simulated"])
+        as_printed = bool(content.get("fills_the_papers_tables", True))  # earlier studies were all the paper's
         grids = [
             _preferences(pos, names, simulated),
-            *(pos_table(name, pos) for name in paper().preference_tables if _concerns(name, pos)),
+            *(pos_table(name, pos) for name in paper().preference_tables if as_printed and _concerns(name, pos)),
             *_strengths(content["bradley_terry"]["strengths"], names, simulated),
         ]
-        notes = [*_told(content), *map(str, content["notes"])]
+        notes = [*_told(content), *_ties(content.get("ties", [])), *map(str, content["notes"])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BenchError(
             f"{path} is no study.json of this version: write it anew with `bench study export`."
@@ -81,6 +86,34 @@ def read_study(path: Path, rows: Sequence[str], names: RowNames) -> StudyResults
     if foreign:
         raise BenchError(f"The study {path} compares {', '.join(foreign)}, which this run has no row of.")
     return StudyResults(pos, grids, SIMULATED if simulated else "", notes)
+
+
+def _graded(content: Mapping[str, Any], names: RowNames) -> StudyResults:
+    """A study whose clips were graded one by one; it has means, and no share of anything."""
+    warning = SIMULATED if content["simulated"] else ""
+    lines = []
+    for one in content["mos"]:
+        cells = [Cell("–"), Cell("0"), Cell("0")]
+        if one["ratings"]:
+            interval = f"[{one['ci_low']:.2f}, {one['ci_high']:.2f}]"
+            cells = [Cell(f"{one['mos']:.2f}", interval=interval), Cell(f"{one['ratings']}"), Cell(f"{one['raters']}")]
+        lines.append(Line(one["system"], names.title(one["system"]), cells))
+    grid = Grid(
+        corner="System",
+        key="system",
+        keys=["mos", "ratings", "raters"],
+        heads=["Mean grade", "Grades", "Raters"],
+        lines=lines,
+        caption="Mean opinion scores of clips shown one by one, from 1 (bad) to 5 (excellent).",
+        notes=["In brackets: 95 % interval over raters and source videos, whose grades are alike."],
+        warning=warning,
+    )
+    return StudyResults([], [grid], warning, [f"Study “{content['study']}”.", *map(str, content["notes"])])
+
+
+def _ties(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    votes = sum(line["votes"] for line in lines)
+    return [f"Raters could not tell in {sum(line['ties'] for line in lines)} of {votes} trials."] if votes else []
 
 
 def _concerns(name: str, pos: Sequence[Mapping[str, Any]]) -> bool:

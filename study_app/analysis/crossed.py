@@ -60,8 +60,18 @@ class Crossing:
         single = np.sum(away**2, axis=-1) / away.shape[-1] ** 2
         if not self.known:
             return np.full_like(single, np.nan)
-        two_way = _left_out(away, self.raters) + _left_out(away, self.videos) - _left_out(away, self.cells)
-        return np.asarray(np.maximum(two_way, single), np.float64)
+        return np.asarray(np.maximum(self._two_way(away), single), np.float64)
+
+    def variance_of_difference(self, away: Floats) -> Floats:
+        """The same of a difference to which each of `away` adds so much.
+
+        What a rater or a video gives both sides cancels, so it is never less than that of cells and not of single ones.
+        """
+        return np.asarray(np.maximum(self._two_way(away), _left_out(away, self.cells)), np.float64)
+
+    def _two_way(self, away: Floats) -> Floats:
+        over = [_left_out(away, clusters) for clusters in (self.raters, self.videos, self.cells)]
+        return np.asarray(over[0] + over[1] - over[2], np.float64)
 
 
 def _left_out(away: Floats, clusters: Clusters) -> Floats:

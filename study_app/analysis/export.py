@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,23 +11,30 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import BenchError
-from bench.files import plain, write_json, write_text
+from bench.files import plain, write_text
 from bench.report.grid import Grid, write_grid
 from bench.report.paper import paper, pos_table
 from bench.runfolder import POS, STUDY_RESULTS, VOTES, RunFolder
-from study_app.analysis import humans, quality, ranking, tally
+from study_app.analysis import grades, humans, quality, questionnaire, ranking, tally
+from study_app.design.questions import PARTS, SCALE
 from study_app.design.settings import CODES, Settings
 from study_app.registration import registration
 from study_app.store.records import VOTE_COLUMNS
 from study_app.store.schema import Study
 from study_app.store.store import Store
+from study_app.store.study import OpenStudy
 
 
 @dataclass(frozen=True)
 class Results:
-    """All statistics of a study at one moment."""
+    """All statistics of a study of pairs at one moment, on one question.
+
+    Attributes:
+        ties: None where nobody could give one.
+    """
 
     pos: pd.DataFrame
+    ties: pd.DataFrame | None
     ranking: pd.DataFrame
     contrasts: pd.DataFrame
     rank_sets: pd.DataFrame
@@ -42,6 +50,10 @@ class Results:
 def results(votes: pd.DataFrame, settings: Settings) -> Results:
     """Compute everything from a table of votes."""
     notes = ["A pilot of a study: these votes do not count for it."] if settings.pilot else []
+    if settings.questions.cannot_tell:
+        notes.append("Ties are left out of every share, interval and test, and stand beside them.")
+    if not settings.questions.is_the_papers:
+        notes.append("Raters could answer otherwise than in the paper, so its Tables II and III are not filled.")
     strengths, contrasts = ranking.bradley_terry(votes), ranking.contrasts(votes)
     groups = ranking.connectivity(votes)
     if len(groups) > 1:
@@ -60,6 +72,7 @@ def results(votes: pd.DataFrame, settings: Settings) -> Results:
         notes.append(f"Humans are not held against metrics: {error}")
     return Results(
         tally.pos_table(votes, settings.comparisons),
+        tally.ties_table(votes, settings.comparisons) if settings.questions.cannot_tell else None,
         strengths,
         contrasts,
         ranking.rank_sets(contrasts),
@@ -127,17 +140,25 @@ def read_votes(path: Path) -> pd.DataFrame:
     return votes
 
 
-def as_json(study: Study, settings: Settings, tallies: Results) -> dict[str, Any]:
-    """Everything as plain values; what has no value is null."""
-    left, n, p = tallies.side_bias
+def _head(study: Study, settings: Settings) -> dict[str, Any]:
+    """What a study is, whatever its trials are; only one with the paper's trials fills the paper's tables."""
     hidden = {"scenes", "run", *CODES}
-    shown = {key: value for key, value in asdict(settings).items() if key not in hidden}
-    value = {
+    return {
         "study": study.name,
         "simulated": study.simulated,
         "seed": study.seed,
         "schedule_sha256": study.schedule_sha256,
-        "settings": shown,
+        "settings": {key: value for key, value in asdict(settings).items() if key not in hidden},
+        "kind": settings.questions.kind,
+        "fills_the_papers_tables": settings.questions.is_the_papers,
+    }
+
+
+def as_json(study: Study, settings: Settings, tallies: Results) -> dict[str, Any]:
+    """Everything as plain values; what has no value is null."""
+    left, n, p = tallies.side_bias
+    value = {
+        **_head(study, settings),
         "pos": tallies.pos.to_dict("records"),
         "bradley_terry": {
             "strengths": tallies.ranking.to_dict("records"),
@@ -152,26 +173,99 @@ def as_json(study: Study, settings: Settings, tallies: Results) -> dict[str, Any
         "rank_correlation_with_metrics": tallies.set_metrics.to_dict("records"),
         "notes": tallies.notes,
     }
+    if tallies.ties is not None:
+        value["ties"] = tallies.ties.to_dict("records")
     content: dict[str, Any] = plain(value)
     return content
 
 
+def outcomes(study: OpenStudy) -> dict[str, str]:
+    """The text of each file with outcomes but the paper's tables: by name, `study.json` last.
+
+    Of several questions the first has the usual names, and each further one its id in them.
+    """
+    return graded(study) if study.settings.questions.kind == SCALE else compared(study)
+
+
+def compared(study: OpenStudy) -> dict[str, str]:
+    """The same of a study of pairs."""
+    settings = study.settings
+    files: dict[str, str] = {}
+    content: dict[str, Any] = {}
+    for question in (None, *settings.questions.further):
+        votes = study.votes(question)
+        tallies = results(votes, settings)
+        files |= {named(VOTES, question): csv(votes), named(POS, question): csv(tallies.pos)}
+        if tallies.ties is not None:
+            files[named("ties.csv", question)] = csv(tallies.ties)
+        value = as_json(study.row, settings, tallies)
+        if question is None:
+            content = value
+        else:
+            own = ("pos", "ties", "bradley_terry", "agreement", "side_bias", "humans_against_metrics")
+            content.setdefault("further", {})[question] = {key: value[key] for key in own if key in value}
+    return files | {STUDY_RESULTS: _json(content, study)}
+
+
+def graded(study: OpenStudy) -> dict[str, str]:
+    """The same of a study of single clips; nothing in it is a share of choices."""
+    settings = study.settings
+    files: dict[str, str] = {}
+    systems = [name for name, _ in settings.comparisons]
+    content = plain(_head(study.row, settings))
+    content["notes"] = ["A pilot of a study: these grades do not count for it."] if settings.pilot else []
+    for question in (None, *settings.questions.further):
+        ratings = study.ratings(question)
+        means, gaps = grades.mos_table(ratings, systems), grades.differences(ratings, systems)
+        files |= {named("ratings.csv", question): csv(ratings), named("mos.csv", question): csv(means)}
+        files[named("mos_differences.csv", question)] = csv(gaps)
+        value = plain({"mos": means.to_dict("records"), "differences": gaps.to_dict("records")})
+        if question is None:
+            content |= value
+        else:
+            content.setdefault("further", {})[question] = value
+    return files | {STUDY_RESULTS: _json(content, study)}
+
+
+def named(file: str, question: str | None) -> str:
+    """The name of a file about a further question: pos.csv is then pos_motion.csv."""
+    stem, _, ending = file.partition(".")
+    return file if question is None else f"{stem}_{question}.{ending}"
+
+
+def _json(content: dict[str, Any], study: OpenStudy) -> str:
+    erased = int((study.raters()["erased"] != "").sum())
+    people = {"declined": study.declined(), "erased": erased}
+    said = content | {"registration": registration(study).as_json(), "people": people}
+    return json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+
+
+def beside(study: OpenStudy) -> dict[str, str]:
+    """The text of each file that holds no outcome: who took part, what they saw it on, what they said of themselves."""
+    files = {"raters.csv": raters_csv(study.raters()), "screens.csv": screens_csv(study.screens())}
+    if any(study.settings.questions.part(part) for part in PARTS):
+        files["answers.csv"] = csv(questionnaire.answers_table(study.answers(), study.settings))
+        files["answers_dictionary.csv"] = csv(questionnaire.dictionary(study.settings))
+    return files
+
+
 def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
-    """Write all files of a study below `out`; returns their paths."""
+    """Write all files of a study below `out`; returns their paths.
+
+    Only a study with the paper's trials writes its Tables II and III.
+    """
     study = Store(where).open(name)
-    votes = study.votes()
-    tallies = results(votes, study.settings)
-    texts = {VOTES: votes_csv(votes), POS: pos_csv(tallies.pos)}
-    for file, text in texts.items():
+    files = outcomes(study)
+    for file, text in files.items():
         write_text(out / file, text)
-    registered = {"registration": registration(study).as_json()}
-    raters = study.raters()
-    people = {"people": {"declined": study.declined(), "erased": int((raters["erased"] != "").sum())}}
-    write_json(out / STUDY_RESULTS, as_json(study.row, study.settings, tallies) | registered | people)
-    tables = [
-        path for name in paper().preference_tables for path in write_grid(paper_table(name, tallies.pos), out, name)
-    ]
-    study.audit("export", "exported", f"{len(votes)} votes")
-    write_text(out / "raters.csv", raters_csv(raters))
-    write_text(out / "screens.csv", screens_csv(study.screens()))
-    return [*(out / file for file in (*texts, STUDY_RESULTS)), *tables, out / "raters.csv", out / "screens.csv"]
+    tables: list[Path] = []
+    if study.settings.questions.is_the_papers:
+        pos = tally.pos_table(study.votes(), study.settings.comparisons)
+        tables = [
+            path for table in paper().preference_tables for path in write_grid(paper_table(table, pos), out, table)
+        ]
+    study.audit("export", "exported", f"{len(study.watch().votes)} votes")
+    others = beside(study)
+    for file, text in others.items():
+        write_text(out / file, text)
+    return [*(out / file for file in files), *tables, *(out / file for file in others)]

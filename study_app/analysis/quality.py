@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import binomtest, ttest_1samp
 
 from study_app.analysis.tally import counted
+from study_app.design.questions import TIE
 
 ALL = "all"
 
@@ -15,8 +16,8 @@ ALL = "all"
 def agreement(votes: pd.DataFrame) -> pd.DataFrame:
     """Krippendorff's alpha (nominal) of each comparison, coded by first and second and not by side; then of all.
 
-    As comparison, alpha, pairs (those that two raters or more have seen). NaN where none has, or where all votes of a
-    comparison are the same: then chance agreement is perfect too and alpha has no meaning.
+    Of decided votes, as comparison, alpha, pairs (those that two raters or more have decided). NaN where none has, or
+    where all votes of a comparison are the same: then chance agreement is perfect too and alpha has no meaning.
 
     Over all comparisons disagreement is added up, observed and expected, each within its comparison: 1 − ΣDₒ/ΣDₑ. That
     one system is chosen more often than another, which every rater sees, is no agreement on clips.
@@ -61,19 +62,24 @@ def side_bias(votes: pd.DataFrame) -> tuple[int, int, float]:
 def rater_table(votes: pd.DataFrame) -> pd.DataFrame:
     """One row a rater, excluded ones too.
 
-    As rater, votes, catch_right, catch_had, left (percent), left_p, median_ms, flagged (percent), excluded.
+    As rater, votes, catch_right, catch_had, left (percent of decided votes), left_p, median_ms, flagged (percent),
+    excluded.
     """
     rows = []
     for rater, mine in votes.groupby("rater", sort=False):
         catch = mine[mine["catch"].astype(bool)]
         trials = mine[~mine["catch"].astype(bool) & ~mine["practice"].astype(bool)]
-        left, n = int((trials["chosen"] == trials["left"]).sum()), len(trials)
+        decided = trials[trials["chosen"] != TIE]
+        left, n = int((decided["chosen"] == decided["left"]).sum()), len(decided)
         right = int((catch["chosen"] == catch["first"]).sum())
         share = [100 * left / n if n else np.nan, _p(left, n)]
-        times = [float(trials["response_ms"].median()), 100 * float((trials["flags"] != "").mean()) if n else np.nan]
+        times = [
+            float(trials["response_ms"].median()),
+            100 * float((trials["flags"] != "").mean()) if len(trials) else np.nan,
+        ]
         # somebody of whose votes some count is not excluded, though a pair may have gone to another rater meanwhile
         excluded = "" if (mine["excluded"] == "").any() else mine["excluded"].iloc[0]
-        rows.append([rater, n, right, len(catch), *share, *times, excluded])
+        rows.append([rater, len(trials), right, len(catch), *share, *times, excluded])
     columns = ["rater", "votes", "catch_right", "catch_had", "left", "left_p", "median_ms", "flagged", "excluded"]
     return pd.DataFrame(rows, columns=columns)
 

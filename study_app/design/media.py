@@ -56,8 +56,11 @@ def slot_bytes(largest: int) -> int:
 
 
 def message(left: bytes, right: bytes, length: int) -> bytes:
-    """Join two encoded clips into a trial's message of `2 · length` bytes, padded anew each time it is asked for."""
-    return _padded(left, length) + _padded(right, length)
+    """Join the encoded clips of a trial into a message of `length` bytes each, padded anew each time it is asked for.
+
+    A trial that shows one clip has no bytes for the right one, and a message of `length` bytes.
+    """
+    return b"".join(_padded(clip, length) for clip in (left, right) if clip)
 
 
 def _padded(data: bytes, length: int) -> bytes:

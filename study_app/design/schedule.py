@@ -10,10 +10,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bench.runfolder import REAL
+from study_app.design.questions import ALONE, SCALE
 from study_app.design.settings import Settings
 
 #: What catch trials showed beside the real clip by the rules 1 and 2.
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PairPlan:
-    """Two clips of one scene; `first` is counted by POS."""
+    """Two clips of one scene; `first` is counted by POS. `second` is `ALONE` where a trial shows one clip."""
 
     first: str
     second: str
@@ -104,6 +105,13 @@ def plan(settings: Settings, seed: int) -> Schedule:
     practised, caught = pool[: settings.practice], pool[settings.practice :][: settings.catch]
     if settings.rule > 2:
         kinds = shuffled(ALTERED, seed, "altered")
+        if settings.questions.kind == SCALE:
+            alone = tuple(replace(slot, first_on_left=True) for slot in slots)
+            # practice shows both ends of the scale, of scenes where no clip can come a second time
+            shown = [REAL if apart and i % 2 else kinds[i // 2 % len(kinds)] for i in range(len(practised))]
+            practice = tuple(PairPlan(name, ALONE, scene) for name, scene in zip(shown, practised, strict=True))
+            catch = tuple(PairPlan(kinds[i % len(kinds)], ALONE, scene) for i, scene in enumerate(caught))
+            return Schedule(tuple(trials), alone, practice, catch)
         # practice has a right answer, so that raters can be told whether they saw the difference
         altered = [PairPlan(REAL, kinds[i % len(kinds)], scene) for i, scene in enumerate(practised + caught)]
         return Schedule(tuple(trials), slots, tuple(altered[: len(practised)]), tuple(altered[len(practised) :]))

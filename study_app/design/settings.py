@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from study_app.design import questions as asking
+from study_app.design.questions import THE_PAPERS, Questions
 from study_app.texts import ENGLISH, texts
 
 #: How raters get their trials. 1, of version 0.1: the side that undoes a rater's tilt; 2: `study_app.design.session`;
@@ -17,12 +19,14 @@ from study_app.texts import ENGLISH, texts
 RULE = 3
 #: From the end of a pair's first play to the next pair.
 SECONDS_TO_CHOOSE = 3.0
+#: For each further question about a pair, and for a question before or after the pairs.
+SECONDS_TO_ANSWER, SECONDS_TO_FILL_IN = 2.0, 8.0
 #: Settings that hold a code of how a session has ended.
-CODES = ("completion_code", "failed_code", "technical_code", "withdrawn_code")
+CODES = ("completion_code", "failed_code", "technical_code", "withdrawn_code", "ineligible_code")
 #: Settings that are what was wished for.
 AS_WISHED = (
     *CODES, "completion_url", "rate", "lease_minutes", "language", "erased_votes", "consent_format", "contact",
-    "ethics", "calibration", "distance_cm",
+    "ethics", "calibration", "distance_cm", "questions",
 )  # fmt: skip
 #: Trials and catch trials of one rater where nobody wishes otherwise.
 WORKLOAD, CATCH = 50, 10
@@ -60,6 +64,7 @@ class Wish:
         translations: as there; an empty text is the language's own.
         rate: frames a second.
         size: pixels a side.
+        questions: what is asked beside the question of each trial, and whether a trial is of another kind.
         accept_first_frames: take clips that do not begin like the real one.
         accept_weak_catch: take a rule on catch trials that tells attentive raters and random clickers apart badly.
     """
@@ -92,6 +97,8 @@ class Wish:
     ethics: str = ""
     calibration: str = CALIBRATIONS[0]
     distance_cm: float | None = None
+    ineligible_code: str = ""
+    questions: Questions = THE_PAPERS
     accept_first_frames: bool = False
     accept_weak_catch: bool = False
 
@@ -115,6 +122,7 @@ class Settings:
         completion_code: shown at the end; empty: each rater gets an own one.
         failed_code, technical_code, withdrawn_code: the same for who failed the catch trials or was excluded, for whose
             clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
+        ineligible_code: for who may not take part by the screening questions.
         language: of all that raters read, a file of `study_app.texts`.
         consent: as raters read it; `{minutes}` in what is wished for is a session's length.
         consent_format: text, or markdown.
@@ -122,6 +130,8 @@ class Settings:
         contact, ethics: whom to ask, and the number of the ethics board's approval; below the consent text.
         completion_url: where the last page leads; empty: nowhere.
         rule: number of the rules that it was made with (trials, sides, who counts), see `RULE`.
+        questions: what is asked beside it; the default is the paper's one question and nothing else. Of a study of kind
+            `SCALE` the `comparisons` are (row, `ALONE`).
         pilot: whether this is a study's copy for trying it out; its votes are in no tally of the study.
         erased_votes: whether votes of raters who are erased at their wish count on: kept, or left out.
         calibration: card, where raters measure their screen with a bank card before they begin; else none.
@@ -162,6 +172,8 @@ class Settings:
     ethics: str = ""
     calibration: str = CALIBRATIONS[0]
     distance_cm: float | None = None
+    ineligible_code: str = ""
+    questions: Questions = THE_PAPERS
 
     def with_consent(self, text: str) -> Settings:
         """The same with this text of the consent page, its `{minutes}` filled in, and a version that is its hash.
@@ -195,20 +207,23 @@ class Settings:
         return next((words for words in self.translations if words.language == language), own)
 
     def code_of(self, outcome: str) -> str:
-        """The code for how a session ended (complete, failed, technical, withdrawn, excluded); empty: an own one."""
+        """The code for how a session ended, one of `study_app.store.schema.OUTCOMES`; empty: an own one."""
         return {
             "complete": self.completion_code,
             "failed": self.failed_code,
             "excluded": self.failed_code,
             "technical": self.technical_code,
             "withdrawn": self.withdrawn_code,
+            "ineligible": self.ineligible_code,
         }[outcome]
 
     @property
     def minutes(self) -> int:
-        """How long a session takes, about: every pair is played once and thought about, and two minutes for reading."""
+        """How long a session takes, about: every pair is played once and thought about; two minutes are for reading."""
         pairs = self.practice + self.workload + self.catch
-        return max(3, round((pairs * (self.frames / self.rate + SECONDS_TO_CHOOSE) + 120) / 60))
+        thought = SECONDS_TO_CHOOSE + SECONDS_TO_ANSWER * len(self.questions.further)
+        filled_in = SECONDS_TO_FILL_IN * sum(len(self.questions.part(part)) for part in asking.PARTS)
+        return max(3, round((pairs * (self.frames / self.rate + thought) + filled_in + 120) / 60))
 
     def to_json(self) -> str:
         """Canonical JSON: the same settings are the same bytes."""
@@ -222,12 +237,14 @@ class Settings:
         value["scenes"] = tuple(value["scenes"])
         value["translations"] = tuple(Words(**words) for words in value.get("translations", ()))
         value.setdefault("rule", 1)
+        value["questions"] = asking.parse(value.get("questions", {}))
         return cls(**value)
 
     def check(self) -> None:
         """Raise a `BenchError` for numbers and texts that make no study."""
         for language in self.languages:
             texts(language)
+            self.questions.check(language)
         if len(set(self.languages)) < len(self.languages):
             raise BenchError("A language of the study is named twice: leave one out.")
         if self.calibration not in CALIBRATIONS:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, case, false, func, literal, or_, select, text, update
 from sqlalchemy.orm import Session
 
+from study_app.design.questions import SCALE
 from study_app.design.schedule import SCENE_LIMIT
 from study_app.design.session import seats, turns
 from study_app.store import attendance
@@ -38,7 +39,8 @@ def seat(session: Session, study: Study, rater: Rater, now: datetime) -> None:
         pairs[kind].append(pair_id)
     for place in seats(study.seed, rater.id, len(pairs["practice"]), len(pairs["catch"]), study.settings.workload):
         pair = pairs[place.kind][place.pair]
-        session.add(_lease(rater, pair, place.position, place.first_on_left, now, now + NEVER))
+        left = place.first_on_left or study.settings.questions.kind == SCALE
+        session.add(_lease(rater, pair, place.position, left, now, now + NEVER))
     session.flush()
 
 
@@ -147,12 +149,13 @@ def _as_drawn(session: Session, study: Study, rater: Rater, turn: int) -> Slot |
     """Rule 2: the side that was drawn, then the comparison; where it is closed, one that the rater had less often."""
     drawn = turns(study.seed, rater.id, study.settings.workload, len(study.settings.comparisons))[turn]
     whose = {"study": study.id, "rater": rater.id}
-    slot = session.scalars(AS_DRAWN, {**whose, "left": drawn.first_on_left, "comparison": drawn.comparison}).first()
+    left = drawn.first_on_left or study.settings.questions.kind == SCALE  # one clip has no side
+    slot = session.scalars(AS_DRAWN, {**whose, "left": left, "comparison": drawn.comparison}).first()
     if slot is not None:
         return slot
     had = {number: times for number, (times, _) in _had(session, rater).items()}
     less_often = case(had, value=Pair.comparison_id, else_=0) if had else literal(0)
-    side = case((Slot.first_on_left == drawn.first_on_left, 0), else_=1)
+    side = case((Slot.first_on_left == left, 0), else_=1)
     comparison = case((Comparison.position == drawn.comparison, 0), else_=1)
     return session.scalars(ALLOWED.order_by(side, comparison, less_often, Slot.priority), whose).first()
 

@@ -13,6 +13,7 @@ from sqlalchemy import CursorResult, case, func, select, update
 from sqlalchemy.orm import Session
 
 from study_app.design.catch import CatchRule
+from study_app.design.questions import LOW_GRADES, SCALE
 from study_app.store.schema import Assignment, Comparison, Exclusion, Pair, Rater, Study, Vote
 
 
@@ -21,9 +22,9 @@ def rule(study: Study) -> CatchRule:
     return CatchRule(study.settings.catch, study.settings.catch_pass)
 
 
-def score(session: Session, rater: Rater) -> tuple[int, int]:
+def score(session: Session, study: Study, rater: Rater) -> tuple[int, int]:
     """Catch trials that a rater got right, and had."""
-    return _scores(session, [rater.id]).get(rater.id, (0, 0))
+    return _scores(session, study, [rater.id]).get(rater.id, (0, 0))
 
 
 def uncounted(session: Session, study: Study) -> dict[int, str]:
@@ -40,7 +41,7 @@ def uncounted(session: Session, study: Study) -> dict[int, str]:
         Rater.id.not_in(select(Exclusion.rater_id)),
     )
     unfinished, judge = session.scalars(query).all(), rule(study)
-    scores = _scores(session, unfinished)
+    scores = _scores(session, study, unfinished)
     told = {rater: scores.get(rater, (0, 0)) for rater in unfinished}
     return {
         rater: f"unfinished: {right} of {had} catch trials right"
@@ -66,9 +67,15 @@ def reopen(session: Session, study: Study, now: datetime) -> bool:
     return cast("CursorResult[object]", opened).rowcount > 0
 
 
-def _scores(session: Session, raters: Collection[int]) -> dict[int, tuple[int, int]]:
-    """Id → catch trials right and had, of those raters who had one."""
-    right = (Vote.chosen == "left") == Assignment.first_on_left
+def _scores(session: Session, study: Study, raters: Collection[int]) -> dict[int, tuple[int, int]]:
+    """Id → catch trials right and had, of those raters who had one. The first question of a trial decides.
+
+    Right is who chooses the clip that is not altered, and on a scale who gives the altered clip one of `LOW_GRADES`,
+    which chance does in two of five. A tie is not right.
+    """
+    right = Vote.chosen == case((Assignment.first_on_left, "left"), else_="right")
+    if study.settings.questions.kind == SCALE:
+        right = Vote.chosen.in_(LOW_GRADES)
     query = (
         select(Vote.rater_id, func.count(case((right, 1))), func.count(Vote.id))
         .join(Assignment, Assignment.id == Vote.assignment_id)

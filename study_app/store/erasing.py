@@ -1,9 +1,9 @@
 """Making a rater anonymous at their wish. Runs inside the store's sessions.
 
-What goes: every keyed hash, codes, names of trials that their browser had, screens and browsers, reasons that somebody
-wrote, and of all times everything but the day, as a platform keeps times too. What stays cannot be told from anybody
-else's: choices, how long each took, whether the catch trials were right. Triggers of the database allow this and no
-other change of rows that are written once.
+What goes: every keyed hash, codes, names of trials that their browser had, screens and browsers, what they said of
+themselves, reasons that somebody wrote, and of all times everything but the day, as a platform keeps times too. What
+stays cannot be told from anybody else's: choices, how long each took, whether the catch trials were right. Triggers of
+the database allow this and no other change of rows that are written once.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from sqlalchemy.orm import Session
 from bench.errors import BenchError
 from study_app.store import assignment, writing
 from study_app.store.platforms import token_hash
-from study_app.store.schema import Assignment, Audit, Ending, Exclusion, Rater, SeenOn, Study, Vote
+from study_app.store.schema import Assignment, Audit, Ending, Exclusion, Rater, Reply, SeenOn, Study, Vote
 from study_app.store.schema_life import Erasure
 
 #: What stands where somebody's code or words were; the first migration that has erasures allows these texts only.
 ERASED, A_RATER = "erased", "a rater who was erased"
 #: Tables that a person has left traces in.
-TRACES = ("rater", "assignment", "vote", "ending", "exclusion", "audit", "screen")
+TRACES = ("rater", "assignment", "vote", "opinion", "reply", "ending", "exclusion", "audit", "screen")
 
 
 def find(session: Session, study: Study, rater: str, platform_hashes: tuple[str, ...] = ()) -> Rater:
@@ -84,7 +84,8 @@ def _forget_lines(session: Session, study: Study, rater: Rater) -> None:
 
 
 def _forget_answers(session: Session, rater: Rater) -> None:
-    """Coarsen the times of a rater's answers and endings, and drop how they saw the clips."""
+    """Coarsen the times of a rater's answers and endings; drop how they saw clips, and what they said of themselves."""
+    session.execute(delete(Reply).where(Reply.rater_id == rater.id))
     votes = session.execute(select(Vote.id, Vote.voted_at).where(Vote.rater_id == rater.id)).all()
     session.execute(delete(SeenOn).where(SeenOn.vote_id.in_([id for id, _ in votes])))
     for id, voted_at in votes:

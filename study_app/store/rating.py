@@ -53,14 +53,24 @@ def visual_angle(screen_px: float, dots_per_mm: float | None, distance_cm: float
 
 
 @dataclass(frozen=True)
+class Further:
+    """The answer to a further question of a trial, and when it was given, as in `Answer`."""
+
+    chosen: str
+    response_ms: int
+
+
+@dataclass(frozen=True)
 class Answer:
-    """A rater's choice (left or right) and how it came about.
+    """A rater's answer to a trial and how it came about.
 
     Attributes:
+        chosen: left or right; where the study has them a tie, or the grade of the one clip.
         response_ms: from the first frame drawn to the choice.
         replays: how often the pair began again after the first full play.
         focus_losses: how often the page was left meanwhile.
         screen: how the clips were seen, where the browser has said it.
+        further: answers to the trial's other questions, in their order.
     """
 
     chosen: str
@@ -68,6 +78,7 @@ class Answer:
     replays: int = 0
     focus_losses: int = 0
     screen: Screen | None = None
+    further: tuple[Further, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,9 +86,10 @@ class View:
     """All that a rater's browser may know: where they are, and opaque names of the next trials.
 
     `place` is what the page calls the trial: practice or pair, its number, and how many there are of these.
-    `feedback` says of the practice trial that was just answered whether the altered clip was seen or missed.
-    `state` is rating, done, full (nothing to rate), broken (clips do not load here), excluded, withdrawn, or paused or
-    closed where the study is.
+    `feedback` says of the practice trial that was just answered whether the altered clip was seen or missed, or that
+    the rater could not tell (unsure).
+    `state` is rating, asked (questions of `part` are due), done, full (nothing to rate), broken (clips do not load
+    here), excluded, ineligible (by the screening questions), withdrawn, or paused or closed where the study is.
     """
 
     state: str
@@ -86,3 +98,4 @@ class View:
     trials: tuple[str, ...] = ()
     place: tuple[str, int, int] | None = None
     feedback: str | None = None
+    part: str | None = None

@@ -9,6 +9,7 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Executable, Select, and_, bindparam, case, func, select
 from sqlalchemy.orm import Session, aliased, join
 
+from study_app.design.questions import ALONE
 from study_app.store import attendance
 from study_app.store.rating import visual_angle
 from study_app.store.schema import (
@@ -17,6 +18,7 @@ from study_app.store.schema import (
     Ending,
     Exclusion,
     Media,
+    Opinion,
     Pair,
     Rater,
     SeenOn,
@@ -32,6 +34,11 @@ from study_app.store.schema_life import Erasure
 VOTE_COLUMNS = [
     "study", "comparison", "first", "second", "clip", "video", "left", "right", "chosen", "rater", "catch", "practice",
     "response_ms", "replays", "focus_losses", "time_utc", "simulated", "excluded", "flags",
+]  # fmt: skip
+#: Frozen column names of `ratings.csv`.
+RATING_COLUMNS = [
+    "study", "system", "clip", "video", "rating", "rater", "catch", "practice", "response_ms", "replays",
+    "focus_losses", "time_utc", "simulated", "excluded", "flags",
 ]  # fmt: skip
 #: Frozen column names of `raters.csv`.
 RATER_COLUMNS = [
@@ -60,8 +67,8 @@ VOTES = (
 
 
 def comparison_name(first: str, second: str) -> str:
-    """How a comparison is called in every table."""
-    return f"{first} over {second}"
+    """How a comparison is called in every table; what is shown alone, by its own name."""
+    return first if second == ALONE else f"{first} over {second}"
 
 
 def excluded_reason() -> ColumnElement[str]:
@@ -91,8 +98,10 @@ def is_excluded(session: Session, rater: Rater) -> bool:
     return session.scalar(select(Exclusion.id).where(Exclusion.rater_id == rater.id).limit(1)) is not None
 
 
-def votes(session: Session, study: Study) -> pd.DataFrame:
+def votes(session: Session, study: Study, question: str | None = None) -> pd.DataFrame:
     """All votes of a study, in the order they were cast, as `VOTE_COLUMNS`; excluded ones with their reason.
+
+    `chosen` is a system, or a tie. `question` names one of a trial's further questions; else it is about the first.
 
     Flags, of which none excludes: `fast`, `slow`, `unfocused` by what the browser said; `undelivered`, `rushed` by when
     the server sent the clips and got the answer.
@@ -100,10 +109,12 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
     one_play = 1000 * study.settings.frames / study.settings.rate
     last: dict[str, datetime] = {}
     uncounted = attendance.uncounted(session, study)
+    others = _further(session, study, question) if question else {}
     rows = []
     for row in session.execute(_cast(study)):
         left, right = (row.a, row.b) if row.on_left else (row.b, row.a)
-        flags = {"fast": row.ms < one_play, "slow": row.ms > SLOW_MS, "unfocused": row.losses > 0}
+        side, ms = others[row.vote_id] if question else (row.side, row.ms)
+        flags = {"fast": ms < one_play, "slow": ms > SLOW_MS, "unfocused": row.losses > 0}
         if not (row.simulated or row.erased):  # of the erased, no times are left to tell that from
             # by the server's own clock: the next pair is delivered while the one before is looked at
             seen = max(row.delivered, last.get(row.rater, row.delivered)) if row.delivered else None
@@ -111,13 +122,30 @@ def votes(session: Session, study: Study) -> pd.DataFrame:
             flags["rushed"] = seen is not None and (row.at - seen).total_seconds() * 1000 < one_play
             last[row.rater] = row.at
         shown = [study.name, comparison_name(row.a, row.b), row.a, row.b, row.scene, row.video, left, right]
-        chosen = left if row.side == "left" else right
+        chosen = {"left": left, "right": right}.get(side, side)
         given = [chosen, row.rater[:16], row.kind == "catch", row.kind == "practice"]
-        timing = [row.ms, row.replays, row.losses, row.at.isoformat(timespec="milliseconds")]
+        timing = [ms, row.replays, row.losses, row.at.isoformat(timespec="milliseconds")]
         why = row.excluded or uncounted.get(row.rater_id) or (GIVEN_AWAY if row.state == "void" else "")
         marks = [row.simulated, why, " ".join(name for name, raised in flags.items() if raised)]
         rows.append([*shown, *given, *timing, *marks])
     return pd.DataFrame(rows, columns=VOTE_COLUMNS)
+
+
+def ratings(session: Session, study: Study, question: str | None = None) -> pd.DataFrame:
+    """All grades of a study of single clips, as `RATING_COLUMNS`; otherwise as `votes`."""
+    given = votes(session, study, question).rename(columns={"first": "system", "chosen": "rating"})
+    return given.astype({"rating": int})[RATING_COLUMNS]
+
+
+def _further(session: Session, study: Study, question: str) -> dict[int, tuple[str, int]]:
+    """Id of a vote → answer to a further question, and milliseconds."""
+    query = (
+        select(Opinion.vote_id, Opinion.chosen, Opinion.response_ms)
+        .join(Vote, Vote.id == Opinion.vote_id)
+        .join(Rater, Rater.id == Vote.rater_id)
+        .where(Rater.study_id == study.id, Opinion.question == question)
+    )
+    return {vote: (chosen, ms) for vote, chosen, ms in session.execute(query)}
 
 
 def _cast(study: Study) -> Executable:
@@ -130,6 +158,7 @@ def _cast(study: Study) -> Executable:
             Pair.scene.label("scene"),
             ShownClip.video.label("video"),
             Assignment.first_on_left.label("on_left"),
+            Vote.id.label("vote_id"),
             Vote.chosen.label("side"),
             Rater.id.label("rater_id"),
             Rater.token_hash.label("rater"),

@@ -10,28 +10,25 @@ foreign keys, so no query can mix synthetic votes into a real tally by forgettin
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    DateTime,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     LargeBinary,
-    MetaData,
     String,
-    Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
+from study_app.design.questions import GRADES, PARTS, SIDES, TIE
 from study_app.design.settings import Settings
+from study_app.store.base import Base, one_of
 
 #: What a comparison is for; only trials enter a POS.
 KINDS = ("trial", "practice", "catch")
@@ -39,63 +36,10 @@ KINDS = ("trial", "practice", "catch")
 #: void: has a vote that no longer fills its slot (rater withdrawn or excluded).
 STATES = ("leased", "voted", "skipped", "expired", "void")
 #: How a session can end: to its end; so, but by the rule on catch trials it does not count; the clips do not load; the
-#: rater has withdrawn; somebody who runs the study has excluded them.
-OUTCOMES = ("complete", "failed", "technical", "withdrawn", "excluded")
-
-
-class UTCDateTime(TypeDecorator[datetime]):
-    """A time in UTC; SQLite keeps no zone, so it is put back on reading."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Store UTC, without its zone where the database has none."""
-        if value is None:
-            return None
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Give the time back with its zone."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class SettingsJSON(TypeDecorator[Settings]):
-    """A study's settings, kept as canonical JSON."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Settings | None, dialect: Any) -> str | None:
-        """Write JSON."""
-        return None if value is None else value.to_json()
-
-    def process_result_value(self, value: str | None, dialect: Any) -> Settings | None:
-        """Read it."""
-        return None if value is None else Settings.from_json(value)
-
-
-def one_of(column: str, values: tuple[str, ...], name: str) -> CheckConstraint:
-    """A rule of the database: the column has one of these values."""
-    return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=name)
-
-
-class Base(DeclarativeBase):
-    """Names every constraint, so that migrations can name them too."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {datetime: UTCDateTime, str: Text, Settings: SettingsJSON}  # noqa: RUF012 - SQLAlchemy's own attribute
+#: rater has withdrawn; somebody who runs the study has excluded them; by their answers they may not take part.
+OUTCOMES = ("complete", "failed", "technical", "withdrawn", "excluded", "ineligible")
+#: What can be answered at a trial of whatever kind of study.
+ANSWERS = (*SIDES, TIE, *GRADES)
 
 
 class Study(Base):
@@ -268,7 +212,7 @@ class Assignment(Base):
 
 
 class Vote(Base):
-    """A rater's answer, written once."""
+    """A rater's answer to a trial's first question, written once: a side, a tie, or the grade of one clip."""
 
     __tablename__ = "vote"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -281,12 +225,38 @@ class Vote(Base):
     focus_losses: Mapped[int]
     voted_at: Mapped[datetime]
     __table_args__ = (
-        one_of("chosen", ("left", "right"), "side"),
+        one_of("chosen", ANSWERS, "answer"),
         CheckConstraint("response_ms >= 0 AND replays >= 0 AND focus_losses >= 0", name="counts"),
         # only the rater who holds the assignment can have voted on it, and as what that rater is
         ForeignKeyConstraint(["assignment_id", "rater_id"], ["assignment.id", "assignment.rater_id"]),
         ForeignKeyConstraint(["rater_id", "simulated"], ["rater.id", "rater.simulated"]),
     )
+
+
+class Opinion(Base):
+    """The answer to a further question of a trial, written with its vote and never without."""
+
+    __tablename__ = "opinion"
+    vote_id: Mapped[int] = mapped_column(ForeignKey("vote.id"), primary_key=True)
+    question: Mapped[str] = mapped_column(String(40), primary_key=True)
+    chosen: Mapped[str]
+    response_ms: Mapped[int]
+    __table_args__ = (one_of("chosen", ANSWERS, "answer"), CheckConstraint("response_ms >= 0", name="counts"))
+
+
+class Reply(Base):
+    """A rater's answer to a question before or after the trials; empty where it was left out.
+
+    It cannot be changed. It can be deleted: what people write of themselves is theirs.
+    """
+
+    __tablename__ = "reply"
+    rater_id: Mapped[int] = mapped_column(ForeignKey("rater.id"), primary_key=True)
+    question: Mapped[str] = mapped_column(String(40), primary_key=True)
+    part: Mapped[str]
+    answer: Mapped[str]
+    replied_at: Mapped[datetime]
+    __table_args__ = (one_of("part", PARTS, "part"),)
 
 
 class SeenOn(Base):

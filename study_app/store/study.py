@@ -3,61 +3,28 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
-import pandas as pd
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bench.errors import BenchError
-from study_app.design.schedule import Schedule
-from study_app.design.settings import Settings
-from study_app.store import assignment, attendance, life, monitor, records, writing
+from study_app.design.questions import PAIRS, TIE
+from study_app.store import assignment, attendance, life, records, replies, writing
 from study_app.store.platforms import Visitor, keyed, secret, token_hash
 from study_app.store.rating import Answer, RefusedError, View
-from study_app.store.schema import Assignment, Ending, Exclusion, Rater, Study
+from study_app.store.reading import ReadableStudy
+from study_app.store.schema import Assignment, Ending, Exclusion, Rater
 from study_app.store.steering import Steering
-from study_app.store.transactions import Transactions
 
 #: Pairs that may fail to load one after the other before a rater is told that this browser does not do.
 SKIP_LIMIT = 5
 
 
-class OpenStudy(Steering):
-    """A study of a database; `study_app.store.store.Store.open` gives it.
-
-    Attributes:
-        row: the study's row, which never changes: name, seed, settings, whether it is simulated.
-    """
-
-    def __init__(self, transactions: Transactions, row: Study) -> None:
-        self.row = row
-        self._transactions = transactions
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.row.name
-
-    @property
-    def settings(self) -> Settings:
-        """What it was made with."""
-        return self.row.settings
-
-    @property
-    def simulated(self) -> bool:
-        """Whether its raters are synthetic."""
-        return self.row.simulated
-
-    def schedule(self) -> Schedule:
-        """The schedule as the database holds it."""
-        return self._transactions.read(lambda s: writing.read_schedule(s, self.row))
-
-    def clips(self) -> writing.Clips:
-        """Every clip: (system, scene) → encoded clip."""
-        return self._transactions.read(lambda s: writing.read_clips(s, self.row))
+class OpenStudy(ReadableStudy, Steering):
+    """A study of a database; `study_app.store.store.Store.open` gives it."""
 
     # -- raters, each by a token that only their browser knows --
 
@@ -139,13 +106,14 @@ class OpenStudy(Steering):
                 if self._can_be_seen(session, held):
                     agreed = self.settings.rule > 2  # earlier consent texts said nothing of screens
                     given = answer if agreed else replace(answer, screen=None)
-                    writing.vote(session, rater, held, given, datetime.now(UTC))
+                    writing.vote(session, self.row, rater, held, given, datetime.now(UTC))
                     if held.slot_id is None and held.position >= self.settings.practice:  # a catch trial
                         self._judge(session, rater)
                 else:
                     writing.lost(session, held.id)
-                if self.settings.rule > 2 and held.position < self.settings.practice:
-                    feedback = "seen" if (answer.chosen == "left") == held.first_on_left else "missed"
+                if self._tells(held):
+                    real = "left" if held.first_on_left else "right"
+                    feedback = {real: "seen", TIE: "unsure"}.get(answer.chosen, "missed")
             return replace(self._view(session, rater), feedback=feedback)
 
         return self._transactions.write(work)
@@ -196,6 +164,28 @@ class OpenStudy(Steering):
             raise RefusedError("Only simulated raters may know what they see.")
         return self._transactions.read(lambda s: records.shown(s, writing.held(s, self._present(s, token), trial)))
 
+    def reply(self, token: str, part: str, answers: Mapping[str, str]) -> View:
+        """Keep the answers of a part of the questions, and say what comes next; when this returns, they are committed.
+
+        A part that is not due, as where it comes again, changes nothing. Who may not take part by their answers holds
+        no pair any longer.
+
+        Raises:
+            RefusedError: a question is not answered that must be, or not in a way in which it can be.
+        """
+
+        def work(session: Session) -> View:
+            rater = self._present(session, token)
+            view = self._view(session, rater)
+            if view.state != "asked" or view.part != part:
+                return view
+            if not replies.keep(session, self.row, rater, answers, part, datetime.now(UTC)):
+                self._end(session, rater, "ineligible")
+                assignment.release(session, rater)
+            return self._view(session, rater)
+
+        return self._transactions.write(work)
+
     def withdraw(self, token: str) -> None:
         """Take a rater's votes out of every tally, at their own wish, and open their slots to others."""
 
@@ -208,6 +198,11 @@ class OpenStudy(Steering):
                 writing.audit(session, self.row, "rater", "withdraw", rater.token_hash[:16])
 
         self._transactions.write(work)
+
+    def _tells(self, held: Assignment) -> bool:
+        """Whether a trial is of practice that has a right answer, which raters are told."""
+        questions = self.settings.questions
+        return self.settings.rule > 2 and questions.kind == PAIRS and held.position < self.settings.practice
 
     def _can_be_seen(self, session: Session, held: Assignment) -> bool:
         return held.delivered_at is not None or self.simulated or records.has_media(session, held)
@@ -227,9 +222,15 @@ class OpenStudy(Steering):
             return View("done", answered, answered)
         if records.is_excluded(session, rater):
             return View("excluded", answered)
+        if replies.is_ineligible(session, self.row, rater):
+            return View("ineligible")
         if (now := life.state(session, self.row)) != "open":
             return View(now, answered)
         trials = assignment.upcoming(session, self.row, rater, mine, datetime.now(UTC))
+        # nobody is asked for a study that has no pair for them, so a pair is held meanwhile
+        part = replies.due(session, self.row, rater, replies.BEFORE if trials else replies.AFTER)
+        if part and (trials or answered):
+            return View("asked", answered, part=part)
         if trials:
             total = max(assignment.places(self.row), answered + len(trials))
             names = tuple(trial.token for trial in trials)
@@ -241,13 +242,13 @@ class OpenStudy(Steering):
 
     def _judge(self, session: Session, rater: Rater) -> None:
         """End the session of a rater who cannot meet the rule on catch trials any more, and exclude them."""
-        right, had = attendance.score(session, rater)
+        right, had = attendance.score(session, self.row, rater)
         if self.settings.rule > 1 and attendance.rule(self.row).verdict(right, had) == "failed":
             self._fail(session, rater, right, had)
 
     def _complete(self, session: Session, rater: Rater) -> None:
         """End a session with its code, and judge it by the rule on catch trials."""
-        right, had = attendance.score(session, rater)
+        right, had = attendance.score(session, self.row, rater)
         wanted, of = self.settings.catch_pass, self.settings.catch
         if self.settings.rule == 1 and right * of < wanted * had:
             rater.completed_at, rater.completion_code = datetime.now(UTC), self._fail(session, rater, right, had)
@@ -307,35 +308,3 @@ class OpenStudy(Steering):
             self._end(session, rater, "excluded")
         assignment.release(session, rater)
         writing.audit(session, self.row, made_by, "exclude", f"{rater.token_hash[:16]}: {reason}")
-
-    def votes(self) -> pd.DataFrame:
-        """All votes as `records.VOTE_COLUMNS`."""
-        return self._transactions.read(lambda s: records.votes(s, self.row))
-
-    def screens(self) -> pd.DataFrame:
-        """How the clips of each vote were seen, as `records.SCREEN_COLUMNS`."""
-        return self._transactions.read(lambda s: records.screens(s, self.row))
-
-    def progress(self) -> pd.DataFrame:
-        """Votes wanted and had by comparison."""
-        return self._transactions.read(lambda s: records.progress(s, self.row))
-
-    def clip_hashes(self) -> list[tuple[str, str, str, str]]:
-        """System, scene, source's hash and shown clip's hash of every clip."""
-        return self._transactions.read(lambda s: writing.clip_hashes(s, self.row))
-
-    def kept_settings(self) -> dict[str, Any]:
-        """The settings as they were written when the study was made, whatever later versions have added to them."""
-        return self._transactions.read(lambda s: writing.kept_settings(s, self.row))
-
-    def registered(self) -> tuple[str, ...]:
-        """Hashes that were registered: when the study was made, and each time that something was added."""
-        return self._transactions.read(lambda s: writing.registered(s, self.row))
-
-    def watch(self) -> monitor.Watch:
-        """How the study is going at the moment, without outcomes."""
-        return self._transactions.read(lambda s: monitor.watch(s, self.row))
-
-    def raters(self) -> pd.DataFrame:
-        """One row a rater."""
-        return self._transactions.read(lambda s: records.raters(s, self.row))

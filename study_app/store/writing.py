@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Select, Text, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
+from study_app.design.questions import Questions
 from study_app.design.schedule import PairPlan, Schedule, SlotPlan
 from study_app.design.settings import Settings
 from study_app.store.platforms import token_hash
@@ -21,6 +22,7 @@ from study_app.store.schema import (
     Audit,
     Comparison,
     Media,
+    Opinion,
     Pair,
     Rater,
     SeenOn,
@@ -227,13 +229,14 @@ def held(session: Session, rater: Rater, trial: str) -> Assignment:
     return row
 
 
-def vote(session: Session, rater: Rater, held: Assignment, answer: Answer, now: datetime) -> None:
-    """Write the vote of an assignment unless it has one.
+def vote(session: Session, study: Study, rater: Rater, held: Assignment, answer: Answer, now: datetime) -> None:
+    """Write the vote of an assignment, with the answers to all questions of its trial, unless it has one.
 
     Raises:
         RefusedError: the answer makes no sense, or the assignment is over.
     """
-    if answer.chosen not in ("left", "right") or min(answer.response_ms, answer.replays, answer.focus_losses) < 0:
+    times = [answer.response_ms, *(one.response_ms for one in answer.further)]
+    if min(answer.replays, answer.focus_losses, *times) < 0 or not _can_be_given(study.settings.questions, answer):
         raise RefusedError("The answer is not one that can be given.")
     if held.state in ("voted", "void"):  # it has its vote
         return
@@ -264,9 +267,16 @@ def vote(session: Session, rater: Rater, held: Assignment, answer: Answer, now: 
     )
     session.add(cast)
     session.flush()
+    for question, other in zip(study.settings.questions.further, answer.further, strict=True):
+        session.add(Opinion(vote_id=cast.id, question=question, chosen=other.chosen, response_ms=other.response_ms))
     if answer.screen:
         session.add(SeenOn(vote_id=cast.id, **asdict(answer.screen)))
-        session.flush()
+    session.flush()
+
+
+def _can_be_given(questions: Questions, answer: Answer) -> bool:
+    chosen = [answer.chosen, *(one.chosen for one in answer.further)]
+    return len(answer.further) == len(questions.further) and all(one in questions.answers for one in chosen)
 
 
 def delivered(session: Session, assignment_id: int) -> None:

@@ -25,3 +25,15 @@ def texts(language: str) -> dict[str, Any]:
         raise BenchError(f"There are no texts in the language '{language}'.{did_you_mean(language, LANGUAGES)}")
     read: dict[str, Any] = json.loads((Path(__file__).parent / f"{language}.json").read_text(encoding="utf-8"))
     return read
+
+
+def words(language: str, wording: str) -> dict[str, Any]:
+    """The same for studies of another kind, where a language has a `wording` for them: it is put over the usual one."""
+    said = texts(language)
+    return _over({page: text for page, text in said.items() if page != "kinds"}, said["kinds"].get(wording, {}))
+
+
+def _over(said: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Texts with others put over them, page by page."""
+    both = {key: _over(said[key], value) if isinstance(value, dict) else value for key, value in other.items()}
+    return said | both

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from bench.errors import BenchError
 from study_app.design import media
 from study_app.store.platforms import visitor
-from study_app.store.rating import Answer, RefusedError, Screen, View
+from study_app.store.rating import Answer, Further, RefusedError, Screen, View
 from study_app.texts import ENGLISH, texts
 from study_app.web import spoken
 from study_app.web import visit as visits
@@ -28,6 +28,8 @@ from study_app.web.serving import log, serving
 TOKEN_HEADER, AGENT, ACCEPTED = "x-rater", "user-agent", "accept-language"
 #: Largest body of a call, in bytes.
 LARGEST = 4096
+#: The same of a call that brings free texts.
+LARGEST_REPLY = 65536
 #: What a rater reads when something is wrong that only the people who run the study can mend.
 SORRY = "Your answer could not be saved just now. Please keep this page open: it is sent again by itself."
 
@@ -50,7 +52,7 @@ BROWSERS = {
     "Chrome": "Chrome",
     "Safari": "Safari",
 }
-LAYOUTS, POINTERS = ("beside", "stacked", "low"), ("fine", "coarse")
+LAYOUTS, POINTERS = ("beside", "stacked", "low", "alone"), ("fine", "coarse")
 
 
 def _screen(body: dict[str, Any]) -> Screen | None:
@@ -88,6 +90,14 @@ def _measure(said: dict[str, Any], name: str, low: float, high: float) -> float 
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         return None
     return float(value)
+
+
+def _further(body: dict[str, Any]) -> tuple[Further, ...]:
+    """Answers to a trial's other questions."""
+    said = body.get("further", [])
+    if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
+        raise RefusedError("The answer is not one that can be given.")
+    return tuple(Further(str(one.get("chosen")), _number(one, "response_ms")) for one in said)
 
 
 def _link(body: dict[str, Any]) -> dict[str, str]:
@@ -149,8 +159,19 @@ def vote(token: str, body: dict[str, Any]) -> dict[str, Any]:
         _number(body, "replays"),
         _number(body, "focus_losses"),
         _screen(body),
+        _further(body),
     )
     return asdict(serving().vote(token, str(body.get("trial")), answer))
+
+
+def reply(token: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Keep the answers to questions before or after the trials; what comes next."""
+    study, part, given = serving(), str(body.get("part")), body.get("answers")
+    if body.get("example"):
+        answers = visits.examples(study, part)
+    else:
+        answers = {str(key): str(value) for key, value in given.items()} if isinstance(given, dict) else {}
+    return asdict(study.reply(token, part, answers))
 
 
 def skip(token: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -159,12 +180,14 @@ def skip(token: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _call(work: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Callable[[Request], Any]:
+    largest = LARGEST_REPLY if work is reply else LARGEST
+
     async def endpoint(request: Request) -> Response:
         body: Any = None
         raw = bytearray()
         async for chunk in request.stream():
             raw += chunk
-            if len(raw) > LARGEST:
+            if len(raw) > largest:
                 return JSONResponse({"message": "too long"}, 413)
         try:
             body = json.loads(bytes(raw) or b"{}")
@@ -209,7 +232,7 @@ async def clips(request: Request) -> Response:
     return await _answer(work)
 
 
-CALLS = (hello, enrol, decline, state, vote, skip, end, withdraw)
+CALLS = (hello, enrol, decline, state, reply, vote, skip, end, withdraw)
 ROUTES = [
     *(Route(f"/trial/{call.__name__}", _call(call), methods=["POST"]) for call in CALLS),
     Route("/trial/clips/{trial}", clips, methods=["GET"]),

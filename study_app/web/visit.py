@@ -9,16 +9,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from study_app.design.questions import LONGEST, PAIRS, PARTS, said
+from study_app.design.settings import Settings
 from study_app.store.platforms import Visitor, visitor
-from study_app.store.rating import View
+from study_app.store.rating import RefusedError, View
 from study_app.store.study import OpenStudy
-from study_app.texts import texts
+from study_app.texts import texts, words
 from study_app.web import spoken
 
 #: Set for an app process that shows every page of a study, on a copy that is thrown away.
 PREVIEW_VARIABLE = "BENCH_STUDY_PREVIEW"
 #: What a browser may keep of a visit in its cookie.
 TOKEN = re.compile(r"[\w-]{43}")
+#: Texts that no page shows by themselves: parts of a consent text, and sentences that go out with a refusal.
+NOT_READ = ("consent", "consent_questions", "consent_measured", "said")
 
 
 @dataclass(frozen=True)
@@ -60,17 +64,24 @@ def visit(study: OpenStudy, link: Mapping[str, str], kept: str, asked: str = "",
 def told(here: Visit, view: View | None) -> dict[str, Any]:
     """All that a page needs: where the rater is (None before they consent), what is shown, and every word."""
     settings = here.study.settings
-    words, own = texts(here.language), settings.words(here.language)
+    questions, own = settings.questions, settings.words(here.language)
+    read = words(here.language, questions.wording)
+    asked = questions.asked(own.question, here.language)
     known = here.study.rater(here.token) if view else None
     return {
         "token": here.token,
         "keep": here.visitor is None,  # a crowd platform's link brings its people back by itself
         "language": here.language,
         "languages": {code: texts(code)["name"] for code in settings.languages},
-        "texts": {page: said for page, said in words.items() if page not in ("consent", "consent_measured", "said")},
+        "texts": {page: text for page, text in read.items() if page not in NOT_READ},
         "agreed": known.consented_at.isoformat(timespec="seconds") if known and known.consented_at else None,
         "study": {
-            "question": own.question,
+            "question": asked[0],
+            "questions": asked,
+            "clips": 2 if questions.kind == PAIRS else 1,
+            "answers": questions.answers,
+            "parts": {part: _asked(settings, part, here.language) for part in PARTS if questions.part(part)},
+            "can_be_ineligible": any(question.eligible for question in questions.screening),
             "consent": own.consent,
             "consent_html": spoken.consent_html(own),
             "consent_version": own.consent_version,
@@ -89,6 +100,30 @@ def told(here: Visit, view: View | None) -> dict[str, Any]:
         "mark": "preview" if PREVIEW_VARIABLE in os.environ else ("pilot" if settings.pilot else ""),
         "view": asdict(view) if view else None,
     }
+
+
+def _asked(settings: Settings, part: str, language: str) -> list[dict[str, Any]]:
+    """The questions of a part as a page needs them: not how to answer so that one may take part."""
+    return [
+        {
+            "id": question.id,
+            "text": said(question.text, language),
+            "type": question.type,
+            "choices": [{"id": choice.id, "text": said(choice.text, language)} for choice in question.choices],
+            "minimum": question.minimum,
+            "maximum": question.maximum,
+            "longest": LONGEST,
+            "optional": question.optional,
+        }
+        for question in settings.questions.part(part)
+    ]
+
+
+def examples(study: OpenStudy, part: str) -> dict[str, str]:
+    """Answers to a part for a preview, in which every page is to be seen without filling in the ones before."""
+    if PREVIEW_VARIABLE not in os.environ:
+        raise RefusedError("The answer is not one that can be given.")
+    return {question.id: question.example() for question in study.settings.questions.part(part)}
 
 
 def ending(study: OpenStudy, token: str) -> dict[str, str]:

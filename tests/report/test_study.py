@@ -88,6 +88,29 @@ def test_a_study_without_votes_has_no_strengths_and_no_paper_tables(tmp_path: Pa
     assert found.notes[0] == f"Study “spring”: 0 raters; {why}."
 
 
+def test_a_study_with_ties_fills_no_table_of_the_papers(tmp_path: Path) -> None:
+    ties = {"fills_the_papers_tables": False, "ties": [{"votes": 70, "ties": 6}, {"votes": 10, "ties": 0}]}
+    plain, tied = (
+        read_study(write(tmp_path / name, study(**changes)), ROWS, registered_names())
+        for name, changes in (("plain", {}), ("ties", ties))
+    )
+    assert len(plain.grids) - len(tied.grids) == 1
+    assert not [grid for grid in tied.grids if "Paper" in grid.heads]
+    assert "Raters could not tell in 6 of 80 trials." in tied.notes
+
+
+def test_grades_are_means_and_no_preferences(tmp_path: Path) -> None:
+    mean = {"system": "vgan", "ratings": 40, "mos": 2.25, "ci_low": 1.5, "ci_high": 3.0, "raters": 5}
+    nothing = {**mean, "system": "real", "ratings": 0, "mos": None, "ci_low": None, "ci_high": None, "raters": 0}
+    content = {"study": "s", "simulated": True, "kind": "scale", "mos": [mean, nothing], "notes": ["A note."]}
+    found = read_study(write(tmp_path, content), ROWS, registered_names())
+    assert (list(found.pos), found.warning) == ([], SIMULATED)
+    told = [[cell.text for cell in line.cells] for line in found.grids[0].lines]
+    assert told == [["2.25", "40", "5"], ["–", "0", "0"]]
+    assert found.grids[0].lines[0].cells[0].interval == "[1.50, 3.00]"
+    assert found.notes == ["Study “s”.", "A note."]
+
+
 def test_which_study_is_meant(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert find_study(RunFolder(run), None) is None

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from bench.errors import BenchError
 from study_app.cli import app
 from study_app.create import Made
+from study_app.design.questions import Questions
 from study_app.design.schedule import plan
 from study_app.design.settings import Settings, Wish, Words
 from tests.study_app.design.test_schedule import BASE
@@ -64,9 +65,18 @@ def test_texts_languages_codes_and_screens(wished: list[Wish], tmp_path: Path) -
     assert (wish.comparisons, wish.erased_votes) == ((("mdgan-2", "copy"),), "left out")
 
 
+def test_questions_and_the_code_of_who_may_not_take_part(wished: list[Wish], tmp_path: Path) -> None:
+    path = tmp_path / "questions.toml"
+    path.write_text('kind = "scale"')
+    create("--questions", str(path), "--code", "ineligible=C5")
+    assert wished[0].questions == Questions("scale")
+    assert wished[0].ineligible_code == "C5"
+
+
 @pytest.mark.parametrize(
     "words",
     [
+        ("--questions", "nowhere.toml"),
         ("--question-in", "de=Welcher?"),
         ("--also", "de", "--question-in", "Welcher?"),
         ("--also", "de", "--consent-in", "en=consent.txt"),

@@ -13,8 +13,11 @@ from typer.testing import CliRunner
 from bench.errors import BenchError
 from study_app.analysis import export
 from study_app.cli import app
+from study_app.create import create
+from study_app.design.questions import parse
 from study_app.registration import register, registration
 from study_app.store.store import Store
+from tests.study_app.conftest import wish
 
 
 def test_what_was_registered_is_checked_when_the_study_is_exported(sqlite: str, tmp_path: Path) -> None:
@@ -62,3 +65,13 @@ def test_a_schedule_that_was_changed_is_seen(sqlite: str, change: str) -> None:
     with store.engine.begin() as connection:
         connection.execute(text(change))
     assert registration(store.open()).intact is False
+
+
+def test_what_is_asked_is_registered_and_studies_from_before_stay_intact(sqlite: str, run_folder: Path) -> None:
+    assert "questions" not in registration(Store(sqlite).open()).content["design"]
+    asked = parse({"cannot_tell": True, "closing": [{"id": "remarks", "text": "Else?", "type": "text"}]})
+    create(sqlite, wish(run_folder, name="ties", questions=asked, clips=4, workload=4, practice=0))
+    made = registration(Store(sqlite).open("ties"))
+    assert made.content["design"]["questions"]["cannot_tell"] is True
+    assert any("Ties are left out" in line for line in made.content["analysis"])
+    assert made.intact is True

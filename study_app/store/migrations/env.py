@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Engine, text
 
-from study_app.store.schema import Base
+from study_app.store import schema
 
 engine: Engine = context.config.attributes["engine"]
 
@@ -13,5 +13,5 @@ with engine.execution_options(writes=True).begin() as connection:
     if connection.dialect.name == "postgresql":
         # several app processes may start at once on a new database
         connection.execute(text("SELECT pg_advisory_xact_lock(72010)"))
-    context.configure(connection=connection, target_metadata=Base.metadata, transactional_ddl=True)
+    context.configure(connection=connection, target_metadata=schema.Study.metadata, transactional_ddl=True)
     context.run_migrations()

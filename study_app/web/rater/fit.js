@@ -1,4 +1,4 @@
-// Where the two clips go, and how large they are: beside each other with the buttons below; one above the other, where
+// Where the clips go, and how large they are: beside each other with the buttons below; one above the other, where
 // that is larger, as on a phone; or, in a low window, beside each other between the buttons.
 
 export const LEAST = 128; // CSS pixels of a clip's side, below which nobody is asked to judge it
@@ -6,6 +6,7 @@ const LARGEST = 512; // also on a large screen, so that raters see about the sam
 const GOOD = 224; // below this a page that is scrolled to its buttons is better than clips that are much smaller
 const NEARLY = 0.8; // share of the largest size with which a layout that comes first is taken
 const LAYOUTS = ["beside", "stacked", "low"];
+const ALONE = "alone"; // one clip, with its buttons below
 
 // A whole number of screen pixels for each of the clip's, where that fits: crisp, and both alike.
 function whole(side, size, dots) {
@@ -13,7 +14,7 @@ function whole(side, size, dots) {
   return times >= 1 ? (times * size) / dots : side;
 }
 
-// Sizes the clips of `root`, a page with a `.pair` of two canvases of `size` pixels; returns layout and CSS pixels.
+// Sizes the clips of `root`, a page with a `.pair` of two canvases, or one, of `size` pixels; returns layout and CSS pixels.
 export function fit(root, size) {
   const pair = root.querySelector(".pair");
   const canvases = [...pair.querySelectorAll("canvas")];
@@ -23,20 +24,21 @@ export function fit(root, size) {
     root.dataset.layout = layout;
     canvases.forEach((canvas) => { canvas.style.width = canvas.style.height = `${side}px`; });
   };
-  const options = LAYOUTS.map((layout) => {
+  const alone = canvases.length === 1;
+  const options = (alone ? [ALONE] : LAYOUTS).map((layout) => {
     show(layout, 0); // all that is left has its height now
     const gap = parseFloat(getComputedStyle(pair).columnGap) || 0;
     const wide = layout === "low" ? 3 * gap + buttons[0].offsetWidth + buttons[1].offsetWidth : gap;
-    const width = layout === "stacked" ? pair.clientWidth : (pair.clientWidth - wide) / 2;
+    const width = alone || layout === "stacked" ? pair.clientWidth : (pair.clientWidth - wide) / 2;
     const height = (window.innerHeight - root.offsetHeight) / (layout === "stacked" ? 2 : 1);
     return { layout, side: whole(Math.min(width, height, LARGEST), size, dots) };
   });
   const largest = Math.max(...options.map((option) => option.side));
   let best = options.find((option) => option.side >= NEARLY * largest); // the first is what people know best
   if (best.side < GOOD) {
-    const both = Math.min(pair.clientWidth / 2 - 4, window.innerHeight - 8, GOOD); // what can be seen at once
+    const both = Math.min(pair.clientWidth / canvases.length - 4, window.innerHeight - 8, GOOD); // what can be seen at once
     const scrolled = whole(both, size, dots);
-    if (NEARLY * scrolled > best.side) best = { layout: "beside", side: scrolled };
+    if (NEARLY * scrolled > best.side) best = { layout: alone ? ALONE : "beside", side: scrolled };
   }
   show(best.layout, Math.max(0, best.side));
   return best;

@@ -2,6 +2,7 @@
 // (see arrival.py); so a reload, or the same link on another day, finds the page that is due.
 
 import { Player, fill } from "./player.js";
+import { form } from "./questions.js";
 import { Refused, Server } from "./server.js";
 
 const MONTH = 30 * 24 * 3600; // how long a browser is known again, in seconds
@@ -57,12 +58,15 @@ function mark() {
 }
 
 function menu() {
-  const { texts } = here;
-  const ends = ["done", "withdrawn", "excluded", "full", "broken", "paused", "closed"].map((state) => [texts[state].title, () => end(state)]);
+  const { texts, study } = here;
+  const parts = Object.keys(study.parts);
+  const screened = study.can_be_ineligible ? ["ineligible"] : [];
+  const ends = ["done", "withdrawn", "excluded", ...screened, "full", "broken", "paused", "closed"].map((state) => [texts[state].title, () => end(state)]);
   const pages = [
-    [texts.consent_page.title, consent], [texts.declined.title, declined], [texts.instructions.title, () => instructions()],
-    ...(here.study.card ? [[texts.card.title, () => measure(measure)]] : []),
-    [texts.question, async () => { await arrive("enrol"); rate(); }],
+    [texts.consent_page.title, consent], [texts.declined.title, declined],
+    ...parts.map((part) => [texts.asked[part], async () => { await arrive("enrol"); asked(part); }]), [texts.instructions.title, () => instructions()],
+    ...(study.card ? [[texts.card.title, () => measure(measure)]] : []),
+    [study.question, async () => { await arrive("enrol"); await examples(); rate(); }],
     [texts.leave.title, leave], [texts.confirm.title, () => withdraw(leave)], ...ends, [texts.later.title, later],
   ];
   const list = make("nav", "", { class: "row", "aria-label": texts.mark.preview });
@@ -156,16 +160,37 @@ function remember() {
   document.cookie = `rater=${server.token}; path=/; max-age=${MONTH}; SameSite=Lax${secure}`;
 }
 
+// Questions before or after the clips.
+function asked(part) {
+  const { texts, study } = here;
+  const send = async (answers, waiting) => {
+    try {
+      follow(await server.insist("reply", { link, part, answers }, waiting));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      refused(error);
+    }
+  };
+  show(texts.asked[part], "", ...tongues(), form(texts.asked, study.parts[part], send), row(button(texts.trial.stop, leave, "quiet")));
+}
+
+// In a preview: what stands before the clips is answered by itself.
+async function examples() {
+  while (here.view && here.view.state === "asked") here.view = await ask("reply", { part: here.view.part, example: true });
+}
+
 function instructions(begun = false) {
   const { study, texts } = here;
   const words = texts.instructions;
   const list = make("ol");
   words.steps.forEach((step) => list.append(make("li", fill(step, study))));
+  const count = study.questions.length;
+  const several = count > 1 ? [make("p", fill(words.several, { count, all: study.questions.join(" ") }))] : [];
   const practice = study.practice ? [make("p", fill(words.practice, study))] : [];
   const go = button(begun ? words.go_on : words.begin, () => measure(rate), "main");
   const rest = make("p", fill(words.rest, study));
-  show(words.title, "", ...tongues(), list, ...practice, rest, row(go), row(copy(words.copy)));
-  if (here.view) server.clips(here.view.trials[0]); // it loads while this is read
+  show(words.title, "", ...tongues(), list, ...several, ...practice, rest, row(go), row(copy(words.copy)));
+  if (here.view && here.view.trials.length) server.clips(here.view.trials[0]); // it loads while this is read
 }
 
 // How large the screen's pixels are, where the study asks for it and it is not known yet.
@@ -212,8 +237,9 @@ function withdraw(back) {
 }
 
 // The last page of a session; its code exists only since the session has ended so.
-async function end(state, error) {
-  if (state === "refused") { refused(error); return; }
+async function end(state, said) {
+  if (state === "refused") { refused(said); return; }
+  if (state === "asked") { asked(said.part); return; }
   const words = here.texts[state];
   const told = await ask("end");
   const parts = [];
@@ -243,11 +269,17 @@ async function arrive(name, body = {}) {
     return;
   }
   server.token = here.token;
+  server.shown = here.study.clips;
   document.documentElement.lang = here.language;
   document.title = here.texts.title;
-  if (!here.view) consent();
-  else if (here.view.state !== "rating") end(here.view.state);
-  else if (here.view.answered === 0) instructions();
+  if (here.view) follow(here.view); else consent();
+}
+
+// Shows the page that is due.
+function follow(view) {
+  here.view = view;
+  if (view.state !== "rating") end(view.state, view);
+  else if (view.answered === 0) instructions();
   else measure(rate);
 }
 

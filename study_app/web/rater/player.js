@@ -1,5 +1,5 @@
-// The pair player. Both clips are drawn from decoded pictures in the same animation callback, so neither can start or
-// move before the other. Nothing on the page is rebuilt between trials, so that what has the focus keeps it.
+// The player of a pair, or of one clip. Both are drawn from decoded pictures in the same animation callback, so neither
+// can start or move before the other. Nothing on the page is rebuilt between trials, so that what has the focus keeps it.
 
 import { fit, LEAST } from "./fit.js";
 import { Refused, pause } from "./server.js";
@@ -8,9 +8,10 @@ const GAP_MS = 300; // veiled between two plays, so that the jump back to the fi
 const VEIL = "rgba(169, 169, 169, 0.6)";
 const SEEN = 0.5; // share of frames that have to be drawn for a play to count as one
 const PLAYS = 3; // after so many plays a choice can be made however slow the browser is
-const KEYS = { ArrowLeft: "left", ArrowRight: "right" };
-const STACKED_KEYS = { ArrowUp: "left", ArrowDown: "right" };
-const MARKS = { left: "←", right: "→", upper: "↑", lower: "↓" };
+const BETWEEN_MS = 400; // after an answer the next question opens; a double click is one answer
+// What each answer is called, its key and its mark: with clips beside each other, and one above the other.
+const BESIDE = { left: ["left", "ArrowLeft", "←"], right: ["right", "ArrowRight", "→"], tie: ["tie", "ArrowDown", "↓"] };
+const STACKED = { left: ["upper", "ArrowUp", "↑"], right: ["lower", "ArrowDown", "↓"], tie: ["tie", "ArrowRight", "→"] };
 
 // Text with `{name}` filled in.
 export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
@@ -23,9 +24,10 @@ export class Player {
     this.halted = false; this.waiting = null;
     this.trial = null; this.open = false; this.busy = false; this.alive = true; this.small = false;
     this.find = (selector) => root.querySelector(selector);
+    this.furnish();
     this.canvases = [...root.querySelectorAll("canvas")];
     this.buttons = [...root.querySelectorAll("button.choice")];
-    this.find(".question").textContent = study.question;
+    this.ask();
     this.find(".bar").setAttribute("aria-label", texts.progress);
     this.find(".small h1").textContent = texts.small;
     this.find(".small p").textContent = texts.enlarge;
@@ -58,24 +60,72 @@ export class Player {
   fit() {
     const was = this.small;
     this.hide(false);
+    this.reserve();
     const { layout, side } = fit(this.root, this.study.size);
     this.layout = layout; this.side = side; this.small = side < LEAST;
     this.hide(this.small);
     if (was && !this.small) this.started = null;
-    const names = layout === "stacked" ? ["upper", "lower"] : ["left", "right"];
-    this.keys = layout === "stacked" ? STACKED_KEYS : KEYS;
-    names.forEach((name, at) => {
-      this.canvases[at].setAttribute("aria-label", this.texts[`${name}_clip`]);
-      const button = this.buttons[at];
-      button.replaceChildren(part("mark", MARKS[name]), part("word", this.texts[name]));
-      button.setAttribute("aria-label", this.texts[name]);
-      button.setAttribute("aria-keyshortcuts", Object.keys(this.keys)[at]);
+    const places = layout === "stacked" ? STACKED : BESIDE;
+    this.canvases.forEach((canvas, at) => {
+      const name = this.canvases.length > 1 ? `${Object.values(places)[at][0]}_clip` : "clip";
+      canvas.setAttribute("aria-label", this.texts[name]);
+    });
+    this.keys = {};
+    this.buttons.forEach((button) => {
+      const answer = button.dataset.side;
+      const [name, key, mark] = places[answer] || ["", answer, answer]; // a grade is its own key
+      const word = name ? this.texts[name] : this.texts.grades[answer];
+      this.keys[key] = answer;
+      button.replaceChildren(part("mark", mark), part("word", word));
+      button.setAttribute("aria-label", name ? word : `${mark} ${word}`);
+      button.setAttribute("aria-keyshortcuts", key);
     });
     if (this.open && !this.busy) this.invite();
   }
 
+  // The page is made for two clips and a choice of one: whatever else a study has is put in or taken out.
+  furnish() {
+    const { answers, clips } = this.study;
+    const more = this.find(".more");
+    const there = [...this.root.querySelectorAll("button.choice")];
+    there.filter((button) => !answers.includes(button.dataset.side)).forEach((button) => button.remove());
+    const have = there.map((button) => button.dataset.side);
+    answers.filter((answer) => !have.includes(answer)).reverse().forEach((answer) => { // the best grade first
+      const button = document.createElement("button");
+      Object.assign(button, { type: "button", className: "choice" });
+      Object.assign(button.dataset, { side: answer });
+      button.setAttribute("aria-disabled", "true");
+      more.append(button);
+    });
+    more.hidden = !more.childElementCount;
+    more.classList.toggle("scale", clips === 1);
+    [...this.root.querySelectorAll("canvas")].slice(clips).forEach((canvas) => canvas.remove());
+  }
+
+  // The question that is to be answered now, of those that a trial has.
+  ask() {
+    const { questions } = this.study;
+    const number = (this.given || []).length + 1;
+    this.find(".question").textContent = questions[number - 1];
+    const line = this.find(".number");
+    line.hidden = questions.length < 2;
+    line.textContent = fill(this.texts.question, { number, of: questions.length });
+  }
+
+  // Room for the longest of several questions, so that clips stay where they are.
+  reserve() {
+    const { questions } = this.study;
+    if (questions.length < 2) return;
+    const line = this.find(".question");
+    line.style.minHeight = "";
+    const heights = questions.map((question) => { line.textContent = question; return line.offsetHeight; });
+    line.style.minHeight = `${Math.max(...heights)}px`;
+    this.ask();
+  }
+
   hide(small) {
     this.find(".small").hidden = !small;
+    this.find(".more").hidden = small || !this.find(".more").childElementCount;
     [".head", ".pair", ".status"].forEach((name) => { this.find(name).hidden = small; });
   }
 
@@ -90,9 +140,11 @@ export class Player {
 
   async show(view) {
     if (!this.alive) return;
-    if (view.state !== "rating") { this.blank(); this.say(""); this.finished(view.state); return; }
+    if (view.state !== "rating") { this.blank(); this.say(""); this.finished(view.state, view); return; }
     this.trial = view.trials[0];
     this.open = this.busy = false;
+    this.given = [];
+    this.ask();
     this.started = null; this.counted = false;
     this.root.setAttribute("aria-busy", "true");
     this.buttons.forEach((button) => button.classList.remove("chosen"));
@@ -266,15 +318,28 @@ export class Player {
   async choose(side) {
     if (!this.open || this.busy || this.small) return;
     this.busy = true;
-    const response = performance.now() - this.first;
+    this.given.push({ chosen: side, response_ms: Math.max(0, Math.round(performance.now() - this.first)) });
     this.lock();
     this.buttons.forEach((button) => button.classList.toggle("chosen", button.dataset.side === side));
+    if (this.given.length < this.study.questions.length) { this.further(); return; }
     this.say(this.texts.saving);
+    const [first, ...further] = this.given;
     const vote = {
-      trial: this.trial, chosen: side, response_ms: Math.max(0, Math.round(response)),
-      replays: this.replays, focus_losses: this.losses, screen: this.screen(),
+      trial: this.trial, ...first, further, replays: this.replays, focus_losses: this.losses, screen: this.screen(),
     };
     this.next("vote", vote, this.texts.unsaved);
+  }
+
+  // The next question about the same clips, which play on.
+  async further() {
+    const trial = this.trial;
+    await pause(BETWEEN_MS);
+    if (!this.alive || trial !== this.trial) return;
+    this.buttons.forEach((button) => button.classList.remove("chosen"));
+    this.ask();
+    this.busy = false;
+    this.buttons.forEach((button) => button.setAttribute("aria-disabled", "false"));
+    this.say(`${this.find(".number").textContent}: ${this.find(".question").textContent}`);
   }
 
   // How the clips were seen.

@@ -19,7 +19,7 @@ export class Refused extends Error {
 }
 
 export class Server {
-  constructor() { this.token = ""; this.loads = new Map(); }
+  constructor() { this.token = ""; this.shown = 2; this.loads = new Map(); }
 
   async call(name, body) {
     const reply = await fetch(new URL(`trial/${name}`, document.baseURI), {
@@ -45,7 +45,7 @@ export class Server {
     }
   }
 
-  // Both clips of a trial as pictures: { clips }, { gone: true }, or { reason } when they do not load. Fetched once.
+  // The clips of a trial, mostly two, as pictures: { clips }, { gone: true }, or { reason } when they do not load. Fetched once.
   clips(trial) {
     if (!this.loads.has(trial)) this.loads.set(trial, this.fetchClips(trial));
     return this.loads.get(trial);
@@ -63,8 +63,9 @@ export class Server {
         });
         if (!reply.ok) throw new Refused(reply.status);
         const bytes = await reply.arrayBuffer();
-        const slot = bytes.byteLength / 2;
-        return { clips: await Promise.all([0, slot].map((start) => decode(bytes, start))) };
+        const slot = bytes.byteLength / this.shown;
+        const starts = Array.from({ length: this.shown }, (_, clip) => clip * slot);
+        return { clips: await Promise.all(starts.map((start) => decode(bytes, start))) };
       } catch (error) {
         reason = String(error.message || error);
         if (error instanceof Refused && error.status === 410) return { gone: true };

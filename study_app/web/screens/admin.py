@@ -14,10 +14,11 @@ from bench.report.paper import paper
 from bench.runfolder import POS, STUDY_RESULTS, VOTES
 from bench.statistics import printed_p
 from study_app.analysis import export, quality
+from study_app.design.questions import SCALE
 from study_app.design.settings import Settings
 from study_app.store.life import STATES, Action
 from study_app.store.study import OpenStudy
-from study_app.web.screens import charts, door, look, monitor
+from study_app.web.screens import charts, door, look, means, monitor
 from study_app.web.serve import PASSWORD_VARIABLE
 
 #: The statistics are computed anew at most this often, in seconds.
@@ -39,7 +40,7 @@ def show(study: OpenStudy) -> None:
         st.warning("Simulated raters, not people.")
     if study.settings.pilot:
         st.warning("A pilot: its votes do not count for the study.")
-    progress, raters = study.progress(), study.raters()
+    progress, raters, graded = study.progress(), study.raters(), study.settings.questions.kind == SCALE
     _life(study)
     _progress(progress, raters, study)
     monitor.show(study)
@@ -49,11 +50,16 @@ def show(study: OpenStudy) -> None:
     if not met:
         st.info("Outcomes stay hidden until every comparison has its votes: nobody should stop a study by its result.")
         if not st.toggle("Show outcomes all the same (this is recorded)"):
-            _quality(study, quality.rater_table(study.votes()))
+            _quality(study, quality.rater_table(study.votes())) if not graded else _exclude(study, raters)
             return
         if not st.session_state.get("looked"):
             study.audit("admin", "looked at outcomes early", f"{progress['votes'].sum()} votes")
             st.session_state["looked"] = True
+    if graded:
+        means.show(study)
+        _exclude(study, raters)
+        _download(export.outcomes(study))
+        return
     votes = study.votes()
     outcomes = _results(votes, study.settings)
     _outcomes(outcomes)
@@ -130,6 +136,9 @@ def _outcomes(outcomes: export.Results) -> None:
     shown = outcomes.pos.drop(columns=["first", "second", "simulated"])
     printed = {name: shown[name].map(printed_p) for name in ("p", "p_holm", "exact_p")}
     st.dataframe(shown.assign(**printed).round(3), hide_index=True)
+    if outcomes.ties is not None:
+        st.caption("Ties are left out above. half: POS with each tie as half a vote for each.")
+        st.dataframe(outcomes.ties.drop(columns=["first", "second"]).round(2), hide_index=True)
     st.header("Bradley–Terry strengths")
     look.picture(charts.strengths(outcomes.ranking), "With 95 % intervals over raters and clips")
     for note in outcomes.notes:
@@ -155,6 +164,11 @@ def _quality(study: OpenStudy, table: pd.DataFrame) -> None:
         return
     look.picture(charts.raters(table, study.settings), "A point a rater; dashed: the rule on catch trials")
     st.dataframe(table.round(2), hide_index=True)
+    _exclude(study, table)
+
+
+def _exclude(study: OpenStudy, table: pd.DataFrame) -> None:
+    """A form that excludes one of the raters of a table."""
     open_ended = (table["excluded"] == "") | table["excluded"].str.startswith("unfinished")
     with st.expander("Exclude a rater"), st.form("exclude"):
         rater: str | None = st.selectbox("Rater", list(table.loc[open_ended, "rater"]))
@@ -167,7 +181,9 @@ def _quality(study: OpenStudy, table: pd.DataFrame) -> None:
 
 
 def _downloads(study: OpenStudy, votes: pd.DataFrame, outcomes: export.Results) -> None:
-    st.header("Downloads")
+    if not study.settings.questions.is_the_papers:
+        _download(export.outcomes(study) | {"screens.csv": export.screens_csv(study.screens())})
+        return
     files = {
         VOTES: export.votes_csv(votes),
         POS: export.pos_csv(outcomes.pos),
@@ -175,6 +191,11 @@ def _downloads(study: OpenStudy, votes: pd.DataFrame, outcomes: export.Results) 
         **{f"{name}.tex": to_latex(export.paper_table(name, outcomes.pos)) for name in paper().preference_tables},
         STUDY_RESULTS: json.dumps(export.as_json(study.row, study.settings, outcomes), indent=2),
     }
+    _download(files)
+
+
+def _download(files: dict[str, str]) -> None:
+    st.header("Downloads")
     with st.container(horizontal=True):
         for name, text in files.items():
             st.download_button(name, text, file_name=name, on_click="ignore")

@@ -90,6 +90,19 @@ def pos(table: pd.DataFrame) -> str:
     return _svg(len(asked), draw)
 
 
+def means(table: pd.DataFrame) -> str:
+    """Mean grades with intervals, on the whole scale."""
+    graded = table[table["ratings"] > 0]
+
+    def draw(axis: Axes) -> None:
+        y = _name_rows(axis, list(graded["system"]))
+        axis.hlines(y, graded["ci_low"], graded["ci_high"], color=INK, linewidth=4, alpha=0.55)
+        axis.plot(graded["mos"], y, "o", color=MARK)
+        axis.set(xlim=(0.9, 5.1), xlabel="mean grade")
+
+    return _svg(len(graded), draw)
+
+
 def strengths(table: pd.DataFrame) -> str:
     """Bradley–Terry strengths with intervals; one that is open to a side ends where the others do."""
     ends = table[["ci_low", "strength", "ci_high"]].to_numpy(np.float64)

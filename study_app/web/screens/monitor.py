@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
+from study_app.analysis import questionnaire
 from study_app.analysis.export import csv
 from study_app.store.monitor import ACTIVE
 from study_app.store.study import OpenStudy
@@ -40,6 +41,10 @@ def show(study: OpenStudy) -> None:
         )
     if len(left := seen.left_after()):
         look.picture(charts.left_after(left), "Where raters have left")
+    if len(counts := study.answer_counts()):
+        given = questionnaire.answers_table(study.answers(), study.settings)
+        _table("Questions before and after", counts, "questions.csv")
+        st.download_button("answers.csv", csv(given), file_name="answers.csv", on_click="ignore")
     _table("Pairs that did not load", seen.skips, "skips.csv")
     _table("Raters one by one", seen.raters, "activity.csv")
     _table("What was done to the study", seen.audit, "audit.csv")

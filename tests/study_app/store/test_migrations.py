@@ -6,12 +6,16 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bench.errors import BenchError
+from study_app import registration
 from study_app.analysis import tally
 from study_app.design.schedule import plan
+from study_app.store import database
 from study_app.store.rating import Answer, Screen
 from study_app.store.store import Store
 from study_app.web import serve
@@ -68,6 +72,33 @@ def test_a_rater_of_version_0_1_comes_back(old: Path) -> None:
     with store.engine.connect() as connection:
         assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
         assert not connection.execute(text("PRAGMA foreign_key_check")).all()
+
+
+def test_screens_of_an_earlier_version_stay_with_their_votes(old: Path) -> None:
+    """`vote` is written anew for ties, and rows point to it."""
+    engine = database.connect(database.resolve(old))
+    with engine.execution_options(writes=True).begin() as connection:
+        context = MigrationContext.configure(connection)
+        assert context.get_current_revision() == "0001"
+    command.upgrade(database._alembic(engine), "0003")
+    with engine.execution_options(writes=True).begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO screen SELECT id, 512, 1, 1300, 800, 'beside', 'fine', 'Firefox', 0 FROM vote WHERE id > 3"
+            )
+        )
+        votes = connection.execute(text("SELECT * FROM vote")).all()
+    store = Store.migrated(old)
+    with store.engine.connect() as connection:
+        assert connection.execute(text("SELECT * FROM vote")).all() == votes
+        screens = connection.execute(text("SELECT vote_id FROM screen")).scalars().all()
+        assert list(screens) == [vote.id for vote in votes if vote.id > 3]
+        assert not connection.execute(text("PRAGMA foreign_key_check")).all()
+    for table in ("vote", "ending", "opinion"):
+        with store.engine.connect() as connection:
+            triggers = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"
+            assert connection.execute(text(triggers), {"table": table}).scalar() == 2
+    assert registration.registration(store.open()).recorded is None
 
 
 def test_new_raters_join_a_study_of_version_0_1(old: Path) -> None:

@@ -85,7 +85,7 @@ def test_the_first_page_is_small_and_says_something_at_once(running: AppProcess)
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "no-cache" in headers["cache-control"]
     files = re.findall(rb"(?:href|src)=\"(rater/[\w.]+)\"", page)
-    assert len(files) == 5
+    assert len(files) == 6
     bodies = [ask(running, "GET", f"/{file.decode()}")[1] for file in files]
     hello = ask(running, "POST", "/trial/hello", b"{}")[1]
     assert json.loads(hello)["view"] is None  # nobody is enrolled by looking
@@ -177,7 +177,7 @@ def test_votes_need_a_token_and_an_own_trial(running: AppProcess) -> None:
     assert len(store.open().votes()) == before
     status, body, headers = ask(running, "POST", "/trial/vote", json.dumps(vote).encode(), x_rater=other)
     assert status == 200
-    assert set(json.loads(body)) == {"state", "answered", "total", "trials", "place", "feedback"}
+    assert set(json.loads(body)) == {"state", "answered", "total", "trials", "place", "feedback", "part"}
     assert headers["cache-control"] == "no-store, no-transform"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["x-content-type-options"] == "nosniff"
