@@ -68,10 +68,15 @@ def test_a_schedule_that_was_changed_is_seen(sqlite: str, change: str) -> None:
 
 
 def test_what_is_asked_is_registered_and_studies_from_before_stay_intact(sqlite: str, run_folder: Path) -> None:
-    assert "questions" not in registration(Store(sqlite).open()).content["design"]
+    with Store(sqlite).engine.begin() as connection:  # as a version wrote it that asked nothing else
+        kept = json.loads(connection.execute(text("SELECT settings FROM study")).scalar_one())
+        before = json.dumps({key: value for key, value in kept.items() if key != "questions"})
+        connection.execute(text("UPDATE study SET settings = :before"), {"before": before})
+    assert "questions" not in registration(Store(sqlite).open()).contents[-1]["design"]
+    assert Store(sqlite).open().settings.questions == parse({})
     asked = parse({"cannot_tell": True, "closing": [{"id": "remarks", "text": "Else?", "type": "text"}]})
     create(sqlite, wish(run_folder, name="ties", questions=asked, clips=4, workload=4, practice=0))
     made = registration(Store(sqlite).open("ties"))
-    assert made.content["design"]["questions"]["cannot_tell"] is True
-    assert any("Ties are left out" in line for line in made.content["analysis"])
+    assert made.contents[-1]["design"]["questions"]["cannot_tell"] is True
+    assert any("Ties are left out" in line for line in made.contents[-1]["analysis"])
     assert made.intact is True

@@ -98,7 +98,7 @@ def test_screens_of_an_earlier_version_stay_with_their_votes(old: Path) -> None:
         with store.engine.connect() as connection:
             triggers = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"
             assert connection.execute(text(triggers), {"table": table}).scalar() == 2
-    assert registration.registration(store.open()).recorded is None
+    assert registration.registration(store.open()).recorded == ()
 
 
 def test_new_raters_join_a_study_of_version_0_1(old: Path) -> None:
