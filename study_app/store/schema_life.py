@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from study_app.store.schema import Base, one_of
+from study_app.store.base import Base, one_of
 
 
 class Erasure(Base):

@@ -13,8 +13,8 @@ from sqlalchemy import event, text
 
 from bench.errors import BenchError
 from study_app.store import database
+from study_app.store.base import Base
 from study_app.store.rating import Answer
-from study_app.store.schema import Base
 from study_app.store.store import Store
 from study_app.web import serve
 from tests.study_app.store.test_store import Person

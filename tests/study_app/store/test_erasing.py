@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from bench.errors import BenchError
 from study_app.analysis import export, tally
 from study_app.cli import app
+from study_app.store.base import Base
 from study_app.store.erasing import TRACES
 from study_app.store.platforms import SECRET_VARIABLE, Visitor
 from study_app.store.rating import Answer, RefusedError, Screen
-from study_app.store.schema import Base
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
 
