@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from bench.adversarial import (
+    PADDINGS,
     STARTS,
     AdversarialStage,
     Optimizer,
@@ -28,7 +29,7 @@ from bench.adversarial import (
 from bench.errors import BenchError, did_you_mean
 from bench.interface import Losses, Shared, Stage, VideoModel, check_frames
 from mdgan.losses import NORMS, content_loss, pixel_ranking_loss, ranking_loss
-from mdgan.networks import FRAMES, PADDINGS, RESOLUTIONS, STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
+from mdgan.networks import FRAMES, RESOLUTIONS, STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
 
 #: What the ranking loss compares: Gram matrices of the discriminator's features, pixels, or nothing.
 RANKINGS = ("gram", "pixels", "none")
