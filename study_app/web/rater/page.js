@@ -59,15 +59,16 @@ function mark() {
 
 function menu() {
   const { texts, study } = here;
-  const parts = Object.keys(study.parts);
+  const parts = Object.keys(study.parts).map((part) => [part, [texts.asked[part], async () => { await arrive("enrol"); asked(part); }]]);
+  const questions = (...names) => parts.filter(([part]) => names.includes(part)).map(([, entry]) => entry);
   const screened = study.can_be_ineligible ? ["ineligible"] : [];
   const ends = ["done", "withdrawn", "excluded", ...screened, "full", "broken", "paused", "closed"].map((state) => [texts[state].title, () => end(state)]);
   const pages = [
     [texts.consent_page.title, consent], [texts.declined.title, declined],
-    ...parts.map((part) => [texts.asked[part], async () => { await arrive("enrol"); asked(part); }]), [texts.instructions.title, () => instructions()],
+    ...questions("screening", "demographic"), [texts.instructions.title, () => instructions()],
     ...(study.card ? [[texts.card.title, () => measure(measure)]] : []),
     [study.question, async () => { await arrive("enrol"); await examples(); rate(); }],
-    [texts.leave.title, leave], [texts.confirm.title, () => withdraw(leave)], ...ends, [texts.later.title, later],
+    [texts.leave.title, leave], [texts.confirm.title, () => withdraw(leave)], ...questions("closing"), ...ends, [texts.later.title, later],
   ];
   const list = make("nav", "", { class: "row", "aria-label": texts.mark.preview });
   list.append(...pages.map(([name, open]) => button(name, open, "quiet")));

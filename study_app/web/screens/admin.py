@@ -42,7 +42,7 @@ def show(study: OpenStudy) -> None:
         st.warning("A pilot: its votes do not count for the study.")
     progress, raters, graded = study.progress(), study.raters(), study.settings.questions.kind == SCALE
     _life(study)
-    _progress(progress, raters, study)
+    _progress(study)
     monitor.show(study)
     _payment(raters)
     _erase(study)
@@ -72,8 +72,10 @@ def _results(votes: pd.DataFrame, _settings: Settings) -> export.Results:
     return export.results(votes, _settings)
 
 
-def _progress(progress: pd.DataFrame, raters: pd.DataFrame, study: OpenStudy) -> None:
-    settings = study.settings
+@st.fragment(run_every=monitor.EVERY)
+def _progress(study: OpenStudy) -> None:
+    """How far the study is; drawn anew by itself, so that it says the same as the monitor below it."""
+    settings, progress, raters = study.settings, study.progress(), study.raters()
     votes, wanted = int(progress["votes"].sum()), int(progress["wanted"].sum())
     cells = st.columns(4)
     cells[0].metric("Votes", f"{votes} of {wanted}")
@@ -92,7 +94,7 @@ def _life(study: OpenStudy) -> None:
     """What can be done to a running study."""
     now = study.state()
     actions: dict[Action, str] = {"pause": "Pause", "close": "Close", "reopen": "Open again"}
-    with st.expander(f"The study is {now}"):
+    with st.expander(f"The study is {now}", expanded=now != "open"):  # what lets raters wait is in sight
         reason = st.text_input("Why (kept in the audit trail)", key="life")
         with st.container(horizontal=True):
             for action, name in actions.items():

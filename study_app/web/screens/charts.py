@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -56,10 +57,12 @@ def votes_over_time(had: pd.Series[int], wanted: int) -> str:
     """Votes had by the end of each quarter of an hour; those wanted marked."""
 
     def draw(axis: Axes) -> None:
-        axis.step(had.index, had.to_numpy(), where="post", color=INK)
+        axis.plot(had.index, had.to_numpy(), ".-", color=INK)
         axis.axhline(wanted, color="#6b6b6b", linestyle="--", linewidth=1)
         axis.set(ylim=(0, None), ylabel="answers")
-        axis.tick_params(axis="x", labelrotation=20)
+        ticks = AutoDateLocator(maxticks=8)
+        axis.xaxis.set_major_locator(ticks)
+        axis.xaxis.set_major_formatter(ConciseDateFormatter(ticks))  # the day once, not at each tick
 
     return _svg(5, draw)
 
@@ -122,13 +125,15 @@ def raters(table: pd.DataFrame, settings: Settings) -> str:
     """Median response time against catch trials got right, a point a rater, and the rule on catch trials."""
     caught = 100 * table["catch_right"] / table["catch_had"].where(table["catch_had"] > 0)
     counts = table["excluded"] == ""
+    seconds = table["median_ms"] / 1000  # none of who has only practised
+    end = 1.1 * max(1.0, float(seconds.fillna(0).max()))
 
     def draw(axis: Axes) -> None:
         if settings.catch:
             axis.axhline(100 * settings.catch_pass / settings.catch, color="#6b6b6b", linestyle="--", linewidth=1)
         for shown, colour, marker, label in ((counts, INK, "o", "counted"), (~counts, OUT, "x", "excluded")):
-            axis.plot(table["median_ms"][shown] / 1000, caught[shown], marker, color=colour, label=label)
-        axis.set(xlabel="median response time (s)", ylabel="catch trials right (%)", ylim=(0, 105))
+            axis.plot(seconds[shown], caught[shown], marker, color=colour, label=label)
+        axis.set(xlabel="median response time (s)", ylabel="catch trials right (%)", xlim=(0, end), ylim=(0, 105))
         axis.legend(loc="lower right")
 
     return _svg(6, draw)

@@ -610,8 +610,11 @@ def test_the_admin_page(chromium: Any, app: AppProcess) -> None:
     page.get_by_role("button", name="skips.csv").wait_for()
     page.get_by_text("anew every 10 seconds").wait_for()
     assert page.get_by_text("2", exact=True).first.is_visible()
+    rated.enrol("a rater who has just come")
     shoot(page, "admin_progress")
     assert axe(page) == []
+    # without a click: the numbers above the monitor are drawn anew as it is
+    page.get_by_test_id("stMetric").filter(has_text="Raters").filter(has_text="3").wait_for()
     assert page.get_by_role("heading", name="Preference opinion scores").count() == 0
     page.get_by_text("Show outcomes all the same").click()
     page.get_by_role("heading", name="Preference opinion scores").wait_for()
@@ -624,12 +627,17 @@ def test_the_admin_page(chromium: Any, app: AppProcess) -> None:
     with store.engine.connect() as connection:
         actions = connection.exec_driver_sql("SELECT action FROM audit").scalars().all()
     assert {"admin refused", "admin entered", "looked at outcomes early"} <= set(actions)
+    page.get_by_text("The study is open").click()
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("The study is paused").wait_for()
+    page.get_by_role("button", name="Open again").click()  # which is in sight
+    page.get_by_text("The study is open").wait_for()
     page.get_by_text("Erase a rater who has asked for it").click()
     page.get_by_role("textbox", name="Rater, as in raters.csv").fill(rated.raters()["rater"][0])
     page.get_by_role("textbox", name="Reason").and_(page.locator("[data-testid=stForm] *")).first.fill("by letter")
     page.get_by_role("button", name="Erase", exact=True).click()
     page.get_by_text("Erased: ").wait_for()
-    assert list(rated.raters()["erased"] != "") == [True, False]
+    assert list(rated.raters()["erased"] != "") == [True, False, False]
     for _ in range(4):
         assert not store.open().sign_in(False, "this machine")
     page.reload()  # still signed in
@@ -740,6 +748,8 @@ def test_markdown_two_languages_and_a_screen_that_is_measured(chromium: Any, run
         page.get_by_role("button", name="Zurück zum Text").click()
         page.get_by_role("button", name="English").click()
         page.get_by_role("heading", name="What we ask").wait_for()
+        tongues, text = page.locator(".tongues").bounding_box(), page.locator(".tongues + *").bounding_box()
+        assert text["y"] - tongues["y"] - tongues["height"] >= 8  # the other language is no part of the text
         assert page.locator("html").get_attribute("lang") == "en"
         assert page.evaluate("window.broken") is None
         assert axe(page) == []
