@@ -16,7 +16,7 @@ from tests.small import REPOSITORY
 
 #: What nobody else may have, in every form in which a run has it.
 SECRET = "/home/somebody/my data"
-VOTES = "rater,answer\nP07,left\n"
+VOTES = "rater,answer\nPARTICIPANT-0007,left\n"
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_no_path_of_the_sender_and_no_vote_goes_with_them(run: Path) -> None:
     for item in packed(run, clips=True, checkpoints=True, by="A lab").items:
         content = item.path.read_bytes()
         assert b"somebody" not in content.replace(b"somebody else", b""), item.name
-        assert b"P07" not in content
+        assert b"PARTICIPANT-0007" not in content
     page = (run.with_name("staging") / "report.html").read_text()
     assert "<dd>DATA_ROOT</dd>" in page
     assert "base64,AAAA" in page
