@@ -23,7 +23,7 @@ SCHEMA = json.loads((Path(exchange.__file__).parent / "results.schema.json").rea
 def test_a_folder_is_exported_with_all_its_numbers(tmp_path: Path) -> None:
     export(RUN, tmp_path / "r.json", "A lab")
     results = read_results(tmp_path / "r.json")
-    assert results.protocol["id"] == "v1/beach/64px/all32/26clips/abac1939"
+    assert results.protocol["id"] == "v2/beach/64px/all32/26clips/abac1939"
     found = {(entry.row, name): score for entry in results.rows for name, score in entry.scores.items()}
     for line in read_summary(RUN):
         score = found.pop((line.row, line.metric))
