@@ -6,16 +6,17 @@ import base64
 import hashlib
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.server import Listening
 
 TOKEN = "hf_may_write"
 #: Files that Hugging Face keeps beside its Git, by their endings.
 LARGE = (".pt", ".png", ".pdf", ".webp")
 
 
-class Hub:
+class Hub(Listening):
     """Repositories by "<kind>s/<owner>/<name>", each the files of its newest commit.
 
     Attributes:
@@ -49,14 +50,7 @@ class Hub:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))

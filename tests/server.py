@@ -10,7 +10,21 @@ CONTENT = bytes(range(256)) * 4000  # 1 MB, so that it comes in several blocks
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
-class Server:
+class Listening:
+    """A server on a free port of this machine, at `url`; its threads end with the process."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Server(Listening):
     """Answers each path with a function; `asked` holds (path, Range header) of every request."""
 
     def __init__(self) -> None:
@@ -29,14 +43,7 @@ class Server:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 def _offset(request: BaseHTTPRequestHandler) -> int:
