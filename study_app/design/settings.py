@@ -31,7 +31,7 @@ AS_WISHED = (
 #: Trials and catch trials of one rater where nobody wishes otherwise.
 WORKLOAD, CATCH = 50, 10
 #: What can become of votes whose rater is erased.
-ERASED_VOTES = ("kept", "left out")
+ERASED_VOTES = KEPT, LEFT_OUT = ("kept", "left out")
 #: What a consent text is written in, and how raters can measure their screens.
 FORMATS, CALIBRATIONS = ("text", "markdown"), ("none", "card")
 
@@ -90,7 +90,7 @@ class Wish:
     failed_code: str = ""
     technical_code: str = ""
     withdrawn_code: str = ""
-    erased_votes: str = ERASED_VOTES[0]
+    erased_votes: str = KEPT
     consent_format: str = FORMATS[0]
     translations: tuple[Words, ...] = ()
     contact: str = ""
@@ -165,7 +165,7 @@ class Settings:
     rule: int = RULE
     language: str = ENGLISH
     pilot: bool = False
-    erased_votes: str = "kept"
+    erased_votes: str = KEPT
     consent_format: str = FORMATS[0]
     translations: tuple[Words, ...] = ()
     contact: str = ""

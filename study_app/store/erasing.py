@@ -15,6 +15,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from bench.errors import BenchError
+from study_app.design.settings import LEFT_OUT
 from study_app.store import assignment, writing
 from study_app.store.platforms import token_hash
 from study_app.store.schema import Assignment, Audit, Ending, Exclusion, Rater, Reply, SeenOn, Study, Vote
@@ -57,7 +58,7 @@ def erase(session: Session, study: Study, rater: Rater, reason: str, made_by: st
     session.add(Erasure(rater_id=rater.id, votes=votes, reason=reason, made_by=made_by, made_at=made_at))
     session.flush()
     _forget_lines(session, study, rater)
-    if votes == "left out":
+    if votes == LEFT_OUT:
         assignment.release(session, rater)
     _forget_answers(session, rater)
     rater.token_hash = token_hash(secrets.token_urlsafe(32))

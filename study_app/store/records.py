@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Executable, Select, and_, bindparam, case,
 from sqlalchemy.orm import Session, aliased, join
 
 from study_app.design.questions import ALONE
+from study_app.design.settings import LEFT_OUT
 from study_app.store import attendance
 from study_app.store.rating import visual_angle
 from study_app.store.schema import (
@@ -75,7 +76,7 @@ def excluded_reason() -> ColumnElement[str]:
     """Why a rater's votes do not count, all reasons in the order they came; empty when they do."""
     theirs = select(Exclusion.reason).where(Exclusion.rater_id == Rater.id).order_by(Exclusion.id).correlate(Rater)
     reasons = select(func.aggregate_strings(theirs.subquery().c.reason, "; ")).scalar_subquery()
-    left_out = Rater.id.in_(select(Erasure.rater_id).where(Erasure.votes == "left out"))
+    left_out = Rater.id.in_(select(Erasure.rater_id).where(Erasure.votes == LEFT_OUT))
     withdrawn = Rater.withdrawn_at.is_not(None)
     return case((withdrawn, "withdrawn"), (left_out, "erased"), else_=func.coalesce(reasons, ""))
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from study_app.design.settings import ERASED_VOTES
 from study_app.store.base import Base, one_of
 
 
@@ -23,7 +24,7 @@ class Erasure(Base):
     made_by: Mapped[str]
     made_at: Mapped[datetime]
     __table_args__ = (
-        one_of("votes", ("kept", "left out"), "votes"),
+        one_of("votes", ERASED_VOTES, "votes"),
         CheckConstraint("length(trim(reason)) > 0", name="reason"),
     )
 
