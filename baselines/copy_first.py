@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from bench.interface import VideoModel, check_positive
+from bench.interface import VideoModel
 
 
 class CopyFirst(VideoModel):
@@ -24,10 +24,6 @@ class CopyFirst(VideoModel):
     rows = ("copy",)
     titles: ClassVar = {"copy": "Copy of first frame"}
     colours: ClassVar = {"copy": "#7f7f7f"}
-
-    def __init__(self, resolution: int, frames: int) -> None:
-        super().__init__(resolution, frames)
-        check_positive("The copy baseline", resolution=resolution, frames=frames)
 
     def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
         """First frames `[N, 3, H, W]`, repeated: `[N, 3, T, H, W]`."""

@@ -101,6 +101,7 @@ class VideoModel(nn.Module, ABC):
 
     def __init__(self, resolution: int, frames: int) -> None:
         super().__init__()
+        check_positive(type(self).__name__, resolution=resolution, frames=frames)
         self.resolution = resolution
         self.frames = frames
 

@@ -19,7 +19,6 @@ from bench.interface import (
     Shared,
     Stage,
     VideoModel,
-    check_positive,
     check_resolution,
 )
 
@@ -113,7 +112,6 @@ class Tint(VideoModel):
 
     def __init__(self, resolution: int, frames: int, rate: float = 1e-3) -> None:
         check_resolution("Tint", resolution, self.resolutions)
-        check_positive("Tint", frames=frames)
         super().__init__(resolution, frames)
         self.network = nn.Sequential(nn.Conv3d(3, 3, (1, 3, 3), padding=(0, 1, 1)), nn.BatchNorm3d(3), nn.Tanh())
         self.rate = rate
