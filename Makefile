@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 MYPY := $(BIN)/mypy --cache-dir .venv/mypy-cache
+# One more than there are cores, as some tests wait for a browser; each may take 2 GB.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 8 ? cores + 1 : 8)))
 
 .PHONY: demo test lint docs constraints clean
 
@@ -18,7 +20,7 @@ test: .venv/ready-dev
 	$(BIN)/ruff check .
 	@mkdir -p build
 	@$(MYPY) > build/mypy.txt 2>&1 & checker=$$!; \
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST); tests=$$?; \
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST); tests=$$?; \
 	wait $$checker; types=$$?; echo "mypy: $$(cat build/mypy.txt)"; \
 	exit $$((tests > types ? tests : types))
 

@@ -6,7 +6,8 @@
 #   tests/gpu.sh train SKY RUN      the paper preset on the clips in SKY, going on from the last checkpoint in RUN
 #
 # Results, small enough to be carried home, lie in OUT (gpu by default). Environment: PYTHON, DEVICE (cuda), OUT, MINUTES,
-# SPEED and TRAIN (more options of these commands), WIDTH (32) and BATCH (4) of the measured networks.
+# GRACE (30, seconds between asking to stop and killing), SPEED and TRAIN (more options of these commands), WIDTH (32) and
+# BATCH (4) of the measured networks.
 set -eu
 cd "$(dirname "$0")/.."
 call=${1:?"give one of: check, speed, train"}
@@ -16,7 +17,8 @@ out=${OUT:-gpu}
 minutes=${MINUTES:-9}
 mkdir -p "$out"
 
-bench() { timeout --signal=INT "${minutes}m" "$python" -m bench.cli "$@"; }
+# An interrupt that falls into an import can get lost: what goes on after it is killed, which loses no more than it.
+bench() { timeout --signal=INT --kill-after="${GRACE:-30}" "${minutes}m" "$python" -m bench.cli "$@"; }
 
 case $call in
 check)
@@ -37,7 +39,7 @@ train)
     # shellcheck disable=SC2086
     bench run --models mdgan,vgan,rnngan --dataset sky --data-root "$sky" --preset paper --device "$device" \
         --out "$run" ${TRAIN:-} || status=$?
-    case $status in 0 | 124 | 130) ;; *) exit "$status" ;; esac # out of time: the next call goes on
+    case $status in 0 | 124 | 130 | 137) ;; *) exit "$status" ;; esac # out of time: the next call goes on
     mkdir -p "$out/run"
     for what in run.json summary.csv table.md table.csv table.json table.tex figures; do
         if [ -e "$run/$what" ]; then cp -r "$run/$what" "$out/run/"; fi

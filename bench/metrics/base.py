@@ -65,7 +65,8 @@ def _title(metric: type[Metric], label: str = "") -> str:
 class Metric(ABC):
     """Everything a table, a figure or a note has to know of a metric stands beside its definition.
 
-    So a metric of a third party is printed and drawn like ours: no table, axis or note elsewhere knows a metric by its name.
+    So a metric of a third party is printed and drawn like ours: no table, axis or note elsewhere
+    knows a metric by its name.
     """
 
     name: ClassVar[str]

@@ -16,13 +16,16 @@ pytestmark = pytest.mark.slow
 
 
 def python(folder: Path) -> Path:
-    """This Python, which draws no figures in detail: `python -m MODULE …`."""
+    """This Python, which draws no figures in detail, and with HOLD never gets on: `python -m MODULE …`."""
     program = folder / "python"
     program.write_text(
         f"#!{sys.executable}\n"
-        "import runpy, sys\n"
+        "import os, runpy, sys, time\n"
         "from tests.small import blank_figures\n"
         "blank_figures()\n"
+        "if 'HOLD' in os.environ:\n"
+        "    from bench.engine import train\n"
+        "    train.train_step = lambda *arguments: time.sleep(600)\n"
         "_, flag, module, *words = sys.argv\n"
         "assert flag == '-m'\n"
         "sys.argv = [module, *words]\n"
@@ -55,7 +58,7 @@ def test_a_training_out_of_time_goes_on_at_the_next_call(sky: Path, tmp_path: Pa
     small = f"--resolution 64 --steps 2 --batch-size 2 --metrics mse --offline --set checkpoint_every=1 {widths}"
     blank = str(python(tmp_path))
     arguments = ("train", str(sky), str(tmp_path / "run"))
-    stopped = call(tmp_path / "out", *arguments, TRAIN=small, MINUTES="0.05", PYTHON=blank)
+    stopped = call(tmp_path / "out", *arguments, TRAIN=small, MINUTES="0.05", GRACE="5", HOLD="1", PYTHON=blank)
     assert stopped.returncode == 0, stopped.stderr[-2000:]
     assert "not finished: call again" in stopped.stdout
     finished = call(tmp_path / "out", *arguments, TRAIN=small, PYTHON=blank)
