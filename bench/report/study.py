@@ -28,7 +28,8 @@ class StudyResults:
 
     Attributes:
         pos: lines as in `pos.csv`, what has no value as NaN.
-        grids: the tables for the page: preferences, Tables II and III beside the paper's, strengths.
+        grids: the tables for the page: preferences, Tables II and III beside the paper's, strengths; then what was
+            answered to each further question of a trial.
         warning: what must not be overlooked, as that raters are simulated.
         notes: what has to be read with the tables.
     """
@@ -69,13 +70,15 @@ def read_study(path: Path, rows: Sequence[str], names: RowNames) -> StudyResults
         content = read_json(path)
         if content.get("kind") == GRADED:
             return _graded(content, names)
-        pos = [{key: math.nan if value is None else value for key, value in line.items()} for line in content["pos"]]
+        pos = _numbers(content["pos"])
+        (asked, _), *others = _asked(content)
         simulated = bool(content["simulated"])
         as_printed = bool(content.get("fills_the_papers_tables", True))  # earlier studies were all the paper's
         grids = [
-            _preferences(pos, names, simulated),
+            _preferences(pos, names, asked, simulated),
             *(pos_table(name, pos) for name in paper().preference_tables if as_printed and _concerns(name, pos)),
             *_strengths(content["bradley_terry"]["strengths"], names, simulated),
+            *(_preferences(_numbers(own["pos"]), names, text, simulated) for text, own in others),
         ]
         notes = [*_told(content), *_ties(content.get("ties", [])), *map(str, content["notes"])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -88,27 +91,43 @@ def read_study(path: Path, rows: Sequence[str], names: RowNames) -> StudyResults
     return StudyResults(pos, grids, SIMULATED if simulated else "", notes)
 
 
+def _numbers(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: math.nan if value is None else value for key, value in line.items()} for line in lines]
+
+
+def _asked(content: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Each question of a trial as raters read it (empty where an earlier version did not say), and its own results."""
+    further = content.get("further", {})
+    texts = content.get("asked", ["", *further])
+    return list(zip(texts, [content, *further.values()], strict=True))
+
+
 def _graded(content: Mapping[str, Any], names: RowNames) -> StudyResults:
     """A study whose clips were graded one by one; it has means, and no share of anything."""
     warning = SIMULATED if content["simulated"] else ""
+    grids = [_means(own["mos"], names, text, warning) for text, own in _asked(content)]
+    return StudyResults([], grids, warning, [f"Study “{content['study']}”.", *map(str, content["notes"])])
+
+
+def _means(grades: Sequence[Mapping[str, Any]], names: RowNames, asked: str, warning: str) -> Grid:
     lines = []
-    for one in content["mos"]:
+    for one in grades:
         cells = [Cell("–"), Cell("0"), Cell("0")]
         if one["ratings"]:
             interval = f"[{one['ci_low']:.2f}, {one['ci_high']:.2f}]"
             cells = [Cell(f"{one['mos']:.2f}", interval=interval), Cell(f"{one['ratings']}"), Cell(f"{one['raters']}")]
         lines.append(Line(one["system"], names.title(one["system"]), cells))
-    grid = Grid(
+    question = f", on “{asked}”" if asked else ""
+    return Grid(
         corner="System",
         key="system",
         keys=["mos", "ratings", "raters"],
         heads=["Mean grade", "Grades", "Raters"],
         lines=lines,
-        caption="Mean opinion scores of clips shown one by one, from 1 (bad) to 5 (excellent).",
+        caption=f"Mean opinion scores of clips shown one by one{question}, from 1 (bad) to 5 (excellent).",
         notes=["In brackets: 95 % interval over raters and source videos, whose grades are alike."],
         warning=warning,
     )
-    return StudyResults([], [grid], warning, [f"Study “{content['study']}”.", *map(str, content["notes"])])
 
 
 def _ties(lines: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -121,7 +140,7 @@ def _concerns(name: str, pos: Sequence[Mapping[str, Any]]) -> bool:
     return any(frozenset((first, second)) in asked for _, first, second in paper().preference_tables[name][1])
 
 
-def _preferences(pos: Sequence[Mapping[str, Any]], names: RowNames, simulated: bool) -> Grid:
+def _preferences(pos: Sequence[Mapping[str, Any]], names: RowNames, asked: str, simulated: bool) -> Grid:
     lines = []
     for line in pos:
         cells = [Cell("–")] * 5
@@ -142,8 +161,8 @@ def _preferences(pos: Sequence[Mapping[str, Any]], names: RowNames, simulated: b
         keys=["chosen", "pos", "p", "p_holm", "exact", "exact_p", "raters", "videos"],
         heads=["Chosen", "POS (%)", "p", "p (Holm)", "exact", "exact p", "Raters", "Videos"],
         lines=lines,
-        caption="Preference opinion scores: percentage of trials in which the first of two clips was chosen as more "
-        "realistic.",
+        caption="Preference opinion scores: percentage of trials in which the first of two clips was chosen "
+        + (f"on “{asked}”." if asked else "as more realistic."),
         notes=[
             "In brackets: 95 % interval over raters and source videos, whose votes are alike; p: two-sided against "
             "50 %, over the same. Exact: as if all votes were independent.",

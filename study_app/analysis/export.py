@@ -150,6 +150,7 @@ def _head(study: Study, settings: Settings) -> dict[str, Any]:
         "schedule_sha256": study.schedule_sha256,
         "settings": {key: value for key, value in asdict(settings).items() if key not in hidden},
         "kind": settings.questions.kind,
+        "asked": settings.questions.asked(settings.question, settings.language),
         "fills_the_papers_tables": settings.questions.is_the_papers,
     }
 

@@ -111,6 +111,28 @@ def test_grades_are_means_and_no_preferences(tmp_path: Path) -> None:
     assert found.notes == ["Study “s”.", "A note."]
 
 
+def test_every_question_of_a_trial_has_its_table_with_its_words(tmp_path: Path) -> None:
+    asked = ["Which is more realistic?", "Which moves <more>?"]
+    further = {"motion": {"pos": [line("mdgan-2", "vgan", 10, 64)]}}
+    content = study(fills_the_papers_tables=False, asked=asked, further=further)
+    first, _, second = read_study(write(tmp_path / "two", content), ROWS, registered_names()).grids
+    assert [grid.caption.partition(" on ")[2] for grid in (first, second)] == [f"“{text}”." for text in asked]
+    assert [grid.lines[0].cells[0].text for grid in (first, second)] == ["40 of 64", "10 of 64"]
+    mean = {"system": "vgan", "ratings": 40, "mos": 2.25, "ci_low": 1.5, "ci_high": 3.0, "raters": 5}
+    graded = {"study": "s", "simulated": False, "kind": "scale", "mos": [mean], "notes": [], "asked": asked}
+    content = {**graded, "further": {"motion": {"mos": [{**mean, "mos": 4.5}]}}}
+    one, two = read_study(write(tmp_path / "grades", content), ROWS, registered_names()).grids
+    assert (one.lines[0].cells[0].text, two.lines[0].cells[0].text) == ("2.25", "4.50")
+    assert "on “Which moves <more>?”" in two.caption
+
+
+def test_a_study_of_an_earlier_version_did_not_say_what_it_asked(tmp_path: Path) -> None:
+    content = study(further={"motion": {"pos": [line("mdgan-2", "vgan", 10, 64)]}})
+    grids = read_study(write(tmp_path, content), ROWS, registered_names()).grids
+    assert grids[0].caption.endswith("chosen as more realistic.")
+    assert grids[-1].lines[0].cells[0].text == "10 of 64"
+
+
 def test_which_study_is_meant(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert find_study(RunFolder(run), None) is None

@@ -11,6 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bench.errors import BenchError
+from bench.report.names import registered_names
+from bench.report.study import read_study
 from study_app import trial_run
 from study_app.analysis import export
 from study_app.create import create
@@ -229,6 +231,10 @@ def test_copies_of_such_studies(where: str, run_folder: Path, tmp_path: Path) ->
         *("votes.csv", "pos.csv", "ties.csv", "votes_motion.csv", "pos_motion.csv", "ties_motion.csv", "study.json"),
         *("raters.csv", "screens.csv", "answers.csv", "answers_dictionary.csv"),
     ]
+    rows_shown = sorted({name for pair in study.settings.comparisons for name in pair} - {"real"})
+    page = read_study(tmp_path / "out" / "study.json", rows_shown, registered_names())
+    asked = [grid.caption.partition(" on ")[2] for grid in page.grids if grid.key == "comparison"]
+    assert asked == ["“Which?”.", "“Which moves?”."]
     with Store(where).engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM opinion")).scalar() == 21
 
