@@ -228,7 +228,7 @@ class VGAN(VideoModel):
     titles: ClassVar = {"vgan": "VGAN"}
     colours: ClassVar = {"vgan": "#e69f00"}
     presets: ClassVar = {
-        "smoke": {"width": 16, **WORKS},
+        "smoke": {"width": 16, **WORKS, "learning_rate": 5e-4},  # its steps are too few for the paper's rate
         "small": {"width": 16, **WORKS},
         "medium": {"width": 32, **WORKS},
         "paper": {"width": 128},
