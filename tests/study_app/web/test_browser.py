@@ -324,7 +324,7 @@ def test_media_are_of_one_size_and_under_names_used_once(session: Recorded) -> N
     media = [(url, body) for url, body in session.bodies if "/trial/clips/" in url and body]
     assert {len(body) for _, body in media} == {2 * study.settings.slot_bytes}
     lengths = [h for h in session.headers if h == f"content-length: {2 * study.settings.slot_bytes}"]
-    assert len(lengths) == len(media)
+    assert len(lengths) >= len(media)  # of a clip that a reload cut off there is a head and no body
     # not so before padding: there the number of bytes would have told models apart
     plain = {name: {len(c.data) for (n, _), c in study.clips().items() if n == name} for name in ("real", "rnngan")}
     assert max(plain["real"]) < min(plain["rnngan"])

@@ -56,10 +56,13 @@ def test_a_session_in_firefox(firefox: Firefox, app: AppProcess) -> None:
         assert firefox.run("return document.documentElement.scrollHeight <= innerHeight")
         drawn = "c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v > 0 && v < 255)"
         assert firefox.run(f"return [...document.querySelectorAll('canvas')].every((c) => {drawn})")
+        place = "document.querySelector('.place').innerText.trim()"
+        before = firefox.run(f"return {place}")
         firefox.run("document.querySelectorAll('button.choice')[1].click()")
-        firefox.wait("document.querySelector('.place').innerText.includes('2')")
+        firefox.wait(f"{place} && {place} !== {before!r}")  # the next pair has come, so this one is saved
     study = Store(app.where).open()
-    assert list(study.votes()["chosen"] == study.votes()["right"]) == [True, True]
+    votes = study.votes()
+    assert list(votes["chosen"] == votes["right"]) == [True, True]
     seen = study.screens()
     assert list(seen["browser"]) == ["Firefox"] * 2
     assert list(seen["layout"]) == ["beside", "stacked"]
