@@ -75,10 +75,10 @@ PYTHON
   well "$env/bin/python" -m bench leaderboard results.json --out board
   [ -s scored/report.html ] && [ -s board/index.html ]
   well "$bench" push scored --to lab/scored --dry-run
-  refused "pip install" "$bench" study status --db study.db
-  refused "pip install" "$bench" run --models copy --preset smoke --out run
-  refused "pip install" "$bench" reproduce table2 --preset smoke --out table2
-  refused "pip install" env HF_TOKEN=hf_any BENCH_OFFLINE= "$bench" push scored --to lab/scored
+  refused 'timelapse-bench\[study\]' "$bench" study status --db study.db
+  refused 'timelapse-bench\[train\]' "$bench" run --models copy --preset smoke --out run
+  refused 'timelapse-bench\[study\]' "$bench" reproduce table2 --preset smoke --out table2
+  refused 'timelapse-bench\[hub\]' env HF_TOKEN=hf_any BENCH_OFFLINE= "$bench" push scored --to lab/scored
   install "$env" "$wheel[train,study,hub]"
   well "$bench" data make sky data --train-videos 2 --test-videos 2 --clips-per-video 1
   well "$bench" run --models vgan --data-root data --preset smoke --steps 1 --set options.vgan.width=4 \

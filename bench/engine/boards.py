@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from bench.errors import BenchError
+from bench.provenance import extra_of, how_to_install
 
 #: A logger's package; none for what is always there.
 PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "none": ""}
@@ -39,7 +40,9 @@ def check_logger(name: str) -> None:
     """Raise a `BenchError` where the package of a logger is not installed: before any work."""
     package = PACKAGES[name]
     if package and find_spec(package) is None:
-        raise BenchError(f"logger={name} needs the package '{package}': `pip install {package}` brings it.")
+        extra = extra_of(package)  # TensorBoard comes with training: who lacks it lacks the rest of the extra too
+        command = how_to_install(extra) if extra else f"pip install {package}"
+        raise BenchError(f"logger={name} needs the package '{package}': `{command}` brings it.")
 
 
 class _TensorBoard:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from bench import provenance
 from bench.engine import boards
 from bench.engine.log import TrainingLog
 from bench.errors import BenchError
@@ -129,6 +130,9 @@ def test_any_logger_leaves_the_same_rows(tmp_path: Path) -> None:
 
 def test_a_logger_whose_package_is_missing_is_said_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boards, "find_spec", lambda name: None)
+    monkeypatch.setattr(provenance, "requires", lambda _: ["torch>=2", "tensorboard>=2.16; extra == 'train'"])
     with pytest.raises(BenchError, match="logger=wandb needs the package 'wandb': `pip install wandb` brings it"):
         boards.check_logger("wandb")
+    with pytest.raises(BenchError, match=r"`pip install 'timelapse-bench\[train\]'` brings it"):
+        boards.check_logger("tensorboard")
     boards.check_logger("none")
