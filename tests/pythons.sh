@@ -60,16 +60,25 @@ for version in "${versions[@]}"; do
   bench=$env/bin/bench
   "$bench" --version
   "$env/bin/python" - <<'PYTHON'
+import av
 import numpy as np
 from pathlib import Path
 
 random = np.random.default_rng(0)
+Path("film").mkdir()
+with av.open("film/a.mp4", "w") as film:
+    stream = film.add_stream("mpeg4", rate=10)
+    stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+    for picture in random.integers(0, 256, (16, 32, 32, 3), np.uint8):
+        film.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+    film.mux(stream.encode())
 for folder in ("mine", "real"):
     Path(folder).mkdir()
     for name in "ab":
         np.save(Path(folder, f"{name}.npy"), random.integers(0, 256, (16, 32, 32, 3), np.uint8))
 PYTHON
   well "$bench" score mine --reference real --metrics mse,psnr,ssim,motion --out scored
+  well "$bench" score film --reference film --metrics mse,ssim --out filmed
   well "$bench" report scored --ci
   well "$bench" export scored --to results.json
   well "$env/bin/python" -m bench leaderboard results.json --out board

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -275,6 +276,15 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
     )
     with pytest.raises(BenchError, match=r"only\.mp4 has no video stream"):
         read_video(only)
+
+
+def test_a_title_that_is_no_utf8_does_not_matter(tmp_path: Path) -> None:
+    clip = drifting(8)
+    plain = encode(tmp_path / "plain.avi", clip, "-c:v ffv1")
+    titled = tmp_path / "titled.avi"
+    ffmpeg("-i", plain, "-c", "copy", "-metadata", os.fsdecode(b"title=caf\xe9"), titled)
+    assert b"caf\xe9" in titled.read_bytes()
+    np.testing.assert_array_equal(read_video(titled), read_video(plain))
 
 
 def test_a_name_with_a_colon_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

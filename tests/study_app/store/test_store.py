@@ -303,7 +303,21 @@ def test_a_pair_whose_clips_are_gone_is_skipped_and_takes_no_vote(sqlite: str) -
     }
 
 
-def test_a_script_that_votes_without_looking_is_flagged_by_what_the_server_saw(where: str) -> None:
+class Clock(datetime):
+    """The server's clock, which goes on only when a test says so: a busy machine takes its time between two votes."""
+
+    moment = datetime.now(UTC)
+
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+        return cls.moment
+
+
+def test_a_script_that_votes_without_looking_is_flagged_by_what_the_server_saw(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("study", "writing"):
+        monkeypatch.setattr(f"study_app.store.{module}.datetime", Clock)
     store = Store(where)
     blind, hasty, careful = Person(store), Person(store), Person(store)
     for person in (blind, hasty, careful):
@@ -312,8 +326,9 @@ def test_a_script_that_votes_without_looking_is_flagged_by_what_the_server_saw(w
             if person is not blind:
                 person.study.media(person.token, trial)
             if person is careful:  # as if the clips had gone out, and the pair before been answered, a while ago
-                ago = datetime.now(UTC) - timedelta(seconds=9)
+                ago = Clock.now() - timedelta(seconds=9)
                 run(store, "UPDATE assignment SET delivered_at = :ago WHERE token = :t", ago=ago, t=trial)
+            Clock.moment += timedelta(seconds=0.1)
             person.vote(trial)
     votes = blind.study.votes()
     flags = [list(own["flags"]) for _, own in votes.groupby("rater", sort=False)]
