@@ -23,7 +23,7 @@ def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) 
     Args:
         folders: that `bench run` or `bench score` has filled, two or more.
         out: where to write the tables, if anywhere.
-        ci: print intervals; the p values of single runs are not those of the joined table and are not shown.
+        ci: print intervals; places and p values of single runs are not those of the joined table and are not shown.
 
     Raises:
         BenchError: a folder without scores, or protocols that differ; the differing items are named.
@@ -34,7 +34,7 @@ def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) 
     protocol = common_protocol(folders)
     joined = joined_rows(folders, [[line.row for line in summary] for summary in summaries])
     lines = [
-        replace(line, row=names[line.row], p_best=float("nan"))
+        replace(line, row=names[line.row], rank=0, p_best=float("nan"), smallest_p=float("nan"))
         for names, summary in zip(joined, summaries, strict=True)
         for line in summary
     ]

@@ -106,16 +106,18 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
 
 
 def _leading(lines: Sequence[SummaryLine | None], metric: type[Metric]) -> list[float]:
-    """The best value of a column; none where there are too few clips to say.
+    """The best value of a column; none where there are too few clips to say, or no other row to be better than.
 
     Rows of joined runs, and of folders of older versions, have no places: then values speak for themselves.
     """
     known = [line for line in lines if line and line.row != FLOOR and math.isfinite(line.value)]
     if issubclass(metric, SetMetric):
         known = [line for line in known if metric.ranks(line.clips)]
+    if len(known) < 2:
+        return []
     if any(line.rank for line in known):
         return [line.value for line in known if line.rank == 1]
-    return [min(known, key=lambda line: best_first(metric.direction, line.value)).value] if known else []
+    return [min(known, key=lambda line: best_first(metric.direction, line.value)).value]
 
 
 def _mark(line: SummaryLine) -> str:
@@ -169,8 +171,9 @@ def _inference_notes(
     notes = [f"In brackets: 95 % interval over source videos{', ' + ' and '.join(scopes) if scopes else ''}."]
     competing = [line for line in summary if math.isfinite(line.value) and line.row != FLOOR and line.rank != 1]
     shown = {_mark(line) for line in competing}
+    paired = any(line.rank for line in summary)
     said = [
-        "bold: best of the paired clips",
+        "bold: best of the paired clips" if paired else "bold: best value",
         *([f"{WORSE} worse than it (p < {SIGNIFICANCE:g}, corrected for all rows)"] if WORSE in shown else []),
         *(["unmarked: one cannot tell"] if "" in shown else []),
         *([f"{UNTESTED} not tested"] if UNTESTED in shown else []),

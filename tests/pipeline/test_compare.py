@@ -42,6 +42,21 @@ def test_runs_of_one_protocol_are_joined(scored: Path, tmp_path: Path) -> None:
     assert (tmp_path / "table.tex").exists()
 
 
+def test_of_joined_rows_one_is_the_best_whatever_each_was_by_itself(scored: Path) -> None:
+    table = compare([scored / "one", scored / "two"], ci=True)
+    for column, head in enumerate(table.heads):
+        values = {row: float(cells[column].text) for row, cells in zip(table.rows, table.cells, strict=True)}
+        best = [row for row, cells in zip(table.rows, table.cells, strict=True) if cells[column].best]
+        assert best == [min(values, key=lambda row: values[row] if head == "mse" else -values[row])]
+    assert "Bold: best value; † not tested." in table.notes
+
+
+def test_a_row_alone_is_better_than_nobody(scored: Path) -> None:
+    row = (scored / "one" / "table.md").read_text().splitlines()[2]
+    assert row.startswith("| a |")
+    assert "**" not in row
+
+
 def test_rows_of_one_name_are_told_apart_by_their_folders(scored: Path, tmp_path: Path) -> None:
     for place in ("x", "y"):
         shutil.copytree(scored / "one", tmp_path / place / "out")
