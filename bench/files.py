@@ -8,6 +8,7 @@ import json
 import math
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,10 @@ from filelock import FileLock, Timeout
 
 from bench.errors import BenchError
 from bench.runfolder import PART, RunFolder
+
+#: Held while the head of an `.npy` file is read. NumPy parses it as Python text, and Python 3.11 counts the depth of
+#: such parses for all threads together, so that two at once may end in a SystemError (python/cpython#106905).
+ARRAY_HEADS = threading.Lock()
 
 
 def cache_dir() -> Path:

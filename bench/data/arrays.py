@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 
 from bench.data.frames import Frames, Undeveloped
 from bench.errors import BenchError
+from bench.files import ARRAY_HEADS
 
 #: What reading a broken file raises: the system, NumPy's reading of a header as Python text, and zipfile.
 _BROKEN = (
@@ -27,7 +28,8 @@ _ADVICE = "expected uint8 [frames, height, width, 3]"
 def mapped(path: Path) -> Frames:
     """The frames of an `.npy` file, of which only those that are used are read from the disk."""
     try:
-        frames = np.load(path, mmap_mode="r", allow_pickle=False)
+        with ARRAY_HEADS:
+            frames = np.load(path, mmap_mode="r", allow_pickle=False)
     except _BROKEN as error:
         raise BenchError(f"The array {path} cannot be read ({error}).") from error
     if not isinstance(frames, np.ndarray):
@@ -65,7 +67,8 @@ def archive(path: Path) -> Iterator[Undeveloped]:
 def _unpacked(member: IO[bytes], path: Path) -> Iterator[Undeveloped]:
     version = npy.read_magic(member)
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, by_columns, dtype = read_header(member)
+    with ARRAY_HEADS:
+        shape, by_columns, dtype = read_header(member)
     _check(dtype, shape, path)
     if by_columns:
         raise BenchError(f"The array {path} is stored by columns: save numpy.ascontiguousarray of it.")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench import files
 from bench.errors import BenchError
-from bench.files import atomic_path
+from bench.files import ARRAY_HEADS, atomic_path
 from bench.metrics.base import Frames
 from bench.progress import console
 
@@ -69,7 +69,8 @@ class FeatureCache:
         """The features of a clip, where they are kept and readable."""
         path = self.path(clip)
         try:
-            features: Features = np.load(path, mmap_mode="r", allow_pickle=False)
+            with ARRAY_HEADS:
+                features: Features = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError):  # not there, or cut short by a killed process: compute it again
             return self._memory.get(path)
         return features
