@@ -208,7 +208,7 @@ class RNNGAN(VideoModel):
         width = settings.width
         hidden = 8 * width if settings.hidden is None else settings.hidden
         check_resolution("RNN-GAN", resolution, RESOLUTIONS)
-        check_positive("RNN-GAN", frames=frames, width=width, hidden=hidden)
+        check_positive("RNN-GAN", width=width, hidden=hidden)
         if frames < FEWEST_FRAMES:
             raise BenchError(f"RNN-GAN makes videos of at least {FEWEST_FRAMES} frames, not {frames}.")
         self.generator = Generator(width, hidden, frames)
