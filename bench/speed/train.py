@@ -187,6 +187,9 @@ def generation_row(setting: Setting, repetitions: int) -> Comparison:
 def peak_memory(setting: Setting, number: int, plain: bool, threads: int) -> tuple[float, list[list[float]]]:
     """Train a few steps of a stage and return the process's peak of memory in GB, and the losses."""
     torch.set_num_threads(threads)
+    if setting.device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     side = Side(setting, setting.build(plain).stages()[number], plain)
     for _ in range(MEMORY_STEPS):
         side.step()
@@ -201,14 +204,21 @@ def peak_memory(setting: Setting, number: int, plain: bool, threads: int) -> tup
 
 
 def memory_rows(setting: Setting) -> list[Comparison]:
-    """Peak memory of each stage's training step, each side in a process of its own."""
+    """Peak memory of each stage's training step, each side in a process of its own on a CPU.
+
+    A GPU's allocator counts by itself, so that there one process does for all.
+    """
     rows = []
     stages = build(setting.model, {"width": setting.width}, setting.resolution).stages()
     for number, stage in enumerate(stages):
         sides = []
         for plain in (False, True):
+            job = setting, number, plain, torch.get_num_threads()
+            if setting.device == "cuda":
+                sides.append(peak_memory(*job))
+                continue
             with multiprocessing.get_context("spawn").Pool(1) as pool:
-                sides.append(pool.apply(peak_memory, (setting, number, plain, torch.get_num_threads())))
+                sides.append(pool.apply(peak_memory, job))
         (ours, our_losses), (other, other_losses) = sides
         row = Comparison(
             what=f"{title(setting)} {stage.name} peak memory",
