@@ -8,7 +8,7 @@
 # Results, small enough to be carried home, lie in OUT (gpu by default). Environment: PYTHON, DEVICE (cuda), OUT, MINUTES,
 # GRACE (30, seconds between asking to stop and killing), SPEED and TRAIN (more options of these commands), WIDTH (32) and
 # BATCH (4) of the measured networks.
-set -eu
+set -eu -o pipefail # a check that fails fails through `tee`
 cd "$(dirname "$0")/.."
 call=${1:?"give one of: check, speed, train"}
 python=${PYTHON:-python}

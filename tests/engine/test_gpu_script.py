@@ -53,6 +53,10 @@ def test_every_model_is_held_against_the_cpu(tmp_path: Path) -> None:
     assert (tmp_path / "check.txt").read_text().count("(ok)") == 6
 
 
+def test_a_check_that_fails_is_a_call_that_fails(tmp_path: Path) -> None:
+    assert call(tmp_path, "check", PYTHON="false").returncode == 1
+
+
 def test_a_training_out_of_time_goes_on_at_the_next_call(sky: Path, tmp_path: Path) -> None:
     widths = " ".join(f"--set options.{name}.width=2" for name in ("mdgan", "vgan", "rnngan"))
     small = f"--resolution 64 --steps 2 --batch-size 2 --metrics mse --offline --set checkpoint_every=1 {widths}"
