@@ -29,7 +29,7 @@ from bench.scoring.tidy import ScoredClips, clip_values
 SPEED, VALIDATION = "clips_per_second", "validation/mse"
 #: How lines are told apart where colours are not: in print without colour, by colour-blind people.
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
-#: A colour for each loss, in the order in which they occur (Okabe and Ito 2008).
+#: A colour for each loss, in the order in which they occur (Okabe and Ito 2008); a second round has the next line.
 LOSSES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 #: Panels beside each other, and names in a line of a legend.
 ACROSS, LEGEND_COLUMNS = 3, 3
@@ -126,7 +126,7 @@ def _means(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def training_figure(logs: Mapping[str, Path], names: RowNames, path: Path) -> None:
     """A line of panels for each stage of each model: its losses, its validation error, its speed, over the steps.
 
-    A loss has one colour in all of them; further seeds of a model are fainter lines in its panels.
+    A loss has one colour and line in all of them; further seeds of a model are fainter lines in its panels.
 
     Args:
         logs: by the name of the training's folder, `<model>-<seed>`.
@@ -143,14 +143,14 @@ def training_figure(logs: Mapping[str, Path], names: RowNames, path: Path) -> No
         return
     terms = dict.fromkeys(row[3] for seeds in stages.values() for rows in seeds for row in rows)
     losses = [term for term in terms if term not in (SPEED, VALIDATION)]
-    colour = {term: LOSSES[place % len(LOSSES)] for place, term in enumerate(losses)}
+    looks = dict(zip(losses, itertools.product(LINES, LOSSES), strict=False))
     with plt.rc_context(STYLE):
         shape: dict[str, Any] = {"squeeze": False, "layout": "constrained", "gridspec_kw": {"width_ratios": (2, 1, 1)}}
         figure, axes = plt.subplots(len(stages), 3, figsize=(PAGE, 1.5 * len(stages) + 0.5), **shape)
         for panels, ((model, number, stage), seeds) in zip(axes, stages.items(), strict=True):
             for seed, rows in enumerate(seeds):
-                for term in losses:
-                    _draw_term(panels[0], rows, term, seed, color=colour[term], label=loss_title(term))
+                for term, (line, colour) in looks.items():
+                    _draw_term(panels[0], rows, term, seed, color=colour, linestyle=line, label=loss_title(term))
                 _draw_term(panels[1], rows, VALIDATION, seed, color="0.2", marker="o", markersize=2.5)
                 _draw_term(panels[2], rows, SPEED, seed, color="0.4")
             panels[0].set(title=names.stage_title(model, number, stage), ylabel="loss", xlabel="step")
@@ -159,8 +159,9 @@ def training_figure(logs: Mapping[str, Path], names: RowNames, path: Path) -> No
                 panels[0].set_yscale("log")
                 panels[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
                 panels[0].yaxis.set_minor_formatter(NullFormatter())
-            panels[1].set(title="validation", ylabel="MSE", xlabel="step", ylim=(0, None))
-            panels[2].set(title="speed", ylabel="clips/s", xlabel="step", ylim=(0, None))
+            for panel, title, unit in ((panels[1], "validation", "MSE"), (panels[2], "speed", "clips/s")):
+                highest = max((value for curve in panel.get_lines() for value in curve.get_ydata()), default=0) or 1
+                panel.set(title=title, ylabel=unit, xlabel="step", ylim=(0, 1.08 * highest))
         _legend_below(figure, axes[:, 0])
         save_figure(figure, path, cut=False)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from scipy.stats import t
 
@@ -75,6 +76,19 @@ def test_figures_are_as_wide_as_a_page(tmp_path: Path, monkeypatch: pytest.Monke
     log.write_text("stage,name,step,term,value\n" + "0,base,1,a,0.5\n1,refine,1,b,0.4\n")
     training_figure({f"m{number}-0": log for number in range(4)}, NAMES, tmp_path / "a")
     assert sizes == [6.9] * 3
+
+
+def test_losses_of_a_training_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: set[tuple[object, object]] = set()
+
+    def look(figure: Figure, *_: object, **__: object) -> None:
+        looks.update((line.get_color(), line.get_linestyle()) for line in figure.axes[0].get_lines())
+
+    monkeypatch.setattr(curves, "save_figure", look)
+    log = tmp_path / "training.csv"
+    log.write_text("stage,name,step,term,value\n" + "".join(f"0,base,{n % 2},{n // 2},0.5\n" for n in range(20)))
+    training_figure({"vgan-0": log}, NAMES, tmp_path / "a")
+    assert len(looks) == 10
 
 
 def test_stages_have_the_names_of_their_rows() -> None:
