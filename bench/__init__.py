@@ -12,7 +12,7 @@ def __getattr__(name: str) -> Any:
 
         return evaluate
     if name == "__version__":
-        from bench.provenance import DISTRIBUTION, package_version
+        from bench.provenance import our_version
 
-        return package_version(DISTRIBUTION)
+        return our_version()
     raise AttributeError(f"module 'bench' has no attribute {name!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import subprocess
+import tomllib
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,17 @@ def package_version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def our_version() -> str | None:
+    """This program's version: what its source tree says where it runs from one, which may have been updated since it
+    was installed from there; else what is installed."""
+    project = Path(__file__).resolve().parents[1] / "pyproject.toml"
+    try:
+        told = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+    except (OSError, ValueError, KeyError):
+        told = {}
+    return str(told["version"]) if told.get("name") == DISTRIBUTION else package_version(DISTRIBUTION)
 
 
 def packages_of(extra: str) -> list[str]:
@@ -84,7 +96,7 @@ def device_name(device: str) -> str:
 def provenance(device: str) -> dict[str, Any]:
     """Program version, commit, packages and device; no host name, no user, no path."""
     return {
-        "bench": package_version(DISTRIBUTION),
+        "bench": our_version(),
         "commit": git_commit(),
         "python": platform.python_version(),
         "system": platform.system(),

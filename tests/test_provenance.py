@@ -5,13 +5,16 @@ import os
 import platform
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
 
+import bench
 from bench import provenance as module
-from bench.provenance import git_commit, package_version, provenance
+from bench.provenance import git_commit, our_version, package_version, provenance
+from tests.small import REPOSITORY
 
 
 def test_what_moves_a_number_is_told_and_nothing_else() -> None:
@@ -26,6 +29,24 @@ def test_what_moves_a_number_is_told_and_nothing_else() -> None:
 def test_the_commit_is_one_or_nothing() -> None:
     commit = git_commit()
     assert commit is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", commit)
+
+
+def test_the_version_is_the_source_trees_and_else_the_installed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+    assert our_version() == bench.__version__ == provenance("cpu")["bench"] == written
+    (tmp_path / "bench").mkdir()
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "bench" / "provenance.py"))
+    project = tmp_path / "pyproject.toml"
+    project.write_text('[project]\nname = "timelapse-bench"\nversion = "77.0"\n')
+    assert our_version() == "77.0"
+    monkeypatch.setattr(module, "package_version", lambda name: f"{name} as installed")
+    for elsewhere in ('[project]\nname = "other"\nversion = "1"\n', "[tool.other]\n", "no TOML"):
+        project.write_text(elsewhere)
+        assert our_version() == "timelapse-bench as installed"
+    project.unlink()
+    assert our_version() == "timelapse-bench as installed"
 
 
 def test_a_package_that_is_missing_has_no_version() -> None:

@@ -57,7 +57,7 @@ from bench.options import (
     words,
 )
 from bench.progress import console
-from bench.provenance import DISTRIBUTION, EXTRAS, extra_of, how_to_install, package_version
+from bench.provenance import DISTRIBUTION, EXTRAS, extra_of, how_to_install, our_version
 from bench.registry import COMMANDS, DEFAULT_DATASET, SYNTHETIC, check_siblings
 
 #: Headings of the list of verbs.
@@ -96,7 +96,7 @@ app.command(rich_help_panel=ALL_STEPS)(ablate)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"{DISTRIBUTION} {package_version(DISTRIBUTION)}")
+        print(f"{DISTRIBUTION} {our_version()}")
         raise typer.Exit
 
 
