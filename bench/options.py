@@ -52,6 +52,10 @@ ConfigFile = Annotated[
 ]
 Preset = Annotated[str, typer.Option(help="smoke, small, medium or paper; 'auto' is smoke on a CPU, small on a GPU.")]
 Seeds = Annotated[str, typer.Option("--seeds", "--seed", help="Training seeds, with commas.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Trainings beside each other on a CPU; by default one for each core, four at most."),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Open no connection; metrics without weights are left out.")]
 Ci = Annotated[bool, typer.Option("--ci", help="Print 95 % intervals, and mark what does not differ from the best.")]
 Steps = Annotated[int | None, typer.Option(min=0, help="Training steps of each stage.")]

@@ -12,6 +12,8 @@ from rich.text import Text
 
 #: Seconds between two lines where stderr is no terminal.
 LOG_EVERY = 20.0
+#: Whether there may be bars: not in one of several processes that share a terminal.
+BARS = True
 
 
 def console() -> Console:
@@ -57,7 +59,7 @@ class Task:
 def task(label: str, total: int, done: int = 0) -> Iterator[Task]:
     """Show `label` with its progress while the block runs; `done` parts were done before (a resumed training)."""
     screen = console()
-    if not screen.is_terminal:
+    if not (BARS and screen.is_terminal):
         yield Task(label, total, None, done)
         return
     # The bar is what may be short on a narrow terminal.

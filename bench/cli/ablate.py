@@ -13,6 +13,7 @@ from bench.options import (
     DataRoot,
     Dataset,
     Device,
+    Jobs,
     Metrics,
     Offline,
     Preset,
@@ -41,6 +42,7 @@ def ablate(
     clips: Clips = None,
     steps: Steps = None,
     device: Device = "auto",
+    jobs: Jobs = None,
     config: ConfigFile = None,
     settings: Settings = None,
     offline: Offline = False,
@@ -58,5 +60,5 @@ def ablate(
         "device": device,
     }
     chosen = configure([model], preset, config, settings or [], given, baseline=True)
-    print_scores(run_ablations(chosen, out, tuple(words(only)), offline=offline))
+    print_scores(run_ablations(chosen, out, tuple(words(only)), offline=offline, jobs=jobs))
     print(f"Tables: {out}/table.csv, .tex, .md")

@@ -38,6 +38,7 @@ from bench.options import (
     Device,
     Frames,
     GivenRoot,
+    Jobs,
     Json,
     Metrics,
     Offline,
@@ -124,6 +125,7 @@ def run(
     steps: Steps = None,
     batch: Batch = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    jobs: Jobs = None,
     config: ConfigFile = None,
     settings: Settings = None,
     baseline: Annotated[bool, typer.Option(help="Add the copy baseline to the table.")] = True,
@@ -149,7 +151,7 @@ def run(
     }
     chosen = configure(words(models), preset, config, settings or [], given, baseline=baseline)
     folder = out or Path("results") / f"{data_of(chosen).title}-{chosen.preset}"
-    table = run_pipeline(chosen, folder, offline=offline, ci=ci)
+    table = run_pipeline(chosen, folder, offline=offline, ci=ci, jobs=jobs)
     if as_json:
         print_folder(folder)
     else:

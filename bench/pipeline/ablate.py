@@ -30,7 +30,9 @@ def ablations(model: str) -> Mapping[str, Options]:
     return known
 
 
-def ablate(config: RunConfig, out: Path, only: tuple[str, ...] = (), *, offline: bool = False) -> Table:
+def ablate(
+    config: RunConfig, out: Path, only: tuple[str, ...] = (), *, offline: bool = False, jobs: int | None = 1
+) -> Table:
     """Run a model whole and with each of its ablations, and join the tables, with intervals.
 
     Every variant lies in a folder of its own below `out`, and is a run like any other: killed, the same command goes
@@ -41,6 +43,7 @@ def ablate(config: RunConfig, out: Path, only: tuple[str, ...] = (), *, offline:
         out: gets a folder for each variant, and the joined table.
         only: names of ablations; all by default.
         offline: fetch no missing weights.
+        jobs: trainings beside each other, as for `bench.pipeline.run.run`.
 
     Raises:
         BenchError: the model knows no such ablation, or whatever stops a run.
@@ -57,5 +60,5 @@ def ablate(config: RunConfig, out: Path, only: tuple[str, ...] = (), *, offline:
         models = config.models if variant == WHOLE else (name,)
         kept = {model: own for model, own in options.items() if model in models}
         folders.append(out / variant.replace(" ", "-").replace("'", ""))
-        run(replace(config, models=models, options=kept), folders[-1], offline=offline)
+        run(replace(config, models=models, options=kept), folders[-1], offline=offline, jobs=jobs)
     return compare(folders, out, ci=True)

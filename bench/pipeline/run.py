@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any
 from bench.config import ALWAYS, RunConfig, as_command, later_keys, without_effect
 from bench.data.clips import Manifest, build_manifest, sample
 from bench.data.dataset import Dataset
-from bench.data.pack import Pack, pack
 from bench.data.predictions import Predictions
 from bench.data.video import resize
 from bench.engine.boards import check_logger
-from bench.engine.build import check_options, departures, native_resolution, result_rows, rows_account
+from bench.engine.build import check_options, departures, result_rows, rows_account
 from bench.engine.devices import make_fabric
 from bench.engine.generate import Trained, generate_rows, store_real
-from bench.engine.train import train
 from bench.errors import BenchError
 from bench.files import disk_error, read_json, sole_writer, write_json
+from bench.pipeline.trainings import train_beside, train_one
 from bench.provenance import provenance
 from bench.registry import SYNTHETIC
 from bench.report.tables import Table
@@ -119,10 +118,13 @@ def data_of(config: RunConfig) -> Dataset:
     return Dataset(config.dataset, config.data_root)
 
 
-def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False) -> Table:
+def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False, jobs: int | None = 1) -> Table:
     """Train, generate, score and report; returns the table.
 
-    With `offline` no missing weights are fetched, with `ci` the tables print intervals.
+    With `offline` no missing weights are fetched, with `ci` the tables print intervals. On a CPU, `jobs` trainings go
+    on beside each other, with None as many as this process has threads, four at most. They do so in processes that
+    import the program anew, so that a caller who asks for more than one has `if __name__ == "__main__":` and no models
+    but registered ones.
 
     Raises:
         BenchError: anything a person can act on; what was finished before stays and is not done again.
@@ -136,7 +138,7 @@ def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False
     folder = RunFolder(out, config.seeds[0])
     try:
         with sole_writer(folder) if fabric.is_global_zero else nullcontext():
-            return Run(config, folder, fabric).through(offline, ci)
+            return Run(config, folder, fabric).through(offline, ci, jobs)
     except OSError as error:
         raise disk_error(error, out) from error
 
@@ -159,13 +161,13 @@ class Run:
         self.account = Account(folder, config)
         self.manifest = Manifest.load(folder.clips)
 
-    def through(self, offline: bool, ci: bool) -> Table:
+    def through(self, offline: bool, ci: bool, jobs: int | None) -> Table:
         """Train, generate, score and report."""
         from bench.report.make import report, stored_table  # here and not above: matplotlib is slow to import
 
         config, folder = self.config, self.folder
         with self._step("train"):
-            finished = {(name, seed): self._train(name, seed) for seed in config.seeds for name in config.models}
+            finished = self._train(jobs)
         with self._step("generate"):
             rows = [
                 row for (name, seed), checkpoint in finished.items() for row in self._generate(name, seed, checkpoint)
@@ -207,13 +209,15 @@ class Run:
         real = self.folder.predictions(REAL)
         store_real(manifest.split("test"), manifest.root, config.resolution, real, made_by)
 
-    def _train(self, name: str, seed: int) -> Path:
-        """Train one model with one seed; a model without stages is only written down."""
-        final = self.folder.checkpoint(name, seed) / MODEL
-        if self.fabric.broadcast(final.exists()):
-            return final
-        size = native_resolution(name, self.config.resolution)
-        return train(self.config, name, seed, *open_packs(self.manifest, size), final.parent, self.fabric)
+    def _train(self, jobs: int | None) -> dict[tuple[str, int], Path]:
+        """Train every model with every seed; returns their checkpoints."""
+        config, folder, fabric = self.config, self.folder, self.fabric
+        wanted = [(name, seed) for seed in config.seeds for name in config.models]
+        if fabric.world_size == 1 and fabric.device.type == "cpu" and jobs != 1:
+            trained = [(name, seed) for name, seed in wanted if name != ALWAYS]
+            due = [one for one in trained if not (folder.checkpoint(*one) / MODEL).exists()]
+            train_beside(config, due, folder, jobs)
+        return {(name, seed): train_one(config, name, seed, folder, fabric) for name, seed in wanted}
 
     def _generate(self, name: str, seed: int, checkpoint: Path) -> list[Row]:
         """Generate the rows of one trained model and open them for scoring."""
@@ -231,12 +235,3 @@ class Run:
         readers = [partial(lambda one, id: resize(one.read(id), config.resolution), one) for one in videos]
         share_features(config.metrics, readers, ids, config.frames, fabric.global_rank, fabric.world_size)
         fabric.barrier()
-
-
-def open_packs(manifest: Manifest, resolution: int) -> tuple[Pack, Pack | None]:
-    """The training clips and, where there are any, the validation clips at a model's size."""
-    validation = manifest.split("val")
-    return (
-        pack(manifest.split("train"), manifest.root, resolution),
-        pack(validation, manifest.root, resolution) if validation else None,
-    )

@@ -13,7 +13,8 @@ from bench.engine.devices import make_fabric
 from bench.engine.generate import Published, Trained, generate_published, generate_rows
 from bench.engine.train import train
 from bench.files import sole_writer
-from bench.pipeline.run import data_of, open_packs
+from bench.pipeline.run import data_of
+from bench.pipeline.trainings import open_packs
 from bench.progress import console
 from bench.report.tables import Table
 from bench.runfolder import RunFolder

@@ -1,0 +1,115 @@
+"""A run's trainings, one after the other or beside each other.
+
+On a CPU one training keeps few cores busy: its tensors are small, and a recurrent model's are smaller. So trainings
+with a share of the cores each, in a process of their own, are done sooner than with all cores in turn.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from bench import progress
+from bench.config import RunConfig
+from bench.data.clips import Manifest
+from bench.data.pack import Pack, pack
+from bench.engine.build import native_resolution
+from bench.engine.devices import make_fabric
+from bench.engine.train import train
+from bench.errors import BenchError
+from bench.runfolder import MODEL, RunFolder
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+#: Trainings beside each other where nobody says how many: each takes a gigabyte or two of memory.
+MOST = 4
+#: How their processes begin: afresh, as a fork of a process with threads (torch's) can hang.
+CONTEXT: BaseContext = multiprocessing.get_context("spawn")
+
+
+def open_packs(manifest: Manifest, resolution: int) -> tuple[Pack, Pack | None]:
+    """The training clips and, where there are any, the validation clips at a model's size."""
+    validation = manifest.split("val")
+    return (
+        pack(manifest.split("train"), manifest.root, resolution),
+        pack(validation, manifest.root, resolution) if validation else None,
+    )
+
+
+def train_one(config: RunConfig, name: str, seed: int, folder: RunFolder, fabric: Fabric) -> Path:
+    """Train one model of a run with one seed, unless it is done; returns its `model.pt`.
+
+    A model without stages is only written down.
+    """
+    final = folder.checkpoint(name, seed) / MODEL
+    if fabric.broadcast(final.exists()):
+        return final
+    packs = open_packs(Manifest.load(folder.clips), native_resolution(name, config.resolution))
+    return train(config, name, seed, *packs, final.parent, fabric)
+
+
+def train_beside(config: RunConfig, due: Sequence[tuple[str, int]], folder: RunFolder, jobs: int | None) -> None:
+    """Train models on a CPU beside each other, each in a process with its share of this one's threads.
+
+    The processes end with this one, however it ends, and with the first of them that fails; their checkpoints stay.
+
+    Args:
+        config: of the run.
+        due: model and seed of each training that is not done.
+        folder: of the run.
+        jobs: processes; by default one for each thread, at most `MOST`.
+
+    Raises:
+        BenchError: a training's own, or a process was ended from outside.
+    """
+    threads = torch.get_num_threads()
+    jobs = min(jobs or min(threads, MOST), len(due))
+    if jobs < 2:
+        return
+    # Nobody writes into it: that it is closed, by us or by our end, is the sign.
+    ends, open_while_wanted = CONTEXT.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(jobs, CONTEXT, _begin, (ends, max(1, threads // jobs)))
+    try:
+        trainings = [pool.submit(_train_in_a_process, config, name, seed, folder) for name, seed in due]
+        for training in as_completed(trainings):
+            training.result()
+    except BrokenProcessPool as error:
+        raise BenchError(
+            "A training was ended from outside, as systems do that run out of memory: give the same command again, "
+            "with --jobs 1 for one at a time."
+        ) from error
+    finally:
+        open_while_wanted.close()
+        pool.shutdown(cancel_futures=True)
+        ends.close()
+
+
+def _begin(ends: Connection, threads: int) -> None:
+    """What a training's process does first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the first process decides
+    threading.Thread(target=_end_with, args=(ends,), daemon=True).start()
+    progress.BARS = False  # they would overwrite each other
+    torch.set_num_threads(threads)
+
+
+def _end_with(ends: Connection) -> None:
+    try:
+        ends.recv()
+    except EOFError:
+        os._exit(1)
+
+
+def _train_in_a_process(config: RunConfig, name: str, seed: int, folder: RunFolder) -> None:
+    train_one(config, name, seed, folder, make_fabric("cpu", config.precision))
