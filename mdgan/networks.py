@@ -9,6 +9,7 @@ the same way.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection
 from functools import partial
 
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.adversarial import PADDINGS, EndsConv3d, padded_in_time
+from bench.adversarial import PADDINGS, EndsConv3d, padded_in_time, repeat_ends
 from bench.errors import BenchError
 from bench.interface import check_positive, check_resolution
 
@@ -64,6 +65,61 @@ class WholeConvTranspose3d(nn.ConvTranspose3d):
         weight = _pixels_first(self.weight)  # [C, t, h, w, C']
         y = (x.flatten(1) @ weight.flatten(1)).unflatten(1, weight.shape[1:]).permute(0, 4, 1, 2, 3)
         return y if self.bias is None else y + self.bias[:, None, None, None]
+
+
+class DeepConv3d(nn.Conv3d):
+    """The last convolution with a stride, of many channels at few places.
+
+    Where no gradient is needed it runs on a CPU as a product of matrices: oneDNN would lay out its weights anew for
+    every call (34 MB at width 32), which takes several times as long as using them.
+    """
+
+    #: Whether it sees the first and the last frame once more where others see zeros.
+    ends = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn `[N, C, 2t, 2h, 2w]` into `[N, C', t, h, w]`."""
+        x = repeat_ends(x) if self.ends else x
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            return F.conv3d(x, self.weight, self.bias, 2, (0 if self.ends else 1, 1, 1))
+        x = F.pad(x, (1, 1, 1, 1, 0 if self.ends else 1, 0 if self.ends else 1))
+        seen = _pixels_first(x).unfold(1, 4, 2).unfold(2, 4, 2).unfold(3, 4, 2)  # [N, t, h, w, C, 4, 4, 4]
+        seen = seen.permute(0, 1, 2, 3, 5, 6, 7, 4).flatten(4)
+        return F.linear(seen, _pixels_first(self.weight).flatten(1), self.bias).permute(0, 4, 1, 2, 3)
+
+
+class DeepConvTranspose3d(nn.ConvTranspose3d):
+    """The first transposed convolution with a stride: a product of matrices likewise, whose overlaps are added."""
+
+    #: Whether it sees the first and the last frame once more too.
+    ends = False
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Turn `[N, C, t, h, w]` into `[N, C', 2t, 2h, 2w]`."""
+        x, cut = (repeat_ends(x), 3) if self.ends else (x, 1)
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            return F.conv_transpose3d(x, self.weight, self.bias, 2, (cut, 1, 1))
+        # Row 2a + b of the kernel falls on place 2(i + a) + b of the result: two overlapping rows along each axis.
+        made = _pixels_first(x) @ _pixels_first(self.weight).flatten(1)
+        made = made.unflatten(4, (2, 2, 2, 2, 2, 2, -1)).permute(0, 4, 6, 8, 1, 5, 2, 7, 3, 9, 10)
+        n, (t, h, w), channels = len(x), x.shape[2:], made.shape[-1]
+        y = made.new_zeros(n, t + 1, 2, h + 1, 2, w + 1, 2, channels)
+        for a, b, c in itertools.product(range(2), repeat=3):
+            y[:, a : a + t, :, b : b + h, :, c : c + w] += made[:, a, b, c]
+        y = y.flatten(5, 6).flatten(3, 4).flatten(1, 2)[:, cut:-cut, 1:-1, 1:-1]
+        return (y if self.bias is None else y + self.bias).permute(0, 4, 1, 2, 3)
+
+
+class DeepEndsConv3d(DeepConv3d):
+    """The same with the ends repeated in time."""
+
+    ends = True
+
+
+class DeepEndsConvTranspose3d(DeepConvTranspose3d):
+    """The same with the ends repeated in time."""
+
+    ends = True
 
 
 def _pixels_first(x: Tensor) -> Tensor:
@@ -143,6 +199,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         conv, deconv = padded_in_time(time_padding)
+        zeros = conv is nn.Conv3d
         down, up = partial(halve, convolution=conv), partial(double, convolution=deconv)
         check_positive("MD-GAN", width=width)
         check_resolution("MD-GAN", resolution, RESOLUTIONS)
@@ -155,7 +212,7 @@ class Generator(nn.Module):
         self.conv2 = down(w if big else 3, 2 * w)
         self.conv3 = down(2 * w, 4 * w)
         self.conv4 = down(4 * w, 8 * w)
-        self.conv5 = down(8 * w, 16 * w)
+        self.conv5 = halve(8 * w, 16 * w, convolution=DeepConv3d if zeros else DeepEndsConv3d)
         # Its output is one value per channel and clip: a batch norm would have nothing else to average over.
         self.conv6 = WholeConv3d(16 * w, 16 * w, (2, 4, 4), bias=False)
 
@@ -164,15 +221,13 @@ class Generator(nn.Module):
             nn.BatchNorm3d(16 * w),
             nn.ReLU(inplace=True),
         )
-        self.deconv2 = up(16 * w, 8 * w)
+        self.deconv2 = double(16 * w, 8 * w, convolution=DeepConvTranspose3d if zeros else DeepEndsConvTranspose3d)
         self.deconv3 = up(8 * w, 4 * w)
         self.deconv4 = up(4 * w, 2 * w)
         self.deconv5: nn.Module
         if big:
             self.deconv5 = up(2 * w, w)
-            self.deconv6 = (ToPixels if deconv is nn.ConvTranspose3d else deconv)(
-                w, 3, (3, 4, 4), (1, 2, 2), 1, bias=False
-            )
+            self.deconv6 = (ToPixels if zeros else deconv)(w, 3, (3, 4, 4), (1, 2, 2), 1, bias=False)
         else:
             self.deconv5 = deconv(2 * w, 3, 4, 2, 1, bias=False)
 

@@ -17,7 +17,7 @@ from bench.adversarial import discriminator_loss, generator_loss
 from bench.interface import Losses, Shared, Stage
 from mdgan.losses import content_loss
 from mdgan.model import MDGAN, BaseStage, RefineStage, repeat
-from mdgan.networks import ToPixels, WholeConv3d, WholeConvTranspose3d
+from mdgan.networks import DeepConv3d, DeepConvTranspose3d, ToPixels, WholeConv3d, WholeConvTranspose3d
 
 
 def gram_matrix(features: Tensor) -> Tensor:
@@ -84,9 +84,9 @@ class PlainMDGAN(MDGAN):
     def __init__(self, resolution: int, frames: int, *, width: int = 32) -> None:
         super().__init__(resolution, frames, width=width)
         for module in self.modules():  # the layers that they inherit from, of the same weights
-            if isinstance(module, WholeConv3d):
+            if isinstance(module, WholeConv3d | DeepConv3d):
                 module.__class__ = nn.Conv3d  # type: ignore[assignment]
-            elif isinstance(module, WholeConvTranspose3d | ToPixels):
+            elif isinstance(module, WholeConvTranspose3d | DeepConvTranspose3d | ToPixels):
                 module.__class__ = nn.ConvTranspose3d  # type: ignore[assignment]
 
     def stages(self) -> tuple[Stage, ...]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from bench.adversarial import EndsConv3d, EndsConvTranspose3d
 from bench.cli.main import main
 from bench.data.clips import build_manifest
 from bench.data.predictions import Predictions
@@ -17,7 +18,17 @@ from bench.engine.generate import Published, for_generation, generate, generate_
 from bench.engine.layers import folded
 from bench.errors import BenchError
 from bench.files import read_json
-from mdgan.networks import STAGE1_SKIPS, Generator, ToPixels, WholeConv3d, WholeConvTranspose3d
+from mdgan.networks import (
+    STAGE1_SKIPS,
+    DeepConv3d,
+    DeepConvTranspose3d,
+    DeepEndsConv3d,
+    DeepEndsConvTranspose3d,
+    Generator,
+    ToPixels,
+    WholeConv3d,
+    WholeConvTranspose3d,
+)
 from mdgan.published import GENERATOR_LAYERS, PublishedMDGAN
 from tests.small import make_sky
 
@@ -61,11 +72,16 @@ def test_norms_of_batch_statistics_and_of_training_are_not_folded() -> None:
 
 def test_layers_that_are_products_of_matrices_are_convolutions() -> None:
     torch.manual_seed(0)
-    shape = {"kernel_size": (2, 4, 4)}
+    shape: dict[str, Any] = {"kernel_size": (2, 4, 4)}
+    halves = {"kernel_size": 4, "stride": 2, "padding": 1}
     cases: list[tuple[Any, Any, dict[str, Any], tuple[int, ...]]] = [
         (WholeConv3d, nn.Conv3d, shape, (3, 4, 2, 4, 4)),
         (WholeConvTranspose3d, nn.ConvTranspose3d, shape, (3, 4, 1, 1, 1)),
         (ToPixels, nn.ConvTranspose3d, {"kernel_size": (3, 4, 4), "stride": (1, 2, 2), "padding": 1}, (2, 4, 5, 3, 6)),
+        (DeepConv3d, nn.Conv3d, halves, (3, 4, 4, 6, 8)),
+        (DeepEndsConv3d, EndsConv3d, halves, (3, 4, 4, 6, 8)),
+        (DeepConvTranspose3d, nn.ConvTranspose3d, halves, (3, 4, 2, 3, 4)),
+        (DeepEndsConvTranspose3d, EndsConvTranspose3d, halves, (3, 4, 2, 3, 4)),
     ]
     for ours, theirs, settings, size in cases:
         for bias in (False,) if ours is ToPixels else (False, True):
