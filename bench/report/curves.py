@@ -246,6 +246,7 @@ def pos_figure(pos: Sequence[Mapping[str, Any]], names: RowNames, path: Path) ->
         y = np.arange(len(lines))
         shares = np.array([line["pos"] for line in lines], np.float64)
         ends = np.array([[line["pos"] - line["ci_low"], line["ci_high"] - line["pos"]] for line in lines]).T
+        ends = np.maximum(ends, 0)  # 100 % may end at 99.99999999999999
         bars: dict[str, Any] = {"color": [colour[line["first"]] for line in lines], "height": 0.6, "alpha": 0.85}
         axis.barh(y, shares, xerr=ends, error_kw={"capsize": 3, "linewidth": 1}, **bars)
         axis.axvline(50, color="0.35", linewidth=0.8, linestyle=":")

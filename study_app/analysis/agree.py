@@ -218,7 +218,8 @@ def draw(agreement: Agreement, path: Path) -> None:
             for axis, key in zip(axes, ("auc", "agrees"), strict=True):
                 axis.plot(lines[key], y, linestyle="none", label=comparison_title(pair), **mark)
         low, high = overall["auc"] - overall["ci_low"], overall["ci_high"] - overall["auc"]
-        axes[0].errorbar(overall["auc"], y, xerr=[low, high], fmt="o", color=LOSSES[0], capsize=3)
+        ends = np.maximum([low, high], 0)  # 1 may end at 0.9999999999999999
+        axes[0].errorbar(overall["auc"], y, xerr=ends, fmt="o", color=LOSSES[0], capsize=3)
         axes[1].plot(overall["agrees"], y, "o", color=LOSSES[0], label="all comparisons")
         titles = [METRICS.load(name).title if name in METRICS else name for name in overall["metric"]]
         axes[0].set(yticks=y, yticklabels=titles, xlim=(-0.02, 1.02), xlabel="clips told apart (AUC)")

@@ -114,5 +114,6 @@ def shares(wins: Floats, crossing: Crossing, level: float = LEVEL) -> Shares:
     squared = t.isf((1 - level) / 2, crossing.freedom) ** 2 / effective
     centre = (share + squared / 2) / (1 + squared)
     half = np.sqrt(squared * (share * (1 - share) + squared / 4)) / (1 + squared)
-    low, high = np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+    # Such an interval holds its share, at 0 and at 1 only just: rounding must not leave it out.
+    low, high = np.clip(np.minimum(centre - half, share), 0.0, 1.0), np.clip(np.maximum(centre + half, share), 0.0, 1.0)
     return Shares(share, low, high, np.minimum(1.0, 2 * t.sf(statistic, crossing.freedom)))

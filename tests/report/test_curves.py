@@ -136,6 +136,11 @@ def test_preferences_are_bars_as_long_as_their_share(tmp_path: Path) -> None:
     assert not (tmp_path / "none.png").exists()
 
 
+def test_a_preference_of_all_is_drawn_also_where_its_interval_ends_a_rounding_before(tmp_path: Path) -> None:
+    pos_figure([{**preference("vgan", 28, 100.0), "ci_high": 99.99999999999999}], NAMES, tmp_path / "p.png")
+    assert (tmp_path / "p.png").exists()
+
+
 def test_simulated_preferences_say_so_in_the_figure(tmp_path: Path) -> None:
     for name, simulated in (("a.png", False), ("b.png", True)):
         pos_figure([preference("vgan", 40, 20.0, simulated)], NAMES, tmp_path / name)

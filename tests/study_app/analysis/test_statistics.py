@@ -110,6 +110,14 @@ def test_of_one_rater_or_one_video_nothing_is_said() -> None:
     assert alike.p_value < 0.01
 
 
+def test_an_interval_holds_its_share_to_the_last_bit() -> None:
+    for votes in range(2, 300):
+        crossing = Crossing.of(np.arange(votes) % 8, np.arange(votes) % 5)
+        for wins in (np.zeros(votes), np.ones(votes)):
+            found = shares(wins, crossing)
+            assert found.low <= found.share <= found.high
+
+
 @pytest.mark.parametrize("alike", [0.0, 0.4])
 def test_bradley_terry_recovers_strengths_and_covers_them(alike: float, figures: dict[str, str]) -> None:
     found = people.bradley_terry((1.2, 0.4, -0.4, -1.2), alike, 100)
