@@ -50,7 +50,7 @@ def test_the_account_names_the_run(folder: Path) -> None:
     run = json.loads((folder / "run.json").read_text())
     assert not run["provenance"]["commit"].endswith("-dirty")
     assert set(run["steps"].values()) == {"done"}
-    assert f"--preset {'smoke' if folder.name == 'three-seeds' else 'small'}" in as_command(run["config"])
+    assert f"--preset {'medium' if folder.name.endswith('-medium') else 'small'}" in as_command(run["config"])
     rows = [line for line in (folder / "table.md").read_text().splitlines() if line.startswith("|")]
     assert "\n".join(rows) in text
 
