@@ -265,11 +265,10 @@ def _checks(wish: Wish, scenes: int, notes: list[str]) -> tuple[int, CatchRule]:
         # they share scenes with the trials; a rater sees a scene twice at most, so leave most of them to the trials
         practice, catch = min(practice, scenes // 4), min(asked, scenes // 4)
     if catch < asked:
-        room = scenes - wish.practice - asked
+        few = f"--clips {scenes - wish.practice - asked}, " if scenes > wish.practice + asked else ""
         raise BenchError(
             f"{scenes} clips, {min(wish.clips, scenes)} of them compared, are too few for {asked} catch trials: take a "
-            f"run of more clips, or give {f'--clips {room}, ' if room > 0 else ''}--catch {catch} with "
-            "--accept-weak-catch, or --catch 0."
+            f"larger run, or give {few}--catch {catch} with --accept-weak-catch, or --catch 0."
         )
     rule = CatchRule(catch, wish.catch_pass) if wish.catch_pass is not None else strictest_rule(catch)
     if not wish.accept_weak_catch:

@@ -21,6 +21,12 @@ from tests.small import REPOSITORY
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
 
+#: The command, which heeds Ctrl-C also where the tests run in the background of a shell, which has that ignored.
+INTERRUPTIBLE = """import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from bench.cli.main import main
+main()
+"""
 SMALL = {"vgan": {"width": 2}, "rnngan": {"width": 2}}
 
 
@@ -73,7 +79,7 @@ def test_they_end_with_the_run(stop: signal.Signals, sky: Path, tmp_path: Path) 
         "cpu",
     ]
     endless += [word for name in SMALL for word in ("--set", f"options.{name}.width=2")]
-    command = [sys.executable, "-m", "bench.cli", "run", *endless, "--out", str(out)]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "run", *endless, "--out", str(out)]
     with subprocess.Popen(
         command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as running:
