@@ -78,6 +78,9 @@ def train_beside(config: RunConfig, due: Sequence[tuple[str, int]], folder: RunF
     jobs = min(jobs or min(threads, MOST), len(due))
     if jobs < 2:
         return
+    progress.console().print(
+        f"{len(due)} trainings, {jobs} of them beside each other; a line now and then says how far."
+    )
     # Nobody writes into it: that it is closed, by us or by our end, is the sign.
     ends, open_while_wanted = CONTEXT.Pipe(duplex=False)
     pool = ProcessPoolExecutor(jobs, CONTEXT, _begin, (ends, max(1, threads // jobs)))

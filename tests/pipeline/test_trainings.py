@@ -43,9 +43,13 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("soon")
-def test_trainings_beside_each_other_give_the_same_bytes(sky: Path, tmp_path: Path) -> None:
+def test_trainings_beside_each_other_give_the_same_bytes(
+    sky: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(config(sky), tmp_path / "turns")
+    assert "beside each other" not in capsys.readouterr().err
     run(config(sky), tmp_path / "beside", jobs=2)
+    assert "2 trainings, 2 of them beside each other" in capsys.readouterr().err
     kept = [path for path in (tmp_path / "turns").rglob("*") if path.name in ("model.pt", "summary.csv", "table.md")]
     assert len(kept) == 3 + 2  # copy has a checkpoint too
     for path in kept:
