@@ -60,6 +60,11 @@ def open_votes(study: str, name: str | None, run: Path) -> pd.DataFrame:
     path = Path(study)
     if path.is_dir() or path.suffix == ".csv":
         return read_votes(path / VOTES if path.is_dir() else path)
+    if "://" not in study and not path.exists():
+        raise BenchError(
+            f"There is neither a folder of `bench study export` nor a study database at {study}: export the study "
+            "there, or give its database."
+        )
     opened = Store(study).open(name)
     votes = opened.votes()
     for (row, clip), encoded in opened.clips().items():
