@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.adversarial import PADDINGS, EndsConv3d, padded_in_time, repeat_ends
+from bench.adversarial import PADDINGS, EndsConv3d, EndsConvTranspose3d, padded_in_time, repeat_ends
 from bench.errors import BenchError
 from bench.interface import check_positive, check_resolution
 
@@ -74,52 +74,62 @@ class DeepConv3d(nn.Conv3d):
     every call (34 MB at width 32), which takes several times as long as using them.
     """
 
-    #: Whether it sees the first and the last frame once more where others see zeros.
-    ends = False
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn `[N, C, 2t, 2h, 2w]` into `[N, C', t, h, w]`."""
+        return _halved(F.pad(x, (1,) * 6), self.weight, self.bias) if _only_runs(x) else super().forward(x)
+
+
+class DeepEndsConv3d(EndsConv3d):
+    """The same with the ends repeated in time."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn `[N, C, 2t, 2h, 2w]` into `[N, C', t, h, w]`."""
-        x = repeat_ends(x) if self.ends else x
-        if torch.is_grad_enabled() or x.device.type != "cpu":
-            return F.conv3d(x, self.weight, self.bias, 2, (0 if self.ends else 1, 1, 1))
-        x = F.pad(x, (1, 1, 1, 1, 0 if self.ends else 1, 0 if self.ends else 1))
-        seen = _pixels_first(x).unfold(1, 4, 2).unfold(2, 4, 2).unfold(3, 4, 2)  # [N, t, h, w, C, 4, 4, 4]
-        seen = seen.permute(0, 1, 2, 3, 5, 6, 7, 4).flatten(4)
-        return F.linear(seen, _pixels_first(self.weight).flatten(1), self.bias).permute(0, 4, 1, 2, 3)
+        if not _only_runs(x):
+            return super().forward(x)
+        return _halved(F.pad(repeat_ends(x), (1, 1, 1, 1)), self.weight, self.bias)
 
 
 class DeepConvTranspose3d(nn.ConvTranspose3d):
     """The first transposed convolution with a stride: a product of matrices likewise, whose overlaps are added."""
 
-    #: Whether it sees the first and the last frame once more too.
-    ends = False
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Turn `[N, C, t, h, w]` into `[N, C', 2t, 2h, 2w]`."""
+        return _doubled(x, self.weight, self.bias)[:, :, 1:-1] if _only_runs(x) else super().forward(x)
+
+
+class DeepEndsConvTranspose3d(EndsConvTranspose3d):
+    """The same with the ends repeated in time."""
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, t, h, w]` into `[N, C', 2t, 2h, 2w]`."""
-        x, cut = (repeat_ends(x), 3) if self.ends else (x, 1)
-        if torch.is_grad_enabled() or x.device.type != "cpu":
-            return F.conv_transpose3d(x, self.weight, self.bias, 2, (cut, 1, 1))
-        # Row 2a + b of the kernel falls on place 2(i + a) + b of the result: two overlapping rows along each axis.
-        made = _pixels_first(x) @ _pixels_first(self.weight).flatten(1)
-        made = made.unflatten(4, (2, 2, 2, 2, 2, 2, -1)).permute(0, 4, 6, 8, 1, 5, 2, 7, 3, 9, 10)
-        n, (t, h, w), channels = len(x), x.shape[2:], made.shape[-1]
-        y = made.new_zeros(n, t + 1, 2, h + 1, 2, w + 1, 2, channels)
-        for a, b, c in itertools.product(range(2), repeat=3):
-            y[:, a : a + t, :, b : b + h, :, c : c + w] += made[:, a, b, c]
-        y = y.flatten(5, 6).flatten(3, 4).flatten(1, 2)[:, cut:-cut, 1:-1, 1:-1]
-        return (y if self.bias is None else y + self.bias).permute(0, 4, 1, 2, 3)
+        if not _only_runs(x):
+            return super().forward(x)
+        return _doubled(repeat_ends(x), self.weight, self.bias)[:, :, 3:-3]  # without what the added frames alone make
 
 
-class DeepEndsConv3d(DeepConv3d):
-    """The same with the ends repeated in time."""
+def _only_runs(x: Tensor) -> bool:
+    """Whether nothing is trained and a CPU runs it: where some layers are better taken another way."""
+    return not torch.is_grad_enabled() and x.device.type == "cpu"
 
-    ends = True
+
+def _halved(padded: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A convolution with a kernel of 4 and a stride of 2 over what is padded already."""
+    seen = _pixels_first(padded).unfold(1, 4, 2).unfold(2, 4, 2).unfold(3, 4, 2)  # [N, t, h, w, C, 4, 4, 4]
+    seen = seen.permute(0, 1, 2, 3, 5, 6, 7, 4).flatten(4)
+    return F.linear(seen, _pixels_first(weight).flatten(1), bias).permute(0, 4, 1, 2, 3)
 
 
-class DeepEndsConvTranspose3d(DeepConvTranspose3d):
-    """The same with the ends repeated in time."""
-
-    ends = True
+def _doubled(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A transposed convolution with a kernel of 4 and a stride of 2, cut by 1 around each frame and not in time."""
+    # Row 2a + b of the kernel falls on place 2(i + a) + b of the result: two overlapping rows along each axis.
+    made = _pixels_first(x) @ _pixels_first(weight).flatten(1)
+    made = made.unflatten(4, (2, 2, 2, 2, 2, 2, -1)).permute(0, 4, 6, 8, 1, 5, 2, 7, 3, 9, 10)
+    n, (t, h, w), channels = len(x), x.shape[2:], made.shape[-1]
+    y = made.new_zeros(n, t + 1, 2, h + 1, 2, w + 1, 2, channels)
+    for a, b, c in itertools.product(range(2), repeat=3):
+        y[:, a : a + t, :, b : b + h, :, c : c + w] += made[:, a, b, c]
+    y = y.flatten(5, 6).flatten(3, 4).flatten(1, 2)[:, :, 1:-1, 1:-1]
+    return (y if bias is None else y + bias).permute(0, 4, 1, 2, 3)
 
 
 def _pixels_first(x: Tensor) -> Tensor:
@@ -140,7 +150,7 @@ class ToPixels(nn.ConvTranspose3d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, T, H, W]` into `[N, C', T, 2H, 2W]`."""
-        if torch.is_grad_enabled() or x.device.type != "cpu":
+        if not _only_runs(x):
             return super().forward(x)
         rows = torch.tensor(self.ROWS)
         padded = F.pad(self.weight, (0, 1, 0, 1)).flip(2)  # [C, C', 3, 5, 5]

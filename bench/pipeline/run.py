@@ -217,7 +217,7 @@ class Run:
             trained = [(name, seed) for name, seed in wanted if name != ALWAYS]
             due = [one for one in trained if not (folder.checkpoint(*one) / MODEL).exists()]
             train_beside(config, due, folder, jobs)
-        return {(name, seed): train_one(config, name, seed, folder, fabric) for name, seed in wanted}
+        return {(name, seed): train_one(config, name, seed, self.manifest, folder, fabric) for name, seed in wanted}
 
     def _generate(self, name: str, seed: int, checkpoint: Path) -> list[Row]:
         """Generate the rows of one trained model and open them for scoring."""

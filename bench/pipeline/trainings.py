@@ -48,7 +48,7 @@ def open_packs(manifest: Manifest, resolution: int) -> tuple[Pack, Pack | None]:
     )
 
 
-def train_one(config: RunConfig, name: str, seed: int, folder: RunFolder, fabric: Fabric) -> Path:
+def train_one(config: RunConfig, name: str, seed: int, manifest: Manifest, folder: RunFolder, fabric: Fabric) -> Path:
     """Train one model of a run with one seed, unless it is done; returns its `model.pt`.
 
     A model without stages is only written down.
@@ -56,7 +56,7 @@ def train_one(config: RunConfig, name: str, seed: int, folder: RunFolder, fabric
     final = folder.checkpoint(name, seed) / MODEL
     if fabric.broadcast(final.exists()):
         return final
-    packs = open_packs(Manifest.load(folder.clips), native_resolution(name, config.resolution))
+    packs = open_packs(manifest, native_resolution(name, config.resolution))
     return train(config, name, seed, *packs, final.parent, fabric)
 
 
@@ -115,4 +115,4 @@ def _end_with(ends: Connection) -> None:
 
 
 def _train_in_a_process(config: RunConfig, name: str, seed: int, folder: RunFolder) -> None:
-    train_one(config, name, seed, folder, make_fabric("cpu", config.precision))
+    train_one(config, name, seed, Manifest.load(folder.clips), folder, make_fabric("cpu", config.precision))
