@@ -57,7 +57,7 @@ def open_votes(study: str, name: str | None, run: Path) -> pd.DataFrame:
     Raises:
         BenchError: no such study; or a database's study was made of other videos than the run holds now.
     """
-    path = Path(study)
+    path = Path(study).expanduser()
     if path.is_dir() or path.suffix == ".csv":
         return read_votes(path / VOTES if path.is_dir() else path)
     if "://" not in study and not path.exists():

@@ -124,13 +124,18 @@ def test_tables_and_figure_carry_the_same_digits_and_say_that_raters_are_simulat
         assert (folder / name).stat().st_size > 5000
 
 
-def test_an_export_gives_the_same_as_the_database(rated: tuple[Path, Path], tmp_path: Path) -> None:
+def test_an_export_gives_the_same_as_the_database(
+    rated: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, study = rated
     export(str(study), NAME, tmp_path / "exported")
     _, first = agree(run, str(study), NAME, tmp_path / "a")
     for where in (tmp_path / "exported", tmp_path / "exported" / "votes.csv"):
         _, second = agree(run, str(where), None, tmp_path / "b")
         assert second == first
+    monkeypatch.setenv("HOME", str(study.parent))
+    _, third = agree(run, f"~/{study.name}", NAME, tmp_path / "c")
+    assert third == first
 
 
 def test_what_cannot_be_held_against_each_other(rated: tuple[Path, Path], tmp_path: Path) -> None:
