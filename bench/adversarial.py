@@ -196,8 +196,10 @@ class EndsConvTranspose3d(nn.ConvTranspose3d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, T, H, W]` into `[N, C', stride · T, 2H, 2W]`."""
-        cut = (1 + self.stride[0], 1, 1)  # what the added frames alone would make
-        return F.conv_transpose3d(repeat_ends(x), self.weight, self.bias, self.stride, cut)
+        # What the added frames alone make is sliced off. Padding by more than half the kernel would cut it off too,
+        # but with AVX-512 oneDNN's gradient of the weights then reads and writes beyond the tensors.
+        made = F.conv_transpose3d(repeat_ends(x), self.weight, self.bias, self.stride, 1)
+        return made[:, :, self.stride[0] : -self.stride[0]]
 
 
 def padded_in_time(padding: str) -> tuple[type[nn.Conv3d], type[nn.ConvTranspose3d]]:
