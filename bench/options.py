@@ -54,7 +54,7 @@ Preset = Annotated[str, typer.Option(help="smoke, small, medium or paper; 'auto'
 Seeds = Annotated[str, typer.Option("--seeds", "--seed", help="Training seeds, with commas.")]
 Jobs = Annotated[
     int | None,
-    typer.Option(min=1, help="Trainings beside each other on a CPU; by default one for each core, four at most."),
+    typer.Option(min=1, help="Training runs in parallel on a CPU. Default: one per core, at most four."),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Open no connection; metrics without weights are left out.")]
 Ci = Annotated[bool, typer.Option("--ci", help="Print 95 % intervals, and mark what does not differ from the best.")]

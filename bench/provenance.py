@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
 import tomllib
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -93,13 +95,68 @@ def device_name(device: str) -> str:
     return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
 
 
+def processor_name() -> str:
+    """The processor's name as its maker has it, such as "Intel(R) Xeon(R) Processor"; its architecture where the system
+    does not tell."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    named = re.search(r"^(?:model name|Hardware|cpu model)\s*:\s*(.+)$", text, re.MULTILINE)
+    return named[1].strip() if named else platform.processor() or platform.machine()
+
+
+def instruction_set() -> str:
+    """The vector instructions that PyTorch uses on this processor, and the limit that oneDNN was given, if any.
+
+    Such as "AVX512", or "AVX512 (oneDNN: at most AVX2)". They decide which kernels run, and so a result's last bits.
+    """
+    import torch
+
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "DEFAULT"
+    used = torch.backends.cpu.get_cpu_capability()
+    return used if limit.upper() in ("DEFAULT", "ALL") else f"{used} (oneDNN: at most {limit.upper()})"
+
+
+def onednn_version() -> str | None:
+    """The version of the oneDNN that PyTorch was built with, None where there is none."""
+    import torch
+
+    named = re.search(r"MKL-DNN v([\d.]+)", torch.__config__.show())
+    return named[1] if named else None
+
+
 def provenance(device: str) -> dict[str, Any]:
-    """Program version, commit, packages and device; no host name, no user, no path."""
+    """Program version, commit, packages, processor and device; no host name, no user, no path."""
+    import torch
+
     return {
         "bench": our_version(),
         "commit": git_commit(),
         "python": platform.python_version(),
         "system": platform.system(),
         "device": device_name(device),
+        "processor": processor_name(),
+        "instruction_set": instruction_set(),
+        "onednn": onednn_version(),
+        "threads": torch.get_num_threads(),
         "packages": {name: package_version(name) for name in PACKAGES},
     }
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two accounts of where something was computed, such as "torch 2.14.1 → 2.15.0".
+
+    What only one of them tells is no difference: older accounts told less.
+
+    >>> changes({"threads": 1, "packages": {"torch": "2.14.1"}}, {"threads": 1, "packages": {"torch": "2.15.0"}})
+    ['torch 2.14.1 → 2.15.0']
+    """
+    found = []
+    for key in before.keys() & now.keys():
+        old, new = before[key], now[key]
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += changes(old, new)
+        elif old != new:
+            found.append(f"{key} {old} → {new}")
+    return sorted(found)

@@ -13,6 +13,8 @@ PART = ".part-"
 REAL = "real"
 #: A finished model's checkpoint, in the folder of its training; and the log beside it.
 MODEL, LOG = "model.pt", "training.csv"
+#: Where the steps of a training run were computed; in its folder too.
+SESSIONS = "sessions.json"
 #: What a folder of predictions says of itself.
 MANIFEST = "manifest.json"
 #: What `bench study export` writes into a study's folder.

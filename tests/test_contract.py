@@ -213,7 +213,7 @@ def test_a_checkpoint_gives_the_model_back_and_no_other(name: str, tmp_path: Pat
     assert not changed(model.state_dict(), loaded)
     assert torch.equal(loaded.predict(first), model.predict(first))
     another = next(other for other in NAMES if other != name)
-    with pytest.raises(BenchError, match=f"its model is '{name}', where '{another}' is due"):
+    with pytest.raises(BenchError, match=f"its model is '{name}', expected '{another}'"):
         checkpoints.load_model(path, another)
 
 

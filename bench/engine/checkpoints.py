@@ -1,13 +1,12 @@
-"""Checkpoints: tensors and plain values only (read with `weights_only=True`), written atomically."""
+"""Checkpoints: finite tensors and plain values only (read with `weights_only=True`), written atomically."""
 
 from __future__ import annotations
 
-import errno
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 
@@ -16,6 +15,7 @@ from bench.engine.build import build, native_resolution
 from bench.errors import BenchError
 from bench.files import atomic_path
 from bench.interface import VideoModel
+from bench.progress import console
 
 FORMAT = 1
 #: In a checkpoint that only generates (`bench.pipeline.release`), and lacks what training needs: what it was made of.
@@ -24,25 +24,88 @@ RELEASED = "released"
 KEEP = 3
 
 
+#: What to do about numbers that are not finite.
+ADVICE = (
+    "Lower the learning rate. If the same settings train on other machines, "
+    "check this machine with `bench doctor --numerics`."
+)
+
+
+def tensors(content: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor in nested mappings and lists, with its place, such as `weights.generator.conv2.0.weight`."""
+    if isinstance(content, torch.Tensor):
+        yield name, content
+    elif isinstance(content, Mapping | list | tuple):
+        items = content.items() if isinstance(content, Mapping) else enumerate(content)
+        for key, value in items:
+            yield from tensors(value, f"{name}.{key}" if name else str(key))
+
+
+@torch.no_grad()
+def not_finite(content: Any) -> list[str]:
+    """Places of the tensors that hold a NaN or an infinity: of weights, moments and averages alike."""
+    found = [(name, tensor) for name, tensor in tensors(content) if tensor.is_floating_point()]
+    if not found:
+        return []
+    # One read for all, because each read waits for the device.
+    finite = torch.stack([tensor.isfinite().all().cpu() for _, tensor in found]).tolist()
+    return [name for (name, _), good in zip(found, finite, strict=True) if not good]
+
+
+def told(places: list[str], total: int) -> str:
+    """Some of many tensors in words.
+
+    >>> told(["weights.a", "weights.b"], 10)
+    '2 of 10 tensors are not finite (first weights.a)'
+    """
+    return f"{len(places)} of {total} tensors are not finite (first {places[0]})"
+
+
 def save(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a checkpoint atomically."""
+    """Write a checkpoint atomically.
+
+    Raises:
+        BenchError: a tensor is not finite, so that nothing could be made of the checkpoint; the disk is full.
+    """
+    if bad := not_finite(content):
+        raise BenchError(f"{path} was not written: {told(bad, sum(1 for _ in tensors(content)))}. {ADVICE}")
     with atomic_path(path) as part, part.open("wb") as file:  # a file, as torch would write a path's name into it
+        writer = _Writer(file)
         try:
-            torch.save({"format": FORMAT, **content}, file)
-        except RuntimeError as error:  # what torch's archive writer makes of an OSError
-            raise OSError(errno.ENOSPC, "the checkpoint could not be written") from error
+            torch.save({"format": FORMAT, **content}, cast(IO[bytes], writer))
+        except RuntimeError as error:
+            # torch's archive writer turns an OSError into a RuntimeError; so is what a device reports while it is read.
+            raise (writer.failed or error) from error
+
+
+class _Writer:
+    """A file that remembers why a write failed."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.failed: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.failed = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; anything that is none is a `BenchError` that names it."""
+    """Read a checkpoint; anything else is a `BenchError` that names it."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise BenchError(f"There is no checkpoint {path}.") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise BenchError(f"{path} is no checkpoint of this program, or only a part of one.") from error
+        raise BenchError(f"{path} is not a timelapse-bench checkpoint, or is truncated.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise BenchError(f"{path} is no checkpoint of this program (format {FORMAT} is expected).")
+        raise BenchError(f"{path} is not a timelapse-bench checkpoint (format {FORMAT} is expected).")
     return content
 
 
@@ -53,9 +116,7 @@ def check_model(content: Mapping[str, Any], path: Path, expected: Mapping[str, A
         if key == "training" and isinstance(there, Mapping):  # it may tell of settings that change no result
             there = {name: there.get(name) for name in value}
         if there != value:
-            raise BenchError(
-                f"{path} is a checkpoint of another model: its {key} is {there!r}, where {value!r} is due."
-            )
+            raise BenchError(f"{path} is a checkpoint of another model: its {key} is {there!r}, expected {value!r}.")
 
 
 def load_model(path: Path, name: str | None = None, resolution: int | None = None) -> tuple[VideoModel, dict[str, Any]]:
@@ -70,6 +131,10 @@ def load_model(path: Path, name: str | None = None, resolution: int | None = Non
         The model in evaluation mode, and the checkpoint's own account of itself (without the weights).
     """
     content = load(path)
+    if bad := not_finite(content["weights"] if isinstance(content.get("weights"), Mapping) else ()):
+        raise BenchError(
+            f"{path} makes no videos: {told(bad, len(content['weights']))}. Delete it and train again. {ADVICE}"
+        )
     if name is not None:
         check_model(content, path, {"model": name})
     if resolution is not None:
@@ -108,14 +173,31 @@ def resumable(folder: Path) -> list[Path]:
     return sorted(names, key=progress_of)
 
 
-def newest(folder: Path, expected: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The newest resumable checkpoint of a training, or None where there is none."""
-    paths = resumable(folder)
-    if not paths:
-        return None
-    content = load(paths[-1])
-    check_model(content, paths[-1], expected)
-    return content
+def newest(folder: Path, expected: Mapping[str, Any]) -> Path | None:
+    """The newest resumable checkpoint of a training run that can be read and is finite; None where there is none.
+
+    A newer one that is truncated or not finite is passed over with a message: the run loses a few steps by that.
+
+    Raises:
+        BenchError: the checkpoint is of another training run; or there are checkpoints, and none of them is usable.
+    """
+    complaints = []
+    for path in reversed(resumable(folder)):
+        try:
+            content = load(path)
+        except BenchError as error:
+            complaints.append(str(error).rstrip("."))
+            continue
+        check_model(content, path, expected)
+        if not (bad := not_finite(content)):
+            if complaints:
+                message = f"{'; '.join(complaints)}. Training resumes from {path.name}."
+                console().print(message, style="yellow", markup=False, soft_wrap=True)
+            return path
+        complaints.append(f"In {path}, {told(bad, sum(1 for _ in tensors(content)))}")
+    if complaints:
+        raise BenchError(f"{'; '.join(complaints)}. To train from the start, delete the checkpoints in {folder}.")
+    return None
 
 
 def prune(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """The one adversarial training loop: every model trains in it, on one device or on many (`bench.engine.step`).
 
-What a step does depends on the seed and the step alone, so that a training killed at any moment and started again ends
-with the same weights, bit for bit on a CPU.
+What a step does depends on the seed and the step alone. So a training run that is killed at any moment and resumed ends
+with the same weights, bit for bit on one CPU with one PyTorch and one number of threads.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from bench.engine.build import build
 from bench.engine.devices import average_over_processes, average_statistics, prepare
 from bench.engine.layers import batch_norms, estimating_statistics
 from bench.engine.log import TrainingLog
+from bench.engine.sessions import kept_threads, record_session, threads
 from bench.engine.step import make_optimizers, seed_step, train_step
 from bench.errors import BenchError
 from bench.files import disk_error
@@ -100,15 +101,20 @@ def train(
             f"parts alike: choose a multiple of {fabric.world_size * config.accumulate}."
         )
     prepare(model, fabric, compiled=config.compile)
-    state = checkpoints.newest(folder, identity)
+    # The first process decides for all, or each could find another checkpoint on a slow network drive.
+    newest = fabric.broadcast(checkpoints.newest(folder, identity) if fabric.is_global_zero else None)
+    state = checkpoints.load(newest) if newest else None
     if state:
         model.load_state_dict(state["weights"])
-    at_stage, at_step = (state["stage"], state["step"]) if state else (0, 0)
+    at = (state["stage"], state["step"]) if state else (0, 0)
+    kept = fabric.broadcast(kept_threads(folder, fabric.device.type))
     try:
-        with TrainingLog(folder, (at_stage, at_step), config.logger, writes=fabric.is_global_zero) as log:
+        with threads(kept), TrainingLog(folder, at, config.logger, writes=fabric.is_global_zero) as log:
+            if fabric.is_global_zero:
+                record_session(folder, at, fabric, f"The training run in {folder}")
             for number, stage in enumerate(model.stages()):
-                if number >= at_stage:
-                    resumed = state if state and number == at_stage else None
+                if number >= at[0]:
+                    resumed = state if state and number == at[0] else None
                     run = StageRun(config, identity, number, stage, model, clips, validation, folder, fabric, log)
                     run.train(resumed)
     except OSError as error:
@@ -206,13 +212,23 @@ class StageRun:
         for back, row in enumerate(reversed(values.tolist())):
             for term, value in zip(losses[-1], row, strict=True):
                 if not -float("inf") < value < float("inf"):
-                    kept = checkpoints.resumable(self.folder)
-                    last = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was written yet"
-                    raise BenchError(
-                        f"The loss {term} of {self.identity['model']} is {value} at step {step - back} of stage "
-                        f"'{self.stage.name}': training stopped, {last}."
-                    )
+                    raise self._stopped(f"The loss {term} is {value} at step {step - back}")
         return dict(zip(losses[-1], values[-1].tolist(), strict=True))
+
+    def _stopped(self, why: str) -> BenchError:
+        """The error that ends a training run whose numbers are not finite."""
+        kept = checkpoints.resumable(self.folder)
+        last = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was written yet"
+        return BenchError(
+            f"{why} of stage '{self.stage.name}' of {self.identity['model']}: training stopped, {last}. "
+            f"{checkpoints.ADVICE}"
+        )
+
+    def _check(self, content: Mapping[str, Any], step: int) -> None:
+        """Stop where weights, moments or an average are not finite: a step's loss says nothing of its own update."""
+        if bad := checkpoints.not_finite(content):
+            told = checkpoints.told(bad, sum(1 for _ in checkpoints.tensors(content)))
+            raise self._stopped(f"{told[0].upper()}{told[1:]} after step {step}")
 
     def _validate(self, step: int, best: float, average: Average | None) -> float:
         """Validate what the stage would hand on now, and keep it where it is the best so far."""
@@ -256,14 +272,15 @@ class StageRun:
         stage: int | None = None,
     ) -> None:
         self.log.flush()
+        states = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
+        averaged = {"average": average.weights} if average else {}
+        computed = {"weights": self.model.state_dict(), **averaged, "optimizers": states}
+        self._check(computed, self.config.steps if stage else step)
         if not self.fabric.is_global_zero:
             return
         stage = self.number if stage is None else stage
-        states = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
-        content = {"stage": stage, "step": step, "best": best, "weights": self.model.state_dict()}
-        averaged = {"average": average.weights} if average else {}
         path = self.folder / f"stage{stage}-{step:07d}.pt"
-        checkpoints.save(path, {**self.identity, **content, **averaged, "optimizers": states})
+        checkpoints.save(path, {**self.identity, "stage": stage, "step": step, "best": best, **computed})
         checkpoints.prune(self.folder)
 
     def _finish(self, average: Average | None) -> None:

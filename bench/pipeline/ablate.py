@@ -43,7 +43,7 @@ def ablate(
         out: gets a folder for each variant, and the joined table.
         only: names of ablations; all by default.
         offline: fetch no missing weights.
-        jobs: trainings beside each other, as for `bench.pipeline.run.run`.
+        jobs: training runs in parallel, as for `bench.pipeline.run.run`.
 
     Raises:
         BenchError: the model knows no such ablation, or whatever stops a run.

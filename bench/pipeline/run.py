@@ -6,7 +6,7 @@ with other settings it is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -22,10 +22,11 @@ from bench.engine.boards import check_logger
 from bench.engine.build import check_options, departures, result_rows, rows_account
 from bench.engine.devices import make_fabric
 from bench.engine.generate import Trained, generate_rows, store_real
+from bench.engine.sessions import this_session, threads, warn
 from bench.errors import BenchError
 from bench.files import disk_error, read_json, sole_writer, write_json
-from bench.pipeline.trainings import train_beside, train_one
-from bench.provenance import provenance
+from bench.pipeline.trainings import threads_each, train_in_parallel, train_one
+from bench.provenance import changes
 from bench.registry import SYNTHETIC
 from bench.report.tables import Table
 from bench.runfolder import MODEL, PART, REAL, RunFolder
@@ -82,6 +83,19 @@ class Account:
         self.content.update(values)
         self.save()
 
+    def record_session(self, now: dict[str, Any]) -> None:
+        """Write down where this process computes, unless it continues as the session before, or finds all steps done.
+
+        `provenance` is that of the first session: what made a finished run does not change when it is looked at.
+        """
+        first = self.content.get("provenance")
+        sessions = self.content.get("sessions") or ([first] if first else [])
+        if not sessions:
+            self.update(provenance=now, sessions=[now])
+        elif any(state != "done" for state in self.content["steps"].values()) and changes(sessions[-1], now):
+            warn(f"The run in {self.folder.path}", sessions[-1], now)
+            self.update(sessions=[*sessions, now])
+
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Mark a step as running, then as done; a failure leaves it as failed."""
@@ -121,8 +135,8 @@ def data_of(config: RunConfig) -> Dataset:
 def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False, jobs: int | None = 1) -> Table:
     """Train, generate, score and report; returns the table.
 
-    With `offline` no missing weights are fetched, with `ci` the tables print intervals. On a CPU, `jobs` trainings go
-    on beside each other, with None as many as this process has threads, four at most. They do so in processes that
+    With `offline` no missing weights are fetched, with `ci` the tables print intervals. On a CPU, `jobs` training runs
+    execute in parallel; None means one for each thread, at most four. They do so in processes that
     import the program anew, so that a caller who asks for more than one has `if __name__ == "__main__":` and no models
     but registered ones.
 
@@ -153,8 +167,7 @@ class Run:
             account = Account(folder, config)
             for left in folder.path.rglob(f"{PART}*"):  # of a killed process: this one holds the lock
                 left.unlink()
-            if "provenance" not in account.content:  # what made a finished run does not change when it is looked at
-                account.update(provenance=provenance(fabric.device.type))
+            account.record_session(this_session(fabric))
             with account.step("data"):
                 self._read_data()
         fabric.barrier()
@@ -213,11 +226,20 @@ class Run:
         """Train every model with every seed; returns their checkpoints."""
         config, folder, fabric = self.config, self.folder, self.fabric
         wanted = [(name, seed) for seed in config.seeds for name in config.models]
-        if fabric.world_size == 1 and fabric.device.type == "cpu" and jobs != 1:
-            trained = [(name, seed) for name, seed in wanted if name != ALWAYS]
-            due = [one for one in trained if not (folder.checkpoint(*one) / MODEL).exists()]
-            train_beside(config, due, folder, jobs)
-        return {(name, seed): train_one(config, name, seed, self.manifest, folder, fabric) for name, seed in wanted}
+        alone_on_cpu = fabric.world_size == 1 and fabric.device.type == "cpu"
+        with self._on_its_threads(wanted, jobs) if alone_on_cpu else nullcontext():
+            return {(name, seed): train_one(config, name, seed, self.manifest, folder, fabric) for name, seed in wanted}
+
+    @contextmanager
+    def _on_its_threads(self, wanted: Sequence[tuple[str, int]], jobs: int | None) -> Iterator[None]:
+        """Train what can be trained in parallel; in the block, compute with the threads that each training run has."""
+        trained = [(name, seed) for name, seed in wanted if name != ALWAYS]
+        each = self.account.content.get("training_threads") or threads_each(len(trained), jobs)
+        self.account.update(training_threads=each)
+        due = [one for one in trained if not (self.folder.checkpoint(*one) / MODEL).exists()]
+        train_in_parallel(self.config, due, self.folder, jobs, each)
+        with threads(each):
+            yield
 
     def _generate(self, name: str, seed: int, checkpoint: Path) -> list[Row]:
         """Generate the rows of one trained model and open them for scoring."""

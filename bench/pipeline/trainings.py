@@ -1,7 +1,7 @@
-"""A run's trainings, one after the other or beside each other.
+"""A run's training runs, in turn or in parallel.
 
-On a CPU one training keeps few cores busy: its tensors are small, and a recurrent model's are smaller. So trainings
-with a share of the cores each, in a process of their own, are done sooner than with all cores in turn.
+On a CPU, training runs execute in parallel because one run uses few cores: its tensors are small, and a recurrent
+model's are smaller. Each has a process of its own and a share of the cores.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from bench.runfolder import MODEL, RunFolder
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-#: Trainings beside each other where nobody says how many: each takes a gigabyte or two of memory.
+#: Training runs in parallel by default, at most: each takes one or two gigabytes of memory.
 MOST = 4
 #: How their processes begin: afresh, as a fork of a process with threads (torch's) can hang.
 CONTEXT: BaseContext = multiprocessing.get_context("spawn")
@@ -60,37 +60,50 @@ def train_one(config: RunConfig, name: str, seed: int, manifest: Manifest, folde
     return train(config, name, seed, *packs, final.parent, fabric)
 
 
-def train_beside(config: RunConfig, due: Sequence[tuple[str, int]], folder: RunFolder, jobs: int | None) -> None:
-    """Train models on a CPU beside each other, each in a process with its share of this one's threads.
+def threads_each(trainings: int, jobs: int | None) -> int:
+    """How many of this process's threads each of a run's training runs gets, when they start for the first time.
+
+    A run keeps this number: bits depend on it, and after an interruption fewer training runs are left.
+
+    Args:
+        trainings: training runs of the run, finished or not.
+        jobs: how many of them go in parallel; by default one for each thread, at most `MOST`.
+    """
+    available = torch.get_num_threads()
+    return max(1, available // max(1, min(jobs or min(available, MOST), trainings)))
+
+
+def train_in_parallel(
+    config: RunConfig, due: Sequence[tuple[str, int]], folder: RunFolder, jobs: int | None, threads: int
+) -> None:
+    """Train models on a CPU in parallel, each in a process of its own; does nothing where one process is enough.
 
     The processes end with this one, however it ends, and with the first of them that fails; their checkpoints stay.
 
     Args:
         config: of the run.
-        due: model and seed of each training that is not done.
+        due: model and seed of each training run that is not done.
         folder: of the run.
-        jobs: processes; by default one for each thread, at most `MOST`.
+        jobs: processes; by default as many as have `threads` threads each, at most `MOST`.
+        threads: of each process (`threads_each`).
 
     Raises:
-        BenchError: a training's own, or a process was ended from outside.
+        BenchError: a training run's own, or a process was ended from outside.
     """
-    threads = torch.get_num_threads()
-    jobs = min(jobs or min(threads, MOST), len(due))
+    jobs = min(jobs or min(torch.get_num_threads() // threads, MOST), len(due))
     if jobs < 2:
         return
-    progress.console().print(
-        f"{len(due)} trainings, {jobs} of them beside each other; a line now and then says how far."
-    )
+    progress.console().print(f"{len(due)} training runs, {jobs} in parallel; progress is logged periodically.")
     # Nobody writes into it: that it is closed, by us or by our end, is the sign.
     ends, open_while_wanted = CONTEXT.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(jobs, CONTEXT, _begin, (ends, max(1, threads // jobs)))
+    pool = ProcessPoolExecutor(jobs, CONTEXT, _begin, (ends, threads))
     try:
         trainings = [pool.submit(_train_in_a_process, config, name, seed, folder) for name, seed in due]
         for training in as_completed(trainings):
             training.result()
     except BrokenProcessPool as error:
         raise BenchError(
-            "A training was ended from outside, as systems do that run out of memory: give the same command again, "
+            "A training run was ended from outside, as systems do that run out of memory: repeat the command "
             "with --jobs 1 for one at a time."
         ) from error
     finally:

@@ -34,19 +34,19 @@ def test_what_is_no_checkpoint_of_this_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"There is no checkpoint .*model\.pt"):
         checkpoints.load_model(path)
     path.write_bytes(b"<html>Not found</html>")
-    with pytest.raises(BenchError, match=r"model\.pt is no checkpoint"):
+    with pytest.raises(BenchError, match=r"model\.pt is not a timelapse-bench checkpoint"):
         checkpoints.load_model(path)
     torch.save({"weights": {}}, path)
     with pytest.raises(BenchError, match="format 1 is expected"):
         checkpoints.load_model(path)
     checkpoints.save(path, content())
-    with pytest.raises(BenchError, match="its model is 'vgan', where 'mdgan' is due"):
+    with pytest.raises(BenchError, match="its model is 'vgan', expected 'mdgan'"):
         checkpoints.load_model(path, "mdgan")
     checkpoints.save(path, content(options={"width": 8}))
     with pytest.raises(BenchError, match="does not fit the model 'vgan'"):
         checkpoints.load_model(path)
     truncate(path)
-    with pytest.raises(BenchError, match="no checkpoint"):
+    with pytest.raises(BenchError, match="or is truncated"):
         checkpoints.load_model(path)
 
 

@@ -178,14 +178,14 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(
         return {key: value * float("nan") for key, value in told.items()} if len(calls) == 4 else told
 
     monkeypatch.setattr(training, "train_step", poisoned)
-    with pytest.raises(BenchError, match=r"content of tint is nan at step 4 .* last good checkpoint is .*0000003\.pt"):
+    with pytest.raises(BenchError, match=r"content is nan at step 4 .* of tint: .* last good checkpoint is .*0000003\.pt.*bench doctor"):
         run(config("tint", log_every=100, steps=6), packs, tmp_path)
     assert checkpoints.resumable(tmp_path)[-1].name == "stage0-0000003.pt"
 
 
 def test_a_checkpoint_of_another_model_is_refused(packs: tuple[Pack, Pack], tmp_path: Path, tint: str) -> None:
     run(config("tint", steps=2), packs, tmp_path)
-    with pytest.raises(BenchError, match=r"checkpoint of another model: its model is 'tint', where 'vgan'"):
+    with pytest.raises(BenchError, match=r"checkpoint of another model: its model is 'tint', expected 'vgan'"):
         run(config("vgan", steps=2), packs, tmp_path)
     with pytest.raises(BenchError, match="its seed is 0, where 1"):
         run(dataclasses.replace(config("tint", steps=2), seeds=(1,)), packs, tmp_path)

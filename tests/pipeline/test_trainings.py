@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from bench.config import RunConfig, make_config
+from bench.engine.sessions import threads
 from bench.errors import BenchError
 from bench.pipeline import trainings
 from bench.pipeline.run import run
-from bench.pipeline.trainings import train_beside
+from bench.pipeline.trainings import threads_each, train_in_parallel
 from bench.runfolder import RunFolder
 from tests.processes import CONTEXT
 from tests.small import REPOSITORY
@@ -47,9 +48,9 @@ def test_trainings_beside_each_other_give_the_same_bytes(
     sky: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(config(sky), tmp_path / "turns")
-    assert "beside each other" not in capsys.readouterr().err
+    assert "in parallel" not in capsys.readouterr().err
     run(config(sky), tmp_path / "beside", jobs=2)
-    assert "2 trainings, 2 of them beside each other" in capsys.readouterr().err
+    assert "2 training runs, 2 in parallel" in capsys.readouterr().err
     kept = [path for path in (tmp_path / "turns").rglob("*") if path.name in ("model.pt", "summary.csv", "table.md")]
     assert len(kept) == 3 + 2  # copy has a checkpoint too
     for path in kept:
@@ -63,7 +64,7 @@ def test_what_one_of_them_says_is_said(sky: Path, tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "rnngan-0" / "model.pt").unlink()
     due = [("vgan", 0), ("rnngan", 0)]
     with pytest.raises(BenchError, match=r"rnngan-0/stage1-0000000\.pt .*vgan"):
-        train_beside(config(sky), due, RunFolder(tmp_path), 2)
+        train_in_parallel(config(sky), due, RunFolder(tmp_path), 2, 1)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
@@ -118,6 +119,12 @@ def test_one_training_or_one_thread_needs_no_process(
 ) -> None:
     monkeypatch.setattr(trainings, "ProcessPoolExecutor", None)
     torch.set_num_threads(1)
-    train_beside(config(sky), [("vgan", 0), ("rnngan", 0)], RunFolder(tmp_path), None)
-    train_beside(config(sky), [("vgan", 0)], RunFolder(tmp_path), 3)
-    train_beside(config(sky), [], RunFolder(tmp_path), 3)
+    train_in_parallel(config(sky), [("vgan", 0), ("rnngan", 0)], RunFolder(tmp_path), None, 1)
+    train_in_parallel(config(sky), [("vgan", 0)], RunFolder(tmp_path), 3, 1)
+    train_in_parallel(config(sky), [], RunFolder(tmp_path), 3, 1)
+
+
+def test_training_runs_share_the_threads_of_the_process() -> None:
+    with threads(8):
+        assert [threads_each(count, None) for count in (0, 1, 2, 3, 9)] == [8, 8, 4, 2, 2]
+        assert [threads_each(9, jobs) for jobs in (1, 2, 16)] == [8, 4, 1]
