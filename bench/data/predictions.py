@@ -189,5 +189,14 @@ def write_strip(path: str | Path, frames: Frames) -> None:
 
 
 def to_uint8(video: np.ndarray) -> Frames:
-    """Round values in [-1, 1] to the 8 bits that are stored, shown and scored."""
+    """Round values in [-1, 1] to the 8 bits that are stored, shown and scored.
+
+    Raises:
+        BenchError: a value is NaN, which would become black.
+    """
+    if np.isnan(video).any():
+        raise BenchError(
+            "A video has values that are not numbers (NaN): the model's weights or this machine's kernels are broken. "
+            "Check the machine with `bench doctor --numerics`, and train the model again."
+        )
     return np.clip(np.floor((video + 1.0) * 127.5 + 0.5), 0, 255).astype(np.uint8)

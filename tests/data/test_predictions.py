@@ -87,6 +87,8 @@ def test_eight_bits_survive_the_way_through_floats(value: int) -> None:
 
 def test_values_are_rounded_and_clipped() -> None:
     assert to_uint8(np.array([-1.2, -1.0, 0.0, 1.0, 1.2])).tolist() == [0, 0, 128, 255, 255]
+    with pytest.raises(BenchError, match=r"not numbers \(NaN\).*bench doctor --numerics"):
+        to_uint8(np.array([0.0, np.nan]))
 
 
 def test_somebodys_own_manifest_is_none_of_ours(tmp_path: Path) -> None:

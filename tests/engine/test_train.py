@@ -22,7 +22,7 @@ from bench.engine.step import make_optimizers, seed_step, train_step
 from bench.engine.train import train
 from bench.errors import BenchError
 from tests.engine.distributed_worker import Flat, FlatStage
-from tests.small import Tint
+from tests.small import Tint, truncate
 
 pytestmark = pytest.mark.slow
 
@@ -178,16 +178,80 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(
         return {key: value * float("nan") for key, value in told.items()} if len(calls) == 4 else told
 
     monkeypatch.setattr(training, "train_step", poisoned)
-    with pytest.raises(BenchError, match=r"content is nan at step 4 .* of tint: .* last good checkpoint is .*0000003\.pt.*bench doctor"):
+    with pytest.raises(
+        BenchError, match=r"content is nan at step 4 .* of tint: .* last good checkpoint is .*0000003\.pt.*bench doctor"
+    ):
         run(config("tint", log_every=100, steps=6), packs, tmp_path)
     assert checkpoints.resumable(tmp_path)[-1].name == "stage0-0000003.pt"
+
+
+def poison(network: torch.nn.Module) -> None:
+    with torch.no_grad():
+        next(network.parameters())[-1, -1, -1, -1, -1] = float("nan")
+
+
+@pytest.mark.parametrize("at", [3, 4, 6])  # in the middle, before a checkpoint is due, and in the last step
+def test_weights_that_are_not_finite_are_never_written_though_the_loss_is(
+    at: int, packs: tuple[Pack, Pack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tint: str
+) -> None:
+    calls: list[int] = []
+
+    def stepping(stage: Any, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
+        calls.append(1)
+        told = train_step(stage, *args, **kwargs)
+        if len(calls) == at:
+            poison(stage.network)  # the loss of the step was finite, its update is not
+        return told
+
+    monkeypatch.setattr(training, "train_step", stepping)
+    monkeypatch.setattr(training.StageRun, "_read", lambda *_: {"content": 1.0})  # nor does a later loss tell
+    expected = r"tensors are not finite \(first weights\.network\.0\.weight\) after step \d of stage 'tint' of tint: "
+    with pytest.raises(BenchError, match=expected + ".*last good checkpoint is .*learning rate"):
+        run(config("tint", steps=6, checkpoint_every=2, log_every=100), packs, tmp_path)
+    assert not (tmp_path / "model.pt").exists()
+    for path in tmp_path.glob("*.pt"):
+        assert checkpoints.not_finite(checkpoints.load(path)) == []
+    assert checkpoints.resumable(tmp_path)[-1].name == f"stage0-{2 * ((at - 1) // 2):07d}.pt"
+
+
+@pytest.mark.parametrize("broken", ["truncated", "foreign", "nan"])
+def test_training_resumes_from_an_older_checkpoint_where_the_newest_is_broken(
+    broken: str, packs: tuple[Pack, Pack], tmp_path: Path, tint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    undisturbed = run(config("tint", steps=6), packs, tmp_path)
+    (tmp_path / "model.pt").unlink()
+    (tmp_path / "stage1-0000000.pt").unlink()
+    newest = checkpoints.resumable(tmp_path)[-1]
+    if broken == "truncated":
+        truncate(newest)
+    elif broken == "foreign":
+        torch.save({"weights": 1}, newest)
+    else:
+        content = checkpoints.load(newest)
+        content["optimizers"]["generator"]["state"][0]["exp_avg"].fill_(float("inf"))
+        torch.save(content, newest)  # as a version that does not look wrote it
+    capsys.readouterr()
+    resumed = run(config("tint", steps=6), packs, tmp_path)
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"Training resumes from {newest.name.replace('5', '4')}" in told
+    assert newest.name in told
+    assert all(torch.equal(undisturbed[key], resumed[key]) for key in undisturbed)
+
+
+def test_checkpoints_of_which_none_is_usable_are_refused(packs: tuple[Pack, Pack], tmp_path: Path, tint: str) -> None:
+    run(config("tint", steps=3), packs, tmp_path)
+    (tmp_path / "model.pt").unlink()
+    for path in checkpoints.resumable(tmp_path):
+        truncate(path)
+    with pytest.raises(BenchError, match=r"or is truncated.*To train from the start, delete the checkpoints in"):
+        run(config("tint", steps=3), packs, tmp_path)
 
 
 def test_a_checkpoint_of_another_model_is_refused(packs: tuple[Pack, Pack], tmp_path: Path, tint: str) -> None:
     run(config("tint", steps=2), packs, tmp_path)
     with pytest.raises(BenchError, match=r"checkpoint of another model: its model is 'tint', expected 'vgan'"):
         run(config("vgan", steps=2), packs, tmp_path)
-    with pytest.raises(BenchError, match="its seed is 0, where 1"):
+    with pytest.raises(BenchError, match="its seed is 0, expected 1"):
         run(dataclasses.replace(config("tint", steps=2), seeds=(1,)), packs, tmp_path)
 
 
