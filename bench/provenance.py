@@ -144,6 +144,15 @@ def provenance(device: str) -> dict[str, Any]:
     }
 
 
+def with_session(account: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """`provenance`, of the first session, and `sessions`: those that an account has, and this one if it differs."""
+    first = account.get("provenance")
+    sessions = list(account.get("sessions") or ([first] if first else []))
+    if not sessions or changes(sessions[-1], now):
+        sessions.append(dict(now))
+    return {"provenance": first or sessions[0], "sessions": sessions}
+
+
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between two accounts of where something was computed, such as "torch 2.14.1 → 2.15.0".
 

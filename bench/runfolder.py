@@ -45,6 +45,8 @@ class RunFolder:
         self.differences = self.scores / "differences.csv"
         self.notes = self.scores / "notes.json"
         self.protocol = self.scores / "protocol.json"
+        #: Command and sessions of `bench score`; those of `bench run` are in `account`.
+        self.scored_by = self.scores / "provenance.json"
         #: Computed values by content, from which a killed scoring goes on.
         self.journal = self.scores / "journal.jsonl"
         self.figures = self.path / "figures"

@@ -26,6 +26,42 @@ def test_what_moves_a_number_is_told_and_nothing_else() -> None:
     assert platform.node() not in json.dumps(told)
 
 
+def test_what_decides_which_kernels_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
+        monkeypatch.delenv(name, raising=False)
+    told = provenance("cpu")
+    assert told["instruction_set"] == torch.backends.cpu.get_cpu_capability()
+    assert told["threads"] == torch.get_num_threads()
+    assert told["processor"]
+    assert re.fullmatch(r"\d+(\.\d+)+", told["onednn"])
+    assert f"v{told['onednn']} " in torch.__config__.show()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "avx2")
+    assert provenance("cpu")["instruction_set"] == f"{told['instruction_set']} (oneDNN: at most AVX2)"
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "DEFAULT")
+    assert provenance("cpu")["instruction_set"] == told["instruction_set"]
+
+
+def test_a_processor_has_a_name_where_the_system_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert module.processor_name() in (platform.processor(), platform.machine())
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "flags : x\nmodel name\t: Fast (R) 9\nmodel name : Other\n")
+    assert module.processor_name() == "Fast (R) 9"
+
+
+def test_sessions_accumulate_where_something_differs() -> None:
+    first, same = {"threads": 1, "packages": {"torch": "1"}}, {"threads": 1, "packages": {"torch": "1"}, "new": 2}
+    other = {"threads": 2, "packages": {"torch": "2"}}
+    account: dict[str, object] = {}
+    for now, expected in ((first, [first]), (same, [first]), (other, [first, other]), (other, [first, other])):
+        account = module.with_session(account, now)
+        assert account == {"provenance": first, "sessions": expected}
+    # A run of version 0.2 has one provenance and no sessions.
+    assert module.with_session({"provenance": first}, other)["sessions"] == [first, other]
+
+
 def test_the_commit_is_one_or_nothing() -> None:
     commit = git_commit()
     assert commit is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", commit)

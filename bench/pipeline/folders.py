@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,11 @@ from bench.data.predictions import Predictions
 from bench.data.reference import reference_manifest, unzipped
 from bench.data.video import frame_size, read_video
 from bench.errors import BenchError
-from bench.files import sole_writer
-from bench.registry import DATASETS, METRICS
+from bench.files import read_json, sole_writer, write_json
+from bench.metrics.networks.features import default_device
+from bench.provenance import provenance, with_session
+from bench.registry import DATASETS, METRICS, SYNTHETIC
+from bench.report.export import DATA_ROOT
 from bench.report.tables import Table
 from bench.runfolder import RunFolder
 from bench.scoring.plan import ScoringPlan
@@ -79,6 +83,7 @@ def score_folders(
     metrics = tuple(METRICS.check(name) for name in plan.metrics) or tuple(METRICS.defaults())
     if RunFolder(out).account.exists():
         raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
+    asked = plan
     rows = [Row(name, Predictions(unzipped(folder))) for name, folder in named_folders(texts).items()]
     dataset, real = dataset or Dataset(), None if reference is None else unzipped(reference)
     if not plan.resolution:
@@ -93,7 +98,45 @@ def score_folders(
         else:
             manifest, length, title = dataset.manifest(plan.resolution, ("test",)), FRAMES, dataset.title
         score(rows, manifest, out, replace(plan, metrics=metrics, dataset=title, length=length))
+        command = score_command([row.name for row in rows], asked, None if reference else dataset)
+        record(RunFolder(out), command)
         return report(out, ci)
+
+
+def score_command(names: Sequence[str], plan: ScoringPlan, dataset: Dataset | None) -> str:
+    """The `bench score` that has this plan, for a shell; FOLDER, REFERENCE and DATA_ROOT stand for the user's own.
+
+    Args:
+        names: of the methods.
+        plan: as it was asked for, without what follows from the data.
+        dataset: None where a reference folder takes its place.
+
+    >>> score_command(["mine"], ScoringPlan(64, ["mse"]), None)
+    'bench score mine=FOLDER --reference REFERENCE --resolution 64 --metrics mse'
+    """
+    words = ["bench", "score", *(f"{name}=FOLDER" for name in names)]
+    if dataset is None:
+        words += ["--reference", "REFERENCE"]
+    else:
+        words += ["--dataset", dataset.name]
+        words += ["--data-root", DATA_ROOT] if dataset.root != SYNTHETIC else []
+    given = {
+        "--resolution": plan.resolution or None,
+        "--metrics": ",".join(plan.metrics) or None,
+        "--frames": plan.frames if plan.frames != "all" else None,
+        "--clips": plan.count,
+        "--clip-length": plan.clip_length or None,
+        "--sampling": plan.sampling if plan.sampling != "first" else None,
+    }
+    words += [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
+    return shlex.join([*words, *(["--allow-partial"] if plan.allow_partial else [])])
+
+
+def record(folder: RunFolder, command: str) -> None:
+    """Write down how a folder of scores was made; sessions of the same command accumulate."""
+    before = read_json(folder.scored_by) if folder.scored_by.exists() else {}
+    now = provenance(default_device().type)
+    write_json(folder.scored_by, {"command": command, **with_session(before, now)})
 
 
 def own_size(reference: Path) -> tuple[int, int]:

@@ -15,13 +15,14 @@ from pathlib import Path
 from markupsafe import escape
 
 from bench.errors import BenchError
-from bench.files import plain, read_json, write_json, write_text
+from bench.files import plain, write_json, write_text
 from bench.pipeline.release import release
 from bench.registry import SYNTHETIC
 from bench.report.card import card
 from bench.report.export import DATA_ROOT, export, public_account
 from bench.report.make import read_protocol, stored_table
 from bench.runfolder import RunFolder
+from bench.scoring.tidy import read_account
 
 #: Figures that show numbers; every other figure shows frames.
 CHARTS = ("over_time", "distribution", "training", "pos")
@@ -90,12 +91,12 @@ def pack_up(run: Path, staging: Path, wanted: Wanted) -> Parcel:
     table, folder = stored_table(run, ci=True), RunFolder(run)
     if not list(run.glob("table*.md")):
         raise BenchError(f"{run} has scores but no tables: `bench report {run}` makes them.")
-    account = read_json(folder.account) if folder.account.exists() else {}
+    account = read_account(run)
     root = account.get("config", {}).get("data_root", "")
     # A folder of somebody's videos that were scored keeps no clips, and its page shows none.
     frames = root in ("", SYNTHETIC) or wanted.clips
     export(run, staging / "results.json", wanted.by)
-    if account:
+    if folder.account.exists():
         write_json(staging / "run.json", plain(public_account(account)))
     if frames and folder.page.exists():
         write_text(staging / "report.html", without_root(folder.page.read_text(encoding="utf-8"), root))

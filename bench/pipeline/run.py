@@ -26,7 +26,7 @@ from bench.engine.sessions import this_session, threads, warn
 from bench.errors import BenchError
 from bench.files import disk_error, read_json, sole_writer, write_json
 from bench.pipeline.trainings import threads_each, train_in_parallel, train_one
-from bench.provenance import changes
+from bench.provenance import with_session
 from bench.registry import SYNTHETIC
 from bench.report.tables import Table
 from bench.runfolder import MODEL, PART, REAL, RunFolder
@@ -88,13 +88,12 @@ class Account:
 
         `provenance` is that of the first session: what made a finished run does not change when it is looked at.
         """
-        first = self.content.get("provenance")
-        sessions = self.content.get("sessions") or ([first] if first else [])
-        if not sessions:
-            self.update(provenance=now, sessions=[now])
-        elif any(state != "done" for state in self.content["steps"].values()) and changes(sessions[-1], now):
-            warn(f"The run in {self.folder.path}", sessions[-1], now)
-            self.update(sessions=[*sessions, now])
+        if all(state == "done" for state in self.content["steps"].values()):
+            return
+        recorded = with_session(self.content, now)
+        if len(recorded["sessions"]) > 1:
+            warn(f"The run in {self.folder.path}", recorded["sessions"][-2], now)
+        self.update(**recorded)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:

@@ -10,14 +10,13 @@ from typing import Any
 
 from bench.config import as_command
 from bench.data.predictions import own_manifest
-from bench.files import read_json
 from bench.metrics.base import Metric, SetMetric
 from bench.registry import SYNTHETIC
 from bench.report.exchange import Entry, MetricFacts, Results, Score, write_results
 from bench.report.make import read_protocol, stored_table
 from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
-from bench.scoring.tidy import SummaryLine, read_notes, read_summary
+from bench.scoring.tidy import SummaryLine, read_account, read_notes, read_summary
 
 #: Stands in an exported command where the sender's own folder stood.
 DATA_ROOT = "DATA_ROOT"
@@ -37,7 +36,7 @@ def export(out: Path, to: Path, by: str = "") -> Results:
         BenchError: the folder has no scores, or the file cannot be written.
     """
     table, folder, protocol = stored_table(out), RunFolder(out), read_protocol(out)
-    account = read_json(folder.account) if folder.account.exists() else {}
+    account = read_account(out)
     summary = read_summary(out)
     results = Results(
         kind="measured",
@@ -80,9 +79,9 @@ def _made_by(folder: RunFolder, row: str, account: Mapping[str, Any]) -> list[Ma
 
 
 def public_command(account: Mapping[str, Any]) -> str:
-    """The command of a run, without the sender's folder; runs of the first version did not write theirs down."""
+    """The command of a run without the sender's folder; that of `bench score`, which names no folder."""
     if not (config := account.get("config")):
-        return ""
+        return str(account.get("command", ""))
     root, command = config["data_root"], account.get("command") or as_command(config)
     return (
         command

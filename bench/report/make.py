@@ -25,7 +25,7 @@ from bench.report.study import StudyResults, find_study, read_study
 from bench.report.tables import Table, make_table, write_tables
 from bench.runfolder import REAL, RunFolder
 from bench.scoring.protocol import Protocol
-from bench.scoring.tidy import ScoredClips, read_notes, read_scores, read_summary
+from bench.scoring.tidy import ScoredClips, read_account, read_notes, read_scores, read_summary
 
 #: Clips that get a figure of their own frames, and that play on the page.
 EXAMPLES = 3
@@ -78,7 +78,7 @@ def report(out: Path, ci: bool = False, study: Path | None = None) -> Table:
         pictures["agreement"] = [Picture("Votes that each metric predicts", folder.agreement.with_suffix(".png"))]
     strips, metrics = Strips(folder, names), clip_metrics(scored)
     by = EXTREMES_BY if EXTREMES_BY in metrics else next(iter(metrics), "")
-    run = read_json(folder.account) if folder.account.exists() else {}
+    run = read_account(out)
     content = Content(
         table=stored_table(out, ci=True),
         strips=strips,

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from bench.files import write_text
+from bench.provenance import changes
 from bench.report.grid import Grid
 from bench.report.strips import Shelf, Strips, data_uri
 from bench.report.study import StudyResults
@@ -122,13 +124,19 @@ def write_page(out: Path, content: Content) -> Path:
         content=content,
         script=script,
         digest=digest,
-        facts=list(flat(content.run.get("provenance", {}))),
+        facts=[*flat(content.run.get("provenance", {})), *resumptions(content.run.get("sessions", []))],
         settings=list(flat(content.run.get("config", {}))),
         protocol=list(flat(content.protocol)),
     )
     path = RunFolder(out).page
     write_text(path, page)
     return path
+
+
+def resumptions(sessions: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """What has changed whenever a run was resumed under other conditions."""
+    for before, after in pairwise(sessions):
+        yield "resumed with", "; ".join(changes(before, after))
 
 
 def code(text: str) -> Markup:

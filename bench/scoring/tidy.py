@@ -175,6 +175,13 @@ def read_scores(out: Path) -> ScoredClips:
     return ScoredClips(tuple(videos), videos, columns)
 
 
+def read_account(out: Path) -> dict[str, Any]:
+    """How a folder was made: a run's `run.json`, or what `bench score` wrote down; nothing in folders of before 0.3."""
+    folder = RunFolder(out)
+    path = folder.account if folder.account.exists() else folder.scored_by
+    return dict(read_json(path)) if path.exists() else {}
+
+
 def read_notes(out: Path) -> tuple[list[Unavailable], list[str]]:
     """Read which metrics a scoring could not compute, and what else has to be read with its numbers."""
     content = read_json(RunFolder(out).notes)

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.data.dataset import Dataset
 from bench.errors import BenchError
-from bench.pipeline.folders import named_folders, readable, score_folders
+from bench.pipeline import folders
+from bench.pipeline.folders import named_folders, readable, score_command, score_folders
+from bench.report.export import export
 from bench.scoring.plan import ScoringPlan
-from bench.scoring.tidy import read_summary
+from bench.scoring.tidy import read_account, read_summary
 from tests.small import moving_clip, write_frames
 
 
@@ -128,3 +131,32 @@ def test_a_window_of_longer_clips_is_cut_from_both_sides(tmp_path: Path) -> None
         score_folders(
             texts, tmp_path / "o2", ScoringPlan(32, ["mse"], clip_length=40), reference=tmp_path / "reference"
         )
+
+
+def test_a_scored_folder_says_how_it_was_made(reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    plan = ScoringPlan(32, ["mse", "ssim"], frames="future")
+    score_folders([f"mine={reference}"], out, plan, reference=reference)
+    results = export(out, tmp_path / "r.json")
+    assert results.command == (
+        "bench score mine=FOLDER --reference REFERENCE --resolution 32 --metrics mse,ssim --frames future"
+    )
+    assert {"bench", "commit", "processor", "instruction_set", "threads"} <= results.provenance.keys()
+    assert results.provenance["packages"]["torch"]
+    assert str(tmp_path) not in (tmp_path / "r.json").read_text() + (out / "scores" / "provenance.json").read_text()
+    assert results.command in (out / "report.html").read_text()
+    # Scored again elsewhere: what was computed first keeps its word, and the other place is named too.
+    monkeypatch.setattr(folders, "provenance", lambda device: {**results.provenance, "processor": "another"})
+    score_folders([f"mine={reference}"], out, plan, reference=reference)
+    assert export(out, tmp_path / "r.json").provenance == results.provenance
+    account = read_account(out)
+    assert [session["processor"] for session in account["sessions"]][1:] == ["another"]
+
+
+def test_the_command_of_a_scored_dataset_names_no_folder() -> None:
+    plan = ScoringPlan(0, (), count=5, clip_length=16, sampling="random", allow_partial=True)
+    assert score_command(["[a] b", "c"], plan, Dataset("beach", "/data/beach")) == (
+        "bench score '[a] b=FOLDER' c=FOLDER --dataset beach --data-root DATA_ROOT --clips 5 --clip-length 16 "
+        "--sampling random --allow-partial"
+    )
+    assert score_command(["a"], ScoringPlan(0, ()), Dataset()) == "bench score a=FOLDER --dataset sky"

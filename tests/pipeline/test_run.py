@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from dataclasses import replace
 from functools import partial
@@ -8,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from bench.config import RunConfig, make_config, read_config
 from bench.data.dataset import Dataset
+from bench.engine import sessions
+from bench.engine.sessions import threads
 from bench.errors import BenchError
 from bench.files import read_json
+from bench.pipeline import run as pipeline
 from bench.pipeline.folders import score_folders
 from bench.pipeline.run import run
+from bench.pipeline.trainings import train_one
 from bench.scoring.plan import ScoringPlan
 from tests.processes import die_at, run_command
 from tests.small import make_sky, truncate
@@ -75,6 +81,61 @@ def test_a_finished_run_is_not_done_again(finished: Path, sky: Path) -> None:
     run(config(sky), finished)
     assert read(finished) == before
     assert (finished / "checkpoints" / "vgan-0" / "model.pt").stat().st_mtime_ns == weights
+
+
+def test_a_run_that_is_resumed_elsewhere_says_so_and_a_finished_one_stays(
+    finished: Path, sky: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    before = read_json(out / "run.json")
+    assert before["sessions"] == [before["provenance"]]
+    real = sessions.provenance
+    monkeypatch.setattr(sessions, "provenance", lambda device: {**real(device), "onednn": "99.1"})
+    run(config(sky), out)
+    assert read_json(out / "run.json") == before
+    for left in ("model.pt", "stage1-0000000.pt"):
+        (out / "checkpoints" / "vgan-0" / left).unlink()
+    (out / "run.json").write_text(json.dumps({**before, "steps": {**before["steps"], "train": "failed"}}))
+    capsys.readouterr()
+    run(config(sky), out)
+    after = read_json(out / "run.json")
+    assert [session["onednn"] for session in after["sessions"]] == [before["provenance"]["onednn"], "99.1"]
+    assert after["provenance"] == before["provenance"]
+    told = " ".join(capsys.readouterr().err.split())
+    change = f"onednn {before['provenance']['onednn']} → 99.1"
+    assert f"resumes under other conditions than before ({change})" in told
+    assert change in (out / "report.html").read_text()
+    recorded = read_json(out / "checkpoints" / "vgan-0" / "sessions.json")
+    assert [(session["step"], session["onednn"]) for session in recorded][1:] == [(2, "99.1")]
+
+
+def test_trainings_that_are_left_keep_their_number_of_threads(
+    sky: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[tuple[str, int]] = []
+
+    def watched(config: RunConfig, name: str, *rest: Any) -> Path:
+        used.append((name, torch.get_num_threads()))
+        if len(used) == 2:
+            raise KeyboardInterrupt
+        return train_one(config, name, *rest)
+
+    monkeypatch.setattr(pipeline, "train_one", watched)
+    monkeypatch.setattr(pipeline, "train_in_parallel", lambda *_: None)
+    chosen = config(
+        sky, models=["vgan", "rnngan"], steps=1, options={n: {"width": 2} for n in ("vgan", "rnngan")}, metrics=["mse"]
+    )
+    with threads(4):
+        with pytest.raises(KeyboardInterrupt):
+            run(chosen, tmp_path, jobs=None)
+        assert used == [("vgan", 2), ("rnngan", 2)]  # two of them, with two threads each
+        run(chosen, tmp_path, jobs=None)  # one is left, and gets no more
+        run(chosen, tmp_path, jobs=1)
+    assert {count for _, count in used} == {2}
+    with threads(8):
+        run(chosen, tmp_path, jobs=None)
+    assert {count for _, count in used} == {2}
 
 
 def test_a_table_says_what_training_did_otherwise_than_the_papers(finished: Path) -> None:
