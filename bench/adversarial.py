@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -186,6 +187,8 @@ def repeat_ends(video: Tensor) -> Tensor:
 class EndsConv3d(nn.Conv3d):
     """A convolution padded by 1 that sees the first and the last frame once more where others see zeros."""
 
+    foldable: ClassVar = True  # a batch norm after it, into its weight and bias (`bench.engine.layers`)
+
     def forward(self, x: Tensor) -> Tensor:
         """Turn `[N, C, T, H, W]` into `[N, C', T', H', W']`."""
         return F.conv3d(repeat_ends(x), self.weight, self.bias, self.stride, (0, 1, 1))
@@ -193,6 +196,8 @@ class EndsConv3d(nn.Conv3d):
 
 class EndsConvTranspose3d(nn.ConvTranspose3d):
     """A transposed convolution padded by 1 that sees the first and the last frame once more too."""
+
+    foldable: ClassVar = True  # a batch norm after it, into its weight and bias (`bench.engine.layers`)
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, T, H, W]` into `[N, C', stride · T, 2H, 2W]`."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection
 from functools import partial
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -51,6 +52,8 @@ def double(inputs: int, outputs: int, convolution: type[nn.ConvTranspose3d] = nn
 class WholeConv3d(nn.Conv3d):
     """A convolution whose kernel covers its whole input: a product of matrices, which oneDNN does not see in it."""
 
+    foldable: ClassVar = True
+
     def forward(self, x: Tensor) -> Tensor:
         """Turn `[N, C, t, h, w]`, the kernel's size, into `[N, C', 1, 1, 1]`."""
         y = F.linear(_pixels_first(x).flatten(1), _pixels_first(self.weight).flatten(1), self.bias)
@@ -59,6 +62,8 @@ class WholeConv3d(nn.Conv3d):
 
 class WholeConvTranspose3d(nn.ConvTranspose3d):
     """A transposed convolution of a single value a channel: a product of matrices too."""
+
+    foldable: ClassVar = True
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, 1, 1, 1]` into `[N, C', t, h, w]`, the kernel's size."""
@@ -74,6 +79,8 @@ class DeepConv3d(nn.Conv3d):
     every call (34 MB at width 32), which takes several times as long as using them.
     """
 
+    foldable: ClassVar = True
+
     def forward(self, x: Tensor) -> Tensor:
         """Turn `[N, C, 2t, 2h, 2w]` into `[N, C', t, h, w]`."""
         return _halved(F.pad(x, (1,) * 6), self.weight, self.bias) if _only_runs(x) else super().forward(x)
@@ -81,6 +88,8 @@ class DeepConv3d(nn.Conv3d):
 
 class DeepEndsConv3d(EndsConv3d):
     """The same with the ends repeated in time."""
+
+    foldable: ClassVar = True
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn `[N, C, 2t, 2h, 2w]` into `[N, C', t, h, w]`."""
@@ -92,6 +101,8 @@ class DeepEndsConv3d(EndsConv3d):
 class DeepConvTranspose3d(nn.ConvTranspose3d):
     """The first transposed convolution with a stride: a product of matrices likewise, whose overlaps are added."""
 
+    foldable: ClassVar = True
+
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, t, h, w]` into `[N, C', 2t, 2h, 2w]`."""
         return _doubled(x, self.weight, self.bias)[:, :, 1:-1] if _only_runs(x) else super().forward(x)
@@ -99,6 +110,8 @@ class DeepConvTranspose3d(nn.ConvTranspose3d):
 
 class DeepEndsConvTranspose3d(EndsConvTranspose3d):
     """The same with the ends repeated in time."""
+
+    foldable: ClassVar = True
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, t, h, w]` into `[N, C', 2t, 2h, 2w]`."""

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from bench.data.batches import to_tensor
 from bench.data.clips import FRAMES, Clip, Manifest, example_clips
 from bench.data.predictions import PredictionWriter, to_uint8
 from bench.engine.checkpoints import load_model
-from bench.engine.layers import channels_last, folded
+from bench.engine.layers import channels_last, foldable
 from bench.files import atomic_path, sha256
 from bench.interface import VideoModel
-from bench.progress import task
+from bench.progress import console, task
 from bench.registry import PUBLISHED
 from bench.runfolder import REAL
 
@@ -32,13 +33,60 @@ if TYPE_CHECKING:
 EXAMPLES = 3
 #: Clips in a forward pass. One on a CPU: a batch gains nothing there, and a clip's bytes must not depend on the others.
 BATCH = {"cpu": 1, "cuda": 16}
+#: How far rounding may move a value of a video, in [-1, 1], when the same function is computed in another order: an
+#: eighth of a level of 255; on a GPU, which may round factors to ten bits (TF32), about one level.
+ROUNDING = {"cpu": 1e-3, "cuda": 1e-2}
 
 
 def for_generation(model: VideoModel) -> VideoModel:
-    """Make a model ready to generate and fit for nothing else, in place: batch norms folded, channels last."""
-    folded(model.eval())
+    """Make a model ready to generate and fit for nothing else, in place: batch norms folded, channels last.
+
+    Networks that only judge stay as they are. If the model makes other videos with its norms folded, because it runs
+    a part of an `nn.Sequential` for instance, they are put back and a warning is printed.
+    """
+    judges = [network for stage in model.eval().stages() for player in stage.players for network in player.frozen]
+    pairs = foldable(model, judges)
+    expected = _trial(model) if pairs else {}
+    for pair in pairs:
+        pair.fold()
     channels_last(model)
+    if change := _change(model, expected) if pairs else "":
+        for pair in pairs:
+            pair.unfold()
+        channels_last(model)
+        console().print(
+            f"{type(model).__name__}: with batch norms folded into convolutions {change}. The model generates without "
+            "folding, which is right but slower; the page on extending says which layers can be folded.",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
     return model
+
+
+@torch.no_grad()
+def _trial(model: VideoModel) -> dict[str, torch.Tensor]:
+    """All that a model makes of one first frame, by name; the frame is always the same, and smooth as skies are."""
+    device = next(model.parameters()).device
+    coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    first = F.interpolate(coarse, size=(model.resolution, model.resolution), mode="bilinear").to(device)
+    # Nothing may be drawn while predicting. If somebody's model does, it draws the same here each time.
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        made = {**model.predict_rows(first, model.rows), **model.parts(first)}
+    return {name: video.float().cpu() for name, video in made.items()}
+
+
+def _change(model: VideoModel, expected: Mapping[str, torch.Tensor]) -> str:
+    """What has changed in a model since it made what is expected, in words; nothing if it is within rounding."""
+    limit = ROUNDING.get(next(model.parameters()).device.type, max(ROUNDING.values()))
+    try:
+        made = _trial(model)
+    except Exception as error:  # as varied as models are
+        return f"it fails ({type(error).__name__}: {error})"
+    if all(torch.allclose(made[name], was, rtol=0, atol=limit, equal_nan=True) for name, was in expected.items()):
+        return ""
+    most = max((made[name] - was).abs().max().item() for name, was in expected.items())
+    return f"its videos change by up to {most:.2g}, and rounding explains {limit:g}"
 
 
 @torch.inference_mode()

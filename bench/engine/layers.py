@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-if TYPE_CHECKING:
-    pass
+#: Types that take part in folding: exactly these, because a subclass may compute something else.
+CONVOLUTIONS = {nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d}
+NORMS = {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm}
+#: A convolution's subclass takes part too if this attribute is True in its own body: its `forward` is a convolution
+#: with `self.weight` and adds `self.bias`. It is not inherited, because a subclass may have another `forward`.
+OPT_IN = "foldable"
 
 
 def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
@@ -40,19 +48,80 @@ def estimating_statistics(network: nn.Module) -> Iterator[None]:
             layer.momentum = momentum
 
 
+@dataclass(frozen=True)
+class Foldable:
+    """A batch norm in evaluation mode that can be worked into the convolution before it.
+
+    Attributes:
+        chain: holds both.
+        number: place of the convolution in it; the norm follows.
+        layer: the convolution.
+        norm: the batch norm.
+    """
+
+    chain: nn.Sequential
+    number: int
+    layer: _ConvNd
+    norm: _BatchNorm
+
+    def fold(self) -> None:
+        """Replace both by one convolution; the layers themselves do not change."""
+        self.chain[self.number] = fuse_conv_bn_eval(self.layer, self.norm, transpose=self.layer.transposed)
+        self.chain[self.number + 1] = nn.Identity()
+
+    def unfold(self) -> None:
+        """Put both back."""
+        self.chain[self.number], self.chain[self.number + 1] = self.layer, self.norm
+
+
+def foldable(network: nn.Module, spared: Iterable[nn.Module] = ()) -> list[Foldable]:
+    """The batch norms of a network that can be folded.
+
+    Only within `nn.Sequential`, where what follows what is known. Left out is whatever may compute something else than
+    its type says: subclasses (unless they opt in: `OPT_IN`), parametrisations such as spectral norm, hooks, modules in
+    two places. Left out are also norms that use the statistics of their input, and grouped transposed convolutions.
+
+    Whether a chain is run as a whole cannot be seen here: compare what the network makes before and after.
+
+    Args:
+        network: in evaluation mode.
+        spared: networks within it that are left as they are.
+    """
+    places = Counter(id(module) for _, module in network.named_modules(remove_duplicate=False))
+    left = {id(module) for other in spared for module in other.modules()}
+    found = []
+    for chain in network.modules():
+        if type(chain) is not nn.Sequential:
+            continue
+        for number, (layer, norm) in enumerate(pairwise(chain)):
+            if _convolves(layer) and type(norm) in NORMS and norm.running_mean is not None:
+                ours = all(places[id(one)] == 1 and id(one) not in left and _untouched(one) for one in (layer, norm))
+                if ours:
+                    found.append(Foldable(chain, number, cast(_ConvNd, layer), cast(_BatchNorm, norm)))
+    return found
+
+
+def _convolves(layer: nn.Module) -> bool:
+    """Whether a layer is a convolution whose output channels are those of its weight's first or second axis."""
+    if not isinstance(layer, _ConvNd):
+        return False
+    known = type(layer) in CONVOLUTIONS or vars(type(layer)).get(OPT_IN) is True
+    return known and (not layer.transposed or layer.groups == 1)  # groups share the axis of a transposed weight
+
+
+def _untouched(layer: nn.Module) -> bool:
+    """Whether a layer in evaluation mode does what its class says: nobody hooked into it or replaced its `forward`."""
+    return not (layer.training or layer._forward_hooks or layer._forward_pre_hooks or "forward" in vars(layer))
+
+
 def folded(network: nn.Module) -> nn.Module:
     """Work the batch norms of a network in evaluation mode into the convolutions before them, in place.
 
-    The same function of its input (to float32 rounding) in fewer passes over memory. Only within `nn.Sequential`, where
-    what follows what is known; norms that use the statistics of their input stay.
+    The same function of its input (to float32 rounding) in fewer passes over memory, if each chain is run as a whole;
+    see `foldable`.
     """
-    for chain in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
-        for number, (layer, norm) in enumerate(pairwise(list(chain)), start=1):
-            if not isinstance(layer, nn.modules.conv._ConvNd) or not isinstance(norm, nn.modules.batchnorm._BatchNorm):
-                continue
-            if norm.running_mean is not None and not norm.training:
-                chain[number - 1] = fuse_conv_bn_eval(layer, norm, transpose=layer.transposed)
-                chain[number] = nn.Identity()
+    for pair in foldable(network):
+        pair.fold()
     return network
 
 
