@@ -10,7 +10,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from bench.runfolder import PART, RunFolder
 #: Held while the head of an `.npy` file is read. NumPy parses it as Python text, and Python 3.11 counts the depth of
 #: such parses for all threads together, so that two at once may end in a SystemError (python/cpython#106905).
 ARRAY_HEADS = threading.Lock()
+#: What a file system answers that lacks something: SMB, some FUSE, NFS without its lock service.
+LACKING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def cache_dir() -> Path:
@@ -50,13 +52,61 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield part
         with part.open("rb") as written:
-            os.fsync(written.fileno())
-        os.chmod(part, 0o644)  # mkstemp's 0600 would hide results from the rest of a lab
+            to_disk(written.fileno())
+        _show(part)
         os.replace(part, path)
     except OSError as error:
         raise disk_error(error, path) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def to_disk(handle: int) -> None:
+    """Wait until what was written to an open file or folder is on its disk, where the file system can be asked to."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in LACKING:
+            raise
+
+
+def _show(part: Path) -> None:
+    """Let everybody read a file: mkstemp's 0600 would hide results from the rest of a lab."""
+    try:
+        os.chmod(part, 0o644)
+    except OSError as error:  # SMB and some FUSE have the modes that they were mounted with
+        if error.errno not in LACKING | {errno.EPERM}:
+            raise
+
+
+@contextmanager
+def locked(path: str | Path, timeout: float = -1) -> Iterator[None]:
+    """Hold a lock file, which keeps out whoever else wants to hold it; the system lets go of it if the process ends.
+
+    Args:
+        path: of the lock file, in a folder that exists.
+        timeout: seconds to wait for others; negative for as long as it takes.
+
+    Raises:
+        filelock.Timeout: somebody else holds it.
+        BenchError: its file system has no locks.
+        OSError: it cannot be written.
+    """
+    lock = FileLock(path, timeout=timeout)
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in LACKING | {errno.ENOLCK}:
+            raise
+        raise BenchError(
+            f"The file system of {Path(path).parent} cannot lock files ({error.strerror}). Locks keep two commands "
+            "from writing the same file. Choose a folder on another disk (--out for results, BENCH_CACHE_DIR for the "
+            "cache, BENCH_WEIGHTS_DIR for weights). If it is on NFS, its lock service may have to be started."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def built_once(path: Path, build: Callable[[], None]) -> Path:
@@ -69,7 +119,7 @@ def built_once(path: Path, build: Callable[[], None]) -> Path:
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{path}.lock"):
+            with locked(f"{path}.lock"):
                 if not path.exists():
                     build()
         except OSError as error:
@@ -84,20 +134,17 @@ def sole_writer(folder: RunFolder) -> Iterator[None]:
     Raises:
         BenchError: another command is writing there, or nobody can.
     """
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.lock, timeout=0)
-        lock.acquire()
-    except Timeout as error:
-        raise BenchError(
-            f"{folder.path} is in use by another `bench` command: wait for it, or choose another folder with --out."
-        ) from error
-    except OSError as error:
-        raise disk_error(error, folder.path) from error
-    try:
+    with ExitStack() as held:
+        try:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(folder.lock, timeout=0))
+        except Timeout as error:
+            raise BenchError(
+                f"{folder.path} is in use by another `bench` command: wait for it, or choose another folder with --out."
+            ) from error
+        except OSError as error:
+            raise disk_error(error, folder.path) from error
         yield
-    finally:
-        lock.release()
 
 
 def in_words(size: float) -> str:

@@ -9,7 +9,20 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.files import atomic_path, digest, disk_error, plain, read_json, sha256, write_json, write_text
+from bench.files import (
+    atomic_path,
+    built_once,
+    digest,
+    disk_error,
+    locked,
+    plain,
+    read_json,
+    sha256,
+    sole_writer,
+    write_json,
+    write_text,
+)
+from bench.runfolder import RunFolder
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
@@ -111,3 +124,62 @@ def test_a_file_that_may_not_be_read_is_not_said_to_be_unwritable(
 def test_values_become_what_json_has() -> None:
     value = {1: (np.int64(2), np.float32("nan"), float("inf")), "deep": [{"row": np.bool_(True), "text": "x"}]}
     assert plain(value) == {"1": [2, None, None], "deep": [{"row": True, "text": "x"}]}
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, function: str, number: int) -> None:
+    """Let a system call fail as on a file system that lacks it."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(function, refuse)
+
+
+@pytest.mark.parametrize(
+    ("function", "number"),
+    [
+        ("os.chmod", errno.EPERM),
+        ("os.chmod", errno.ENOTSUP),
+        ("os.fsync", errno.EINVAL),
+        ("os.fsync", errno.ENOSYS),
+        ("os.fsync", errno.ENOTSUP),
+    ],
+)
+def test_a_file_system_without_modes_or_flushing_is_written_to(
+    function: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing(monkeypatch, function, number)
+    write_text(tmp_path / "a", "x")
+    assert (tmp_path / "a").read_text() == "x"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+
+
+@pytest.mark.parametrize("function", ["os.chmod", "os.fsync"])
+def test_a_disk_that_fails_is_not_passed_over(function: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing(monkeypatch, function, errno.EIO)
+    with pytest.raises(OSError, match="Input/output error"):
+        write_text(tmp_path / "a", "x")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_file_system_without_locks_is_named_with_what_to_do(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing(monkeypatch, "fcntl.flock", number)
+    said = rf"The file system of {tmp_path} cannot lock files \({os.strerror(number)}\).*another disk \(--out"
+    with pytest.raises(BenchError, match=said):
+        built_once(tmp_path / "pack", lambda: None)
+    with pytest.raises(BenchError, match=said), sole_writer(RunFolder(tmp_path)):
+        pass
+    with pytest.raises(BenchError, match=said), locked(tmp_path / "lock"):
+        pass
+
+
+def test_what_fails_while_a_lock_is_held_is_not_blamed_on_the_lock(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="its own") as failed, locked(tmp_path / "lock"):
+        raise OSError(errno.ENOLCK, "its own")
+    assert not isinstance(failed.value, BenchError)
+    out = RunFolder(tmp_path / "out")
+    with sole_writer(out), pytest.raises(BenchError, match="in use by another"), sole_writer(out):
+        pass

@@ -19,7 +19,7 @@ import numpy as np
 from bench.data.clips import FRAMES, Clip, content_hash
 from bench.data.video import Frames
 from bench.errors import BenchError
-from bench.files import built_once, cache_dir, digest, in_words
+from bench.files import built_once, cache_dir, digest, in_words, to_disk
 from bench.progress import task
 
 #: Raised whenever the same sources would give other bytes.
@@ -120,7 +120,7 @@ def _build(path: Path, clips: Sequence[Clip], root: Path, resolution: int, worke
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        os.fsync(target)
+        to_disk(target)
     finally:
         os.close(target)
     os.replace(part, path)

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from bench.config import is_offline
 from bench.data.sources import Published, published
 from bench.data.unpack import unpack
 from bench.errors import BenchError
-from bench.files import disk_error, in_words, sha256, write_json, write_text
+from bench.files import disk_error, in_words, locked, sha256, write_json, write_text
 from bench.metrics.networks.download import download
 from bench.metrics.networks.transfer import SourceError, told
 from bench.progress import console
@@ -74,7 +74,7 @@ def fetch(name: str, out: Path, wanted: Wanted | None = None) -> Path:
     working = out.with_name(f"{out.name}.fetching")
     try:
         working.mkdir(parents=True, exist_ok=True)
-        with FileLock(working / "lock", timeout=0):
+        with locked(working / "lock", timeout=0):
             _fetch(replace(source, archive=wanted.url or source.archive), out, working, wanted)
     except Timeout as error:
         raise BenchError(f"{out} is being fetched by another `bench data fetch`: wait for it.") from error

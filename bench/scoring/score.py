@@ -16,12 +16,10 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from filelock import FileLock
-
 from bench.data.clips import Clip, Manifest, sample
 from bench.data.video import Frames
 from bench.errors import BenchError
-from bench.files import digest, disk_error
+from bench.files import digest, disk_error, locked
 from bench.metrics.base import ClipMetric, Column, Metric, SetMetric, Unavailable, UnfitError
 from bench.progress import task
 from bench.runfolder import RunFolder
@@ -67,7 +65,7 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
     protocol = plan.protocol(manifest, clips, waived, loaded)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with FileLock(RunFolder(out).scores_lock):
+        with locked(RunFolder(out).scores_lock):
             check_folder(out, rows, protocol)
             of_clips = [metric for metric in loaded if isinstance(metric, ClipMetric)]
             computed, failures = compute(

@@ -64,12 +64,20 @@ class WriterQueue:
                 self._busy = False
 
     def _open_door(self) -> BinaryIO | None:
-        """Hold the door until it is closed again; None where there is none, and SQLite's own waiting has to do."""
+        """Hold the door until it is closed again; None where there is none, and SQLite's own waiting has to do.
+
+        There is none in a folder that cannot be written (SQLite's own sentence says it better) and on a file system
+        without this kind of lock, such as NFS without its lock service.
+        """
         if sys.platform == "win32":
             return None
         try:
             file = self._door.open("ab")
-        except OSError:  # a folder that cannot be written: SQLite's own sentence says it better
+        except OSError:
             return None
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            file.close()
+            return None
         return file

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bench.errors import BenchError
-from bench.files import atomic_path
+from bench.files import atomic_path, locked
 from bench.metrics.networks import weights as table
 from bench.metrics.networks.array_pickles import Tree, read_arrays
 from bench.metrics.networks.download import download
@@ -131,11 +131,9 @@ def fetch(name: str, offline: bool = False, timeout: float = 5.0) -> Path:
 
 
 def _fetch(weights: Weights, timeout: float) -> Path:
-    from filelock import FileLock
-
     target, reasons = table.weights_dir() / weights.filename, []
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{target}.lock"):
+    with locked(f"{target}.lock"):
         if target.is_file() and table.is_published(weights, target):
             return target  # another process was faster
         for source in sources(weights, timeout):

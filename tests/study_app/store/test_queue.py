@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from sqlalchemy import text
@@ -48,6 +50,23 @@ def test_a_writer_who_fails_lets_the_next_one_in(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_for_sqlite_to_tell(tmp_path: Path) -> None:
     with WriterQueue(tmp_path / "none" / "door").turn() as begun:
         begun()
+
+
+def test_a_file_system_without_locks_leaves_the_waiting_to_sqlite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def refuse(file: BinaryIO, _: int) -> None:
+        opened.append(file)
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    queue = WriterQueue(tmp_path / "door")
+    for _ in range(2):
+        with queue.turn() as begun:
+            begun()
+    assert [file.closed for file in opened] == [True, True]
 
 
 def write_without_pause(where: str, telling: Connection) -> None:
