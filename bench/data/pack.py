@@ -18,6 +18,7 @@ import numpy as np
 
 from bench.data.clips import FRAMES, Clip, content_hash
 from bench.data.video import Frames
+from bench.data.workers import processors
 from bench.errors import BenchError
 from bench.files import built_once, cache_dir, digest, in_words, to_disk
 from bench.progress import task
@@ -66,7 +67,8 @@ def pack(
         root: data root.
         resolution: side of the square frames in pixels.
         folder: cache folder, by default `cache_dir()`.
-        workers: decoding threads, by default one a core (Pillow lets go of the interpreter lock).
+        workers: decoding threads, by default one for each processor that this process may use (Pillow lets go of the
+            interpreter lock).
 
     Raises:
         BenchError: the disk is too small (it says how much is needed), or a clip cannot be decoded (it names the file).
@@ -109,7 +111,7 @@ def _build(path: Path, clips: Sequence[Clip], root: Path, resolution: int, worke
         left = [number for number in range(len(clips)) if number not in done]
         with (
             journal.open("a") as log,
-            ThreadPoolExecutor(workers or os.cpu_count()) as pool,
+            ThreadPoolExecutor(workers or processors()) as pool,
             task(f"packing clips at {resolution}×{resolution}", len(clips), len(done)) as progress,
         ):
             jobs = [pool.submit(write, number) for number in left]

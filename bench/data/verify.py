@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from bench.data.clips import FRAMES, Clip, Listing, Manifest, by_file, hashed, m
 from bench.data.frames import Trait
 from bench.data.video import frames_of, read_image
 from bench.data.walk import composed
+from bench.data.workers import processors
 from bench.errors import BenchError
 from bench.progress import task
 from bench.registry import DATASETS
@@ -100,7 +100,7 @@ class _Looked:
 def _decoded(clips: Sequence[Clip], root: Path) -> _Looked:
     """Hash and decode every file of every clip, a file that holds several of them once."""
     found = _Looked([], [], {})
-    with ThreadPoolExecutor(os.cpu_count()) as pool, task("decoding", len(clips)) as progress:
+    with ThreadPoolExecutor(processors()) as pool, task("decoding", len(clips)) as progress:
         for looked in pool.map(partial(_look, root), by_file(clips)):
             found.clips.extend(looked.clips)
             found.faults.extend(looked.faults)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bench.data.workers import processors
 from bench.files import cache_dir
 from bench.provenance import EXTRAS, PACKAGES, how_to_install, missing_packages, package_version, packages_of
 from bench.registry import METRICS
@@ -53,7 +53,7 @@ def _device() -> Check:
     if torch.cuda.is_available():
         bf16 = "with bf16" if torch.cuda.is_bf16_supported() else "without bf16"
         return Check("device", "ok", f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()} ({bf16})")
-    return Check("device", "ok", f"CPU, {os.cpu_count()} cores; PyTorch finds no GPU")
+    return Check("device", "ok", f"CPU, {processors()} cores; PyTorch finds no GPU")
 
 
 def _metrics() -> list[Check]:

@@ -7,7 +7,6 @@ numbers, whoever asks for them and in whatever order.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from bench.data.clips import Clip, Manifest, sample
 from bench.data.video import Frames
+from bench.data.workers import processors
 from bench.errors import BenchError
 from bench.files import digest, disk_error, locked
 from bench.metrics.base import ClipMetric, Column, Metric, SetMetric, Unavailable, UnfitError
@@ -219,7 +219,7 @@ def _decoded(
 
     The jobs of one clip follow each other and share its real side.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or processors()
 
     def read(clip: Clip, row: Row, real: Future[Frames]) -> tuple[Frames, Frames] | BenchError:
         try:

@@ -7,11 +7,10 @@ exactly rounded arithmetic (see :mod:`bench.data.scenes.exact`).
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from PIL import Image
 from bench.data.scenes.beach import BEACH_SCENES, BeachVideo
 from bench.data.scenes.exact import Dice
 from bench.data.scenes.sky import SKY_SCENES, SkyVideo
+from bench.data.workers import fresh_processes, processors
 from bench.errors import BenchError, did_you_mean
 from bench.files import disk_error
 from bench.progress import task
@@ -114,12 +114,12 @@ def make_sky(
     Files are ``root/sky_train/<long>/<short>/<long>_frames_00000001.jpg`` and on, and likewise ``sky_test``.
     Each video holds ``clips_per_video`` × 32 consecutive square frames of ``size`` pixels. No long video is
     in both. ``progress`` is called with the number of clips just written. ``workers`` processes paint (None: one
-    a processor); their number does not change a byte. With more than one, a script must guard its entry point
-    by ``if __name__ == "__main__"``, as always with processes.
+    for each processor that this process may use); their number does not change a byte. With more than one, a script
+    must guard its entry point by ``if __name__ == "__main__"``, as always with processes.
 
     Raises:
         BenchError: ``root`` exists and is not an empty folder or cannot be written, a size other than 64 or
-            128, or a count below 1.
+            128, a count below 1, or a script without that guard.
     """
     _make("sky", root, size, _Counts(train_videos, test_videos, clips_per_video), seed, progress, workers)
 
@@ -177,7 +177,7 @@ def _make(
         jobs = _jobs(dataset, folder, size, counts, seed)
         paint = _write_sky if dataset == "sky" else _write_beach
         written: dict[int, list[str]] = {}
-        for number, files in _run(paint, jobs, workers or os.cpu_count() or 1):
+        for number, files in _run(paint, jobs, workers or processors()):
             written[number] = files
             if progress is not None:
                 progress(counts.clips_per_video)
@@ -229,15 +229,10 @@ def _run(paint: Callable[[_Job], list[str]], jobs: list[_Job], workers: int) -> 
         for job in jobs:
             yield job.number, paint(job)
         return
-    # Started afresh rather than forked: a fork of a process with threads (torch's) can hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with fresh_processes(workers) as pool:
         futures = {pool.submit(paint, job): job.number for job in jobs}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
 
 def _write_sky(job: _Job) -> list[str]:

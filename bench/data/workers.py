@@ -1,0 +1,101 @@
+"""How many workers there may be beside each other, and processes that begin afresh."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.context import BaseContext
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+from bench.errors import BenchError
+
+#: How processes begin: a fork of a process with threads (torch's) can hang.
+CONTEXT: BaseContext = multiprocessing.get_context("spawn")
+
+
+def processors() -> int:
+    """How many processors this process may use, at least 1.
+
+    At most those of the machine, those of its affinity (`taskset`, SLURM) and those that the quota of its control
+    group (containers, Kubernetes) pays for, rounded up.
+    """
+    there: int | None
+    if sys.version_info >= (3, 13):
+        there = os.process_cpu_count()
+    elif hasattr(os, "sched_getaffinity"):
+        there = len(os.sched_getaffinity(0))
+    else:
+        there = os.cpu_count()
+    return max(1, math.ceil(min(there or 1, quota())))
+
+
+def quota(membership: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> float:
+    """How many processors' time the control groups of this process allow, infinity where they set no limit.
+
+    Args:
+        membership: tells the groups of this process, a line for each hierarchy.
+        mounted: where control groups are mounted, of version 1 or 2.
+    """
+    try:
+        lines = membership.read_text(encoding="utf-8").splitlines()
+    except OSError:  # another system than Linux
+        return math.inf
+    allowed = math.inf
+    for _, controllers, group in (line.split(":", 2) for line in lines):
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = mounted / controllers
+        own = top if ".." in group else top / group.lstrip("/")  # a group outside of what a container sees
+        for folder in (own, *own.parents[: len(own.parts) - len(top.parts)]):  # an outer group limits inner ones
+            allowed = min(allowed, _limit(folder))
+    return allowed
+
+
+def _limit(group: Path) -> float:
+    """How many processors' time one group allows."""
+    try:
+        if (both := group / "cpu.max").exists():  # version 2
+            most, period = both.read_text(encoding="ascii").split()
+        else:
+            most, period = ((group / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period"))
+        return int(most) / int(period) if int(most) > 0 else math.inf  # version 1 says -1 for no limit
+    except (OSError, ValueError):  # version 2 says "max" for no limit
+        return math.inf
+
+
+@contextmanager
+def fresh_processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of processes that begin afresh; what is still waiting when the block fails is dropped.
+
+    Raises:
+        BenchError: a process ended before its work was done.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        sys.exit(1)  # we are such a process, which imports a script that asks for more of them: the first one tells
+    began = CONTEXT.Event()
+    try:
+        with ProcessPoolExecutor(count, CONTEXT, _begin, (began,)) as pool:
+            try:
+                yield pool
+            finally:
+                pool.shutdown(cancel_futures=True)
+    except BrokenProcessPool as error:
+        if not began.is_set():
+            raise BenchError(
+                "No worker process could be started: each imports the script that was run. Put what the script does "
+                'under `if __name__ == "__main__":`, so that importing it does nothing.'
+            ) from error
+        raise BenchError(
+            "A worker process was ended from outside, as systems do that run out of memory: use fewer workers."
+        ) from error
+
+
+def _begin(began: Event) -> None:
+    began.set()
