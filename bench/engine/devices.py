@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -42,15 +43,29 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
         )
     # Only for its processes: networks are not wrapped (see `average_gradients`).
     strategy: Any = DDPStrategy(timeout=PATIENCE) if world > 1 else "auto"
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=local,
-        num_nodes=world // local,
-        precision=precision,  # type: ignore[arg-type]
-        strategy=strategy,
-    )
-    fabric.launch()
+    with _without_lightnings_variables():
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=local,
+            num_nodes=world // local,
+            precision=precision,  # type: ignore[arg-type]
+            strategy=strategy,
+        )
+        fabric.launch()
     return fabric
+
+
+@contextmanager
+def _without_lightnings_variables() -> Iterator[None]:
+    """Hide `LT_PRECISION`, `LT_DEVICES` and the like, which change in silence what Fabric was asked for.
+
+    They belong to Lightning's own command, and linger in the shells of those who use it.
+    """
+    kept = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith("LT_")}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def pick_device(device: str) -> str:
