@@ -16,13 +16,50 @@ from torch import Tensor, nn
 
 from bench.engine.devices import average_over_processes
 from bench.engine.layers import without_gradients
+from bench.errors import BenchError
 from bench.files import digest
 from bench.interface import Player, Shared, Stage
+
+#: What PyTorch's optimisers keep of each parameter in the parameter's own shape.
+MOMENTS = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer"}
+#: What to do about a state that cannot be restored.
+ANEW = "it was written by another version of the model. Train in another folder."
 
 
 def make_optimizers(stage: Stage) -> dict[str, torch.optim.Optimizer]:
     """A stage's optimisers, by player."""
     return {player.name: player.optimizer(player.network.parameters()) for player in stage.players}
+
+
+def restore_optimizers(optimizers: Mapping[str, torch.optim.Optimizer], states: Mapping[str, Any]) -> None:
+    """Give optimisers their states of a checkpoint, each moment laid out in memory as its parameter is.
+
+    A fused Adam walks through memory and not through indices. The moments of an older checkpoint, whose networks were
+    not channels last yet, would be paired with other weights in silence.
+
+    Args:
+        optimizers: by player (`make_optimizers`), of networks that are on their device and in their layout.
+        states: what `state_dict()` of each returned, by player.
+
+    Raises:
+        BenchError: a state is missing, or of other parameters.
+    """
+    for player, optimizer in optimizers.items():
+        try:
+            optimizer.load_state_dict(states[player])
+        except (KeyError, ValueError) as error:  # torch's for another number of parameters
+            raise BenchError(f"The checkpoint has no optimizer state that fits the {player}: {ANEW}") from error
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        for number, parameter in enumerate(parameters):
+            kept = optimizer.state.get(parameter, {})
+            for name in sorted(MOMENTS & kept.keys()):
+                if kept[name].shape != parameter.shape:
+                    raise BenchError(
+                        f"The checkpoint's {name} of the {player}'s parameter {number} has the shape "
+                        f"{list(kept[name].shape)}, and the parameter {list(parameter.shape)}: {ANEW}"
+                    )
+                if kept[name].stride() != parameter.stride():
+                    kept[name] = torch.empty_like(parameter, dtype=kept[name].dtype).copy_(kept[name])
 
 
 def seed_step(seed: int, stage: int, step: int, rank: int) -> None:
