@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +21,10 @@ from bench.engine.layers import channels_last, compile_networks
 
 #: How long a process waits for the others: as long as it takes one of them to read or score the largest data set.
 PATIENCE = timedelta(hours=24)
+#: Minutes of the same within training, where all do the same; `BENCH_STEP_TIMEOUT` says otherwise.
+STEP_MINUTES = 30.0
+#: Where each process notes in the processes' common store how many sums it has begun.
+SUMS = "timelapse-bench/sums/{}"
 
 
 def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
@@ -93,11 +98,59 @@ def prepare(network: nn.Module, fabric: Fabric, *, compiled: bool = False) -> No
     if (
         fabric.world_size > 1 and fabric.device.type == "cuda"
     ):  # there is none for CPUs: each has its share's statistics
-        nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        nn.SyncBatchNorm.convert_sync_batchnorm(network, _training_group())
     fabric.to_device(network)
     channels_last(network)
     if compiled:
         compile_networks(network)
+
+
+def step_minutes() -> float:
+    """How long a process waits for another one within training.
+
+    Raises:
+        BenchError: `BENCH_STEP_TIMEOUT` is not a number of minutes.
+    """
+    told = os.environ.get("BENCH_STEP_TIMEOUT", str(STEP_MINUTES))
+    try:
+        minutes = float(told)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes <= PATIENCE / timedelta(minutes=1):
+        raise BenchError(f"BENCH_STEP_TIMEOUT is {told!r}: give minutes, at most {PATIENCE / timedelta(minutes=1):g}.")
+    return minutes
+
+
+@lru_cache(maxsize=1)
+def _training_group() -> Any:
+    """All processes, with less patience than between two trainings; all make it at the same point."""
+    return torch.distributed.new_group(timeout=timedelta(minutes=step_minutes()))
+
+
+def _sum_over_processes(values: Tensor) -> None:
+    """Sum a tensor over the processes, in place.
+
+    Raises:
+        BenchError: a process does not come. NCCL ends this one by itself and names the rank in its log.
+    """
+    group, rank = _training_group(), torch.distributed.get_rank()
+    if torch.distributed.get_backend(group) != "gloo":
+        torch.distributed.all_reduce(values, group=group)
+        return
+    store = torch.distributed.distributed_c10d._get_default_store()
+    here = store.add(SUMS.format(rank), 1)
+    try:
+        torch.distributed.all_reduce(values, group=group)
+    except RuntimeError as error:
+        others = range(torch.distributed.get_world_size())
+        late = [str(other) for other in others if store.add(SUMS.format(other), 0) < here]
+        if not late:
+            raise  # not for want of somebody: a process has died, and torchrun ends all
+        raise BenchError(
+            f"Process {rank} has waited {step_minutes():g} minutes for process {' and '.join(late)}, which hangs or is "
+            "too slow. To resume from the last checkpoint, repeat the command; if the process is only slow, give more "
+            "minutes in BENCH_STEP_TIMEOUT."
+        ) from error
 
 
 def average_statistics(network: nn.Module) -> None:
@@ -114,7 +167,7 @@ def average_over_processes(tensors: Sequence[Tensor]) -> None:
     if not several() or not tensors:
         return
     flat = torch.cat([tensor.flatten() for tensor in tensors])
-    torch.distributed.all_reduce(flat)
+    _sum_over_processes(flat)
     flat /= torch.distributed.get_world_size()
     for tensor, values in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
         tensor.copy_(values.view(tensor.shape))

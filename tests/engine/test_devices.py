@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 
 import pytest
 import torch
+from torch.distributed import TCPStore
 
-from bench.engine.devices import make_fabric
+from bench.engine.devices import average_over_processes, make_fabric, step_minutes
+from bench.errors import BenchError
+from tests.processes import Forked
 
 
 def test_lightnings_environment_variables_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,3 +40,41 @@ def test_precision_is_what_was_asked_for_and_not_lightnings(monkeypatch: pytest.
     monkeypatch.setenv("LT_PRECISION", "32-true")
     with make_fabric("cpu", "bf16-mixed").autocast():
         assert torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype == torch.bfloat16
+
+
+def average_twice(hangs: bool) -> None:
+    """What each of two processes does: the second time one of them does not come."""
+    make_fabric("cpu")
+    values = torch.full((2,), float(os.environ["RANK"]))
+    average_over_processes([values])
+    assert values.tolist() == [0.5, 0.5]
+    if hangs:
+        time.sleep(120)
+    average_over_processes([values])
+
+
+@pytest.mark.parametrize("hung", [0, 1])
+def test_a_process_that_hangs_is_named_by_those_that_wait(hung: int, tmp_path: Path) -> None:
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    size = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test", "BENCH_STEP_TIMEOUT": "0.05"}
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0"} for rank in range(2)]
+    both = [
+        Forked(tmp_path / rank["RANK"], average_twice, int(rank["RANK"]) == hung, env={**meeting, **size, **rank})
+        for rank in ranks
+    ]
+    try:
+        waiting = both[1 - hung].wait(timeout=60)
+    finally:
+        both[hung].process.kill()
+    assert waiting.returncode == 1
+    told = waiting.stderr.strip().splitlines()[-1]
+    assert f"Process {1 - hung} has waited 0.05 minutes for process {hung}, which hangs" in told
+
+
+@pytest.mark.parametrize("told", ["soon", "0", "-1", "nan", "inf", "1441"])
+def test_a_time_that_is_none_is_refused(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert step_minutes() == 30
+    monkeypatch.setenv("BENCH_STEP_TIMEOUT", told)
+    with pytest.raises(BenchError, match=f"BENCH_STEP_TIMEOUT is '{told}': give minutes, at most 1440"):
+        step_minutes()
