@@ -93,7 +93,8 @@ def fresh_processes(count: int) -> Iterator[ProcessPoolExecutor]:
                 'under `if __name__ == "__main__":`, so that importing it does nothing.'
             ) from error
         raise BenchError(
-            "A worker process was ended from outside, as systems do that run out of memory: use fewer workers."
+            "A worker process was ended from outside, as systems do that run out of memory: free memory, or use fewer "
+            "workers."
         ) from error
 
 

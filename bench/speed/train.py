@@ -10,7 +10,6 @@ within 1e-14).
 
 from __future__ import annotations
 
-import multiprocessing
 import resource
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from torch import Tensor
 
 from bench.data.batches import to_tensor
 from bench.data.clips import FRAMES
+from bench.data.workers import fresh_processes
 from bench.engine.build import build, native_resolution
 from bench.engine.devices import pick_device
 from bench.engine.generate import for_generation
@@ -217,8 +217,8 @@ def memory_rows(setting: Setting) -> list[Comparison]:
             if setting.device == "cuda":
                 sides.append(peak_memory(*job))
                 continue
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                sides.append(pool.apply(peak_memory, job))
+            with fresh_processes(1) as pool:
+                sides.append(pool.submit(peak_memory, *job).result())
         (ours, our_losses), (other, other_losses) = sides
         row = Comparison(
             what=f"{title(setting)} {stage.name} peak memory",

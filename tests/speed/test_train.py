@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from bench.data import workers
 from bench.data.batches import to_tensor
 from bench.engine.build import build
 from bench.files import read_json
@@ -83,7 +83,7 @@ def test_plain_mdgan_makes_the_same_videos() -> None:
 
 
 def test_rows_tell_speed_memory_and_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed_train, "multiprocessing", SimpleNamespace(get_context=lambda _: CONTEXT))
+    monkeypatch.setattr(workers, "CONTEXT", CONTEXT)
     rows = measure_training(["vgan"], Wishes(resolution=64, width=2, batch=1, steps=1, device="cpu"))
     assert [row["what"].rpartition(": ")[2] for row in rows] == ["vgan step", "generation", "vgan peak memory"]
     for row in rows:
