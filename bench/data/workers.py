@@ -6,13 +6,14 @@ import math
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 from bench.errors import BenchError
 
@@ -71,8 +72,19 @@ def _limit(group: Path) -> float:
 
 
 @contextmanager
-def fresh_processes(count: int) -> Iterator[ProcessPoolExecutor]:
+def fresh_processes(
+    count: int,
+    begin: Callable[..., object] | None = None,
+    arguments: tuple[Any, ...] = (),
+    fewer: str = "use fewer workers",
+) -> Iterator[ProcessPoolExecutor]:
     """A pool of processes that begin afresh; what is still waiting when the block fails is dropped.
+
+    Args:
+        count: processes.
+        begin: what each of them calls first, with `arguments`.
+        arguments: for it.
+        fewer: what to do where there is too little memory for so many.
 
     Raises:
         BenchError: a process ended before its work was done.
@@ -81,7 +93,7 @@ def fresh_processes(count: int) -> Iterator[ProcessPoolExecutor]:
         sys.exit(1)  # we are such a process, which imports a script that asks for more of them: the first one tells
     began = CONTEXT.Event()
     try:
-        with ProcessPoolExecutor(count, CONTEXT, _begin, (began,)) as pool:
+        with ProcessPoolExecutor(count, CONTEXT, _begin, (began, begin, arguments)) as pool:
             try:
                 yield pool
             finally:
@@ -93,10 +105,13 @@ def fresh_processes(count: int) -> Iterator[ProcessPoolExecutor]:
                 'under `if __name__ == "__main__":`, so that importing it does nothing.'
             ) from error
         raise BenchError(
-            "A worker process was ended from outside, as systems do that run out of memory: free memory, or use fewer "
-            "workers."
+            "A worker process was ended from outside, as systems do that run out of memory: free memory, or "
+            + fewer
+            + "."
         ) from error
 
 
-def _begin(began: Event) -> None:
+def _begin(began: Event, begin: Callable[..., object] | None, arguments: tuple[Any, ...]) -> None:
     began.set()
+    if begin:
+        begin(*arguments)

@@ -27,7 +27,7 @@ from bench.engine.devices import average_over_processes, average_statistics, pre
 from bench.engine.layers import batch_norms, estimating_statistics
 from bench.engine.log import TrainingLog
 from bench.engine.sessions import kept_threads, record_session, threads
-from bench.engine.step import make_optimizers, seed_step, train_step
+from bench.engine.step import make_optimizers, restore_optimizers, seed_step, train_step
 from bench.errors import BenchError
 from bench.files import disk_error
 from bench.interface import Stage, VideoModel
@@ -150,8 +150,7 @@ class StageRun:
             self.stage.begin()
         average = Average(self.makers, config.ema) if config.ema else None
         if resumed and resumed["optimizers"]:
-            for player, optimizer in optimizers.items():
-                optimizer.load_state_dict(resumed["optimizers"][player])
+            restore_optimizers(optimizers, resumed["optimizers"])
             if average:
                 average.restore(resumed["average"])
             first, best = resumed["step"], resumed["best"]

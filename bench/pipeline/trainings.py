@@ -6,15 +6,12 @@ model's are smaller. Each has a process of its own and a share of the cores.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import as_completed
 from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +21,10 @@ from bench import progress
 from bench.config import RunConfig
 from bench.data.clips import Manifest
 from bench.data.pack import Pack, pack
+from bench.data.workers import CONTEXT, fresh_processes
 from bench.engine.build import native_resolution
 from bench.engine.devices import make_fabric
 from bench.engine.train import train
-from bench.errors import BenchError
 from bench.runfolder import MODEL, RunFolder
 
 if TYPE_CHECKING:
@@ -35,8 +32,6 @@ if TYPE_CHECKING:
 
 #: Training runs in parallel by default, at most: each takes one or two gigabytes of memory.
 MOST = 4
-#: How their processes begin: afresh, as a fork of a process with threads (torch's) can hang.
-CONTEXT: BaseContext = multiprocessing.get_context("spawn")
 
 
 def open_packs(manifest: Manifest, resolution: int) -> tuple[Pack, Pack | None]:
@@ -96,20 +91,14 @@ def train_in_parallel(
     progress.console().print(f"{len(due)} training runs, {jobs} in parallel; progress is logged periodically.")
     # Nobody writes into it: that it is closed, by us or by our end, is the sign.
     ends, open_while_wanted = CONTEXT.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(jobs, CONTEXT, _begin, (ends, threads))
-    try:
-        trainings = [pool.submit(_train_in_a_process, config, name, seed, folder) for name, seed in due]
-        for training in as_completed(trainings):
-            training.result()
-    except BrokenProcessPool as error:
-        raise BenchError(
-            "A training run was ended from outside, as systems do that run out of memory: repeat the command "
-            "with --jobs 1 for one at a time."
-        ) from error
-    finally:
-        open_while_wanted.close()
-        pool.shutdown(cancel_futures=True)
-        ends.close()
+    fewer = "repeat the command with --jobs 1 for one at a time"
+    with ends, fresh_processes(jobs, _begin, (ends, threads), fewer) as pool:
+        try:
+            trainings = [pool.submit(_train_in_a_process, config, name, seed, folder) for name, seed in due]
+            for training in as_completed(trainings):
+                training.result()
+        finally:
+            open_while_wanted.close()
 
 
 def _begin(ends: Connection, threads: int) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from bench.config import RunConfig, make_config
+from bench.data import workers
 from bench.engine.sessions import threads
 from bench.errors import BenchError
 from bench.pipeline import trainings
@@ -41,6 +42,7 @@ def config(sky: Path, **values: object) -> RunConfig:
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes that need not import everything first."""
     monkeypatch.setattr(trainings, "CONTEXT", CONTEXT)
+    monkeypatch.setattr(workers, "CONTEXT", CONTEXT)
 
 
 @pytest.mark.usefixtures("soon")
@@ -117,7 +119,7 @@ def wait_for(what: object, seconds: float = 120) -> None:
 def test_one_training_or_one_thread_needs_no_process(
     sky: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainings, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(trainings, "fresh_processes", None)
     torch.set_num_threads(1)
     train_in_parallel(config(sky), [("vgan", 0), ("rnngan", 0)], RunFolder(tmp_path), None, 1)
     train_in_parallel(config(sky), [("vgan", 0)], RunFolder(tmp_path), 3, 1)
