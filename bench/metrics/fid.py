@@ -124,7 +124,9 @@ class FID(Weighted, SetMetric):
 
     def features(self, clips: Sequence[Frames]) -> list[Features]:
         """Features of the frames of each clip, [T, 2048] each; leave out the rows of frames that are not scored."""
-        cache = FeatureCache(self._cache or cache_dir(), f"inception preprocessing {PREPROCESSING} {self.weights_id()}")
+        identity = f"inception preprocessing {PREPROCESSING} {self.weights_id()}"
+        device = torch.device(self._device) if self._device is not None else default_device()
+        cache = FeatureCache(self._cache or cache_dir(), identity, device)
 
         def compute(few: list[Frames]) -> list[Features]:
             return [self.network().features(clip) for clip in few]

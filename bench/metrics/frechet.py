@@ -5,21 +5,27 @@ of the singular values of A₁A₂ᵀ, whose squares are the eigenvalues of the 
 features over √(N − 1) this is an [N₁, N₂] matrix, far smaller than the covariances where clips are fewer than features.
 No `sqrtm`: its interface differs between SciPy versions, and on singular covariances it has returned complex matrices
 and negative distances.
+
+Each decomposition runs on one core, by PyTorch, so the number of threads changes no bit of a distance. The two sides
+are decomposed in parallel.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.metrics.base import UnfitError
+from bench.metrics.networks.threads import one_core_each
 
-Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
 Parts = Sequence[NDArray[Any]]
 
 
@@ -28,31 +34,41 @@ Parts = Sequence[NDArray[Any]]
 _LARGE = 1024
 
 
-def _root(covariance: Matrix) -> Matrix:
+# Clips whose features are multiplied at once: all frames of a large test set would not fit in memory twice.
+_TOGETHER = 32
+
+
+def _root(covariance: torch.Tensor) -> torch.Tensor:
     """The symmetric square root of a covariance [D, D]."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray((vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T, np.float64)
+    values, vectors = torch.linalg.eigh(covariance)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 
 
-def _factor(parts: Parts, mean: Matrix) -> Matrix:
-    """A matrix A of at most D rows, with AᵀA the covariance of the features in `parts` [·, D]."""
-    count, dimension = sum(len(part) for part in parts), len(mean)
-    if count > dimension > _LARGE:
-        covariance = np.zeros((dimension, dimension))
-        for part in parts:  # part by part, because all frames of a large test set would not fit in memory twice
-            centred = np.asarray(part, np.float64) - mean
-            covariance += centred.T @ centred
-        return _root(covariance / (count - 1))
-    scaled = (np.concatenate([np.asarray(part, np.float64) for part in parts]) - mean) / np.sqrt(count - 1)
-    return scaled if count <= dimension else np.asarray(np.linalg.qr(scaled, mode="r"), np.float64)
+def _centred(parts: Parts, mean: Vector) -> torch.Tensor:
+    """The features in `parts` less their mean, float64 [N, D]."""
+    return torch.cat([torch.from_numpy(np.asarray(part, np.float64) - mean) for part in parts])
 
 
-def _nuclear_norm(matrix: Matrix) -> float:
-    """Sum of the singular values."""
+def _factor(parts: Parts) -> tuple[Vector, torch.Tensor]:
+    """The mean [D] of the features in `parts` [·, D], and a matrix A of at most D rows: AᵀA is their covariance."""
+    count, mean = sum(len(part) for part in parts), _mean(parts)
+    if count > len(mean) > _LARGE:
+        covariance = torch.zeros(len(mean), len(mean), dtype=torch.float64)
+        for start in range(0, len(parts), _TOGETHER):
+            centred = _centred(parts[start : start + _TOGETHER], mean)
+            covariance.addmm_(centred.T, centred)
+        return mean, _root(covariance / (count - 1))
+    scaled = _centred(parts, mean) / math.sqrt(count - 1)
+    return mean, scaled if count <= len(mean) else torch.linalg.qr(scaled, mode="r").R
+
+
+def _nuclear_norm(factors: tuple[torch.Tensor, torch.Tensor]) -> float:
+    """Sum of the singular values of A₁A₂ᵀ."""
+    matrix = factors[0] @ factors[1].T
     if min(matrix.shape) <= _LARGE:
-        return float(np.linalg.svd(matrix, compute_uv=False).sum())
+        return float(torch.linalg.svdvals(matrix).sum())
     product = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
-    return float(np.sqrt(np.clip(np.linalg.eigvalsh(product), 0.0, None)).sum())
+    return float(torch.linalg.eigvalsh(product).clamp(min=0).sqrt().sum())
 
 
 def _clip(distance: float, scale: float) -> float:
@@ -79,7 +95,7 @@ def _checked(parts: Parts) -> int:
     return int(shapes.pop()[0])
 
 
-def _mean(parts: Parts) -> Matrix:
+def _mean(parts: Parts) -> Vector:
     total = np.sum([part.sum(0, dtype=np.float64) for part in parts], axis=0)
     return np.asarray(total / sum(len(part) for part in parts), np.float64)
 
@@ -95,8 +111,8 @@ def frechet_distance(x: NDArray[Any] | Parts, y: NDArray[Any] | Parts) -> float:
     dimensions = [_checked(side) for side in sides]
     if dimensions[0] != dimensions[1]:
         raise BenchError(f"Features differ in dimension: {dimensions[0]} and {dimensions[1]}.")
-    mean_x, mean_y = (_mean(side) for side in sides)
-    factor_x, factor_y = _factor(sides[0], mean_x), _factor(sides[1], mean_y)
-    traces = float(np.sum(factor_x**2) + np.sum(factor_y**2))
+    (mean_x, factor_x), (mean_y, factor_y) = one_core_each(_factor, sides)
+    traces = float(np.sum(factor_x.numpy() ** 2) + np.sum(factor_y.numpy() ** 2))
     means = float(np.sum((mean_x - mean_y) ** 2))
-    return _clip(means + traces - 2.0 * _nuclear_norm(factor_x @ factor_y.T), traces + means)
+    (nuclear_norm,) = one_core_each(_nuclear_norm, [(factor_x, factor_y)])
+    return _clip(means + traces - 2.0 * nuclear_norm, traces + means)

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench.metrics.frechet import frechet_distance
 from bench.metrics.networks.features import Features
 from bench.metrics.networks.i3d import PORTED_EPSILON
 from bench.metrics.networks.logits import LogitsMetric
+from bench.metrics.networks.threads import one_core_each
 
 
 class FVD(LogitsMetric):
@@ -31,6 +35,17 @@ class FVD(LogitsMetric):
     def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
         """Fréchet distance of two sets of logits."""
         return frechet_distance(predicted, real)
+
+    def without_each(
+        self, predicted: Sequence[Features], real: Sequence[Features], groups: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """The distances without each group of clips in turn, several in parallel."""
+
+        def without(group: int) -> float:
+            kept = np.flatnonzero(groups != group).tolist()
+            return self.distance([predicted[i] for i in kept], [real[i] for i in kept])
+
+        return np.array(one_core_each(without, range(int(groups.max()) + 1)))
 
 
 class PortedFVD(FVD):

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import BenchError
 from bench.metrics import frechet
 from bench.metrics.frechet import frechet_distance
+from bench.metrics.fvd import FVD
+from bench.metrics.kvd import KVD, unbiased_mmd
+from tests.small import REPOSITORY
 
 
 def _features(seed: int, count: int, dimension: int) -> np.ndarray:
@@ -90,6 +97,36 @@ def test_dead_and_equal_features_do_no_harm() -> None:
     assert frechet_distance(np.hstack([x, dead]), np.hstack([y, dead])) == pytest.approx(frechet_distance(x, y))
     assert frechet_distance(np.ones((5, 3)), np.ones((4, 3))) == 0.0
     assert frechet_distance(np.ones((5, 3)), np.ones((4, 3)) + 2) == pytest.approx(12.0)
+
+
+def _distances() -> str:
+    """Distances of sets that libraries divide among threads, with all digits."""
+    x, y = (np.random.default_rng(seed).normal(seed, 1, (600, 400)) for seed in (0, 1))
+    few, groups = slice(0, 256), np.arange(256) // 100
+    values = [frechet_distance(x, y), frechet_distance(x[few], y[few]), unbiased_mmd(x, y)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frechet, "_LARGE", 100)
+        values += [frechet_distance(x, y), frechet_distance(x[few], y[few])]
+    sides = [[part.astype(np.float32) for part in np.split(side[few], 256)] for side in (x, y)]
+    for metric in (FVD(), KVD()):
+        values += list(metric.without_each(sides[0], sides[1], groups))
+    return " ".join(map(repr, map(float, values)))
+
+
+def test_no_bit_of_a_distance_depends_on_the_number_of_threads() -> None:
+    # A process of its own, because NumPy's library takes the number of its threads when it is loaded.
+    script = "from tests.metrics.test_frechet import _distances; print(_distances())"
+    command, env = [sys.executable, "-c", script], {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            assert _distances().split() == done.stdout.split()
+    finally:
+        torch.set_num_threads(before)
+    assert len(done.stdout.split()) == 11
 
 
 def test_a_negative_distance_past_rounding_is_warned_of_and_reported_as_zero() -> None:

@@ -6,6 +6,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from bench.errors import BenchError
 from bench.metrics.base import UnfitError
@@ -36,6 +37,23 @@ def test_features_are_the_published_logits(network: I3DFeatures, recipe: ModuleT
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
     np.testing.assert_array_equal(network.features(videos[1:2]), found[1:2])
     np.testing.assert_array_equal(network.features(list(videos[::-1])), found[::-1])
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_no_bit_depends_on_the_number_of_threads(
+    threads: int, network: I3DFeatures, recipe: ModuleType, real_data: Path
+) -> None:
+    paths = sorted((real_data / "sky_timelapse").rglob("*.jpg"))[:9]
+    photographs = np.stack([np.asarray(Image.open(path).convert("RGB").resize((64, 64))) for path in paths])
+    clips = [photographs, photographs[:, ::-1], *recipe.videos(3, 1, 9, 21, 35)]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = network.each(clips)
+        torch.set_num_threads(threads)
+        np.testing.assert_array_equal(network.each(clips), alone)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_features_are_kept_by_content_and_weights(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +22,12 @@ from bench.metrics.base import Frames
 from bench.progress import console
 
 Features = NDArray[np.float32]
+
+CPU = torch.device("cpu")
+#: Files of features up to this size are read; larger ones are mapped.
+_SMALL = 1 << 16
+#: Environment variables by which users choose the kernels of oneDNN and MKL.
+_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR")
 
 
 def default_device() -> torch.device:
@@ -40,6 +50,26 @@ def full_precision(device: torch.device) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
+@lru_cache(maxsize=1)
+def _maker() -> str:
+    """The processor's maker as Linux names it; MKL takes other kernels for another maker's. Empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":")[-1].strip() for line in lines if line.startswith(("vendor_id", "CPU impl"))), "")
+
+
+def arithmetic(device: torch.device) -> str:
+    """What decides the last digits of a network's output: the version of PyTorch, and the processor or the GPU."""
+    version = f"torch {torch.__version__} {device.type}"
+    if device.type == "cuda":
+        libraries = f"{torch.version.cuda} cudnn {torch.backends.cudnn.version()}"
+        return f"{version} {libraries} {torch.cuda.get_device_name(device)}"
+    chosen = [f"{name}={os.environ[name].upper()}" for name in _LIMITS if os.environ.get(name)]
+    return " ".join([version, platform.machine(), _maker(), torch.backends.cpu.get_cpu_capability(), *chosen])
+
+
 def cache_dir() -> Path:
     """The folder of kept features, in the cache folder of everything else."""
     return files.cache_dir() / "features"
@@ -48,18 +78,21 @@ def cache_dir() -> Path:
 class FeatureCache:
     """Features of clips on disk, under a key made from the clip's bytes and whatever else they depend on.
 
-    The key holds content, never a name: a changed byte, other weights or another preprocessing is another entry. What
-    comes back is mapped from the file and takes no memory until it is read. Where the folder cannot be written to,
-    features are kept in memory.
+    The key contains content, never a name: a changed byte, other weights or another preprocessing is another entry. So
+    is what another version of PyTorch, another instruction set or a GPU computed, whose last digits differ.
+
+    Small features are read into memory. Large ones (FID's 2048 numbers a frame) are mapped from the file, and take
+    memory only while they are looked at. Neither keeps a file open. Where the folder cannot be written to, features are
+    kept in memory.
     """
 
-    def __init__(self, folder: Path, identity: str) -> None:
+    def __init__(self, folder: Path, identity: str, device: torch.device = CPU) -> None:
         """`identity` names the weights and the version of everything between a clip and its features."""
-        self._folder, self._identity = folder, identity
+        self._folder, self._identity = folder, f"{identity} {arithmetic(device)}"
         self._memory: dict[Path, Features] = {}
 
     def path(self, clip: Frames) -> Path:
-        """Where the features of a clip uint8 [T, H, W, 3] lie."""
+        """The file of the features of a clip uint8 [T, H, W, 3]."""
         digest = hashlib.sha256(f"{self._identity} {clip.shape}".encode())
         digest.update(np.ascontiguousarray(clip).data)
         key = digest.hexdigest()
@@ -69,22 +102,41 @@ class FeatureCache:
         """The features of a clip, where they are kept and readable."""
         path = self.path(clip)
         try:
-            with ARRAY_HEADS:
-                features: Features = np.load(path, mmap_mode="r", allow_pickle=False)
+            return _read(path)
         except (OSError, ValueError):  # not there, or cut short by a killed process: compute it again
             return self._memory.get(path)
-        return features
 
-    def put(self, clip: Frames, features: Features) -> None:
-        """Keep the features of a clip."""
+    def put(self, clip: Frames, features: Features) -> Features:
+        """Keep the features of a clip; they come back as `get` gives them, large ones without taking memory."""
         path = self.path(clip)
         try:
             with atomic_path(path) as part:
                 np.save(part, features, allow_pickle=False)
-        except (BenchError, OSError) as error:  # it costs time, and no number
+            return _read(path)
+        except (BenchError, OSError, ValueError) as error:  # it costs time, and no number
             if not self._memory:
                 console().print(f"Features are not kept: {error}", style="yellow", markup=False, soft_wrap=True)
             self._memory[path] = features
+            return features
+
+
+def _read(path: Path) -> Features:
+    """An array from its file, read-only, with no file left open.
+
+    NumPy's own memory maps hold a descriptor each, of which a process has 1,024 on many systems. PyTorch's do not.
+    """
+    with ARRAY_HEADS:
+        mapped: np.memmap[Any, np.dtype[np.float32]] = np.load(path, mmap_mode="r", allow_pickle=False)
+    if mapped.nbytes > _SMALL:
+        try:
+            whole = torch.from_file(str(path), shared=False, size=mapped.offset + mapped.nbytes, dtype=torch.uint8)
+            found: Features = whole.numpy()[mapped.offset :].view(mapped.dtype).reshape(mapped.shape)
+        except RuntimeError:  # a system has a limit of maps as well
+            found = np.array(mapped)
+    else:
+        found = np.array(mapped)
+    found.flags.writeable = False
+    return found
 
 
 def through_cache(
@@ -105,8 +157,6 @@ def through_cache(
         if waiting and (len(waiting) == group or index == len(clips) - 1):
             few = [clips[i] for i in waiting]
             for i, clip, features in zip(waiting, few, compute(few), strict=True):
-                if cache:
-                    cache.put(clip, features)
-                computed[i] = features
+                computed[i] = cache.put(clip, features) if cache else features
             waiting = []
     return [computed[index] for index in range(len(clips))]

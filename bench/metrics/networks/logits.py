@@ -105,7 +105,7 @@ class I3DFeatures:
         if dtype != torch.float32:
             self.identity += f" {dtype}"
         self.key = f"i3d epsilon {epsilon:g} preprocessing {PREPROCESSING} {self.identity}"
-        self._cache = FeatureCache(cache, self.key) if cache else None
+        self._cache = FeatureCache(cache, self.key, self.device) if cache else None
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Network input [1, 3, T, 224, 224] in [-1, 1] → float32 [1, 400]."""
