@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,10 @@ from tests.small import REPOSITORY
 
 def _clips(count: int) -> list[np.ndarray]:
     return [np.full((1, 2, 2, 3), number, np.uint8) for number in range(count)]
+
+
+def _counted(width: int, clips: list[np.ndarray]) -> list[np.ndarray]:
+    return [np.full((1, width), clip.max(), np.float32) for clip in clips]
 
 
 def _never(clips: list[np.ndarray]) -> list[np.ndarray]:
@@ -32,7 +37,7 @@ def _read_many(folder: str) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     for width in (400, 2048 * 32):
         cache = FeatureCache(Path(folder), f"{width} wide")
-        first = through_cache(_clips(150), cache, lambda few: [np.full((1, width), c.max(), np.float32) for c in few])
+        first = through_cache(_clips(150), cache, partial(_counted, width))
         again = through_cache(_clips(150), cache, _never)
         for number, (one, other) in enumerate(zip(first, again, strict=True)):
             assert (one == number).all()
@@ -50,7 +55,7 @@ def test_more_clips_than_a_process_may_open_files_are_read(tmp_path: Path) -> No
 def test_kept_features_hold_no_file_open_and_large_ones_no_memory(width: int, tmp_path: Path) -> None:
     cache, clips = FeatureCache(tmp_path, "x"), _clips(20)
     before = _descriptors()
-    found = through_cache(clips, cache, lambda few: [np.full((1, width), clip.max(), np.float32) for clip in few])
+    found = through_cache(clips, cache, partial(_counted, width))
     assert _descriptors() == before
     maps = Path("/proc/self/maps").read_text()
     assert sum(str(tmp_path) in line for line in maps.splitlines()) == (20 if width > 400 else 0)
