@@ -82,7 +82,7 @@ class InceptionFeatures:
         self._network = accelerate(network).to(self.device)
 
     def _batch(self, frames: Frames) -> Features:
-        x = torch.from_numpy(np.ascontiguousarray(frames)).to(self.device).permute(0, 3, 1, 2)  # channels last already
+        x = torch.from_numpy(np.array(frames, order="C")).to(self.device).permute(0, 3, 1, 2)  # channels last already
         with torch.inference_mode(), full_precision(self.device):
             pooled = self._network(x.float() / 255)[0]  # [n, 2048, 1, 1]
         return np.asarray(pooled.flatten(1).cpu().numpy(), np.float32)

@@ -64,7 +64,7 @@ def frame_lpips(network: Any, prediction: Frames, real: Frames, device: torch.de
     def score(start: int) -> Column:
         with torch.inference_mode(), full_precision(device):
             x, y = (
-                torch.from_numpy(np.ascontiguousarray(frames[start : start + _BATCH])).to(device).permute(0, 3, 1, 2)
+                torch.from_numpy(np.array(frames[start : start + _BATCH], order="C")).to(device).permute(0, 3, 1, 2)
                 for frames in (prediction, real)
             )
             values = network(x.float() / 127.5 - 1, y.float() / 127.5 - 1)

@@ -88,7 +88,7 @@ class SSIM(ClipMetric):
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
         """SSIM of each frame, column `ssim` [T]."""
-        values = ssim(torch.from_numpy(np.ascontiguousarray(prediction)), torch.from_numpy(np.ascontiguousarray(real)))
+        values = ssim(torch.from_numpy(np.array(prediction, order="C")), torch.from_numpy(np.array(real, order="C")))
         return {"ssim": values.numpy()}
 
     def clip(self, columns: Mapping[str, Column]) -> float:

@@ -43,7 +43,7 @@ PREPROCESSING = 1
 
 def preprocess(clip: Frames, device: torch.device) -> torch.Tensor:
     """uint8 [T, H, W, 3] → float32 [1, 3, T, 224, 224] in [-1, 1]."""
-    frames = torch.from_numpy(np.ascontiguousarray(clip)).to(device).permute(0, 3, 1, 2)  # [T, 3, H, W]
+    frames = torch.from_numpy(np.array(clip, order="C")).to(device).permute(0, 3, 1, 2)  # [T, 3, H, W]
     x = frames.to(torch.float32, memory_format=torch.contiguous_format)
     x = F.interpolate(x, size=(SIZE, SIZE), mode="bilinear", align_corners=False, antialias=False)
     return (x / 127.5 - 1).permute(1, 0, 2, 3)[None]
@@ -123,7 +123,7 @@ class I3DFeatures:
             raise UnfitError(f"I3D needs clips of at least {MIN_FRAMES} frames; this one has {len(clip)}.")
         with torch.inference_mode():
             if self._program is not None:  # resizes and scales by itself
-                x = torch.from_numpy(np.ascontiguousarray(clip)).to(self.device, torch.float32)
+                x = torch.from_numpy(np.array(clip, order="C")).to(self.device, torch.float32)
                 with full_precision(self.device):
                     logits = self._program(x.permute(3, 0, 1, 2)[None], rescale=True, resize=True, return_features=True)
             else:
