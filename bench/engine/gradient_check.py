@@ -1,0 +1,261 @@
+"""Whether a training step's gradients are right on a device: each against float64 on the CPU, over memory full of NaN.
+
+Float32 gradients of the same step may differ by a few percent and all be right: where a ReLU's input or an L1 loss's
+difference is zero but for rounding, one of them takes the other branch. A tolerance that wide hides faults. So the
+float64 step here takes the branches that the checked step took, which runs as it is; what is left is rounding, and
+small. How small depends on the network: a recurrent one amplifies it. Where a difference is not small, the float64 step
+is repeated with weights that are perturbed by their rounding error, and a difference is right if that explains it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from bench.engine.layers import channels_last
+from bench.engine.step import train_step
+from bench.interface import Stage, VideoModel
+from bench.metrics.networks.features import full_precision
+
+aten = torch.ops.aten
+#: Operations whose derivative jumps where an argument changes its sign, and the place of that argument.
+JUMPS: dict[Any, int] = {
+    aten.threshold_backward.default: 1,  # ReLU
+    aten.leaky_relu_backward.default: 1,
+    aten.hardtanh_backward.default: 1,
+    aten.sgn.default: 0,  # the absolute value
+    aten.sign.default: 0,
+}
+Precision = Literal["float32", "bf16"]
+#: Largest relative rounding error of a number: half of the last binary place.
+ROUNDING: dict[Precision, float] = {"float32": 2.0**-24, "bf16": 2.0**-9}
+#: A relative difference that is right without further questions. Measured with float32 on two instruction sets: at most
+#: 6e-5 for the models here at width 4, RNN-GAN's 32 steps included.
+TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bf16": 2e-2}
+#: How many times the effect of perturbed weights a difference may be: activations and gradients are rounded as well, in
+#: every layer. Measured: at most 10 in float32.
+AMPLIFICATION = 30.0
+#: A gradient that is smaller than this share of its network's is zero but for rounding: of a bias before a batch norm.
+NOTHING = 1e-9
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What a check found.
+
+    Attributes:
+        error: largest relative difference from float64 of a weight's gradient or a loss; infinite where one is not
+            finite.
+        where: that weight or loss, "player.weight" or "player/term".
+        tolerance: what `error` may be.
+        unstable: weights whose gradients were not the same bits in a repetition. Empty on a GPU, which adds in no fixed
+            order.
+    """
+
+    error: float
+    where: str
+    tolerance: float
+    unstable: tuple[str, ...] = ()
+
+    @property
+    def right(self) -> bool:
+        """Whether gradients are as exact as they can be, and repeatable."""
+        return self.error <= self.tolerance and not self.unstable
+
+
+def check_gradients(
+    model: VideoModel,
+    number: int,
+    clips: Tensor,
+    *,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    repeats: int = 2,
+) -> GradientCheck:
+    """Compare all players' gradients in one training step (`bench.engine.step.train_step`) with float64 on the CPU.
+
+    Args:
+        model: float32, on the CPU; it stays as it is.
+        number: of the stage, from 0.
+        clips: real clips, float32 `[N, 3, T, H, W]` in [-1, 1].
+        device: where the step is checked.
+        precision: "float32" (without TF32) or "bf16", mixed as in training.
+        repeats: how often the step is made, each time over memory that holds NaN.
+    """
+    exact = copy.deepcopy(model).train()
+    exact.stages()[number].begin()
+    checked = copy.deepcopy(exact).to(device)
+    channels_last(checked)
+    runs = []
+    for _ in range(repeats):
+        checked.load_state_dict(exact.state_dict())  # statistics of batch norms moved
+        poison_memory(device)
+        decisions = Decisions()
+        mixed = torch.autocast(torch.device(device).type, torch.bfloat16) if precision == "bf16" else None
+        with full_precision(torch.device(device)):
+            found = _gradients(checked.stages()[number], clips.to(device), decisions, mixed)
+        runs.append((found, decisions.record))
+    exact.double()
+    first = runs[0][0]
+    moved = [key for key in first if any(not torch.equal(found[key], first[key]) for found, _ in runs)]
+    distinct = runs if moved else runs[:1]
+    checks = [_compare(found, exact, number, clips, record, precision) for found, record in distinct]
+    worst = max(checks, key=lambda check: check.error / check.tolerance)
+    unstable = tuple(moved) if torch.device(device).type == "cpu" else ()
+    return GradientCheck(worst.error, worst.where, worst.tolerance, unstable)
+
+
+def _compare(
+    found: Mapping[str, Tensor],
+    exact: VideoModel,
+    number: int,
+    clips: Tensor,
+    record: Mapping[Any, list[Tensor]],
+    precision: Precision,
+) -> GradientCheck:
+    """Gradients against those of a float64 model whose step takes the same decisions."""
+
+    def reference(model: VideoModel) -> dict[str, Tensor]:
+        return _gradients(copy.deepcopy(model).stages()[number], clips.double(), Decisions(record))
+
+    right = reference(exact)
+    errors = relative_errors(found, right)
+    where = max(errors, key=lambda key: errors[key])
+    tolerance = TOLERANCE[precision]
+    if tolerance < errors[where] < float("inf"):
+        explained = relative_errors(reference(perturbed(exact, ROUNDING[precision])), right)
+        allowed = {key: max(tolerance, AMPLIFICATION * explained[key]) for key in errors}
+        where = max(errors, key=lambda key: errors[key] / allowed[key])
+        tolerance = allowed[where]
+    return GradientCheck(errors[where], where, tolerance)
+
+
+def relative_errors(found: Mapping[str, Tensor], right: Mapping[str, Tensor]) -> dict[str, float]:
+    """‖found − right‖ / ‖right‖ of each gradient; infinite where it is not finite or there is none.
+
+    What is zero but for rounding is set against all of its player's gradients, and a loss below 1 against 1.
+    """
+    sizes: dict[str, float] = defaultdict(float)
+    for key, value in right.items():
+        sizes[key.partition(".")[0]] += float(value.square().sum())
+    errors = {}
+    for key in right.keys() | found.keys():
+        if key not in found or key not in right or not found[key].isfinite().all():
+            errors[key] = float("inf")
+            continue
+        player, _, weight = key.partition(".")
+        size, all_of_it = float(right[key].norm()), sizes[player] ** 0.5
+        scale = max(size, 1.0) if not weight else size if size > NOTHING * all_of_it else all_of_it
+        difference = float((found[key].double() - right[key]).norm())
+        errors[key] = difference / scale if difference else 0.0
+    return errors
+
+
+def perturbed(model: VideoModel, rounding: float) -> VideoModel:
+    """A copy whose weights are off by a random share of at most `rounding`, always the same."""
+    other = copy.deepcopy(model)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in other.parameters():
+            places = 2 * torch.rand(weight.shape, generator=generator, dtype=weight.dtype) - 1
+            weight.mul_(1 + rounding * places)
+    return other
+
+
+class _Resting:
+    """In an optimiser's place: it moves nothing, so that a step leaves its gradients and no other trace.
+
+    Not one of PyTorch's optimisers, with the first of which it imports its compiler: three seconds.
+    """
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """There are no gradients before a step."""
+
+    def step(self) -> None:
+        """Leave the weights."""
+
+
+def _gradients(
+    stage: Stage, clips: Tensor, decisions: Decisions, mixed: AbstractContextManager[Any] | None = None
+) -> dict[str, Tensor]:
+    """The gradients of a step by "player.weight", and its losses by "player/term", on the CPU."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        with decisions:
+            resting: Any = {player.name: _Resting() for player in stage.players}
+            losses = train_step(stage, resting, clips, mixed)
+    found = {name: value.cpu() for name, value in losses.items()}
+    for player in stage.players:
+        for name, weight in player.network.named_parameters():
+            if weight.grad is not None:
+                found[f"{player.name}.{name}"] = weight.grad.detach().cpu()
+                weight.grad = None
+    return found
+
+
+class Decisions(TorchDispatchMode):
+    """Records what a computation decided; with a record, lets another one decide the same.
+
+    Decisions are the branches of functions with a kink (`JUMPS`), all results that are no real numbers (comparisons,
+    places of maxima), and random numbers. Each operation has a record of its own, because devices differ in what else
+    they call.
+
+    Args:
+        record: of another computation, which is followed; None to make one.
+    """
+
+    def __init__(self, record: Mapping[Any, list[Tensor]] | None = None) -> None:
+        super().__init__()
+        self.record: dict[Any, list[Tensor]] = defaultdict(list)
+        self._left = None if record is None else {func: deque(values) for func, values in record.items()}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """PyTorch's own question, answered so that it does not import its compiler: nothing is compiled here."""
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one operation."""
+        if (place := JUMPS.get(func)) is not None:
+            decided = self._settle(func, args[place])
+            return func(*args[:place], decided, *args[place + 1 :], **(kwargs or {}))
+        results = func(*args, **(kwargs or {}))
+        if any(returned.alias_info and not returned.alias_info.is_write for returned in func._schema.returns):
+            return results  # views of what is settled already
+        random = torch.Tag.nondeterministic_seeded in func.tags
+        for result in tree_leaves(results):
+            if isinstance(result, Tensor) and (random or not result.dtype.is_floating_point):
+                decided = self._settle(func, result)
+                if decided is not result:
+                    result.copy_(decided)
+        return results
+
+    def _settle(self, func: Any, value: Tensor) -> Tensor:
+        """Keep what was decided, or return what the followed computation decided in its place."""
+        if self._left is None:
+            self.record[func].append(value.detach().clone())
+            return value
+        if not self._left.get(func):
+            raise RuntimeError(f"The float64 step decides more often than the checked one: {func}.")
+        return self._left[func].popleft().to(value.device, value.dtype)
+
+
+def poison_memory(device: str = "cpu", largest: int = 1 << 21) -> None:
+    """Let memory that is handed out next hold NaN: what a kernel reads or returns without having written it shows.
+
+    Args:
+        device: whose memory.
+        largest: size of the largest blocks, in values of 4 bytes.
+    """
+    sizes = [1 << power for power in range(8, largest.bit_length())]
+    blocks = [torch.full((size,), float("nan"), device=device) for size in sizes for _ in range(3)]
+    del blocks
