@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What has to be measured and trained on a GPU, one call at a time, each within MINUTES (9 by default):
 #
-#   tests/gpu.sh check              one step of every model on the device, float32 and bf16, against the CPU's losses
+#   tests/gpu.sh check              every gradient of every model's steps on the device, float32 and bf16, against float64
 #   tests/gpu.sh speed              bench speed train: bf16 and float32, compiled or not, 64 and 128 pixels
 #   tests/gpu.sh train SKY RUN      the paper preset on the clips in SKY, going on from the last checkpoint in RUN
 #

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.errors import BenchError
 from bench.options import Json, show
 from bench.registry import DEFAULT_DATASET
 
@@ -39,9 +40,15 @@ def list_metrics(as_json: Json = False) -> None:
 
 def doctor(
     data: Annotated[list[str] | None, typer.Option(help="Look at this data too, as in sky=FOLDER.")] = None,
+    numerics: Annotated[
+        bool, typer.Option("--numerics", help="Compare this machine's arithmetic with float64 instead; half a minute.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Say what is installed, what is found, what is missing and how to get it."""
+    if numerics:
+        _doctor_numerics(as_json)
+        return
     from bench.pipeline.doctor import examine
 
     roots = [
@@ -49,3 +56,26 @@ def doctor(
     ]
     checks = examine(roots)
     show([vars(check) for check in checks], as_json, heads=False)
+
+
+def _doctor_numerics(as_json: bool) -> None:
+    """Print what each kernel is off by; a `BenchError` where one is wrong."""
+    import faulthandler
+
+    from bench.pipeline.numerics import examine_numerics, machine
+
+    if not faulthandler.is_enabled():
+        faulthandler.enable()  # a kernel that writes out of bounds may end the process: this says in which one
+    findings = list(examine_numerics())
+    where = machine()
+    if as_json:
+        show([{**vars(finding), **where} for finding in findings], as_json)
+    else:
+        for what, value in where.items():
+            print(f"{what}: {value}")
+        show([finding.row() for finding in findings], as_json)
+    if wrong := [finding for finding in findings if finding.state != "ok"]:
+        raise BenchError(
+            f"{len(wrong)} of {len(findings)} kernels compute wrong numbers on this machine, "
+            f"{wrong[0].kernel} for one. They have to match float64. {wrong[0].advice[0].upper()}{wrong[0].advice[1:]}."
+        )
