@@ -38,12 +38,12 @@ JUMPS: dict[Any, int] = {
 Precision = Literal["float32", "bf16"]
 #: Largest relative rounding error of a number: half of the last binary place.
 ROUNDING: dict[Precision, float] = {"float32": 2.0**-24, "bf16": 2.0**-9}
-#: A relative difference that is right without further questions. Measured with float32 on two instruction sets: at most
-#: 6e-5 for the models here at width 4, RNN-GAN's 32 steps included.
-TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bf16": 2e-2}
+#: A relative difference that is right without further questions. Measured in float32 at width 4: at most 2e-4 for the
+#: models here, and 9e-4 for a bias whose gradient is a sum of a million signs that nearly cancel.
+TOLERANCE: dict[Precision, float] = {"float32": 5e-3, "bf16": 2e-2}
 #: How many times the effect of perturbed weights a difference may be: activations and gradients are rounded as well, in
-#: every layer. Measured: at most 10 in float32.
-AMPLIFICATION = 30.0
+#: every layer. Measured: at most 10 in float32, and 28 in bf16, whose sums are rounded too.
+AMPLIFICATION: dict[Precision, float] = {"float32": 30.0, "bf16": 100.0}
 #: A gradient that is smaller than this share of its network's is zero but for rounding: of a bias before a batch norm.
 NOTHING = 1e-9
 
@@ -133,7 +133,7 @@ def _compare(
     tolerance = TOLERANCE[precision]
     if tolerance < errors[where] < float("inf"):
         explained = relative_errors(reference(perturbed(exact, ROUNDING[precision])), right)
-        allowed = {key: max(tolerance, AMPLIFICATION * explained[key]) for key in errors}
+        allowed = {key: max(tolerance, AMPLIFICATION[precision] * explained[key]) for key in errors}
         where = max(errors, key=lambda key: errors[key] / allowed[key])
         tolerance = allowed[where]
     return GradientCheck(errors[where], where, tolerance)

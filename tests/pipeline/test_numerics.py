@@ -13,6 +13,7 @@ from torch import Tensor
 from bench import registry
 from bench.cli.lists import doctor
 from bench.engine.averaging import Average
+from bench.engine.gradient_check import GradientCheck
 from bench.errors import BenchError
 from bench.metrics import ssim
 from bench.pipeline import numerics
@@ -60,11 +61,20 @@ def test_a_wrong_convolution_is_told_with_what_to_do(
         return right(x, *arguments, **named) + (0.01 if x.dtype == torch.float32 else 0)
 
     monkeypatch.setattr(F, "conv3d", wrong)
-    with pytest.raises(BenchError, match=r"3 of 7 kernels compute wrong numbers.*Set ONEDNN_MAX_CPU_ISA=AVX2.*Report"):
+    with pytest.raises(BenchError, match=r"2 of 7 kernels compute wrong numbers.*Set ONEDNN_MAX_CPU_ISA=AVX2.*Report"):
         doctor(numerics=True)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["tint:", "Conv3d", "WRONG"] in [line[:3] for line in lines]
     assert ["tint:", "BatchNorm3d", "ok"] in [line[:3] for line in lines]
+
+
+@pytest.mark.parametrize("unstable", [(), ("generator.0.weight",)])
+def test_a_wrong_or_unstable_gradient_is_told(unstable: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    check = GradientCheck(1e-6 if unstable else 0.5, "generator.0.weight", 1e-3, unstable)
+    monkeypatch.setattr(numerics, "check_gradients", lambda *_: check)
+    finding = next(numerics.examine_numerics())
+    assert (finding.kernel, finding.state) == ("tint: a training step of tint", "WRONG")
+    assert "generator.0.weight" in finding.detail
 
 
 def test_wrong_kernels_of_our_own_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
