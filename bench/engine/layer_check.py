@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from bench.engine.devices import threads
 from bench.engine.gradient_check import poison_memory
 
 #: Largest block of memory that is poisoned before a layer runs, in values.
@@ -96,17 +96,6 @@ def check_layer(call: Call) -> float:
 def thread_counts() -> list[int]:
     """One thread, and as many as PyTorch uses: they take different paths through a kernel."""
     return sorted({1, torch.get_num_threads()})
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let PyTorch use this number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def difference(found: Tensor, right: Tensor) -> float:

@@ -6,8 +6,7 @@ of them can move the last bits of a result. `sessions.json` beside the checkpoin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,17 +38,6 @@ def kept_threads(folder: Path, device: str) -> int:
     """The number of threads that a training run on a CPU has used so far; this process's number for a new one."""
     sessions = read_sessions(folder)
     return int(sessions[-1]["threads"]) if sessions and device == "cpu" else torch.get_num_threads()
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Compute with `count` threads while the block runs."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def record_session(folder: Path, at: tuple[int, int], fabric: Fabric, what: str) -> None:

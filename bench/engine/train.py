@@ -23,10 +23,10 @@ from bench.data.pack import Pack
 from bench.engine import checkpoints
 from bench.engine.averaging import Average, rate_share, rates_of, set_rates
 from bench.engine.build import build
-from bench.engine.devices import average_over_processes, average_statistics, prepare
+from bench.engine.devices import average_over_processes, average_statistics, prepare, threads
 from bench.engine.layers import batch_norms, estimating_statistics
 from bench.engine.log import TrainingLog
-from bench.engine.sessions import kept_threads, record_session, threads
+from bench.engine.sessions import kept_threads, record_session
 from bench.engine.step import make_optimizers, restore_optimizers, seed_step, train_step
 from bench.errors import BenchError
 from bench.files import disk_error

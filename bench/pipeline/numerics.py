@@ -20,9 +20,10 @@ from bench.config import PRESETS
 from bench.data.clips import FRAMES
 from bench.engine.averaging import Average
 from bench.engine.build import build, option_names
+from bench.engine.devices import threads
 from bench.engine.generate import for_generation
 from bench.engine.gradient_check import check_gradients, poison_memory
-from bench.engine.layer_check import Call, check_layer, difference, record_calls, thread_counts, threads
+from bench.engine.layer_check import Call, check_layer, difference, record_calls, thread_counts
 from bench.interface import VideoModel
 from bench.provenance import instruction_set, onednn_version, processor_name
 from bench.registry import MODELS

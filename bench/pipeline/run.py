@@ -20,9 +20,9 @@ from bench.data.predictions import Predictions
 from bench.data.video import resize
 from bench.engine.boards import check_logger
 from bench.engine.build import check_options, departures, result_rows, rows_account
-from bench.engine.devices import make_fabric
+from bench.engine.devices import make_fabric, threads
 from bench.engine.generate import Trained, generate_rows, store_real
-from bench.engine.sessions import this_session, threads, warn
+from bench.engine.sessions import this_session, warn
 from bench.errors import BenchError
 from bench.files import disk_error, read_json, sole_writer, write_json
 from bench.pipeline.trainings import threads_each, train_in_parallel, train_one

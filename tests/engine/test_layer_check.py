@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.engine.layer_check import Call, check_layer, difference, record_calls, thread_counts, threads
+from bench.engine.devices import threads
+from bench.engine.layer_check import Call, check_layer, difference, record_calls, thread_counts
 from mdgan.networks import DeepConv3d, ToPixels, WholeConv3d
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from bench.engine import sessions
-from bench.engine.devices import make_fabric
-from bench.engine.sessions import kept_threads, read_sessions, record_session, this_session, threads
+from bench.engine.devices import make_fabric, threads
+from bench.engine.sessions import kept_threads, read_sessions, record_session, this_session
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import torch
 from bench.config import RunConfig, make_config, read_config
 from bench.data.dataset import Dataset
 from bench.engine import sessions
-from bench.engine.sessions import threads
+from bench.engine.devices import threads
 from bench.errors import BenchError
 from bench.files import read_json
 from bench.pipeline import run as pipeline

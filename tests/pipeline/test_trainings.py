@@ -12,7 +12,7 @@ import torch
 
 from bench.config import RunConfig, make_config
 from bench.data import workers
-from bench.engine.sessions import threads
+from bench.engine.devices import threads
 from bench.errors import BenchError
 from bench.pipeline import trainings
 from bench.pipeline.run import run
