@@ -141,10 +141,19 @@ def sole_writer(folder: RunFolder) -> Iterator[None]:
         except Timeout as error:
             raise BenchError(
                 f"{folder.path} is in use by another `bench` command: wait for it, or choose another folder with --out."
+                f"{_started_by_srun()}"
             ) from error
         except OSError as error:
             raise disk_error(error, folder.path) from error
         yield
+
+
+def _started_by_srun() -> str:
+    """What else to do if SLURM's `srun` started this command, and others like it."""
+    tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "1")
+    if tasks == "1" or "TORCHELASTIC_RUN_ID" in os.environ:
+        return ""
+    return f" srun started this command {tasks} times: use srun --ntasks=1, or srun --ntasks-per-node=1 torchrun."
 
 
 def in_words(size: float) -> str:

@@ -183,3 +183,19 @@ def test_what_fails_while_a_lock_is_held_is_not_blamed_on_the_lock(tmp_path: Pat
     out = RunFolder(tmp_path / "out")
     with sole_writer(out), pytest.raises(BenchError, match="in use by another"), sole_writer(out):
         pass
+
+
+def test_a_task_of_srun_that_finds_the_folder_in_use_says_how_to_start_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusal() -> str:
+        with pytest.raises(BenchError) as refused, sole_writer(RunFolder(tmp_path)):
+            pass
+        return str(refused.value)
+
+    with sole_writer(RunFolder(tmp_path)):
+        assert refusal().endswith("choose another folder with --out.")
+        monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+        assert "srun started this command 4 times: use srun --ntasks=1" in refusal()
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "7")  # one task a machine, which starts torchrun
+        assert "srun started" not in refusal()

@@ -35,12 +35,18 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
     """
     # Here and not above: it takes seconds to import, and most verbs need none.
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
     from lightning_fabric.strategies.ddp import DDPStrategy
 
     accelerator = pick_device(device)
     if precision == "auto":
         precision = "bf16-mixed" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
-    local, world = (int(os.environ.get(key, "1")) for key in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    # Only torchrun starts processes that belong together. Left alone, Fabric would also follow SLURM's, LSF's and MPI's
+    # variables, which a job sets for a single process too.
+    torchrun = TorchElasticEnvironment.detect()
+    sizes = (os.environ[key] if torchrun else "1" for key in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    local, world = map(int, sizes)
     if accelerator == "cuda" and local > torch.cuda.device_count():
         raise BenchError(
             f"{local} processes are started on this machine, which has {torch.cuda.device_count()} GPUs: "
@@ -55,6 +61,7 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
             num_nodes=world // local,
             precision=precision,  # type: ignore[arg-type]
             strategy=strategy,
+            plugins=[TorchElasticEnvironment() if torchrun else LightningEnvironment()],
         )
         fabric.launch()
     return fabric

@@ -18,7 +18,7 @@ from bench.files import read_json
 from bench.pipeline.run import run
 from tests.engine import distributed_worker
 from tests.engine.distributed_worker import main as worker
-from tests.processes import Finished, Forked
+from tests.processes import Finished, Forked, command
 
 several_processes = pytest.mark.parametrize("several", ["two", "two nodes"])
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
@@ -143,3 +143,15 @@ def test_a_run_under_torchrun_leaves_what_a_run_leaves(sky: Path, tmp_path: Path
         for out in ("one", "two")
     ]
     assert copies[0] == copies[1] != []
+
+
+def test_without_torchrun_one_process_trains_whatever_slurm_says(sky: Path, tmp_path: Path) -> None:
+    job = {"JOB_ID": "7", "JOB_NAME": "train", "NNODES": "1", "NODELIST": "localhost", "NTASKS": "4"}
+    task = {"PROCID": "3", "LOCALID": "3", "NODEID": "0"}
+    words = ["train", "--model", "vgan", "--dataset", "sky", "--data-root", sky, "--preset", "smoke", "--steps", "1"]
+    words += ["--batch-size", "2", "--set", "options.vgan.width=4", "--set", "logger=none", "--device", "cpu"]
+    slurm = {f"SLURM_{key}": value for key, value in {**job, **task}.items()}
+    left = {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "3"}  # of a script for another launcher
+    done = Forked(tmp_path / "said", command, [*words, "--out", tmp_path / "out"], env={**slurm, **left}).wait()
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "out" / "model.pt").exists()
