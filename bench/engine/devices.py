@@ -18,6 +18,7 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 from bench.engine.layers import channels_last, compile_networks
+from bench.engine.precision import choose_precision
 
 #: How long a process waits for the others: as long as it takes one of them to read or score the largest data set.
 PATIENCE = timedelta(hours=24)
@@ -31,7 +32,7 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
     """Fabric for the processes that there are: one, or those that `torchrun` started.
 
     Raises:
-        BenchError: CUDA is asked for and there is none, or fewer GPUs than processes.
+        BenchError: CUDA is asked for and there is none, or fewer GPUs than processes; see also `choose_precision`.
     """
     # Here and not above: it takes seconds to import, and most verbs need none.
     from lightning_fabric import Fabric
@@ -40,8 +41,8 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
     from lightning_fabric.strategies.ddp import DDPStrategy
 
     accelerator = pick_device(device)
-    if precision == "auto":
-        precision = "bf16-mixed" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+    chosen = choose_precision(accelerator, precision)
+    chosen.apply()
     # Only torchrun starts processes that belong together. Left alone, Fabric would also follow SLURM's, LSF's and MPI's
     # variables, which a job sets for a single process too.
     torchrun = TorchElasticEnvironment.detect()
@@ -59,7 +60,7 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
             accelerator=accelerator,
             devices=local,
             num_nodes=world // local,
-            precision=precision,  # type: ignore[arg-type]
+            precision=chosen.name,
             strategy=strategy,
             plugins=[TorchElasticEnvironment() if torchrun else LightningEnvironment()],
         )

@@ -51,8 +51,10 @@ def _device() -> Check:
     import torch
 
     if torch.cuda.is_available():
-        bf16 = "with bf16" if torch.cuda.is_bf16_supported() else "without bf16"
-        return Check("device", "ok", f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()} ({bf16})")
+        from bench.engine.precision import choose_precision
+
+        gpus = f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
+        return Check("device", "ok", f"{gpus}: {choose_precision('cuda').reason}")
     return Check("device", "ok", f"CPU, {processors()} cores; PyTorch finds no GPU")
 
 

@@ -29,6 +29,7 @@ from bench.engine.build import build, native_resolution
 from bench.engine.devices import pick_device
 from bench.engine.generate import for_generation
 from bench.engine.layers import channels_last, compile_networks
+from bench.engine.precision import choose_precision
 from bench.engine.step import make_optimizers, train_step
 from bench.interface import Stage, VideoModel
 from bench.registry import DEFAULT_MODELS, MODELS, PLAIN
@@ -267,8 +268,9 @@ def measure_training(models: Sequence[str] = (), wishes: Wishes | None = None) -
     """Measure training steps, generation and memory of registered models, by default of all that are trained."""
     wishes = wishes or Wishes()
     place = pick_device(wishes.device)
-    bf16 = wishes.precision == "auto" and place == "cuda" and torch.cuda.is_bf16_supported()
-    half = wishes.precision == "bf16-mixed" or bf16
+    precision = choose_precision(place, wishes.precision)
+    precision.apply()
+    half = precision.name == "bf16-mixed"
     rows: list[Comparison] = []
     for name in [MODELS.check(model) for model in models] or DEFAULT_MODELS:
         setting = Setting(name, wishes.width, wishes.resolution, wishes.batch, place, half, wishes.compiled)
