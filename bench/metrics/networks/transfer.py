@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from bench.progress import console
 
@@ -31,8 +31,11 @@ def told(label: str) -> Iterator[Report]:
 
     screen, started, seen = console(), time.monotonic(), [0]
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task(label, total=None)
+    bar = Progress(*columns, console=screen, transient=True)
+    task = bar.add_task(label, total=None)
+    with ExitStack() as shown:
+        if screen.is_terminal:  # before version 14.3, Rich ends a bar with an empty line, also one that is disabled
+            shown.enter_context(bar)
 
         def report(done: int, total: int | None) -> None:
             seen[0] = done
@@ -41,7 +44,7 @@ def told(label: str) -> Iterator[Report]:
         try:
             yield report
         except SourceError as refusal:
-            bar.stop()
+            shown.close()
             _line(f"{label}: {refusal}", "yellow")
             raise
     _line(f"{label}: {seen[0] / 1e6:.1f} MB in {time.monotonic() - started:.0f} s")
