@@ -7,20 +7,13 @@
 # Where uv is installed it takes pip's place: what it has unpacked once it links into the next environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/find_python.sh
 versions=("$@")
 ((${#versions[@]})) || versions=(3.11 3.12 3.13)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 unset PYTHONDONTWRITEBYTECODE # uv leaves compiling to the first import, which every command would repeat
 export OMP_NUM_THREADS=1 BENCH_OFFLINE=1 BENCH_CACHE_DIR=$work/cache MPLBACKEND=Agg
-
-find_python() { # one of a version that runs: on the path, or the newest of pyenv's (whose shims are on the path too)
-  local candidate
-  for candidate in "$(command -v "python$1")" \
-    "$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python 2>/dev/null | sort -V | tail -n 1)"; do
-    if [ -n "$candidate" ] && "$candidate" --version >/dev/null 2>&1; then echo "$candidate"; return; fi
-  done
-}
 
 install() { # into an environment
   local env=$1

