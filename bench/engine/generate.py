@@ -19,7 +19,9 @@ from bench.data.batches import to_tensor
 from bench.data.clips import FRAMES, Clip, Manifest, example_clips
 from bench.data.predictions import PredictionWriter, to_uint8
 from bench.engine.checkpoints import load_model
+from bench.engine.devices import threads
 from bench.engine.layers import channels_last, foldable
+from bench.engine.predict import predicted
 from bench.files import atomic_path, sha256
 from bench.interface import VideoModel
 from bench.progress import console, task
@@ -89,17 +91,6 @@ def _change(model: VideoModel, expected: Mapping[str, torch.Tensor]) -> str:
     return f"its videos change by up to {most:.2g}, and rounding explains {limit:g}"
 
 
-@torch.inference_mode()
-def predict_clips(
-    model: VideoModel, rows: Sequence[str], clips: Sequence[Clip], root: Path, device: str
-) -> list[dict[str, torch.Tensor]]:
-    """For each clip the videos of rows, from nothing but its first frame, float `[3, T, H, W]` in [-1, 1]."""
-    first = [clip.read(root, model.resolution, frames=1) for clip in clips]
-    frames = torch.cat([to_tensor(frame[None], device) for frame in first])  # [N, 3, 1, H, W]
-    videos = {row: video.float().cpu() for row, video in model.predict_rows(frames[:, :, 0], rows).items()}
-    return [{row: video[number] for row, video in videos.items()} for number in range(len(clips))]
-
-
 def generate(
     model: VideoModel,
     folders: Mapping[str, Path],
@@ -137,8 +128,8 @@ def generate(
     total = sum(map(len, groups[rank::ranks]))
     done = total - sum(len(group) for group, _ in jobs)
     with task(f"generating {', '.join(folders)}", total, done) as progress:
-        for group, rows in jobs:
-            for clip, videos in zip(group, predict_clips(model, rows, group, root, device), strict=True):
+        for group, videos_of_group in predicted(model, jobs, root, device):
+            for clip, videos in zip(group, videos_of_group, strict=True):
                 for row, video in videos.items():
                     writers[row].write(clip.id, to_uint8(video.permute(1, 2, 3, 0).numpy()))
             progress.advance(len(group))
@@ -233,7 +224,9 @@ def keep_parts(model: VideoModel, clips: Sequence[Clip], root: Path, folder: Pat
     """
     for clip in clips:
         frame = to_tensor(clip.read(root, model.resolution, frames=1)[None], device)[:, :, 0]
-        for name, part in model.parts(frame).items():
+        with threads(1 if torch.device(device).type == "cpu" else torch.get_num_threads()):
+            parts = model.parts(frame)
+        for name, part in parts.items():
             video = part[0].float().cpu().permute(1, 2, 3, 0).numpy()  # [T, H, W, 1 or 3]
             frames = to_uint8(np.repeat(video * 2 - 1, 3, axis=3) if video.shape[3] == 1 else video)
             with atomic_path(folder / f"{clip.id}__{name}.png") as path:

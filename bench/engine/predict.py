@@ -1,0 +1,65 @@
+"""First frames → videos, so that neither other clips nor the number of threads change a byte of one."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from bench.data.batches import to_tensor
+from bench.data.clips import Clip
+from bench.engine.devices import threads
+from bench.interface import VideoModel
+from bench.metrics.networks.threads import one_core_each
+
+#: Clips that are predicted together, and the rows that are wanted of them.
+Job = tuple[Sequence[Clip], Sequence[str]]
+
+
+@torch.inference_mode()
+def predict_clips(
+    model: VideoModel, rows: Sequence[str], clips: Sequence[Clip], root: Path, device: str
+) -> list[dict[str, torch.Tensor]]:
+    """For each clip the videos of rows, from nothing but its first frame, float `[3, T, H, W]` in [-1, 1]."""
+    first = [clip.read(root, model.resolution, frames=1) for clip in clips]
+    frames = torch.cat([to_tensor(frame[None], device) for frame in first])  # [N, 3, 1, H, W]
+    videos = {row: video.float().cpu() for row, video in model.predict_rows(frames[:, :, 0], rows).items()}
+    return [{row: video[number] for row, video in videos.items()} for number in range(len(clips))]
+
+
+def predicted(
+    model: VideoModel, jobs: Sequence[Job], root: Path, device: str
+) -> Iterator[tuple[Sequence[Clip], list[dict[str, torch.Tensor]]]]:
+    """The videos of each group of clips, in order; on a CPU several groups at a time, each on one core.
+
+    The number of threads moves the last bits of a convolution, and so a level of grey here and there. On one core each
+    it changes no byte.
+    """
+    if torch.device(device).type != "cpu":
+        for group, rows in jobs:
+            yield group, predict_clips(model, rows, group, root, device)
+        return
+    copies = _Copies(model)
+    with threads(torch.get_num_threads() if copies.possible() else 1):
+        for start in range(0, len(jobs), count := torch.get_num_threads()):
+            few = jobs[start : start + count]
+            found = one_core_each(lambda job: predict_clips(copies.model, job[1], job[0], root, device), few)
+            yield from zip((group for group, _ in few), found, strict=True)
+
+
+class _Copies(threading.local):
+    """A model for each thread: the same weights in memory, and a state of its own if it keeps one."""
+
+    def __init__(self, model: VideoModel) -> None:
+        shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+        try:
+            self.model, self._copied = copy.deepcopy(model, shared), True
+        except Exception:  # whatever a third party's model holds
+            self.model, self._copied = model, False
+
+    def possible(self) -> bool:
+        """Whether there can be more than one: a model that cannot be copied runs on one thread alone."""
+        return self._copied
