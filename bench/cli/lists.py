@@ -41,7 +41,7 @@ def list_metrics(as_json: Json = False) -> None:
 def doctor(
     data: Annotated[list[str] | None, typer.Option(help="Look at this data too, as in sky=FOLDER.")] = None,
     numerics: Annotated[
-        bool, typer.Option("--numerics", help="Compare this machine's arithmetic with float64 instead; half a minute.")
+        bool, typer.Option("--numerics", help="Compare this machine's arithmetic with float64 instead; about a minute.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -162,7 +162,7 @@ def test_the_journal_lists_only_what_is_on_the_disk(
 
     pwrite = os.pwrite
     monkeypatch.setattr(packing, "_PAUSE", 0.0)
-    monkeypatch.setattr(packing.os, "fdatasync", sync)
+    monkeypatch.setattr(packing, "to_disk", sync)
     monkeypatch.setattr(packing.os, "pwrite", lambda *a: (written.append(1), pwrite(*a))[1])
     pack(manifest.clips, manifest.root, 32, tmp_path, workers=1)
     assert synced == len(written) == len(manifest.clips)

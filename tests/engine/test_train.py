@@ -14,7 +14,7 @@ import torch
 from bench.config import RunConfig, make_config
 from bench.data.clips import build_manifest
 from bench.data.pack import Pack, pack
-from bench.engine import checkpoints
+from bench.engine import checkpoints, devices
 from bench.engine import train as training
 from bench.engine.devices import make_fabric, prepare
 from bench.engine.log import read_log
@@ -386,9 +386,10 @@ def gpus(count: int) -> Any:
     return SimpleNamespace(world_size=count, device=SimpleNamespace(type="cuda"), to_device=lambda model: model)
 
 
-def test_batch_norms_are_synchronised_over_gpus_and_only_there() -> None:
+def test_batch_norms_are_synchronised_over_gpus_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
     from bench.engine.build import build
 
+    monkeypatch.setattr(devices, "_training_group", lambda: None)  # the default one: no process is started here
     for fabric, kind in ((gpus(2), "SyncBatchNorm"), (gpus(1), "BatchNorm3d")):
         model = build("mdgan", SMALL["mdgan"], 64)
         names = set(model.state_dict())
