@@ -66,6 +66,9 @@ def test_running_statistics_cover_all_time_steps_and_serve_evaluation(play: Play
     net, first = built.train().generator, clips[:, :, 0]
     norm, seen = net.decoder[1], []
     norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].mean(dim=(0, 2, 3))))
+    moving = built.eval().predict(first)  # with the statistics that training left
+    seen.clear()
+    net.train()
     with torch.no_grad(), estimating_statistics(net):
         trained = net(first)
     # One estimate for all steps, not the last steps' alone.
@@ -74,7 +77,8 @@ def test_running_statistics_cover_all_time_steps_and_serve_evaluation(play: Play
     assert norm.momentum == 0.1 / 32
     # Evaluation goes on from them without drifting off over its 32 steps.
     evaluated = built.eval().predict(first)
-    assert (evaluated - trained).abs().mean() < 0.25 * trained.abs().mean()
+    # How far off it is after four steps depends on the processor: 0.15 to 0.25 of the video; 0.92 with the others.
+    assert (evaluated - trained).abs().mean() < 0.5 * (moving - trained).abs().mean()
 
 
 def test_fewer_frames_are_the_beginning_of_more():
