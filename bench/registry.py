@@ -103,7 +103,11 @@ PAPERS = Registry("paper", {"mdgan": "mdgan.paper:PAPER"})
 #: Verbs of the command that live outside of `bench`: a Typer app or one function each, imported when it starts.
 COMMANDS = Registry(
     "command",
-    {"study": "study_app.cli:app", "agree": "study_app.cli:agree", "reproduce": "study_app.cli:reproduce"},
+    {
+        "study": "study_app.cli.main:app",
+        "agree": "study_app.cli.results:agree",
+        "reproduce": "study_app.cli.results:reproduce",
+    },
 )
 
 DATASETS = Registry(

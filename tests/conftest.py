@@ -104,9 +104,9 @@ def _quick_fonts() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _clips_encoded_once() -> None:
     """The same pixels are encoded once, however many studies show them: they are the same bytes each time."""
-    from study_app.design import media
+    from study_app.design import clip_encoding
 
-    encode, made = media.encode, dict[tuple[bytes, tuple[int, ...]], bytes]()
+    encode, made = clip_encoding.encode, dict[tuple[bytes, tuple[int, ...]], bytes]()
 
     def remembered(clip: np.ndarray) -> bytes:
         key = hashlib.sha256(np.ascontiguousarray(clip)).digest(), clip.shape
@@ -114,7 +114,7 @@ def _clips_encoded_once() -> None:
             made[key] = encode(clip)
         return made[key]
 
-    media.encode = remembered
+    clip_encoding.encode = remembered
 
 
 @pytest.fixture

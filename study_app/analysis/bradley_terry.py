@@ -25,7 +25,7 @@ from scipy.sparse.csgraph import connected_components
 
 from bench.errors import BenchError
 from bench.statistics.clusters import Clusters
-from study_app.analysis.crossed import Crossing
+from bench.statistics.two_way_clusters import Crossing
 
 ITERATIONS = 200
 TOLERANCE = 1e-10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pandas as pd
 
 from study_app.design.questions import PARTS, Question, said
@@ -61,3 +63,28 @@ def _eligible(question: Question) -> str:
         low, high = question.eligible
         return f"from {float(low):g} to {float(high):g}"
     return "; ".join(str(one) for one in question.eligible)
+
+
+#: Column names of the counts of answers.
+COUNT_COLUMNS = ["part", "question", "answered", "left_out", "answers"]
+
+
+def counts(answers: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """How often each question was answered and how, as `COUNT_COLUMNS`; of texts only how many there are."""
+    rows = []
+    for part in PARTS:
+        for question in settings.questions.part(part):
+            mine = answers.loc[answers["question"] == question.id, "answer"]
+            rest = mine[mine != ""]
+            rows.append([part, question.id, len(rest), len(mine) - len(rest), _spread(question, list(rest))])
+    return pd.DataFrame(rows, columns=COUNT_COLUMNS)
+
+
+def _spread(question: Question, given: list[str]) -> str:
+    if question.type == "choice":
+        had = Counter(given)
+        return ", ".join(f"{choice.id} {had[choice.id]}" for choice in question.choices)
+    if question.type == "number" and given:
+        numbers = pd.Series([float(one) for one in given])
+        return f"median {numbers.median():g}, from {numbers.min():g} to {numbers.max():g}"
+    return ""

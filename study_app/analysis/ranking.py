@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from bench.statistics import holm
+from bench.statistics.two_way_clusters import LEVEL, Crossing
 from study_app.analysis.bradley_terry import Apart, Fit, components, fit, largest, strengths, table_of_wins
-from study_app.analysis.crossed import LEVEL, Crossing
-from study_app.analysis.tally import counted
+from study_app.analysis.preference_scores import counted
 
 ALPHA = 1 - LEVEL
 #: Frozen column names; an end that the votes do not bound is infinite.

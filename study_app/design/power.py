@@ -2,7 +2,8 @@
 
 Votes of one rater and votes on one clip are alike, and several comparisons are corrected for, so that a study needs
 more votes than the exact test says. The simulation draws raters and clips that lean to one side or the other, lets each
-clip be judged by different raters and each rater see each pair once, and tests as `study_app.analysis.tally` does.
+clip be judged by different raters and each rater see each pair once, and tests as
+`study_app.analysis.preference_scores` does.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from scipy.special import expit
 from scipy.stats import binom
 
 from bench.errors import BenchError
-from study_app.analysis.crossed import Crossing, shares
+from bench.statistics.two_way_clusters import Crossing, shares
 
 ALPHA = 0.05
 PREFERENCES = (0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.90)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from study_app.design import question_file
 from study_app.design import questions as asking
 from study_app.design.questions import THE_PAPERS, Questions
-from study_app.texts import ENGLISH, texts
+from study_app.locales import ENGLISH, texts
 
-#: How raters get their trials. 1, of version 0.1: the side that undoes a rater's tilt; 2: `study_app.design.session`;
-#: 3: the same, with catch trials of several kinds and practice that says what was right.
-#: A study keeps the rule that it was made with.
+#: How raters get their trials. 1, of version 0.1: the side that undoes a rater's tilt; 2: `trial_order`; 3: the same,
+#: with catch trials of several kinds and practice that says what was right. A study keeps the rule that it was made
+#: with.
 RULE = 3
 #: From the end of a pair's first play to the next pair.
 SECONDS_TO_CHOOSE = 3.0
@@ -123,7 +124,7 @@ class Settings:
         failed_code, technical_code, withdrawn_code: the same for who failed the catch trials or was excluded, for whose
             clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
         ineligible_code: for who may not take part by the screening questions.
-        language: of all that raters read, a file of `study_app.texts`.
+        language: of all that raters read, a file of `study_app.locales`.
         consent: as raters read it; `{minutes}` in what is wished for is a session's length.
         consent_format: text, or markdown.
         translations: question and consent in further languages, of which a rater's browser, or the rater, chooses one.
@@ -207,7 +208,7 @@ class Settings:
         return next((words for words in self.translations if words.language == language), own)
 
     def code_of(self, outcome: str) -> str:
-        """The code for how a session ended, one of `study_app.store.schema.OUTCOMES`; empty: an own one."""
+        """The code for how a session ended, one of `rater_tables.OUTCOMES`; empty: one for each rater."""
         return {
             "complete": self.completion_code,
             "failed": self.failed_code,
@@ -237,7 +238,7 @@ class Settings:
         value["scenes"] = tuple(value["scenes"])
         value["translations"] = tuple(Words(**words) for words in value.get("translations", ()))
         value.setdefault("rule", 1)
-        value["questions"] = asking.parse(value.get("questions", {}))
+        value["questions"] = question_file.parse(value.get("questions", {}))
         return cls(**value)
 
     def check(self) -> None:

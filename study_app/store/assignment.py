@@ -7,28 +7,22 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, false, func, literal, or_, select, text, update
+from sqlalchemy import Select, bindparam, case, false, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from study_app.design.questions import SCALE
 from study_app.design.schedule import SCENE_LIMIT
-from study_app.design.session import seats, turns
-from study_app.store import attendance
-from study_app.store.schema import Assignment, Comparison, Pair, Rater, Slot, Study
+from study_app.design.trial_order import seats, turns
+from study_app.store import catch_trials
+from study_app.store.connection.transactions import lock
+from study_app.store.schema.rater_tables import Assignment, Rater
+from study_app.store.schema.study_tables import Comparison, Pair, Slot, Study
 
 #: A practice or catch trial never expires: nobody else waits for it.
 NEVER = timedelta(days=36500)
 #: Trials handed to a rater at once: the one to answer and the one to load meanwhile.
 AHEAD = 2
 LIVE = ("leased", "voted")
-#: Stands for all studies of a database where a lock is asked for.
-EVERY_STUDY = 0
-
-
-def lock(session: Session, study_id: int) -> None:
-    """Let one transaction at a time hand out slots of a study. SQLite's writers are alone anyway."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(72011, :study)"), {"study": study_id})
 
 
 def seat(session: Session, study: Study, rater: Rater, now: datetime) -> None:
@@ -134,7 +128,7 @@ def claim(
     """Lease the best open slot for this rater's trial number `turn`, or return None when no open slot is allowed."""
     best = _undoing_the_tilt if study.settings.rule == 1 else _as_drawn
     slot = best(session, study, rater, turn)
-    if slot is None and attendance.reopen(session, study, now):
+    if slot is None and catch_trials.reopen(session, study, now):
         slot = best(session, study, rater, turn)
     if slot is None:
         return None
@@ -224,10 +218,3 @@ def _open_tilt(session: Session, study: Study) -> int:
     """Open slots with the first system left, less those with it right."""
     sign = case((Slot.first_on_left, 1), else_=-1)
     return int(session.scalar(_open_slots().with_only_columns(func.sum(sign)), {"study": study.id}) or 0)
-
-
-def release(session: Session, rater: Rater) -> None:
-    """Open the slots of a rater whose votes no longer count, so that others can fill them."""
-    mine = update(Assignment).where(Assignment.rater_id == rater.id)
-    session.execute(mine.where(Assignment.state == "voted").values(state="void"))
-    session.execute(mine.where(Assignment.state == "leased").values(state="expired"))

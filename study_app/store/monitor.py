@@ -9,8 +9,8 @@ import pandas as pd
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from study_app.store.schema import Assignment, Audit, Ending, Rater, Study, Vote
-from study_app.store.schema_life import Erasure
+from study_app.store.schema.rater_tables import Assignment, Ending, Erasure, Rater, Vote
+from study_app.store.schema.study_tables import Audit, Study
 
 #: Whoever was heard of within this time is there; whoever has not ended and was not has left.
 ACTIVE = timedelta(minutes=5)

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from bench.errors import BenchError, did_you_mean
 from study_app.design.schedule import Schedule
 from study_app.design.settings import Settings
-from study_app.store import database, signing, writing
-from study_app.store.schema import Study
+from study_app.store import audit_trail, clips, schedule_rows
+from study_app.store.connection import database
+from study_app.store.connection.transactions import Transactions
+from study_app.store.schema.study_tables import Study
 from study_app.store.study import OpenStudy
-from study_app.store.transactions import Transactions
 
 
 class Store(Transactions):
@@ -40,14 +41,14 @@ class Store(Transactions):
         return cls(where)
 
     def add(
-        self, settings: Settings, seed: int, plan: Schedule, clips: writing.Clips, *, simulated: bool = False
+        self, settings: Settings, seed: int, plan: Schedule, clips: clips.Clips, *, simulated: bool = False
     ) -> OpenStudy:
         """Write a new study with its whole schedule, and open it. A taken name is a `BenchError`."""
         if settings.name in self.names():
             raise BenchError(
                 f"There is a study '{settings.name}' already in {database.describe(self.url)}: choose another --name."
             )
-        return OpenStudy(self, self.write(lambda s: writing.add(s, settings, seed, plan, clips, simulated)))
+        return OpenStudy(self, self.write(lambda s: schedule_rows.add(s, settings, seed, plan, clips, simulated)))
 
     def names(self) -> list[str]:
         """Names of all studies, oldest first."""
@@ -55,7 +56,7 @@ class Store(Transactions):
 
     def unlock(self) -> None:
         """Let everybody try the admin password again who was shut out for wrong ones."""
-        self.write(signing.unlock)
+        self.write(audit_trail.unlock)
 
     def open(self, name: str | None = None) -> OpenStudy:
         """The study of that name, or the only one that is neither simulated nor a pilot.

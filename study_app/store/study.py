@@ -12,12 +12,21 @@ from sqlalchemy.orm import Session
 
 from bench.errors import BenchError
 from study_app.design.questions import PAIRS, TIE
-from study_app.store import assignment, attendance, life, records, replies, writing
-from study_app.store.platforms import Visitor, keyed, secret, token_hash
-from study_app.store.rating import Answer, RefusedError, View
-from study_app.store.reading import ReadableStudy
-from study_app.store.schema import Assignment, Ending, Exclusion, Rater
-from study_app.store.steering import Steering
+from study_app.store import (
+    assignment,
+    audit_trail,
+    catch_trials,
+    clips,
+    questionnaire,
+    raters,
+    tidy_tables,
+    votes,
+)
+from study_app.store.messages import Answer, RefusedError, View
+from study_app.store.participants import Visitor, keyed, secret, token_hash
+from study_app.store.schema.rater_tables import Assignment, Ending, Exclusion, Rater
+from study_app.store.study_admin import Steering
+from study_app.store.study_reader import ReadableStudy
 
 #: Pairs that may fail to load one after the other before a rater is told that this browser does not do.
 SKIP_LIMIT = 5
@@ -34,7 +43,7 @@ class OpenStudy(ReadableStudy, Steering):
 
     def rater(self, token: str) -> Rater | None:
         """The rater with that token, if they have consented before."""
-        return self._transactions.read(lambda s: writing.rater(s, self.row, token))
+        return self._transactions.read(lambda s: raters.rater(s, self.row, token))
 
     def speak(self, token: str, language: str) -> None:
         """Record the language that a rater has chosen."""
@@ -53,9 +62,9 @@ class OpenStudy(ReadableStudy, Steering):
         key = secret(self._transactions.url) if visitor else b""
 
         def work(session: Session) -> None:
-            if writing.rater(session, self.row, token):
+            if raters.rater(session, self.row, token):
                 return
-            if life.state(session, self.row) != "open":
+            if audit_trail.state(session, self.row) != "open":
                 raise RefusedError("The study takes nobody at the moment.")
             now = datetime.now(UTC)
             rater = Rater(
@@ -101,16 +110,16 @@ class OpenStudy(ReadableStudy, Steering):
         def work(session: Session) -> View:
             rater = self._present(session, token)
             feedback = None
-            if not (rater.withdrawn_at or records.is_excluded(session, rater)):
-                held = writing.held(session, rater, trial)
+            if not (rater.withdrawn_at or raters.is_excluded(session, rater)):
+                held = votes.held(session, rater, trial)
                 if self._can_be_seen(session, held):
                     agreed = self.settings.rule > 2  # earlier consent texts said nothing of screens
                     given = answer if agreed else replace(answer, screen=None)
-                    writing.vote(session, self.row, rater, held, given, datetime.now(UTC))
+                    votes.vote(session, self.row, rater, held, given, datetime.now(UTC))
                     if held.slot_id is None and held.position >= self.settings.practice:  # a catch trial
                         self._judge(session, rater)
                 else:
-                    writing.lost(session, held.id)
+                    clips.lost(session, held.id)
                 if self._tells(held):
                     real = "left" if held.first_on_left else "right"
                     feedback = {real: "seen", TIE: "unsure"}.get(answer.chosen, "missed")
@@ -123,14 +132,14 @@ class OpenStudy(ReadableStudy, Steering):
 
         def work(session: Session) -> View:
             rater = self._present(session, token)
-            held = writing.held(session, rater, trial)
+            held = votes.held(session, rater, trial)
             if held.state == "leased":
                 held.state, held.reason = "skipped", reason[:200] or "no reason given"
                 held.skipped_at = datetime.now(UTC)
                 session.flush()
-                if records.skips_in_a_row(session, rater) >= SKIP_LIMIT:
+                if votes.skips_in_a_row(session, rater) >= SKIP_LIMIT:
                     self._end(session, rater, "technical")
-                    return View("broken", records.answers(session, rater))
+                    return View("broken", votes.answers(session, rater))
             return self._view(session, rater)
 
         return self._transactions.write(work)
@@ -144,25 +153,25 @@ class OpenStudy(ReadableStudy, Steering):
         """
 
         def work(session: Session) -> tuple[Assignment, tuple[bytes, bytes] | None]:
-            rater = writing.rater(session, self.row, token)
-            held = writing.held(session, rater, trial) if rater else None
+            rater = raters.rater(session, self.row, token)
+            held = votes.held(session, rater, trial) if rater else None
             if held is None or held.state != "leased":
                 raise RefusedError("This pair is not yours to rate.", gone=True)
-            return held, records.media(session, held)
+            return held, clips.media(session, held)
 
-        held, clips = self._transactions.read(work)
-        if held.delivered_at is None or clips is None:
-            note = writing.delivered if clips else writing.lost
+        held, encoded = self._transactions.read(work)
+        if held.delivered_at is None or encoded is None:
+            note = clips.delivered if encoded else clips.lost
             self._transactions.write(lambda s: note(s, held.id))
-        if clips is None:
+        if encoded is None:
             raise RefusedError("The clips of this pair are not there any more.", gone=True)
-        return clips
+        return encoded
 
     def shown(self, token: str, trial: str) -> tuple[str, str, str]:
         """Scene, left and right system of a trial, for simulated raters only: people's browsers never learn it."""
         if not self.simulated:
             raise RefusedError("Only simulated raters may know what they see.")
-        return self._transactions.read(lambda s: records.shown(s, writing.held(s, self._present(s, token), trial)))
+        return self._transactions.read(lambda s: tidy_tables.shown(s, votes.held(s, self._present(s, token), trial)))
 
     def reply(self, token: str, part: str, answers: Mapping[str, str]) -> View:
         """Keep the answers of a part of the questions, and say what comes next; when this returns, they are committed.
@@ -179,9 +188,9 @@ class OpenStudy(ReadableStudy, Steering):
             view = self._view(session, rater)
             if view.state != "asked" or view.part != part:
                 return view
-            if not replies.keep(session, self.row, rater, answers, part, datetime.now(UTC)):
+            if not questionnaire.keep(session, self.row, rater, answers, part, datetime.now(UTC)):
                 self._end(session, rater, "ineligible")
-                assignment.release(session, rater)
+                raters.release(session, rater)
             return self._view(session, rater)
 
         return self._transactions.write(work)
@@ -194,8 +203,8 @@ class OpenStudy(ReadableStudy, Steering):
             if not rater.withdrawn_at:
                 rater.withdrawn_at = datetime.now(UTC)
                 self._end(session, rater, "withdrawn")
-                assignment.release(session, rater)
-                writing.audit(session, self.row, "rater", "withdraw", rater.token_hash[:16])
+                raters.release(session, rater)
+                audit_trail.audit(session, self.row, "rater", "withdraw", rater.token_hash[:16])
 
         self._transactions.write(work)
 
@@ -205,10 +214,10 @@ class OpenStudy(ReadableStudy, Steering):
         return self.settings.rule > 2 and questions.kind == PAIRS and held.position < self.settings.practice
 
     def _can_be_seen(self, session: Session, held: Assignment) -> bool:
-        return held.delivered_at is not None or self.simulated or records.has_media(session, held)
+        return held.delivered_at is not None or self.simulated or clips.has_media(session, held)
 
     def _present(self, session: Session, token: str) -> Rater:
-        rater = writing.rater_to_change(session, self.row, token)
+        rater = raters.rater_to_change(session, self.row, token)
         if rater is None:
             raise RefusedError("This session is not known: please open your link again.")
         return rater
@@ -220,15 +229,15 @@ class OpenStudy(ReadableStudy, Steering):
         answered = sum(held.state in ("voted", "void") for held in mine)
         if rater.completed_at:
             return View("done", answered, answered)
-        if records.is_excluded(session, rater):
+        if raters.is_excluded(session, rater):
             return View("excluded", answered)
-        if replies.is_ineligible(session, self.row, rater):
+        if questionnaire.is_ineligible(session, self.row, rater):
             return View("ineligible")
-        if (now := life.state(session, self.row)) != "open":
+        if (now := audit_trail.state(session, self.row)) != "open":
             return View(now, answered)
         trials = assignment.upcoming(session, self.row, rater, mine, datetime.now(UTC))
         # nobody is asked for a study that has no pair for them, so a pair is held meanwhile
-        part = replies.due(session, self.row, rater, replies.BEFORE if trials else replies.AFTER)
+        part = questionnaire.due(session, self.row, rater, questionnaire.BEFORE if trials else questionnaire.AFTER)
         if part and (trials or answered):
             return View("asked", answered, part=part)
         if trials:
@@ -242,19 +251,19 @@ class OpenStudy(ReadableStudy, Steering):
 
     def _judge(self, session: Session, rater: Rater) -> None:
         """End the session of a rater who cannot meet the rule on catch trials any more, and exclude them."""
-        right, had = attendance.score(session, self.row, rater)
-        if self.settings.rule > 1 and attendance.rule(self.row).verdict(right, had) == "failed":
+        right, had = catch_trials.score(session, self.row, rater)
+        if self.settings.rule > 1 and catch_trials.rule(self.row).verdict(right, had) == "failed":
             self._fail(session, rater, right, had)
 
     def _complete(self, session: Session, rater: Rater) -> None:
         """End a session with its code, and judge it by the rule on catch trials."""
-        right, had = attendance.score(session, self.row, rater)
+        right, had = catch_trials.score(session, self.row, rater)
         wanted, of = self.settings.catch_pass, self.settings.catch
         if self.settings.rule == 1 and right * of < wanted * had:
             rater.completed_at, rater.completion_code = datetime.now(UTC), self._fail(session, rater, right, had)
             return
         rater.completed_at, rater.completion_code = datetime.now(UTC), self._end(session, rater, "complete")
-        if self.settings.rule > 1 and not attendance.rule(self.row).counts_after_leaving(right, had):
+        if self.settings.rule > 1 and not catch_trials.rule(self.row).counts_after_leaving(right, had):
             # some of their catch trials did not load: no fault of theirs, and yet nobody knows whether they looked
             self._exclude(session, rater, f"catch trials: {right} of {had} right, too few to tell", "rule")
 
@@ -277,7 +286,7 @@ class OpenStudy(ReadableStudy, Steering):
         """How a rater's session has ended last, with its code; None while it goes on."""
 
         def work(session: Session) -> Ending | None:
-            rater = writing.rater(session, self.row, token)
+            rater = raters.rater(session, self.row, token)
             query = select(Ending).order_by(Ending.id.desc()).limit(1)
             return session.scalar(query.where(Ending.rater_id == rater.id)) if rater else None
 
@@ -306,5 +315,5 @@ class OpenStudy(ReadableStudy, Steering):
         session.add(Exclusion(rater_id=rater.id, reason=reason, made_by=made_by, made_at=datetime.now(UTC)))
         if made_by != "rule" and not rater.completed_at:  # else the session has ended already, with its code
             self._end(session, rater, "excluded")
-        assignment.release(session, rater)
-        writing.audit(session, self.row, made_by, "exclude", f"{rater.token_hash[:16]}: {reason}")
+        raters.release(session, rater)
+        audit_trail.audit(session, self.row, made_by, "exclude", f"{rater.token_hash[:16]}: {reason}")

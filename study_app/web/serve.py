@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 from bench.errors import BenchError
-from study_app.store.database import URL_VARIABLE, describe, resolve
-from study_app.store.platforms import secret
+from study_app.store.connection.database import URL_VARIABLE, describe, resolve
+from study_app.store.participants import secret
 from study_app.store.store import Store
-from study_app.web.serving import STUDY_VARIABLE
+from study_app.web.served_study import STUDY_VARIABLE
 
-APP = Path(__file__).parents[1] / "app.py"
+APP = Path(__file__).with_name("app.py")
 PASSWORD_VARIABLE = "BENCH_ADMIN_PASSWORD"
 
 
@@ -26,7 +26,7 @@ def command(port: int, address: str) -> list[str]:
 def environment(where: str | Path | None, study: str | None) -> dict[str, str]:
     """What an app process finds in its environment: the database, the study, and this package on its path."""
     url = resolve(where)
-    root = str(APP.parents[1])
+    root = str(APP.parents[2])
     path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
     env = {**os.environ, "PYTHONPATH": path, URL_VARIABLE: url.render_as_string(hide_password=False)}
     return env | ({STUDY_VARIABLE: study} if study else {})

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from study_app.design.questions import LONGEST, PAIRS, PARTS, said
+from study_app.design.questions import LONGEST_ANSWER, PAIRS, PARTS, said
 from study_app.design.settings import Settings
-from study_app.store.platforms import Visitor, visitor
-from study_app.store.rating import RefusedError, View
+from study_app.locales import texts, words
+from study_app.store.messages import RefusedError, View
+from study_app.store.participants import LONGEST_ID, PARAMETERS, Visitor
 from study_app.store.study import OpenStudy
-from study_app.texts import texts, words
-from study_app.web import spoken
+from study_app.web import localisation
 
 #: Set for an app process that shows every page of a study, on a copy that is thrown away.
 PREVIEW_VARIABLE = "BENCH_STUDY_PREVIEW"
@@ -23,6 +23,10 @@ PREVIEW_VARIABLE = "BENCH_STUDY_PREVIEW"
 TOKEN = re.compile(r"[\w-]{43}")
 #: Texts that no page shows by themselves: parts of a consent text, and sentences that go out with a refusal.
 NOT_READ = ("consent", "consent_questions", "consent_measured", "said")
+
+#: What a platform, or a script of somebody's, leaves in a link whose placeholder it did not fill in: everybody who
+#: follows it would be the same person.
+UNFILLED = re.compile(r"[{}<>%$]|\[\[|\]\]|^(undefined|null|none|nan|your[_ -].*|n/a)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,27 @@ class Visit:
     token: str
     visitor: Visitor | None
     language: str
+
+
+def visitor(parameters: Mapping[str, str]) -> Visitor | None:
+    """Read a link's parameters; None when it names nobody.
+
+    Raises:
+        RefusedError: the id is empty, too long or a placeholder that was not filled in, or MTurk shows a preview where
+            work is not accepted yet; its words are for whoever followed the link.
+    """
+    if parameters.get("assignmentId") == "ASSIGNMENT_ID_NOT_AVAILABLE":
+        raise RefusedError("This is a preview: please accept the task first.")
+    for platform, (key, others) in PARAMETERS.items():
+        if key not in parameters:
+            continue
+        participant = parameters[key].strip()
+        session = "|".join(parameters.get(other, "") for other in others)
+        unfilled = UNFILLED.search(participant) or "_ID_NOT_AVAILABLE" in participant
+        if not participant or unfilled or len(participant) > LONGEST_ID or len(session) > 2 * LONGEST_ID:
+            raise RefusedError("The link is not complete: please open it again from where you got it.")
+        return Visitor(platform, participant, session)
+    return None
 
 
 def visit(study: OpenStudy, link: Mapping[str, str], kept: str, asked: str = "", accepted: str = "") -> Visit:
@@ -55,13 +80,13 @@ def visit(study: OpenStudy, link: Mapping[str, str], kept: str, asked: str = "",
     if not who and not known:
         token = secrets.token_urlsafe(32)
     had = known.language if known else None
-    chosen = spoken.language(study.settings.languages, asked or had or "", accepted)
+    chosen = localisation.language(study.settings.languages, asked or had or "", accepted)
     if known and asked and chosen != had:
         study.speak(token, chosen)
     return Visit(study, token, who, chosen)
 
 
-def told(here: Visit, view: View | None) -> dict[str, Any]:
+def page_data(here: Visit, view: View | None) -> dict[str, Any]:
     """All that a page needs: where the rater is (None before they consent), what is shown, and every word."""
     settings = here.study.settings
     questions, own = settings.questions, settings.words(here.language)
@@ -83,7 +108,7 @@ def told(here: Visit, view: View | None) -> dict[str, Any]:
             "parts": {part: _asked(settings, part, here.language) for part in PARTS if questions.part(part)},
             "can_be_ineligible": any(question.eligible for question in questions.screening),
             "consent": own.consent,
-            "consent_html": spoken.consent_html(own),
+            "consent_html": localisation.consent_html(own),
             "consent_version": own.consent_version,
             "contact": settings.contact,
             "ethics": settings.ethics,
@@ -112,7 +137,7 @@ def _asked(settings: Settings, part: str, language: str) -> list[dict[str, Any]]
             "choices": [{"id": choice.id, "text": said(choice.text, language)} for choice in question.choices],
             "minimum": question.minimum,
             "maximum": question.maximum,
-            "longest": LONGEST,
+            "longest": LONGEST_ANSWER,
             "optional": question.optional,
         }
         for question in settings.questions.part(part)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import binom, ttest_1samp
 
-from study_app.analysis import quality, ranking
-from study_app.analysis.crossed import Crossing, shares
-from study_app.analysis.within import within
+from bench.statistics.two_way_clusters import Crossing, shares
+from study_app.analysis import ranking, rater_quality
+from study_app.analysis.within_comparison_auc import within
 from study_app.design.power import centre
 
 Floats = NDArray[np.float64]
@@ -169,4 +169,4 @@ def chance_alpha(comparisons: int, clips: int, votes: int, seed: int = 0) -> flo
     table = table_of_votes(list(first), list(second), clip, clip, np.tile(np.arange(votes), comparisons * clips))
     share = np.repeat(rng.uniform(0.2, 0.8, comparisons), clips * votes)
     table["chosen"] = np.where(rng.random(len(table)) < share, first, second)
-    return float(quality.agreement(table).set_index("comparison").loc[quality.ALL, "alpha"])
+    return float(rater_quality.agreement(table).set_index("comparison").loc[rater_quality.ALL, "alpha"])

@@ -41,7 +41,7 @@ NOT_RUN = {
     "bench weights fetch": "tests/metrics/networks/test_fetch.py, tests/pipeline/test_authors.py, against stand-ins",
     "bench weights verify": "tests/cli/test_weights.py",
     "export": "tests/study_app/conftest.py, with a PostgreSQL of its own",
-    SHARED_STUDY: "with BENCH_DATABASE_URL: tests/study_app/test_create.py",
+    SHARED_STUDY: "with BENCH_DATABASE_URL: tests/study_app/pipeline/test_create.py",
 }
 #: Of these the whole command has to be equal.
 EXACT = (SHARED_STUDY,)

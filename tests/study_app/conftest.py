@@ -18,8 +18,8 @@ pytest.importorskip("sqlalchemy", reason="the study needs its extra: pip install
 
 from sqlalchemy import text
 
-from study_app.create import Wish, create
-from study_app.store import database
+from study_app.pipeline.create import Wish, create
+from study_app.store.connection import database
 from study_app.store.store import Store
 from study_app.web import serve
 from tests.study_app import forked

@@ -1,8 +1,8 @@
 // The player of a pair, or of one clip. Both are drawn from decoded pictures in the same animation callback, so neither
 // can start or move before the other. Nothing on the page is rebuilt between trials, so that what has the focus keeps it.
 
-import { fit, LEAST } from "./fit.js";
-import { Refused, pause } from "./server.js";
+import { fit, LEAST } from "./clip_layout.js";
+import { Refused, pause } from "./api_client.js";
 
 const GAP_MS = 300; // veiled between two plays, so that the jump back to the first frame is not taken for motion
 const VEIL = "rgba(169, 169, 169, 0.6)";

@@ -13,15 +13,15 @@ from scipy.special import expit
 from scipy.stats import binom, binomtest, t, ttest_1samp
 
 from bench.errors import BenchError
-from study_app.analysis import humans, quality, ranking, tally
+from bench.statistics.two_way_clusters import Crossing, shares
+from study_app.analysis import metric_agreement, preference_scores, ranking, rater_quality
 from study_app.analysis.bradley_terry import strengths
-from study_app.analysis.crossed import Crossing, shares
-from study_app.analysis.within import within
+from study_app.analysis.within_comparison_auc import within
 from study_app.design import power
 from study_app.design.schedule import REAL
-from study_app.simulate import PAPER_STRENGTHS, Crowd, left_share, simulate
-from study_app.store.records import VOTE_COLUMNS, comparison_name
+from study_app.pipeline.simulate import PAPER_STRENGTHS, Crowd, left_share, simulate
 from study_app.store.store import Store
+from study_app.store.tidy_tables import VOTE_COLUMNS, comparison_name
 from tests.coverage import people
 
 REPEATS = 1000
@@ -162,7 +162,7 @@ def test_simulated_raters_through_the_store_are_recovered(sqlite: str) -> None:
     study = store.open(name)
     votes = study.votes()
     assert count == len(votes)
-    table = tally.pos_table(votes, study.settings.comparisons)
+    table = preference_scores.pos_table(votes, study.settings.comparisons)
     assert table["simulated"].all()
     for _, row in table.iterrows():
         truth = left_share(crowd, row["first"], row["second"], "any", 0.0, 4)
@@ -178,7 +178,7 @@ def test_simulated_raters_through_the_store_are_recovered(sqlite: str) -> None:
 def test_pos_counts_the_first_whatever_the_side_and_the_order() -> None:
     rows = [("a", "b", f"c{n}", f"r{n % 5}", "a" if n < 37 else "b") for n in range(50)]
     votes = votes_table(rows)
-    line = tally.pos_table(votes, [("a", "b")]).iloc[0]
+    line = preference_scores.pos_table(votes, [("a", "b")]).iloc[0]
     assert (line["chosen"], line["votes"], line["pos"]) == (37, 50, 74.0)
     want = binomtest(37, 50, 0.5)
     assert line["exact_p"] == pytest.approx(want.pvalue)
@@ -186,11 +186,11 @@ def test_pos_counts_the_first_whatever_the_side_and_the_order() -> None:
     assert line["ci_low"] < 74 < line["ci_high"]
     assert (line["p"] < 0.05) == (line["ci_low"] > 50)
     mirrored = votes.assign(first="b", second="a", comparison="b over a")
-    other = tally.pos_table(mirrored, [("b", "a")]).iloc[0]
+    other = preference_scores.pos_table(mirrored, [("b", "a")]).iloc[0]
     assert other["pos"] == 26.0
     assert other["ci_low"] == pytest.approx(100 - line["ci_high"])
     shuffled = votes.sample(frac=1, random_state=1)
-    assert tally.pos_table(shuffled, [("a", "b")]).iloc[0]["chosen"] == 37
+    assert preference_scores.pos_table(shuffled, [("a", "b")]).iloc[0]["chosen"] == 37
 
 
 def test_practice_catch_excluded_and_foreign_votes_never_enter_a_pos() -> None:
@@ -198,18 +198,18 @@ def test_practice_catch_excluded_and_foreign_votes_never_enter_a_pos() -> None:
     votes.loc[1, "practice"] = True
     votes.loc[2, "catch"] = True
     votes.loc[3, "excluded"] = "withdrawn"
-    line = tally.pos_table(votes, [("a", "b"), ("b", "c")])
+    line = preference_scores.pos_table(votes, [("a", "b"), ("b", "c")])
     assert list(line["votes"]) == [3, 0]
     assert np.isnan(line["pos"][1])
     votes.loc[0, "simulated"] = True
     with pytest.raises(BenchError, match="never tallied together"):
-        tally.pos_table(votes, [("a", "b")])
+        preference_scores.pos_table(votes, [("a", "b")])
 
 
 def test_holm_is_over_the_comparisons_that_have_votes() -> None:
     rows = [("a", "b", f"c{n}", f"r{n}", "a" if n < 9 else "b") for n in range(10)]
     rows += [("a", "d", f"c{n}", f"r{n}", "a" if n < 8 else "d") for n in range(10)]
-    table = tally.pos_table(votes_table(rows), [("a", "b"), ("a", "d"), ("b", "d")])
+    table = preference_scores.pos_table(votes_table(rows), [("a", "b"), ("a", "d"), ("b", "d")])
     small, large = table["p"][:2]
     assert small < large
     assert table["p_holm"][0] == pytest.approx(2 * small)
@@ -222,8 +222,8 @@ def test_votes_on_one_video_are_alike() -> None:
     # ten videos of four clips; people like six of the videos and not the others
     rows = [("a", "b", f"c{n}", f"r{n % 20}", "a" if n // 4 < 6 else "b") for n in range(40)]
     votes = votes_table(rows)
-    apart = tally.pos_table(votes, [("a", "b")]).iloc[0]
-    together = tally.pos_table(votes.assign(video=[f"v{n // 4}" for n in range(40)]), [("a", "b")]).iloc[0]
+    apart = preference_scores.pos_table(votes, [("a", "b")]).iloc[0]
+    together = preference_scores.pos_table(votes.assign(video=[f"v{n // 4}" for n in range(40)]), [("a", "b")]).iloc[0]
     assert (apart["videos"], together["videos"], together["clips"]) == (40, 10, 40)
     assert together["ci_high"] - together["ci_low"] > 1.5 * (apart["ci_high"] - apart["ci_low"])
     assert together["p"] > apart["p"]
@@ -297,15 +297,15 @@ def test_systems_that_nothing_connects_are_said_to_be_apart() -> None:
 
 def test_agreement_is_of_models_and_not_of_sides() -> None:
     agreeing = [("a", "b", f"c{n}", f"r{r}", "a" if n % 2 else "b") for r in range(3) for n in range(20)]
-    perfect = quality.agreement(votes_table(agreeing)).iloc[0]
+    perfect = rater_quality.agreement(votes_table(agreeing)).iloc[0]
     assert (perfect["alpha"], perfect["pairs"]) == (1.0, 20)  # though sides alternate from row to row
     rng = np.random.default_rng(0)
     chance = [("a", "b", f"c{n}", f"r{r}", rng.choice(["a", "b"])) for r in range(4) for n in range(300)]
-    assert abs(quality.agreement(votes_table(chance))["alpha"][0]) < 0.06
-    once = quality.agreement(votes_table(agreeing[:20]))
+    assert abs(rater_quality.agreement(votes_table(chance))["alpha"][0]) < 0.06
+    once = rater_quality.agreement(votes_table(agreeing[:20]))
     assert once["alpha"].isna().all()
     assert (once["pairs"] == 0).all()
-    assert list(quality.agreement(votes_table([]))["comparison"]) == ["all"]
+    assert list(rater_quality.agreement(votes_table([]))["comparison"]) == ["all"]
 
 
 def test_that_one_system_is_better_is_no_agreement_on_clips() -> None:
@@ -319,7 +319,7 @@ def test_agreement_over_all_comparisons_adds_up_disagreement_within_them() -> No
     rows = [("a", "b", f"c{n}", f"r{r}", "a" if n % 3 else "b") for r in range(3) for n in range(30)]
     rows += [("a", "d", f"c{n}", f"r{r}", rng.choice(["a", "d"])) for r in range(2) for n in range(40)]
     rows += [("b", "d", f"c{n}", "r0", "b") for n in range(9)]  # one vote a pair says nothing
-    found = quality.agreement(votes_table(rows)).set_index("comparison")["alpha"]
+    found = rater_quality.agreement(votes_table(rows)).set_index("comparison")["alpha"]
     observed = expected = 0.0
     for raters, mine in ((3, rows[:90]), (2, rows[90:170])):
         table = pd.DataFrame(mine, columns=["first", "second", "clip", "rater", "chosen"])
@@ -337,21 +337,21 @@ def test_side_bias_and_raters_catch_trials() -> None:
     toward = [0.5, 0.7, 0.6, 0.9]
     lean = [n // 4 < 10 * toward[n % 4] for n in range(40)]
     votes["chosen"] = np.where(lean, votes["left"], votes["right"])
-    left, n, p = quality.side_bias(votes)
+    left, n, p = rater_quality.side_bias(votes)
     assert (left, n) == (27, 40)
     assert p == pytest.approx(ttest_1samp(toward, 0.5).pvalue)
     votes["chosen"] = votes["left"]
-    assert quality.side_bias(votes) == (40, 40, 2 * 0.5**4)  # four raters, whatever their votes
-    assert np.isnan(quality.side_bias(votes.assign(rater="r0"))[2])
+    assert rater_quality.side_bias(votes) == (40, 40, 2 * 0.5**4)  # four raters, whatever their votes
+    assert np.isnan(rater_quality.side_bias(votes.assign(rater="r0"))[2])
     catch = votes_table(
         [("real", "scrambled", f"k{n}", "r0", "real" if n else "scrambled") for n in range(4)], catch=True
     )
-    table = quality.rater_table(pd.concat([votes, catch], ignore_index=True))
+    table = rater_quality.rater_table(pd.concat([votes, catch], ignore_index=True))
     assert list(table.loc[0, ["votes", "catch_right", "catch_had"]]) == [10, 3, 4]
     votes.loc[votes.index[0], "excluded"] = "the slot went to somebody else"
-    assert list(quality.rater_table(votes)["excluded"]) == ["", "", "", ""]
+    assert list(rater_quality.rater_table(votes)["excluded"]) == ["", "", "", ""]
     votes.loc[votes["rater"] == "r0", "excluded"] = "asked twice"
-    assert list(quality.rater_table(votes)["excluded"]) == ["asked twice", "", "", ""]
+    assert list(rater_quality.rater_table(votes)["excluded"]) == ["asked twice", "", "", ""]
 
 
 def test_raters_who_each_lean_to_a_side_of_their_own_have_no_side_in_common() -> None:
@@ -431,7 +431,9 @@ def test_humans_against_metrics() -> None:
     scores += [(row, 0, f"c{n}", "v", "mse", 1.0) for row in "ab" for n in range(10)]
     scored = pd.DataFrame(scores, columns=COLUMNS)
     votes = votes_table(rows)
-    table = humans.per_clip(votes, scored, {"psnr": "higher", "mse": "lower", "ssim": "higher"}).set_index("metric")
+    table = metric_agreement.per_clip(votes, scored, {"psnr": "higher", "mse": "lower", "ssim": "higher"}).set_index(
+        "metric"
+    )
     psnr, mse = table.loc["psnr"], table.loc["mse"]
     assert psnr["votes"] == 30  # pairs with the real clip are left out
     assert psnr["agrees"] == pytest.approx(100 * 28 / 30)
@@ -440,20 +442,20 @@ def test_humans_against_metrics() -> None:
     assert psnr["ci_low"] <= psnr["auc"] <= psnr["ci_high"]
     assert (psnr["systems_right"], psnr["comparisons"], psnr["videos"]) == (1, 1, 10)
     assert list(mse[["agrees", "auc", "p", "systems_right"]]) == [50.0, 0.5, 1.0, 0]
-    reversed_ = humans.per_clip(votes, scored, {"psnr": "lower"}).set_index("metric").loc["psnr"]
+    reversed_ = metric_agreement.per_clip(votes, scored, {"psnr": "lower"}).set_index("metric").loc["psnr"]
     assert reversed_["agrees"] == pytest.approx(100 * 2 / 30)
     assert reversed_["auc"] == pytest.approx(1 - psnr["auc"])
     assert reversed_["systems_right"] == 0
     other = [("b", 1, f"c{n}", "v", "psnr", 99.0) for n in range(10)]  # a second training, which nobody saw
     both = pd.DataFrame(scores + other, columns=COLUMNS)
-    shown = humans.per_clip(votes, both, {"psnr": "higher"}, {"a": 0, "b": 0}).set_index("metric")
+    shown = metric_agreement.per_clip(votes, both, {"psnr": "higher"}, {"a": 0, "b": 0}).set_index("metric")
     assert shown.loc["psnr", "agrees"] == psnr["agrees"]
-    assert humans.directions(both) == {"psnr": "higher", "mse": "lower"}
+    assert metric_agreement.directions(both) == {"psnr": "higher", "mse": "lower"}
 
 
 def test_scores_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no metric scores"):
-        humans.read_scores(tmp_path / "none.csv")
+        metric_agreement.read_scores(tmp_path / "none.csv")
 
 
 def test_identical_clips_are_best_stills_worst_and_half_as_far_as_double() -> None:
@@ -463,7 +465,7 @@ def test_identical_clips_are_best_stills_worst_and_half_as_far_as_double() -> No
     def one(metric: str, direction: str, a: list[float], b: list[float]) -> float:
         scores = [(row, 0, f"c{n}", "v", metric, value)
                   for row, column in (("a", a), ("b", b)) for n, value in enumerate(column)]  # fmt: skip
-        table = humans.per_clip(votes, pd.DataFrame(scores, columns=COLUMNS), {metric: direction})
+        table = metric_agreement.per_clip(votes, pd.DataFrame(scores, columns=COLUMNS), {metric: direction})
         return float(table.loc[0, "agrees"])
 
     inf = float("inf")
@@ -509,19 +511,19 @@ def test_what_could_be_predicted_has_two_bounds() -> None:
     chosen = {"c0": "aaa", "c1": "aab", "c2": "b"}  # the last has one vote, which nobody can agree with
     rows = [("a", "b", clip, f"r{n}", row) for clip, votes in chosen.items() for n, row in enumerate(votes)]
     agree = (3 * 1 + 3 * 1 / 3) / 6  # pairs of raters who agree: 3 of 3, 1 of 3
-    lower, upper = humans.predictable(votes_table(rows))
+    lower, upper = metric_agreement.predictable(votes_table(rows))
     assert (lower, upper) == pytest.approx((100 * agree, 50 * (1 + np.sqrt(2 * agree - 1))))
-    assert np.isnan(humans.predictable(votes_table(rows[-1:]))).all()
+    assert np.isnan(metric_agreement.predictable(votes_table(rows[-1:]))).all()
     rng = np.random.default_rng(3)
     noise = votes_table([("a", "b", f"c{n}", f"r{r}", rng.choice(["a", "b"])) for n in range(1500) for r in range(3)])
-    lower, upper = humans.predictable(noise)
+    lower, upper = metric_agreement.predictable(noise)
     assert lower == pytest.approx(50, abs=2)
     assert lower <= upper + 2 < 64
     share = rng.uniform(0, 1, 3000)  # the best guess of a pair's majority meets 75 % of votes
     cast = votes_table(
         [("a", "b", f"c{n}", f"r{r}", "a" if rng.random() < s else "b") for n, s in enumerate(share) for r in (0, 1)]
     )
-    lower, upper = humans.predictable(cast)
+    lower, upper = metric_agreement.predictable(cast)
     assert lower < 75 < upper
     assert (lower, upper) == pytest.approx((100 * 2 / 3, 50 * (1 + np.sqrt(1 / 3))), abs=2.5)
 
@@ -529,6 +531,6 @@ def test_what_could_be_predicted_has_two_bounds() -> None:
 def test_rank_correlation_with_set_metrics_is_called_descriptive() -> None:
     strengths = pd.DataFrame({"system": ["real", "a", "b", "c"], "strength": [3.0, 1.0, 0.0, -1.0]})
     summary = pd.DataFrame({"row": ["a", "b", "c"], "metric": "fvd", "value": [1.0, 2.0, 3.0]})
-    line = humans.per_set(strengths, summary, {"fvd": "lower"}).iloc[0]
+    line = metric_agreement.per_set(strengths, summary, {"fvd": "lower"}).iloc[0]
     assert line["rank_correlation"] == pytest.approx(1.0)
     assert line["note"] == "descriptive: 3 systems"

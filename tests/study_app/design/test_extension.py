@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from study_app.design.extension import Addition, cut, extended, planned
-from study_app.design.schedule import plan
+from study_app.design.schedule import Addition, cut, extended, plan, planned
 from tests.study_app.design.test_schedule import BASE
 
 NEW = tuple(f"n{n}" for n in range(7))

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bench.errors import BenchError
-from study_app.design.questions import GRADES, LONGEST, THE_PAPERS, Question, parse, read
+from study_app.design.question_file import parse, read
+from study_app.design.questions import GRADES, LONGEST_ANSWER, THE_PAPERS, Question
 from study_app.design.schedule import capacity, plan
 from study_app.design.settings import Settings
 from tests.docs.pages import blocks
@@ -99,7 +100,11 @@ def test_what_is_an_answer_and_who_may_take_part() -> None:
     assert [number.is_answer(answer) for answer in given] == [True] * 4 + [False] * 7
     assert [number.admits(answer) for answer in ("17", "18", "99", "99.5")] == [False, True, True, False]
     text = Question("a", "?", "text", optional=True)
-    assert [text.is_answer(answer) for answer in ("", "x" * LONGEST, "x" * (LONGEST + 1))] == [True, True, False]
+    assert [text.is_answer(answer) for answer in ("", "x" * LONGEST_ANSWER, "x" * (LONGEST_ANSWER + 1))] == [
+        True,
+        True,
+        False,
+    ]
     for question in (one, number, text):
         assert question.is_answer(question.example())
         assert question.admits(question.example())

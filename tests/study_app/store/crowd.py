@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from study_app.store.rating import Answer
+from study_app.store.messages import Answer
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
 from tests.study_app import forked

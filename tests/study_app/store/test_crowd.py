@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from sqlalchemy import event, text
 
-from study_app.create import create
+from study_app.pipeline.create import create
 from study_app.store.store import Store
 from tests.study_app.conftest import AppProcess, wish
 from tests.study_app.store.crowd import Acknowledged, Crowd, Told, crowd

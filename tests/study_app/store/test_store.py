@@ -15,15 +15,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bench.errors import BenchError
-from study_app.create import create
 from study_app.design.schedule import SCENE_LIMIT
-from study_app.store import signing
-from study_app.store.platforms import Visitor, visitor
-from study_app.store.rating import Answer, RefusedError, View
-from study_app.store.records import RATER_COLUMNS
-from study_app.store.signing import ATTEMPTS
+from study_app.pipeline.create import create
+from study_app.store import audit_trail
+from study_app.store.audit_trail import ATTEMPTS
+from study_app.store.messages import Answer, RefusedError, View
+from study_app.store.participants import Visitor
 from study_app.store.store import Store
 from study_app.store.study import SKIP_LIMIT
+from study_app.store.tidy_tables import RATER_COLUMNS
+from study_app.web.visit import visitor
 from tests.study_app.conftest import wish
 
 pytestmark = pytest.mark.slow
@@ -529,7 +530,7 @@ def test_the_right_password_does_not_prolong_a_lockout(where: str, monkeypatch: 
     for _ in range(3 * ATTEMPTS):
         assert not study.sign_in(True, "here")  # right, but too early
     # as if the quarter of an hour since the wrong ones were over; what came since must not count
-    monkeypatch.setattr(signing, "LOCKOUT", timedelta(0))
+    monkeypatch.setattr(audit_trail, "LOCKOUT", timedelta(0))
     assert study.sign_in(True, "here")
 
 
@@ -554,7 +555,7 @@ def test_nobody_practises_for_a_full_study(where: str) -> None:
 
 
 def test_a_simulation_is_never_a_tally_of_people(where: str) -> None:
-    from study_app.simulate import Crowd, simulate
+    from study_app.pipeline.simulate import Crowd, simulate
 
     store = Store(where)
     person = Person(store)

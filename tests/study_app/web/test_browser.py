@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from study_app import trial_run
-from study_app.store.rating import Answer
+from study_app.store.messages import Answer
 from study_app.store.store import Store
+from study_app.web import preview
 from tests.study_app.conftest import PASSWORD, AppProcess
 
 pytestmark = pytest.mark.slow
@@ -673,7 +673,7 @@ def test_pages_of_a_study_in_trouble(chromium: Any, app: AppProcess) -> None:
 
 
 def test_hostile_texts_are_shown_as_text(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
-    from study_app.create import create
+    from study_app.pipeline.create import create
     from tests.study_app.conftest import wish
 
     nasty = "<img src=x onerror='window.broken=1'><script>window.broken=1</script> **bold** $x$"
@@ -697,7 +697,7 @@ def test_hostile_texts_are_shown_as_text(chromium: Any, run_folder: Path, tmp_pa
 
 
 def test_clips_look_as_the_run_has_them(visitor: Visitor) -> None:
-    from study_app.design import media
+    from study_app.design import clip_encoding
 
     visitor.start()
     visitor.ready()
@@ -705,7 +705,7 @@ def test_clips_look_as_the_run_has_them(visitor: Visitor) -> None:
     study = store.open()
     cookie = next(c["value"] for c in visitor.context.cookies() if c["name"] == "rater")
     trial = study.view(cookie).trials[0]
-    sides = [media.decode(data, study.settings.frames) for data in study.media(cookie, trial)]
+    sides = [clip_encoding.decode(data, study.settings.frames) for data in study.media(cookie, trial)]
     grab = "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
     both = f"() => [...document.querySelectorAll('canvas')].map({grab})"
     for _ in range(20):  # until it is not between two plays, when they are veiled
@@ -723,8 +723,8 @@ def test_clips_look_as_the_run_has_them(visitor: Visitor) -> None:
 
 
 def test_markdown_two_languages_and_a_screen_that_is_measured(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
-    from study_app.create import create
     from study_app.design.settings import Words
+    from study_app.pipeline.create import create
     from tests.study_app.conftest import wish
 
     english, german = (
@@ -799,7 +799,7 @@ def test_markdown_two_languages_and_a_screen_that_is_measured(chromium: Any, run
 
 
 def test_a_preview_shows_every_page(chromium: Any, template: Path, tmp_path: Path) -> None:
-    database, name = trial_run.prepare(template, None, tmp_path)
+    database, name = preview.prepare(template, None, tmp_path)
     app = AppProcess(str(database), tmp_path / "log", BENCH_STUDY=name, BENCH_STUDY_PREVIEW="1")
     try:
         someone = Visitor(chromium, app, 768, 1024)

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from study_app.status import status
+from study_app.pipeline.status import status
 from study_app.store.store import Store
-from study_app.web import api
+from study_app.web import rater_api
 from tests.study_app.conftest import AppProcess, wait_for
 
 
@@ -193,7 +193,7 @@ def test_a_disk_that_is_full_while_somebody_votes(running: AppProcess) -> None:
     try:
         status, said, _ = ask(running, "POST", "/trial/vote", body, x_rater=token)
         assert status == 503
-        assert json.loads(said) == {"message": api.SORRY}
+        assert json.loads(said) == {"message": rater_api.SORRY}
     finally:
         resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
     status, said, _ = ask(running, "POST", "/trial/vote", body, x_rater=token)  # as the player sends it again
@@ -265,13 +265,13 @@ def test_the_admin_page_stays_shut_without_a_password(sqlite: str, chromium: obj
 
 
 def test_a_person_starts_it_by_the_command(sqlite: str) -> None:
-    """`streamlit run study_app/app.py` with nothing but the database's name."""
+    """`streamlit run study_app/web/app.py` with nothing but the database's name."""
     root = Path(__file__).parents[3]
-    from study_app.store.database import URL_VARIABLE
+    from study_app.store.connection.database import URL_VARIABLE
     from tests.study_app.conftest import free_port
 
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "study_app/app.py", f"--server.port={port}"]
+    command = [sys.executable, "-m", "streamlit", "run", "study_app/web/app.py", f"--server.port={port}"]
     env = {**os.environ, URL_VARIABLE: sqlite, "PYTHONPATH": str(root)}
     process = subprocess.Popen([*command, "--server.address=127.0.0.1"], cwd=root, env=env, stdout=subprocess.DEVNULL)
     try:

@@ -1,0 +1,99 @@
+"""From votes to POS: shares, intervals and tests.
+
+POS(A over B) = 100 · (trials in which A was chosen) / (trials). Interval and test know that votes of one rater and
+votes on one source video are alike (`crossed`). Beside them stand the exact ones, which take votes as independent.
+
+Where a study has ties, trials are those that were decided: a tie is in no k and no n, and stands beside them as a share
+of all. So a POS stays a share of whole choices, which the exact test needs (of ties the sign test says nothing: Dixon
+and Mood, Journal of the American Statistical Association 1946), and means what it means without ties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from bench.errors import BenchError
+from bench.statistics import holm
+from bench.statistics.two_way_clusters import LEVEL, Crossing, shares
+from study_app.design.questions import TIE
+
+#: Frozen column names of `pos.csv`; shares in percent.
+POS_COLUMNS = [
+    "comparison", "first", "second", "chosen", "votes", "pos", "ci_low", "ci_high", "p", "p_holm",
+    "exact_low", "exact_high", "exact_p", "raters", "clips", "videos", "simulated",
+]  # fmt: skip
+
+
+#: Frozen column names of `ties.csv`; shares in percent.
+TIE_COLUMNS = ["comparison", "first", "second", "votes", "ties", "share", "ci_low", "ci_high", "pos", "half"]
+
+
+def counted(votes: pd.DataFrame) -> pd.DataFrame:
+    """The votes that enter a tally: decided trials, of raters who are neither excluded nor withdrawn.
+
+    Raises:
+        BenchError: real and simulated votes stand in one table.
+    """
+    if votes["simulated"].nunique() > 1:
+        raise BenchError("Real and simulated votes are never tallied together: give the votes of one study.")
+    return _of_trials(votes, votes["chosen"] != TIE)
+
+
+def _of_trials(votes: pd.DataFrame, which: pd.Series[bool]) -> pd.DataFrame:
+    check = votes["catch"].astype(bool) | votes["practice"].astype(bool)
+    return votes[~check & (votes["excluded"] == "") & which]
+
+
+def ties_table(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Ties of each comparison, as `TIE_COLUMNS`; `ties` of `votes`, with the interval of their share over raters and
+    source videos. `pos` is that of the decided votes, `half` what it would be if each tie were half a vote for each.
+    """
+    rows = []
+    every = _of_trials(votes, votes["chosen"] != "")
+    for first, second in comparisons:
+        mine = every[(every["first"] == first) & (every["second"] == second)]
+        tied = np.asarray(mine["chosen"] == TIE, np.float64)
+        n, ties, k = len(mine), int(tied.sum()), int((mine["chosen"] == first).sum())
+        numbers = [np.nan] * 5
+        if n:
+            share = shares(tied, Crossing.of(list(mine["rater"]), list(mine["video"])))
+            ends = [100 * float(share.low), 100 * float(share.high)]
+            decided = 100 * k / (n - ties) if n > ties else np.nan
+            numbers = [100 * ties / n, *ends, decided, 100 * (k + ties / 2) / n]
+        rows.append([f"{first} over {second}", first, second, n, ties, *numbers])
+    return pd.DataFrame(rows, columns=TIE_COLUMNS)
+
+
+def pos_table(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """POS of each comparison, as `POS_COLUMNS`; a comparison without votes has an empty line.
+
+    `ci_low`, `ci_high` and `p`, the two-sided test against 50, are over raters and source videos; with one rater or one
+    video they are 0, 100 and 1. `p_holm` is corrected over the comparisons that have votes.
+    """
+    simulated = bool(votes["simulated"].any())
+    counting = counted(votes)
+    rows = []
+    for first, second in comparisons:
+        mine = counting[(counting["first"] == first) & (counting["second"] == second)]
+        n, k = len(mine), int((mine["chosen"] == first).sum())
+        tail = [*(mine[of].nunique() for of in ("rater", "clip", "video")), simulated]
+        name = f"{first} over {second}"
+        if not n:
+            rows.append([name, first, second, 0, 0, *[np.nan] * 8, *tail])
+            continue
+        wins = np.asarray(mine["chosen"] == first, np.float64)
+        share = shares(wins, Crossing.of(list(mine["rater"]), list(mine["video"])))
+        test = binomtest(k, n, 0.5)
+        exact = test.proportion_ci(LEVEL, method="exact")
+        crossed = [100 * float(share.low), 100 * float(share.high), float(share.p_value), np.nan]
+        rows.append(
+            [name, first, second, k, n, 100 * k / n, *crossed, 100 * exact.low, 100 * exact.high, test.pvalue, *tail]
+        )
+    table = pd.DataFrame(rows, columns=POS_COLUMNS)
+    tested = table["votes"] > 0
+    table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"])
+    return table

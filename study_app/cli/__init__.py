@@ -1,0 +1,1 @@
+"""The commands of `bench study`: options and printing, no logic."""

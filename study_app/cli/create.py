@@ -1,0 +1,225 @@
+"""`bench study create`: its options, and how they become a `Wish`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.errors import BenchError
+from study_app.cli.options import print_notes
+from study_app.design.settings import CATCH, WORKLOAD, Wish
+
+if TYPE_CHECKING:
+    from study_app.pipeline.create import Made
+from collections.abc import Mapping
+from typing import Any
+
+from study_app.design.question_file import read as read_questions
+from study_app.design.settings import CODES, Words
+
+Also = Annotated[
+    list[str] | None, typer.Option(help="Further language, chosen by the browser or the rater; can be repeated.")
+]
+QuestionIn = Annotated[list[str] | None, typer.Option(help="LANGUAGE=TEXT: the question in a further language.")]
+ConsentIn = Annotated[list[str] | None, typer.Option(help="LANGUAGE=FILE: the consent page in a further language.")]
+Contact = Annotated[str, typer.Option(help="Whom raters can ask; below the consent text.")]
+Ethics = Annotated[str, typer.Option(help="Number of the ethics board's approval; below the consent text.")]
+Calibration = Annotated[str, typer.Option(help="card: raters measure their screen with a bank card first; or none.")]
+Distance = Annotated[float | None, typer.Option(help="Centimetres from eye to screen; default: raters are asked.")]
+ErasedVotes = Annotated[str, typer.Option(help="Votes of raters who are erased at their wish: kept, or left out.")]
+
+
+def wish_of(given: Mapping[str, Any]) -> Wish:
+    """The wish that options make; all that is not named otherwise has the name of the wish's own attribute."""
+    taken = {name: value for name, value in given.items() if name in Wish.__dataclass_fields__}
+    return Wish(
+        **taken
+        | {
+            "runs": tuple(given["run"]),
+            "comparisons": _pairs(given["comparison"]),
+            "lease_minutes": given["lease"],
+            "questions": read_questions(given["questions"]) if given["questions"] else Wish.questions,
+            "consent": _text(given["consent"]) if given["consent"] else Wish.consent,
+            "consent_format": _format(given["consent"]),
+            "translations": _translations(given["also"], given["question_in"], given["consent_in"]),
+            "distance_cm": given["distance"],
+            **_codes(given["completion_code"], given["code"]),
+        }
+    )
+
+
+def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
+    if not texts:
+        return None
+    pairs = [tuple(text.split(":")) for text in texts]
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise BenchError("A comparison is written FIRST:SECOND, for example mdgan-2:vgan.")
+    return tuple((pair[0], pair[1]) for pair in pairs)
+
+
+def _codes(completion: str, texts: list[str] | None) -> dict[str, str]:
+    """The completion code, and the settings that `--code` names."""
+    codes = [text.partition("=") for text in texts or []]
+    if any(f"{outcome}_code" not in CODES[1:] or not code for outcome, _, code in codes):
+        raise BenchError("A code is written failed=CODE, technical=CODE, withdrawn=CODE or ineligible=CODE.")
+    return {"completion_code": completion, **{f"{outcome}_code": code for outcome, _, code in codes}}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"The text {path} cannot be read: give a UTF-8 file.") from error
+
+
+def _format(consent: Path | None) -> str:
+    return "markdown" if consent and consent.suffix.lower() in (".md", ".markdown") else Wish.consent_format
+
+
+def _translations(also: list[str] | None, questions: list[str] | None, consents: list[str] | None) -> tuple[Words, ...]:
+    """The further languages, each with the texts that are given for it."""
+    asked = dict(_of_languages("--question-in", also, questions))
+    files = {language: Path(file) for language, file in _of_languages("--consent-in", also, consents)}
+    return tuple(
+        Words(
+            language,
+            asked.get(language, ""),
+            _text(files[language]) if language in files else "",
+            consent_format=_format(files.get(language)),
+        )
+        for language in also or []
+    )
+
+
+def _of_languages(option: str, also: list[str] | None, texts: list[str] | None) -> list[tuple[str, str]]:
+    pairs = [text.partition("=") for text in texts or []]
+    if any(language not in (also or []) or not text for language, _, text in pairs):
+        raise BenchError(f"{option} is written LANGUAGE=…, of a language that --also names.")
+    return [(language, text) for language, _, text in pairs]
+
+
+def _tell(made: Made) -> None:
+    print_notes(made.notes)
+    typer.echo(made.summary)
+
+
+#: What `bench study create` asks for; every default is `Wish`'s.
+Runs = Annotated[list[Path], typer.Option(help="Run folder; several are joined.")]
+
+
+NewDatabase = Annotated[str | None, typer.Option("--out", "--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
+
+
+NewName = Annotated[str, typer.Option(help="Name of the study.")]
+
+
+Comparisons = Annotated[list[str] | None, typer.Option(help="FIRST:SECOND; default: the paper's.")]
+
+
+Clips = Annotated[int, typer.Option(help="Clips per comparison.")]
+
+
+Votes = Annotated[int, typer.Option(help="Votes per pair.")]
+
+
+Workload = Annotated[int | None, typer.Option(help=f"Trials per rater; default {WORKLOAD} or as many as there are.")]
+
+
+Practice = Annotated[int, typer.Option(help="Practice trials per rater.")]
+
+
+Catch = Annotated[int | None, typer.Option(help=f"Catch trials per rater; default {CATCH}, 0 for none.")]
+
+
+CatchPass = Annotated[
+    int | None, typer.Option(help="Catch trials to get right; default: all but those slips that 1 in 20 may have.")
+]
+
+
+Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
+
+
+Rate = Annotated[float, typer.Option(help="Frames a second.")]
+
+
+Size = Annotated[int | None, typer.Option(help="Show clips at this size; the paper showed 64.")]
+
+
+Lease = Annotated[float, typer.Option(help="Minutes after which an abandoned pair is given away.")]
+
+
+Language = Annotated[str, typer.Option(help="Language of all that raters read: en or de.")]
+
+
+Question = Annotated[str, typer.Option(help="The question; default: the language's own.")]
+
+
+Consent = Annotated[Path | None, typer.Option(help="File of the consent page: text, or Markdown where it ends in .md.")]
+
+
+CompletionCode = Annotated[str, typer.Option(help="Shown at the end; default: one for each rater.")]
+
+
+Codes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--code", help="failed=, technical=, withdrawn= or ineligible=CODE: shown instead of the completion code."
+    ),
+]
+
+
+QuestionsFile = Annotated[
+    Path | None,
+    typer.Option("--questions", help="TOML or JSON file of what else is asked, and how: see docs/study.md."),
+]
+
+
+CompletionURL = Annotated[str, typer.Option(help="https address at the end, for example Prolific's.")]
+
+
+AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept clips that do not start alike.")]
+
+
+AcceptWeakCatch = Annotated[bool, typer.Option(help="Accept catch trials too few to tell who attends.")]
+
+
+def create(
+    run: Runs,
+    out: NewDatabase = None,
+    name: NewName = Wish.name,
+    comparison: Comparisons = None,
+    clips: Clips = Wish.clips,
+    votes: Votes = Wish.votes,
+    workload: Workload = Wish.workload,
+    practice: Practice = Wish.practice,
+    catch: Catch = Wish.catch,
+    catch_pass: CatchPass = Wish.catch_pass,
+    seed: Seed = Wish.seed,
+    rate: Rate = Wish.rate,
+    size: Size = Wish.size,
+    lease: Lease = Wish.lease_minutes,
+    language: Language = Wish.language,
+    question: Question = Wish.question,
+    questions: QuestionsFile = None,
+    consent: Consent = None,
+    also: Also = None,
+    question_in: QuestionIn = None,
+    consent_in: ConsentIn = None,
+    contact: Contact = Wish.contact,
+    ethics: Ethics = Wish.ethics,
+    calibration: Calibration = Wish.calibration,
+    distance: Distance = Wish.distance_cm,
+    completion_code: CompletionCode = Wish.completion_code,
+    code: Codes = None,
+    completion_url: CompletionURL = Wish.completion_url,
+    erased_votes: ErasedVotes = Wish.erased_votes,
+    accept_first_frames: AcceptFirstFrames = Wish.accept_first_frames,
+    accept_weak_catch: AcceptWeakCatch = Wish.accept_weak_catch,
+) -> None:
+    """Make a study from run folders."""
+    given = dict(locals())
+    from study_app.pipeline.create import create as make
+
+    _tell(make(out, wish_of(given)))

@@ -1,0 +1,135 @@
+"""Subcommands of `bench study` for a study that is about to run or runs: serving it, its state, changes to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.errors import BenchError
+from study_app.cli.options import Database, Name, Reason, print_notes
+from study_app.design.settings import Wish
+
+if TYPE_CHECKING:
+    from study_app.store.audit_trail import Action
+
+
+def preview(
+    db: Database = None,
+    study: Name = None,
+    port: Annotated[int, typer.Option(help="Port.")] = 8502,
+    address: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+) -> None:
+    """Show every page that raters see, on a copy that is thrown away."""
+    from study_app.web.preview import preview as run
+
+    typer.echo(f"Every page of the study: http://{address}:{port}. Nothing that is answered there is kept.", err=True)
+    raise typer.Exit(run(db, study, port, address))
+
+
+def pilot(db: Database = None, study: Name = None) -> None:
+    """Make a pilot of a study: people rate it as they would, and it never counts."""
+    from study_app.pipeline.copies import pilot as make
+
+    name = make(db, study)
+    typer.echo(f"Made '{name}': serve and export it with --study '{name}'. Its votes never count for the study.")
+
+
+def register(
+    db: Database = None,
+    study: Name = None,
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("registration.json"),
+) -> None:
+    """Write design, rules and analysis, to which a study has committed itself, with a hash; to hand in beforehand."""
+    from bench.files import write_text
+    from study_app.pipeline.registration import register as make
+    from study_app.store.store import Store
+
+    made = make(Store(db).open(study), "command line")
+    write_text(out, made.text)
+    typer.echo(f"{out}  SHA-256 {made.sha256}")
+    if not made.intact:
+        raise BenchError(f"The study is not what was registered ({', '.join(made.recorded)}): it was changed since.")
+
+
+def pause(db: Database = None, study: Name = None, reason: Reason = "") -> None:
+    """Let raters wait; what they have answered is kept."""
+    _change(db, study, "pause", reason)
+
+
+def close(db: Database = None, study: Name = None, reason: Reason = "") -> None:
+    """Take no more answers."""
+    _change(db, study, "close", reason)
+
+
+def reopen(db: Database = None, study: Name = None, reason: Reason = "") -> None:
+    """Take answers again after `pause` or `close`."""
+    _change(db, study, "reopen", reason)
+
+
+def unlock(db: Database = None) -> None:
+    """Open the admin page again to addresses that are shut out for wrong passwords."""
+    from study_app.store.store import Store
+
+    Store(db).unlock()
+    typer.echo("The admin page takes passwords from everywhere again.")
+
+
+def _change(db: str | None, study: str | None, action: Action, reason: str) -> None:
+    from study_app.store.store import Store
+
+    opened = Store(db).open(study)
+    opened.change(action, "command line", reason)
+    typer.echo(f"The study '{opened.name}' is {opened.state()}.")
+
+
+def serve(
+    db: Database = None,
+    study: Name = None,
+    port: Annotated[int, typer.Option(help="Port.")] = 8501,
+    address: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
+) -> None:
+    """Serve a study to raters."""
+    from study_app.web.serve import prepare
+    from study_app.web.serve import serve as run
+
+    print_notes(prepare(db, study))
+    raise typer.Exit(run(db, study, port, address))
+
+
+def extend(
+    db: Database = None,
+    study: Name = None,
+    votes: Annotated[int, typer.Option(help="Further votes for every pair.")] = 0,
+    run: Annotated[list[Path] | None, typer.Option(help="Run folder with further clips; several are joined.")] = None,
+    clips: Annotated[int, typer.Option(help="Further clips per comparison, of those that the run has.")] = Wish.clips,
+    seed: Annotated[int, typer.Option(help="Seed of what is added.")] = Wish.seed,
+    size: Annotated[int | None, typer.Option(help="Show the clips at this size.")] = None,
+    accept_first_frames: Annotated[bool, typer.Option(help="Accept clips that do not start alike.")] = False,
+) -> None:
+    """Add votes or clips to a study; its registration says what was added when."""
+    from study_app.pipeline.extend import extend as add
+
+    wish = Wish(
+        tuple(run or ()), clips=clips, votes=votes, seed=seed, size=size, accept_first_frames=accept_first_frames
+    )
+    typer.echo(add(db, study, wish))
+
+
+def erase(
+    reason: Annotated[str, typer.Option(help="Why, for the record; it should name nobody.")],
+    rater: Annotated[str, typer.Argument(help="The rater's pseudonym, as in raters.csv.")] = "",
+    participant: Annotated[str, typer.Option(help="In its place: the id that their link had.")] = "",
+    db: Database = None,
+    study: Name = None,
+) -> None:
+    """Make a rater anonymous at their wish: all that could point to them goes, for good."""
+    from study_app.store.store import Store
+
+    opened = Store(db).open(study)
+    pseudonym = opened.erase(reason, "command line", rater=rater, participant=participant)
+    votes = opened.settings.erased_votes
+    typer.echo(
+        f"Done: the rater is {pseudonym} now, and the votes are {votes}. Copies and exports hold what they held."
+    )

@@ -1,0 +1,143 @@
+"""Subcommands of `bench study` that read a study or plan one: status, export, simulation, agreement with metrics."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.options import (
+    ConfigFile,
+    DataRoot,
+    Device,
+    Offline,
+    Preset,
+    Seeds,
+    Settings,
+    Steps,
+    configure,
+    numbers,
+    print_grid,
+    print_json,
+)
+from bench.registry import SYNTHETIC
+from study_app.cli.options import Database, Json, Name
+
+
+def status(db: Database = None, study: Name = None, as_json: Json = False) -> None:
+    """Say how far a study is."""
+    from study_app.pipeline.status import lines
+    from study_app.pipeline.status import status as look
+
+    standing = look(db, study)
+    typer.echo(json.dumps(standing, indent=2) if as_json else "\n".join(lines(standing)))
+
+
+def export(
+    db: Database = None,
+    study: Name = None,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("study-export"),
+) -> None:
+    """Write votes.csv, pos.csv, study.json, raters.csv, screens.csv, and Tables II and III in every form."""
+    from study_app.pipeline.export import export as write
+
+    for path in write(db, study, out):
+        typer.echo(path)
+
+
+def simulate(
+    db: Database = None,
+    study: Name = None,
+    raters: Annotated[int, typer.Option(help="Synthetic raters.")] = 16,
+    rater_sd: Annotated[float, typer.Option(help="How much raters differ (log odds).")] = 0.3,
+    clip_sd: Annotated[float, typer.Option(help="How much clips differ (log odds).")] = 0.5,
+    careless: Annotated[float, typer.Option(help="Share of raters who press keys at random.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the raters.")] = 0,
+) -> None:
+    """Let synthetic raters rate a marked copy of a study."""
+    from study_app.pipeline.simulate import PAPER_STRENGTHS, Crowd
+    from study_app.pipeline.simulate import simulate as run
+
+    name, votes = run(db, study, raters, Crowd(PAPER_STRENGTHS, rater_sd, clip_sd, careless), seed)
+    typer.echo(f"{votes} simulated votes in the study '{name}': look at it with --study '{name}'.")
+
+
+def plan(
+    comparisons: Annotated[int, typer.Option(help="Comparisons, over which Holm corrects.")] = 7,
+    raters: Annotated[int, typer.Option(help="Raters.")] = 30,
+    clips: Annotated[int, typer.Option(help="Clips per comparison.")] = 100,
+    videos: Annotated[int | None, typer.Option(help="Source videos of the clips; default: each its own.")] = None,
+    votes: Annotated[int, typer.Option(help="Votes per pair.")] = 1,
+    preference: Annotated[float, typer.Option(help="True share of votes for the first.")] = 0.6,
+    rater_sd: Annotated[float, typer.Option(help="How much raters differ (log odds).")] = 0.3,
+    clip_sd: Annotated[float, typer.Option(help="How much clips differ (log odds).")] = 0.5,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for plan.json, plan.csv and a figure.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say how probably a study finds a preference, and how many votes it needs, by simulation."""
+    from study_app.design.power import Design
+    from study_app.pipeline.power_analysis import plan as simulate_plan
+    from study_app.pipeline.power_analysis import write
+
+    of = clips if videos is None else videos
+    planned = simulate_plan(Design(comparisons, raters, clips, votes, preference, of, rater_sd, clip_sd), seed=seed)
+    written = write(planned, out) if out else []
+    typer.echo(json.dumps(planned.as_json(), indent=2) if as_json else "\n".join(planned.lines()))
+    for path in written:
+        typer.echo(path, err=True)
+
+
+def agree(
+    run: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
+    study: Annotated[str, typer.Argument(help="Exported folder, votes.csv, SQLite file or database URL.")],
+    name: Name = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for table and figure; RUN/agreement by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which metric predicts what people chose, how often, and how that compares with other people."""
+    from bench.report.grid import to_json
+    from study_app.pipeline.agree import agree as hold_against
+
+    _, grid = hold_against(run, study, name, out)
+    if as_json:
+        print_json(to_json(grid))
+    else:
+        print_grid(grid)
+        print(f"Tables: {out or run / 'agreement'}/agree.csv, .json, .tex, .md   Figure: agree.png, .pdf")
+
+
+def reproduce(
+    table: Annotated[str, typer.Argument(help="table2, table3 or table4.")],
+    data_root: DataRoot = SYNTHETIC,
+    out: Annotated[Path | None, typer.Option(help="Run folder; named by the table and the preset by default.")] = None,
+    preset: Preset = "auto",
+    seeds: Seeds = "",
+    steps: Steps = None,
+    device: Device = "auto",
+    config: ConfigFile = None,
+    settings: Settings = None,
+    offline: Offline = False,
+    as_json: Json = False,
+) -> None:
+    """Make a table of the MD-GAN paper by its own protocol, with every deviation below it.
+
+    table4: MSE, PSNR and SSIM on 1,000 test pairs of Beach. table2 and table3: preference scores on 100 clips of Sky
+    Scene; the study is made, and its votes are tallied once there are any.
+    """
+    from bench.report.grid import to_json
+    from study_app.pipeline.reproduce import paper
+    from study_app.pipeline.reproduce import reproduce as make
+
+    wanted = paper(table)
+    given = {"data_root": data_root, "seeds": numbers(seeds) or None, "steps": steps, "device": device}
+    chosen = configure(wanted.models, preset, config, settings or [], {**wanted.settings, **given}, baseline=True)
+    folder = out or Path("results") / f"{wanted.folder}-{chosen.preset}"
+    grid = make(table, chosen, folder, offline=offline)
+    if as_json:
+        print_json(to_json(grid))
+    else:
+        print_grid(grid)
+        print(f"Tables: {folder}/{table}.csv, .json, .tex, .md   Page: {folder}/report.html")

@@ -1,0 +1,236 @@
+"""`bench agree`: which metric tells clips apart as people do, and how many votes it predicts beside other people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from bench.data.predictions import Predictions
+from bench.errors import BenchError
+from bench.registry import METRICS
+from bench.report.curves import LOSSES
+from bench.report.figures import STYLE, save_figure
+from bench.report.grid import Cell, Grid, Line, write_grid
+from bench.report.names import registered_names
+from bench.report.paper import SIMULATED
+from bench.runfolder import VOTES, RunFolder
+from bench.statistics import printed_p, smallest_p_value
+from study_app.analysis import metric_agreement, ranking
+from study_app.pipeline.export import read_votes
+from study_app.store.store import Store
+
+#: The line of all comparisons together.
+ALL = "all"
+CHANCE = 0.5
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What `agree` found.
+
+    Attributes:
+        lines: `humans.PER_CLIP_COLUMNS` for each comparison and for all of them (column `comparison`).
+        sets: `humans.PER_SET_COLUMNS`.
+        simulated: whether the raters are synthetic.
+    """
+
+    lines: pd.DataFrame
+    sets: pd.DataFrame
+    simulated: bool
+
+    @property
+    def overall(self) -> pd.DataFrame:
+        """The metrics over all comparisons, best first."""
+        return self.lines[self.lines["comparison"] == ALL]
+
+
+def open_votes(study: str, name: str | None, run: Path) -> pd.DataFrame:
+    """The votes of an exported folder, a `votes.csv`, or a study in a database (a file or a URL).
+
+    Raises:
+        BenchError: no such study; or a database's study was made of other videos than the run holds now.
+    """
+    path = Path(study).expanduser()
+    if path.is_dir() or path.suffix == ".csv":
+        return read_votes(path / VOTES if path.is_dir() else path)
+    if "://" not in study and not path.exists():
+        raise BenchError(
+            f"There is neither a folder of `bench study export` nor a study database at {study}: export the study "
+            "there, or give its database."
+        )
+    opened = Store(study).open(name)
+    votes = opened.votes()
+    for (row, clip), encoded in opened.clips().items():
+        folder = RunFolder(run).predictions(row)
+        if encoded.source_sha256 and folder.is_dir():
+            held = Predictions(folder)
+            if clip in held.ids and held.sha256(clip) != encoded.source_sha256:
+                raise BenchError(
+                    f"People saw another video of {row}, clip {clip}, than the one in {run}: give the run that the "
+                    "study was made from."
+                )
+    return votes
+
+
+def agree(run: Path, study: str, name: str | None = None, out: Path | None = None) -> tuple[Agreement, Grid]:
+    """Hold a run's scores against a study's votes; writes table and figure to `out` (RUN/agreement by default).
+
+    Raises:
+        BenchError: no scores, no votes that count, only votes against real clips, or votes on rows or clips that the
+            run has no scores of.
+    """
+    scores = metric_agreement.read_scores(RunFolder(run).per_clip)
+    direction = metric_agreement.directions(scores)
+    votes = open_votes(study, name, run)
+    if not len(votes):
+        raise BenchError(f"The study {study} has no votes yet.")
+    _check(votes, scores, run)
+    seeds = metric_agreement.shown_seeds(run, set(votes["first"]) | set(votes["second"]))
+    counting = metric_agreement.between_models(votes)
+    parts = [(ALL, votes), *((str(pair), mine) for pair, mine in counting.groupby("comparison", sort=False))]
+    tables = [metric_agreement.per_clip(mine, scores, direction, seeds).assign(comparison=pair) for pair, mine in parts]
+    strengths, summary = ranking.bradley_terry(votes), metric_agreement.read_scores(RunFolder(run).summary)
+    agreement = Agreement(
+        pd.concat(tables, ignore_index=True).sort_values("auc", ascending=False, kind="stable"),
+        metric_agreement.per_set(strengths, summary, metric_agreement.directions(summary)),
+        bool(votes["simulated"].any()),
+    )
+    if not len(agreement.overall):
+        raise BenchError(f"The scores of {run} hold no metric with a value for both clips of a pair: score it again.")
+    grid, folder = make_grid(agreement), out or RunFolder(run).agreement.parent
+    write_grid(grid, folder, "agree")
+    draw(agreement, folder / "agree")
+    return agreement, grid
+
+
+def _check(votes: pd.DataFrame, scores: pd.DataFrame, run: Path) -> None:
+    counting = metric_agreement.between_models(votes)
+    if not len(counting):
+        raise BenchError(
+            "No vote that counts is about two models, and against real clips a metric knows the answer: ask for "
+            "comparisons of models."
+        )
+    scored = set(zip(scores["row"], scores["clip"], strict=True))
+    shown = {
+        (row, clip) for side in ("first", "second") for row, clip in zip(counting[side], counting["clip"], strict=True)
+    }
+    if missing := sorted(shown - scored):
+        row, clip = missing[0]
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise BenchError(f"{run} has no scores of {row}, clip {clip}{more}: give the run that the study was made from.")
+
+
+def _fixed(value: float, decimals: int = 1) -> str:
+    return f"{value:.{decimals}f}" if math.isfinite(value) else "–"
+
+
+def comparison_title(pair: str) -> str:
+    """A comparison in print: "MD-GAN Stage II over VGAN"."""
+    return (
+        " over ".join(registered_names().title(row) for row in pair.split(" over "))
+        if pair != ALL
+        else "All comparisons"
+    )
+
+
+def make_grid(agreement: Agreement) -> Grid:
+    """Metrics in rows: within comparisons with interval and p value, votes predicted and bounds, each comparison."""
+    pairs = [pair for pair in dict.fromkeys(agreement.lines["comparison"]) if pair != ALL]
+    by = agreement.lines.set_index(["metric", "comparison"])
+    correlation: Mapping[str, float] = dict(
+        zip(agreement.sets["metric"], agreement.sets["rank_correlation"], strict=True)
+    )
+    best = agreement.overall["auc"].round(2).max()
+    lines = []
+    for _, line in agreement.overall.iterrows():
+        metric = str(line["metric"])
+        apart = [
+            Cell(_fixed(by.loc[(metric, pair), "agrees"]) if (metric, pair) in by.index else "–") for pair in pairs
+        ]
+        defined = math.isfinite(line["auc"])
+        interval = f"[{line['ci_low']:.2f}, {line['ci_high']:.2f}]" if defined else ""
+        # what is no better than chance is best at nothing
+        leads = bool(defined and round(line["auc"], 2) == best and best > CHANCE)
+        bounds = f"{line['lower']:.0f} to {line['upper']:.0f}" if math.isfinite(line["lower"]) else "–"
+        cells = [Cell(_fixed(line["auc"], 2), leads, interval), Cell(printed_p(line["p_holm"]))]
+        cells += [Cell(_fixed(line["agrees"])), Cell(bounds)]
+        cells += [Cell(f"{line['systems_right']:.0f} of {line['comparisons']:.0f}"), *apart]
+        lines.append(Line(metric, metric, [*cells, Cell(_fixed(correlation.get(metric, math.nan), 2))]))
+    votes, raters, clips, videos = (int(agreement.overall[key].max()) for key in ("votes", "raters", "clips", "videos"))
+    return Grid(
+        corner="Metric",
+        key="metric",
+        keys=["auc", "p_holm", "agrees", "possible", "systems", *pairs, "rank_correlation"],
+        heads=["Clips (AUC)", "p", "Votes (%)", "possible", "Systems", *map(comparison_title, pairs), "Rank corr."],
+        lines=lines,
+        caption=f"How metrics agree with {votes} votes between two models, of {raters} raters on {clips} clips of "
+        f"{videos} videos.",
+        notes=[*_notes(videos), _rank_note(agreement, correlation), _LEFT_OUT],
+        warning=SIMULATED if agreement.simulated else "",
+    )
+
+
+_LEFT_OUT = "Comparisons with real clips are left out: against them a metric knows the answer."
+
+
+def _notes(videos: int) -> list[str]:
+    return [
+        "Clips: within comparisons, how often the metric finds a clip better where people chose the first than where "
+        "they chose the second; 0.5 for a metric that knows nothing of clips. In brackets: 95 % interval over raters "
+        f"and videos. p: of 0.5, whole videos flipped, Holm-corrected over metrics; with {videos} videos no p is below "
+        f"{smallest_p_value(videos):.2g} before that.",
+        "Votes: percentage that the metric predicts, systems and clips together. Possible: lower and upper bound for "
+        "anything that predicts, from pairs with two votes or more.",
+        "Systems: comparisons whose preferred system the metric prefers; too few for a test.",
+    ]
+
+
+def _rank_note(agreement: Agreement, correlation: Mapping[str, float]) -> str:
+    systems = f" over {agreement.sets['systems'].max()} models: descriptive" if len(agreement.sets) else ""
+    only_sets = sorted(set(agreement.sets["metric"]) - set(agreement.overall["metric"]))
+    told = [f"{name}: {correlation[name]:.2f}" for name in only_sets if math.isfinite(correlation[name])]
+    return f"Rank corr.: Spearman's, of a metric's mean with the Bradley–Terry strength{systems}." + (
+        f" Of metrics without a value a clip: {', '.join(told)}." if told else ""
+    )
+
+
+def draw(agreement: Agreement, path: Path) -> None:
+    """Within comparisons on the left, an interval a metric; votes predicted on the right, beside what is possible."""
+    overall = agreement.overall.iloc[::-1].reset_index(drop=True)
+    pairs = [pair for pair in dict.fromkeys(agreement.lines["comparison"]) if pair != ALL]
+    y = np.arange(len(overall))
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(1, 2, figsize=(7.2, 0.9 + 0.34 * len(overall)), sharey=True)
+        for axis, chance in zip(axes, (CHANCE, 100 * CHANCE), strict=True):
+            axis.axvline(chance, color="0.5", linewidth=0.8, linestyle=":", label="chance")
+            axis.grid(axis="y", visible=False)
+        bounds = overall[["lower", "upper"]].mean()
+        if bounds.notna().all():
+            axes[1].axvspan(bounds["lower"], bounds["upper"], color="0.85", label="bounds of what is possible")
+        for number, pair in enumerate(pairs):
+            lines = (
+                agreement.lines[agreement.lines["comparison"] == pair].set_index("metric").reindex(overall["metric"])
+            )
+            mark: dict[str, Any] = {"marker": "sDv^<>PX"[number % 8], "color": LOSSES[(number + 1) % len(LOSSES)]}
+            mark |= {"markersize": 4, "alpha": 0.75}
+            for axis, key in zip(axes, ("auc", "agrees"), strict=True):
+                axis.plot(lines[key], y, linestyle="none", label=comparison_title(pair), **mark)
+        low, high = overall["auc"] - overall["ci_low"], overall["ci_high"] - overall["auc"]
+        ends = np.maximum([low, high], 0)  # 1 may end at 0.9999999999999999
+        axes[0].errorbar(overall["auc"], y, xerr=ends, fmt="o", color=LOSSES[0], capsize=3)
+        axes[1].plot(overall["agrees"], y, "o", color=LOSSES[0], label="all comparisons")
+        titles = [METRICS.load(name).title if name in METRICS else name for name in overall["metric"]]
+        axes[0].set(yticks=y, yticklabels=titles, xlim=(-0.02, 1.02), xlabel="clips told apart (AUC)")
+        axes[1].set(xlim=(-2, 102), xlabel="votes predicted (%)")
+        axes[0].set_ylim(-0.6, len(overall) - 0.4)
+        if agreement.simulated:
+            figure.suptitle("Simulated raters, not people", color="#b00020", fontweight="bold", y=1.0)
+        axes[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), fontsize=7)
+        save_figure(figure, path)

@@ -1,0 +1,279 @@
+"""What leaves a study: votes.csv, pos.csv, Tables II and III in every form, and one JSON with all results."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.errors import BenchError
+from bench.files import plain, write_text
+from bench.report.grid import Grid, write_grid
+from bench.report.paper import paper, pos_table
+from bench.runfolder import POS, STUDY_RESULTS, VOTES, RunFolder
+from study_app.analysis import (
+    mean_opinion_scores,
+    metric_agreement,
+    preference_scores,
+    questionnaire,
+    ranking,
+    rater_quality,
+)
+from study_app.design.questions import PARTS, SCALE
+from study_app.design.settings import CODES, Settings
+from study_app.pipeline.registration import registration
+from study_app.store.schema.study_tables import Study
+from study_app.store.store import Store
+from study_app.store.study import OpenStudy
+from study_app.store.tidy_tables import VOTE_COLUMNS
+
+
+@dataclass(frozen=True)
+class Results:
+    """All statistics of a study of pairs at one moment, on one question.
+
+    Attributes:
+        ties: None where nobody could give one.
+    """
+
+    pos: pd.DataFrame
+    ties: pd.DataFrame | None
+    ranking: pd.DataFrame
+    contrasts: pd.DataFrame
+    rank_sets: pd.DataFrame
+    groups: list[list[str]]
+    agreement: pd.DataFrame
+    raters: pd.DataFrame
+    side_bias: tuple[int, int, float]
+    metrics: pd.DataFrame
+    set_metrics: pd.DataFrame
+    notes: list[str]
+
+
+def results(votes: pd.DataFrame, settings: Settings) -> Results:
+    """Compute everything from a table of votes."""
+    notes = ["A pilot of a study: these votes do not count for it."] if settings.pilot else []
+    if settings.questions.cannot_tell:
+        notes.append("Ties are left out of every share, interval and test, and stand beside them.")
+    if not settings.questions.is_the_papers:
+        notes.append("Raters could answer otherwise than in the paper, so its Tables II and III are not filled.")
+    strengths, contrasts = ranking.bradley_terry(votes), ranking.contrasts(votes)
+    groups = ranking.connectivity(votes)
+    if len(groups) > 1:
+        told = "; ".join(", ".join(group) for group in groups)
+        notes.append(f"Strengths compare only within connected groups of systems, and these are apart: {told}.")
+    per_clip = pd.DataFrame(columns=metric_agreement.PER_CLIP_COLUMNS)
+    per_set = pd.DataFrame(columns=metric_agreement.PER_SET_COLUMNS)
+    run = Path(settings.run)
+    try:
+        scores = metric_agreement.read_scores(RunFolder(run).per_clip)
+        seeds = metric_agreement.shown_seeds(run, {name for pair in settings.comparisons for name in pair})
+        per_clip = metric_agreement.per_clip(votes, scores, metric_agreement.directions(scores), seeds)
+        summary = metric_agreement.read_scores(RunFolder(run).summary)
+        per_set = metric_agreement.per_set(strengths, summary, metric_agreement.directions(summary))
+    except BenchError as error:
+        notes.append(f"Humans are not held against metrics: {error}")
+    return Results(
+        preference_scores.pos_table(votes, settings.comparisons),
+        preference_scores.ties_table(votes, settings.comparisons) if settings.questions.cannot_tell else None,
+        strengths,
+        contrasts,
+        ranking.rank_sets(contrasts),
+        groups,
+        rater_quality.agreement(votes),
+        rater_quality.rater_table(votes),
+        rater_quality.side_bias(votes),
+        per_clip,
+        per_set,
+        notes,
+    )
+
+
+def paper_table(name: str, pos: pd.DataFrame) -> Grid:
+    """Table II or III ("table2", "table3") in the paper's form, ours beside the paper's figures."""
+    return pos_table(name, [{str(key): value for key, value in line.items()} for line in pos.to_dict("records")])
+
+
+def votes_csv(votes: pd.DataFrame) -> str:
+    """The text of `votes.csv`."""
+    return csv(votes)
+
+
+def pos_csv(pos: pd.DataFrame) -> str:
+    """The text of `pos.csv`."""
+    return csv(pos)
+
+
+def screens_csv(screens: pd.DataFrame) -> str:
+    """The text of `screens.csv`: how the clips of each vote were seen."""
+    return csv(screens)
+
+
+def raters_csv(raters: pd.DataFrame) -> str:
+    """The text of `raters.csv`, from which raters are paid."""
+    times = {name: raters[name].map(_second) for name in ("started", "ended", "completed")}
+    return csv(raters.assign(**times))
+
+
+def _second(time: Any) -> str:
+    return "" if pd.isna(time) else time.isoformat(timespec="seconds")
+
+
+def csv(table: pd.DataFrame) -> str:
+    """A table as the text of a CSV file."""
+    out = io.StringIO()
+    table.to_csv(out, index=False, lineterminator="\n")
+    return out.getvalue()
+
+
+def read_votes(path: Path) -> pd.DataFrame:
+    """Read a `votes.csv` back; it gives the same tallies."""
+    try:
+        votes = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(("study", "clip", "video", "first", "second", "left", "right", "chosen", "rater"), str),
+            keep_default_na=False,
+        )
+    except (OSError, pd.errors.ParserError, UnicodeDecodeError, pd.errors.EmptyDataError) as error:
+        raise BenchError(f"The votes at {path} cannot be read: give a votes.csv that a study exported.") from error
+    if set(VOTE_COLUMNS) - set(votes.columns) == {"video"}:
+        raise BenchError(f"{path} does not say which video a clip is from: export the study again with this version.")
+    if list(votes.columns) != VOTE_COLUMNS:
+        raise BenchError(f"{path} is not a votes.csv of a study: its columns are others.")
+    return votes
+
+
+def _head(study: Study, settings: Settings) -> dict[str, Any]:
+    """What a study is, whatever its trials are; only one with the paper's trials fills the paper's tables."""
+    hidden = {"scenes", "run", *CODES}
+    return {
+        "study": study.name,
+        "simulated": study.simulated,
+        "seed": study.seed,
+        "schedule_sha256": study.schedule_sha256,
+        "settings": {key: value for key, value in asdict(settings).items() if key not in hidden},
+        "kind": settings.questions.kind,
+        "asked": settings.questions.asked(settings.question, settings.language),
+        "fills_the_papers_tables": settings.questions.is_the_papers,
+    }
+
+
+def as_json(study: Study, settings: Settings, tallies: Results) -> dict[str, Any]:
+    """Everything as plain values; what has no value is null."""
+    left, n, p = tallies.side_bias
+    value = {
+        **_head(study, settings),
+        "pos": tallies.pos.to_dict("records"),
+        "bradley_terry": {
+            "strengths": tallies.ranking.to_dict("records"),
+            "contrasts": tallies.contrasts.to_dict("records"),
+            "rank_sets": tallies.rank_sets.to_dict("records"),
+            "connected": tallies.groups,
+        },
+        "agreement": tallies.agreement.to_dict("records"),
+        "side_bias": {"left": left, "votes": n, "p": p},
+        "raters": tallies.raters.to_dict("records"),
+        "humans_against_metrics": tallies.metrics.to_dict("records"),
+        "rank_correlation_with_metrics": tallies.set_metrics.to_dict("records"),
+        "notes": tallies.notes,
+    }
+    if tallies.ties is not None:
+        value["ties"] = tallies.ties.to_dict("records")
+    content: dict[str, Any] = plain(value)
+    return content
+
+
+def outcomes(study: OpenStudy) -> dict[str, str]:
+    """The text of each file with outcomes but the paper's tables: by name, `study.json` last.
+
+    Of several questions the first has the usual names, and each further one its id in them.
+    """
+    return graded(study) if study.settings.questions.kind == SCALE else compared(study)
+
+
+def compared(study: OpenStudy) -> dict[str, str]:
+    """The same of a study of pairs."""
+    settings = study.settings
+    files: dict[str, str] = {}
+    content: dict[str, Any] = {}
+    for question in (None, *settings.questions.further):
+        votes = study.votes(question)
+        tallies = results(votes, settings)
+        files |= {named(VOTES, question): csv(votes), named(POS, question): csv(tallies.pos)}
+        if tallies.ties is not None:
+            files[named("ties.csv", question)] = csv(tallies.ties)
+        value = as_json(study.row, settings, tallies)
+        if question is None:
+            content = value
+        else:
+            own = ("pos", "ties", "bradley_terry", "agreement", "side_bias", "humans_against_metrics")
+            content.setdefault("further", {})[question] = {key: value[key] for key in own if key in value}
+    return files | {STUDY_RESULTS: _json(content, study)}
+
+
+def graded(study: OpenStudy) -> dict[str, str]:
+    """The same of a study of single clips; nothing in it is a share of choices."""
+    settings = study.settings
+    files: dict[str, str] = {}
+    systems = [name for name, _ in settings.comparisons]
+    content = plain(_head(study.row, settings))
+    content["notes"] = ["A pilot of a study: these grades do not count for it."] if settings.pilot else []
+    for question in (None, *settings.questions.further):
+        ratings = study.ratings(question)
+        means, gaps = mean_opinion_scores.mos_table(ratings, systems), mean_opinion_scores.differences(ratings, systems)
+        files |= {named("ratings.csv", question): csv(ratings), named("mos.csv", question): csv(means)}
+        files[named("mos_differences.csv", question)] = csv(gaps)
+        value = plain({"mos": means.to_dict("records"), "differences": gaps.to_dict("records")})
+        if question is None:
+            content |= value
+        else:
+            content.setdefault("further", {})[question] = value
+    return files | {STUDY_RESULTS: _json(content, study)}
+
+
+def named(file: str, question: str | None) -> str:
+    """The name of a file about a further question: pos.csv is then pos_motion.csv."""
+    stem, _, ending = file.partition(".")
+    return file if question is None else f"{stem}_{question}.{ending}"
+
+
+def _json(content: dict[str, Any], study: OpenStudy) -> str:
+    erased = int((study.raters()["erased"] != "").sum())
+    people = {"declined": study.declined(), "erased": erased}
+    said = content | {"registration": registration(study).as_json(), "people": people}
+    return json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+
+
+def beside(study: OpenStudy) -> dict[str, str]:
+    """The text of each file that holds no outcome: who took part, what they saw it on, what they said of themselves."""
+    files = {"raters.csv": raters_csv(study.raters()), "screens.csv": screens_csv(study.screens())}
+    if any(study.settings.questions.part(part) for part in PARTS):
+        files["answers.csv"] = csv(questionnaire.answers_table(study.answers(), study.settings))
+        files["answers_dictionary.csv"] = csv(questionnaire.dictionary(study.settings))
+    return files
+
+
+def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
+    """Write all files of a study below `out`; returns their paths.
+
+    Only a study with the paper's trials writes its Tables II and III.
+    """
+    study = Store(where).open(name)
+    files = outcomes(study)
+    for file, text in files.items():
+        write_text(out / file, text)
+    tables: list[Path] = []
+    if study.settings.questions.is_the_papers:
+        pos = preference_scores.pos_table(study.votes(), study.settings.comparisons)
+        tables = [
+            path for table in paper().preference_tables for path in write_grid(paper_table(table, pos), out, table)
+        ]
+    study.audit("export", "exported", f"{len(study.watch().votes)} votes")
+    others = beside(study)
+    for file, text in others.items():
+        write_text(out / file, text)
+    return [*(out / file for file in files), *tables, *(out / file for file in others)]

@@ -1,0 +1,198 @@
+"""Prolific's API: a draft of a study, and approving those who are to be paid.
+
+As its reference documents it (version 1): `POST /api/v1/studies/` makes a draft, `GET /api/v1/studies/ID/submissions/`
+lists who came, `POST /api/v1/submissions/ID/transition/` approves. Nobody is ever rejected from here: that is for
+people to decide. Participants' ids are not kept in our database, so those that the API lists are hashed to find raters.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from bench.errors import BenchError
+from study_app.store.participants import LONGEST_ID, Visitor
+from study_app.store.study import OpenStudy
+
+TOKEN_VARIABLE, URL_VARIABLE = "BENCH_PROLIFIC_TOKEN", "BENCH_PROLIFIC_URL"
+DEFAULT_URL = "https://api.prolific.com"
+#: Seconds to wait for an answer.
+PATIENCE = 30
+PARAMETERS = "PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}"
+#: Our endings → what Prolific calls such a code.
+CODE_TYPES = {
+    "completion_code": "COMPLETED",
+    "failed_code": "FAILED_ATTENTION_CHECK",
+    "technical_code": "OTHER",
+    "withdrawn_code": "OTHER",
+    "ineligible_code": "OTHER",
+}
+WAITING = "AWAITING REVIEW"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What participants are told and paid.
+
+    Attributes:
+        title, description: as they read them.
+        url: where our app is reached, beginning with https.
+        reward: of a session, in pence or cents.
+        places: participants; None for as many as the votes take, and a tenth more.
+    """
+
+    title: str
+    description: str
+    url: str
+    reward: int
+    places: int | None = None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Somebody's visit as Prolific lists it: only one that waits for review, of a rater to be paid, is approved.
+
+    Attributes:
+        id, participant, status: Prolific's.
+        rater: pseudonym; empty for somebody whom the study does not know.
+        why: why it is not approved; empty for one that is.
+    """
+
+    id: str
+    participant: str
+    status: str
+    rater: str
+    why: str
+
+
+class Prolific:
+    """The calls, with a token from the environment.
+
+    Raises:
+        BenchError: there is no token.
+    """
+
+    def __init__(self) -> None:
+        self._token = os.environ.get(TOKEN_VARIABLE, "")
+        self.url = os.environ.get(URL_VARIABLE, DEFAULT_URL).rstrip("/")
+        if not self._token:
+            raise BenchError(f"Prolific's API needs a token: make one in its settings and set {TOKEN_VARIABLE} to it.")
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One call; a `BenchError` of one sentence for whatever keeps it from being answered."""
+        data = json.dumps(body).encode() if body is not None else None
+        headers = {"Authorization": f"Token {self._token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/api/v1/{path}", data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
+                said: Any = json.loads(reply.read() or b"{}")
+        except urllib.error.HTTPError as error:
+            raise _explain(error) from error
+        except (OSError, ValueError) as error:  # no network, no answer in time, or no JSON
+            reason = getattr(error, "reason", error)
+            raise BenchError(f"{self.url} cannot be reached or understood ({reason}): try again later.") from error
+        if not isinstance(said, dict):
+            raise BenchError(f"{self.url} has answered something else than it documents.")
+        return said
+
+
+def _explain(error: urllib.error.HTTPError) -> BenchError:
+    """What to do about a refusal."""
+    if error.code in (401, 403):
+        return BenchError(f"Prolific does not take this token ({error.code}): check {TOKEN_VARIABLE} and its rights.")
+    if error.code == 404:
+        return BenchError("Prolific does not know that study or submission: check the id.")
+    if error.code == 429:
+        after = error.headers.get("Retry-After", "")
+        wait = f"in {after} seconds" if after.isdecimal() else "in a minute"
+        return BenchError(f"Prolific asks for a pause: try again {wait}; what was done so far stands.")
+    text = error.read(400).decode(errors="replace").strip()
+    return BenchError(f"Prolific has refused the call ({error.code}): {text or error.reason}.")
+
+
+def draft(study: OpenStudy, offer: Offer) -> dict[str, Any]:
+    """What Prolific gets to make a draft of a study from; nothing is sent.
+
+    Raises:
+        BenchError: the study has no completion code, or the offer makes no sense.
+    """
+    settings = study.settings
+    if study.simulated:
+        raise BenchError("Nobody is paid for a simulated study.")
+    if not settings.completion_code:
+        raise BenchError("The study needs a code of its own for all who complete it: make it with --completion-code.")
+    if not offer.url.startswith("https://"):
+        raise BenchError("Prolific sends people to addresses that begin with https://.")
+    if offer.reward < 1 or not offer.title.strip() or not offer.description.strip():
+        raise BenchError("An offer needs a title, a description and a reward in pence or cents.")
+    wanted = int(study.progress()["wanted"].sum())
+    return {
+        "name": offer.title,
+        "internal_name": study.name,
+        "description": offer.description,
+        "external_study_url": f"{offer.url.rstrip('/')}/?{PARAMETERS}",
+        "prolific_id_option": "url_parameters",
+        "completion_codes": [
+            {"code": code, "code_type": type_, "actions": [{"action": "MANUALLY_REVIEW"}]}
+            for setting, type_ in CODE_TYPES.items()
+            if (code := getattr(settings, setting))
+        ],
+        "total_available_places": offer.places or math.ceil(1.1 * wanted / settings.workload),
+        "estimated_completion_time": settings.minutes,
+        "reward": offer.reward,
+        "device_compatibility": ["desktop", "tablet"],
+        "peripheral_requirements": [],
+        "filters": [],
+    }
+
+
+def create(study: OpenStudy, offer: Offer) -> str:
+    """Make the draft; returns Prolific's id of it. Publishing it stays with whoever pays."""
+    made = str(Prolific().call("POST", "studies/", draft(study, offer)).get("id", ""))
+    if not made:
+        raise BenchError("Prolific has made no study, or did not say which: look there.")
+    study.audit("prolific", "drafted", made)
+    return made
+
+
+def submissions(study: OpenStudy, prolific_id: str) -> list[Submission]:
+    """Everybody who came by Prolific, and who of them is to be paid: complete, passed, and not excluded."""
+    raters = study.raters().set_index("platform_hash")
+    listed = Prolific().call("GET", f"studies/{quote(prolific_id, safe='')}/submissions/").get("results")
+    if not isinstance(listed, list):
+        raise BenchError("Prolific has listed no submissions in the way that it documents.")
+    return [_judged(study, raters, line) for line in listed]
+
+
+def _judged(study: OpenStudy, raters: pd.DataFrame, line: dict[str, Any]) -> Submission:
+    participant = str(line.get("participant_id") or line.get("participant") or "")
+    status = str(line.get("status", "")).upper().replace("_", " ").replace("-", " ")
+    known = study.platform_hash(Visitor("prolific", participant[:LONGEST_ID], ""))
+    rater = raters.loc[known] if participant and known in raters.index else None
+    if rater is None:
+        why = "unknown to this study, or erased"
+    elif rater["status"] != "complete" or rater["passed"] != "yes":
+        why = f"not complete and passed: {rater['status']}"
+    elif rater["excluded"]:
+        why = f"excluded: {rater['excluded']}"
+    else:
+        why = "" if status == WAITING else f"nothing to review: {status.lower()}"
+    return Submission(str(line.get("id", "")), participant, status, "" if rater is None else str(rater["rater"]), why)
+
+
+def approve(study: OpenStudy, listed: list[Submission]) -> int:
+    """Approve those that are to be paid, one by one, each recorded; returns how many. Nobody is rejected."""
+    prolific = Prolific()
+    paid = [submission for submission in listed if not submission.why]
+    for submission in paid:
+        prolific.call("POST", f"submissions/{quote(submission.id, safe='')}/transition/", {"action": "APPROVE"})
+        study.audit("prolific", "approved", submission.rater)
+    return len(paid)

@@ -1,0 +1,147 @@
+"""What a study has committed itself to before the first answer: design, rules and analysis, with a hash.
+
+It is made of what the database holds, so it comes out the same at any time unless somebody has changed the study. The
+hash is recorded when the study is made; whoever hands the file in somewhere can show later that nothing was changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from study_app.design.questions import SCALE
+from study_app.design.schedule import cut
+from study_app.design.settings import CODES, Settings
+from study_app.store.study import OpenStudy
+
+#: Settings that say nothing of what is measured: codes, and places of the people who run it.
+PRIVATE = {*CODES, "completion_url", "run"}
+ANALYSIS = (
+    "The share of votes for the first system of each comparison, in percent (POS), with a 95 % interval and a "
+    "two-sided test against 50 that know that votes of one rater and votes on one source video are alike.",
+    "Holm's correction over all comparisons that have votes; a comparison is decided at 0.05 after it.",
+    "Descriptive beside it: exact intervals and tests, strengths by Bradley and Terry with intervals over raters and "
+    "clips, Krippendorff's alpha, the share of left choices.",
+)
+#: Where a pair can be answered with "cannot tell".
+OF_TIES = (
+    "Ties are left out of every share, interval and test, and stand beside them as a share of all votes that count.",
+)
+#: Of a study whose trials are one clip on a scale, in place of `ANALYSIS`.
+OF_GRADES = (
+    "The mean grade of each system (MOS), with a 95 % interval that knows that grades of one rater and grades of one "
+    "source video are alike.",
+    "Differences of systems' means, each with such an interval, and Holm's correction over all pairs.",
+)
+RULES = (
+    "Votes are collected until every comparison has those that are wanted; outcomes are not looked at before, and who "
+    "does is recorded.",
+    "Practice and catch trials are in no share. Raters who fail the rule on catch trials, who have withdrawn, or who "
+    "left before they had shown that they attend do not count; any other exclusion is recorded with its reason.",
+)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What is registered, and whether it is what was registered when the study was made and each time it was extended.
+
+    Attributes:
+        contents: all of it as plain values, at each of these times; the last is what stands now. Each but the first
+            has the hash of the one before.
+        recorded: their hashes in the audit trail; fewer where something has not been registered.
+    """
+
+    contents: tuple[dict[str, Any], ...]
+    recorded: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The file: JSON whose bytes are always the same."""
+        return file_text(self.contents[-1])
+
+    @property
+    def sha256s(self) -> tuple[str, ...]:
+        """Hash of the file at each time."""
+        return tuple(file_sha256(content) for content in self.contents)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the file."""
+        return self.sha256s[-1]
+
+    @property
+    def intact(self) -> bool | None:
+        """Whether nothing has changed since; None where nothing was recorded."""
+        return self.recorded == self.sha256s if len(self.recorded) >= len(self.contents) else None
+
+    def as_json(self) -> dict[str, Any]:
+        """What an export says of it; `added` has what came later, with the hash before and after each time."""
+        told = {"sha256": self.sha256, "recorded": self.recorded[-1] if self.recorded else None, "intact": self.intact}
+        return told | {"hashes": list(self.sha256s), "added": self.contents[-1].get("added", [])}
+
+
+def file_text(content: dict[str, Any]) -> str:
+    """A registration as the text of its file."""
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def file_sha256(content: dict[str, Any]) -> str:
+    """Hash of that file."""
+    return hashlib.sha256(file_text(content).encode()).hexdigest()
+
+
+def registration(study: OpenStudy) -> Registration:
+    """What a study has committed itself to, from what its database holds now."""
+    settings, extensions = study.settings, study.extensions()
+    schedule, clips = study.schedule(), study.clip_hashes()
+    ends = [(e.trials_before, e.slots_before, e.clips_before) for e in extensions]
+    states = [
+        {"schedule_sha256": cut(schedule, trials, slots).sha256, "clips_sha256": _hash(clips[:shown])}
+        for trials, slots, shown in [*ends, (len(schedule.trials), len(schedule.slots), len(clips))]
+    ]
+    base = {
+        "format": 1,
+        "study": study.name,
+        "created": study.row.created_at.isoformat(timespec="seconds"),
+        "seed": study.row.seed,
+        **states[0],
+        "design": {key: value for key, value in study.kept_settings().items() if key not in PRIVATE},
+        "hypotheses": _hypotheses(settings),
+        "rules": [*RULES, f"Rule on catch trials: {settings.catch_pass} of {settings.catch} right."],
+        "analysis": _analysis(settings),
+    }
+    contents, added = [base], []
+    for extension, state in zip(extensions, states[1:], strict=True):
+        what = {"seed": extension.seed, "votes": extension.votes, "scenes": json.loads(extension.scenes)}
+        when = {"at": extension.made_at.isoformat(timespec="seconds"), "by": extension.made_by}
+        added.append({**when, **what, **state, "sha256_before": file_sha256(contents[-1])})
+        contents.append({**base, "added": list(added)})
+    return Registration(tuple(contents), study.registered())
+
+
+def _hypotheses(settings: Settings) -> list[str]:
+    if settings.questions.kind == SCALE:
+        return ["The systems' mean grades differ"]
+    return [f"{first} is chosen over {second} not as often as not" for first, second in settings.comparisons]
+
+
+def _analysis(settings: Settings) -> list[str]:
+    if settings.questions.kind == SCALE:
+        return list(OF_GRADES)
+    each = ["Each question of a trial by itself, in the same way."] if settings.questions.further else []
+    return [*ANALYSIS, *(OF_TIES if settings.questions.cannot_tell else ()), *each]
+
+
+def register(study: OpenStudy, actor: str) -> Registration:
+    """The same, with the hashes recorded that are not."""
+    made = registration(study)
+    for sha256 in made.sha256s[len(made.recorded) :]:
+        study.audit(actor, "registered", sha256)
+    return registration(study)
+
+
+def _hash(clips: Sequence[tuple[str, ...]]) -> str:
+    return hashlib.sha256(json.dumps(clips, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,166 @@
+"""`bench reproduce`: the paper's Tables II, III and IV by its own protocols, with every deviation under the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bench.config import RunConfig
+from bench.data.clips import Manifest
+from bench.engine.build import departures
+from bench.errors import BenchError, did_you_mean
+from bench.pipeline.run import run
+from bench.registry import MODELS, SYNTHETIC
+from bench.report.grid import Grid, write_grid
+from bench.report.make import read_protocol
+from bench.report.names import names_of
+from bench.report.paper import pos_table, table4
+from bench.report.tables import caption
+from bench.runfolder import RunFolder
+from bench.scoring.tidy import read_notes, read_summary
+from study_app.design.settings import CATCH, Wish
+
+STUDY = "study.db"
+#: The paper showed videos of 128×128 at this size.
+SHOWN = 64
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """What the paper did for a table.
+
+    Attributes:
+        models: in the order of its rows; `copy` is always added.
+        settings: of the run, by name.
+        clips: test clips, or clips a comparison.
+        data: the training data, in words.
+        folder: beginning of the run folder's default name.
+    """
+
+    models: list[str]
+    settings: Mapping[str, Any]
+    clips: int
+    data: str
+    folder: str
+
+
+_SKY = "Sky Scene (997 long training videos, 35,390 clips in all)"
+_PREFERENCES = PaperTable(["mdgan", "vgan", "rnngan"], {"dataset": "sky", "clips": 100}, 100, _SKY, "preferences")
+PAPER: Mapping[str, PaperTable] = {
+    "table2": _PREFERENCES,
+    "table3": _PREFERENCES,
+    "table4": PaperTable(
+        ["vgan", "rnngan", "mdgan"],
+        {"dataset": "beach", "clips": 1000, "resolution": 64},
+        1000,
+        "10 % of the Beach dataset, tested on the rest",
+        "table4",
+    ),
+}
+
+
+def paper(name: str) -> PaperTable:
+    """The paper's protocol of a table; a `BenchError` suggests the nearest name."""
+    if name not in PAPER:
+        raise BenchError(f"There is no table '{name}' to reproduce: {', '.join(PAPER)}.{did_you_mean(name, PAPER)}")
+    return PAPER[name]
+
+
+def reproduce(name: str, config: RunConfig, out: Path, *, offline: bool = False) -> Grid:
+    """Run what the table needs, as far as it has not run yet, and write `<name>.csv`, `.json`, `.tex`, `.md`.
+
+    For Tables II and III a study is made in OUT/study.db, and its votes are tallied when there are any.
+
+    Raises:
+        BenchError: whatever stops the run or the study.
+    """
+    if name != "table4":
+        import_module(
+            "study_app.pipeline.create"
+        )  # whether a study can be made here is found out before hours of training
+    run(config, out, offline=offline)
+    if name == "table4":
+        protocol = read_protocol(out)
+        metrics = [f"{reason}" for reason in read_notes(out)[0] if reason.metric in ("mse", "psnr", "ssim")]
+        notes = [*deviations(name, config, out), *metrics, f"Protocol {protocol.id}."]
+        grid = table4(read_summary(out), caption(protocol), names_of(out), notes)
+    else:
+        grid = _preferences(name, config, out)
+    write_grid(grid, out, name)
+    return grid
+
+
+def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
+    from study_app.analysis import preference_scores
+    from study_app.pipeline.create import create
+    from study_app.store.store import Store
+
+    database = out / STUDY
+    if not database.exists():
+        create(database, _wish(name, config, out))
+    study = Store(database).open("preferences")
+    votes, settings = study.votes(), study.settings
+    pos = preference_scores.pos_table(votes, settings.comparisons)
+    notes = deviations(name, config, out)
+    if settings.size != SHOWN:
+        notes.append(f"Deviation, clips shown: at {settings.size}×{settings.size}; the paper at {SHOWN}×{SHOWN}.")
+    counting = preference_scores.counted(votes)
+    if len(counting):
+        notes.append(f"Raters: {counting['rater'].nunique()}; the paper does not say how many it had.")
+    else:
+        notes.append(f"Deviation, raters: none yet. Ask people with `bench study serve --db {database}`, then again.")
+    return pos_table(name, [{str(key): value for key, value in line.items()} for line in pos.to_dict("records")], notes)
+
+
+def _wish(name: str, config: RunConfig, out: Path) -> Wish:
+    """The study of a table; without catch trials, of which the paper tells nothing, where the clips are too few."""
+    clips = len(Manifest.load(out / "clips.jsonl").split("test"))
+    wish = Wish(
+        (out,),
+        name="preferences",
+        clips=PAPER[name].clips,
+        size=SHOWN if config.resolution > SHOWN else None,
+        accept_first_frames=True,
+    )
+    return wish if clips >= 4 * CATCH else replace(wish, catch=0)
+
+
+def deviations(name: str, config: RunConfig, out: Path) -> list[str]:
+    """What a run did otherwise than the paper, a sentence each."""
+    theirs = PAPER[name]
+    manifest = Manifest.load(RunFolder(out).clips)
+    train, test = manifest.split("train"), manifest.split("test")
+    data = "the built-in synthetic scenes" if config.data_root == SYNTHETIC else f"{Path(config.data_root).name}"
+    videos = len({clip.video for clip in train})
+    told = [f"data: trained on {len(train)} clips of {videos} videos ({data}); the paper on {theirs.data}"]
+    if len(test) != theirs.clips:
+        told.append(f"clips: {len(test)}; the paper {theirs.clips:,}")
+    size = 64 if name == "table4" else 128
+    if config.resolution != size:
+        told.append(f"size: {config.resolution}×{config.resolution}; the paper {size}×{size}")
+    if config.frames != "all":
+        told.append("frames: the given first one is left out; the paper scores all 32")
+    widths = {model: MODELS.load(model).presets["paper"]["width"] for model in theirs.models}
+    narrow = [
+        f"{model} {config.options[model]['width']} of {width}"
+        for model, width in widths.items()
+        if config.options.get(model, {}).get("width", width) != width
+    ]
+    if narrow:
+        told.append(f"network width: {', '.join(narrow)}")
+    others = {model: departures(model, config.options.get(model, {})) for model in theirs.models}
+    for model, own in others.items():
+        if said := ", ".join(f"{key} {text}" for key, text in own.items() if key != "width"):
+            told.append(f"{model}, the paper's in brackets: {said}")
+    seeds = f"{len(config.seeds)} training seed{'s' if len(config.seeds) > 1 else ''}"
+    told.append(
+        f"training: {config.steps} steps a stage of {config.batch} clips, {seeds}; the paper gives neither steps nor "
+        "batch size"
+    )
+    told.append("RNN-GAN: its layer sizes were not published and are ours")
+    if missing := sorted({"mdgan", "vgan", "rnngan"} - set(config.models)):
+        raise BenchError(f"The paper's table needs the models {', '.join(missing)} too: leave out --set models.")
+    return [f"Deviation, {text}." for text in told]

@@ -1,0 +1,125 @@
+"""Synthetic raters of known preference, driven through the same store as people: for power and for tests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench.errors import BenchError
+from bench.runfolder import REAL
+from study_app.design.questions import GRADES, SCALE, TIE, Question
+from study_app.design.schedule import ALTERED, SCRAMBLED
+from study_app.store.messages import Answer, Further
+from study_app.store.store import Store
+from study_app.store.study import OpenStudy
+
+#: Strengths that reproduce the paper's Tables II and III about as well as one number a system can.
+PAPER_STRENGTHS = {"real": 2.6, "mdgan-2": 0.9, "mdgan-1": 0.1, "vgan": -1.0, "rnngan": -2.3}
+#: How often a tie comes, and where one grade ends and the next begins, on the scale of the strengths.
+TIES = 0.5
+CUTS = (-2.0, -0.5, 0.5, 2.0)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """What the simulated raters prefer.
+
+    Attributes:
+        strengths: system → log-odds strength; unknown systems have 0.
+        rater_sd, clip_sd: how much raters and clips differ, on the log-odds scale.
+        careless: share of raters who press keys at random.
+    """
+
+    strengths: dict[str, float]
+    rater_sd: float = 0.0
+    clip_sd: float = 0.0
+    careless: float = 0.0
+
+
+def simulate(where: str | Path | None, name: str | None, raters: int, crowd: Crowd, seed: int = 0) -> tuple[str, int]:
+    """Copy a study as a simulated one and let synthetic raters rate it; returns the copy's name and its votes.
+
+    The copy's votes carry `simulated`, in the study's row and in each of its votes, and can never enter a tally of the
+    study it was copied from.
+    """
+    if raters < 1:
+        raise BenchError("A simulation needs at least one rater.")
+    if not 0 <= crowd.careless <= 1:
+        raise BenchError("The share of careless raters lies between 0 and 1.")
+    store = Store(where)
+    study = store.open(name)
+    if study.simulated:
+        raise BenchError(f"The study '{study.name}' is a simulation already: name the study it was made from.")
+    number = 1 + sum(other.startswith(f"{study.name} simulated") for other in store.names())
+    copied = replace(study.settings, name=f"{study.name} simulated {number}", slot_bytes=study.slot_bytes())
+    twin = store.add(copied, study.row.seed, study.schedule(), study.clips(), simulated=True)
+    return twin.name, sum(rate(twin, crowd, seed, number) for number in range(raters))
+
+
+def rate(study: OpenStudy, crowd: Crowd, seed: int, number: int) -> int:
+    """Let one synthetic rater do a whole session; returns the votes cast."""
+    rng = np.random.default_rng([seed, number])
+    careless = rng.random() < crowd.careless
+    leaning = crowd.rater_sd * rng.normal()
+    token = hashlib.sha256(f"simulated/{seed}/{number}/{study.name}".encode()).hexdigest()
+    one_play = 1000 * study.settings.frames / study.settings.rate
+    questions, votes = study.settings.questions, 0
+    study.enrol(token)
+    view = study.view(token)
+    while view.state in ("rating", "asked"):
+        if view.part:
+            view = study.reply(token, view.part, replies(questions.part(view.part), rng))
+            continue
+        trial = view.trials[0]
+        scene, left, right = study.shown(token, trial)
+        chosen = []
+        for _ in range(1 + len(questions.further)):
+            if questions.kind == SCALE:
+                chosen.append(grade(crowd, left, scene, leaning, seed, rng) if not careless else rng.choice(GRADES))
+                continue
+            share = 0.5 if careless else left_share(crowd, left, right, scene, leaning, seed)
+            tied = questions.cannot_tell and rng.random() < tie_share(share)
+            chosen.append(TIE if tied else "left" if rng.random() < share else "right")
+        first, *others = (Further(str(one), int(one_play + rng.gamma(3.0, 700.0))) for one in chosen)
+        view = study.vote(token, trial, Answer(first.chosen, first.response_ms, further=tuple(others)))
+        votes += 1
+    return votes
+
+
+def replies(questions: Sequence[Question], rng: np.random.Generator) -> dict[str, str]:
+    """Answers with which a synthetic rater may take part; choices that decide nothing are drawn."""
+    return {
+        question.id: str(rng.choice([choice.id for choice in question.choices]))
+        if question.choices and not question.eligible
+        else question.example()
+        for question in questions
+    }
+
+
+def left_share(crowd: Crowd, left: str, right: str, scene: str, leaning: float, seed: int) -> float:
+    """Probability that a careful rater chooses the left system."""
+    if {left, right} & {SCRAMBLED, *ALTERED}:
+        return 0.98 if left == REAL else 0.02
+    gap = crowd.strengths.get(left, 0.0) - crowd.strengths.get(right, 0.0)
+    # raters and clips shift a comparison towards its alphabetically first system, whatever the side
+    shift = leaning + crowd.clip_sd * np.random.default_rng([seed, *scene.encode()]).normal()
+    return float(1 / (1 + np.exp(-(gap + (shift if left < right else -shift)))))
+
+
+def tie_share(share: float) -> float:
+    """Probability of a tie where the left is chosen with that share else (Davidson, JASA 1970, with ν = `TIES`)."""
+    even = TIES * float(np.sqrt(share * (1 - share)))
+    return even / (1 + even)
+
+
+def grade(crowd: Crowd, system: str, scene: str, leaning: float, seed: int, rng: np.random.Generator) -> str:
+    """What a careful rater gives a clip: its strength, the clip's, the rater's and noise, cut where grades meet."""
+    if system in ALTERED:
+        return "1" if rng.random() < 0.98 else "3"
+    clip = crowd.clip_sd * np.random.default_rng([seed, *scene.encode()]).normal()
+    felt = crowd.strengths.get(system, 0.0) + leaning + clip + rng.logistic()
+    return GRADES[int(np.searchsorted(CUTS, felt))]

@@ -1,0 +1,84 @@
+"""The audit trail: its lines, the state of a study that follows from them, and sign-ins to the admin page.
+
+Runs inside the sessions of `study_app.store.store`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bench.errors import BenchError
+from study_app.store.connection import transactions
+from study_app.store.participants import token_hash
+from study_app.store.schema.study_tables import Audit, Study
+
+State = Literal["open", "paused", "closed"]
+Action = Literal["pause", "close", "reopen"]
+#: What is done to a study → what it is then.
+STATES: dict[Action, State] = {"pause": "paused", "close": "closed", "reopen": "open"}
+
+
+def state(session: Session, study: Study) -> State:
+    """What a study is now."""
+    said = (Audit.study_id == study.id, Audit.action.in_(STATES))
+    last: Action | None = session.scalar(select(Audit.action).where(*said).order_by(Audit.id.desc()).limit(1))
+    return STATES[last] if last else "open"
+
+
+def change(session: Session, study: Study, action: Action, actor: str, reason: str) -> None:
+    """Pause, close or reopen a study; answers that are on their way are still taken.
+
+    Raises:
+        BenchError: it is so already.
+    """
+    if state(session, study) == STATES[action]:
+        raise BenchError(f"The study '{study.name}' is {STATES[action]} already.")
+    audit(session, study, actor, action, reason)
+
+
+def registered(session: Session, study: Study) -> tuple[str, ...]:
+    """Every hash that was registered, in order."""
+    query = select(Audit.detail).where(Audit.study_id == study.id, Audit.action == "registered")
+    return tuple(session.scalars(query.order_by(Audit.id)))
+
+
+def audit(session: Session, study: Study | None, actor: str, action: str, detail: str) -> None:
+    """Add a line to the audit trail, of one study or of all."""
+    study_id = study.id if study else None
+    session.add(Audit(at=datetime.now(UTC), study_id=study_id, actor=actor, action=action, detail=detail))
+
+
+#: Passwords that may be wrong within `LOCKOUT`, from one address, before it is shut out for as long.
+ATTEMPTS, LOCKOUT = 5, timedelta(minutes=15)
+
+
+ENTERED, REFUSED, SHUT_OUT, UNLOCKED = "admin entered", "admin refused", "admin shut out", "admin unlocked"
+
+
+def sign_in(session: Session, right: bool, address: str) -> bool:
+    """Judge an attempt.
+
+    Only wrong passwords count: the right one, tried while its address is shut out, does not make that longer. Who
+    guesses from somewhere else shuts out nobody but themselves. Addresses are kept as hashes.
+    """
+    transactions.lock(session, transactions.EVERY_STUDY)  # attempts made at once are counted one after the other
+    whence = token_hash(address)[:16]
+    since = datetime.now(UTC) - LOCKOUT
+    unlocked = session.scalar(select(func.max(Audit.at)).where(Audit.action == UNLOCKED))
+    if unlocked is not None:
+        since = max(since, unlocked)
+    recent = (Audit.action == REFUSED, Audit.detail == whence, Audit.at > since)
+    wrong = session.scalar(select(func.count(Audit.id)).where(*recent)) or 0
+    allowed = right and wrong < ATTEMPTS
+    action = ENTERED if allowed else (SHUT_OUT if right else REFUSED)
+    audit(session, None, "admin", action, whence)
+    return allowed
+
+
+def unlock(session: Session) -> None:
+    """Forget the wrong passwords so far."""
+    audit(session, None, "admin", UNLOCKED, "")

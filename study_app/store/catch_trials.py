@@ -1,0 +1,88 @@
+"""The rule on catch trials put to what the database holds. Runs inside the store's sessions.
+
+Studies of version 0.1 keep their own rule: who ends early is judged by a part of it, and all votes of others count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import cast
+
+from sqlalchemy import CursorResult, case, func, select, update
+from sqlalchemy.orm import Session
+
+from study_app.design.catch_rule import CatchRule
+from study_app.design.questions import LOW_GRADES, SCALE
+from study_app.store.schema.rater_tables import Assignment, Exclusion, Rater, Vote
+from study_app.store.schema.study_tables import Comparison, Pair, Study
+
+
+def rule(study: Study) -> CatchRule:
+    """The rule that a study was made with."""
+    return CatchRule(study.settings.catch, study.settings.catch_pass)
+
+
+def score(session: Session, study: Study, rater: Rater) -> tuple[int, int]:
+    """Catch trials that a rater got right, and had."""
+    return _scores(session, study, [rater.id]).get(rater.id, (0, 0))
+
+
+def uncounted(session: Session, study: Study) -> dict[int, str]:
+    """Id → why votes do not count, of raters whose session is not over and who have shown too little that they attend.
+
+    They may be at it or gone: it is the same rule, so that an export needs no clock.
+    """
+    if study.settings.rule == 1:
+        return {}
+    query = select(Rater.id).where(
+        Rater.study_id == study.id,
+        Rater.completed_at.is_(None),
+        Rater.withdrawn_at.is_(None),
+        Rater.id.not_in(select(Exclusion.rater_id)),
+    )
+    unfinished, judge = session.scalars(query).all(), rule(study)
+    scores = _scores(session, study, unfinished)
+    told = {rater: scores.get(rater, (0, 0)) for rater in unfinished}
+    return {
+        rater: f"unfinished: {right} of {had} catch trials right"
+        for rater, (right, had) in told.items()
+        if not judge.counts_after_leaving(right, had)
+    }
+
+
+def reopen(session: Session, study: Study, now: datetime) -> bool:
+    """Open the slots of raters whose votes do not count and who have been away for as long as a lease.
+
+    Who comes back goes on with the next trial; what has been opened stays so, that no slot is filled twice.
+    """
+    since = now - timedelta(minutes=study.settings.lease_minutes)
+    last = select(func.max(Vote.voted_at)).where(Vote.rater_id == Rater.id).scalar_subquery()
+    away = select(Rater.id).where(
+        Rater.id.in_(uncounted(session, study)),
+        func.coalesce(Rater.came_at, Rater.created_at) < since,
+        func.coalesce(last, Rater.created_at) < since,
+    )
+    theirs = (Assignment.rater_id.in_(away), Assignment.slot_id.is_not(None), Assignment.state == "voted")
+    opened = session.execute(update(Assignment).where(*theirs).values(state="void"))
+    return cast("CursorResult[object]", opened).rowcount > 0
+
+
+def _scores(session: Session, study: Study, raters: Collection[int]) -> dict[int, tuple[int, int]]:
+    """Id → catch trials right and had, of those raters who had one. The first question of a trial decides.
+
+    Right is who chooses the clip that is not altered, and on a scale who gives the altered clip one of `LOW_GRADES`,
+    which chance does in two of five. A tie is not right.
+    """
+    right = Vote.chosen == case((Assignment.first_on_left, "left"), else_="right")
+    if study.settings.questions.kind == SCALE:
+        right = Vote.chosen.in_(LOW_GRADES)
+    query = (
+        select(Vote.rater_id, func.count(case((right, 1))), func.count(Vote.id))
+        .join(Assignment, Assignment.id == Vote.assignment_id)
+        .join(Pair, Pair.id == Assignment.pair_id)
+        .join(Comparison, Comparison.id == Pair.comparison_id)
+        .where(Vote.rater_id.in_(raters), Comparison.kind == "catch")
+        .group_by(Vote.rater_id)
+    )
+    return {rater: (correct, had) for rater, correct, had in session.execute(query)}

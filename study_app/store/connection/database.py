@@ -1,0 +1,145 @@
+"""Where the study database is, how it is opened, and how it is brought to this version's schema."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from bench.errors import BenchError
+
+#: Names the database when no path is given on the command line.
+URL_VARIABLE = "BENCH_DATABASE_URL"
+#: How long a writer waits for another one, in milliseconds.
+BUSY_MS = 20_000
+
+
+def resolve(database: str | Path | None) -> URL:
+    """Turn a path or URL, or else `BENCH_DATABASE_URL`, into a database URL.
+
+    Raises:
+        BenchError: nothing is given, or it is a URL of a kind of database that we do not know.
+    """
+    given = str(database) if database else os.environ.get(URL_VARIABLE, "")
+    if not given:
+        raise BenchError(f"No study database is named: give --db study.db or set {URL_VARIABLE}.")
+    if "://" not in given:
+        return URL.create("sqlite", database=str(Path(given).expanduser().resolve()))
+    try:
+        url = make_url(given)
+        if url.drivername in ("postgres", "postgresql"):
+            url = url.set(drivername="postgresql+psycopg")
+        kind = url.get_backend_name()
+        url.get_dialect()
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise BenchError("The database URL cannot be read: give one like postgresql://user@host/name.") from error
+    if kind not in ("sqlite", "postgresql"):
+        raise BenchError(f"Studies are kept in SQLite or PostgreSQL, not in {kind}.")
+    return url
+
+
+def describe(url: URL) -> str:
+    """The database's name for people, without a password."""
+    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+
+
+def connect(url: URL) -> Engine:
+    """Make the engine. SQLite: write-ahead log, foreign keys, busy timeout, and a commit is on the disk."""
+    if url.get_backend_name() == "postgresql":
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    engine = create_engine(url, pool_size=10, max_overflow=30, connect_args={"timeout": BUSY_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later could otherwise fail half-way with "database is locked".
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _alembic(engine: Engine) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parents[1] / "schema" / "migrations"))
+    config.attributes["engine"] = engine
+    return config
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database to this version's schema; a new one gets all tables.
+
+    Raises:
+        BenchError: the database was written by a newer version, is not a study database, or cannot be reached.
+    """
+    if engine.url.get_backend_name() == "sqlite":
+        Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+    config = _alembic(engine)
+    _revision(engine)
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:  # pragma: no cover - _revision() has ruled it out
+        raise BenchError(f"The study database {describe(engine.url)} could not be upgraded: {error}.") from error
+    except DBAPIError as error:
+        raise explain(error, engine.url) from error
+
+
+def check(engine: Engine) -> None:
+    """Raise a `BenchError` unless the database can be opened and has exactly this version's schema."""
+    name = describe(engine.url)
+    if engine.url.get_backend_name() == "sqlite" and not Path(str(engine.url.database)).is_file():
+        raise BenchError(f"There is no study database {name}: make one with `bench study create`.")
+    revision = _revision(engine)
+    if revision is None:
+        raise BenchError(f"{name} is not a study database: make one with `bench study create`.")
+    if revision != ScriptDirectory.from_config(_alembic(engine)).get_current_head():
+        raise BenchError(
+            f"The study database {name} has an older schema ({revision}): `bench study serve` brings it up to date."
+        )
+
+
+def _revision(engine: Engine) -> str | None:
+    """The schema's revision, None for a database without tables; a `BenchError` when a newer version wrote it."""
+    try:
+        with engine.connect() as connection:
+            revision = MigrationContext.configure(connection).get_current_revision()
+    except DBAPIError as error:
+        raise explain(error, engine.url) from error
+    ours = {script.revision for script in ScriptDirectory.from_config(_alembic(engine)).walk_revisions()}
+    if revision is not None and revision not in ours:
+        raise BenchError(
+            f"The study database {describe(engine.url)} was written by a newer version of this program (schema "
+            f"{revision}): install that version, or name another database."
+        )
+    return revision
+
+
+def explain(error: DBAPIError, url: URL) -> BenchError:
+    """One plain sentence for what the database could not do."""
+    name, cause = (
+        describe(url),
+        str(error.orig).strip().splitlines()[0] if str(error.orig) else "no reason given",
+    )
+    low = cause.lower()
+    if "disk is full" in low or "no space left" in low or "disk i/o error" in low:
+        return BenchError(f"The disk of the study database {name} is full: free some space; what was saved is kept.")
+    if "readonly" in low or "read-only" in low:
+        return BenchError(f"The study database {name} cannot be written: give this user the right to write it.")
+    if "locked" in low:
+        return BenchError(f"The study database {name} is held by another program: close that program and try again.")
+    if "not a database" in low or "malformed" in low:
+        return BenchError(f"{name} is not a study database or is damaged: restore it from a copy.")
+    return BenchError(f"The study database {name} cannot be used ({cause}): check that it exists and is running.")

@@ -1,0 +1,107 @@
+"""The only file that opens database sessions: one piece of work, one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import URL, Engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session, sessionmaker
+
+from bench.errors import BenchError
+from study_app.store.connection import database
+from study_app.store.connection.write_queue import WriterQueue
+
+T = TypeVar("T")
+#: How often a piece of work is tried whose row or slot another transaction took first.
+TRIES = 5
+#: What somebody can do where the file holds parts of rows that are gone.
+ANEW = "stop the app and run `sqlite3 FILE VACUUM`, or old parts may stay in it."
+
+
+class Transactions:
+    """Work on a study database; whatever the database cannot do becomes a `BenchError` of one plain sentence."""
+
+    def __init__(self, url: URL, engine: Engine) -> None:
+        self.url, self.engine = url, engine
+        self._reading = sessionmaker(engine, expire_on_commit=False)
+        self._writing = sessionmaker(engine.execution_options(writes=True), expire_on_commit=False)
+        sqlite = url.get_backend_name() == "sqlite"
+        self._queue = WriterQueue(Path(f"{url.database}.queue")) if sqlite else None
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+    def read(self, work: Callable[[Session], T]) -> T:
+        """Run `work`, which only reads."""
+        try:
+            with self._reading() as session:
+                return work(session)
+        except (DBAPIError, PoolTimeout) as error:
+            raise self._explain(error) from error
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """Run `work` in one transaction; when another one took the same slot or row first, run it again."""
+        for left in reversed(range(TRIES)):
+            try:
+                return self._transact(work)
+            except IntegrityError as error:
+                if not left:
+                    raise BenchError(f"The study database refused a row: {error.orig}.") from error
+            except (DBAPIError, PoolTimeout) as error:
+                raise self._explain(error) from error
+        raise AssertionError("unreachable")
+
+    def scrub(self, tables: Sequence[str]) -> None:
+        """Write the database anew without what is left of changed and deleted rows; PostgreSQL: those tables of it.
+
+        Raises:
+            BenchError: somebody reads an older state, or the disk is full; what was committed stands.
+        """
+        try:
+            if self._queue is None:
+                with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(tables)}")
+                return
+            with self._queue.turn(), self.engine.connect() as connection:
+                begun = connection.connection.driver_connection  # SQLAlchemy would begin a transaction
+                assert begun is not None
+                begun.execute("VACUUM")
+                busy, _, _ = begun.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except (DBAPIError, PoolTimeout) as error:
+            raise self._explain(error) from error
+        except sqlite3.Error as error:
+            raise BenchError(
+                f"It is done, but the database file could not be written anew ({error}): {ANEW}"
+            ) from error
+        if busy:
+            raise BenchError(f"It is done, but the write-ahead log is still being read: {ANEW}")
+
+    def _transact(self, work: Callable[[Session], T]) -> T:
+        if self._queue is None:  # PostgreSQL's locks have queues of their own
+            with self._writing.begin() as session:
+                return work(session)
+        with self._queue.turn() as begun, self._writing.begin() as session:
+            session.connection()
+            begun()
+            return work(session)
+
+    def _explain(self, error: DBAPIError | PoolTimeout) -> BenchError:
+        if isinstance(error, PoolTimeout):
+            return BenchError("Too many people use the study database at once: start another app process.")
+        return database.explain(error, self.url)
+
+
+#: Stands for all studies of a database where a lock is asked for.
+EVERY_STUDY = 0
+
+
+def lock(session: Session, study_id: int) -> None:
+    """Let one transaction at a time hand out slots of a study. SQLite's writers are alone anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(72011, :study)"), {"study": study_id})

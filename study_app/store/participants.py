@@ -1,0 +1,73 @@
+"""Who comes: people from crowd platforms by their link's parameters, people of a lab by an own code, or anybody.
+
+Platform ids are personal data. They are never stored: only an HMAC of them under a key that lies outside the database,
+so that a leaked database does not tell who took part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from bench.errors import BenchError
+
+SECRET_VARIABLE = "BENCH_STUDY_SECRET"
+#: Platform → parameters that name the participant and the visit.
+PARAMETERS = {
+    "prolific": ("PROLIFIC_PID", ("STUDY_ID", "SESSION_ID")),
+    "mturk": ("workerId", ("hitId", "assignmentId")),
+    "lab": ("participant", ()),
+}
+#: Characters of a participant's ID at most.
+LONGEST_ID = 200
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """What a link says of who follows it."""
+
+    platform: str
+    participant: str
+    session: str
+
+
+def secret(url: URL) -> bytes:
+    """The key of all platform hashes: from the environment, or a file beside the SQLite database, made when missing.
+
+    Raises:
+        BenchError: PostgreSQL without the variable: several machines must share one key, so none is made up.
+    """
+    if given := os.environ.get(SECRET_VARIABLE, ""):
+        if len(given) < 16:
+            raise BenchError(f"{SECRET_VARIABLE} is too short to be a key: give at least 16 characters.")
+        return given.encode()
+    if url.get_backend_name() != "sqlite":
+        raise BenchError(
+            f"Links with platform ids need a key that lies outside the database: set {SECRET_VARIABLE} to a long "
+            "random text, the same for all processes of a study."
+        )
+    path = Path(f"{url.database}.secret")
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_hex(32).encode())
+    return path.read_bytes()
+
+
+def keyed(key: bytes, *parts: str) -> str:
+    """HMAC-SHA256 of the parts, in hexadecimal; parts cannot run into each other."""
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def token_hash(token: str) -> str:
+    """What the database keeps of a rater's token; tokens are long and random, so no key is needed."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,84 @@
+"""Answers to questions before and after the trials: which are due, how they are kept and counted.
+
+Runs inside the store's sessions. A part is due until each of its questions has a row, which is empty where an optional
+question was left out; so nobody is asked twice, and a part that was sent twice is kept once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import pandas as pd
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from study_app.design.questions import PARTS, Question
+from study_app.store.messages import RefusedError
+from study_app.store.raters import excluded_reason
+from study_app.store.schema.rater_tables import Ending, Rater, Reply
+from study_app.store.schema.study_tables import Study
+
+#: Frozen column names of `answers.csv`, a line an answer, and of what is counted of them.
+ANSWER_COLUMNS = ["study", "rater", "part", "question", "answer", "time_utc", "simulated", "excluded"]
+BEFORE, AFTER = PARTS[:2], PARTS[2:]
+
+
+def due(session: Session, study: Study, rater: Rater, parts: tuple[str, ...]) -> str | None:
+    """The first of some parts of which a rater has not answered everything."""
+    asked = [part for part in parts if study.settings.questions.part(part)]
+    if not asked:
+        return None
+    answered = set(session.scalars(select(Reply.question).where(Reply.rater_id == rater.id)))
+    for part in asked:
+        if any(question.id not in answered for question in study.settings.questions.part(part)):
+            return part
+    return None
+
+
+def is_ineligible(session: Session, study: Study, rater: Rater) -> bool:
+    """Whether a rater may not take part by what they answered."""
+    if not any(question.eligible for question in study.settings.questions.screening):
+        return False
+    ended = select(Ending.id).where(Ending.rater_id == rater.id, Ending.outcome == "ineligible")
+    return session.scalar(ended) is not None
+
+
+def keep(session: Session, study: Study, rater: Rater, answers: Mapping[str, str], part: str, now: datetime) -> bool:
+    """Write the answers of a part; whether somebody who answers so may take part.
+
+    Raises:
+        RefusedError: a question is not answered that must be, or not in a way in which it can be.
+    """
+    questions = study.settings.questions.part(part)
+    given = {question.id: answers.get(question.id, "").strip() for question in questions}
+    if not all(question.is_answer(given[question.id]) for question in questions):
+        raise RefusedError("The answer is not one that can be given.")
+    kept = set(session.scalars(select(Reply.question).where(Reply.rater_id == rater.id)))
+    session.add_all(
+        Reply(rater_id=rater.id, question=id, part=part, answer=answer, replied_at=now)
+        for id, answer in given.items()
+        if id not in kept
+    )
+    session.flush()
+    return all(question.admits(given[question.id]) for question in questions)
+
+
+def answers(session: Session, study: Study) -> pd.DataFrame:
+    """All answers as `ANSWER_COLUMNS`, rater by rater; of excluded raters with the reason."""
+    query = (
+        select(Rater, Reply, excluded_reason())
+        .join(Reply, Reply.rater_id == Rater.id)
+        .where(Rater.study_id == study.id, Rater.simulated == study.simulated)
+    )
+    order = {question.id: place for place, question in enumerate(_every(study))}
+    given = sorted(session.execute(query), key=lambda row: (row[0].id, order.get(row[1].question, len(order))))
+    rows = []
+    for rater, reply, excluded in given:
+        asked = [study.name, rater.token_hash[:16], reply.part, reply.question]
+        rows.append([*asked, reply.answer, reply.replied_at, rater.simulated, excluded])
+    return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
+
+
+def _every(study: Study) -> list[Question]:
+    return [question for part in PARTS for question in study.settings.questions.part(part)]

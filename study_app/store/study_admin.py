@@ -1,0 +1,99 @@
+"""What the people who run a study do to it as a whole: pause, close, erase somebody, add to it, keep account of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from bench.errors import BenchError
+from study_app.design.schedule import Addition
+from study_app.store import audit_trail, erasure, raters, schedule_rows
+from study_app.store.connection.transactions import Transactions
+from study_app.store.participants import PARAMETERS, Visitor, keyed, secret
+from study_app.store.schema.study_tables import Extension, Study
+
+
+class Steering:
+    """The part of an opened study (`study_app.store.study.OpenStudy`) that concerns no single vote."""
+
+    row: Study
+    _transactions: Transactions
+
+    def state(self) -> audit_trail.State:
+        """Whether the study takes answers: open, paused or closed."""
+        return self._transactions.read(lambda s: audit_trail.state(s, self.row))
+
+    def change(self, action: audit_trail.Action, actor: str, reason: str = "") -> None:
+        """Pause, close or reopen the study."""
+        self._transactions.write(lambda s: audit_trail.change(s, self.row, action, actor, reason))
+
+    def audit(self, actor: str, action: str, detail: str = "") -> None:
+        """Add a line to the audit trail."""
+        self._transactions.write(lambda s: audit_trail.audit(s, self.row, actor, action, detail))
+
+    def sign_in(self, right: bool, address: str = "") -> bool:
+        """Judge an attempt at the admin password from an address; refused after too many wrong ones from there.
+
+        One password opens all studies of an app, so attempts are counted over the whole database.
+        """
+        return self._transactions.write(lambda s: audit_trail.sign_in(s, right, address))
+
+    def platform_hash(self, visitor: Visitor) -> str:
+        """What the database keeps of a platform participant's id."""
+        return keyed(secret(self._transactions.url), self.row.name, visitor.platform, self.participant(visitor))
+
+    def participant(self, visitor: Visitor) -> str:
+        """A lab's own codes are typed by hand: P07 and p07 are one person. Studies of version 0.1 told them apart."""
+        by_hand = visitor.platform == "lab" and self.row.settings.rule > 1
+        return visitor.participant.casefold() if by_hand else visitor.participant
+
+    def erase(self, reason: str, made_by: str, *, rater: str = "", participant: str = "") -> str:
+        """Make a rater anonymous, named by their pseudonym or by the id that their link had; returns the new pseudonym.
+
+        The database file is written anew afterwards, so that nothing is left between its rows.
+
+        Raises:
+            BenchError: there is no such rater, they were erased before, or no reason is given.
+        """
+        if bool(rater) == bool(participant):
+            raise BenchError("Say who is to be erased: a rater's pseudonym or the id of their link, and not both.")
+        ids = [Visitor(platform, participant, "") for platform in PARAMETERS] if participant else []
+        hashes = tuple(self.platform_hash(visitor) for visitor in ids)
+
+        def work(session: Session) -> str:
+            meant = erasure.find(session, self.row, rater, hashes)
+            return erasure.erase(session, self.row, meant, reason, made_by)
+
+        pseudonym = self._transactions.write(work)
+        self._transactions.scrub(erasure.TRACES)
+        return pseudonym
+
+    def extensions(self) -> Sequence[Extension]:
+        """What the study got after it was made, in order."""
+        return self._transactions.read(lambda s: schedule_rows.extensions(s, self.row))
+
+    def additions(self) -> list[Addition]:
+        """The same, as the schedule is drawn from it."""
+        return [schedule_rows.addition(row) for row in self.extensions()]
+
+    def slot_bytes(self) -> int:
+        """Length of one clip's slot in every trial's message."""
+        return self._transactions.read(lambda s: schedule_rows.slot_bytes(s, self.row))
+
+    def extend(self, made: schedule_rows.Extended, by: str) -> None:
+        """Add votes or clips."""
+        self._transactions.write(lambda s: schedule_rows.extend(s, self.row, made, by))
+
+    def schedule_sha256(self) -> str:
+        """Hash of the schedule that the study should have: the one it was made with, or that of its last extension."""
+        added = self.extensions()
+        return added[-1].schedule_sha256 if added else self.row.schedule_sha256
+
+    def decline(self) -> None:
+        """Count somebody who does not agree to take part; nothing else is kept of them."""
+        self._transactions.write(lambda s: raters.decline(s, self.row))
+
+    def declined(self) -> int:
+        """How many people did not agree."""
+        return self._transactions.read(lambda s: raters.declined(s, self.row))

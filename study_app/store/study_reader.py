@@ -1,0 +1,98 @@
+"""What can be read of a study, by whoever runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from bench.errors import BenchError
+from study_app.design.questions import SCALE
+from study_app.design.schedule import Schedule
+from study_app.design.settings import Settings
+from study_app.store import audit_trail, clips, monitor, questionnaire, schedule_rows, tidy_tables
+from study_app.store.connection.transactions import Transactions
+from study_app.store.schema.study_tables import Study
+
+
+class ReadableStudy:
+    """A study of a database, as far as it is read; `study_app.store.study.OpenStudy` is what is done to it as well.
+
+    Attributes:
+        row: the study's row, which never changes: name, seed, settings, whether it is simulated.
+    """
+
+    def __init__(self, transactions: Transactions, row: Study) -> None:
+        self.row = row
+        self._transactions = transactions
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.row.name
+
+    @property
+    def settings(self) -> Settings:
+        """What it was made with."""
+        return self.row.settings
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its raters are synthetic."""
+        return self.row.simulated
+
+    def schedule(self) -> Schedule:
+        """The schedule as the database holds it."""
+        return self._transactions.read(lambda s: schedule_rows.read_schedule(s, self.row))
+
+    def clips(self) -> clips.Clips:
+        """Every clip: (system, scene) → encoded clip."""
+        return self._transactions.read(lambda s: clips.read_clips(s, self.row))
+
+    def votes(self, question: str | None = None) -> pd.DataFrame:
+        """All votes as `tidy_tables.VOTE_COLUMNS`, on the first question of each trial or on a further one.
+
+        Raises:
+            BenchError: the study has grades and no votes; nothing is to take the one for the other.
+        """
+        if self.settings.questions.kind == SCALE:
+            raise BenchError(f"The study '{self.name}' has clips graded one by one, so it has no votes between two.")
+        return self._transactions.read(lambda s: tidy_tables.votes(s, self.row, question))
+
+    def ratings(self, question: str | None = None) -> pd.DataFrame:
+        """The same of a study of single clips, as `tidy_tables.RATING_COLUMNS`; a `BenchError` for any other."""
+        if self.settings.questions.kind != SCALE:
+            raise BenchError(f"The study '{self.name}' compares two clips at a time, so it has votes and no grades.")
+        return self._transactions.read(lambda s: tidy_tables.ratings(s, self.row, question))
+
+    def answers(self) -> pd.DataFrame:
+        """Answers to the questions before and after the trials, as `questionnaire.ANSWER_COLUMNS`."""
+        return self._transactions.read(lambda s: questionnaire.answers(s, self.row))
+
+    def screens(self) -> pd.DataFrame:
+        """How the clips of each vote were seen, as `tidy_tables.SCREEN_COLUMNS`."""
+        return self._transactions.read(lambda s: tidy_tables.screens(s, self.row))
+
+    def progress(self) -> pd.DataFrame:
+        """Votes wanted and had by comparison."""
+        return self._transactions.read(lambda s: tidy_tables.progress(s, self.row))
+
+    def clip_hashes(self) -> list[tuple[str, str, str, str]]:
+        """System, scene, source's hash and shown clip's hash of every clip."""
+        return self._transactions.read(lambda s: clips.clip_hashes(s, self.row))
+
+    def kept_settings(self) -> dict[str, Any]:
+        """The settings as they were written when the study was made, whatever later versions have added to them."""
+        return self._transactions.read(lambda s: schedule_rows.kept_settings(s, self.row))
+
+    def registered(self) -> tuple[str, ...]:
+        """Hashes that were registered: when the study was made, and each time that something was added."""
+        return self._transactions.read(lambda s: audit_trail.registered(s, self.row))
+
+    def watch(self) -> monitor.Watch:
+        """How the study is going at the moment, without outcomes."""
+        return self._transactions.read(lambda s: monitor.watch(s, self.row))
+
+    def raters(self) -> pd.DataFrame:
+        """One row a rater."""
+        return self._transactions.read(lambda s: tidy_tables.raters(s, self.row))

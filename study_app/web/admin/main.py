@@ -1,0 +1,28 @@
+"""The script that Streamlit runs for the people who run a study; raters' pages are `front.py`'s."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from bench.errors import BenchError
+from study_app.web.admin import page, style
+from study_app.web.served_study import log, serving
+
+
+def main() -> None:
+    """Show the admin page; whatever goes wrong, the page is polite and the log says what to mend."""
+    st.set_page_config(page_title="Study", layout="centered")
+    style.apply()
+    if "admin" not in st.query_params:
+        style.page("Welcome", "Please open the link that you were given.")
+        return
+    try:
+        page.show(serving())
+    except BenchError as error:
+        log.error("%s", error)
+        style.page(
+            "We will be back soon", "The study cannot be reached at the moment. Please try again in a few minutes."
+        )
+
+
+main()

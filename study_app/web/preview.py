@@ -1,0 +1,30 @@
+"""Trying a study out before it starts: every page without a vote, and a pilot whose votes never count."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+from study_app.pipeline.copies import copy
+from study_app.store.store import Store
+from study_app.web import serve
+from study_app.web.visit import PREVIEW_VARIABLE
+
+
+def preview(where: str | Path | None, name: str | None, port: int, address: str) -> int:
+    """Serve a copy of a study that is thrown away afterwards, with the way to every page; returns the exit status."""
+    with tempfile.TemporaryDirectory(prefix="preview-") as folder:
+        database, copied = prepare(where, name, Path(folder))
+        env = serve.environment(database, copied) | {PREVIEW_VARIABLE: "1"}
+        try:
+            return subprocess.run(serve.command(port, address), env=env, cwd=serve.APP.parent, check=False).returncode
+        except KeyboardInterrupt:
+            return 0
+
+
+def prepare(where: str | Path | None, name: str | None, folder: Path) -> tuple[Path, str]:
+    """Put the copy of a study that a preview shows below `folder`; returns its database and its name."""
+    database = folder / "preview.db"
+    study = Store(where).open(name)
+    return database, copy(study, Store.migrated(database), f"{study.name} preview").name

@@ -1,0 +1,289 @@
+// The rater's pages: consent, instructions, pairs, and the ways in which a session ends. Which one comes the server says
+// (see arrival.py); so a reload, or the same link on another day, finds the page that is due.
+
+import { Player, fill } from "./player.js";
+import { form } from "./questionnaire.js";
+import { Refused, Server } from "./api_client.js";
+
+const MONTH = 30 * 24 * 3600; // how long a browser is known again, in seconds
+const page = document.getElementById("page");
+const link = Object.fromEntries(new URLSearchParams(location.search));
+const server = new Server();
+let here = null; // what the server said on arrival
+let player = null;
+let chosen = ""; // language that the rater has chosen on this visit
+let card = null; // what was measured of the screen, or {} where nobody wanted to
+let refusals = 0;
+
+// -- building blocks; texts are put in as text, so none can be taken for HTML --
+
+function make(name, text = "", attributes = {}) {
+  const element = document.createElement(name);
+  element.textContent = text;
+  Object.entries(attributes).forEach(([key, value]) => element.setAttribute(key, value));
+  return element;
+}
+
+function button(text, act, kind = "") {
+  const element = make("button", text, { type: "button", class: kind });
+  element.addEventListener("click", act);
+  return element;
+}
+
+function row(...parts) {
+  const element = make("div", "", { class: "row" });
+  element.append(...parts);
+  return element;
+}
+
+// A page with a title, paragraphs and whatever else; whoever cannot see it is told of it by the focus on its title.
+function show(title, text, ...parts) {
+  if (player) { player.stop(); player = null; }
+  delete page.dataset.layout;
+  page.removeAttribute("aria-busy");
+  page.className = "page";
+  const heading = make("h1", title, { tabindex: "-1" });
+  page.replaceChildren(heading, ...(text ? [make("div", text, { class: "text" })] : []), ...parts);
+  mark();
+  window.scrollTo(0, 0);
+  heading.focus({ preventScroll: true });
+}
+
+// What stands below every page of a study whose answers do not count; in a preview, the way to all other pages. It is
+// no part of the page, so that clips are as large as in the study itself.
+function mark() {
+  const foot = document.getElementById("foot");
+  if (!here || !here.mark || foot.childElementCount) return;
+  foot.append(make("p", here.texts.mark[here.mark], { class: "mark" }), ...(here.preview ? [menu()] : []));
+}
+
+function menu() {
+  const { texts, study } = here;
+  const parts = Object.keys(study.parts).map((part) => [part, [texts.asked[part], async () => { await arrive("enrol"); asked(part); }]]);
+  const questions = (...names) => parts.filter(([part]) => names.includes(part)).map(([, entry]) => entry);
+  const screened = study.can_be_ineligible ? ["ineligible"] : [];
+  const ends = ["done", "withdrawn", "excluded", ...screened, "full", "broken", "paused", "closed"].map((state) => [texts[state].title, () => end(state)]);
+  const pages = [
+    [texts.consent_page.title, consent], [texts.declined.title, declined],
+    ...questions("screening", "demographic"), [texts.instructions.title, () => instructions()],
+    ...(study.card ? [[texts.card.title, () => measure(measure)]] : []),
+    [study.question, async () => { await arrive("enrol"); await examples(); rate(); }],
+    [texts.leave.title, leave], [texts.confirm.title, () => withdraw(leave)], ...questions("closing"), ...ends, [texts.later.title, later],
+  ];
+  const list = make("nav", "", { class: "row", "aria-label": texts.mark.preview });
+  list.append(...pages.map(([name, open]) => button(name, open, "quiet")));
+  return list;
+}
+
+const later = () => show(here.texts.later.title, here.texts.later.text);
+
+function away() {
+  if (page.dataset.away) return;
+  page.dataset.away = "yes";
+  page.replaceChildren(document.getElementById("away").content.cloneNode(true));
+}
+
+// A call to which there will be an answer; until then a page says that the server is away.
+async function ask(name, body = {}) {
+  const reply = await server.insist(name, { link, language: chosen, ...body }, away);
+  delete page.dataset.away;
+  return reply;
+}
+
+// -- pages --
+
+function consent() {
+  const { texts, study } = here;
+  const words = texts.consent_page;
+  const agreed = make("input", "", { type: "checkbox", id: "agree" });
+  const label = make("label", "", { class: "agree", for: "agree" });
+  label.append(agreed, make("span", words.agree));
+  const go = button(words.continue, async () => {
+    go.disabled = true;
+    await arrive("enrol");
+    if (here.keep) remember();
+  }, "main");
+  go.disabled = true;
+  agreed.addEventListener("change", () => { go.disabled = !agreed.checked; });
+  const decline = button(words.decline, declined, "quiet");
+  const told = [["contact", study.contact], ["ethics", study.ethics]].filter(([, said]) => said);
+  const lines = told.map(([name, said]) => make("p", fill(words[name], { [name]: said })));
+  show(words.title, "", ...tongues(), prose(study), ...lines, label, row(go, decline), row(copy(words.download)));
+}
+
+// The consent text. Only what the server has made of Markdown is HTML; there are no tags of anybody else's in it.
+function prose({ consent: text, consent_html: html }) {
+  const box = make("div", html ? "" : text, { class: html ? "prose" : "text" });
+  if (html) box.innerHTML = html;
+  return box;
+}
+
+// The consent text to take away, with whom to ask, its version, and when it was agreed to if it was.
+function copy(name) {
+  const { texts, study, agreed } = here;
+  const words = texts.consent_page;
+  const keep = make("a", name, { href: "#", download: study.consent_html ? words.file.replace(/\.txt$/, ".md") : words.file });
+  keep.addEventListener("click", () => {
+    const time = (agreed ? new Date(agreed) : new Date()).toLocaleString(here.language, { dateStyle: "long", timeStyle: "long" });
+    const lines = [
+      study.consent, study.contact && fill(words.contact, study), study.ethics && fill(words.ethics, study),
+      fill(words.version, { version: study.consent_version }), fill(agreed ? words.agreed : words.not_agreed, { time }),
+    ];
+    keep.href = URL.createObjectURL(new Blob([`${lines.filter(Boolean).join("\n\n")}\n`], { type: "text/plain" }));
+  });
+  return keep;
+}
+
+// The other languages of the study, each by its own name.
+function tongues() {
+  const others = Object.entries(here.languages).filter(([code]) => code !== here.language);
+  if (!others.length) return [];
+  const list = make("nav", "", { class: "row tongues", "aria-label": here.texts.languages });
+  const change = (code) => { chosen = code; arrive("hello"); };
+  list.append(...others.map(([code, name]) => {
+    const other = button(name, () => change(code), "quiet");
+    other.lang = code;
+    return other;
+  }));
+  return [list];
+}
+
+// Nothing is kept of who does not agree; it is counted once that somebody did not.
+function declined() {
+  const words = here.texts.declined;
+  if (!refusals && !here.view) { refusals += 1; ask("decline"); }
+  show(words.title, words.text, row(button(words.back, consent, "quiet")));
+}
+
+// Lets this browser find its session again without an id in the address.
+function remember() {
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `rater=${server.token}; path=/; max-age=${MONTH}; SameSite=Lax${secure}`;
+}
+
+// Questions before or after the clips.
+function asked(part) {
+  const { texts, study } = here;
+  const send = async (answers, waiting) => {
+    try {
+      follow(await server.insist("reply", { link, part, answers }, waiting));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      refused(error);
+    }
+  };
+  show(texts.asked[part], "", ...tongues(), form(texts.asked, study.parts[part], send), row(button(texts.trial.stop, leave, "quiet")));
+}
+
+// In a preview: what stands before the clips is answered by itself.
+async function examples() {
+  while (here.view && here.view.state === "asked") here.view = await ask("reply", { part: here.view.part, example: true });
+}
+
+function instructions(begun = false) {
+  const { study, texts } = here;
+  const words = texts.instructions;
+  const list = make("ol");
+  words.steps.forEach((step) => list.append(make("li", fill(step, study))));
+  const count = study.questions.length;
+  const several = count > 1 ? [make("p", fill(words.several, { count, all: study.questions.join(" ") }))] : [];
+  const practice = study.practice ? [make("p", fill(words.practice, study))] : [];
+  const go = button(begun ? words.go_on : words.begin, () => measure(rate), "main");
+  const rest = make("p", fill(words.rest, study));
+  show(words.title, "", ...tongues(), list, ...several, ...practice, rest, row(go), row(copy(words.copy)));
+  if (here.view && here.view.trials.length) server.clips(here.view.trials[0]); // it loads while this is read
+}
+
+// How large the screen's pixels are, where the study asks for it and it is not known yet.
+async function measure(then) {
+  if (!here.study.card || (card && then === rate)) { then(); return; }
+  const words = here.texts.card;
+  const { measuring } = await import("./screen_calibration.js"); // most studies do without
+  const { parts, read } = measuring(make, words, here.study.distance, fill);
+  const wrong = make("p", "", { class: "wrong", role: "alert" });
+  const go = button(words.go, () => {
+    const measured = read();
+    if (!measured) { wrong.textContent = words.wrong; return; }
+    card = measured;
+    rate();
+  }, "main");
+  const skip = button(words.skip, () => { card = {}; rate(); }, "quiet");
+  show(words.title, "", ...parts, wrong, row(go, skip));
+}
+
+function rate() {
+  const { study, texts } = here;
+  page.className = "trial";
+  const foot = make("div", "", { class: "foot" });
+  const halt = button(texts.trial.pause, () => player.toggle(), "quiet halt");
+  foot.append(halt, button(texts.trial.stop, leave, "quiet"), button(texts.trial.help, () => instructions(true), "quiet"));
+  page.replaceChildren(document.getElementById("trial").content.cloneNode(true), foot);
+  mark();
+  player = new Player({ root: page, server, study, texts: texts.trial, finished: end, card: card || {} });
+  const view = here.view;
+  here.view = null; // good for the first time; after that the server is asked where the session stands
+  if (view) player.show(view); else player.resume();
+}
+
+function leave() {
+  const words = here.texts.leave;
+  show(words.title, words.text, row(button(words.go_on, rate, "main"), button(words.withdraw, () => withdraw(leave))));
+}
+
+// Asks once more: it cannot be undone.
+function withdraw(back) {
+  const words = here.texts.confirm;
+  const yes = button(words.yes, async () => { yes.disabled = true; end((await ask("withdraw")).state); });
+  show(words.title, words.text, row(button(words.no, back, "main"), yes));
+}
+
+// The last page of a session; its code exists only since the session has ended so.
+async function end(state, said) {
+  if (state === "refused") { refused(said); return; }
+  if (state === "asked") { asked(said.part); return; }
+  const words = here.texts[state];
+  const told = await ask("end");
+  const parts = [];
+  const code = told.code || (here.preview ? "EXAMPLE" : "");
+  if (code && words.code) parts.push(make("p", words.code), make("p", code, { class: "code" }));
+  if (told.url) parts.push(row(make("a", words.back, { href: told.url, class: "button main" })));
+  if (words.again) parts.push(row(button(words.again, () => arrive("hello"), "main")));
+  if (state === "done") {
+    parts.push(row(button(here.texts.leave.withdraw, () => withdraw(() => end("done")), "quiet")));
+  }
+  show(words.title, words.text, ...parts);
+}
+
+function refused(error) {
+  document.documentElement.lang = error.said.language || "en";
+  show(error.said.title || "", error.said.message || "");
+}
+
+// -- where a visit begins --
+
+async function arrive(name, body = {}) {
+  try {
+    here = await ask(name, body);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    refused(error);
+    return;
+  }
+  server.token = here.token;
+  server.shown = here.study.clips;
+  document.documentElement.lang = here.language;
+  document.title = here.texts.title;
+  if (here.view) follow(here.view); else consent();
+}
+
+// Shows the page that is due.
+function follow(view) {
+  here.view = view;
+  if (view.state !== "rating") end(view.state, view);
+  else if (view.answered === 0) instructions();
+  else measure(rate);
+}
+
+const cookie = document.cookie.match(/(?:^|; )rater=([\w-]{43})(?:;|$)/);
+server.token = cookie ? cookie[1] : "";
+arrive("hello");

@@ -1,0 +1,118 @@
+"""The database: migrations, durability settings, and states nobody wants to be in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event, text
+
+from bench.errors import BenchError
+from study_app.store.connection import database
+from study_app.store.messages import Answer
+from study_app.store.schema.columns import Base
+from study_app.store.store import Store
+from study_app.web import serve
+from tests.study_app.store.test_store import Person
+
+
+def test_migrations_make_what_the_models_say(where: str) -> None:
+    with Store(where).engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_sqlite_is_set_up_to_keep_what_it_acknowledges(sqlite: str) -> None:
+    with Store(sqlite).engine.connect() as connection:
+
+        def pragma(name: str) -> object:
+            return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+        assert (pragma("journal_mode"), pragma("foreign_keys"), pragma("synchronous")) == ("wal", 1, 2)
+        assert pragma("busy_timeout") == database.BUSY_MS
+
+
+def test_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(database.URL_VARIABLE, raising=False)
+    with pytest.raises(BenchError, match="No study database is named"):
+        Store()
+    with pytest.raises(BenchError, match=r"There is no study database .*bench study create"):
+        Store(tmp_path / "none.db")
+    with pytest.raises(BenchError, match="There is no study database"):
+        serve.prepare(tmp_path / "none.db", None)
+    assert not (tmp_path / "none.db").exists()
+    monkeypatch.setenv(database.URL_VARIABLE, "postgresql://nobody@127.0.0.1:9/none")
+    with pytest.raises(BenchError, match="cannot be used"):
+        Store()
+
+
+@pytest.mark.parametrize("url", ["mysql://a@b/c", "postgresql+none://a", "://"])
+def test_databases_we_do_not_know(url: str) -> None:
+    with pytest.raises(BenchError, match=r"SQLite or PostgreSQL|cannot be read"):
+        database.resolve(url)
+
+
+def test_a_database_of_a_newer_version(where: str) -> None:
+    store = Store(where)
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for opening in (Store, Store.migrated):
+        with pytest.raises(BenchError, match="newer version"):
+            opening(where)
+
+
+def test_files_that_are_no_study_database(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(BenchError, match="not a study database"):
+        Store(tmp_path / "empty.db")
+    (tmp_path / "text.db").write_text("a shopping list\n" * 100)
+    with pytest.raises(BenchError, match="not a study database or is damaged"):
+        Store(tmp_path / "text.db")
+
+
+def test_two_processes_that_make_the_tables_at_once(tmp_path: Path) -> None:
+    code = f"from study_app.store.store import Store; Store.migrated({str(tmp_path / 's.db')!r})"
+    root = Path(__file__).parents[4]
+    both = [subprocess.Popen([sys.executable, "-c", code], cwd=root, stderr=subprocess.PIPE) for _ in range(2)]
+    said = [process.communicate(timeout=60)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    Store(tmp_path / "s.db")
+
+
+def test_a_full_disk_loses_no_acknowledged_vote(sqlite: str) -> None:
+    store = Store(sqlite)
+    person = Person(store)
+    view = person.view()
+
+    @event.listens_for(store.engine, "checkout")
+    def fill(connection: object, _record: object, _proxy: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size when that is larger
+
+    acknowledged = 0
+    with pytest.raises(BenchError, match=r"disk .* is full: free some space"):
+        while view.state == "rating":
+            view = person.vote(view.trials[0], Answer("left", 1))
+            acknowledged += 1
+        for _ in range(10_000):  # the session may fit into pages that were there
+            person.study.audit("test", "fill", "x" * 1000)
+    event.remove(store.engine, "checkout", fill)
+    fresh = Store(sqlite)
+    assert len(fresh.open().votes()) == acknowledged
+    with fresh.engine.connect() as connection:
+        assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+
+
+def test_passwords_in_urls_are_not_shown() -> None:
+    url = database.resolve("postgres://me:hush@db.example/study")
+    assert url.drivername == "postgresql+psycopg"
+    assert "hush" not in database.describe(url)
+
+
+def test_only_the_store_opens_sessions() -> None:
+    folder = Path(database.__file__).parents[1]
+    opening = [p.name for p in folder.rglob("*.py") if "sessionmaker(" in p.read_text() or "Session(" in p.read_text()]
+    assert opening == ["transactions.py"]

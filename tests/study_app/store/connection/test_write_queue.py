@@ -1,0 +1,111 @@
+"""Writers of a SQLite study are served in the order they come, within a process and between processes."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from sqlalchemy import text
+
+from study_app.store.connection.write_queue import WriterQueue
+from study_app.store.store import Store
+from tests.study_app import forked
+
+
+def test_first_come_first_served(tmp_path: Path) -> None:
+    queue, served = WriterQueue(tmp_path / "door"), []
+    threads = []
+
+    def come(number: int) -> None:
+        with queue.turn() as begun:
+            begun()
+            served.append(number)
+
+    with queue.turn():
+        for number in range(40):
+            threads.append(threading.Thread(target=come, args=(number,)))
+            threads[-1].start()
+            while len(queue._waiting) <= number:
+                pass  # until this one stands in the queue
+    for thread in threads:
+        thread.join()
+    assert served == list(range(40))
+
+
+def test_a_writer_who_fails_lets_the_next_one_in(tmp_path: Path) -> None:
+    queue = WriterQueue(tmp_path / "door")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), queue.turn():
+            1 / 0  # noqa: B018 - work that fails within its turn
+    with queue.turn() as begun:
+        begun()
+        with WriterQueue(tmp_path / "door").turn():
+            pass  # the door is open once the transaction has begun
+
+
+def test_a_folder_that_cannot_be_written_is_for_sqlite_to_tell(tmp_path: Path) -> None:
+    with WriterQueue(tmp_path / "none" / "door").turn() as begun:
+        begun()
+
+
+def test_a_file_system_without_locks_leaves_the_waiting_to_sqlite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def refuse(file: BinaryIO, _: int) -> None:
+        opened.append(file)
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    queue = WriterQueue(tmp_path / "door")
+    for _ in range(2):
+        with queue.turn() as begun:
+            begun()
+    assert [file.closed for file in opened] == [True, True]
+
+
+def write_without_pause(where: str, telling: Connection) -> None:
+    """Lines in the audit trail by four writers, one line after the other, until somebody says stop."""
+    study, stop = Store(where).open(), threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            study.audit("other", "line")
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    telling.send("writing")
+    telling.recv()
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_processes_take_turns(sqlite: str) -> None:
+    here, there = forked.Pipe()
+    other = forked.start(write_without_pause, sqlite, there)
+    assert here.recv() == "writing"
+    store = Store(sqlite)
+    study = store.open()
+
+    def lines() -> int:
+        with store.engine.connect() as connection:
+            return int(connection.execute(text("SELECT count(*) FROM audit WHERE actor = 'other'")).scalar() or 0)
+
+    let_in = []
+    for _ in range(30):
+        before = lines()
+        study.audit("mine", "line")
+        let_in.append(lines() - before)
+    here.send("stop")
+    other.join()
+    assert other.exitcode == 0
+    # Who comes back at once finds the other process at the door, and it finds us there.
+    assert sum(let_in) >= 25, let_in
+    assert sorted(let_in)[15] <= 3, let_in

@@ -1,0 +1,41 @@
+"""Trying a study out leaves the study as it was."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from study_app.pipeline import copies, export
+from study_app.pipeline.status import lines, status
+from study_app.store.messages import Answer
+from study_app.store.store import Store
+from study_app.web import preview
+
+
+def test_votes_in_a_pilot_are_not_in_the_study(where: str, tmp_path: Path) -> None:
+    name = copies.pilot(where, None)
+    store = Store(where)
+    study, pilot = store.open(), store.open(name)  # the study is still the one that is meant without a name
+    assert (study.name, pilot.name) == ("study", "study pilot 1")
+    assert pilot.schedule().sha256 == study.schedule().sha256
+    token = secrets.token_urlsafe(32)
+    pilot.enrol(token)
+    pilot.vote(token, pilot.view(token).trials[0], Answer("left", 900))
+    assert (len(study.votes()), len(pilot.votes())) == (0, 1)
+    assert lines(status(where, name))[0].startswith("Study 'study pilot 1' (pilot)")
+    export.export(where, name, tmp_path)
+    assert "A pilot of a study: these votes do not count for it." in (tmp_path / "study.json").read_text()
+    assert copies.pilot(where, None) == "study pilot 2"
+    with pytest.raises(BenchError, match="a copy already"):
+        copies.pilot(where, name)
+
+
+def test_a_preview_is_a_copy_elsewhere(sqlite: str, tmp_path: Path) -> None:
+    before = Path(sqlite).read_bytes()
+    database, name = preview.prepare(sqlite, None, tmp_path / "elsewhere")
+    assert Store(database).names() == [name]
+    assert Store(database).open(name).settings.pilot
+    assert Path(sqlite).read_bytes() == before
