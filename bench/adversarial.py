@@ -187,7 +187,7 @@ def repeat_ends(video: Tensor) -> Tensor:
 class EndsConv3d(nn.Conv3d):
     """A convolution padded by 1 that sees the first and the last frame once more where others see zeros."""
 
-    foldable: ClassVar = True  # a batch norm after it, into its weight and bias (`bench.engine.layers`)
+    foldable: ClassVar = True  # a batch norm after it, into its weight and bias (`bench.engine.network_transforms`)
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn `[N, C, T, H, W]` into `[N, C', T', H', W']`."""
@@ -197,7 +197,7 @@ class EndsConv3d(nn.Conv3d):
 class EndsConvTranspose3d(nn.ConvTranspose3d):
     """A transposed convolution padded by 1 that sees the first and the last frame once more too."""
 
-    foldable: ClassVar = True  # a batch norm after it, into its weight and bias (`bench.engine.layers`)
+    foldable: ClassVar = True  # a batch norm after it, into its weight and bias (`bench.engine.network_transforms`)
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, T, H, W]` into `[N, C', stride · T, 2H, 2W]`."""

@@ -77,7 +77,7 @@ class VideoModel(nn.Module, ABC):
     """Turns first frames into videos, and says how it is trained and how it appears in print.
 
     A subclass is constructed as `Model(resolution=…, frames=…, **options)`, where `options` are the model's own
-    settings (widths, loss weights) from the run configuration; `bench.engine.build` checks their names.
+    settings (widths, loss weights) from the run configuration; `bench.engine.model_factory` checks their names.
 
     Attributes:
         rows: result rows this model gives, a stage each where it has several. The last is the model's best word.

@@ -92,13 +92,13 @@ MODELS = Registry(
 
 #: Models as one would write them first, which `bench speed train` measures ours against; a model that has none here is
 #: measured against itself in a plain loop.
-PLAIN = Registry("plain model", {"mdgan": "mdgan.plain:PlainMDGAN"})
+PLAIN = Registry("plain model", {"mdgan": "mdgan.plain_reference:PlainMDGAN"})
 
 #: Models made of their authors' checkpoint files: constructed with `resolution`, `stage1`, `stage2`, `batch_norm`.
-PUBLISHED = Registry("published model", {"mdgan": "mdgan.published:PublishedMDGAN"})
+PUBLISHED = Registry("published model", {"mdgan": "mdgan.authors_checkpoints:PublishedMDGAN"})
 
 #: What papers printed of these models, to stand beside what is measured here.
-PAPERS = Registry("paper", {"mdgan": "mdgan.paper:PAPER"})
+PAPERS = Registry("paper", {"mdgan": "mdgan.paper_results:PAPER"})
 
 #: Verbs of the command that live outside of `bench`: a Typer app or one function each, imported when it starts.
 COMMANDS = Registry(
@@ -113,9 +113,9 @@ COMMANDS = Registry(
 DATASETS = Registry(
     "dataset",
     {
-        "sky": "bench.data.sky:index",
-        "beach": "bench.data.beach:index",
-        "folder": "bench.data.folder:index",
+        "sky": "bench.data.layouts.sky:index",
+        "beach": "bench.data.layouts.beach:index",
+        "folder": "bench.data.layouts.folder:index",
     },
 )
 

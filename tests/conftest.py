@@ -22,8 +22,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bench.errors import BenchError
-from bench.metrics.networks.fetch import fetch
-from bench.metrics.networks.weights import verify, weights_dir
+from bench.metrics.networks.fetch_weights import fetch
+from bench.metrics.networks.weights_catalog import verify, weights_dir
 from tests.once import built_once
 
 if TYPE_CHECKING:  # the process that hands tests out to others reads this file too, and need not wait for PyTorch
@@ -96,7 +96,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _quick_fonts() -> None:
     """Figures of the tests embed fonts in the quick way; the one that is meant for print has a test of its own."""
-    from bench.report.figures import STYLE
+    from bench.report.figures.style import STYLE
 
     STYLE["pdf.fonttype"] = 3
 

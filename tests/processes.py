@@ -24,7 +24,13 @@ import bench
 from tests.small import REPOSITORY
 
 #: What the server imports before anything is asked of it: there is one for all tests of a process.
-PRELOADED = ["torch", "lightning_fabric.strategies.ddp", "bench.cli.main", "bench.pipeline.run", "bench.report.make"]
+PRELOADED = [
+    "torch",
+    "lightning_fabric.strategies.ddp",
+    "bench.cli.main",
+    "bench.pipeline.run",
+    "bench.report.build_report",
+]
 PRELOADED += ["mdgan.model", "baselines.vgan", "baselines.rnngan", "baselines.copy_first", "bench.metrics.ssim_kernel"]
 PRELOADED += ["torch.distributed.run", "torch.utils.tensorboard", "study_app.cli.main"]
 PRELOADED += ["streamlit.web.cli", "streamlit.web.server", "study_app.pipeline.export", "study_app.web.rater_api"]

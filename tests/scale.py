@@ -17,11 +17,11 @@ import numpy as np
 
 from bench.data.batches import clip_numbers
 from bench.data.clips import Clip, Manifest, by_file, sample, with_validation
-from bench.data.pack import pack_path, shape
+from bench.data.packed_clips import pack_path, shape
 from bench.metrics.mse import MSE
 from bench.scoring.protocol import Protocol
+from bench.scoring.score_tables import ScoredClips
 from bench.scoring.summary import rank, summarise
-from bench.scoring.tidy import ScoredClips
 from tests.processes import Forked
 
 #: A tenth of Sky Scene's training clips, all of them, ten times as many; and as many test clips as may go with them.

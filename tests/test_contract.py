@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from bench.data.clips import FRAMES, build_manifest
 from bench.data.predictions import Predictions
 from bench.engine import checkpoints
-from bench.engine.build import build, option_names, result_rows
 from bench.engine.generate import generate
-from bench.engine.step import make_optimizers, train_step
+from bench.engine.model_factory import build, option_names, result_rows
+from bench.engine.training_step import make_optimizers, train_step
 from bench.errors import BenchError
 from bench.interface import Player, Stage, VideoModel
 from bench.registry import MODELS

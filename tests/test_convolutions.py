@@ -18,9 +18,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.adversarial import EndsConvTranspose3d, repeat_ends
 from bench.config import PRESETS
-from bench.engine.build import build, option_names
 from bench.engine.generate import for_generation
-from bench.engine.step import make_optimizers, train_step
+from bench.engine.model_factory import build, option_names
+from bench.engine.training_step import make_optimizers, train_step
 from bench.registry import MODELS
 
 aten = torch.ops.aten
@@ -129,7 +129,7 @@ def test_no_network_of_a_metric_pads_by_more_than_half_a_kernel() -> None:
     from bench.metrics.lpips import lpips_network
     from bench.metrics.networks.alexnet import FastLPIPS
     from bench.metrics.networks.i3d import I3D, SIZE
-    from bench.metrics.networks.i3d_fast import FastI3D
+    from bench.metrics.networks.i3d_folded import FastI3D
 
     pairs, recorder = torch.rand(2, 3, 32, 32), Recorder()
     fast = FastLPIPS(lpips_network(None), torch.device("cpu"))

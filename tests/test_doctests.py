@@ -13,7 +13,7 @@ MODULES = (
     "bench.config",
     "bench.data.batches",
     "bench.data.dataset",
-    "bench.engine.build",
+    "bench.engine.model_factory",
     "bench.pipeline.evaluate",
     "bench.runfolder",
     "bench.scoring.protocol",

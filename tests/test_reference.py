@@ -12,12 +12,12 @@ import pytest
 from bench.config import as_command
 from bench.metrics.base import SetMetric
 from bench.registry import METRICS
-from bench.report.grid import to_csv, to_json, to_latex, to_markdown
-from bench.report.make import read_protocol, stored_table
-from bench.report.names import registered_names
-from bench.report.paper import pos_table
-from bench.report.study import read_study
-from bench.scoring.tidy import read_summary
+from bench.report.row_names import registered_names
+from bench.report.tables.paper_tables import pos_table
+from bench.report.tables.printed_table import to_csv, to_json, to_latex, to_markdown
+from bench.report.tables.score_table import read_protocol, stored_table
+from bench.report.tables.study_tables import read_study
+from bench.scoring.score_tables import read_summary
 from tests.small import REPOSITORY
 
 REFERENCE = REPOSITORY / "results" / "reference"

@@ -53,7 +53,7 @@ def test_the_wheel_holds_all_of_the_packages_and_nothing_else(built: Path) -> No
     # Code, and templates, pages, texts, styles and migrations beside it.
     files = {p.relative_to(source).as_posix() for one in PACKAGES for p in (source / one).rglob("*") if p.is_file()}
     assert files <= names
-    assert {"bench/report/page.html.j2", "bench/report/results.schema.json"} <= files
+    assert {"bench/report/html/page.html.j2", "bench/report/results.schema.json"} <= files
     assert {name for name in names if ".dist-info/" not in name} == files
 
 

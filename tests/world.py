@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from bench.cli.main import app, mount_commands
 from bench.data.clips import build_manifest
 from bench.data.predictions import PredictionWriter
-from mdgan.published import GENERATOR_LAYERS
-from tests.mdgan.test_published import generator, published
+from mdgan.authors_checkpoints import GENERATOR_LAYERS
+from tests.mdgan.test_authors_checkpoints import generator, published
 from tests.small import blank_figures, make_beach, make_sky, moving_clip
 
 #: What `make demo` does.

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from bench.cli_options import DataRoot, Dataset, Json, Workers, print_json, show, words
 from bench.errors import BenchError
 from bench.files import in_words
-from bench.options import DataRoot, Dataset, Json, Workers, print_json, show, words
 from bench.registry import DEFAULT_DATASET, SYNTHETIC
 
 data_app = typer.Typer(help="Fetch, make, check and pack datasets.", no_args_is_help=True)
@@ -25,7 +25,7 @@ def data_fetch(
     keep_archive: Annotated[bool, typer.Option("--keep-archive", help="Leave the archive beside the folder.")] = False,
 ) -> None:
     """Download a published dataset, check it and unpack it; the same command again goes on where it stopped."""
-    from bench.pipeline.fetch import Wanted, fetch
+    from bench.pipeline.fetch_dataset import Wanted, fetch
 
     print(fetch(name, out, Wanted(archive, url, sha256, keep_archive)))
 
@@ -41,7 +41,7 @@ def data_make(
     seed: Annotated[int, typer.Option(help="Another seed gives other scenes.")] = 0,
 ) -> None:
     """Write synthetic scenes in a real dataset's layout."""
-    from bench.data.scenes.make import make
+    from bench.data.synthetic.generate import make
 
     videos = {"train_videos": train_videos, "test_videos": test_videos, "clips_per_video": clips_per_video}
     make(scene, out, size=size, seed=seed, **videos)
@@ -76,7 +76,7 @@ def data_sheet(
 ) -> None:
     """Draw frames 1, 8, 16, 24, 32 of some test clips, to see what the data look like."""
     from bench.data.dataset import Dataset as Data
-    from bench.report.make import sheet
+    from bench.report.build_report import sheet
 
     sheet(Data(dataset, data_root), resolution, clips, out)
     print(out)
@@ -91,7 +91,7 @@ def data_pack(
 ) -> None:
     """Build the training cache of a dataset now; training builds it by itself otherwise."""
     from bench.data.dataset import Dataset as Data
-    from bench.pipeline.steps import pack_data
+    from bench.pipeline.single_steps import pack_data
 
     for path in pack_data(Data(dataset, data_root), resolution, workers):
         print(path)
@@ -105,7 +105,7 @@ def data_clean(
     as_json: Json = False,
 ) -> None:
     """Say what lies in the cache, or remove some of it; it is made again where it is needed."""
-    from bench.pipeline.clean import cached, clean
+    from bench.pipeline.cache import cached, clean
 
     found = clean(words(remove)) if remove else cached()
     if as_json:

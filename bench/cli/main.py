@@ -21,14 +21,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from bench.cli.ablate import ablate
 from bench.cli.data import data_app
-from bench.cli.lists import doctor, list_app
+from bench.cli.inspect import doctor, list_app
+from bench.cli.publish import push, release
 from bench.cli.results import compare, export, leaderboard, report
-from bench.cli.sharing import push, release
 from bench.cli.speed import speed_app
 from bench.cli.weights import weights_app
-from bench.errors import BenchError
-from bench.files import disk_error
-from bench.options import (
+from bench.cli_options import (
     Batch,
     Ci,
     Clips,
@@ -57,6 +55,8 @@ from bench.options import (
     print_scores,
     words,
 )
+from bench.errors import BenchError
+from bench.files import disk_error
 from bench.progress import console
 from bench.provenance import DISTRIBUTION, EXTRAS, extra_of, how_to_install, our_version
 from bench.registry import COMMANDS, DEFAULT_DATASET, SYNTHETIC, check_siblings
@@ -175,7 +175,7 @@ def train(
     settings: Settings = None,
 ) -> None:
     """Train one model; leaves OUT/model.pt, resumable checkpoints and logs."""
-    from bench.pipeline.steps import train_alone
+    from bench.pipeline.single_steps import train_alone
 
     given = {
         "dataset": dataset,
@@ -208,7 +208,7 @@ def generate(
     """Continue the first frames of the test clips with a trained model."""
     from bench.data.dataset import Dataset as Data
     from bench.engine.generate import Published, Trained
-    from bench.pipeline.steps import generate_alone
+    from bench.pipeline.single_steps import generate_alone
 
     source: Trained | Published
     if published_s1 or published_s2:
@@ -248,8 +248,8 @@ def score(
 ) -> None:
     """Score anybody's videos against the real test clips, or against another folder."""
     from bench.data.dataset import Dataset as Data
-    from bench.pipeline.folders import score_folders
-    from bench.scoring.plan import ScoringPlan
+    from bench.pipeline.score import score_folders
+    from bench.scoring.scoring_plan import ScoringPlan
 
     plan = ScoringPlan(
         resolution=resolution or 0,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.options import Ci, Json, print_folder, print_json, print_scores, show
+from bench.cli_options import Ci, Json, print_folder, print_json, print_scores, show
 
 
 def report(
@@ -19,7 +19,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Make tables, figures and the page again from the stored scores, with a study's results where there is one."""
-    from bench.pipeline.steps import report_alone
+    from bench.pipeline.single_steps import report_alone
 
     table = report_alone(folder, ci, study)
     if as_json:
@@ -63,7 +63,7 @@ def export(
     by: Annotated[str, typer.Option(help="Who sends the results, as it is to stand in a leaderboard.")] = "",
 ) -> None:
     """Write the stored numbers into one file that can be sent, with protocol and provenance."""
-    from bench.report.export import export as write
+    from bench.report.export_results import export as write
 
     write(folder, to, by)
     print(to)
@@ -74,8 +74,8 @@ def leaderboard(
     out: Annotated[Path, typer.Option(help="Folder for the page and the CSV.")],
 ) -> None:
     """Put many files of results on one static page: a table for each protocol, never two in one."""
-    from bench.report.board import PAGE, TABLE
-    from bench.report.board import leaderboard as write
+    from bench.report.html.leaderboard import PAGE, TABLE
+    from bench.report.html.leaderboard import leaderboard as write
 
     write(files, out)
     print(f"{out / PAGE}\n{out / TABLE}")

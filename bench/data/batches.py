@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.data.pack import Pack
+from bench.data.packed_clips import Pack
 
 
 def clip_numbers(clips: int, batch: int, seed: int, step: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,10 +12,10 @@ from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
 
-from bench.data.cursor import read_frames
-from bench.data.frames import Frames
-from bench.data.video import read_image, stack
-from bench.data.walk import composed, file_state, seen
+from bench.data.readers.file_listing import composed, file_state, seen
+from bench.data.readers.frames import Frames
+from bench.data.readers.sequential import read_frames
+from bench.data.readers.video import read_image, stack
 from bench.errors import BenchError
 from bench.files import digest, write_text
 from bench.registry import DATASETS

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data.clips import Manifest, build_manifest
-from bench.data.scenes.make import SCENES, SYNTHETIC_VERSION, make
+from bench.data.synthetic.generate import SCENES, SYNTHETIC_VERSION, make
 from bench.errors import BenchError
 from bench.files import built_once, cache_dir
 from bench.registry import DEFAULT_DATASET, SYNTHETIC

@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image
 
 from bench.data.clips import content_hash
-from bench.data.frames import Frames
-from bench.data.video import STILLS, VIDEOS, images_in, length, read_video
-from bench.data.walk import composed, file_state, seen
+from bench.data.readers.file_listing import composed, file_state, seen
+from bench.data.readers.frames import Frames
+from bench.data.readers.video import STILLS, VIDEOS, images_in, length, read_video
 from bench.errors import BenchError
 from bench.files import atomic_path, disk_error, read_json, sha256, write_json
 from bench.runfolder import MANIFEST, PART

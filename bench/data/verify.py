@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from bench.data.clips import FRAMES, Clip, Listing, Manifest, by_file, hashed, manifest_of, problems, with_validation
-from bench.data.frames import Trait
-from bench.data.video import frames_of, read_image
-from bench.data.walk import composed
+from bench.data.readers.file_listing import composed
+from bench.data.readers.frames import Trait
+from bench.data.readers.video import frames_of, read_image
 from bench.data.workers import processors
 from bench.errors import BenchError
 from bench.progress import task

@@ -11,7 +11,7 @@ from typing import IO, Any, cast
 import torch
 
 from bench.data.clips import FRAMES
-from bench.engine.build import build, native_resolution
+from bench.engine.model_factory import build, native_resolution
 from bench.errors import BenchError
 from bench.files import atomic_path
 from bench.interface import VideoModel

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from bench.engine.layers import batch_norms
+from bench.engine.network_transforms import batch_norms
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-from bench.engine.layers import channels_last, compile_networks
+from bench.engine.network_transforms import channels_last, compile_networks
 from bench.engine.precision import choose_precision
 
 #: How long a process waits for the others: as long as it takes one of them to read or score the largest data set.

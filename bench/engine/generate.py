@@ -20,7 +20,7 @@ from bench.data.clips import FRAMES, Clip, Manifest, example_clips
 from bench.data.predictions import PredictionWriter, to_uint8
 from bench.engine.checkpoints import load_model
 from bench.engine.devices import threads
-from bench.engine.layers import channels_last, foldable
+from bench.engine.network_transforms import channels_last, foldable
 from bench.engine.predict import predicted
 from bench.files import atomic_path, sha256
 from bench.interface import VideoModel

@@ -21,10 +21,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from bench.engine.layers import channels_last
-from bench.engine.step import train_step
+from bench.engine.network_transforms import channels_last
+from bench.engine.training_step import train_step
 from bench.interface import Stage, VideoModel
-from bench.metrics.networks.features import full_precision
+from bench.metrics.networks.feature_cache import full_precision
 
 aten = torch.ops.aten
 #: Operations whose derivative jumps where an argument changes its sign, and the place of that argument.
@@ -81,7 +81,7 @@ def check_gradients(
     precision: Precision = "float32",
     repeats: int = 2,
 ) -> GradientCheck:
-    """Compare all players' gradients in one training step (`bench.engine.step.train_step`) with float64 on the CPU.
+    """Compare all players' gradients in one training step (`training_step.train_step`) with float64 on the CPU.
 
     Args:
         model: float32, on the CPU; it stays as it is.

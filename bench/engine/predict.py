@@ -13,7 +13,7 @@ from bench.data.batches import to_tensor
 from bench.data.clips import Clip
 from bench.engine.devices import threads
 from bench.interface import VideoModel
-from bench.metrics.networks.threads import one_core_each
+from bench.metrics.networks.parallel_map import one_core_each
 
 #: Clips that are predicted together, and the rows that are wanted of them.
 Job = tuple[Sequence[Clip], Sequence[str]]

@@ -1,4 +1,4 @@
-"""The one adversarial training loop: every model trains in it, on one device or on many (`bench.engine.step`).
+"""The one adversarial training loop: every model trains in it, on one device or on many (`bench.engine.training_step`).
 
 What a step does depends on the seed and the step alone. So a training run that is killed at any moment and resumed ends
 with the same weights, bit for bit on one CPU with one PyTorch and one number of threads.
@@ -19,15 +19,15 @@ from torch import Tensor, nn
 
 from bench.config import FIELDS, RunConfig, without_effect
 from bench.data.batches import batches, to_tensor
-from bench.data.pack import Pack
+from bench.data.packed_clips import Pack
 from bench.engine import checkpoints
-from bench.engine.averaging import Average, rate_share, rates_of, set_rates
-from bench.engine.build import build
 from bench.engine.devices import average_over_processes, average_statistics, prepare, threads
-from bench.engine.layers import batch_norms, estimating_statistics
-from bench.engine.log import TrainingLog
+from bench.engine.model_factory import build
+from bench.engine.network_transforms import batch_norms, estimating_statistics
 from bench.engine.sessions import kept_threads, record_session
-from bench.engine.step import make_optimizers, restore_optimizers, seed_step, train_step
+from bench.engine.training_log import TrainingLog
+from bench.engine.training_step import make_optimizers, restore_optimizers, seed_step, train_step
+from bench.engine.weight_averaging import Average, rate_share, rates_of, set_rates
 from bench.errors import BenchError
 from bench.files import disk_error
 from bench.interface import Stage, VideoModel

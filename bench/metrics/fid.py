@@ -18,8 +18,8 @@ import torch
 from bench.errors import BenchError
 from bench.metrics.base import Direction, Frames, SetMetric
 from bench.metrics.frechet import frechet_distance
-from bench.metrics.networks import weights as weight_files
-from bench.metrics.networks.features import (
+from bench.metrics.networks import weights_catalog as weight_files
+from bench.metrics.networks.feature_cache import (
     FeatureCache,
     Features,
     cache_dir,
@@ -27,8 +27,8 @@ from bench.metrics.networks.features import (
     full_precision,
     through_cache,
 )
-from bench.metrics.networks.threads import one_core_each
-from bench.metrics.networks.weighted import Weighted
+from bench.metrics.networks.parallel_map import one_core_each
+from bench.metrics.pretrained_metric import Weighted
 
 DIMENSION = 2048
 #: Raised whenever anything between the stored frames and the network's input changes.

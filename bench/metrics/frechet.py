@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.metrics.base import UnfitError
-from bench.metrics.networks.threads import one_core_each
+from bench.metrics.networks.parallel_map import one_core_each
 
 Vector = NDArray[np.float64]
 Parts = Sequence[NDArray[Any]]

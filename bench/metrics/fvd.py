@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.metrics.frechet import frechet_distance
-from bench.metrics.networks.features import Features
+from bench.metrics.i3d_metric import LogitsMetric
+from bench.metrics.networks.feature_cache import Features
 from bench.metrics.networks.i3d import PORTED_EPSILON
-from bench.metrics.networks.logits import LogitsMetric
-from bench.metrics.networks.threads import one_core_each
+from bench.metrics.networks.parallel_map import one_core_each
 
 
 class FVD(LogitsMetric):

@@ -21,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 
 from bench.metrics.base import UnfitError
-from bench.metrics.networks.features import Features
-from bench.metrics.networks.logits import LogitsMetric
-from bench.metrics.networks.threads import one_core_each
+from bench.metrics.i3d_metric import LogitsMetric
+from bench.metrics.networks.feature_cache import Features
+from bench.metrics.networks.parallel_map import one_core_each
 
 Vector = NDArray[np.float64]
 Groups = NDArray[np.intp]

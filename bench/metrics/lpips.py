@@ -16,11 +16,11 @@ import torch
 
 from bench.errors import BenchError
 from bench.metrics.base import ClipMetric, Column, Direction, Frames, UnfitError
-from bench.metrics.networks import weights as weight_files
+from bench.metrics.networks import weights_catalog as weight_files
 from bench.metrics.networks.alexnet import FastLPIPS
-from bench.metrics.networks.features import default_device, full_precision
-from bench.metrics.networks.threads import one_core_each
-from bench.metrics.networks.weighted import Weighted
+from bench.metrics.networks.feature_cache import default_device, full_precision
+from bench.metrics.networks.parallel_map import one_core_each
+from bench.metrics.pretrained_metric import Weighted
 
 MIN_SIZE = 31  # pixels below which nothing is left after the trunk's poolings
 _BATCH = 16  # frames at a time on one core

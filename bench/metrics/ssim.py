@@ -17,8 +17,8 @@ import torch.nn.functional as F
 
 from bench.errors import BenchError
 from bench.metrics.base import ClipMetric, Column, Direction, Frames, UnfitError
-from bench.metrics.networks.threads import one_core_each
-from bench.metrics.window import C1, C2, TAPS, taps
+from bench.metrics.networks.parallel_map import one_core_each
+from bench.metrics.ssim_window import C1, C2, TAPS, taps
 
 _TOGETHER = 8  # frames on one core, or on one device, at a time
 

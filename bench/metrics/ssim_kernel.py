@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.metrics.compiled import compiled
-from bench.metrics.window import C1, C2, TAPS, taps
+from bench.metrics.numba_compile import compiled
+from bench.metrics.ssim_window import C1, C2, TAPS, taps
 
 Array = NDArray[np.float64]
 # One side of the window and its middle: constants to the compiler.

@@ -12,7 +12,7 @@ from bench.interface import Options
 from bench.pipeline.compare import compare
 from bench.pipeline.run import run
 from bench.registry import MODELS
-from bench.report.tables import Table
+from bench.report.tables.score_table import Table
 
 #: The variant without a change.
 WHOLE = "whole"

@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.report.make import departures, read_protocol
-from bench.report.names import RowNames, names_of
-from bench.report.tables import Table, make_table, write_tables
+from bench.report.row_names import RowNames, names_of
+from bench.report.tables.score_table import Table, departures, make_table, read_protocol, write_tables
 from bench.scoring.protocol import Protocol
-from bench.scoring.sets import FLOOR
-from bench.scoring.tidy import read_notes, read_summary
+from bench.scoring.score_tables import read_notes, read_summary
+from bench.scoring.set_metrics import FLOOR
 
 
 def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) -> Table:

@@ -14,9 +14,9 @@ from bench.metrics.base import ClipMetric, Metric
 from bench.pipeline.compare import common_protocol, joined_rows
 from bench.registry import METRICS
 from bench.scoring.protocol import Protocol
-from bench.scoring.sets import FLOOR
+from bench.scoring.score_tables import ScoredClips, read_scores
+from bench.scoring.set_metrics import FLOOR
 from bench.scoring.summary import of_seeds
-from bench.scoring.tidy import ScoredClips, read_scores
 from bench.statistics import printed_p, seeds_and_videos_equivalence
 
 

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from bench.data.predictions import Predictions
-from bench.data.reference import reference_manifest
-from bench.data.video import Frames
+from bench.data.readers.video import Frames
+from bench.data.reference_folder import reference_manifest
 from bench.errors import BenchError
 from bench.registry import METRICS
 from bench.runfolder import RunFolder
-from bench.scoring.plan import ScoringPlan
-from bench.scoring.rows import Row
+from bench.scoring.pairing import Row
 from bench.scoring.score import score
-from bench.scoring.tidy import PER_CLIP, read_csv
+from bench.scoring.score_tables import PER_CLIP, read_csv
+from bench.scoring.scoring_plan import ScoringPlan
 
 
 def evaluate(

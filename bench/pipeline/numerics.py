@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from bench.adversarial import adam
 from bench.config import PRESETS
 from bench.data.clips import FRAMES
-from bench.engine.averaging import Average
-from bench.engine.build import build, option_names
 from bench.engine.devices import threads
 from bench.engine.generate import for_generation
 from bench.engine.gradient_check import check_gradients, poison_memory
 from bench.engine.layer_check import Call, check_layer, difference, record_calls, thread_counts
+from bench.engine.model_factory import build, option_names
+from bench.engine.weight_averaging import Average
 from bench.interface import VideoModel
 from bench.provenance import instruction_set, onednn_version, processor_name
 from bench.registry import MODELS
@@ -204,7 +204,7 @@ def _ssim() -> float:
 
 def _i3d() -> float:
     from bench.metrics.networks.i3d import I3D, MIN_FRAMES, SIZE
-    from bench.metrics.networks.i3d_fast import FastI3D
+    from bench.metrics.networks.i3d_folded import FastI3D
 
     network, clip = I3D(), torch.rand(1, 3, MIN_FRAMES, SIZE, SIZE) * 2 - 1
     fast = FastI3D(network)

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bench.config import is_offline
-from bench.data.sources import HUB
+from bench.download.dataset_sources import HUB
 from bench.errors import BenchError
-from bench.pipeline.parcel import Parcel
+from bench.pipeline.publishable_files import Parcel
 from bench.progress import console
 
 #: Where a token with the right to write stands, under the name that Hugging Face's own tools read.

@@ -17,8 +17,8 @@ import torch
 
 from bench.data.batches import to_tensor
 from bench.data.predictions import to_uint8
-from bench.data.scenes.make import BEACH_SCENES, SIZES, SKY_SCENES, beach_clip, sky_clip
-from bench.data.video import resize
+from bench.data.readers.video import resize
+from bench.data.synthetic.generate import BEACH_SCENES, SIZES, SKY_SCENES, beach_clip, sky_clip
 from bench.engine import checkpoints
 from bench.engine.generate import for_generation
 from bench.errors import BenchError

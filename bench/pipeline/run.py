@@ -17,23 +17,23 @@ from bench.config import ALWAYS, RunConfig, as_command, later_keys, without_effe
 from bench.data.clips import Manifest, build_manifest, sample
 from bench.data.dataset import Dataset
 from bench.data.predictions import Predictions
-from bench.data.video import resize
-from bench.engine.boards import check_logger
-from bench.engine.build import check_options, departures, result_rows, rows_account
+from bench.data.readers.video import resize
 from bench.engine.devices import make_fabric, threads
+from bench.engine.experiment_loggers import check_logger
 from bench.engine.generate import Trained, generate_rows, store_real
+from bench.engine.model_factory import check_options, departures, result_rows, rows_account
 from bench.engine.sessions import this_session, warn
 from bench.errors import BenchError
 from bench.files import disk_error, read_json, sole_writer, write_json
-from bench.pipeline.trainings import threads_each, train_in_parallel, train_one
+from bench.pipeline.parallel_training import threads_each, train_in_parallel, train_one
 from bench.provenance import with_session
 from bench.registry import SYNTHETIC
-from bench.report.tables import Table
+from bench.report.tables.score_table import Table
 from bench.runfolder import MODEL, PART, REAL, RunFolder
-from bench.scoring.plan import ScoringPlan
-from bench.scoring.rows import Row
+from bench.scoring.pairing import Row
 from bench.scoring.score import score
-from bench.scoring.sets import share_features
+from bench.scoring.scoring_plan import ScoringPlan
+from bench.scoring.set_metrics import share_features
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -175,7 +175,8 @@ class Run:
 
     def through(self, offline: bool, ci: bool, jobs: int | None) -> Table:
         """Train, generate, score and report."""
-        from bench.report.make import report, stored_table  # here and not above: matplotlib is slow to import
+        from bench.report.build_report import report
+        from bench.report.tables.score_table import stored_table  # here and not above: matplotlib is slow to import
 
         config, folder = self.config, self.folder
         with self._step("train"):

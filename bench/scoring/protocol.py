@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.config import SCORED_FRAMES
 from bench.data.clips import FRAMES
-from bench.data.video import Frames, resize
+from bench.data.readers.video import Frames, resize
 from bench.errors import BenchError
 from bench.files import read_json, write_json
 from bench.metrics.base import Column

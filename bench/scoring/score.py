@@ -16,20 +16,20 @@ from itertools import groupby
 from pathlib import Path
 
 from bench.data.clips import Clip, Manifest, sample
-from bench.data.video import Frames
+from bench.data.readers.video import Frames
 from bench.data.workers import processors
 from bench.errors import BenchError
 from bench.files import digest, disk_error, locked
 from bench.metrics.base import ClipMetric, Column, Metric, SetMetric, Unavailable, UnfitError
 from bench.progress import task
 from bench.runfolder import RunFolder
-from bench.scoring.journal import Journal
-from bench.scoring.plan import ScoringPlan, clips_hash, load_metrics
+from bench.scoring.pairing import ADVICE, Row, pair, read_prediction, read_real, row_notes
 from bench.scoring.protocol import Protocol
-from bench.scoring.rows import ADVICE, Row, pair, read_prediction, read_real, row_notes
-from bench.scoring.sets import FLOOR, KnownFeatures, set_lines
+from bench.scoring.score_journal import Journal
+from bench.scoring.score_tables import Columns, ScoredClips, SummaryLine, read_summary
+from bench.scoring.scoring_plan import ScoringPlan, clips_hash, load_metrics
+from bench.scoring.set_metrics import FLOOR, KnownFeatures, set_lines
 from bench.scoring.summary import write_scores
-from bench.scoring.tidy import Columns, ScoredClips, SummaryLine, read_summary
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from bench.files import write_json
 from bench.metrics.base import ClipMetric, Metric, Unavailable
 from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
-from bench.scoring.tidy import (
+from bench.scoring.score_tables import (
     DIFFERENCES,
     PER_CLIP,
     PER_FRAME,

@@ -14,8 +14,8 @@ from PIL import Image
 
 from bench.data.batches import batches
 from bench.data.clips import FRAMES, Clip, build_manifest
-from bench.data.pack import pack
-from bench.speed.turns import Comparison, compare_rates, in_turns
+from bench.data.packed_clips import pack
+from bench.speed.interleaved_timing import Comparison, compare_rates, in_turns
 
 #: Width and height of Sky Scene's frames.
 SOURCE = (640, 360)

@@ -3,7 +3,7 @@
 Both sides take turns and the median of their times counts, because a machine's speed changes within a run. The largest
 difference of the two results stands in the same row: a ratio of two things that disagree would mean nothing. Networks
 have their published weights where those are at hand. Other people's packages of the same metrics are in
-`bench.speed.peers`.
+`bench.speed.other_packages`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from unittest import mock
 import numpy as np
 import torch
 
-from bench.speed.peers import PEERS
-from bench.speed.sides import Result, pair_of_clips, timed_row, weights_at_hand
-from bench.speed.turns import Comparison
+from bench.speed.interleaved_timing import Comparison, Result, pair_of_clips, timed_row, weights_at_hand
+from bench.speed.other_packages import PEERS
 
 
 def _ssim(repetitions: int) -> Comparison:
@@ -99,7 +98,7 @@ def plain_i3d() -> Any:
 
 def _fvd(repetitions: int) -> Comparison:
     """Logits of clips of 32 frames, which is what FVD and KVD take, beside the same network layer by layer."""
-    from bench.metrics.networks.logits import I3DFeatures, preprocess
+    from bench.metrics.networks.i3d_features import I3DFeatures, preprocess
 
     clips = [pair_of_clips(32, 128, seed)[0] for seed in range(2)]
     plain = plain_i3d()
@@ -205,7 +204,7 @@ COMPARISONS: Mapping[str, tuple[Callable[[int], Comparison], int]] = {
 def measure(only: tuple[str, ...] = (), repetitions: int | None = None) -> list[Comparison]:
     """Rows `what, ours, other, unit, ratio, max_abs_difference`; a ratio above 1 means that ours is faster.
 
-    `only` names rows of `COMPARISONS` and of `bench.speed.peers.PEERS`, all by default. A package that is not installed
+    `only` names rows of `COMPARISONS` and of `other_packages.PEERS`, all by default. A package that is not installed
     leaves its row out.
     """
     everything = {**COMPARISONS, **PEERS}

@@ -25,15 +25,15 @@ from torch import Tensor
 from bench.data.batches import to_tensor
 from bench.data.clips import FRAMES
 from bench.data.workers import fresh_processes
-from bench.engine.build import build, native_resolution
 from bench.engine.devices import pick_device
 from bench.engine.generate import for_generation
-from bench.engine.layers import channels_last, compile_networks
+from bench.engine.model_factory import build, native_resolution
+from bench.engine.network_transforms import channels_last, compile_networks
 from bench.engine.precision import choose_precision
-from bench.engine.step import make_optimizers, train_step
+from bench.engine.training_step import make_optimizers, train_step
 from bench.interface import Stage, VideoModel
 from bench.registry import DEFAULT_MODELS, MODELS, PLAIN
-from bench.speed.turns import Comparison, compare_rates, in_turns
+from bench.speed.interleaved_timing import Comparison, compare_rates, in_turns
 
 #: Of all networks where none is given: VGAN of its paper's width takes minutes a step on a CPU.
 WIDTH = 32

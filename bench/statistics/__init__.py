@@ -17,29 +17,23 @@ function gives the same bytes whatever the order of its clips, and those that dr
 - `holm(p_values)`, `printed_p(p_value)`, `over_seeds(values)`: corrections, print, mean and deviation over seeds.
 """
 
-from bench.statistics.clusters import LEVEL, SEED, Difference, Interval
-from bench.statistics.corrections import holm, printed_p
+from bench.statistics.cluster_jackknife import LEVEL, SEED, Difference, Interval, jackknife_interval
 from bench.statistics.equivalence import Equivalence, equivalence
-from bench.statistics.intervals import OverSeeds, jackknife_interval, over_seeds
-from bench.statistics.leftout import GROUPS, LeftOut, leave_out
-from bench.statistics.ratios import log_distance
-from bench.statistics.seeds import (
+from bench.statistics.leave_one_out import GROUPS, LeftOut, leave_out
+from bench.statistics.log_ratio import log_distance
+from bench.statistics.multiple_testing import holm, printed_p
+from bench.statistics.sign_flip import DRAWS, AgainstBest, BestOfMany, best_of_many, paired_difference, smallest_p_value
+from bench.statistics.training_seeds import (
     OVER_TRAININGS,
     THESE_TRAININGS,
+    OverSeeds,
     SeedsDifference,
     SeedsEquivalence,
     SeedsInterval,
+    over_seeds,
     seeds_and_videos_difference,
     seeds_and_videos_equivalence,
     seeds_and_videos_interval,
-)
-from bench.statistics.signs import (
-    DRAWS,
-    AgainstBest,
-    BestOfMany,
-    best_of_many,
-    paired_difference,
-    smallest_p_value,
 )
 
 __all__ = [

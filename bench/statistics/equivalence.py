@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bench.errors import BenchError
-from bench.statistics.clusters import Estimate, mean_over_clips
+from bench.statistics.cluster_jackknife import Estimate, mean_over_clips
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from bench.statistics.clusters import Clusters
+from bench.statistics.cluster_jackknife import Clusters
 
 LEVEL = 0.95
 Floats = NDArray[np.float64]

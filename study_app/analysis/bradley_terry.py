@@ -24,7 +24,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from bench.errors import BenchError
-from bench.statistics.clusters import Clusters
+from bench.statistics.cluster_jackknife import Clusters
 from bench.statistics.two_way_clusters import Crossing
 
 ITERATIONS = 200

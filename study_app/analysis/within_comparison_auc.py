@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import rankdata, t
 
-from bench.statistics.clusters import Clusters
-from bench.statistics.signs import sign_flip_p_value
+from bench.statistics.cluster_jackknife import Clusters
+from bench.statistics.sign_flip import sign_flip_p_value
 from bench.statistics.two_way_clusters import LEVEL, Crossing
 
 NAN = float("nan")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.options import (
+from bench.cli_options import (
     ConfigFile,
     DataRoot,
     Device,
@@ -98,7 +98,7 @@ def agree(
     as_json: Json = False,
 ) -> None:
     """Say which metric predicts what people chose, how often, and how that compares with other people."""
-    from bench.report.grid import to_json
+    from bench.report.tables.printed_table import to_json
     from study_app.pipeline.agree import agree as hold_against
 
     _, grid = hold_against(run, study, name, out)
@@ -127,7 +127,7 @@ def reproduce(
     table4: MSE, PSNR and SSIM on 1,000 test pairs of Beach. table2 and table3: preference scores on 100 clips of Sky
     Scene; the study is made, and its votes are tallied once there are any.
     """
-    from bench.report.grid import to_json
+    from bench.report.tables.printed_table import to_json
     from study_app.pipeline.reproduce import paper
     from study_app.pipeline.reproduce import reproduce as make
 

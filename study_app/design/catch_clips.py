@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from PIL import Image
 
-from bench.data.video import Frames
+from bench.data.readers.video import Frames
 from bench.errors import BenchError
 
 #: Tiles of a frame, per side, and how many of them change places.

@@ -14,7 +14,7 @@ import os
 import numpy as np
 from PIL import Image
 
-from bench.data.video import Frames
+from bench.data.readers.video import Frames
 from bench.errors import BenchError
 
 #: A WebP is at most this wide and high.

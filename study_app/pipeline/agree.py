@@ -15,11 +15,11 @@ import pandas as pd
 from bench.data.predictions import Predictions
 from bench.errors import BenchError
 from bench.registry import METRICS
-from bench.report.curves import LOSSES
-from bench.report.figures import STYLE, save_figure
-from bench.report.grid import Cell, Grid, Line, write_grid
-from bench.report.names import registered_names
-from bench.report.paper import SIMULATED
+from bench.report.figures.curves import LOSSES
+from bench.report.figures.style import STYLE, save_figure
+from bench.report.row_names import registered_names
+from bench.report.tables.paper_tables import SIMULATED
+from bench.report.tables.printed_table import Cell, Grid, Line, write_grid
 from bench.runfolder import VOTES, RunFolder
 from bench.statistics import printed_p, smallest_p_value
 from study_app.analysis import metric_agreement, ranking

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.data.predictions import Predictions
-from bench.data.video import Frames
+from bench.data.readers.video import Frames
 from bench.errors import BenchError
 from bench.files import read_json
 from bench.progress import task

@@ -12,8 +12,8 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.files import plain, write_text
-from bench.report.grid import Grid, write_grid
-from bench.report.paper import paper, pos_table
+from bench.report.tables.paper_tables import paper, pos_table
+from bench.report.tables.printed_table import Grid, write_grid
 from bench.runfolder import POS, STUDY_RESULTS, VOTES, RunFolder
 from study_app.analysis import (
     mean_opinion_scores,

@@ -94,7 +94,7 @@ def draw(planned: Plan, path: Path) -> None:
     """Power over votes a comparison, a line for each number of votes a pair."""
     import matplotlib.pyplot as plt
 
-    from bench.report.figures import STYLE, save_figure
+    from bench.report.figures.style import STYLE, save_figure
 
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(4.6, 3.0))

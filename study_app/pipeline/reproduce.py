@@ -10,17 +10,16 @@ from typing import Any
 
 from bench.config import RunConfig
 from bench.data.clips import Manifest
-from bench.engine.build import departures
+from bench.engine.model_factory import departures
 from bench.errors import BenchError, did_you_mean
 from bench.pipeline.run import run
 from bench.registry import MODELS, SYNTHETIC
-from bench.report.grid import Grid, write_grid
-from bench.report.make import read_protocol
-from bench.report.names import names_of
-from bench.report.paper import pos_table, table4
-from bench.report.tables import caption
+from bench.report.row_names import names_of
+from bench.report.tables.paper_tables import pos_table, table4
+from bench.report.tables.printed_table import Grid, write_grid
+from bench.report.tables.score_table import caption, read_protocol
 from bench.runfolder import RunFolder
-from bench.scoring.tidy import read_notes, read_summary
+from bench.scoring.score_tables import read_notes, read_summary
 from study_app.design.settings import CATCH, Wish
 
 STUDY = "study.db"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from baselines.rnngan import RNNGAN, RNNGANStage
 from bench.adversarial import discriminator_loss, generator_loss
-from bench.engine.layers import estimating_statistics
+from bench.engine.network_transforms import estimating_statistics
 from bench.errors import BenchError
 
 Play = Callable[..., dict[str, dict[str, Tensor]]]

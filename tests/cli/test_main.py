@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from bench import options as cli_options
+from bench import cli_options as cli_options
 from bench import provenance
 from bench.cli import main as cli
 from bench.errors import BenchError
@@ -162,7 +162,7 @@ def test_ctrl_c_says_that_nothing_is_lost(run, monkeypatch: pytest.MonkeyPatch) 
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bench.pipeline.lists.models", interrupted)
+    monkeypatch.setattr("bench.pipeline.listing.models", interrupted)
     status, out, err = run("list", "models")
     assert (status, out) == (130, "")
     assert err == "bench: stopped; the same command goes on from here.\n"
@@ -241,7 +241,7 @@ def test_a_system_error_that_nobody_caught_gets_one_sentence(run, monkeypatch: p
     def full() -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/a.csv")
 
-    monkeypatch.setattr("bench.pipeline.lists.models", full)
+    monkeypatch.setattr("bench.pipeline.listing.models", full)
     status, _, err = run("list", "models")
     assert (status, "The disk is full: /somewhere/a.csv" in err) == (1, True)
 

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from bench.cli.weights import weights_app
 from bench.errors import BenchError
-from bench.metrics import numbers
-from bench.metrics.networks import fetch, weights
+from bench.metrics import check_values
+from bench.metrics.check_values import NumberCheck
+from bench.metrics.networks import fetch_weights, weights_catalog
 from bench.metrics.networks.i3d import I3D
-from bench.metrics.numbers import NumberCheck
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def test_one_that_cannot_be_had_keeps_nobody_from_the_others(
             raise BenchError("fid is out of reach.")
         return Path(name)
 
-    monkeypatch.setattr(fetch, "fetch", get)
+    monkeypatch.setattr(fetch_weights, "fetch", get)
     with pytest.raises(BenchError, match=r"^fid is out of reach\.$"):
         run("fetch")
     assert asked == ["fvd", "fid", "lpips"]
@@ -56,7 +56,7 @@ def test_one_that_cannot_be_had_keeps_nobody_from_the_others(
 
 def test_what_is_at_hand_is_told_and_something_else_fails(run: Callable[..., str], folder: Path) -> None:
     assert run("verify").count("is not there; get it with") == 4
-    torch.save(I3D().state_dict(), folder / weights.FILES["fvd"].filename)
+    torch.save(I3D().state_dict(), folder / weights_catalog.FILES["fvd"].filename)
     with pytest.raises(BenchError, match="Some weights are not the published ones"):
         run("verify")
 
@@ -72,7 +72,7 @@ def test_numbers_are_printed_as_they_come_and_a_wrong_one_fails(
     run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = [NumberCheck("a", 1.00001, 1.0), NumberCheck("b", 2.0, 2.0)]
-    monkeypatch.setattr(numbers, "verify_numbers", lambda: iter(checks))
+    monkeypatch.setattr(check_values, "verify_numbers", lambda: iter(checks))
     assert run("verify", "--numbers").splitlines()[-2:] == [
         "a: 1.00001, published 1.00000",
         "b: 2.00000, published 2.00000",

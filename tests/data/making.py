@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 WIDTH, HEIGHT = 96, 64
-#: The conversion to RGB that `bench.data.container` states, in ffmpeg's words.
+#: The conversion to RGB that `bench.data.readers.video_files` states, in ffmpeg's words.
 FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bench.data.batches import batches, clip_numbers, to_tensor
 from bench.data.clips import build_manifest
-from bench.data.pack import pack
+from bench.data.packed_clips import pack
 
 
 @settings(deadline=None)

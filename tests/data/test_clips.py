@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.data.clips import Clip, Manifest, build_manifest, content_hash, sample, with_validation
-from bench.data.walk import files_below, frame_folders
+from bench.data.readers.file_listing import files_below, frame_folders
 from bench.errors import BenchError
 from tests.small import make_beach, make_sky, moving_clip, write_frames
 

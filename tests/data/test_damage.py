@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data.video import ANIMATIONS, STILLS, frame_size, frames_of, image_size, is_lossy, is_video, read_image
+from bench.data.readers.video import (
+    ANIMATIONS,
+    STILLS,
+    frame_size,
+    frames_of,
+    image_size,
+    is_lossy,
+    is_video,
+    read_image,
+)
 from bench.errors import BenchError
 from tests.data.making import drifting, save_animation, write_container
 from tests.small import moving_clip

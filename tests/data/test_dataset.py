@@ -6,7 +6,7 @@ import pytest
 
 from bench.data.clips import build_manifest
 from bench.data.dataset import Dataset
-from bench.data.scenes import make as painting
+from bench.data.synthetic import generate as painting
 from bench.errors import BenchError
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bench.data import predictions as module
 from bench.data.predictions import Predictions, PredictionWriter, to_uint8
-from bench.data.video import resize
+from bench.data.readers.video import resize
 from bench.errors import BenchError
 from bench.files import sha256, write_json
 from tests.small import moving_clip, write_frames, write_strip

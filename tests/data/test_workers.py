@@ -73,7 +73,7 @@ def test_a_script_without_a_guard_is_told_what_it_lacks(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "from pathlib import Path\n"
-        "from bench.data.scenes.make import make_sky\n"
+        "from bench.data.synthetic.generate import make_sky\n"
         f"make_sky(Path({str(tmp_path / 'sky')!r}), train_videos=1, test_videos=1, clips_per_video=1, workers=2)\n"
     )
     command = [sys.executable, str(script)]

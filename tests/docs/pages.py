@@ -30,7 +30,7 @@ NOT_RUN = {
     "make demo": "a fresh clone",
     "make test": "a fresh clone",
     "pip install": "tests/pythons.sh",
-    "bench data fetch": "tests/pipeline/test_fetch.py, against a local server",
+    "bench data fetch": "tests/pipeline/test_fetch_dataset.py, against a local server",
     "torchrun": "tests/engine/test_distributed.py",
     "bench push": "tests/pipeline/test_push.py, against a stand-in for Hugging Face",
     "bench ablate": "tests/pipeline/test_ablate.py",
@@ -38,7 +38,8 @@ NOT_RUN = {
     "bench study serve": "tests/study_app/web/test_browser.py",
     "bench study preview": "tests/study_app/web/test_browser.py",
     "bench speed": "tests/speed/test_train.py, tests/speed/test_metrics.py",
-    "bench weights fetch": "tests/metrics/networks/test_fetch.py, tests/pipeline/test_authors.py, against stand-ins",
+    "bench weights fetch": "tests/metrics/networks/test_fetch_weights.py, "
+    "tests/pipeline/test_fetch_checkpoints.py, against stand-ins",
     "bench weights verify": "tests/cli/test_weights.py",
     "export": "tests/study_app/conftest.py, with a PostgreSQL of its own",
     SHARED_STUDY: "with BENCH_DATABASE_URL: tests/study_app/pipeline/test_create.py",

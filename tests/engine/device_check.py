@@ -12,8 +12,8 @@ from typing import get_args
 
 import torch
 
-from bench.engine.build import build, option_names
 from bench.engine.gradient_check import Precision, check_gradients
+from bench.engine.model_factory import build, option_names
 from bench.registry import DEFAULT_MODELS, MODELS
 
 WIDTH = 4

@@ -77,8 +77,8 @@ def main(root: str, out: str) -> None:
     from bench.engine import train as training
     from bench.engine.devices import make_fabric
     from bench.engine.generate import Trained, generate_rows
-    from bench.engine.step import train_step
-    from bench.pipeline.trainings import open_packs
+    from bench.engine.training_step import train_step
+    from bench.pipeline.parallel_training import open_packs
 
     registry.MODELS.add("flat", "tests.engine.distributed_worker:Flat")
     settings: dict[str, Any] = {"steps": 6, "batch": 4, "validate_every": 3, "checkpoint_every": 2, "log_every": 1}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.engine import checkpoints
-from bench.engine.build import build
+from bench.engine.model_factory import build
 from bench.errors import BenchError
 from tests.small import truncate
 

@@ -13,7 +13,7 @@ from torch.distributed import TCPStore
 from bench.config import make_config
 from bench.data.predictions import Predictions
 from bench.engine import checkpoints
-from bench.engine.log import read_log
+from bench.engine.training_log import read_log
 from bench.files import read_json
 from bench.pipeline.run import run
 from tests.engine import distributed_worker

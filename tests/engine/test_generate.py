@@ -13,13 +13,14 @@ from bench.adversarial import EndsConv3d, EndsConvTranspose3d
 from bench.cli.main import main
 from bench.data.clips import build_manifest
 from bench.data.predictions import Predictions
-from bench.data.video import read_strip
-from bench.engine.build import build
+from bench.data.readers.video import read_strip
 from bench.engine.generate import Published, for_generation, generate, generate_published, keep_parts
-from bench.engine.layers import folded
+from bench.engine.model_factory import build
+from bench.engine.network_transforms import folded
 from bench.errors import BenchError
 from bench.files import read_json
 from bench.interface import VideoModel
+from mdgan.authors_checkpoints import GENERATOR_LAYERS, PublishedMDGAN
 from mdgan.networks import (
     STAGE1_SKIPS,
     DeepConv3d,
@@ -31,7 +32,6 @@ from mdgan.networks import (
     WholeConv3d,
     WholeConvTranspose3d,
 )
-from mdgan.published import GENERATOR_LAYERS, PublishedMDGAN
 from tests.small import make_sky
 
 

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.engine.build import build
 from bench.engine.gradient_check import (
     TOLERANCE,
     Decisions,
@@ -17,6 +16,7 @@ from bench.engine.gradient_check import (
     poison_memory,
     relative_errors,
 )
+from bench.engine.model_factory import build
 from bench.interface import VideoModel
 from tests.small import Tint, TintStage
 

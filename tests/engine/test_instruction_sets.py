@@ -22,8 +22,8 @@ SETS = {"DEFAULT": "isa:", "AVX2": "isa:Intel AVX2"}
 def check_all() -> None:
     """In a process of its own: every model, stage and kind of options; on two threads the options of `smoke`."""
     from bench.config import PRESETS
-    from bench.engine.build import build
     from bench.engine.gradient_check import check_gradients
+    from bench.engine.model_factory import build
     from bench.pipeline.numerics import narrowed, sample_clips
     from bench.registry import DEFAULT_MODELS
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from bench.data.clips import Clip, build_manifest
-from bench.engine.build import build
 from bench.engine.devices import threads
 from bench.engine.generate import for_generation
+from bench.engine.model_factory import build
 from bench.engine.predict import predict_clips, predicted
 from bench.interface import VideoModel
 

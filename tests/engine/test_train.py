@@ -13,13 +13,13 @@ import torch
 
 from bench.config import RunConfig, make_config
 from bench.data.clips import build_manifest
-from bench.data.pack import Pack, pack
+from bench.data.packed_clips import Pack, pack
 from bench.engine import checkpoints, devices
 from bench.engine import train as training
 from bench.engine.devices import make_fabric, prepare
-from bench.engine.log import read_log
-from bench.engine.step import make_optimizers, seed_step, train_step
 from bench.engine.train import train
+from bench.engine.training_log import read_log
+from bench.engine.training_step import make_optimizers, seed_step, train_step
 from bench.errors import BenchError
 from tests.engine.distributed_worker import Flat, FlatStage
 from tests.small import Tint, truncate
@@ -366,7 +366,7 @@ def test_every_generator_is_seeded_by_the_step() -> None:
 
 @pytest.mark.parametrize("name", ["mdgan", "vgan", "rnngan"])
 def test_our_adam_is_fused_and_moves_as_the_plain_one(name: str) -> None:
-    from bench.engine.build import build
+    from bench.engine.model_factory import build
 
     (stage, *_) = build(name, SMALL[name], 64).stages()
     for player, optimizer in make_optimizers(stage).items():
@@ -387,7 +387,7 @@ def gpus(count: int) -> Any:
 
 
 def test_batch_norms_are_synchronised_over_gpus_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.engine.build import build
+    from bench.engine.model_factory import build
 
     monkeypatch.setattr(devices, "_training_group", lambda: None)  # the default one: no process is started here
     for fabric, kind in ((gpus(2), "SyncBatchNorm"), (gpus(1), "BatchNorm3d")):

@@ -17,7 +17,7 @@ from bench.engine import layer_check
 from bench.engine.devices import threads
 from bench.engine.gradient_check import poison_memory
 from bench.engine.layer_check import Call, check_layer, difference
-from bench.engine.layers import folded
+from bench.engine.network_transforms import folded
 from mdgan.networks import (
     DeepConv3d,
     DeepConvTranspose3d,

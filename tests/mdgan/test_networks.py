@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from bench.adversarial import EndsConv3d, initialise
-from bench.engine.layers import folded
+from bench.engine.network_transforms import folded
 from bench.errors import BenchError
+from mdgan.authors_checkpoints import load_discriminator, load_generator
 from mdgan.networks import (
     STAGE1_SKIPS,
     STAGE2_SKIPS,
@@ -19,7 +20,6 @@ from mdgan.networks import (
     Generator,
     over_still,
 )
-from mdgan.published import load_discriminator, load_generator
 from tests.small import SHARED
 
 REFERENCE = SHARED / "reference"

@@ -10,11 +10,11 @@ import pytest
 
 from bench.metrics.base import ARROWS, ClipMetric, Column, Frames, Metric, SetMetric
 from bench.registry import METRICS
-from bench.report.curves import over_time_figure
-from bench.report.names import RowNames
-from bench.report.tables import make_table
+from bench.report.figures.curves import over_time_figure
+from bench.report.row_names import RowNames
+from bench.report.tables.score_table import make_table
 from bench.scoring.protocol import Protocol
-from bench.scoring.tidy import ScoredClips, SummaryLine
+from bench.scoring.score_tables import ScoredClips, SummaryLine
 
 PROTOCOL = Protocol("sky", 64, "all", 4, "0123456789abcdef", False)
 

@@ -20,7 +20,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bench.data.video import resize
+from bench.data.readers.video import resize
 from bench.metrics.fid import InceptionFeatures
 from bench.metrics.frechet import frechet_distance
 from bench.metrics.kvd import mmd_without_each, unbiased_mmd
@@ -29,9 +29,9 @@ from bench.metrics.motion import frame_change
 from bench.metrics.mse import frame_mse
 from bench.metrics.networks.alexnet import FastLPIPS
 from bench.metrics.networks.i3d import I3D
-from bench.metrics.networks.i3d_fast import FastI3D, _mix, _pool
-from bench.metrics.networks.logits import preprocess
-from bench.metrics.networks.threads import one_core_each
+from bench.metrics.networks.i3d_features import preprocess
+from bench.metrics.networks.i3d_folded import FastI3D, _mix, _pool
+from bench.metrics.networks.parallel_map import one_core_each
 from bench.metrics.psnr import psnr_from_mse
 from bench.metrics.ssim import by_torch, ssim
 from bench.speed.metrics import random_inception

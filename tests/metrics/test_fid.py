@@ -8,7 +8,7 @@ import torch
 
 from bench.errors import BenchError
 from bench.metrics.fid import FID, InceptionFeatures, inception
-from bench.metrics.networks import weights
+from bench.metrics.networks import weights_catalog
 from bench.speed.metrics import random_inception
 
 pytest.importorskip("pytorch_fid", reason="the package pytorch_fid is not installed")
@@ -65,12 +65,12 @@ def test_features_are_loaded_once_and_kept(frames: np.ndarray, tmp_path: Path, m
 
 
 def test_the_published_network_gives_the_packages_distance(frames: np.ndarray) -> None:
-    found = weights.verify("fid")
+    found = weights_catalog.verify("fid")
     if found.state != "published":
         pytest.skip(f"needs the published weights: {found.message}")
     from pytorch_fid.fid_score import calculate_frechet_distance
 
-    features = InceptionFeatures(inception(weights.load_tensors(found.path)), device="cpu").features(frames)
+    features = InceptionFeatures(inception(weights_catalog.load_tensors(found.path)), device="cpu").features(frames)
     one, other = features[:5].astype(np.float64), features[4:].astype(np.float64)
     statistics = [value for side in (one, other) for value in (side.mean(0), np.cov(side, rowvar=False))]
     assert FID().distance([one], [other]) == pytest.approx(calculate_frechet_distance(*statistics), rel=1e-3)

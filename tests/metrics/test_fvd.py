@@ -10,11 +10,12 @@ from PIL import Image
 
 from bench.errors import BenchError
 from bench.metrics.base import UnfitError
+from bench.metrics.check_values import random_logits
 from bench.metrics.fvd import FVD, PortedFVD
 from bench.metrics.kvd import KVD
-from bench.metrics.networks.features import FeatureCache
+from bench.metrics.networks.feature_cache import FeatureCache
 from bench.metrics.networks.i3d import PORTED_EPSILON
-from bench.metrics.networks.logits import I3DFeatures, random_logits
+from bench.metrics.networks.i3d_features import I3DFeatures
 
 
 @pytest.fixture(scope="module")

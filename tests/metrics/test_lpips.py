@@ -12,7 +12,7 @@ from PIL import Image
 from bench.errors import BenchError
 from bench.metrics.base import UnfitError
 from bench.metrics.lpips import LPIPS, frame_lpips, lpips_network
-from bench.metrics.networks import weights
+from bench.metrics.networks import weights_catalog
 from bench.metrics.networks.alexnet import FastLPIPS
 
 pytest.importorskip("lpips", reason="the package lpips is not installed")
@@ -104,7 +104,7 @@ def test_the_published_network_gives_the_authors_numbers(published: Callable[[st
     metric = LPIPS(published("lpips"), device="cpu")
     for name, value in (("ex_p0", 0.7219), ("ex_p1", 0.1376)):  # published with three digits: 0.722, 0.138
         assert metric.clip(metric.compute(pictures[name], pictures["ex_ref"])) == pytest.approx(value, abs=5e-5)
-    assert metric.weights_id() == f"alexnet_features sha256:{weights.FILES['lpips'].tensors[:12]}"
+    assert metric.weights_id() == f"alexnet_features sha256:{weights_catalog.FILES['lpips'].tensors[:12]}"
 
 
 @pytest.mark.parametrize("size", [(64, 64), (31, 45)])

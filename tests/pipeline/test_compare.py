@@ -9,10 +9,10 @@ import pytest
 
 from bench.errors import BenchError
 from bench.pipeline.compare import compare
-from bench.pipeline.folders import score_folders
-from bench.scoring.plan import ScoringPlan
-from bench.scoring.sets import FLOOR
-from bench.scoring.tidy import read_summary, write_csv
+from bench.pipeline.score import score_folders
+from bench.scoring.score_tables import read_summary, write_csv
+from bench.scoring.scoring_plan import ScoringPlan
+from bench.scoring.set_metrics import FLOOR
 from tests.small import moving_clip
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from bench.errors import BenchError
 from bench.pipeline.equivalence import equivalent_rows, margins_of, printed
-from bench.pipeline.folders import score_folders
-from bench.scoring.plan import ScoringPlan
-from bench.scoring.tidy import read_csv
+from bench.pipeline.score import score_folders
+from bench.scoring.score_tables import read_csv
+from bench.scoring.scoring_plan import ScoringPlan
 from bench.statistics import equivalence
 from tests.small import moving_clip
 

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench import registry
-from bench.cli.lists import doctor
-from bench.engine.averaging import Average
+from bench.cli.inspect import doctor
 from bench.engine.gradient_check import GradientCheck
+from bench.engine.weight_averaging import Average
 from bench.errors import BenchError
 from bench.metrics import ssim
 from bench.pipeline import numerics

@@ -9,7 +9,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.pipeline import push as pushing
-from bench.pipeline.parcel import Item, Parcel
+from bench.pipeline.publishable_files import Item, Parcel
 from bench.pipeline.push import Repository, push
 from tests.hub import TOKEN, Hub
 

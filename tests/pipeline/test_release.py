@@ -13,8 +13,8 @@ import torch
 
 from bench.data.clips import build_manifest
 from bench.engine import checkpoints
-from bench.engine.build import build
 from bench.engine.generate import Trained, generate_rows
+from bench.engine.model_factory import build
 from bench.errors import BenchError
 from bench.pipeline import release as releasing
 from bench.pipeline.release import HASHES, LIST, Release, release

@@ -18,10 +18,10 @@ from bench.engine.devices import threads
 from bench.errors import BenchError
 from bench.files import read_json
 from bench.pipeline import run as pipeline
-from bench.pipeline.folders import score_folders
+from bench.pipeline.parallel_training import train_one
 from bench.pipeline.run import run
-from bench.pipeline.trainings import train_one
-from bench.scoring.plan import ScoringPlan
+from bench.pipeline.score import score_folders
+from bench.scoring.scoring_plan import ScoringPlan
 from tests.processes import die_at, run_command
 from tests.small import make_sky, truncate
 

@@ -8,11 +8,11 @@ import pytest
 
 from bench.data.clips import build_manifest
 from bench.data.predictions import Predictions
-from bench.engine.build import build
 from bench.engine.generate import generate, store_real
-from bench.scoring.plan import ScoringPlan
-from bench.scoring.rows import Row
+from bench.engine.model_factory import build
+from bench.scoring.pairing import Row
 from bench.scoring.score import score
+from bench.scoring.scoring_plan import ScoringPlan
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,11 @@ from bench.metrics.mse import MSE
 from bench.metrics.ssim import SSIM
 from bench.registry import METRICS as REGISTERED
 from bench.scoring import score as scoring
-from bench.scoring.journal import Journal
-from bench.scoring.plan import ScoringPlan
-from bench.scoring.rows import Row
+from bench.scoring.pairing import Row
 from bench.scoring.score import score
-from bench.scoring.tidy import read_summary
+from bench.scoring.score_journal import Journal
+from bench.scoring.score_tables import read_summary
+from bench.scoring.scoring_plan import ScoringPlan
 from tests.small import make_sky, moving_clip, write_strip
 
 METRICS = ("mse", "psnr", "psnr_frame", "ssim", "motion")

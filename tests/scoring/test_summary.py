@@ -11,8 +11,8 @@ from bench.metrics.motion import Motion
 from bench.metrics.mse import MSE
 from bench.metrics.psnr import PSNR, PSNRFrame
 from bench.scoring.protocol import Protocol
+from bench.scoring.score_tables import Columns, ScoredClips, read_csv, read_scores, read_summary
 from bench.scoring.summary import rank, summarise, write_scores
-from bench.scoring.tidy import Columns, ScoredClips, read_csv, read_scores, read_summary
 from bench.statistics import jackknife_interval
 
 PROTOCOL = Protocol("sky", 64, "all", 3, "0123456789abcdef", False, {"mse": "v1"})

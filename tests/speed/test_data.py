@@ -11,7 +11,7 @@ import pytest
 
 from bench.data.batches import clip_numbers
 from bench.data.clips import Clip, Manifest, build_manifest, sample
-from bench.data.pack import pack, pack_path
+from bench.data.packed_clips import pack, pack_path
 from bench.speed.data import make_jpegs, measure_data
 from tests.processes import Forked
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bench.speed import turns
+from bench.speed import interleaved_timing
+from bench.speed.interleaved_timing import pair_of_clips, timed_row, weights_at_hand
 from bench.speed.metrics import COMPARISONS, measure
-from bench.speed.peers import PEERS
-from bench.speed.sides import pair_of_clips, timed_row, weights_at_hand
+from bench.speed.other_packages import PEERS
 
 #: How far ours may be from the package beside it.
 AGREEMENT = {"ssim": 5e-6, "mse": 1e-12, "psnr": 1e-6, "lpips": 1e-5, "frechet": 1e-3}
@@ -51,7 +51,7 @@ def test_a_ratio_above_one_is_ours_being_faster(monkeypatch: pytest.MonkeyPatch)
 
         return work
 
-    monkeypatch.setattr(turns, "time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(interleaved_timing, "time", SimpleNamespace(perf_counter=lambda: now))
     row = timed_row("x", "calls/s", 1, working(1, 1.5), working(8, 1.0), 3)
     assert row["ratio"] == 8
     assert (row["ours"], row["other"]) == (1, 1 / 8)

@@ -8,14 +8,14 @@ import torch
 
 from bench.data import workers
 from bench.data.batches import to_tensor
-from bench.engine.build import build
+from bench.engine.model_factory import build
 from bench.files import read_json
 from bench.speed import train as speed_train
+from bench.speed.interleaved_timing import compare_rates, in_turns, keep
 from bench.speed.train import Setting, Side, Wishes, difference, follow, measure_training
-from bench.speed.turns import compare_rates, in_turns, keep
 from mdgan.model import repeat
 from mdgan.networks import STAGE1_SKIPS, Generator
-from mdgan.plain import PlainMDGAN
+from mdgan.plain_reference import PlainMDGAN
 from tests.processes import CONTEXT
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.errors import BenchError
-from bench.metrics.networks.array_pickles import Tree
+from bench.metrics.networks.safe_unpickler import Tree
 
 #: Numbers of the layers that have weights, and the shapes of their kernels [C', C, H, W].
 LAYERS = {

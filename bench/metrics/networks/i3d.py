@@ -7,7 +7,7 @@ extra row goes behind.
 The original graph adds 1e-3 to the variance in its batch normalisation. A port to PyTorch left that library's own 1e-5,
 and the code of VideoGPT and those who took it over have that since; the same tensors then give other logits.
 
-`I3D` is the network as published, layer by layer. `bench.metrics.networks.i3d_fast` computes the same function faster.
+`I3D` is the network as published, layer by layer. `i3d_folded` computes the same function faster.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.figures import STYLE
+from bench.report.figures.style import STYLE
 from study_app.design.settings import Settings
 
 INK, MARK, PALE, OUT = "#2f4b66", "#1c1c1c", "#a0a0a0", "#9b2c1f"

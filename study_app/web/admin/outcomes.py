@@ -7,8 +7,8 @@ import json
 import pandas as pd
 import streamlit as st
 
-from bench.report.grid import to_latex
-from bench.report.paper import paper
+from bench.report.tables.paper_tables import paper
+from bench.report.tables.printed_table import to_latex
 from bench.runfolder import POS, STUDY_RESULTS, VOTES
 from bench.statistics import printed_p
 from study_app.analysis import mean_opinion_scores

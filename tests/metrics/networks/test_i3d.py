@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from bench.errors import BenchError
 from bench.metrics.networks.i3d import I3D, PORTED_EPSILON, load_i3d, max_pool_same, same_padding
-from bench.metrics.networks.i3d_fast import FastI3D, _pool
-from bench.metrics.networks.logits import preprocess
-from bench.metrics.networks.weights import load_tensors
+from bench.metrics.networks.i3d_features import preprocess
+from bench.metrics.networks.i3d_folded import FastI3D, _pool
+from bench.metrics.networks.weights_catalog import load_tensors
 
 CPU = torch.device("cpu")
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from bench.cli import main as cli
 from bench.errors import BenchError
-from bench.report.grid import to_csv, to_json, to_latex
+from bench.report.tables.printed_table import to_csv, to_json, to_latex
 from study_app.pipeline.agree import ALL, agree, make_grid
 from study_app.pipeline.create import create
 from study_app.pipeline.export import export

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.errors import BenchError
-from bench.report.grid import to_latex
+from bench.report.tables.printed_table import to_latex
 from study_app.analysis import preference_scores
 from study_app.cli.main import app as verbs
 from study_app.pipeline import export

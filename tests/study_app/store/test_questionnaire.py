@@ -11,8 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bench.errors import BenchError
-from bench.report.names import registered_names
-from bench.report.study import read_study
+from bench.report.row_names import registered_names
+from bench.report.tables.study_tables import read_study
 from study_app.analysis import questionnaire
 from study_app.design.question_file import parse
 from study_app.design.settings import Wish, Words

@@ -1,0 +1,81 @@
+"""`bench list`: what can be named on the command line; and `bench doctor`: what is there on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli_options import Json, show
+from bench.errors import BenchError
+from bench.registry import DEFAULT_DATASET
+
+list_app = typer.Typer(help="What can be named on the command line.", no_args_is_help=True)
+
+
+@list_app.command("models")
+def list_models(as_json: Json = False) -> None:
+    """Models, their result rows and sizes."""
+    from bench.pipeline.listing import models
+
+    show(models(), as_json)
+
+
+@list_app.command("datasets")
+def list_datasets(as_json: Json = False) -> None:
+    """Datasets and where their readers live."""
+    from bench.pipeline.listing import datasets
+
+    show(datasets(), as_json)
+
+
+@list_app.command("metrics")
+def list_metrics(as_json: Json = False) -> None:
+    """Metrics, their direction, range and definition."""
+    from bench.pipeline.listing import metrics
+
+    show(metrics(), as_json)
+
+
+def doctor(
+    data: Annotated[list[str] | None, typer.Option(help="Look at this data too, as in sky=FOLDER.")] = None,
+    numerics: Annotated[
+        bool, typer.Option("--numerics", help="Compare this machine's arithmetic with float64 instead; about a minute.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what is installed, what is found, what is missing and how to get it."""
+    if numerics:
+        _doctor_numerics(as_json)
+        return
+    from bench.pipeline.doctor import examine
+
+    roots = [
+        (name or DEFAULT_DATASET, Path(folder)) for name, _, folder in (text.rpartition("=") for text in data or [])
+    ]
+    checks = examine(roots)
+    show([vars(check) for check in checks], as_json, heads=False)
+
+
+def _doctor_numerics(as_json: bool) -> None:
+    """Print what each kernel is off by; a `BenchError` where one is wrong."""
+    import faulthandler
+
+    from bench.pipeline.numerics import examine_numerics, machine
+
+    if not faulthandler.is_enabled():
+        faulthandler.enable()  # a kernel that writes out of bounds may end the process: this says in which one
+    findings = list(examine_numerics())
+    where = machine()
+    if as_json:
+        show([{**vars(finding), **where} for finding in findings], as_json)
+    else:
+        for what, value in where.items():
+            print(f"{what}: {value}")
+        show([finding.row() for finding in findings], as_json)
+    if wrong := [finding for finding in findings if finding.state != "ok"]:
+        raise BenchError(
+            f"{len(wrong)} of {len(findings)} kernels compute wrong numbers on this machine, "
+            f"{wrong[0].kernel} for one. They have to match float64. {wrong[0].advice[0].upper()}{wrong[0].advice[1:]}."
+        )

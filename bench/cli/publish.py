@@ -1,0 +1,67 @@
+"""Verbs that give results to others: `bench release` and `bench push`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli_options import Json, print_json, show
+from bench.files import in_words
+from bench.progress import console
+
+
+def release(
+    runs: Annotated[list[Path], typer.Argument(help="Folders that `bench run` or `bench train` has filled.")],
+    to: Annotated[Path, typer.Option(help="Folder for the checkpoints and their hashes.")],
+    precision: Annotated[str, typer.Option(help="Of the weights in the files: float32 or float16.")] = "float32",
+    largest_mb: Annotated[float, typer.Option(min=0, help="Megabytes that a file may have.")] = 20.0,
+    as_json: Json = False,
+) -> None:
+    """Make small checkpoints of finished trainings, for `bench generate`, each checked against the run's own."""
+    from bench.pipeline.release import release as make
+
+    made = make(runs, to, precision, round(largest_mb * 1e6))
+    if as_json:
+        print_json([vars(one) for one in made])
+    else:
+        show([{"file": to / one.file, "bytes": in_words(one.bytes), "sha256": one.sha256} for one in made], False)
+
+
+def push(
+    folder: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
+    to: Annotated[str, typer.Option(help="OWNER/NAME of a repository on Hugging Face; made where it is not there.")],
+    kind: Annotated[
+        str, typer.Option(help="dataset or model; by default a model where checkpoints are sent, else a dataset.")
+    ] = "",
+    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Send checkpoints for generating too.")] = False,
+    with_clips: Annotated[
+        bool, typer.Option("--with-clips", help="Send what shows frames of your data too; their owner lets you.")
+    ] = False,
+    public: Annotated[bool, typer.Option("--public", help="Make a new repository public.")] = False,
+    by: Annotated[str, typer.Option(help="Who sends it, as it is to stand on the card.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and open no connection.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send a run's page, tables and figures to a Hugging Face repository; needs HF_TOKEN, a token that may write."""
+    from bench.pipeline.publishable_files import Wanted, pack_up
+    from bench.pipeline.push import Repository
+    from bench.pipeline.push import push as send
+
+    repository = Repository(to, kind or ("model" if checkpoints else "dataset"), "public" if public else "private")
+    with tempfile.TemporaryDirectory() as staging:
+        parcel = pack_up(folder, Path(staging), Wanted(with_clips, checkpoints, by))
+        listed = [{"file": item.name, "bytes": item.size} for item in parcel.items]
+        total = sum(item.size for item in parcel.items)
+        address = "" if dry_run else send(parcel, repository, f"Results of {folder.resolve().name}")
+    if as_json:
+        print_json({"address": address, "bytes": total, "files": listed, "held_back": parcel.held_back})
+        return
+    if dry_run:
+        show([{**line, "bytes": f"{line['bytes']:,}"} for line in listed], as_json=False)
+    told = f"{len(listed)} files, {in_words(total)}, {'would go' if dry_run else 'are'} in the {repository.kind} {to}."
+    console().print("\n".join([told, *parcel.held_back]), markup=False, soft_wrap=True)
+    if address:
+        print(address)

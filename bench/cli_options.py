@@ -1,0 +1,159 @@
+"""What the command line's verbs share: their options, the configuration they make, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bench.config import RunConfig, apply_settings, check_values, make_config, read_config
+from bench.errors import BenchError
+from bench.files import plain
+from bench.registry import DEFAULT_MODELS, SYNTHETIC
+
+if TYPE_CHECKING:
+    from bench.report.tables.printed_table import Grid
+    from bench.report.tables.score_table import Table
+
+Dataset = Annotated[str, typer.Option(help="A name from `bench list datasets`.")]
+DataRoot = Annotated[str, typer.Option(help="The dataset's folder, or 'synthetic' for the embedded scenes.")]
+GivenRoot = Annotated[str | None, typer.Option(help="The folder of the dataset to score against, or 'synthetic'.")]
+Out = Annotated[Path, typer.Option(help="Folder for the results.")]
+Metrics = Annotated[str, typer.Option(help="Names from `bench list metrics`, with commas; all of them by default.")]
+Frames = Annotated[str, typer.Option(help="Scored frames: 'all' 32, or 'future' without the given first one.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Resolution = Annotated[
+    int | None, typer.Option("--resolution", "--size", min=1, help="Side of the scored frames in pixels.")
+]
+ScoredSize = Annotated[
+    int | None,
+    typer.Option(
+        "--resolution",
+        "--size",
+        min=1,
+        help="Both sides are brought to this size; by default the reference's own, or the paper's: 128, Beach 64.",
+    ),
+]
+Clips = Annotated[
+    int | None,
+    typer.Option("--clips", "--max-clips", min=1, help="Score so many clips at most, chosen by their id's hash."),
+]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, as in options.mdgan.width=16.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="TOML file with configuration keys, or a run's run.json.")
+]
+Preset = Annotated[str, typer.Option(help="smoke, small, medium or paper; 'auto' is smoke on a CPU, small on a GPU.")]
+Seeds = Annotated[str, typer.Option("--seeds", "--seed", help="Training seeds, with commas.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Training runs in parallel on a CPU. Default: one per core, at most four."),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Open no connection; metrics without weights are left out.")]
+Ci = Annotated[bool, typer.Option("--ci", help="Print 95 % intervals, and mark what does not differ from the best.")]
+Steps = Annotated[int | None, typer.Option(min=0, help="Training steps of each stage.")]
+Batch = Annotated[int | None, typer.Option("--batch-size", "--batch", min=1, help="Clips in a training step.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Threads that decode, one a core by default; no number depends on it.")
+]
+
+
+def given_root(data_root: str | None, reference: Path | None) -> str:
+    """The data root to score against; a `BenchError` where nobody has said what the real clips are."""
+    if data_root is None and reference is None:
+        raise BenchError(
+            "Nothing is named to score against: give --data-root with the folder of the dataset (or 'synthetic', the "
+            "built-in scenes), or --reference with a folder of real videos."
+        )
+    return data_root or SYNTHETIC
+
+
+def words(text: str) -> list[str]:
+    """Split a list given with commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def numbers(text: str) -> list[int]:
+    """Split a list of whole numbers given with commas."""
+    try:
+        return [int(word) for word in words(text)]
+    except ValueError as error:
+        raise BenchError(f"'{text}' is no list of whole numbers: expected something like 0,1,2.") from error
+
+
+def configure(
+    models: Sequence[str],
+    preset: str,
+    config: Path | None,
+    settings: Sequence[str],
+    given: Mapping[str, Any],
+    *,
+    baseline: bool,
+) -> RunConfig:
+    """Lay flags over a configuration file over a preset."""
+    from bench.engine.devices import pick_device
+
+    values: dict[str, Any] = read_config(config) if config else {}
+    values |= {key: value for key, value in given.items() if value is not None}
+    if models:
+        values["models"] = list(models)
+    values = check_values(apply_settings(values, settings))  # before any of them is relied on
+    values.setdefault("models", list(DEFAULT_MODELS))
+    if preset != "auto" or "preset" not in values:
+        fits = "small" if pick_device(values.get("device", "auto")) == "cuda" else "smoke"
+        values["preset"] = fits if preset == "auto" else preset
+    return make_config(values, baseline=baseline)
+
+
+def print_json(value: Any) -> None:
+    """Print a result for machines; a number that is not finite, which JSON has no word for, becomes null."""
+    print(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_folder(folder: Path) -> None:
+    """Print a folder's stored numbers for machines, with all that has to be read with them."""
+    from bench.report.tables.score_table import stored_table
+    from bench.scoring.score_tables import read_summary
+
+    table = stored_table(folder)
+    rows = [vars(line) for line in read_summary(folder)]
+    print_json({"caption": table.caption, "rows": rows, "notes": list(table.notes)})
+
+
+def print_table(table: RichTable) -> None:
+    """Print a result for people, wide enough for all its columns where nobody's terminal sets a width."""
+    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+
+
+def print_scores(table: Table) -> None:
+    """Print a table of scores and what has to be read with it."""
+    print_grid(table.grid)
+
+
+def print_grid(grid: Grid) -> None:
+    """Print any table of results and what has to be read with it."""
+    from bench.report.tables.printed_table import to_rich
+
+    print_table(to_rich(grid))
+    print("\n".join([*([grid.warning] if grid.warning else []), *grid.notes]))
+
+
+def show(rows: Sequence[Mapping[str, Any]], as_json: bool, heads: bool = True) -> None:
+    """Print rows of equal keys; what is missing stands out."""
+    if as_json:
+        print_json(rows)
+        return
+    table = RichTable(box=None, show_header=heads, header_style="italic")
+    for key in rows[0] if rows else ():
+        table.add_column(Text(key))
+    for row in rows:
+        # As Text: a name or a path in square brackets is no markup.
+        table.add_row(*(Text(str(value), "bold" if value == "missing" else "") for value in row.values()))
+    print_table(table)

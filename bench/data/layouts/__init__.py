@@ -1,0 +1,1 @@
+"""How each dataset lays its clips out on disk."""

@@ -1,0 +1,1 @@
+"""Reading frames: images, arrays, video files, one after another."""

@@ -1,0 +1,88 @@
+"""Clips of long videos in linear time and with the memory of a clip: a reader that goes on where it stopped.
+
+Clips of one file are asked for in order, and some of them twice, by packs, scores and checks. Seeking in a video file
+is exact in some formats only, so a file is decoded from its beginning, and never again for what lies ahead. Every
+thread has a reader of its own: of jobs that are handed out in order, each thread's are in order too.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+
+from bench.data.readers.arrays import mapped
+from bench.data.readers.file_listing import file_state
+from bench.data.readers.frames import Frames
+from bench.data.readers.video import frames_of, resize, stack
+
+_here = threading.local()
+
+
+@atexit.register
+def _close() -> None:
+    """Close what is open while the modules that this needs are still there."""
+    _here.cursor = None
+
+
+class _Cursor:
+    """An opened video, how far it has been read, and the frames that it gave last."""
+
+    def __init__(self, path: Path, key: tuple[object, ...]) -> None:
+        self.key = key
+        self.position = 0
+        self._path = path
+        self._ahead = frames_of(path)
+        self._held: Frames = _nothing()
+        self._resolution: int | None = None
+
+    def can_read(self, start: int, stop: int, resolution: int | None) -> bool:
+        """Whether these frames lie ahead, or are held."""
+        return start >= self.position or self._holds(start, stop, resolution)
+
+    def _holds(self, start: int, stop: int, resolution: int | None) -> bool:
+        first = self.position - len(self._held)
+        return first <= start and stop <= self.position and resolution == self._resolution
+
+    def read(self, start: int, stop: int, resolution: int | None) -> Frames:
+        """Frames `start` to `stop`; fewer, or none, where the video ends before."""
+        if not self._holds(start, stop, resolution):
+            self._held = _nothing()
+            self.position += sum(1 for _ in islice(self._ahead, start - self.position))
+            frames = (develop() for develop in islice(self._ahead, stop - start))
+            first = next(frames, None)
+            if first is not None:
+                self._held = stack(chain([first], frames), self._path, resolution)
+            self._resolution = resolution
+            self.position += len(self._held)
+        offset = start - (self.position - len(self._held))
+        return self._held[offset : offset + stop - start].copy()
+
+
+def _nothing() -> Frames:
+    return np.empty((0, 0, 0, 3), np.uint8)
+
+
+def read_frames(path: Path, start: int, stop: int, resolution: int | None = None) -> Frames:
+    """Frames `start` to `stop` of a video file as uint8 `[T, H, W, 3]`, resized to a square of side `resolution`.
+
+    Fewer than asked for, or none, where the video ends before.
+
+    Raises:
+        BenchError: the file cannot be decoded that far.
+    """
+    if path.suffix.lower() == ".npy":
+        frames = np.array(mapped(path)[start:stop])
+        return resize(frames, resolution) if resolution and len(frames) else frames
+    key = (os.getpid(), path, *file_state(path))  # a forked process shares the place in an open file
+    cursor: _Cursor | None = getattr(_here, "cursor", None)
+    if cursor is None or cursor.key != key or not cursor.can_read(start, stop, resolution):
+        cursor = _Cursor(path, key)
+    _here.cursor = None  # one that fails on the way is of no further use
+    frames = cursor.read(start, stop, resolution)
+    _here.cursor = cursor
+    return frames

@@ -1,0 +1,289 @@
+"""Video files, decoded by FFmpeg through PyAV: the frames that a player shows, in order, and no others.
+
+- Turned and mirrored as the display matrix says, by which telephones tell how they were held.
+- Frames that an edit list hides are decoded, as others need them, and left out.
+- To RGB with accurate rounding and with chroma interpolated bicubically from where the file says that it lies
+  (swscale's quick way is a level darker and repeats each chroma sample); the same bits with and without SIMD.
+- An alpha channel is laid on white, also that of VP8 and VP9, which FFmpeg's own decoders leave out.
+
+PyAV is imported inside functions: machines that only train have none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.data.readers.frames import Frames, Trait, Undeveloped, on_white
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from av import Packet, VideoFrame
+    from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.stream import VideoStream
+
+#: Decoders that know the alpha channel of these codecs.
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+#: Transfer functions of high dynamic range: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG), by their number in H.273.
+_HDR = (16, 18)
+
+
+def decoded(path: Path, traits: set[Trait]) -> Iterator[Undeveloped]:
+    """The frames of a video file in order, one at a time.
+
+    Args:
+        path: of the file.
+        traits: what is found on the way is added; it is complete after the last frame.
+
+    Raises:
+        BenchError: the file has no video, is damaged or is cut short (known after its last frame), or its frames
+            differ in size or are to be turned by another angle than a quarter.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise BenchError(f"The video {path} needs the package av, which is not installed: pip install av.") from error
+    try:
+        # "file:", as FFmpeg would take what stands before a colon in a name for a protocol.
+        with av.open(f"file:{path}", options={"err_detect": "explode"}, **_lenient()) as container:
+            yield from _shown(container, _stream(container, path), path, traits)
+    except (av.error.FFmpegError, OSError) as error:
+        raise BenchError(f"The video {path} cannot be decoded ({error}).") from error
+
+
+def _lenient() -> dict[str, Any]:
+    """What lets PyAV open a file whose title is no UTF-8: since its version 19 nothing has to."""
+    import av
+
+    return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+
+
+def _stream(container: InputContainer, path: Path) -> VideoStream:
+    from av.stream import Disposition
+
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails
+    stream = next((stream for stream in container.streams.video if not stream.disposition & covers), None)
+    if stream is None:
+        raise BenchError(f"The file {path} has no video stream.")
+    if stream.codec_context is None:
+        raise BenchError(f"The video {path} is coded in a way that FFmpeg does not know: encode it again.")
+    return stream
+
+
+def _decoder(stream: VideoStream) -> VideoCodecContext:
+    """The stream's decoder; of VP8 and VP9 with alpha, one that knows it.
+
+    It has one thread: files are read side by side, and a forked process could not end threads that it has not.
+    """
+    import av
+
+    decoder = stream.codec_context
+    name = _WITH_ALPHA.get(decoder.name)
+    if name in av.codecs_available and stream.metadata.get("alpha_mode") == "1":
+        made: Any = av.CodecContext.create(name, "r")
+        decoder = made
+    decoder.thread_count = 1
+    return decoder
+
+
+def _shown(container: InputContainer, stream: VideoStream, path: Path, traits: set[Trait]) -> Iterator[Undeveloped]:
+    decoder, develop, tally = _decoder(stream), _Developer(path), _Tally()
+    turns: dict[int, np.ndarray] = {}
+    if stream.sample_aspect_ratio not in (None, 0, 1):
+        traits.add(Trait.OBLONG_PIXELS)
+    for packet in container.demux(stream):
+        tally.demuxed(packet)
+        for frame in decoder.decode(packet):
+            # FFmpeg conceals damage with what lay there in the frame before.
+            if frame.is_corrupt:
+                raise BenchError(f"The video {path} is damaged at frame {tally.frames}: copy or encode it again.")
+            tally.shown(frame, path)
+            # Looking at side data ties frame and data in a circle, which keeps the picture in memory: so once a turn.
+            if (rotation := frame.rotation) not in turns:
+                turns[rotation] = _display(frame, path, traits)
+            if frame.interlaced_frame:
+                traits.add(Trait.INTERLACED)
+            if frame.color_trc in _HDR:
+                traits.add(Trait.HDR)
+            if _has_alpha(frame):
+                traits.add(Trait.ALPHA)
+            yield partial(develop, frame, turns[rotation])
+    if tally.hidden:
+        traits.add(Trait.EDIT_LIST)
+    if tally.lost_at_the_start:
+        traits.add(Trait.OPEN_GOP)
+    if not tally.frames:
+        raise BenchError(f"The video {path} has no frames.")
+    if tally.frames < (due := _due(container, stream, tally)):
+        raise BenchError(
+            f"The video {path} has {tally.frames} of its {due} frames: it is cut short or damaged, "
+            "copy or encode it again."
+        )
+
+
+@dataclass
+class _Tally:
+    """What came out of a file so far.
+
+    Attributes:
+        frames: shown.
+        hidden: packets that the file says are not to be shown.
+        last: when the last frame is shown, in seconds.
+        step: mean time between frames, in seconds.
+    """
+
+    frames: int = 0
+    hidden: int = 0
+    last: float = 0.0
+    _packets: int = 0
+    _entry: int | None = None
+    _untimed: int = 0
+    _early: list[int] = field(default_factory=list)
+    _late: int = 0
+    _first: int | None = None
+    _size: tuple[int, int] = (0, 0)
+    _start: float = 0.0
+
+    def demuxed(self, packet: Packet[VideoStream]) -> None:
+        if packet.is_discard:
+            self.hidden += 1
+        elif packet.size:
+            if not self._packets and not self.hidden:
+                self._entry = packet.pts
+            self._packets += 1
+            if packet.pts is None:
+                self._untimed += 1
+            elif self._first is None:
+                self._early.append(packet.pts)
+            else:
+                self._late += packet.pts < self._first
+
+    def shown(self, frame: VideoFrame, path: Path) -> None:
+        size = (frame.width, frame.height)
+        time = float(frame.pts * (frame.time_base or Fraction(0))) if frame.pts is not None else 0.0
+        if not self.frames:
+            self._size, self._first, self._start = size, frame.pts, time
+        elif size != self._size:
+            told = ", ".join(f"{width}×{height}" for width, height in sorted({size, self._size}))
+            raise BenchError(f"The frames of {path} differ in size ({told}): a clip has one size.")
+        self.frames += 1
+        self.last = time
+
+    @property
+    def lost_at_the_start(self) -> int:
+        """Packets that are due before the first frame, or have lost their time, and gave no frame.
+
+        What they refer to was cut off: they stand behind the frame at which the file was cut, and are due before it.
+        Where that one itself gave no frame, the file is damaged and not cut.
+        """
+        if self._first is None or self._entry not in (None, self._first):
+            return 0
+        early = sum(time < self._first for time in self._early)
+        return early + self._late + max(0, min(self._untimed, self._packets - self.frames))
+
+    @property
+    def step(self) -> float:
+        return (self.last - self._start) / max(1, self.frames - 1)
+
+
+def _due(container: InputContainer, stream: VideoStream, tally: _Tally) -> int:
+    """How many frames a video file says it shows, 0 where it does not say.
+
+    MP4 and MOV have an index of all. Matroska and WebM give a duration only, and AVI counts pauses as frames too; where
+    frames lie unevenly in time neither says how many there are, so a file whose last frame is in its place is whole.
+    """
+    if "mp4" in container.format.name:
+        return len(stream.index_entries) - tally.hidden - tally.lost_at_the_start
+    seconds = 0.0
+    if told := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
+        seconds = int(told[1]) * 3600 + int(told[2]) * 60 + float(told[3])
+    elif container.duration and len(container.streams) == 1:  # with sound, it is the longer one's
+        seconds = container.duration / 1_000_000
+    rate = float(stream.average_rate or 0)
+    step = max(1 / rate if rate else 0.0, tally.step)
+    return max(0, round(seconds * rate) - 1) if tally.last + 1.5 * step < seconds else 0
+
+
+class _Developer:
+    """Turns decoded frames into upright RGB; one for a file, as preparing it takes longer than a frame."""
+
+    def __init__(self, path: Path) -> None:
+        from av.video.reformatter import Interpolation, VideoReformatter
+
+        self._path = path
+        self._reformatter = VideoReformatter()
+        self._interpolation = (
+            Interpolation.BICUBIC
+            | Interpolation.ACCURATE_RND
+            | Interpolation.FULL_CHR_H_INT
+            | Interpolation.FULL_CHR_H_INP
+            | Interpolation.BITEXACT
+        )
+
+    def __call__(self, frame: VideoFrame, turn: np.ndarray) -> Frames:
+        import av
+
+        alpha = _has_alpha(frame)
+        try:
+            converted = self._reformatter.reformat(
+                frame, format="rgba" if alpha else "rgb24", interpolation=self._interpolation, threads=1
+            )
+        except av.error.FFmpegError as error:
+            raise BenchError(f"The video {self._path} cannot be turned into RGB ({error}).") from error
+        pixels = np.asarray(converted.to_ndarray(), np.uint8)
+        return _turned(on_white(pixels) if alpha else pixels, turn)
+
+
+def _has_alpha(frame: VideoFrame) -> bool:
+    # A palette's colours may have alpha.
+    return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
+
+
+#: The display matrix of a frame that is shown as it is stored.
+_UPRIGHT = np.eye(2, dtype=np.int64)
+
+
+def _display(frame: VideoFrame, path: Path, traits: set[Trait]) -> np.ndarray:
+    """How a frame is turned: the signs of the display matrix's upper left `[2, 2]`.
+
+    A pixel at (x, y) is shown at (x, y)·matrix (ISO/IEC 14496-12, 8.3.3).
+
+    Raises:
+        BenchError: it is turned by another angle than quarters.
+    """
+    try:
+        data: Any = frame.side_data.get("DISPLAYMATRIX")
+        matrix = _UPRIGHT if data is None else np.frombuffer(data, np.int32).reshape(3, 3)[:2, :2].astype(np.int64)
+    except ValueError:  # PyAV has no name for some other side data of the frame, and then gives none of it
+        cos, sin = np.cos(np.radians(frame.rotation)), np.sin(np.radians(frame.rotation))
+        matrix = np.rint(np.array([[cos, -sin], [sin, cos]]) * 65536).astype(np.int64)
+    if not matrix.any():
+        return _UPRIGHT
+    # A little away from a quarter is a rounding of whoever wrote it.
+    signs = np.sign(np.where(np.abs(matrix) > np.abs(matrix).max() / 50, matrix, 0))
+    if sorted(np.abs(signs).sum(0)) != [1, 1] or sorted(np.abs(signs).sum(1)) != [1, 1]:
+        angle = np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0]))
+        raise BenchError(f"The video {path} is to be shown turned by {angle:.0f}°: expected a multiple of 90°.")
+    mirrored = signs[0, 0] * signs[1, 1] - signs[0, 1] * signs[1, 0] < 0
+    if mirrored:
+        traits.add(Trait.MIRRORED)
+    elif (signs != _UPRIGHT).any():
+        traits.add(Trait.ROTATED)
+    return signs
+
+
+def _turned(pixels: Frames, turn: np.ndarray) -> Frames:
+    (a, b), (c, d) = turn
+    if a:  # x stays x
+        down, right = d, a
+    else:  # what was a column becomes a row
+        pixels, down, right = pixels.transpose(1, 0, 2), b, c
+    return np.ascontiguousarray(pixels[::down, ::right])

@@ -1,0 +1,84 @@
+"""Two folders against each other without any dataset: one of them stands for the real clips."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+
+from bench.data.clips import Clip, Manifest
+from bench.data.predictions import Predictions
+from bench.data.readers.video import images_in, is_video
+from bench.errors import BenchError
+from bench.files import built_once, cache_dir, sha256
+from bench.progress import task
+from bench.runfolder import PART
+
+
+def reference_manifest(folder: Path) -> tuple[Manifest, int]:
+    """The clips of a folder of videos, each a test clip and a source video of its own, and their number of frames.
+
+    Raises:
+        BenchError: the folder has no videos, one cannot be read, or they differ in their number of frames.
+    """
+    videos = Predictions(folder)
+    lengths: dict[int, str] = {}
+    clips = []
+    with task("reading the reference", len(videos.ids)) as progress:
+        for id in videos.ids:
+            path = videos.path(id)
+            lengths.setdefault(videos.length(id), id)
+            names = "/".join(images_in(path)) if path.is_dir() else ""
+            where = path.relative_to(folder).as_posix()
+            clips.append(Clip(id, id, "test", where, names=names, sha256=videos.sha256(id)))
+            progress.advance()
+    if len(lengths) > 1:
+        told = ", ".join(f"{id} has {length}" for length, id in sorted(lengths.items()))
+        raise BenchError(f"The videos in {folder} differ in their number of frames ({told}): cut them to one length.")
+    return Manifest("reference", folder, tuple(clips)), next(iter(lengths))
+
+
+def unzipped(path: Path) -> Path:
+    """A folder as it is; a zip archive's content in the cache, below a name made from the archive's bytes.
+
+    Raises:
+        BenchError: no zip archive, a damaged or encrypted one, one with a path that leads out of it, or a full disk.
+    """
+    if path.suffix.lower() != ".zip" or path.is_dir():
+        return path
+    if not zipfile.is_zipfile(path):
+        raise BenchError(f"{path} is no zip archive, or only a part of one.")
+    folder = cache_dir() / "unzipped" / sha256(path)[:32]
+    built_once(folder, lambda: _unpack(path, folder))
+    inside = [p for p in folder.iterdir() if p.name != "__MACOSX" and not p.name.startswith(".")]
+    # Most archives hold one folder with everything in it; a single frame folder is a clip and not that.
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() and not _holds_frames(inside[0]) else folder
+
+
+def _holds_frames(folder: Path) -> bool:
+    names = images_in(folder)
+    return bool(names) and not is_video(folder / names[0])
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    """Unpack into a folder that gets its name when all is in it: a killed process leaves no half of an archive."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=PART) as temporary:
+        part = Path(temporary) / "all"
+        part.mkdir()
+        try:
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    if not (part / name).resolve().is_relative_to(part.resolve()):
+                        raise BenchError(
+                            f"The archive {path} has the path {name}, which leads out of it: it is not unpacked."
+                        )
+                archive.extractall(part)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise BenchError(f"The archive {path} is damaged ({error}): copy or download it again.") from error
+        except (RuntimeError, NotImplementedError) as error:  # how zipfile says encrypted, and an unknown compression
+            raise BenchError(
+                f"The archive {path} cannot be unpacked ({error}): pack it anew as a plain zip archive."
+            ) from error
+        os.replace(part, folder)

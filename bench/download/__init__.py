@@ -1,0 +1,1 @@
+"""Downloads: over HTTP, from the package index, of datasets and weights; archives."""

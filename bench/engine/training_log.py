@@ -1,0 +1,89 @@
+"""What a training says of itself while it runs: `training.csv` and a logger's board, consistent across a kill."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from torch import Tensor
+
+from bench.engine.experiment_loggers import Board, open_board
+from bench.files import write_text
+from bench.runfolder import LOG
+
+COLUMNS = ("stage", "name", "step", "term", "value")
+
+
+class TrainingLog:
+    """Scalars of a training, one CSV row and one point on a board each.
+
+    Rows after the checkpoint that a training goes on from are dropped when it is opened: those steps are run again.
+
+    Args:
+        folder: of the training.
+        resumed: number of the stage and the step in it that the training goes on from.
+        logger: where it can be watched, a key of `bench.engine.experiment_loggers.PACKAGES`.
+        writes: False on all processes but the first, where nothing is written.
+    """
+
+    def __init__(
+        self, folder: Path, resumed: tuple[int, int], logger: str = "tensorboard", *, writes: bool = True
+    ) -> None:
+        self._folder, self._resumed, self._logger, self._writes = folder, resumed, logger, writes
+        self.path = folder / LOG
+        self._boards: dict[int, Board] = {}
+
+    def __enter__(self) -> TrainingLog:
+        if self._writes:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            kept = [row for row in read_log(self.path) if (int(row[0]), int(row[2])) <= self._before()]
+            write_text(self.path, "".join(",".join(row) + "\n" for row in [COLUMNS, *kept]))
+            self._file = self.path.open("a", newline="", encoding="utf-8")
+            self._rows = csv.writer(self._file, lineterminator="\n")
+        return self
+
+    def _before(self) -> tuple[int, int]:
+        stage, step = self._resumed
+        return (stage, step) if step else (stage - 1, 2**62)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writes:
+            self._file.close()
+            for board in self._boards.values():
+                board.close()
+
+    def _board(self, stage: int) -> Board:
+        if stage not in self._boards:
+            first = self._resumed[1] + 1 if stage == self._resumed[0] else 0
+            self._boards[stage] = open_board(self._logger, self._folder, stage, first)
+        return self._boards[stage]
+
+    def write(self, stage: int, name: str, step: int, values: Mapping[str, float]) -> None:
+        """Log scalars of a step."""
+        if self._writes:
+            for term, value in values.items():
+                self._rows.writerow((stage, name, step, term, repr(value)))
+                self._board(stage).scalar(term, value, step)
+
+    def image(self, stage: int, name: str, step: int, image: Tensor) -> None:
+        """Log a picture, uint8 `[3, H, W]`."""
+        if self._writes:
+            self._board(stage).image(name, image, step)
+
+    def flush(self) -> None:
+        """Bring what was logged to disk, as before a checkpoint."""
+        if self._writes:
+            self._file.flush()
+
+
+def read_log(path: Path) -> list[list[str]]:
+    """Rows of a `training.csv` without its header; a last line that a kill cut short is left out."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        whole = [line for line in file if line.endswith("\n")]
+    return list(csv.reader(whole))[1:]

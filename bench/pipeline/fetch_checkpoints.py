@@ -1,0 +1,97 @@
+"""`bench weights fetch mdgan`: the checkpoints that a model's authors publish on Google Drive, by way of gdown.
+
+The hashes of these files are not published anywhere; that they are what they should be is known by building the model
+of them, which takes every tensor by its name and shape. Their SHA-256 is kept beside them from then on.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from bench.config import is_offline
+from bench.download.archive import unpack
+from bench.errors import BenchError
+from bench.files import disk_error, sha256, write_text
+from bench.metrics.networks.weights_catalog import weights_dir
+from bench.registry import PUBLISHED
+from bench.runfolder import PART
+
+#: The hashes of the files at the time at which they came.
+HASHES = "SHA256SUMS"
+#: Seconds without an answer after which Drive is given up.
+TIMEOUT = 30.0
+
+
+def authors_checkpoints(name: str) -> list[Path]:
+    """Where the checkpoints of a model's authors lie, in the order of its stages, whether they are there or not."""
+    return [weights_dir() / name / file for file in PUBLISHED.load(name).files]
+
+
+def fetch_checkpoints(name: str, offline: bool = False) -> list[Path]:
+    """Get the checkpoints of a model's authors, unless they are there.
+
+    Raises:
+        BenchError: no authors' checkpoints are known of the model; there is no network, or Drive does not give the
+            files; what came is not the model's checkpoints. Then nothing lies under their names.
+    """
+    model, files = PUBLISHED.load(name), authors_checkpoints(name)
+    if all(file.is_file() for file in files):
+        return files
+    folder = files[0].parent
+    by_hand = f"download {' and '.join(model.files)} from {model.address} with a browser and put them into {folder}"
+    if offline or is_offline():
+        raise BenchError(f"The checkpoints of {name} are not there and --offline opens no connection: {by_hand}.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=PART) as temporary:
+            came = _download(model, Path(temporary), by_hand)
+            _check(model, came, by_hand)
+            for path, file in zip(came, files, strict=True):
+                os.replace(path, file)
+        write_text(folder / HASHES, "".join(f"{sha256(file)}  {file.name}\n" for file in files))
+    except OSError as error:
+        raise disk_error(error, folder) from error
+    return files
+
+
+def _download(model: Any, folder: Path, by_hand: str) -> list[Path]:
+    """What Drive gives, a folder, a file or an archive: the paths of the model's files in it."""
+    import gdown
+
+    told = ""
+    for bring in (_bring_folder, _bring_file):
+        try:
+            bring(model.drive, folder)
+        except (gdown.exceptions.DownloadError, OSError, ValueError) as error:  # requests' own are OSErrors
+            told = " ".join(str(error).split())[:200]
+        for archive in [path for path in folder.rglob("*") if path.is_file() and zipfile.is_zipfile(path)]:
+            if archive.name not in model.files:  # PyTorch's own files may be zip archives too
+                unpack(archive, folder / "unpacked")
+        found = {path.name: path for path in folder.rglob("*") if path.is_file()}
+        if found.keys() >= set(model.files):
+            return [found[name] for name in model.files]
+    why = told or f"it gave {', '.join(sorted(found)) or 'nothing'}"
+    raise BenchError(f"Google Drive did not give the checkpoints ({why}): {by_hand}.")
+
+
+def _bring_folder(drive: str, folder: Path) -> None:
+    import gdown
+
+    gdown.download_folder(id=drive, output=str(folder / "folder"), quiet=True, use_cookies=False, timeout=TIMEOUT)
+
+
+def _bring_file(drive: str, folder: Path) -> None:
+    import gdown
+
+    gdown.download(id=drive, output=f"{folder}{os.sep}", quiet=True, use_cookies=False, timeout=TIMEOUT)
+
+
+def _check(model: Any, files: list[Path], by_hand: str) -> None:
+    try:
+        model(**{f"stage{number}": file for number, file in enumerate(files, start=1)})
+    except BenchError as error:
+        raise BenchError(f"What Google Drive gave are not the authors' checkpoints ({error}): {by_hand}.") from error

@@ -1,0 +1,204 @@
+"""`bench data fetch`: a published dataset, downloaded, checked, and unpacked into the layout that its reader reads.
+
+Everything happens in a folder beside the one that was asked for (its name and `.fetching`), where an interrupted
+download stays and goes on; the dataset gets its own name when all of it is there, hashed and indexed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from filelock import Timeout
+
+from bench.config import is_offline
+from bench.download.archive import unpack
+from bench.download.dataset_sources import Published, published
+from bench.download.http import Found, download, look
+from bench.download.progress import SourceError, told
+from bench.errors import BenchError
+from bench.files import disk_error, in_words, locked, sha256, write_json, write_text
+from bench.progress import console
+from bench.registry import DATASETS
+
+#: What is left in the dataset's folder: where it came from, and the hash of each file as `sha256sum -c` reads it.
+ACCOUNT, HASHES = "fetched.json", "SHA256SUMS"
+#: Bytes a second of a connection of 100 Mbit/s, which time is told for.
+USUAL_SPEED = 12.5e6
+#: An archive of JPEGs unpacks to about its own size, and both are there for a while.
+ROOM = 2.05
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a dataset is to be got.
+
+    Attributes:
+        archive: a file that is there already and is unpacked in place of a download; None to fetch it.
+        url: address of the archive in place of the published one.
+        sha256: that the archive has to have; empty where nobody knows.
+        keep: leave the archive beside the dataset.
+        timeout: seconds without an answer or a byte after which an address is given up.
+    """
+
+    archive: Path | None = None
+    url: str = ""
+    sha256: str = ""
+    keep: bool = False
+    timeout: float = 30.0
+
+
+def fetch(name: str, out: Path, wanted: Wanted | None = None) -> Path:
+    """Get a published dataset into a folder; one that was got before is left as it is.
+
+    Raises:
+        BenchError: no such dataset, no network, another file than the published one, an archive that is damaged or
+            leads out of its folder, a disk that is full or too small, a layout that its reader does not read. What was
+            downloaded is kept, and nothing lies under the final name.
+    """
+    source, wanted = published(name), wanted or Wanted()
+    if (out / ACCOUNT).is_file():
+        return out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BenchError(f"{out} is there already and was not fetched by this command: choose another folder.")
+    working = out.with_name(f"{out.name}.fetching")
+    try:
+        working.mkdir(parents=True, exist_ok=True)
+        with locked(working / "lock", timeout=0):
+            _fetch(replace(source, archive=wanted.url or source.archive), out, working, wanted)
+    except Timeout as error:
+        raise BenchError(f"{out} is being fetched by another `bench data fetch`: wait for it.") from error
+    except OSError as error:
+        raise disk_error(error, working) from error
+    shutil.rmtree(working, ignore_errors=True)
+    return out
+
+
+def _fetch(source: Published, out: Path, working: Path, wanted: Wanted) -> None:
+    archive, lists = _files(source, working, wanted)
+    digest = sha256(archive)
+    if wanted.sha256 and digest != wanted.sha256.lower():
+        if wanted.archive is None:
+            archive.unlink()
+        raise BenchError(f"{archive} is not the archive that is meant: its SHA-256 is not {wanted.sha256.lower()}.")
+    unpacked = working / "unpacked"
+    shutil.rmtree(unpacked, ignore_errors=True)  # of an attempt that was interrupted
+    unpacked.mkdir()
+    console().print(f"unpacking {archive.name} ({in_words(archive.stat().st_size)})", soft_wrap=True, markup=False)
+    hashes = unpack(archive, unpacked)
+    for file in lists:
+        place = next((path.parent for path in unpacked.rglob(source.beside) if path.is_dir()), unpacked)
+        shutil.copyfile(file, place / file.name)
+        hashes[(place / file.name).relative_to(unpacked).as_posix()] = sha256(file)
+    _check_layout(source, unpacked)
+    write_text(unpacked / HASHES, "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items())))
+    account = {
+        "dataset": source.title,
+        "licence": source.licence,
+        "archive": {"name": archive.name, "bytes": archive.stat().st_size, "sha256": digest},
+        "addresses": [source.address(url) for url in (source.archive, *source.lists)] if not wanted.archive else [],
+        "files": len(hashes),
+    }
+    write_json(unpacked / ACCOUNT, account)
+    with suppress(FileNotFoundError):
+        out.rmdir()  # an empty one may be there
+    if wanted.keep and wanted.archive is None:
+        os.replace(archive, out.with_name(archive.name))
+    os.replace(unpacked, out)
+
+
+def _files(source: Published, working: Path, wanted: Wanted) -> tuple[Path, list[Path]]:
+    """The archive and the lists that belong to it, downloaded where they are not there."""
+    if wanted.archive is not None:
+        if not wanted.archive.is_file():
+            raise BenchError(f"There is no archive {wanted.archive}.")
+        beside = [wanted.archive.with_name(_name(url)) for url in source.lists]
+        if missing := [path for path in beside if not path.is_file()]:
+            raise BenchError(f"{missing[0]} is missing beside {wanted.archive.name}: put the list there too.")
+        return wanted.archive, beside
+    if is_offline():
+        raise BenchError(
+            f"BENCH_OFFLINE forbids connections: get {_name(source.archive)} on another machine and give --archive."
+        )
+    urls = [source.address(url) for url in (source.archive, *source.lists)]
+    files = [working / _name(url) for url in urls]
+    if all(file.exists() for file in files):  # an earlier attempt has them, and stopped while it unpacked
+        return files[0], files[1:]
+    try:
+        found = look(urls[0], wanted.timeout)
+        _tell(source, found, files[0], working)
+        for url, path in zip(urls, files, strict=True):
+            _download(url, path, found if url == urls[0] else Found(), wanted.timeout)
+    except SourceError as refusal:
+        raise BenchError(
+            f"{source.title} could not be fetched ({refusal}). What has come is kept in {working}, and the same "
+            f"command goes on from there; or get {files[0].name} in another way and give it with --archive."
+        ) from refusal
+    return files[0], files[1:]
+
+
+def _name(url: str) -> str:
+    return urlsplit(url).path.rpartition("/")[2] or "archive"
+
+
+def _tell(source: Published, found: Found, archive: Path, working: Path) -> None:
+    """Say how much is to come, how long that may take and how much room it needs; refuse a disk that is too small."""
+    size = found.size or source.size
+    part = archive.with_name(f"{archive.name}.part")
+    there = max((path.stat().st_size for path in (archive, part) if path.exists()), default=0)
+    need, free = size * ROOM - there, shutil.disk_usage(working).free
+    if free < need:
+        raise BenchError(
+            f"{source.title} needs {in_words(need)} in {working.parent} while it is unpacked, where {in_words(free)} "
+            "are free: choose a folder on a larger disk."
+        )
+    minutes = max(1, round((size - there) / USUAL_SPEED / 60))
+    line = f"{in_words(size)} to fetch" + (f", {in_words(there)} of it are there" if there else "")
+    time = f"about {minutes} min at 100 Mbit/s"
+    console().print(
+        f"{source.title}: {line} ({time}); {in_words(size * ROOM)} of disk while it is unpacked, half of that "
+        f"afterwards. Licence: {source.licence}.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _download(url: str, path: Path, found: Found, timeout: float) -> None:
+    """Bring a file to its place, going on as long as each attempt brings something."""
+    if path.exists():
+        return
+    part = path.with_name(f"{path.name}.part")
+
+    def right(file: Path) -> bool:
+        whole = not found.size or file.stat().st_size == found.size
+        return whole and (not found.sha256 or sha256(file) == found.sha256)
+
+    def size() -> int:
+        return part.stat().st_size if part.exists() else 0
+
+    with told(f"{urlsplit(url).hostname}: {path.name}") as report:
+        while True:
+            before = size()
+            try:
+                download(url, part, right, report, timeout)
+                break
+            except SourceError as refusal:
+                if not refusal.again or size() <= before:
+                    raise SourceError(f"{url}: {refusal}") from refusal
+    os.replace(part, path)
+
+
+def _check_layout(source: Published, root: Path) -> None:
+    index: Callable[..., Any] = DATASETS.load(source.name)
+    try:
+        listing = index(root, ("train", "test"))
+    except BenchError as error:
+        raise BenchError(f"The archive is unpacked, but not in the layout of {source.title}: {error}") from error
+    if not listing.clips:
+        raise BenchError(f"The archive is unpacked into {root}, but no clip of {source.title} is in it.")

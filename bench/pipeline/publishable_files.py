@@ -1,0 +1,142 @@
+"""What of a run others may have: the files that `bench push` sends, and what it holds back, with the reason.
+
+Numbers, charts and protocol always go. Whatever shows frames goes where the scenes are this program's own; of anybody
+else's data only where the sender says so, because a licence to train on videos is none to publish them, and every
+prediction begins with a real frame. What names a person or a folder never goes: votes of raters, the data root.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import escape
+
+from bench.errors import BenchError
+from bench.files import plain, write_json, write_text
+from bench.pipeline.release import release
+from bench.registry import SYNTHETIC
+from bench.report.export_results import DATA_ROOT, export, public_account
+from bench.report.html.hub_card import card
+from bench.report.tables.score_table import read_protocol, stored_table
+from bench.runfolder import RunFolder
+from bench.scoring.score_tables import read_account
+
+#: Figures that show numbers; every other figure shows frames.
+CHARTS = ("over_time", "distribution", "training", "pos")
+#: Of `scores/`: the rest is large, or a journal that only a killed scoring needs.
+SCORES = ("per_clip.csv", "differences.csv", "protocol.json", "notes.json")
+CARD = "README.md"
+_PICTURES = "Page, frames and animations are held back: they show frames of {data}, which are somebody else's."
+_NEVER = (
+    "Never sent: predictions and real clips as files, checkpoints for going on with a training, votes of single "
+    "raters, the path of the data."
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the sender asks for beside what always goes.
+
+    Attributes:
+        clips: what shows frames of data that are not this program's own.
+        checkpoints: of the run's trainings, made small (`bench.pipeline.release`).
+        by: who sends it, as it is to stand on the card.
+    """
+
+    clips: bool = False
+    checkpoints: bool = False
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file to send.
+
+    Attributes:
+        name: its place among what is sent.
+        path: where it lies here.
+    """
+
+    name: str
+    path: Path
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self.path.stat().st_size
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """All that is sent of a run, and a sentence on each kind of thing that is not."""
+
+    items: list[Item]
+    held_back: list[str]
+
+
+def pack_up(run: Path, staging: Path, wanted: Wanted) -> Parcel:
+    """Gather what of a run others may have.
+
+    Args:
+        run: a folder that `bench run` or `bench score` has filled and reported.
+        staging: an empty folder, for what is not sent as it lies there.
+        wanted: what is asked for beside.
+
+    Raises:
+        BenchError: the folder has no scores or no tables; or checkpoints are asked for and there are none.
+    """
+    table, folder = stored_table(run, ci=True), RunFolder(run)
+    if not list(run.glob("table*.md")):
+        raise BenchError(f"{run} has scores but no tables: `bench report {run}` makes them.")
+    account = read_account(run)
+    root = account.get("config", {}).get("data_root", "")
+    # A folder of somebody's videos that were scored keeps no clips, and its page shows none.
+    frames = root in ("", SYNTHETIC) or wanted.clips
+    export(run, staging / "results.json", wanted.by)
+    if folder.account.exists():
+        write_json(staging / "run.json", plain(public_account(account)))
+    if frames and folder.page.exists():
+        write_text(staging / "report.html", without_root(folder.page.read_text(encoding="utf-8"), root))
+    if wanted.checkpoints:
+        release([run], staging / "checkpoints")
+    items = [*_as_they_lie(folder, frames), *_staged(staging)]
+    held_back = [] if frames else [_PICTURES.format(data=read_protocol(run).dataset)]
+    names = sorted(item.name for item in items)
+    text = card(table, public_account(account), names, [*held_back, _NEVER], wanted.by)
+    write_text(staging / CARD, text)
+    items.append(Item(CARD, staging / CARD))
+    return Parcel(sorted(items, key=lambda item: item.name), [*held_back, _NEVER])
+
+
+def _as_they_lie(folder: RunFolder, frames: bool) -> Iterator[Item]:
+    """Files of a run folder that go as they are."""
+    found = [*folder.path.glob("table*.*"), folder.summary, *(folder.scores / name for name in SCORES)]
+    for path in folder.figures.glob("*.*"):
+        if path.suffix in (".png", ".pdf", ".webp") and (frames or path.stem in CHARTS):
+            found.append(path)
+    found += folder.agreement.parent.glob("agree.*")
+    for path in sorted(found):
+        if path.is_file():
+            yield Item(path.relative_to(folder.path).as_posix(), path)
+
+
+def _staged(staging: Path) -> Iterator[Item]:
+    for path in sorted(staging.rglob("*")):
+        if path.is_file():
+            yield Item(path.relative_to(staging).as_posix(), path)
+
+
+def without_root(page: str, root: str) -> str:
+    """A page without the folder of the data; pictures in it, which are text too, stay as they are.
+
+    >>> without_root("<dd>/data/sky</dd><img src='data:image/png;base64,A/data/sky'>", "/data/sky")
+    "<dd>DATA_ROOT</dd><img src='data:image/png;base64,A/data/sky'>"
+    """
+    if root in ("", SYNTHETIC):
+        return page
+    parts = re.split(r"(data:[\w/+.-]+;base64,[\w/+=]*)", page)
+    named = re.compile(rf"(?<![\w/.-]){re.escape(str(escape(root)))}(?![\w.-])")
+    return "".join(part if number % 2 else named.sub(DATA_ROOT, part) for number, part in enumerate(parts))

@@ -1,0 +1,166 @@
+"""`bench score`: anybody's folders of videos against a dataset's test split, or against another folder."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.config import PRESETS
+from bench.data.clips import FRAMES, sample
+from bench.data.dataset import Dataset
+from bench.data.predictions import Predictions
+from bench.data.readers.video import frame_size, read_video
+from bench.data.reference_folder import reference_manifest, unzipped
+from bench.errors import BenchError
+from bench.files import read_json, sole_writer, write_json
+from bench.metrics.networks.feature_cache import default_device
+from bench.provenance import provenance, with_session
+from bench.registry import DATASETS, METRICS, SYNTHETIC
+from bench.report.export_results import DATA_ROOT
+from bench.report.tables.score_table import Table
+from bench.runfolder import RunFolder
+from bench.scoring.pairing import Row, pair
+from bench.scoring.score import score
+from bench.scoring.scoring_plan import ScoringPlan
+
+
+def named_folders(texts: Sequence[str]) -> dict[str, Path]:
+    """Read `FOLDER` or `NAME=FOLDER`, each name once; a folder's own name is its last part, without `.zip`."""
+    folders: dict[str, Path] = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        path = Path(folder) if equals and not Path(text).exists() else Path(text)
+        name = name if path != Path(text) else path.resolve().name.removesuffix(".zip")
+        name = readable(name)
+        if name in folders:
+            raise BenchError(f"Two prediction folders are called '{name}': give one of them another name, NAME=FOLDER.")
+        folders[name] = path
+    return folders
+
+
+def readable(name: str) -> str:
+    """A name as text: what a locale without UTF-8 took apart is put together, bytes that are no UTF-8 are refused."""
+    try:
+        name.encode()
+        return name
+    except UnicodeEncodeError:
+        pass
+    try:
+        return os.fsencode(name).decode()
+    except UnicodeDecodeError as error:
+        shown = os.fsencode(name).decode(errors="backslashreplace")
+        raise BenchError(f"The name {shown} is not UTF-8: give the row another one, NAME=FOLDER.") from error
+
+
+def score_folders(
+    texts: Sequence[str],
+    out: Path,
+    plan: ScoringPlan,
+    *,
+    dataset: Dataset | None = None,
+    reference: Path | None = None,
+    ci: bool = False,
+) -> Table:
+    """Score folders and leave scores, tables and figures in `out`.
+
+    Args:
+        texts: `FOLDER` or `NAME=FOLDER`; a zip archive is a folder too.
+        out: folder for the results; not that of a `bench run`.
+        plan: how to score; without metrics all of them, without a resolution (0) at the reference's own size or the
+            paper's; title and length are those of the data.
+        dataset: whose test split is scored against, by default the synthetic scenes.
+        reference: a folder of videos that stands for the real clips, in place of a dataset.
+        ci: print intervals in the tables.
+
+    Raises:
+        BenchError: as in `bench.scoring.score.score`; or `out` belongs to a run.
+    """
+    from bench.report.build_report import report  # here: matplotlib is slow to import
+
+    metrics = tuple(METRICS.check(name) for name in plan.metrics) or tuple(METRICS.defaults())
+    if RunFolder(out).account.exists():
+        raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
+    asked = plan
+    rows = [Row(name, Predictions(unzipped(folder))) for name, folder in named_folders(texts).items()]
+    dataset, real = dataset or Dataset(), None if reference is None else unzipped(reference)
+    if not plan.resolution:
+        width, height = own_size(real) if real else (0, papers_size(dataset))
+        plan = replace(plan, resolution=height, width=0 if width == height else width)
+    if real is None:
+        check_names(rows, dataset, plan)
+    with sole_writer(RunFolder(out)):
+        if reference is not None and real is not None:
+            manifest, length = reference_manifest(real)
+            title = readable(reference.resolve().name.removesuffix(".zip"))
+        else:
+            manifest, length, title = dataset.manifest(plan.resolution, ("test",)), FRAMES, dataset.title
+        score(rows, manifest, out, replace(plan, metrics=metrics, dataset=title, length=length))
+        command = score_command([row.name for row in rows], asked, None if reference else dataset)
+        record(RunFolder(out), command)
+        return report(out, ci)
+
+
+def score_command(names: Sequence[str], plan: ScoringPlan, dataset: Dataset | None) -> str:
+    """The `bench score` that has this plan, for a shell; FOLDER, REFERENCE and DATA_ROOT stand for the user's own.
+
+    Args:
+        names: of the methods.
+        plan: as it was asked for, without what follows from the data.
+        dataset: None where a reference folder takes its place.
+
+    >>> score_command(["mine"], ScoringPlan(64, ["mse"]), None)
+    'bench score mine=FOLDER --reference REFERENCE --resolution 64 --metrics mse'
+    """
+    words = ["bench", "score", *(f"{name}=FOLDER" for name in names)]
+    if dataset is None:
+        words += ["--reference", "REFERENCE"]
+    else:
+        words += ["--dataset", dataset.name]
+        words += ["--data-root", DATA_ROOT] if dataset.root != SYNTHETIC else []
+    given = {
+        "--resolution": plan.resolution or None,
+        "--metrics": ",".join(plan.metrics) or None,
+        "--frames": plan.frames if plan.frames != "all" else None,
+        "--clips": plan.count,
+        "--clip-length": plan.clip_length or None,
+        "--sampling": plan.sampling if plan.sampling != "first" else None,
+    }
+    words += [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
+    return shlex.join([*words, *(["--allow-partial"] if plan.allow_partial else [])])
+
+
+def record(folder: RunFolder, command: str) -> None:
+    """Write down how a folder of scores was made; sessions of the same command accumulate."""
+    before = read_json(folder.scored_by) if folder.scored_by.exists() else {}
+    now = provenance(default_device().type)
+    write_json(folder.scored_by, {"command": command, **with_session(before, now)})
+
+
+def own_size(reference: Path) -> tuple[int, int]:
+    """Width and height of a reference's frames; videos that differ in size are a `BenchError`."""
+    videos = Predictions(reference)
+    sizes = {frame_size(videos.path(id)) or read_video(videos.path(id), 1).shape[2:0:-1] for id in videos.ids}
+    if len(sizes) > 1:
+        told = ", ".join(f"{width}×{height}" for width, height in sorted(sizes))
+        raise BenchError(
+            f"The videos in {reference} differ in size ({told}): give --resolution, to which all are brought."
+        )
+    ((width, height),) = sizes
+    return width, height
+
+
+def papers_size(dataset: Dataset) -> int:
+    """The size at which the paper scored a dataset."""
+    sizes: dict[str, int] = PRESETS["paper"]["resolution"]
+    return sizes.get(dataset.name, sizes[""])
+
+
+def check_names(rows: Sequence[Row], dataset: Dataset, plan: ScoringPlan) -> None:
+    """Compare the rows' names with those of the test clips, before anything is hashed or decoded."""
+    listing = DATASETS.load(dataset.name)(dataset.folder(plan.resolution), ("test",))
+    if not listing.errors and listing.clips:  # else the manifest says what is wrong with the data
+        known = {clip.id for clip in listing.clips}
+        pair(rows, sample(listing.clips, plan.count), known, plan.allow_partial)

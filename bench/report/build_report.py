@@ -1,0 +1,213 @@
+"""`bench report`: tables, figures and the page of a folder, made again from what is stored in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from bench.data.clips import Manifest, example_clips
+from bench.data.dataset import Dataset
+from bench.data.predictions import Predictions
+from bench.data.readers.video import Frames
+from bench.errors import BenchError
+from bench.files import read_json, sha256
+from bench.report.figures.curves import clip_metrics, distribution_figure, over_time_figure, pos_figure, training_figure
+from bench.report.figures.figure_cache import Drawings
+from bench.report.figures.frames import contact_sheet, frames_figure, parts_videos, run_videos, samples_animation
+from bench.report.figures.motion import RULE, motion_figure
+from bench.report.html.clip_strips import Strips, extreme_shelves, sample_shelves
+from bench.report.html.report_page import Content, Picture, write_page
+from bench.report.row_names import RowNames
+from bench.report.tables.score_table import Table, read_protocol, stored_table, write_tables
+from bench.report.tables.study_tables import StudyResults, find_study, read_study
+from bench.runfolder import REAL, RunFolder
+from bench.scoring.protocol import Protocol
+from bench.scoring.score_tables import ScoredClips, read_account, read_scores
+
+#: Clips that get a figure of their own frames, and that play on the page.
+EXAMPLES = 3
+#: The metric that says which clips are best and worst, where it was computed.
+EXTREMES_BY = "ssim"
+
+
+def report(out: Path, ci: bool = False, study: Path | None = None) -> Table:
+    """Write `table.*`, `figures/` and `report.html` from a folder's stored scores and predictions.
+
+    A folder without predictions (a `bench score` of somebody's videos) gets what its scores allow. Figures are drawn
+    only where what they show has changed.
+
+    Args:
+        out: the folder.
+        ci: print intervals in the tables too, and mark rows that do not differ significantly from the best; the page
+            always does.
+        study: a folder that `bench study export` wrote; OUT/study by default, where there is one.
+
+    Raises:
+        BenchError: the folder has no scores; or the study is none, or is of other rows.
+    """
+    folder, table = RunFolder(out), stored_table(out, ci)
+    scored, names = read_scores(out), table.names
+    found = find_study(folder, study)
+    people = read_study(found, scored.rows, names) if found else None  # before anything is written
+    write_tables(table, out)
+    shown = Shown(folder, scored, read_protocol(out), names, examples_of(folder))
+    pictures = write_figures(shown, people)
+    if agreement := read_agreement(folder):
+        pictures["agreement"] = [Picture("Votes that each metric predicts", folder.agreement.with_suffix(".png"))]
+    strips, metrics = Strips(folder, names), clip_metrics(scored)
+    by = EXTREMES_BY if EXTREMES_BY in metrics else next(iter(metrics), "")
+    run = read_account(out)
+    content = Content(
+        table=stored_table(out, ci=True),
+        strips=strips,
+        samples=sample_shelves(strips, scored.rows, shown.examples),
+        extremes=extreme_shelves(strips, scored, metrics[by], shown.protocol) if by and shown.examples else (),
+        extremes_by=metrics[by].title if by else "",
+        pictures=pictures,
+        study=people,
+        agreement=agreement,
+        run=run,
+        protocol=shown.protocol.to_dict(),
+        command=run.get("command", ""),
+    )
+    write_page(out, content)
+    return table
+
+
+def read_agreement(folder: RunFolder) -> dict[str, Any]:
+    """The table that `bench agree` left in a folder, as it stands in its JSON; empty where there is none."""
+    path = folder.agreement
+    if not (path.is_file() and path.with_suffix(".png").is_file()):
+        return {}
+    content = read_json(path)
+    if not isinstance(content, dict) or not {"caption", "heads", "rows", "notes"} <= content.keys():
+        raise BenchError(f"{path} is no table of `bench agree` of this version: give that command again.")
+    return content
+
+
+def examples_of(folder: RunFolder) -> list[str]:
+    """The clips of a run that its figures show; none where it keeps no predictions."""
+    if not folder.predictions(REAL).is_dir():
+        return []
+    clips = Manifest.load(folder.clips).split("test")
+    return example_clips({clip.id: clip.video for clip in clips}, EXAMPLES)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a folder's figures are made of.
+
+    Attributes:
+        folder: where it lies.
+        scored: per-frame values.
+        protocol: of the scores.
+        names: of the rows, in print.
+        examples: ids of the clips that are shown.
+    """
+
+    folder: RunFolder
+    scored: ScoredClips
+    protocol: Protocol
+    names: RowNames
+    examples: Sequence[str]
+
+    def videos(self, id: str) -> dict[str, Frames]:
+        """One clip of every row that is kept, the real one first."""
+        return run_videos(self.folder, self.scored.rows, id, self.protocol.resolution)
+
+    def titled(self, videos: Mapping[str, Frames]) -> dict[str, Frames]:
+        """Videos by the row's name in print."""
+        return {self.names.title(row): video for row, video in videos.items()}
+
+    def identity(self, *ids: str) -> list[Any]:
+        """What decides how clips look: their bytes, and the rows' names in print."""
+        rows = [row for row in (REAL, *self.scored.rows) if self.folder.predictions(row).is_dir()]
+        videos = [(row, self.names.title(row), Predictions(self.folder.predictions(row))) for row in rows]
+        return [self.protocol.resolution, [[row, told, [v.sha256(id) for id in ids]] for row, told, v in videos]]
+
+    def scores_identity(self) -> list[Any]:
+        """What decides how curves look: the per-frame values, and the rows' names and colours."""
+        rows, names = self.scored.rows, self.names
+        printed = [[row, names.title(row), names.colours_of(rows)[row]] for row in rows]
+        return [sha256(self.folder.per_frame), self.protocol.frames, printed]
+
+
+def write_figures(shown: Shown, study: StudyResults | None = None) -> dict[str, list[Picture]]:
+    """Write all figures of a folder as PNG and PDF; returns the pictures of the page by its sections."""
+    folder, names, drawings = shown.folder, shown.names, Drawings(shown.folder.figures)
+    pictures: dict[str, list[Picture]] = {}
+
+    def add(section: str, caption: str, path: Path | None, text: str = "") -> None:
+        if path:
+            pictures.setdefault(section, []).append(Picture(caption, path, text))
+
+    if shown.examples:
+        _draw_examples(shown, drawings, add)
+    scores = shown.scores_identity()
+    over_time = drawings.draw("over_time", scores, partial(over_time_figure, shown.scored, names))
+    add("metrics", "Over frame number", over_time, "Means over clips, with 95 % bands over source videos.")
+    spread = drawings.draw("distribution", scores, partial(distribution_figure, shown.scored, shown.protocol, names))
+    add("metrics", "Over clips", spread, "A dot is a clip; boxes are quartiles and medians.")
+    logs = folder.trainings()
+    hashes = {name: sha256(log) for name, log in logs.items()}
+    titles = {model: [names.title(row) for row in rows] for model, rows in sorted(names.models.items())}
+    training = drawings.draw("training", [hashes, titles], partial(training_figure, logs, names))
+    add("training", "Losses, validation error and speed", training)
+    for parts in sorted(path for path in folder.all_parts.glob("*") if any(path.glob("*.png"))):
+        hashes = {file.name: sha256(file) for file in sorted(parts.glob("*.png"))}
+        figure = drawings.draw(f"parts_{parts.name}", hashes, partial(_draw_parts, folder, parts.name))
+        add("parts", f"What a video of {names.title(parts.name)} is made of", figure)
+    pos = study.pos if study else ()
+    text = " ".join(
+        [
+            "Bars: 95 % intervals over raters and source videos. Diamonds: the paper's numbers.",
+            study.warning if study else "",
+        ]
+    )
+    add("study", "What people chose", drawings.draw("pos", repr([*pos]), partial(pos_figure, pos, names)), text)
+    drawings.close()
+    return pictures
+
+
+def _draw_examples(shown: Shown, drawings: Drawings, add: Callable[..., None]) -> None:
+    """The figures of example clips: one that plays them all, the frames of each, and where the stages move."""
+    read = lru_cache(shown.videos)
+
+    def samples(path: Path) -> None:
+        samples_animation([shown.titled(read(id)) for id in shown.examples], path.with_suffix(".webp"))
+
+    drawings.draw("samples", shown.identity(*shown.examples), samples, (".webp",))
+    for number, id in enumerate(shown.examples, start=1):
+        draw = partial(_draw_frames, shown, read, id)
+        path = drawings.draw(f"frames_{number}", shown.identity(id), draw)
+        if number == 1:
+            add("samples", "Frames of the first clip", path)
+    first = shown.examples[0]
+    for stages in shown.names.stages:
+        if not all(shown.folder.predictions(row).is_dir() and row in shown.scored.rows for row in stages):
+            continue
+
+        def motion(path: Path, rows: Sequence[str] = stages) -> None:
+            motion_figure(shown.titled({row: read(first)[row] for row in (REAL, *rows)}), path)
+
+        add("samples", "Where the stages move", drawings.draw("motion", shown.identity(first), motion), RULE)
+        break
+
+
+def _draw_frames(shown: Shown, read: Callable[[str], dict[str, Frames]], id: str, path: Path) -> None:
+    frames_figure(shown.titled(read(id)), path)
+
+
+def _draw_parts(folder: RunFolder, model: str, path: Path) -> None:
+    frames_figure(parts_videos(folder, model), path)
+
+
+def sheet(dataset: Dataset, resolution: int, count: int, path: Path) -> None:
+    """`bench data sheet`: frames 1, 8, 16, 24, 32 of a few test clips of a dataset."""
+    manifest = dataset.manifest(resolution, ("test",))
+    clips = {clip.id: clip for clip in manifest.clips}
+    chosen = sorted(example_clips({clip.id: clip.video for clip in manifest.clips}, count))
+    contact_sheet([clips[id].read(manifest.root, resolution) for id in chosen], path)

@@ -1,0 +1,98 @@
+"""`bench export`: the stored numbers of a folder as one file that can be sent (`bench.report.results_file`)."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.config import as_command
+from bench.data.predictions import own_manifest
+from bench.metrics.base import Metric, SetMetric
+from bench.registry import SYNTHETIC
+from bench.report.results_file import Entry, MetricFacts, Results, Score, write_results
+from bench.report.tables.score_table import read_protocol, stored_table
+from bench.runfolder import RunFolder
+from bench.scoring.protocol import Protocol
+from bench.scoring.score_tables import SummaryLine, read_account, read_notes, read_summary
+
+#: Stands in an exported command where the sender's own folder stood.
+DATA_ROOT = "DATA_ROOT"
+
+
+def export(out: Path, to: Path, by: str = "") -> Results:
+    """Write the numbers of a folder that `bench run` or `bench score` has filled into one file.
+
+    Nothing of the machine goes with them but device and packages: no path, no name of a user or a host.
+
+    Args:
+        out: the folder.
+        to: the file, `.json`.
+        by: who sends the results.
+
+    Raises:
+        BenchError: the folder has no scores, or the file cannot be written.
+    """
+    table, folder, protocol = stored_table(out), RunFolder(out), read_protocol(out)
+    account = read_account(out)
+    summary = read_summary(out)
+    results = Results(
+        kind="measured",
+        dataset=protocol.dataset,
+        by=by,
+        protocol=protocol.to_dict(),
+        metrics={name: _facts(metric, protocol) for name, metric in table.metrics.items()},
+        rows=[
+            Entry(row, table.names.title(row), _scores(summary, row), _made_by(folder, row, account))
+            for row in table.rows
+        ],
+        notes=list(table.notes),
+        left_out=[asdict(reason) for reason in read_notes(out)[0]],
+        provenance=account.get("provenance", {}),
+        command=public_command(account),
+    )
+    write_results(results, to)
+    return results
+
+
+def _facts(metric: type[Metric], protocol: Protocol) -> MetricFacts:
+    ranked = not issubclass(metric, SetMetric) or metric.ranks(protocol.clips)
+    told = (metric.title, metric.direction, metric.decimals, metric.definition)
+    return MetricFacts(*told, protocol.metrics.get(metric.name, ""), ranked)
+
+
+def _scores(summary: Sequence[SummaryLine], row: str) -> dict[str, Score]:
+    return {
+        line.metric: Score(line.value, line.ci_low, line.ci_high, line.clips, line.left_out, line.seeds, line.seed_sd)
+        for line in summary
+        if line.row == row
+    }
+
+
+def _made_by(folder: RunFolder, row: str, account: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What each training's folder of predictions says of its maker; nothing where the videos are somebody's."""
+    seeds = account.get("config", {}).get("seeds", [])
+    places = [RunFolder(folder.path, seeds[0]).predictions(row, seed) for seed in seeds]
+    return [made_by for place in places if place.is_dir() and (made_by := own_manifest(place).get("made_by"))]
+
+
+def public_command(account: Mapping[str, Any]) -> str:
+    """The command of a run without the sender's folder; that of `bench score`, which names no folder."""
+    if not (config := account.get("config")):
+        return str(account.get("command", ""))
+    root, command = config["data_root"], account.get("command") or as_command(config)
+    return (
+        command
+        if root == SYNTHETIC
+        else command.replace(f"--data-root {shlex.quote(root)}", f"--data-root {DATA_ROOT}")
+    )
+
+
+def public_account(account: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a `run.json` without the sender's folder."""
+    if not (config := account.get("config")):
+        return dict(account)
+    root = SYNTHETIC if config["data_root"] == SYNTHETIC else DATA_ROOT
+    return {**account, "config": {**config, "data_root": root}, "command": public_command(account)}

@@ -1,0 +1,1 @@
+"""Figures: strips of frames, curves, motion."""

@@ -1,0 +1,1 @@
+"""Pages: the report, the leaderboard, the card of a repository."""

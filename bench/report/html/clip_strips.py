@@ -1,0 +1,116 @@
+"""Clips that a page plays: one picture a clip, its frames from top to bottom, moved behind a window."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from bench.data.predictions import Predictions
+from bench.data.readers.video import Frames, resize
+from bench.metrics.base import ClipMetric, best_first
+from bench.report.row_names import RowNames
+from bench.runfolder import REAL, RunFolder
+from bench.scoring.protocol import Protocol
+from bench.scoring.score_tables import ScoredClips, clip_values
+
+#: WebP's pictures end at 16,383 pixels: 32 frames of 256 fit, and no page shows more.
+LARGEST = 256
+QUALITY = 90
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A clip on the page: the name of its strip, what stands below it, and what a screen reader says."""
+
+    strip: str
+    label: str
+    spoken: str
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Clips beside each other under a heading, on the page's one clock."""
+
+    heading: str
+    tiles: list[Tile]
+    text: str = ""
+
+
+@dataclass
+class Strips:
+    """The strips of a page, each stored once however often it is shown.
+
+    Attributes:
+        run: run folder.
+        names: of the rows, in print.
+        sources: `data:` URIs by name.
+        frames: number of frames of the clips.
+    """
+
+    run: RunFolder
+    names: RowNames
+    sources: dict[str, str] = field(default_factory=dict)
+    frames: int = 0
+    _stored: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def tile(self, row: str, id: str, label: str) -> Tile:
+        """A clip of a row (or of "real")."""
+        if (row, id) not in self._stored:
+            clip = Predictions(self.run.predictions(row)).read(id)
+            name = f"s{len(self._stored)}"
+            self._stored[row, id], self.sources[name] = name, strip_uri(clip)
+            self.frames = max(self.frames, len(clip))
+        return Tile(self._stored[row, id], label, f"{self.names.title(row)}, clip {id}")
+
+    def has(self, row: str) -> bool:
+        """Whether the run keeps a row's clips."""
+        return self.run.predictions(row).is_dir()
+
+
+def strip_uri(clip: Frames) -> str:
+    """A clip uint8 `[T, H, W, 3]` as a `data:` URI of a WebP picture; above 256 pixels it is made smaller."""
+    shown = clip if clip.shape[1] <= LARGEST else resize(clip, LARGEST)
+    out = io.BytesIO()
+    Image.fromarray(shown.reshape(-1, *shown.shape[2:])).save(out, "WEBP", quality=QUALITY, method=4)
+    return data_uri("webp", out.getvalue())
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """A picture of a kind ("png", "webp") as text that a page can hold."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def sample_shelves(strips: Strips, rows: Sequence[str], ids: Sequence[str]) -> list[Shelf]:
+    """For each clip the real one, then that of every row."""
+    shown = [row for row in (REAL, *rows) if strips.has(row)]
+    return [Shelf(f"Clip {id}", [strips.tile(row, id, strips.names.title(row)) for row in shown]) for id in ids]
+
+
+def extreme_shelves(strips: Strips, scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> list[Shelf]:
+    """For each row its best and its worst clip by a metric, each beside the real one; the first seed's clips."""
+    values = clip_values(scored, metric, protocol)
+    shelves = []
+    for row in scored.rows:
+        if not strips.has(row):
+            continue
+        seed = scored.seeds(row)[0]
+        of_clips = {id: values[row, seed, id] for id in scored.ids}
+        # Not-a-number is neither best nor worst; of equal ones the first counts.
+        finite = [id for id, value in of_clips.items() if not math.isnan(value)]
+        ranked = sorted(finite, key=lambda id: best_first(metric.direction, of_clips[id]))
+        if not ranked:
+            continue
+        tiles, told = [], []
+        for word, id in {"best": ranked[0], "worst": ranked[-1]}.items():
+            tiles += [
+                strips.tile(REAL, id, f"{word}: real"),
+                strips.tile(row, id, f"{metric.title} {of_clips[id]:.3f}"),
+            ]
+            told.append(f"{word} {id}")
+        shelves.append(Shelf(strips.names.title(row), tiles, "; ".join(told)))
+    return shelves

@@ -1,0 +1,87 @@
+"""The page that a repository of a run shows first: its `README.md`, made of the run's tables and account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.report.tables.printed_table import to_markdown
+from bench.report.tables.score_table import Table
+
+#: What the files of a run are, by how their names begin; the first that fits.
+_FILES = (
+    ("report.html", "the run's page: download and open it; it needs no network"),
+    ("results.json", "all numbers in one file, for `bench leaderboard`"),
+    ("run.json", "configuration, command, commit, packages and device"),
+    ("table", "the tables as a paper prints them"),
+    ("summary.csv", "a number for each row and metric, with its 95 % interval"),
+    ("scores/", "values of every clip, paired differences, the protocol"),
+    ("figures/", "figures, PDF for print and PNG for the screen"),
+    ("agreement/", "which metric predicts people"),
+    ("checkpoints/", "weights for `bench generate`, with their SHA-256"),
+)
+#: Charts that the card shows, with what stands below them.
+_SHOWN = (
+    ("figures/over_time.png", "Metrics over the frame number; bands are 95 % over source videos."),
+    ("figures/distribution.png", "Metrics over clips; a dot is a clip."),
+    ("figures/frames_1.png", "Frames 1, 8, 16, 24, 32 of a clip that nobody picked."),
+    ("figures/training.png", "Losses, validation error and speed of training."),
+    ("figures/pos.png", "What people chose."),
+)
+
+
+def card(table: Table, account: Mapping[str, Any], names: Sequence[str], held_back: Sequence[str], by: str = "") -> str:
+    """Markdown with the header that Hugging Face reads.
+
+    Args:
+        table: of the scores.
+        account: content of `run.json`, without what only concerns the sender; empty for a folder of scored videos.
+        names: of the files that lie beside the card.
+        held_back: what is not there, and why.
+        by: who sends the results; empty where nobody says.
+    """
+    weights = [name for name in names if name.startswith("checkpoints/") and name.endswith(".pt")]
+    parts = [
+        _header(bool(weights)),
+        f"# Time-lapse videos from one first frame: {table.caption.rstrip('.')}\n",
+        *([f"Results of {by}.\n"] if by else []),
+        to_markdown(table.grid),
+        *(f"![{text}]({name})\n\n*{text}*\n" for name, text in _SHOWN if name in names),
+        *([_usage(weights[0])] if weights else []),
+        _origin(account),
+        "## Files\n",
+        "| file | what it is |\n|---|---|\n" + "".join(_lines(names)),
+        "## What is not here\n",
+        "".join(f"- {text}\n" for text in held_back),
+    ]
+    return "\n".join(parts)
+
+
+def _header(weights: bool) -> str:
+    lines = ["tags:", "- timelapse-bench", "- time-lapse", "- video-generation"]
+    if weights:
+        lines.insert(0, "pipeline_tag: image-to-video")
+    return "\n".join(["---", *lines, "---", ""])
+
+
+def _usage(checkpoint: str) -> str:
+    return (
+        "## Use\n\nWith `timelapse-bench[train]` installed, on built-in scenes (or on yours, with `--data-root`):\n\n"
+        f"```sh\nbench generate --checkpoint {checkpoint} --out videos\n```\n"
+    )
+
+
+def _origin(account: Mapping[str, Any]) -> str:
+    """How the run was made; of scored videos nothing is known."""
+    if not account.get("command"):
+        return ""
+    made = account.get("provenance", {})
+    facts = {"timelapse-bench": made.get("bench"), "commit": made.get("commit"), "on": made.get("device")}
+    told = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+    return f"## The same run again\n\n```sh\n{account['command']}\n```\n" + (f"\nMade with {told}.\n" if told else "")
+
+
+def _lines(names: Sequence[str]) -> list[str]:
+    """A line for each kind of file that is there."""
+    there = [(start, text) for start, text in _FILES if any(name.startswith(start) for name in names)]
+    return [f"| `{start}{'.*' if start == 'table' else ''}` | {text} |\n" for start, text in there]

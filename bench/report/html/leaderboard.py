@@ -1,0 +1,187 @@
+"""`bench leaderboard`: many files of results as one static page and one CSV, a table for each protocol id.
+
+Numbers of two protocols never stand in one table, nor do measured and published ones. What is equal in two files (a row
+of the same name and the same numbers, as the copy of the first frame) is shown once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.files import write_text
+from bench.metrics.base import ARROWS, best_first
+from bench.report.html.report_page import templates
+from bench.report.results_file import Entry, MetricFacts, Results, Score, read_results
+from bench.report.tables.printed_table import Cell, Grid, Line
+from bench.scoring.protocol import Protocol
+from bench.scoring.score_tables import write_csv
+from bench.scoring.set_metrics import FLOOR
+
+PAGE, TABLE = "index.html", "leaderboard.csv"
+COLUMNS = (
+    "kind", "protocol", "dataset", "row", "title", "by", "metric", "value", "ci_low", "ci_high", "clips", "seeds",
+    "seed_sd", "computed", "source",
+)  # fmt: skip
+_NONE = Cell("–")
+
+
+@dataclass(frozen=True)
+class Board:
+    """One table of the page.
+
+    Attributes:
+        grid: for print.
+        anchor: its name in the page's address.
+        files: what it is made of.
+    """
+
+    grid: Grid
+    anchor: str
+    files: Sequence[Results]
+
+    @property
+    def facts(self) -> dict[str, MetricFacts]:
+        """What all files say of their metrics; of equal names the first."""
+        return _facts(self.files)
+
+
+def leaderboard(paths: Sequence[Path], out: Path) -> list[Board]:
+    """Write `index.html` and `leaderboard.csv` into a folder.
+
+    Args:
+        paths: files that `bench export` wrote, or published figures in the same form.
+        out: the folder.
+
+    Raises:
+        BenchError: a file is none, or two of one protocol hold numbers that are not computed alike.
+    """
+    files = [(path, read_results(path)) for path in paths]
+    by_protocol: dict[str, list[tuple[Path, Results]]] = {}
+    for path, results in files:
+        if results.kind == "measured":
+            by_protocol.setdefault(results.protocol["id"], []).append((path, results))
+    for same in by_protocol.values():
+        check_alike(same)
+    measured = [_measured(number, [results for _, results in same]) for number, same in enumerate(by_protocol.values())]
+    published = [_published(number, one) for number, (_, one) in enumerate(files) if one.kind == "published"]
+    page = templates().get_template("leaderboard.html.j2").render(measured=measured, published=published, table=TABLE)
+    write_csv(out / TABLE, COLUMNS, _lines([results for _, results in files]))
+    write_text(out / PAGE, page)
+    return [*measured, *published]
+
+
+def check_alike(same: Sequence[tuple[Path, Results]]) -> None:
+    """Raise a `BenchError` where files of one protocol id are not of the same clips or not computed alike."""
+    first_path, first = same[0]
+    for path, results in same[1:]:
+        facts = [key for key in first.protocol if key != "metrics" and first.protocol[key] != results.protocol.get(key)]
+        told = [f"{key} is {first.protocol[key]!r} and {results.protocol.get(key)!r}" for key in facts]
+        for name in first.metrics.keys() & results.metrics.keys():
+            ours, theirs = first.metrics[name], results.metrics[name]
+            if (ours.computed, ours.direction) != (theirs.computed, theirs.direction):
+                told.append(f"{name} is {ours.computed or '?'} and {theirs.computed or '?'}")
+        if told:
+            raise BenchError(f"{path} cannot stand in one table with {first_path}: {'; '.join(sorted(told))}.")
+
+
+def _measured(number: int, files: Sequence[Results]) -> Board:
+    rows: dict[str, tuple[Entry, Results]] = {}
+    for results in files:
+        for entry in results.rows:
+            if not any(_equal(entry, known) for known, _ in rows.values()):
+                rows[f"{entry.row}#{len(rows)}"] = entry, results
+    titles = [entry.title for entry, _ in rows.values()]
+    lines = []
+    for key, (entry, results) in rows.items():
+        by = results.by if entry.row != FLOOR else ""
+        told = f"{entry.title} ({by})" if by and (titles.count(entry.title) > 1 or len(files) > 1) else entry.title
+        lines.append((key, told, entry))
+    grid = _grid(lines, files, _caption(files[0]))
+    return Board(grid, f"protocol-{number + 1}", files)
+
+
+def _equal(one: Entry, other: Entry) -> bool:
+    """Whether two rows are the same: of one name, with the same numbers where both have any."""
+    shared = one.scores.keys() & other.scores.keys()
+    return (
+        one.row == other.row and bool(shared) and all(_same(one.scores[n].value, other.scores[n].value) for n in shared)
+    )
+
+
+def _same(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-9) or (math.isnan(one) and math.isnan(other))
+
+
+def _caption(results: Results) -> str:
+    from bench.report.tables.score_table import caption
+
+    fields = {key: value for key, value in results.protocol.items() if key != "id"}
+    try:
+        return caption(Protocol(**fields))
+    except TypeError:  # of a version that says more than this one knows
+        return f"{results.dataset}, protocol {results.protocol['id']}."
+
+
+def _published(number: int, results: Results) -> Board:
+    lines = [(entry.row, entry.title, entry) for entry in results.rows]
+    where = f"{results.source['title']}, {results.source['where']}"
+    return Board(_grid(lines, [results], f"{results.dataset}: {where}."), f"published-{number + 1}", [results])
+
+
+def _facts(files: Sequence[Results]) -> dict[str, MetricFacts]:
+    found: dict[str, MetricFacts] = {}
+    for results in files:
+        for name, facts in results.metrics.items():
+            found.setdefault(name, facts)
+    return found
+
+
+def _grid(lines: Sequence[tuple[str, str, Entry]], files: Sequence[Results], caption: str) -> Grid:
+    metrics = _facts(files)
+    columns = [
+        _column([(entry.row, entry.scores.get(name)) for _, _, entry in lines], facts)
+        for name, facts in metrics.items()
+    ]
+    shown = zip(lines, zip(*columns, strict=True), strict=True)
+    return Grid(
+        corner="Model",
+        keys=list(metrics),
+        heads=[f"{facts.title} {ARROWS[facts.direction]}" for facts in metrics.values()],
+        lines=[Line(key, title, cells) for (key, title, _), cells in shown],
+        caption=caption,
+    )
+
+
+def _column(scores: Sequence[tuple[str, Score | None]], facts: MetricFacts) -> list[Cell]:
+    def printed(value: float) -> str:
+        return f"{value:.{facts.decimals}f}"
+
+    known = [score.value for row, score in scores if score and row != FLOOR and math.isfinite(score.value)]
+    best = printed(min(known, key=lambda value: best_first(facts.direction, value))) if known and facts.ranked else ""
+    cells = []
+    for row, score in scores:
+        if score is None or not math.isfinite(score.value):
+            cells.append(_NONE)
+            continue
+        text = printed(score.value)
+        spread = f" ± {printed(score.seed_sd)}" if score.seeds > 1 and math.isfinite(score.seed_sd) else ""
+        bounded = math.isfinite(score.ci_low) and math.isfinite(score.ci_high)
+        interval = f"[{printed(score.ci_low)}, {printed(score.ci_high)}]" if bounded else ""
+        cells.append(Cell(text + spread, text == best and row != FLOOR, interval))
+    return cells
+
+
+def _lines(files: Iterable[Results]) -> Iterable[Sequence[Any]]:
+    """Lines of the CSV: a number each."""
+    for results in files:
+        source = ", ".join(results.source.values())
+        for entry in results.rows:
+            of = (results.kind, results.protocol.get("id", ""), results.dataset, entry.row, entry.title, results.by)
+            for name, score in entry.scores.items():
+                values = (score.value, score.ci_low, score.ci_high, score.clips, score.seeds, score.seed_sd)
+                yield *of, name, *values, results.metrics[name].computed, source

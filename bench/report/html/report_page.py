@@ -1,0 +1,164 @@
+"""One HTML file that holds a run's tables, clips and figures and needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+from PIL import Image
+
+from bench.files import write_text
+from bench.provenance import changes
+from bench.report.html.clip_strips import Shelf, Strips, data_uri
+from bench.report.tables.printed_table import Grid
+from bench.report.tables.score_table import Table
+from bench.report.tables.study_tables import StudyResults
+from bench.runfolder import RunFolder
+
+#: Pixels of a figure for one of the page, so that figures are sharp on fine screens and their letters as large as text.
+SCALE = 1.5
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the page.
+
+    Attributes:
+        caption: what it shows.
+        path: of the PNG.
+        text: what a reader must know to read it.
+    """
+
+    caption: str
+    path: Path
+    text: str = ""
+
+    @property
+    def source(self) -> str:
+        """The picture as text that a page can hold."""
+        return data_uri("png", self.path.read_bytes())
+
+    @property
+    def width(self) -> int:
+        """Width on the page in its own pixels."""
+        with Image.open(self.path) as image:
+            return round(image.width / SCALE)
+
+
+@dataclass
+class Content:
+    """All that a page shows; what is empty is no section of it.
+
+    Attributes:
+        table: the scores, with intervals.
+        strips: the clips that play.
+        samples, extremes: which of them stand beside each other.
+        extremes_by: name in print of the metric that chose the extremes.
+        pictures: figures by section: "samples", "metrics", "study", "agreement", "training", "parts".
+        study: what people chose.
+        agreement: people against metrics: a table as `bench.report.tables.printed_table.to_json` has it.
+        run: content of `run.json`.
+        protocol: of the scores, as plain values.
+        command: what makes the run again; empty where there is no run.
+    """
+
+    table: Table
+    strips: Strips
+    samples: Sequence[Shelf] = ()
+    extremes: Sequence[Shelf] = ()
+    extremes_by: str = ""
+    pictures: dict[str, list[Picture]] = field(default_factory=dict)
+    study: StudyResults | None = None
+    agreement: Mapping[str, Any] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
+
+    @property
+    def remark(self) -> str:
+        """What a reader of untrained models' numbers has to know first; empty for all other runs."""
+        config = self.run.get("config", {})
+        if config.get("preset") != "smoke":
+            return ""
+        return (
+            f"The preset “smoke” trains for {config['steps']} steps a stage: that shows that everything works, and "
+            "trains nothing worth looking at."
+        )
+
+    @property
+    def grids(self) -> Sequence[Grid]:
+        """The study's tables."""
+        return self.study.grids if self.study else ()
+
+
+def templates() -> jinja2.Environment:
+    """The templates of this room's pages, with the filters that they use."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bench.report.html", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"code": code, "unbroken": unbroken}
+    return environment
+
+
+def write_page(out: Path, content: Content) -> Path:
+    """Write `report.html` into a folder; returns its path.
+
+    The page's one script is named by its hash in a policy that forbids every other, and every connection.
+    """
+    environment = templates()
+    script = environment.get_template("page.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = environment.get_template("page.html.j2").render(
+        content=content,
+        script=script,
+        digest=digest,
+        facts=[*flat(content.run.get("provenance", {})), *resumptions(content.run.get("sessions", []))],
+        settings=list(flat(content.run.get("config", {}))),
+        protocol=list(flat(content.protocol)),
+    )
+    path = RunFolder(out).page
+    write_text(path, page)
+    return path
+
+
+def resumptions(sessions: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """What has changed whenever a run was resumed under other conditions."""
+    for before, after in pairwise(sessions):
+        yield "resumed with", "; ".join(changes(before, after))
+
+
+def code(text: str) -> Markup:
+    """Text with what stands between backticks as code, the rest escaped."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one is left over: then none is meant
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
+
+
+def unbroken(head: str) -> str:
+    """A head whose arrow stays on the line of the word before it."""
+    return re.sub(r" (?=[↓↑→])", "\N{NO-BREAK SPACE}", head)
+
+
+def flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as lines: names joined by dots, lists with commas."""
+    for key, value in values.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{name}.")
+        elif isinstance(value, list | tuple):
+            yield name, ", ".join(map(str, value))
+        else:
+            yield name, "–" if value is None else str(value)

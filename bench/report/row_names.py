@@ -1,0 +1,88 @@
+"""How rows appear in print: their titles and colours, from the models that give them.
+
+A run keeps them in its `run.json`, so that its report reads the same where a model is not installed; rows that it does
+not name are looked up among the registered models, and whoever is unknown there is printed by its own name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.files import read_json
+from bench.registry import MODELS
+from bench.runfolder import REAL, RunFolder
+from bench.scoring.set_metrics import FLOOR
+
+#: Colours of rows that have none of their own; all are told apart by colour-blind people too (Okabe and Ito 2008).
+OTHERS = ("#cc79a7", "#d55e00", "#8c6d1f", "#5e3c99", "#b2182b")
+
+
+@dataclass(frozen=True)
+class RowNames:
+    """Titles and colours of rows.
+
+    Attributes:
+        titles, colours: by row, where there is one.
+        stages: rows of each model that gives more than one, in the order of its stages.
+        models: rows of each model, in the order of its stages.
+    """
+
+    titles: Mapping[str, str] = field(default_factory=dict)
+    colours: Mapping[str, str] = field(default_factory=dict)
+    stages: Sequence[tuple[str, ...]] = ()
+    models: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def stage_title(self, model: str, number: int, name: str) -> str:
+        """A stage of a model's training in print: the row that it trains, else the model and the stage's own name."""
+        rows = self.models.get(model, ())
+        if number < len(rows):
+            return self.title(rows[number])
+        return f"{self.title(rows[0]) if rows else model}, {name}"
+
+    def title(self, row: str) -> str:
+        """A row's name in print."""
+        return self.titles.get(row, row)
+
+    def colours_of(self, rows: Sequence[str]) -> dict[str, str]:
+        """A colour for each row, the same in every figure: its own, else the next of a few more."""
+        others = iter(enumerate(row for row in rows if not self.colours.get(row)))
+        return {**self.colours, **{row: OTHERS[number % len(OTHERS)] for number, row in others}}
+
+
+@lru_cache(maxsize=1)
+def registered_names() -> RowNames:
+    """Names of the rows that registered models give; a plug-in that cannot be imported gives none."""
+    titles, colours, stages = {REAL: "Real", FLOOR: "Real, half against half"}, {REAL: "#000000"}, []
+    models = {}
+    for name in MODELS:
+        try:
+            model = MODELS.load(name)
+        except BenchError:
+            continue
+        titles |= getattr(model, "titles", {})
+        colours |= getattr(model, "colours", {})
+        models[name] = tuple(model.rows)
+        if len(model.rows) > 1:
+            stages.append(tuple(model.rows))
+    return RowNames(titles, colours, stages, models)
+
+
+def names_of(out: Path) -> RowNames:
+    """Names of the rows of a run folder; of any other folder those that are registered."""
+    known = registered_names()
+    account = RunFolder(out).account
+    rows = read_json(account).get("rows", {}) if account.exists() else {}
+    by_model: dict[str, list[str]] = {}
+    for row, told in rows.items():
+        by_model.setdefault(told["model"], []).append(row)
+    stages = [tuple(own) for own in by_model.values() if len(own) > 1]
+    return RowNames(
+        {**known.titles, **{row: told["title"] for row, told in rows.items()}},
+        {**known.colours, **{row: told["colour"] for row, told in rows.items() if told["colour"]}},
+        [*stages, *(own for own in known.stages if own not in stages)],
+        {**known.models, **by_model},
+    )

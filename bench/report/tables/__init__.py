@@ -1,0 +1,1 @@
+"""Tables: of scores, of the paper, of studies; printed and written."""

@@ -1,0 +1,125 @@
+"""The tables of the MD-GAN paper (Xiong et al., CVPR 2018) in its own form, ours beside the paper's numbers.
+
+Table II and III: preference opinion scores, the percentage of trials in which the first of two is judged more
+realistic. Table IV: pixel metrics on 1,000 random test pairs of the Beach dataset.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.interface import PaperTables
+from bench.metrics.base import best_first
+from bench.registry import METRICS, PAPERS
+from bench.report.row_names import RowNames
+from bench.report.tables.printed_table import Cell, Grid, Line
+from bench.scoring.score_tables import SummaryLine
+
+#: The paper whose tables these are.
+NAME = "mdgan"
+#: What is read with Tables II and III.
+INTERVALS = "In brackets: 95 % interval over raters and source videos. The paper had 100 trials a line and no interval."
+SIMULATED = "Simulated raters, not people."
+#: Digits of the paper's Table IV.
+_DIGITS = 4
+_NONE = Cell("–")
+
+
+def paper() -> PaperTables:
+    """What the paper printed."""
+    tables: PaperTables = PAPERS.load(NAME)
+    return tables
+
+
+def pos_table(name: str, pos: Sequence[Mapping[str, Any]], notes: Sequence[str] = ()) -> Grid:
+    """Table II or III.
+
+    Args:
+        name: "table2" or "table3".
+        pos: lines of a study's `pos.csv` (keys first, second, votes, pos, ci_low, ci_high, simulated), percentages.
+        notes: what has to be read with them.
+
+    A comparison that the study made the other way round is turned; one without votes is a dash.
+    """
+    printed = paper()
+    caption, wanted = printed.preference_tables[name]
+    simulated = any(bool(line["simulated"]) for line in pos)
+    found = {(line["first"], line["second"]): line for line in pos if line["votes"]}
+    lines = []
+    for label, first, second in wanted:
+        ours, votes = _preference(found.get((first, second)), found.get((second, first)))
+        lines.append(
+            Line(f"{first} over {second}", label, [ours, votes, Cell(str(printed.preferences[first, second]))])
+        )
+    return Grid(
+        corner="Which is more realistic?",
+        key="comparison",
+        keys=["ours", "votes", "paper"],
+        heads=["Ours (simulated)" if simulated else "Ours", "Votes", "Paper"],
+        lines=lines,
+        caption=f"{caption}: percentage of trials in which the first is judged more realistic.",
+        notes=[INTERVALS, *notes],
+        warning=SIMULATED if simulated else "",
+    )
+
+
+def _preference(line: Mapping[str, Any] | None, mirrored: Mapping[str, Any] | None) -> tuple[Cell, Cell]:
+    """POS with its interval, and the number of votes."""
+    if line is not None:
+        shown, low, high, votes = line["pos"], line["ci_low"], line["ci_high"], line["votes"]
+    elif mirrored is not None:
+        shown, low, high = (100 - mirrored[key] for key in ("pos", "ci_high", "ci_low"))
+        votes = mirrored["votes"]
+    else:
+        return _NONE, Cell("0")
+    return Cell(f"{shown:.0f}", interval=f"[{low:.0f}, {high:.0f}]"), Cell(f"{votes:.0f}")
+
+
+def table4(summary: Sequence[SummaryLine], caption: str, names: RowNames, notes: Sequence[str] = ()) -> Grid:
+    """Table IV from a run's summary: the paper's four rows, then whatever else was scored, as `copy`.
+
+    Args:
+        summary: lines of `summary.csv`; a row or metric that it lacks is a dash.
+        caption: what the numbers are of.
+        names: of the rows, in print.
+        notes: what has to be read with them.
+    """
+    printed = paper()
+    values = {(line.row, line.metric): line for line in summary}
+    rows = list(dict.fromkeys([*printed.measured, *(line.row for line in summary if line.metric in printed.metrics)]))
+    metrics = {name: METRICS.load(name) for name in printed.metrics}
+    heads = [metric.head for metric in metrics.values()]
+    columns = []
+    for place, (name, metric) in enumerate(metrics.items()):
+        ours = [_measured(values.get((row, name))) for row in rows]
+        theirs = [_printed(printed.measured[row][place]) if row in printed.measured else _NONE for row in rows]
+        columns += [_marked(ours, metric.direction), _marked(theirs, metric.direction)]
+    return Grid(
+        corner="Model",
+        keys=[key for name in printed.metrics for key in (name, f"{name}_paper")],
+        heads=[head for text in heads for head in (text, "paper")],
+        lines=[Line(row, names.title(row), cells) for row, cells in zip(rows, zip(*columns, strict=True), strict=True)],
+        caption=caption,
+        notes=notes,
+    )
+
+
+def _printed(value: float) -> Cell:
+    return Cell(f"{value:.{_DIGITS}f}")
+
+
+def _measured(line: SummaryLine | None) -> Cell:
+    if line is None or not math.isfinite(line.value):
+        return _NONE
+    spread = f" ± {line.seed_sd:.{_DIGITS}f}" if line.seeds > 1 else ""
+    return Cell(f"{line.value:.{_DIGITS}f}{spread}")
+
+
+def _marked(cells: Sequence[Cell], direction: Any) -> list[Cell]:
+    """The same cells with the best one marked, by the printed digits: what prints the same is marked the same."""
+    numbers = [None if cell is _NONE else float(cell.text.split()[0]) for cell in cells]
+    known = [number for number in numbers if number is not None]
+    best = min(known, key=lambda value: best_first(direction, value)) if known else None
+    return [Cell(cell.text, number is not None and number == best) for cell, number in zip(cells, numbers, strict=True)]

@@ -1,0 +1,213 @@
+"""The table that a paper prints, from a summary: rows of models, columns of metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.files import read_json
+from bench.metrics.base import ENOUGH, Metric, SetMetric, Unavailable, best_first
+from bench.registry import METRICS
+from bench.report.row_names import RowNames, names_of
+from bench.report.tables.printed_table import UNTESTED, WORSE, Cell, Grid, Line, write_grid
+from bench.runfolder import RunFolder
+from bench.scoring.protocol import Protocol
+from bench.scoring.score_tables import SummaryLine, read_notes, read_summary
+from bench.scoring.set_metrics import FLOOR
+
+SIGNIFICANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready for print.
+
+    Attributes:
+        rows: names of the rows.
+        heads: metric names.
+        cells: a line a row, a cell a metric.
+        metrics: the metrics' own account of themselves.
+        caption: what the numbers are of.
+        notes: what has to be read with them: protocol, clips left out, metrics left out.
+        names: of the rows, in print.
+    """
+
+    rows: Sequence[str]
+    heads: Sequence[str]
+    cells: Sequence[Sequence[Cell]]
+    metrics: Mapping[str, type[Metric]]
+    caption: str
+    notes: Sequence[str]
+    names: RowNames
+
+    @property
+    def grid(self) -> Grid:
+        """The table without what the metrics say of themselves."""
+        heads = [self.metrics[name].head for name in self.heads]
+        lines = [Line(row, self.names.title(row), cells) for row, cells in zip(self.rows, self.cells, strict=True)]
+        return Grid("Model", self.heads, heads, lines, self.caption, self.notes)
+
+
+def make_table(
+    summary: Sequence[SummaryLine],
+    protocol: Protocol,
+    names: RowNames,
+    left_out: Sequence[Unavailable] = (),
+    notes: Sequence[str] = (),
+    ci: bool = False,
+) -> Table:
+    """Lay a summary out as a table: rows of models, columns of metrics, the best value of each column marked.
+
+    Args:
+        summary: lines of `summary.csv`.
+        protocol: of the scoring.
+        names: of the rows, in print.
+        left_out: metrics that could not be computed.
+        notes: what else has to be read with the numbers.
+        ci: print 95 % intervals, and mark what is worse than the best and what was not tested.
+    """
+    rows = list(dict.fromkeys(line.row for line in summary))
+    heads = list(dict.fromkeys(line.metric for line in summary))
+    lines = {(line.row, line.metric): line for line in summary}
+    metrics: dict[str, type[Metric]] = {name: METRICS.load(name) for name in heads}
+    columns = [_column([lines.get((row, name)) for row in rows], metrics[name], ci) for name in heads]
+    return Table(
+        rows=rows,
+        heads=heads,
+        cells=[list(line) for line in zip(*columns, strict=True)],
+        metrics=metrics,
+        caption=caption(protocol),
+        notes=[*_notes(summary, metrics, protocol, names, ci), *notes, *map(str, left_out), f"Protocol {protocol.id}."],
+        names=names,
+    )
+
+
+def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool) -> list[Cell]:
+    def printed(value: float) -> str:
+        return f"{value:.{metric.decimals}f}"
+
+    # What prints the same as the best is marked the same, unless it is known to be worse.
+    best = {printed(value) for value in _leading(lines, metric)}
+    cells = []
+    for line in lines:
+        if line is None:
+            cells.append(Cell("–"))
+        elif not math.isfinite(line.value):
+            cells.append(Cell(metric.no_value_cell if line.left_out else "–"))
+        else:
+            text = printed(line.value)
+            spread = f" ± {printed(line.seed_sd)}" if line.seeds > 1 else ""
+            defined = ci and math.isfinite(line.ci_low)
+            interval = f"[{printed(line.ci_low)}, {printed(line.ci_high)}]" if defined else ""
+            mark = _mark(line)
+            leads = text in best and mark != WORSE and line.row != FLOOR
+            cells.append(Cell(text + spread, leads, interval, mark if ci and not leads else ""))
+    return cells
+
+
+def _leading(lines: Sequence[SummaryLine | None], metric: type[Metric]) -> list[float]:
+    """The best value of a column; none where there are too few clips to say, or no other row to be better than.
+
+    Rows of joined runs, and of folders of older versions, have no places: then values speak for themselves.
+    """
+    known = [line for line in lines if line and line.row != FLOOR and math.isfinite(line.value)]
+    if issubclass(metric, SetMetric):
+        known = [line for line in known if metric.ranks(line.clips)]
+    if len(known) < 2:
+        return []
+    if any(line.rank for line in known):
+        return [line.value for line in known if line.rank == 1]
+    return [min(known, key=lambda line: best_first(metric.direction, line.value)).value]
+
+
+def _mark(line: SummaryLine) -> str:
+    """How a value stands to the best of its column; the floor is what distances are read against, no competitor."""
+    if line.row == FLOOR or line.rank == 1:
+        return ""
+    if line.rank == 0 or math.isnan(line.p_best):
+        return UNTESTED
+    return WORSE if line.p_best < SIGNIFICANCE else ""
+
+
+def caption(protocol: Protocol) -> str:
+    """What a table's numbers are of, in a sentence."""
+    partial = ", only the clips that every row has" if protocol.partial else ""
+    clips = f"{protocol.clips} test clip{'s' if protocol.clips > 1 else ''}"
+    name = f"{protocol.dataset[:1].upper()}{protocol.dataset[1:]}"
+    return f"{name}, {clips}{partial}, {protocol.size}, {protocol.frames_in_words}."
+
+
+def _notes(
+    summary: Sequence[SummaryLine],
+    metrics: Mapping[str, type[Metric]],
+    protocol: Protocol,
+    names: RowNames,
+    ci: bool,
+) -> list[str]:
+    notes = _inference_notes(summary, metrics, protocol) if ci else []
+    for name, metric in metrics.items():
+        if note := metric.note(protocol.clips, protocol.scored_frames):
+            notes.append(f"{name}: {note}.")
+        if issubclass(metric, SetMetric) and not metric.ranks(protocol.clips):
+            notes.append(f"{name}: too few clips to rank rows by it ({protocol.clips} of {ENOUGH * metric.dimension}).")
+        if weights := protocol.metrics.get(name, "").partition(" ")[2]:
+            notes.append(f"{name}: weights {weights}.")
+    for line in summary:
+        if line.left_out:
+            total, why = line.clips + line.left_out, metrics[line.metric].no_value
+            notes.append(f"{names.title(line.row)}, {line.metric}: {line.left_out} of {total} clips left out ({why}).")
+    if seeds := {line.row: line.seeds for line in summary if line.seeds > 1}:
+        counts = sorted(set(seeds.values()))
+        rows = "" if len(counts) == 1 and len(seeds) == len({line.row for line in summary}) else ", each row's own"
+        notes.append(f"Mean ± standard deviation over {' or '.join(map(str, counts))} training seeds{rows}.")
+    return notes
+
+
+def _inference_notes(
+    summary: Sequence[SummaryLine], metrics: Mapping[str, type[Metric]], protocol: Protocol
+) -> list[str]:
+    """What intervals and marks say, and what they cannot."""
+    scopes = sorted({line.scope for line in summary if line.scope})
+    notes = [f"In brackets: 95 % interval over source videos{', ' + ' and '.join(scopes) if scopes else ''}."]
+    competing = [line for line in summary if math.isfinite(line.value) and line.row != FLOOR and line.rank != 1]
+    shown = {_mark(line) for line in competing}
+    paired = any(line.rank for line in summary)
+    said = [
+        "bold: best of the paired clips" if paired else "bold: best value",
+        *([f"{WORSE} worse than it (p < {SIGNIFICANCE:g}, corrected for all rows)"] if WORSE in shown else []),
+        *(["unmarked: one cannot tell"] if "" in shown else []),
+        *([f"{UNTESTED} not tested"] if UNTESTED in shown else []),
+    ]
+    notes.append(f"{'; '.join(said)[0].upper()}{'; '.join(said)[1:]}.")
+    smallest = {line.smallest_p for line in summary if math.isfinite(line.smallest_p)}
+    if smallest and max(smallest) > 0.001:
+        reach = f"With so few source videos no p is below {max(smallest):.2g}"
+        notes.append(f"{reach}{': nothing can be marked as worse' if max(smallest) >= SIGNIFICANCE else ''}.")
+    return notes
+
+
+def write_tables(table: Table, out: Path) -> None:
+    """Write `table.csv`, `.json`, `.tex` and `.md`."""
+    write_grid(table.grid, out)
+
+
+def stored_table(out: Path, ci: bool = False) -> Table:
+    """The table of a folder's stored scores, with intervals if asked for; nothing is written."""
+    if not RunFolder(out).summary.exists():
+        raise BenchError(f"{out} has no scores to report: give a folder that `bench run` or `bench score` has filled.")
+    left_out, notes = read_notes(out)
+    return make_table(read_summary(out), read_protocol(out), names_of(out), left_out, [*notes, *departures(out)], ci=ci)
+
+
+def departures(out: Path) -> list[str]:
+    """What a run's training did otherwise than the papers, as the run wrote it down; of other folders nothing."""
+    account = RunFolder(out).account
+    return read_json(account).get("departures", []) if account.exists() else []
+
+
+def read_protocol(out: Path) -> Protocol:
+    """The protocol of a folder's stored scores."""
+    return Protocol.load(RunFolder(out).protocol)

@@ -1,0 +1,229 @@
+"""What a study with people found, as a report shows it; read from the `study.json` that `bench study export` writes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.files import read_json
+from bench.report.row_names import RowNames
+from bench.report.tables.paper_tables import SIMULATED, paper, pos_table
+from bench.report.tables.printed_table import Cell, Grid, Line
+from bench.runfolder import REAL, STUDY_RESULTS, RunFolder
+from bench.statistics import printed_p
+
+#: The kind of a study whose clips were graded one by one.
+GRADED = "scale"
+#: How a study names why a rater does not count; reasons begin so. Any other is somebody's decision.
+BY_RULE, UNFINISHED, WITHDRAWN = "catch", "unfinished", "withdrawn"
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study's results.
+
+    Attributes:
+        pos: lines as in `pos.csv`, what has no value as NaN.
+        grids: the tables for the page: preferences, Tables II and III beside the paper's, strengths; then what was
+            answered to each further question of a trial.
+        warning: what must not be overlooked, as that raters are simulated.
+        notes: what has to be read with the tables.
+    """
+
+    pos: Sequence[Mapping[str, Any]]
+    grids: Sequence[Grid]
+    warning: str
+    notes: Sequence[str]
+
+
+def find_study(run: RunFolder, given: Path | None) -> Path | None:
+    """The `study.json` that is meant: in the folder that was given, else in RUN/study if there is one.
+
+    Raises:
+        BenchError: a folder was given and holds none.
+    """
+    if given is None:
+        own = run.study / STUDY_RESULTS
+        return own if own.is_file() else None
+    path = given if given.suffix == ".json" else given / STUDY_RESULTS
+    if not path.is_file():
+        raise BenchError(f"There is no {path}: give the folder that `bench study export --out` has written.")
+    return path
+
+
+def read_study(path: Path, rows: Sequence[str], names: RowNames) -> StudyResults:
+    """Read a `study.json`.
+
+    Args:
+        path: of the file.
+        rows: that the run has, beside the real clips.
+        names: of the rows, in print.
+
+    Raises:
+        BenchError: the file is none that `bench study export` writes, or the study is about rows that the run lacks.
+    """
+    try:
+        content = read_json(path)
+        if content.get("kind") == GRADED:
+            return _graded(content, names)
+        pos = _numbers(content["pos"])
+        (asked, _), *others = _asked(content)
+        simulated = bool(content["simulated"])
+        as_printed = bool(content.get("fills_the_papers_tables", True))  # earlier studies were all the paper's
+        grids = [
+            _preferences(pos, names, asked, simulated),
+            *(pos_table(name, pos) for name in paper().preference_tables if as_printed and _concerns(name, pos)),
+            *_strengths(content["bradley_terry"]["strengths"], names, simulated),
+            *(_preferences(_numbers(own["pos"]), names, text, simulated) for text, own in others),
+        ]
+        notes = [*_told(content), *_ties(content.get("ties", [])), *map(str, content["notes"])]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BenchError(
+            f"{path} is no study.json of this version: write it anew with `bench study export`."
+        ) from error
+    foreign = sorted({str(line[side]) for line in pos for side in ("first", "second")} - {*rows, REAL})
+    if foreign:
+        raise BenchError(f"The study {path} compares {', '.join(foreign)}, which this run has no row of.")
+    return StudyResults(pos, grids, SIMULATED if simulated else "", notes)
+
+
+def _numbers(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: math.nan if value is None else value for key, value in line.items()} for line in lines]
+
+
+def _asked(content: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Each question of a trial as raters read it (empty where an earlier version did not say), and its own results."""
+    further = content.get("further", {})
+    texts = content.get("asked", ["", *further])
+    return list(zip(texts, [content, *further.values()], strict=True))
+
+
+def _graded(content: Mapping[str, Any], names: RowNames) -> StudyResults:
+    """A study whose clips were graded one by one; it has means, and no share of anything."""
+    warning = SIMULATED if content["simulated"] else ""
+    grids = [_means(own["mos"], names, text, warning) for text, own in _asked(content)]
+    return StudyResults([], grids, warning, [f"Study “{content['study']}”.", *map(str, content["notes"])])
+
+
+def _means(grades: Sequence[Mapping[str, Any]], names: RowNames, asked: str, warning: str) -> Grid:
+    lines = []
+    for one in grades:
+        cells = [Cell("–"), Cell("0"), Cell("0")]
+        if one["ratings"]:
+            interval = f"[{one['ci_low']:.2f}, {one['ci_high']:.2f}]"
+            cells = [Cell(f"{one['mos']:.2f}", interval=interval), Cell(f"{one['ratings']}"), Cell(f"{one['raters']}")]
+        lines.append(Line(one["system"], names.title(one["system"]), cells))
+    question = f", on “{asked}”" if asked else ""
+    return Grid(
+        corner="System",
+        key="system",
+        keys=["mos", "ratings", "raters"],
+        heads=["Mean grade", "Grades", "Raters"],
+        lines=lines,
+        caption=f"Mean opinion scores of clips shown one by one{question}, from 1 (bad) to 5 (excellent).",
+        notes=["In brackets: 95 % interval over raters and source videos, whose grades are alike."],
+        warning=warning,
+    )
+
+
+def _ties(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    votes = sum(line["votes"] for line in lines)
+    return [f"Raters could not tell in {sum(line['ties'] for line in lines)} of {votes} trials."] if votes else []
+
+
+def _concerns(name: str, pos: Sequence[Mapping[str, Any]]) -> bool:
+    asked = {frozenset((line["first"], line["second"])) for line in pos if line["votes"]}
+    return any(frozenset((first, second)) in asked for _, first, second in paper().preference_tables[name][1])
+
+
+def _preferences(pos: Sequence[Mapping[str, Any]], names: RowNames, asked: str, simulated: bool) -> Grid:
+    lines = []
+    for line in pos:
+        cells = [Cell("–")] * 5
+        if line["votes"]:
+            cells = [
+                Cell(f"{line['pos']:.1f}", interval=f"[{line['ci_low']:.1f}, {line['ci_high']:.1f}]"),
+                Cell(printed_p(line["p"])),
+                Cell(printed_p(line["p_holm"])),
+                Cell(f"[{line['exact_low']:.1f}, {line['exact_high']:.1f}]"),
+                Cell(printed_p(line["exact_p"])),
+            ]
+        counts = [f"{line['chosen']:.0f} of {line['votes']:.0f}", f"{line['raters']:.0f}", f"{line['videos']:.0f}"]
+        name = f"{names.title(line['first'])} over {names.title(line['second'])}"
+        lines.append(Line(line["comparison"], name, [Cell(counts[0]), *cells, Cell(counts[1]), Cell(counts[2])]))
+    return Grid(
+        corner="Comparison",
+        key="comparison",
+        keys=["chosen", "pos", "p", "p_holm", "exact", "exact_p", "raters", "videos"],
+        heads=["Chosen", "POS (%)", "p", "p (Holm)", "exact", "exact p", "Raters", "Videos"],
+        lines=lines,
+        caption="Preference opinion scores: percentage of trials in which the first of two clips was chosen "
+        + (f"on “{asked}”." if asked else "as more realistic."),
+        notes=[
+            "In brackets: 95 % interval over raters and source videos, whose votes are alike; p: two-sided against "
+            "50 %, over the same. Exact: as if all votes were independent.",
+        ],
+        warning=SIMULATED if simulated else "",
+    )
+
+
+def _strengths(strengths: Sequence[Mapping[str, Any]], names: RowNames, simulated: bool) -> list[Grid]:
+    if not strengths:
+        return []
+    lines = []
+    for one in strengths:
+        interval = _ends(one["ci_low"], one["ci_high"])
+        cells = [Cell(f"{one['strength']:.2f}", interval=interval), Cell(f"{one['wins']} of {one['votes']}")]
+        lines.append(Line(one["system"], names.title(one["system"]), cells))
+    caption = "Bradley–Terry strengths, in log odds with mean 0: of two, the stronger is chosen with probability "
+    return [
+        Grid(
+            corner="System",
+            key="system",
+            keys=["strength", "wins"],
+            heads=["Strength", "Chosen"],
+            lines=lines,
+            caption=f"{caption}1 / (1 + exp(−difference)). In brackets: 95 % interval over raters and clips.",
+            warning=SIMULATED if simulated else "",
+        )
+    ]
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    """An interval; the end that the votes do not bound is left open, and where there is neither there is none."""
+    if low is None or high is None:
+        one = [f"≥ {low:.2f}"] if low is not None else [f"≤ {high:.2f}"] if high is not None else []
+        return "".join(one) and f"({one[0]})"
+    return f"[{low:.2f}, {high:.2f}]"
+
+
+def _excluded(raters: Sequence[Mapping[str, Any]]) -> str:
+    """How many raters do not count, by why: a rule fixed beforehand, somebody's decision, their own withdrawal."""
+    reasons = [str(rater["excluded"]) for rater in raters if rater["excluded"]]
+    by_rule, unfinished, withdrew = (
+        sum(reason.startswith(begin) for reason in reasons) for begin in (BY_RULE, UNFINISHED, WITHDRAWN)
+    )
+    by_hand = len(reasons) - by_rule - unfinished - withdrew
+    left = f"{unfinished} left too early to tell whether they attend, " if unfinished else ""
+    return (
+        f"{by_rule} excluded by the rule fixed beforehand, {left}{by_hand} by somebody's decision, {withdrew} withdrew"
+    )
+
+
+def _told(content: Mapping[str, Any]) -> list[str]:
+    """How alike the raters are, how many there were and who was excluded, in sentences."""
+    raters = content["raters"]
+    told = [f"Study “{content['study']}”: {len(raters)} raters; {_excluded(raters)}."]
+    for line in content["agreement"]:
+        if line["comparison"] == "all" and line["alpha"] is not None:
+            told.append(f"Agreement between raters: Krippendorff's α {line['alpha']:.2f} over {line['pairs']} pairs.")
+    bias = content["side_bias"]
+    if bias["votes"]:
+        share = 100 * bias["left"] / bias["votes"]
+        p = printed_p(math.nan if bias["p"] is None else bias["p"])
+        told.append(f"Left side chosen in {share:.1f} % of {bias['votes']} votes (p {p} against 50 %, over raters).")
+    return [*told, f"Schedule {content['schedule_sha256'][:12]}, seed {content['seed']}."]

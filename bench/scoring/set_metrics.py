@@ -1,0 +1,225 @@
+"""Metrics of whole sets of clips (FID, FVD, KVD): features a clip at a time, distances, intervals, and the floor.
+
+Intervals and paired differences leave out one source video after another, all rows at once
+(`bench.statistics.leave_out`). The estimate of a Fréchet distance is biased upwards when there are few samples, so that
+rows are ranked by it only where there are many, and the floor beside it (real clips against real clips) is of the same
+number of clips on both sides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.config import SCORED_FRAMES
+from bench.data.readers.video import Frames
+from bench.metrics.base import SetMetric, UnfitError
+from bench.progress import task
+from bench.registry import METRICS
+from bench.scoring.protocol import Protocol
+from bench.scoring.score_tables import SummaryLine
+from bench.statistics import LEVEL, SEED, THESE_TRAININGS, LeftOut, leave_out, over_seeds
+
+#: The row that says how far two halves of the real clips are apart: what a distance has to be read against.
+FLOOR = "real-halves"
+#: Divisions of the real clips into two sides that the floor is a mean over.
+SPLITS = 20
+#: Samples (frames for FID) above which that would take hours, and the table has no interval.
+LARGEST = 20_000
+#: Clips that are decoded and not yet forgotten.
+KEPT = 16
+
+Features = NDArray[np.float32]
+
+
+class ScoredFrames(Sequence[Frames]):
+    """The scored frames of clips, decoded when they are looked at, so that memory does not grow with their number."""
+
+    def __init__(self, ids: Sequence[str], read: Callable[[str], Frames], skipped: int) -> None:
+        self._ids = ids
+        self._read = lru_cache(KEPT)(lambda id: read(id)[skipped:])
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, index: int) -> Frames:  # type: ignore[override]  # nobody takes slices
+        return self._read(self._ids[index])
+
+
+#: Features of the real clips, and of each row of each of its seeds, by what they depend on beside the clips.
+KnownFeatures = dict[str, tuple[list[Features], dict[str, list[list[Features]]]]]
+#: Name, training seed and reader of a row; rows of one name are trainings of one model.
+Reader = tuple[str, int, Callable[[str], Frames]]
+
+
+def set_lines(
+    metric: SetMetric,
+    rows: Sequence[Reader],
+    real: Callable[[str], Frames],
+    clips: Mapping[str, str],
+    protocol: Protocol,
+    cached: KnownFeatures | None = None,
+) -> list[SummaryLine]:
+    """One line of the summary for each row, and one for the floor.
+
+    Args:
+        metric: whose weights are at hand.
+        rows: that are scored.
+        real: reader of the real clips.
+        clips: source video of each clip by its id, in order.
+        protocol: of the scoring.
+        known: features that another metric with the same ones has left here; what is computed is left for the next.
+
+    Raises:
+        UnfitError: the metric has no number for these clips.
+    """
+    cached = {} if cached is None else cached
+    key = metric.features_id()
+    if key not in cached:
+        ids = list(clips)
+        with task(f"{metric.name}: features", 1 + len(rows)) as progress:
+            wanted = metric.features(ScoredFrames(ids, real, protocol.skipped))
+            progress.advance()
+            features: dict[str, list[list[Features]]] = {}
+            for row, _, read in rows:
+                features.setdefault(row, []).append(metric.features(ScoredFrames(ids, read, protocol.skipped)))
+                progress.advance()
+        cached[key] = wanted, features
+    wanted, features = cached[key]
+    sides, videos = Sides(metric, list(features.values()), wanted), [*clips.values()]
+    with task(f"{metric.name}: distances", 1) as progress:
+        lines = _row_lines(sides, list(features), videos, protocol)
+        progress.advance()
+    floor = _floor(sides, videos)
+    if floor is not None:
+        stamp = protocol.id_of(metric.name)
+        shared = (protocol.dataset, FLOOR, metric.name, floor.value, floor.low, floor.high)
+        lines.append(SummaryLine(*shared, floor.clips, 0, 1, math.nan, stamp))
+    return lines
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Features of all rows and of the real clips.
+
+    Attributes:
+        metric: that made them.
+        rows: of each row, of each of its seeds, of each clip.
+        real: of each clip.
+    """
+
+    metric: SetMetric
+    rows: Sequence[Sequence[Sequence[Features]]]
+    real: Sequence[Features]
+
+    def distances(self, numbers: NDArray[np.intp]) -> list[float]:
+        """Distance of each row to the real side on some of the clips, mean over seeds."""
+        real = [self.real[n] for n in numbers]
+        return [
+            float(np.mean([self.metric.distance([one[n] for n in numbers], real) for one in of_seeds]))
+            for of_seeds in self.rows
+        ]
+
+    def without_each(self, groups: NDArray[np.intp]) -> NDArray[np.float64]:
+        """`distances` without each group of clips in turn, float64 [G, R]."""
+        left = ([self.metric.without_each(one, self.real, groups) for one in of_seeds] for of_seeds in self.rows)
+        return np.stack([np.mean(of_seeds, axis=0) for of_seeds in left], axis=1)
+
+
+def _row_lines(sides: Sides, names: Sequence[str], videos: Sequence[str], protocol: Protocol) -> list[SummaryLine]:
+    """A line for each row: value, interval, and place and p value where there are clips enough to rank."""
+    metric, clips = sides.metric, len(videos)
+    whole = np.arange(clips)
+    of_seeds = [over_seeds([metric.distance(one, sides.real) for one in row]) for row in sides.rows]
+    left = _left_out(sides, videos)
+    lines = []
+    best = int(np.argmin(left.values)) if metric.ranks(clips) and len(names) > 1 else -1
+    places = np.argsort(np.argsort(left.values)) + 1 if best >= 0 else np.zeros(len(names), int)
+    for row, name in enumerate(names):
+        over = of_seeds[row]
+        interval = left.interval(row) if len(left.without) > 1 else None
+        low, high = (interval.low, interval.high) if interval else (math.nan, math.nan)
+        low = low if metric.unbiased else max(low, 0.0)  # no Fréchet distance is below
+        tested = interval is not None and best >= 0 and row != best
+        p_best = left.difference(row, best, rows=len(names)).p_value if tested else math.nan
+        counts = (len(whole), 0, len(sides.rows[row]), over.std)
+        line = SummaryLine(
+            protocol.dataset, name, metric.name, over.mean, low, high, *counts, protocol.id_of(metric.name)
+        )
+        lines.append(replace(line, p_best=p_best, rank=int(places[row]), scope=THESE_TRAININGS if interval else ""))
+    return lines
+
+
+def _left_out(sides: Sides, videos: Sequence[str]) -> LeftOut:
+    """All rows with and without each video; only with, where features are too many or what is left has no distance."""
+    if sum(len(clip) for clip in sides.real) <= LARGEST:
+        with contextlib.suppress(UnfitError):
+            return leave_out(sides.distances, videos, without=sides.without_each)
+    return leave_out(sides.distances, ["all"] * len(videos))
+
+
+def share_features(
+    names: Sequence[str],
+    readers: Sequence[Callable[[str], Frames]],
+    ids: Sequence[str],
+    frames: str,
+    rank: int,
+    ranks: int,
+) -> None:
+    """Compute one process's share of the features of set metrics into the cache, where the scoring then finds them.
+
+    Args:
+        names: metrics; those without features, or without weights at hand, are left alone.
+        readers: of the real clips and of every row.
+        ids: of the clips.
+        frames: "all" or "future".
+        rank: of this process.
+        ranks: how many there are.
+    """
+    share = ids[rank::ranks]
+    for metric in (METRICS.load(name)() for name in names):
+        if share and isinstance(metric, SetMetric) and not metric.unavailable():
+            for read in readers:
+                metric.features(ScoredFrames(share, read, SCORED_FRAMES[frames]))
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What real clips are apart from real clips.
+
+    Attributes:
+        value: mean over `SPLITS` random divisions of the source videos into two sides of equally many clips.
+        low, high: between which 95 % of the divisions lie.
+        clips: on each side.
+    """
+
+    value: float
+    low: float
+    high: float
+    clips: int
+
+
+def _floor(sides: Sides, videos: Sequence[str]) -> Floor | None:
+    """The floor of a metric; None where a side would have fewer than two clips, or features are too many."""
+    names = sorted(set(videos))
+    if len(names) < 2 or sum(len(clip) for clip in sides.real) > LARGEST:
+        return None
+    numbers = {name: [n for n, video in enumerate(videos) if video == name] for name in names}
+    rng, distances, clips = np.random.default_rng(SEED), [], len(videos)
+    for _ in range(SPLITS):
+        mixed = [names[place] for place in rng.permutation(len(names))]
+        halves = [[n for name in half for n in numbers[name]] for half in (mixed[::2], mixed[1::2])]
+        size = min(map(len, halves))
+        if size < 2:
+            return None
+        first, second = ([sides.real[n] for n in half[:size]] for half in halves)
+        clips = min(clips, size)
+        distances.append(sides.metric.distance(first, second))
+    low, high = np.quantile(distances, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Floor(float(np.mean(distances)), float(low), float(high), clips)

@@ -1,0 +1,194 @@
+"""What several trainings allow one to say: a mean varies by source videos and by training seeds, which are crossed.
+
+The variances of both add up, less that of single cells (a seed on a video), which both contain: two-way clusters, as in
+Cameron, Gelbach and Miller (Journal of Business and Economic Statistics 2011), here by leaving one out. Three seeds
+tell their variance with two degrees of freedom, videos with many; tail probabilities are weighted by the shares of the
+variance (after Cochran and Cox, Experimental Designs, 1957), as no common number of degrees is right for both.
+
+With one seed nothing is known of other trainings, and the interval holds for these trainings only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bench.errors import BenchError
+from bench.statistics.cluster_jackknife import (
+    LEVEL,
+    NAN,
+    Clusters,
+    Difference,
+    Estimate,
+    Floats,
+    finite,
+)
+from bench.statistics.equivalence import Equivalence, within
+
+#: What a result speaks of.
+THESE_TRAININGS = "for these trainings"
+OVER_TRAININGS = "over trainings"
+
+
+@dataclass(frozen=True)
+class SeedsInterval:
+    """A mean and its interval over source videos and training seeds.
+
+    Attributes:
+        mean: over seeds and clips.
+        low, high: ends; NaN where there is one video.
+        clusters: source videos.
+        seeds: trainings.
+        scope: `THESE_TRAININGS` for a row that was trained once, else `OVER_TRAININGS`.
+    """
+
+    mean: float
+    low: float
+    high: float
+    clusters: int
+    seeds: int
+    scope: str
+
+
+@dataclass(frozen=True)
+class SeedsDifference(Difference):
+    """A difference of two rows over source videos and training seeds; `scope` as in `SeedsInterval`."""
+
+    scope: str = THESE_TRAININGS
+
+
+@dataclass(frozen=True)
+class SeedsEquivalence(Equivalence):
+    """Equivalence over source videos and training seeds; `scope` as in `SeedsInterval`."""
+
+    scope: str = THESE_TRAININGS
+
+
+@dataclass(frozen=True)
+class _Trainings:
+    """Video means of a row, [S, k], and what of its variance is due to seeds."""
+
+    of_videos: Floats
+    of_seeds: Floats
+    by_seed: float
+    by_cell: float
+
+    @property
+    def seeds(self) -> int:
+        return len(self.of_seeds)
+
+
+def _trainings(values: ArrayLike, clusters: Sequence[Any]) -> tuple[_Trainings, Clusters]:
+    numbers = np.atleast_2d(finite(values))
+    if numbers.ndim != 2:
+        raise BenchError(f"Values of trainings are [seeds, clips], not of shape {numbers.shape}.")
+    videos = Clusters.of(clusters, numbers.shape[1])
+    of_videos = np.array([videos.sums(seed) / videos.sizes for seed in numbers])  # [S, k]
+    of_videos = of_videos[np.lexsort(of_videos.T)]  # the order of seeds changes no bit
+    of_seeds = of_videos @ videos.shares
+    seeds, by_seed, by_cell = len(numbers), 0.0, 0.0
+    if seeds > 1:
+        by_seed = float(np.var(of_seeds, ddof=1)) / seeds
+        cells = of_videos - of_seeds[:, None] - of_videos.mean(axis=0) + of_seeds.mean()
+        by_cell = videos.variance(np.sqrt(np.sum(cells**2, axis=0) / (seeds * (seeds - 1))))
+    return _Trainings(of_videos, of_seeds, by_seed, by_cell), videos
+
+
+def _joined(value: float, by_video: float, sides: Sequence[_Trainings], freedom: float) -> Estimate:
+    several = [side for side in sides if side.seeds > 1]
+    by_seed = sum(side.by_seed for side in several)
+    variance = by_video + by_seed - sum(side.by_cell for side in several)
+    # estimated parts can take away more than there is; no part of the whole exceeds it
+    variance = max(variance, by_video, by_seed) if np.isfinite(by_video) else by_video
+    # two rows' seeds are two samples of their own (Welch 1947)
+    squares = sum(side.by_seed**2 / (side.seeds - 1) for side in several)
+    of_seeds = ((by_seed, by_seed**2 / squares),) if squares > 0 else ()
+    return Estimate(value, variance, ((by_video, freedom), *of_seeds))
+
+
+def _scope(*rows: ArrayLike) -> str:
+    """Whether every row was trained more than once, or not at all."""
+    trained = all(np.ndim(values) == 1 or len(np.asarray(values)) > 1 for values in rows)
+    return OVER_TRAININGS if trained else THESE_TRAININGS
+
+
+def seeds_and_videos_interval(values: ArrayLike, clusters: Sequence[Any], level: float = LEVEL) -> SeedsInterval:
+    """Interval of a row's mean over what other videos and other trainings would give.
+
+    Args:
+        values: [S, N] finite numbers, a line a training seed; [N] for a row that nothing was trained for.
+        clusters: [N] names of the source videos.
+        level: coverage aimed at.
+
+    Raises:
+        BenchError: as `jackknife_interval` does.
+    """
+    row, videos = _trainings(values, clusters)
+    away = row.of_videos.mean(axis=0) - row.of_seeds.mean()
+    estimate = _joined(float(row.of_seeds.mean()), videos.variance(away), [row], videos.freedom)
+    return SeedsInterval(estimate.value, *estimate.ends(level), videos.count, row.seeds, _scope(values))
+
+
+def seeds_and_videos_difference(
+    a: ArrayLike, b: ArrayLike, clusters: Sequence[Any], *, rows: int = 2, level: float = LEVEL
+) -> SeedsDifference:
+    """Mean of a − b over the same clips, over other videos and other trainings of both, by a t test.
+
+    Args:
+        a: [S, N] finite numbers, a line a training seed; [N] for a row that nothing was trained for, as a copy.
+        b: [S, N] or [N], of the same clips. Seeds are not paired: one number starts two different trainings.
+        clusters: [N] names of the source videos.
+        rows: the number of rows of which these two were picked by their values (`Estimate.p_value`).
+        level: coverage aimed at.
+
+    A row [1, N] was trained once: then the difference is for these trainings only.
+
+    Raises:
+        BenchError: as `jackknife_interval` does, and where a and b are not of the same clips.
+    """
+    estimate, videos = _difference(a, b, clusters)
+    p_value = estimate.p_value(rows=rows)
+    return SeedsDifference(estimate.value, *estimate.ends(level), p_value, videos, scope=_scope(a, b))
+
+
+def seeds_and_videos_equivalence(
+    a: ArrayLike, b: ArrayLike, clusters: Sequence[Any], margin: float, alpha: float = 0.05
+) -> SeedsEquivalence:
+    """Whether the mean of a − b lies within ± `margin`, over what `seeds_and_videos_difference` speaks of.
+
+    Raises:
+        BenchError: as `equivalence` and `seeds_and_videos_difference` do.
+    """
+    estimate, videos = _difference(a, b, clusters)
+    return SeedsEquivalence(**vars(within(estimate, margin, videos, alpha)), scope=_scope(a, b))
+
+
+def _difference(a: ArrayLike, b: ArrayLike, clusters: Sequence[Any]) -> tuple[Estimate, int]:
+    """Of the means of a and b, and the number of videos."""
+    sides = [_trainings(values, clusters) for values in (a, b)]
+    (first, videos), (second, _) = sides
+    away = first.of_videos.mean(axis=0) - second.of_videos.mean(axis=0)
+    value = float(first.of_seeds.mean() - second.of_seeds.mean())
+    return _joined(value, videos.variance(away - value), [first, second], videos.freedom), videos.count
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """Mean and sample standard deviation (N − 1) over training seeds; NaN deviation where there is one seed."""
+
+    mean: float
+    std: float
+    seeds: int
+
+
+def over_seeds(values: ArrayLike) -> OverSeeds:
+    """Summarise one number a training seed; values that are not finite are the caller's to leave out."""
+    numbers: Floats = np.sort(np.asarray(values, np.float64))  # sorted, so that the order of seeds changes no bit
+    if not numbers.size:
+        return OverSeeds(NAN, NAN, 0)
+    std = float(np.std(numbers, ddof=1)) if numbers.size > 1 else NAN
+    return OverSeeds(float(np.mean(numbers)), std, int(numbers.size))

@@ -1,0 +1,51 @@
+"""Check values with the published weights; the whole ones take minutes: `bench weights verify --numbers`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.metrics import check_values
+from bench.metrics.networks.i3d import EPSILON, PORTED_EPSILON
+
+
+@pytest.fixture
+def at_hand(published: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The published weights, where the tests' own folder has none."""
+    monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(published("fvd").parent))
+    published("lpips")
+
+
+@pytest.mark.usefixtures("at_hand")
+@pytest.mark.parametrize(("epsilon", "value"), [(EPSILON, 80.39332), (PORTED_EPSILON, 80.57899)])
+def test_the_first_clips_of_the_check_value_give_what_they_gave_when_the_whole_was_right(
+    epsilon: float, value: float
+) -> None:
+    assert check_values.fvd_check(epsilon, clips=4) == pytest.approx(value, abs=1e-3)
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_lpips_of_random_frames_is_the_packages() -> None:
+    checks = check_values.verify_numbers()
+    first = next(checks)
+    assert first.agrees, first
+    assert first.published == 0.12043
+
+
+def test_the_check_values_need_the_published_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(tmp_path))
+    with pytest.raises(BenchError, match="need the published weights"):
+        next(check_values.verify_numbers())
+    assert check_values.NumberCheck("fvd", 10.13812, check_values.FVD_CHECK_VALUE).agrees
+    assert not check_values.NumberCheck("fvd", 10.1664, check_values.FVD_CHECK_VALUE).agrees
+
+
+def test_all_three_are_computed_and_each_by_its_own_epsilon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_values, "lpips_check", lambda: 0.12043)
+    monkeypatch.setattr(check_values, "fvd_check", lambda epsilon: {1e-3: 10.13809, 1e-5: 10.16643}[epsilon])
+    found = list(check_values.verify_numbers())
+    assert [check.agrees for check in found] == [True, True, True]
+    assert [check.what.split()[0] for check in found] == ["LPIPS", "fvd", "fvd_videogpt"]

@@ -1,0 +1,132 @@
+"""What of a run goes to others, and what stays."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.pipeline.publishable_files import Parcel, Wanted, pack_up
+from bench.report.results_file import read_results
+from tests.pipeline.test_release import train
+from tests.small import REPOSITORY
+
+#: What nobody else may have, in every form in which a run has it.
+SECRET = "/home/somebody/my data"
+VOTES = "rater,answer\nPARTICIPANT-0007,left\n"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run on somebody's data, with pictures, predictions and a study beside its tables."""
+    folder = tmp_path / "sky"
+    shutil.copytree(REPOSITORY / "results" / "reference" / "sky", folder)
+    account = json.loads((folder / "run.json").read_text())
+    account["config"]["data_root"] = SECRET
+    account["command"] = f"bench run --models vgan --data-root '{SECRET}' --dataset sky"
+    (folder / "run.json").write_text(json.dumps(account))
+    page = f"<pre>--data-root &#39;{SECRET}&#39;</pre><dd>{SECRET}</dd><img src='data:image/png;base64,AAAA'>"
+    (folder / "report.html").write_text(page)
+    for name in ("frames_1.png", "frames_1.pdf", "motion.png", "samples.webp", "parts_vgan.png", "drawn.json"):
+        (folder / "figures" / name).write_bytes(b"frames")
+    for row in ("real", "vgan"):
+        (folder / "predictions" / row).mkdir(parents=True)
+        (folder / "predictions" / row / "a.png").write_bytes(b"frames")
+    (folder / "study").mkdir()
+    (folder / "study" / "votes.csv").write_text(VOTES)
+    (folder / "scores" / "journal.jsonl").write_text("{}")
+    train(folder / "checkpoints" / "vgan-0", "vgan", {"width": 4})
+    return folder
+
+
+def packed(run: Path, **wanted: object) -> Parcel:
+    staging = run.with_name("staging")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    return pack_up(run, staging, Wanted(**wanted))  # type: ignore[arg-type]
+
+
+def names(parcel: Parcel) -> set[str]:
+    return {item.name for item in parcel.items}
+
+
+ALWAYS = {"README.md", "results.json", "run.json", "summary.csv"}
+ALWAYS |= {f"table.{ending}" for ending in ("csv", "json", "md", "tex")}
+ALWAYS |= {f"scores/{name}" for name in ("per_clip.csv", "differences.csv", "protocol.json", "notes.json")}
+ALWAYS |= {f"figures/{name}.{end}" for name in ("over_time", "distribution", "training") for end in ("pdf", "png")}
+FRAMES = {"report.html", "figures/frames_1.png", "figures/frames_1.pdf", "figures/motion.png", "figures/samples.webp"}
+FRAMES |= {"figures/parts_vgan.png"}
+
+
+def test_numbers_and_charts_go_and_frames_of_other_peoples_data_stay(run: Path) -> None:
+    parcel = packed(run)
+    assert names(parcel) == ALWAYS
+    assert any("frames of sky, which are somebody else's" in text for text in parcel.held_back)
+    assert "votes of single raters" in parcel.held_back[-1]
+
+
+def test_frames_go_where_the_sender_says_so_and_where_the_scenes_are_ours(run: Path) -> None:
+    assert names(packed(run, clips=True)) == ALWAYS | FRAMES
+    account = json.loads((run / "run.json").read_text())
+    account["config"]["data_root"] = "synthetic"
+    (run / "run.json").write_text(json.dumps(account))
+    parcel = packed(run)
+    assert names(parcel) == ALWAYS | FRAMES
+    assert len(parcel.held_back) == 1
+
+
+def test_no_path_of_the_sender_and_no_vote_goes_with_them(run: Path) -> None:
+    for item in packed(run, clips=True, checkpoints=True, by="A lab").items:
+        content = item.path.read_bytes()
+        assert b"somebody" not in content.replace(b"somebody else", b""), item.name
+        assert b"PARTICIPANT-0007" not in content
+    page = (run.with_name("staging") / "report.html").read_text()
+    assert "<dd>DATA_ROOT</dd>" in page
+    assert "base64,AAAA" in page
+    account = json.loads((run.with_name("staging") / "run.json").read_text())
+    assert account["command"] == "bench run --models vgan --data-root DATA_ROOT --dataset sky"
+
+
+def test_what_is_sent_can_be_used(run: Path) -> None:
+    parcel = packed(run, checkpoints=True, by="A lab")
+    assert names(parcel) - ALWAYS == {f"checkpoints/{n}" for n in ("sky-vgan-0.pt", "SHA256SUMS", "release.json")}
+    staging = run.with_name("staging")
+    assert read_results(staging / "results.json").by == "A lab"
+    card = (staging / "README.md").read_text()
+    assert card.startswith("---\npipeline_tag: image-to-video\ntags:\n- timelapse-bench\n")
+    for wanted in (
+        "Results of A lab.",
+        "| MD-GAN Stage II |",
+        "](figures/over_time.png)",
+        "bench generate --checkpoint checkpoints/sky-vgan-0.pt",
+        "--data-root DATA_ROOT",
+        "Page, frames and animations are held back",
+    ):
+        assert wanted in card, wanted
+    assert "frames_1" not in card
+    shown = [part.partition(")")[0] for part in card.split("](")[1:]]
+    assert set(shown) <= names(parcel)
+
+
+def test_a_folder_of_scored_videos_goes_with_its_page(run: Path) -> None:
+    for name in ("run.json", "predictions", "checkpoints"):
+        path = run / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    parcel = packed(run)
+    assert names(parcel) - ALWAYS >= {"report.html"}
+    assert "The same run again" not in (run.with_name("staging") / "README.md").read_text()
+
+
+def test_what_cannot_be_sent_is_said(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="nowhere has no scores to report: give a folder that `bench run`"):
+        packed(tmp_path / "nowhere")
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(BenchError, match="holds no finished training"):
+        packed(run, checkpoints=True)
+    for path in run.glob("table*"):
+        path.unlink()
+    with pytest.raises(BenchError, match=r"has scores but no tables: `bench report .*` makes them"):
+        packed(run)

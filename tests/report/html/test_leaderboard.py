@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bench.errors import BenchError
+from bench.report.html.leaderboard import leaderboard
+from bench.report.results_file import Entry, MetricFacts, Results, Score, write_results
+from tests.small import REPOSITORY
+
+FACTS = {"mse": MetricFacts("MSE", "lower", 3, "mean squared error", "v1"), "fvd": MetricFacts("FVD", "lower", 1)}
+ALERT = "<script>document.title = 'taken over'</script>"
+
+
+def results(by: str, protocol: str = "v2/sky/64px", **rows: float) -> Results:
+    entries = [Entry(row, row.upper(), {"mse": Score(value, value - 0.1, value + 0.1)}) for row, value in rows.items()]
+    return Results("measured", FACTS, entries, "sky", by, {"id": protocol, "clips": 4})
+
+
+def written(folder: Path, *files: Results) -> list[Path]:
+    paths = [folder / f"{number}.json" for number in range(len(files))]
+    for path, content in zip(paths, files, strict=True):
+        write_results(content, path)
+    return paths
+
+
+def test_one_table_for_each_protocol(tmp_path: Path) -> None:
+    files = [results("A", ours=0.5, copy=0.2), results("B", ours=0.4, copy=0.2), results("C", "v2/beach", ours=0.1)]
+    boards = leaderboard(written(tmp_path, *files), tmp_path / "page")
+    assert [[line.title for line in board.grid.lines] for board in boards] == [
+        ["OURS (A)", "COPY (A)", "OURS (B)"],  # what is equal is shown once
+        ["OURS"],
+    ]
+    assert [[line.cells[0].best for line in board.grid.lines] for board in boards] == [[False, True, False], [True]]
+    assert boards[0].grid.lines[0].cells[0].interval == "[0.400, 0.600]"
+    table = pd.read_csv(tmp_path / "page" / "leaderboard.csv")
+    assert list(table["value"]) == [0.5, 0.2, 0.4, 0.2, 0.1]
+    assert set(table["protocol"]) == {"v2/sky/64px", "v2/beach"}
+
+
+def test_numbers_that_are_not_computed_alike_are_refused(tmp_path: Path) -> None:
+    other = replace(results("B", a=0.4), metrics={"mse": MetricFacts("MSE", "lower", computed="v2")})
+    with pytest.raises(BenchError, match=r"1\.json cannot stand in one table with .*0\.json: mse is v1 and v2\."):
+        leaderboard(written(tmp_path, results("A", a=0.5), other), tmp_path / "page")
+    other = replace(results("B", a=0.4), protocol={"id": "v2/sky/64px", "clips": 5})
+    with pytest.raises(BenchError, match="clips is 4 and 5"):
+        leaderboard(written(tmp_path, results("A", a=0.5), other), tmp_path / "page")
+    assert not (tmp_path / "page").exists()
+
+
+def test_published_figures_stand_apart_with_their_source(tmp_path: Path) -> None:
+    source = {"title": "A paper", "where": "Table IV"}
+    printed = Results("published", FACTS, [Entry("a", "A", {"mse": Score(0.001)})], "sky", source=source)
+    boards = leaderboard(written(tmp_path, results("A", a=0.5), printed), tmp_path / "page")
+    assert [len(board.grid.lines) for board in boards] == [1, 1]
+    assert boards[0].grid.lines[0].cells[0].best  # the printed figure is no competitor
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert page.index("A paper, Table IV") > page.index("not measured here")
+
+
+def test_a_set_metric_of_too_few_clips_has_no_best_row(tmp_path: Path) -> None:
+    facts = {"fvd": replace(FACTS["fvd"], ranked=False)}
+    entries = [Entry(row, row, {"fvd": Score(value)}) for row, value in (("a", 1.0), ("b", 2.0))]
+    boards = leaderboard(written(tmp_path, replace(results("A"), metrics=facts, rows=entries)), tmp_path / "page")
+    assert not any(line.cells[0].best for line in boards[0].grid.lines)
+
+
+def test_our_first_entries_make_a_page_that_fits_a_telephone(tmp_path: Path, chromium: Any) -> None:
+    sent = results(ALERT, a=0.5)
+    paths = [*sorted((REPOSITORY / "results" / "leaderboard").glob("*.json")), *written(tmp_path, sent)]
+    boards = leaderboard(paths, tmp_path / "page")
+    assert {board.files[0].kind for board in boards} == {"measured", "published"}
+    context = chromium.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("console", lambda message: troubles.append(message.text))
+    page.goto((tmp_path / "page" / "index.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator("table").count() == len(boards)
+    assert page.title().startswith("Leaderboard")
+    assert troubles == []
+    context.close()
