@@ -1,7 +1,7 @@
 """From grades to mean opinion scores (MOS) of systems whose clips were graded one by one, 5 excellent to 1 bad.
 
 Grades are never votes: they are no share of anything, and they enter no POS. Intervals know that grades of one rater
-and grades of one source video are alike (`crossed`), by t, within the scale.
+and grades of one source video are alike (`two_way_clusters`), by t, within the scale.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ class Agreement:
     """What `agree` found.
 
     Attributes:
-        lines: `humans.PER_CLIP_COLUMNS` for each comparison and for all of them (column `comparison`).
-        sets: `humans.PER_SET_COLUMNS`.
+        lines: `metric_agreement.PER_CLIP_COLUMNS` for each comparison and for all of them (column `comparison`).
+        sets: `metric_agreement.PER_SET_COLUMNS`.
         simulated: whether the raters are synthetic.
     """
 

@@ -1,4 +1,4 @@
-"""The script that Streamlit runs for the people who run a study; raters' pages are `front.py`'s."""
+"""The script that Streamlit runs for the people who run a study; raters' pages are `middleware`'s."""
 
 from __future__ import annotations
 

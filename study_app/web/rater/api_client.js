@@ -1,4 +1,4 @@
-// Calls to the server (see api.py). It acknowledges an answer after it is saved and not before, so a call is made again
+// Calls to the server (see rater_api.py). It acknowledges an answer after it is saved and not before, so a call is made again
 // until there is a reply.
 
 const CLIP_TRIES = 4;

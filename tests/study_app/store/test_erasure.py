@@ -178,7 +178,7 @@ def test_erasing_from_the_command_line_and_in_the_export(sqlite: str, tmp_path: 
 
 
 def test_every_table_that_holds_something_of_a_rater_is_known() -> None:
-    """Who adds one says in `erasing.py` what becomes of it."""
+    """Who adds one says in `erasure.py` what becomes of it."""
     of_raters, found = {"rater"}, {"audit"}
     while of_raters - found:
         found |= of_raters
