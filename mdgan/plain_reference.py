@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from bench.adversarial import discriminator_loss, generator_loss
 from bench.interface import Losses, Shared, Stage
+from mdgan.cpu_layers import DeepConv3d, DeepConvTranspose3d, ToPixels, WholeConv3d, WholeConvTranspose3d
 from mdgan.losses import content_loss
 from mdgan.model import MDGAN, BaseStage, RefineStage, repeat
-from mdgan.networks import DeepConv3d, DeepConvTranspose3d, ToPixels, WholeConv3d, WholeConvTranspose3d
 
 
 def gram_matrix(features: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Whether a network's layers compute on this machine what they compute in float64, each by itself, as it is used.
 
 A layer is looked at where its network runs: with the shapes that it meets there, and in every way in which ours can
-meet them. The float64 copy runs with gradients, which is how layers that are faster without (`mdgan.networks`) run
+meet them. The float64 copy runs with gradients, which is how layers that are faster without (`mdgan.cpu_layers`) run
 plainly.
 """
 

@@ -21,17 +21,16 @@ from bench.errors import BenchError
 from bench.files import read_json
 from bench.interface import VideoModel
 from mdgan.authors_checkpoints import GENERATOR_LAYERS, PublishedMDGAN
-from mdgan.networks import (
-    STAGE1_SKIPS,
+from mdgan.cpu_layers import (
     DeepConv3d,
     DeepConvTranspose3d,
     DeepEndsConv3d,
     DeepEndsConvTranspose3d,
-    Generator,
     ToPixels,
     WholeConv3d,
     WholeConvTranspose3d,
 )
+from mdgan.networks import STAGE1_SKIPS, Generator
 from tests.small import make_sky
 
 

@@ -18,7 +18,7 @@ from bench.engine.devices import threads
 from bench.engine.gradient_check import poison_memory
 from bench.engine.layer_check import Call, check_layer, difference
 from bench.engine.network_transforms import folded
-from mdgan.networks import (
+from mdgan.cpu_layers import (
     DeepConv3d,
     DeepConvTranspose3d,
     DeepEndsConv3d,
@@ -96,13 +96,13 @@ def test_a_still_video_costs_less_and_is_the_whole_one(
     image = (torch.rand(batch, 9, 7, channels) * 2 - 1).permute(0, 3, 1, 2).unsqueeze(2)  # not contiguous
     right = copy.deepcopy(layer).double()(image.double().expand(-1, -1, 32, -1, -1))
     poison_memory()
-    assert difference(over_still(layer, image).detach(), right.detach()) < ROUNDING
+    assert difference(over_still(layer, image, 32).detach(), right.detach()) < ROUNDING
     # A video of which all frames but the ends are alike, as the first such layer makes one.
     video = torch.cat([image + 0.5, image.expand(-1, -1, 6, -1, -1), image - 0.5], 2)
     if kind is nn.Conv3d and layer.stride[0] == 2:
         right = copy.deepcopy(layer).double()(video.double())
         poison_memory()
-        assert difference(over_still(layer, video).detach(), right.detach()) < ROUNDING
+        assert difference(over_still(layer, video, 32).detach(), right.detach()) < ROUNDING
 
 
 @pytest.mark.parametrize("batch", [1, 3])

@@ -17,7 +17,7 @@ from bench.engine.weight_averaging import Average
 from bench.errors import BenchError
 from bench.metrics import ssim
 from bench.pipeline import numerics
-from mdgan.networks import ToPixels
+from mdgan.cpu_layers import ToPixels
 
 pytestmark = pytest.mark.usefixtures("few")
 
