@@ -18,13 +18,12 @@ from torch import Tensor, nn
 
 from bench.errors import BenchError, did_you_mean
 from bench.interface import VideoModel, check_frames, check_resolution
-from mdgan.networks import FRAMES, STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
+from mdgan.networks import FRAMES, STAGE1_SKIPS, STAGE2_SKIPS, Generator
 
 #: A checkpoint: its file, or its tensors by name.
 Source = str | Path | Mapping[str, Any]
 
-#: Published layer names to ours. A layer's tensors (weight, bias, running_mean, …) are called alike on both
-#: sides.
+#: Published layer names to ours. A layer's tensors (weight, bias, running_mean, …) have the same names on both sides.
 GENERATOR_LAYERS = {
     "downConv1": "conv1",
     **{f"downConv{i}": f"conv{i}.0" for i in range(2, 6)},
@@ -33,18 +32,6 @@ GENERATOR_LAYERS = {
     **{f"upConv{i}": f"deconv{i}.0" for i in range(1, 6)},
     **{f"upBN{i}": f"deconv{i}.1" for i in range(1, 6)},
     "upConv6": "deconv6",
-}
-DISCRIMINATOR_LAYERS = {
-    "slice1.0": "blocks.0.0",
-    "slice2.0": "blocks.1.0",
-    "slice2.1": "blocks.1.1",
-    "slice2.3": "blocks.2.0",
-    "slice2.4": "blocks.2.1",
-    "slice3.0": "blocks.3.0",
-    "slice3.1": "blocks.3.1",
-    "slice3.3": "blocks.4.0",
-    "slice3.4": "blocks.4.1",
-    "slice4.0": "head",
 }
 
 #: How the batch norms of a published generator average.
@@ -67,30 +54,12 @@ def load_generator(source: Source, stage: int) -> Generator:
         raise BenchError(f"MD-GAN has stages 1 and 2, not {stage!r}.")
     tensors = _read(source)
     what = f"the Stage {'I' * stage} generator"
-    width = _width(source, tensors, "downConv1.weight", what, other=("slice1.0.weight", "a discriminator"))
+    width = _width(source, tensors, what)
     # On the meta device no time is spent on weights that are replaced at once.
     with torch.device("meta"):
         generator = Generator(width, 128, STAGE1_SKIPS if stage == 1 else STAGE2_SKIPS)
-    _fill(generator, source, tensors, GENERATOR_LAYERS, what)
+    _fill(generator, source, tensors, what)
     return generator
-
-
-def load_discriminator(source: Source) -> Discriminator:
-    """Build the published Stage II discriminator, at the width of its checkpoint, in evaluation mode.
-
-    Args:
-        source: as for `load_generator`.
-
-    Raises:
-        BenchError: the source is no checkpoint of the published discriminator.
-    """
-    tensors = _read(source)
-    what = "the Stage II discriminator"
-    width = _width(source, tensors, "slice1.0.weight", what, other=("downConv1.weight", "a generator"))
-    with torch.device("meta"):
-        discriminator = Discriminator(width, 128)
-    _fill(discriminator, source, tensors, DISCRIMINATOR_LAYERS, what)
-    return discriminator
 
 
 def _name(source: Source) -> str:
@@ -129,10 +98,11 @@ def _read(source: Source) -> dict[str, Tensor]:
     return tensors
 
 
-def _width(source: Source, tensors: dict[str, Tensor], first: str, what: str, other: tuple[str, str]) -> int:
+def _width(source: Source, tensors: dict[str, Tensor], what: str) -> int:
     """Return the width: the output channels of the first convolution's weight `[w, 3, 3, 4, 4]`."""
+    first = "downConv1.weight"
     if first not in tensors:
-        held = f"holds {other[1]}" if other[0] in tensors else f"has no tensor '{first}'"
+        held = "holds a discriminator" if "slice1.0.weight" in tensors else f"has no tensor '{first}'"
         raise BenchError(f"{_name(source)} is not {what}: it {held}; give the published checkpoint of {what}.")
     shape = list(tensors[first].shape)
     if len(shape) != 5 or shape[0] < 1 or shape[1:] != [3, 3, 4, 4]:
@@ -140,13 +110,13 @@ def _width(source: Source, tensors: dict[str, Tensor], first: str, what: str, ot
     return shape[0]
 
 
-def _fill(network: nn.Module, source: Source, tensors: dict[str, Tensor], layers: dict[str, str], what: str) -> None:
-    """Give a network on the meta device the tensors of a checkpoint, all of them and no others."""
-    wanted = network.state_dict()
+def _fill(generator: Generator, source: Source, tensors: dict[str, Tensor], what: str) -> None:
+    """Give a generator on the meta device the tensors of a checkpoint, all of them and no others."""
+    wanted = generator.state_dict()
     renamed: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         layer, _, kind = name.rpartition(".")
-        ours = f"{layers.get(layer)}.{kind}"
+        ours = f"{GENERATOR_LAYERS.get(layer)}.{kind}"
         if ours not in wanted:
             raise BenchError(f"{_name(source)} is not {what}: it holds an unknown tensor '{name}'.")
         if tensor.shape != wanted[ours].shape:
@@ -156,15 +126,15 @@ def _fill(network: nn.Module, source: Source, tensors: dict[str, Tensor], layers
             )
         # A copy: the network must not change when its source does.
         renamed[ours] = tensor.to(wanted[ours].dtype, copy=True)
-    theirs = {ours: published for published, ours in layers.items()}
+    theirs = {ours: published for published, ours in GENERATOR_LAYERS.items()}
     for ours in wanted:
         layer, _, kind = ours.rpartition(".")
         if ours not in renamed:
             if kind != "num_batches_tracked":
                 raise BenchError(f"{_name(source)} is not {what}: it has no tensor '{theirs[layer]}.{kind}'.")
             renamed[ours] = torch.zeros((), dtype=torch.long)
-    network.load_state_dict(renamed, assign=True)
-    network.requires_grad_(True).eval()
+    generator.load_state_dict(renamed, assign=True)
+    generator.requires_grad_(True).eval()
 
 
 def use_batch_statistics(network: nn.Module) -> None:

@@ -6,8 +6,8 @@ Strengths have a maximum only among systems that are strongly connected: each be
 American Mathematical Monthly 1957). Where all votes between two such parts go one way, the votes tell how far apart
 they are at least, and nothing of how far at most: that bound is exact, given the strengths within the parts.
 
-Variances are over raters and source videos, as in `two_way_clusters`: leaving one out moves the strengths by one step of
-Newton's method. They are never less than what single votes would give.
+Variances are over raters and source videos, as in `two_way_clusters`: leaving one out moves the strengths by one step
+of Newton's method. They are never less than what single votes would give.
 """
 
 from __future__ import annotations

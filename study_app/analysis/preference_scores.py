@@ -1,7 +1,8 @@
 """From votes to POS: shares, intervals and tests.
 
 POS(A over B) = 100 · (trials in which A was chosen) / (trials). Interval and test know that votes of one rater and
-votes on one source video are alike (`two_way_clusters`). Beside them stand the exact ones, which take votes as independent.
+votes on one source video are alike (`two_way_clusters`). Beside them stand the exact ones, which take votes as
+independent.
 
 Where a study has ties, trials are those that were decided: a tie is in no k and no n, and stands beside them as a share
 of all. So a POS stays a share of whole choices, which the exact test needs (of ties the sign test says nothing: Dixon
