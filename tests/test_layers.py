@@ -68,7 +68,7 @@ LIMITS = {
     "bench.scoring": Limit(8, 4),
     "bench.speed": Limit(5, 3),
     "bench.statistics": Limit(8, 3),
-    "mdgan": Limit(8, 4),
+    "mdgan": Limit(7, 4),
     "baselines": Limit(3, 1),
     "study_app": Limit(7, 6, STUDY),
     "study_app.analysis": Limit(8, 2),
