@@ -36,7 +36,7 @@ def pair(
     Args:
         rows: to score.
         clips: that are scored.
-        known: ids of the whole test set, of which `clips` may be a sample.
+        test_ids: ids of the whole test set, of which `clips` may be a sample.
         allow_partial: go on with the clips that all rows have instead of raising.
 
     Returns:

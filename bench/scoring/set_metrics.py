@@ -74,7 +74,7 @@ def set_lines(
         real: reader of the real clips.
         clips: source video of each clip by its id, in order.
         protocol: of the scoring.
-        known: features that another metric with the same ones has left here; what is computed is left for the next.
+        cached: features that another metric with the same ones has computed; those computed here are added.
 
     Raises:
         UnfitError: the metric has no number for these clips.

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pandas as pd
 
-from study_app.design.questions import PARTS, Question, said
-from study_app.design.settings import Settings
+from study_app.design.questions import PARTS, said
+from study_app.design.settings import StudySettings
 
 #: Frozen column names of `answers_dictionary.csv`, a line a question.
 DICTIONARY_COLUMNS = ["part", "question", "type", "optional", "text", "answers", "eligible"]
+#: Column names of the counts of answers.
+COUNT_COLUMNS = ["part", "question", "answered", "left_out", "answers"]
 
 
-def answers_table(answers: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+def answers_table(answers: pd.DataFrame, settings: StudySettings) -> pd.DataFrame:
     """`answers.csv`: as the store has them, times as text.
 
     What people wrote freely must not become a formula where a spreadsheet opens it: such a text begins with '.
     """
-    free = {question.id for part in PARTS for question in settings.questions.part(part) if question.type == "text"}
+    free = {question.id for part in PARTS for question in settings.questions.part(part) if question.is_free}
     shown = [
         f"'{answer}" if question in free and answer[:1] in tuple("=+-@\t\r") and answer else answer
         for question, answer in zip(answers["question"], answers["answer"], strict=True)
@@ -27,7 +27,7 @@ def answers_table(answers: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     return answers.assign(answer=shown, time_utc=times)
 
 
-def dictionary(settings: Settings) -> pd.DataFrame:
+def dictionary(settings: StudySettings) -> pd.DataFrame:
     """What each question asks and how it can be answered, as `DICTIONARY_COLUMNS`, in the study's language."""
     rows = [
         [
@@ -36,8 +36,8 @@ def dictionary(settings: Settings) -> pd.DataFrame:
             question.type,
             "yes" if question.optional else "no",
             said(question.text, settings.language),
-            _answers(question, settings.language),
-            _eligible(question),
+            question.describe(settings.language),
+            question.describe_eligible(),
         ]
         for part in PARTS
         for question in settings.questions.part(part)
@@ -45,46 +45,12 @@ def dictionary(settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=DICTIONARY_COLUMNS)
 
 
-def _answers(question: Question, language: str) -> str:
-    if question.type == "choice":
-        return "; ".join(f"{choice.id} = {said(choice.text, language)}" for choice in question.choices)
-    if question.type == "text":
-        return "any text"
-    ends = [
-        f"{word} {end:g}" for word, end in (("from", question.minimum), ("to", question.maximum)) if end is not None
-    ]
-    return " ".join(["number", *ends])
-
-
-def _eligible(question: Question) -> str:
-    if not question.eligible:
-        return ""
-    if question.type == "number":
-        low, high = question.eligible
-        return f"from {float(low):g} to {float(high):g}"
-    return "; ".join(str(one) for one in question.eligible)
-
-
-#: Column names of the counts of answers.
-COUNT_COLUMNS = ["part", "question", "answered", "left_out", "answers"]
-
-
-def counts(answers: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+def counts(answers: pd.DataFrame, settings: StudySettings) -> pd.DataFrame:
     """How often each question was answered and how, as `COUNT_COLUMNS`; of texts only how many there are."""
     rows = []
     for part in PARTS:
         for question in settings.questions.part(part):
-            mine = answers.loc[answers["question"] == question.id, "answer"]
-            rest = mine[mine != ""]
-            rows.append([part, question.id, len(rest), len(mine) - len(rest), _spread(question, list(rest))])
+            replies = answers.loc[answers["question"] == question.id, "answer"]
+            given = replies[replies != ""]
+            rows.append([part, question.id, len(given), len(replies) - len(given), question.summary(list(given))])
     return pd.DataFrame(rows, columns=COUNT_COLUMNS)
-
-
-def _spread(question: Question, given: list[str]) -> str:
-    if question.type == "choice":
-        had = Counter(given)
-        return ", ".join(f"{choice.id} {had[choice.id]}" for choice in question.choices)
-    if question.type == "number" and given:
-        numbers = pd.Series([float(one) for one in given])
-        return f"median {numbers.median():g}, from {numbers.min():g} to {numbers.max():g}"
-    return ""

@@ -1,23 +1,16 @@
-"""`bench study create`: its options, and how they become a `Wish`."""
+"""`bench study create`: its options, and how they become a `StudyRequest`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bench.errors import BenchError
 from study_app.cli.options import print_notes
-from study_app.design.settings import CATCH, WORKLOAD, Wish
-
-if TYPE_CHECKING:
-    from study_app.pipeline.create import Made
-from collections.abc import Mapping
-from typing import Any
-
 from study_app.design.question_file import read as read_questions
-from study_app.design.settings import CODES, Words
+from study_app.design.settings import CATCH, CODES, WORKLOAD, StudyRequest, StudyTexts
 
 Also = Annotated[
     list[str] | None, typer.Option(help="Further language, chosen by the browser or the rater; can be repeated.")
@@ -31,25 +24,6 @@ Distance = Annotated[float | None, typer.Option(help="Centimetres from eye to sc
 ErasedVotes = Annotated[str, typer.Option(help="Votes of raters who are erased at their wish: kept, or left out.")]
 
 
-def wish_of(given: Mapping[str, Any]) -> Wish:
-    """The wish that options make; all that is not named otherwise has the name of the wish's own attribute."""
-    taken = {name: value for name, value in given.items() if name in Wish.__dataclass_fields__}
-    return Wish(
-        **taken
-        | {
-            "runs": tuple(given["run"]),
-            "comparisons": _pairs(given["comparison"]),
-            "lease_minutes": given["lease"],
-            "questions": read_questions(given["questions"]) if given["questions"] else Wish.questions,
-            "consent": _text(given["consent"]) if given["consent"] else Wish.consent,
-            "consent_format": _format(given["consent"]),
-            "translations": _translations(given["also"], given["question_in"], given["consent_in"]),
-            "distance_cm": given["distance"],
-            **_codes(given["completion_code"], given["code"]),
-        }
-    )
-
-
 def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
     if not texts:
         return None
@@ -59,12 +33,12 @@ def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
     return tuple((pair[0], pair[1]) for pair in pairs)
 
 
-def _codes(completion: str, texts: list[str] | None) -> dict[str, str]:
-    """The completion code, and the settings that `--code` names."""
+def _codes(texts: list[str] | None) -> dict[str, str]:
+    """The codes that `--code` gives, by how a session ends."""
     codes = [text.partition("=") for text in texts or []]
     if any(f"{outcome}_code" not in CODES[1:] or not code for outcome, _, code in codes):
         raise BenchError("A code is written failed=CODE, technical=CODE, withdrawn=CODE or ineligible=CODE.")
-    return {"completion_code": completion, **{f"{outcome}_code": code for outcome, _, code in codes}}
+    return {outcome: code for outcome, _, code in codes}
 
 
 def _text(path: Path) -> str:
@@ -75,17 +49,19 @@ def _text(path: Path) -> str:
 
 
 def _format(consent: Path | None) -> str:
-    return "markdown" if consent and consent.suffix.lower() in (".md", ".markdown") else Wish.consent_format
+    return "markdown" if consent and consent.suffix.lower() in (".md", ".markdown") else StudyRequest.consent_format
 
 
-def _translations(also: list[str] | None, questions: list[str] | None, consents: list[str] | None) -> tuple[Words, ...]:
+def _translations(
+    also: list[str] | None, questions: list[str] | None, consents: list[str] | None
+) -> tuple[StudyTexts, ...]:
     """The further languages, each with the texts that are given for it."""
-    asked = dict(_of_languages("--question-in", also, questions))
+    questions_by_language = dict(_of_languages("--question-in", also, questions))
     files = {language: Path(file) for language, file in _of_languages("--consent-in", also, consents)}
     return tuple(
-        Words(
+        StudyTexts(
             language,
-            asked.get(language, ""),
+            questions_by_language.get(language, ""),
             _text(files[language]) if language in files else "",
             consent_format=_format(files.get(language)),
         )
@@ -100,12 +76,7 @@ def _of_languages(option: str, also: list[str] | None, texts: list[str] | None) 
     return [(language, text) for language, _, text in pairs]
 
 
-def _tell(made: Made) -> None:
-    print_notes(made.notes)
-    typer.echo(made.summary)
-
-
-#: What `bench study create` asks for; every default is `Wish`'s.
+#: What `bench study create` asks for; every default is `StudyRequest`'s.
 Runs = Annotated[list[Path], typer.Option(help="Run folder; several are joined.")]
 
 
@@ -188,38 +159,74 @@ AcceptWeakCatch = Annotated[bool, typer.Option(help="Accept catch trials too few
 def create(
     run: Runs,
     out: NewDatabase = None,
-    name: NewName = Wish.name,
+    name: NewName = StudyRequest.name,
     comparison: Comparisons = None,
-    clips: Clips = Wish.clips,
-    votes: Votes = Wish.votes,
-    workload: Workload = Wish.workload,
-    practice: Practice = Wish.practice,
-    catch: Catch = Wish.catch,
-    catch_pass: CatchPass = Wish.catch_pass,
-    seed: Seed = Wish.seed,
-    rate: Rate = Wish.rate,
-    size: Size = Wish.size,
-    lease: Lease = Wish.lease_minutes,
-    language: Language = Wish.language,
-    question: Question = Wish.question,
+    clips: Clips = StudyRequest.clips,
+    votes: Votes = StudyRequest.votes,
+    workload: Workload = StudyRequest.workload,
+    practice: Practice = StudyRequest.practice,
+    catch: Catch = StudyRequest.catch,
+    catch_pass: CatchPass = StudyRequest.catch_pass,
+    seed: Seed = StudyRequest.seed,
+    rate: Rate = StudyRequest.rate,
+    size: Size = StudyRequest.size,
+    lease: Lease = StudyRequest.lease_minutes,
+    language: Language = StudyRequest.language,
+    question: Question = StudyRequest.question,
     questions: QuestionsFile = None,
     consent: Consent = None,
     also: Also = None,
     question_in: QuestionIn = None,
     consent_in: ConsentIn = None,
-    contact: Contact = Wish.contact,
-    ethics: Ethics = Wish.ethics,
-    calibration: Calibration = Wish.calibration,
-    distance: Distance = Wish.distance_cm,
-    completion_code: CompletionCode = Wish.completion_code,
+    contact: Contact = StudyRequest.contact,
+    ethics: Ethics = StudyRequest.ethics,
+    calibration: Calibration = StudyRequest.calibration,
+    distance: Distance = StudyRequest.distance_cm,
+    completion_code: CompletionCode = StudyRequest.completion_code,
     code: Codes = None,
-    completion_url: CompletionURL = Wish.completion_url,
-    erased_votes: ErasedVotes = Wish.erased_votes,
-    accept_first_frames: AcceptFirstFrames = Wish.accept_first_frames,
-    accept_weak_catch: AcceptWeakCatch = Wish.accept_weak_catch,
+    completion_url: CompletionURL = StudyRequest.completion_url,
+    erased_votes: ErasedVotes = StudyRequest.erased_votes,
+    accept_first_frames: AcceptFirstFrames = StudyRequest.accept_first_frames,
+    accept_weak_catch: AcceptWeakCatch = StudyRequest.accept_weak_catch,
 ) -> None:
     """Make a study from run folders."""
-    given = dict(locals())
-    from study_app.pipeline.create import create as make
+    from study_app.pipeline.create import create as create_study
 
-    _tell(make(out, wish_of(given)))
+    codes = _codes(code)
+    request = StudyRequest(
+        runs=tuple(run),
+        name=name,
+        comparisons=_pairs(comparison),
+        clips=clips,
+        votes=votes,
+        workload=workload,
+        practice=practice,
+        catch=catch,
+        catch_pass=catch_pass,
+        seed=seed,
+        rate=rate,
+        size=size,
+        lease_minutes=lease,
+        language=language,
+        question=question,
+        questions=read_questions(questions) if questions else StudyRequest.questions,
+        consent=_text(consent) if consent else StudyRequest.consent,
+        consent_format=_format(consent),
+        translations=_translations(also, question_in, consent_in),
+        contact=contact,
+        ethics=ethics,
+        calibration=calibration,
+        distance_cm=distance,
+        completion_code=completion_code,
+        failed_code=codes.get("failed", ""),
+        technical_code=codes.get("technical", ""),
+        withdrawn_code=codes.get("withdrawn", ""),
+        ineligible_code=codes.get("ineligible", ""),
+        completion_url=completion_url,
+        erased_votes=erased_votes,
+        accept_first_frames=accept_first_frames,
+        accept_weak_catch=accept_weak_catch,
+    )
+    created = create_study(out, request)
+    print_notes(created.notes)
+    typer.echo(created.summary)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.errors import BenchError
-from study_app.cli.options import Database, Name, Reason, print_notes
-from study_app.design.settings import Wish
+from study_app.cli.options import Database, Name, Reason, open_study, print_notes
+from study_app.design.settings import StudyRequest
 
 if TYPE_CHECKING:
     from study_app.store.audit_trail import Action
@@ -25,14 +25,16 @@ def preview(
     from study_app.web.preview import preview as run
 
     typer.echo(f"Every page of the study: http://{address}:{port}. Nothing that is answered there is kept.", err=True)
-    raise typer.Exit(run(db, study, port, address))
+    raise typer.Exit(run(open_study(db, study), port, address))
 
 
 def pilot(db: Database = None, study: Name = None) -> None:
     """Make a pilot of a study: people rate it as they would, and it never counts."""
     from study_app.pipeline.copies import pilot as make
+    from study_app.store.store import Store
 
-    name = make(db, study)
+    store = Store(db)
+    name = make(store, store.open(study)).name
     typer.echo(f"Made '{name}': serve and export it with --study '{name}'. Its votes never count for the study.")
 
 
@@ -43,14 +45,14 @@ def register(
 ) -> None:
     """Write design, rules and analysis, to which a study has committed itself, with a hash; to hand in beforehand."""
     from bench.files import write_text
-    from study_app.pipeline.registration import register as make
-    from study_app.store.store import Store
+    from study_app.pipeline.registration import register as write_registration
 
-    made = make(Store(db).open(study), "command line")
-    write_text(out, made.text)
-    typer.echo(f"{out}  SHA-256 {made.sha256}")
-    if not made.intact:
-        raise BenchError(f"The study is not what was registered ({', '.join(made.recorded)}): it was changed since.")
+    registration = write_registration(open_study(db, study), "command line")
+    write_text(out, registration.text)
+    typer.echo(f"{out}  SHA-256 {registration.sha256}")
+    if not registration.intact:
+        recorded = ", ".join(registration.recorded)
+        raise BenchError(f"The study is not what was registered ({recorded}): it was changed since.")
 
 
 def pause(db: Database = None, study: Name = None, reason: Reason = "") -> None:
@@ -77,9 +79,7 @@ def unlock(db: Database = None) -> None:
 
 
 def _change(db: str | None, study: str | None, action: Action, reason: str) -> None:
-    from study_app.store.store import Store
-
-    opened = Store(db).open(study)
+    opened = open_study(db, study)
     opened.change(action, "command line", reason)
     typer.echo(f"The study '{opened.name}' is {opened.state()}.")
 
@@ -103,18 +103,20 @@ def extend(
     study: Name = None,
     votes: Annotated[int, typer.Option(help="Further votes for every pair.")] = 0,
     run: Annotated[list[Path] | None, typer.Option(help="Run folder with further clips; several are joined.")] = None,
-    clips: Annotated[int, typer.Option(help="Further clips per comparison, of those that the run has.")] = Wish.clips,
-    seed: Annotated[int, typer.Option(help="Seed of what is added.")] = Wish.seed,
+    clips: Annotated[
+        int, typer.Option(help="Further clips per comparison, of those that the run has.")
+    ] = StudyRequest.clips,
+    seed: Annotated[int, typer.Option(help="Seed of what is added.")] = StudyRequest.seed,
     size: Annotated[int | None, typer.Option(help="Show the clips at this size.")] = None,
     accept_first_frames: Annotated[bool, typer.Option(help="Accept clips that do not start alike.")] = False,
 ) -> None:
     """Add votes or clips to a study; its registration says what was added when."""
     from study_app.pipeline.extend import extend as add
 
-    wish = Wish(
-        tuple(run or ()), clips=clips, votes=votes, seed=seed, size=size, accept_first_frames=accept_first_frames
+    request = StudyRequest(
+        runs=tuple(run or ()), clips=clips, votes=votes, seed=seed, size=size, accept_first_frames=accept_first_frames
     )
-    typer.echo(add(db, study, wish))
+    typer.echo(add(open_study(db, study), request))
 
 
 def erase(
@@ -124,10 +126,8 @@ def erase(
     db: Database = None,
     study: Name = None,
 ) -> None:
-    """Make a rater anonymous at their wish: all that could point to them goes, for good."""
-    from study_app.store.store import Store
-
-    opened = Store(db).open(study)
+    """Make a rater anonymous at their request: all that could point to them goes, for good."""
+    opened = open_study(db, study)
     pseudonym = opened.erase(reason, "command line", rater=rater, participant=participant)
     votes = opened.settings.erased_votes
     typer.echo(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from study_app.store.study import OpenStudy
 
 Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
 
@@ -17,6 +20,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 Reason = Annotated[str, typer.Option(help="Why; kept in the audit trail.")]
+
+
+def open_study(db: str | None, name: str | None) -> OpenStudy:
+    """The study that `--db` and `--study` name; the one place where commands open a database."""
+    from study_app.store.store import Store
+
+    return Store(db).open(name)
 
 
 def print_notes(notes: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from study_app.cli.options import Database, Name
+from study_app.cli.options import Database, Name, open_study
 
 app = typer.Typer(no_args_is_help=True, help="Prolific's API, where BENCH_PROLIFIC_TOKEN holds a token.")
 Send = Annotated[bool, typer.Option("--send", help="Do it; without this it is only shown.")]
@@ -26,9 +26,8 @@ def create(
 ) -> None:
     """Make a draft of a study on Prolific; publishing it is done there."""
     from study_app.pipeline import prolific
-    from study_app.store.store import Store
 
-    opened, offer = Store(db).open(study), prolific.Offer(title, description, url, reward, places)
+    opened, offer = open_study(db, study), prolific.Offer(title, description, url, reward, places)
     if not send:
         typer.echo(json.dumps(prolific.draft(opened, offer), indent=2))
         typer.echo("Nothing was sent; with --send it is.", err=True)
@@ -45,9 +44,8 @@ def approve(
 ) -> None:
     """Approve who has completed and passed; everybody else is listed, and nobody is rejected."""
     from study_app.pipeline import prolific
-    from study_app.store.store import Store
 
-    opened = Store(db).open(study)
+    opened = open_study(db, study)
     listed = prolific.submissions(opened, prolific_id)
     for submission in listed:
         typer.echo(f"{submission.id}  {submission.rater or '–':16}  {submission.why or 'to be approved'}")

@@ -23,15 +23,15 @@ from bench.cli_options import (
     print_json,
 )
 from bench.registry import SYNTHETIC
-from study_app.cli.options import Database, Json, Name
+from study_app.cli.options import Database, Json, Name, open_study
 
 
 def status(db: Database = None, study: Name = None, as_json: Json = False) -> None:
     """Say how far a study is."""
     from study_app.pipeline.status import lines
-    from study_app.pipeline.status import status as look
+    from study_app.pipeline.status import status as read_status
 
-    standing = look(db, study)
+    standing = read_status(open_study(db, study))
     typer.echo(json.dumps(standing, indent=2) if as_json else "\n".join(lines(standing)))
 
 
@@ -41,9 +41,9 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("study-export"),
 ) -> None:
     """Write votes.csv, pos.csv, study.json, raters.csv, screens.csv, and Tables II and III in every form."""
-    from study_app.pipeline.export import export as write
+    from study_app.pipeline.export import export as write_files
 
-    for path in write(db, study, out):
+    for path in write_files(open_study(db, study), out):
         typer.echo(path)
 
 
@@ -59,9 +59,11 @@ def simulate(
     """Let synthetic raters rate a marked copy of a study."""
     from study_app.pipeline.simulate import PAPER_STRENGTHS, Crowd
     from study_app.pipeline.simulate import simulate as run
+    from study_app.store.store import Store
 
-    name, votes = run(db, study, raters, Crowd(PAPER_STRENGTHS, rater_sd, clip_sd, careless), seed)
-    typer.echo(f"{votes} simulated votes in the study '{name}': look at it with --study '{name}'.")
+    store = Store(db)
+    twin, votes = run(store, store.open(study), raters, Crowd(PAPER_STRENGTHS, rater_sd, clip_sd, careless), seed)
+    typer.echo(f"{votes} simulated votes in the study '{twin.name}': look at it with --study '{twin.name}'.")
 
 
 def plan(
@@ -79,7 +81,7 @@ def plan(
 ) -> None:
     """Say how probably a study finds a preference, and how many votes it needs, by simulation."""
     from study_app.design.power import Design
-    from study_app.pipeline.power_analysis import plan as simulate_plan
+    from study_app.pipeline.power_analysis import power_analysis as simulate_plan
     from study_app.pipeline.power_analysis import write
 
     of = clips if videos is None else videos
@@ -99,9 +101,9 @@ def agree(
 ) -> None:
     """Say which metric predicts what people chose, how often, and how that compares with other people."""
     from bench.report.tables.printed_table import to_json
-    from study_app.pipeline.agree import agree as hold_against
+    from study_app.pipeline.agree import agree as compare_with_votes
 
-    _, grid = hold_against(run, study, name, out)
+    _, grid = compare_with_votes(run, study, name, out)
     if as_json:
         print_json(to_json(grid))
     else:
@@ -129,13 +131,13 @@ def reproduce(
     """
     from bench.report.tables.printed_table import to_json
     from study_app.pipeline.reproduce import paper
-    from study_app.pipeline.reproduce import reproduce as make
+    from study_app.pipeline.reproduce import reproduce as reproduce_table
 
     wanted = paper(table)
     given = {"data_root": data_root, "seeds": numbers(seeds) or None, "steps": steps, "device": device}
     chosen = configure(wanted.models, preset, config, settings or [], {**wanted.settings, **given}, baseline=True)
     folder = out or Path("results") / f"{wanted.folder}-{chosen.preset}"
-    grid = make(table, chosen, folder, offline=offline)
+    grid = reproduce_table(table, chosen, folder, offline=offline)
     if as_json:
         print_json(to_json(grid))
     else:

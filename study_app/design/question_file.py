@@ -6,17 +6,24 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, did_you_mean
-from study_app.design.questions import PAIRS, PARTS, SCALE, Choice, Question, Questions, Text, TrialQuestion
+from study_app.design.questions import (
+    PAIRS,
+    PARTS,
+    QUESTION_TYPES,
+    SCALE,
+    Choice,
+    Question,
+    Questions,
+    Text,
+    TrialQuestion,
+    is_number,
+)
 from study_app.locales import LANGUAGES
-
-#: Types of a question before or after the trials.
-TYPES = ("choice", "number", "text")
-
 
 #: Ids of questions and choices.
 ID = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -103,8 +110,8 @@ def _question(value: Any, part: str) -> Question:
     id = _id(value, part)
     name = f"The question '{id}'"
     kind, optional = value.get("type", "choice"), value.get("optional", False)
-    if kind not in TYPES:
-        raise BenchError(f"{name} is of a type that there is not.{did_you_mean(str(kind), TYPES)}")
+    if kind not in QUESTION_TYPES:
+        raise BenchError(f"{name} is of a type that there is not.{did_you_mean(str(kind), QUESTION_TYPES)}")
     if not isinstance(optional, bool):
         raise BenchError(f"{name}: 'optional' is true or false.")
     low, high = (_bound(value.get(end), f"{name}: '{end}'") for end in ("minimum", "maximum"))
@@ -113,13 +120,12 @@ def _question(value: Any, part: str) -> Question:
     if low is not None and high is not None and low > high:
         raise BenchError(f"{name} has a minimum above its maximum.")
     choices = _choices(value.get("choices") or (), kind, name)
-    made = Question(id, _text(value.get("text"), name), kind, choices, low, high, optional)
-    eligible = _eligible(value.get("eligible") or (), made, part)
-    return Question(id, made.text, kind, choices, low, high, optional, eligible)
+    question = QUESTION_TYPES[kind](id, _text(value.get("text"), name), kind, choices, low, high, optional)
+    return replace(question, eligible=_eligible(value.get("eligible") or (), question, part))
 
 
 def _bound(value: Any, name: str) -> float | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+    if value is not None and not is_number(value):
         raise BenchError(f"{name} is a number.")
     return value
 
@@ -141,22 +147,10 @@ def _choices(value: Any, kind: str, name: str) -> tuple[Choice, ...]:
 
 
 def _eligible(value: Any, question: Question, part: str) -> tuple[str, ...] | tuple[float, ...]:
-    name = f"The question '{question.id}'"
     if not value:
         return ()
-    if part != "screening" or question.type == "text" or question.optional:
-        raise BenchError(
-            f"{name} cannot decide who takes part: 'eligible' is for screening questions with a choice or a number, "
-            "which must be answered."
-        )
+    if part != "screening" or question.optional:
+        raise question.cannot_decide()
     if not isinstance(value, list | tuple):
-        raise BenchError(f"{name}: 'eligible' is a list.")
-    if question.type == "number":
-        if len(value) != 2 or any(_bound(one, f"{name}: 'eligible'") is None for one in value) or value[0] > value[1]:
-            raise BenchError(f"{name}: 'eligible' has the least and the largest number, as [18, 99].")
-        return tuple(float(one) for one in value)
-    ids = [choice.id for choice in question.choices]
-    for one in value:
-        if one not in ids:
-            raise BenchError(f"{name}: '{one}' in 'eligible' is none of its choices.{did_you_mean(str(one), ids)}")
-    return tuple(str(one) for one in value)
+        raise BenchError(f"The question '{question.id}': 'eligible' is a list.")
+    return question.read_eligible(value)

@@ -7,10 +7,14 @@ Grades are those of absolute category rating (ITU-T P.910, section on ACR): 5 ex
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
+from typing import Any, ClassVar
 
-from bench.errors import BenchError
+from bench.errors import BenchError, did_you_mean
 
 #: What a trial shows: two clips, of which one is chosen; or one clip, which gets a grade.
 PAIRS, SCALE = "pairs", "scale"
@@ -42,58 +46,194 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question before or after the trials.
+class Question(ABC):
+    """A question before or after the trials; a class below for each type.
 
     Attributes:
-        type: choice (one of `choices`), number (from `minimum` to `maximum`) or text.
+        id: names it in files and tables.
+        text: what is asked.
+        type: the type's name in a file of questions.
+        choices: the answers of a choice.
+        minimum, maximum: bounds of a number; None where it has none.
         optional: whether it can be left out.
-        eligible: of a screening question, the choices with which somebody may take part, or the least and the largest
-            number; empty where it decides nothing.
+        eligible: of a screening question, the answers with which somebody may take part; empty where it decides
+            nothing.
     """
 
     id: str
     text: Text
-    type: str = "choice"
+    type: str
     choices: tuple[Choice, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
     optional: bool = False
     eligible: tuple[str, ...] | tuple[float, ...] = ()
 
+    #: What a browser matches an answer against, as a regular expression of the whole answer; empty where it does not.
+    pattern: ClassVar[str] = ""
+    #: Whether answers are free text, which no summary and no spreadsheet is to interpret.
+    is_free: ClassVar[bool] = False
+
     def is_answer(self, answer: str) -> bool:
         """Whether this can be answered so; an empty answer is one that was left out."""
-        if not answer:
-            return self.optional
-        if self.type == "choice":
-            return answer in [choice.id for choice in self.choices]
-        if self.type == "text":
-            return len(answer) <= LONGEST_ANSWER
-        number = _number(answer)
-        low, high = self.minimum, self.maximum
-        return number is not None and (low is None or number >= low) and (high is None or number <= high)
+        return self.accepts(answer) if answer else self.optional
+
+    @abstractmethod
+    def accepts(self, answer: str) -> bool:
+        """Whether an answer that is not empty is one that can be given."""
 
     def admits(self, answer: str) -> bool:
         """Whether somebody who answers so may take part."""
+        return True
+
+    @abstractmethod
+    def example(self) -> str:
+        """An answer with which somebody may take part, for previews and synthetic raters."""
+
+    @abstractmethod
+    def summary(self, answers: Sequence[str]) -> str:
+        """Answers that are not empty, in a line; empty where they cannot be summed up."""
+
+    @abstractmethod
+    def describe(self, language: str) -> str:
+        """What can be answered, in words."""
+
+    def describe_eligible(self) -> str:
+        """Who may take part by their answer, in words; empty where it decides nothing."""
+        return "; ".join(str(answer) for answer in self.eligible)
+
+    def read_eligible(self, values: Sequence[Any]) -> tuple[str, ...] | tuple[float, ...]:
+        """The eligible answers as a file names them; a `BenchError` says what is wrong with them."""
+        raise self.cannot_decide()
+
+    def cannot_decide(self) -> BenchError:
+        """The error for a question that has eligible answers and must not."""
+        return BenchError(
+            f"The question '{self.id}' cannot decide who takes part: 'eligible' is for screening questions with a "
+            "choice or a number, which must be answered."
+        )
+
+
+@dataclass(frozen=True)
+class ChoiceQuestion(Question):
+    """One of several answers."""
+
+    type: str = "choice"
+
+    def accepts(self, answer: str) -> bool:
+        """Whether it is the id of a choice."""
+        return any(choice.id == answer for choice in self.choices)
+
+    def admits(self, answer: str) -> bool:
+        """Whether it is among the eligible choices."""
+        return not self.eligible or answer in self.eligible
+
+    def example(self) -> str:
+        """The first eligible choice, or the first of all."""
+        return str(self.eligible[0]) if self.eligible else self.choices[0].id
+
+    def summary(self, answers: Sequence[str]) -> str:
+        """How often each choice was taken."""
+        counts = Counter(answers)
+        return ", ".join(f"{choice.id} {counts[choice.id]}" for choice in self.choices)
+
+    def describe(self, language: str) -> str:
+        """Ids and texts of the choices."""
+        return "; ".join(f"{choice.id} = {said(choice.text, language)}" for choice in self.choices)
+
+    def read_eligible(self, values: Sequence[Any]) -> tuple[str, ...]:
+        """Ids of choices."""
+        ids = [choice.id for choice in self.choices]
+        for value in values:
+            if value not in ids:
+                raise BenchError(
+                    f"The question '{self.id}': '{value}' in 'eligible' is none of its choices."
+                    f"{did_you_mean(str(value), ids)}"
+                )
+        return tuple(str(value) for value in values)
+
+
+@dataclass(frozen=True)
+class NumberQuestion(Question):
+    """A number, within bounds where it has them; of those eligible, the least and the largest are named."""
+
+    type: str = "number"
+    pattern: ClassVar[str] = r"-?\d{1,12}(\.\d{1,6})?"
+
+    def accepts(self, answer: str) -> bool:
+        """Whether it is a number within the bounds."""
+        number, low, high = self._number(answer), self.minimum, self.maximum
+        return number is not None and (low is None or number >= low) and (high is None or number <= high)
+
+    def admits(self, answer: str) -> bool:
+        """Whether it lies between the two eligible numbers, or on one of them."""
         if not self.eligible:
             return True
-        if self.type == "choice":
-            return answer in self.eligible
-        number, (low, high) = _number(answer), self.eligible
+        number, (low, high) = self._number(answer), self.eligible
         return number is not None and float(low) <= number <= float(high)
 
     def example(self) -> str:
-        """An answer with which somebody may take part, for previews and synthetic raters."""
-        if self.type == "text":
-            return "" if self.optional else "An example."
-        if self.type == "choice":
-            return str(self.eligible[0]) if self.eligible else self.choices[0].id
-        low = self.eligible[0] if self.eligible else next((n for n in (self.minimum, self.maximum) if n is not None), 0)
-        return f"{float(low):g}"
+        """The least eligible number, or a bound."""
+        bounds = (n for n in (self.minimum, self.maximum) if n is not None)
+        return f"{float(self.eligible[0] if self.eligible else next(bounds, 0)):g}"
+
+    def summary(self, answers: Sequence[str]) -> str:
+        """Median and range."""
+        numbers = [float(answer) for answer in answers]
+        return f"median {median(numbers):g}, from {min(numbers):g} to {max(numbers):g}" if numbers else ""
+
+    def describe(self, language: str) -> str:
+        """The bounds."""
+        ends = [
+            f"{word} {bound:g}" for word, bound in (("from", self.minimum), ("to", self.maximum)) if bound is not None
+        ]
+        return " ".join(["number", *ends])
+
+    def describe_eligible(self) -> str:
+        """The eligible range."""
+        return "from {:g} to {:g}".format(*map(float, self.eligible)) if self.eligible else ""
+
+    def read_eligible(self, values: Sequence[Any]) -> tuple[float, ...]:
+        """The least and the largest number."""
+        if len(values) != 2 or not all(is_number(value) for value in values) or values[0] > values[1]:
+            raise BenchError(f"The question '{self.id}': 'eligible' has the least and the largest number, as [18, 99].")
+        return tuple(float(value) for value in values)
+
+    def _number(self, answer: str) -> float | None:
+        return float(answer) if re.fullmatch(self.pattern, answer) else None
 
 
-def _number(answer: str) -> float | None:
-    return float(answer) if re.fullmatch(r"-?\d{1,12}(\.\d{1,6})?", answer) else None
+@dataclass(frozen=True)
+class TextQuestion(Question):
+    """A free text of at most `LONGEST_ANSWER` letters."""
+
+    type: str = "text"
+    is_free: ClassVar[bool] = True
+
+    def accepts(self, answer: str) -> bool:
+        """Whether it is short enough."""
+        return len(answer) <= LONGEST_ANSWER
+
+    def example(self) -> str:
+        """A text, or nothing where it can be left out."""
+        return "" if self.optional else "An example."
+
+    def summary(self, answers: Sequence[str]) -> str:
+        """Nothing: texts are for reading."""
+        return ""
+
+    def describe(self, language: str) -> str:
+        """That it is free."""
+        return "any text"
+
+
+#: Type of a question before or after the trials → its class.
+QUESTION_TYPES: dict[str, type[Question]] = {"choice": ChoiceQuestion, "number": NumberQuestion, "text": TextQuestion}
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of a file is a number, which true and false are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

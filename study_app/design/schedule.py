@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from bench.runfolder import REAL
 from study_app.design.questions import ALONE, SCALE
-from study_app.design.settings import Settings
+from study_app.design.settings import StudySettings
 
 #: What catch trials showed beside the real clip by the rules 1 and 2.
 SCRAMBLED = "scrambled"
@@ -77,7 +77,7 @@ def shuffled(items: Iterable[T], seed: int, *purpose: object) -> list[T]:
     return sorted(items, key=rank)
 
 
-def plan(settings: Settings, seed: int) -> Schedule:
+def draw_schedule(settings: StudySettings, seed: int) -> Schedule:
     """Draw the scenes, the sides and the order.
 
     Sides are balanced to ±1 in every comparison, and within a pair to ±1 over its repeats. All pairs get their
@@ -146,15 +146,15 @@ class Addition:
     scenes: tuple[str, ...] = ()
 
 
-def planned(settings: Settings, seed: int, additions: Iterable[Addition]) -> Schedule:
+def draw_whole_schedule(settings: StudySettings, seed: int, additions: Iterable[Addition]) -> Schedule:
     """The whole schedule of a study, drawn anew."""
-    schedule = plan(settings, seed)
+    schedule = draw_schedule(settings, seed)
     for added in additions:
-        schedule = extended(schedule, settings.comparisons, added)
+        schedule = extended_schedule(schedule, settings.comparisons, added)
     return schedule
 
 
-def extended(before: Schedule, comparisons: Sequence[tuple[str, str]], added: Addition) -> Schedule:
+def extended_schedule(before: Schedule, comparisons: Sequence[tuple[str, str]], added: Addition) -> Schedule:
     """A schedule with an addition.
 
     Sides stay balanced to ±1 in every comparison, and within a pair to ±1 over its repeats; where all clips are on the
@@ -188,7 +188,7 @@ def extended(before: Schedule, comparisons: Sequence[tuple[str, str]], added: Ad
     return Schedule(tuple(trials), (*before.slots, *slots), before.practice, before.catch)
 
 
-def cut(schedule: Schedule, trials: int, slots: int) -> Schedule:
+def schedule_before(schedule: Schedule, trials: int, slots: int) -> Schedule:
     """A schedule as it was when it had that many trials and slots."""
     return Schedule(schedule.trials[:trials], schedule.slots[:slots], schedule.practice, schedule.catch)
 

@@ -1,10 +1,10 @@
-"""What a study is asked to be, and what it was made with; the latter is kept in the database as canonical JSON."""
+"""Settings of a study: as requested, and as the study was made with them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,7 @@ SECONDS_TO_CHOOSE = 3.0
 SECONDS_TO_ANSWER, SECONDS_TO_FILL_IN = 2.0, 8.0
 #: Settings that hold a code of how a session has ended.
 CODES = ("completion_code", "failed_code", "technical_code", "withdrawn_code", "ineligible_code")
-#: Settings that are what was wished for.
-AS_WISHED = (
-    *CODES, "completion_url", "rate", "lease_minutes", "language", "erased_votes", "consent_format", "contact",
-    "ethics", "calibration", "distance_cm", "questions",
-)  # fmt: skip
-#: Trials and catch trials of one rater where nobody wishes otherwise.
+#: Trials and catch trials of one rater by default.
 WORKLOAD, CATCH = 50, 10
 #: What can become of votes whose rater is erased.
 ERASED_VOTES = KEPT, LEFT_OUT = ("kept", "left out")
@@ -38,7 +33,7 @@ FORMATS, CALIBRATIONS = ("text", "markdown"), ("none", "card")
 
 
 @dataclass(frozen=True)
-class Words:
+class StudyTexts:
     """What a study itself says to raters, in one language; a version is the hash of the consent text."""
 
     language: str
@@ -48,135 +43,126 @@ class Words:
     consent_format: str = FORMATS[0]
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What a study is asked to be; its defaults are those of `bench study create`.
+@dataclass(frozen=True, kw_only=True)
+class SharedSettings:
+    """Settings that a study keeps as they were requested; the defaults are those of `bench study create`.
+
+    Attributes:
+        name: of the study, unique in its database.
+        clips: scenes per comparison.
+        votes: votes wanted per pair.
+        practice: practice trials of one rater.
+        rate: frames a second.
+        lease_minutes: an assignment left alone this long goes back to the pool.
+        language: of all that raters read, a file of `study_app.locales`.
+        question: of each trial; empty in a request: the language's own.
+        consent: as raters read it; empty in a request: the language's own. In a request, `{minutes}` is a session's
+            length.
+        consent_format: text, or markdown.
+        translations: question and consent in further languages, of which a rater's browser, or the rater, chooses one.
+        completion_code: shown at the end; empty: each rater gets one of their own.
+        failed_code, technical_code, withdrawn_code: the same for who failed the catch trials or was excluded, for whose
+            clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
+        ineligible_code: for who may not take part by the screening questions.
+        completion_url: where the last page leads; empty: nowhere.
+        contact, ethics: whom to ask, and the number of the ethics board's approval; below the consent text.
+        erased_votes: what becomes of the votes of raters who ask to be erased: kept, or left out.
+        calibration: card, where raters measure their screen with a bank card before they begin; else none.
+        distance_cm: how far raters are told to sit from the screen, in centimetres; None asks them.
+        questions: what is asked beside the question of each trial, and of which kind a trial is. The default is the
+            paper's one question and nothing else.
+    """
+
+    name: str = "study"
+    clips: int = 100
+    votes: int = 1
+    practice: int = 3
+    rate: float = 10.0
+    lease_minutes: float = 15.0
+    language: str = ENGLISH
+    question: str = ""
+    consent: str = ""
+    consent_format: str = FORMATS[0]
+    translations: tuple[StudyTexts, ...] = ()
+    completion_code: str = ""
+    failed_code: str = ""
+    technical_code: str = ""
+    withdrawn_code: str = ""
+    ineligible_code: str = ""
+    completion_url: str = ""
+    contact: str = ""
+    ethics: str = ""
+    erased_votes: str = KEPT
+    calibration: str = CALIBRATIONS[0]
+    distance_cm: float | None = None
+    questions: Questions = THE_PAPERS
+
+    def shared(self) -> dict[str, Any]:
+        """The settings of this class by name."""
+        return {field.name: getattr(self, field.name) for field in fields(SharedSettings)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRequest(SharedSettings):
+    """What a study is asked to be.
 
     None leaves a choice to what the run allows: the paper's comparisons as far as it has their rows, `WORKLOAD` trials
-    and `CATCH` catch trials or as many as there are, clips at the size they have. An empty question or consent text is
-    the language's own.
+    and `CATCH` catch trials or as many as there are, clips at the size they have.
 
     Attributes:
         runs: run folders, whose rows are joined.
-        clips, votes: clips per comparison, votes per pair.
-        workload, practice, catch, catch_pass: of one rater, as in `Settings`.
+        comparisons, workload, catch, catch_pass: as in `StudySettings`.
         seed: of the schedule.
-        erased_votes, consent_format, contact, ethics, calibration, distance_cm: as in `Settings`.
-        translations: as there; an empty text is the language's own.
-        rate: frames a second.
         size: pixels a side.
-        questions: what is asked beside the question of each trial, and whether a trial is of another kind.
         accept_first_frames: take clips that do not begin like the real one.
         accept_weak_catch: take a rule on catch trials that tells attentive raters and random clickers apart badly.
     """
 
     runs: tuple[Path, ...]
-    name: str = "study"
     comparisons: tuple[tuple[str, str], ...] | None = None
-    clips: int = 100
-    votes: int = 1
     workload: int | None = None
-    practice: int = 3
     catch: int | None = None
     catch_pass: int | None = None
     seed: int = 0
-    rate: float = 10.0
     size: int | None = None
-    lease_minutes: float = 15.0
-    language: str = ENGLISH
-    question: str = ""
-    consent: str = ""
-    completion_code: str = ""
-    completion_url: str = ""
-    failed_code: str = ""
-    technical_code: str = ""
-    withdrawn_code: str = ""
-    erased_votes: str = KEPT
-    consent_format: str = FORMATS[0]
-    translations: tuple[Words, ...] = ()
-    contact: str = ""
-    ethics: str = ""
-    calibration: str = CALIBRATIONS[0]
-    distance_cm: float | None = None
-    ineligible_code: str = ""
-    questions: Questions = THE_PAPERS
     accept_first_frames: bool = False
     accept_weak_catch: bool = False
 
 
-@dataclass(frozen=True)
-class Settings:
-    """A study's settings.
+@dataclass(frozen=True, kw_only=True)
+class StudySettings(SharedSettings):
+    """What a study was made with; the database keeps it as canonical JSON.
 
     Attributes:
         run: the run folder it was made from, for its metrics; never shown to raters.
-        comparisons: (first, second) rows; POS counts how often first is chosen.
+        dataset: of the run.
+        comparisons: (first, second) rows; POS counts how often first is chosen. Of a study of kind `SCALE` they are
+            (row, `ALONE`).
         scenes: every clip id that all rows have, in order; the schedule draws from these.
-        clips: scenes per comparison.
-        votes: votes wanted per pair.
-        workload: trials of one rater.
-        practice, catch: practice and catch trials of one rater.
+        workload, catch: trials and catch trials of one rater.
         catch_pass: catch trials out of `catch` that a rater must get right for the votes to count.
-        frames, size, rate: what is shown: frames, pixels a side, frames a second.
+        frames, size: what is shown: frames, pixels a side.
         slot_bytes: length of one clip's slot in a trial's message.
-        lease_minutes: an assignment left alone this long goes back to the pool.
-        completion_code: shown at the end; empty: each rater gets an own one.
-        failed_code, technical_code, withdrawn_code: the same for who failed the catch trials or was excluded, for whose
-            clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
-        ineligible_code: for who may not take part by the screening questions.
-        language: of all that raters read, a file of `study_app.locales`.
-        consent: as raters read it; `{minutes}` in what is wished for is a session's length.
-        consent_format: text, or markdown.
-        translations: question and consent in further languages, of which a rater's browser, or the rater, chooses one.
-        contact, ethics: whom to ask, and the number of the ethics board's approval; below the consent text.
-        completion_url: where the last page leads; empty: nowhere.
+        consent_version: hash of the consent text.
         rule: number of the rules that it was made with (trials, sides, who counts), see `RULE`.
-        questions: what is asked beside it; the default is the paper's one question and nothing else. Of a study of kind
-            `SCALE` the `comparisons` are (row, `ALONE`).
         pilot: whether this is a study's copy for trying it out; its votes are in no tally of the study.
-        erased_votes: whether votes of raters who are erased at their wish count on: kept, or left out.
-        calibration: card, where raters measure their screen with a bank card before they begin; else none.
-        distance_cm: how far raters are told to sit from the screen, in centimetres; None asks them.
     """
 
-    name: str
     run: str
     dataset: str
     comparisons: tuple[tuple[str, str], ...]
     scenes: tuple[str, ...]
-    clips: int
-    votes: int
     workload: int
-    practice: int
     catch: int
     catch_pass: int
     frames: int
     size: int
-    rate: float
     slot_bytes: int
-    lease_minutes: float
-    question: str
-    consent: str
     consent_version: str
-    completion_code: str
-    completion_url: str
-    failed_code: str = ""
-    technical_code: str = ""
-    withdrawn_code: str = ""
     rule: int = RULE
-    language: str = ENGLISH
     pilot: bool = False
-    erased_votes: str = KEPT
-    consent_format: str = FORMATS[0]
-    translations: tuple[Words, ...] = ()
-    contact: str = ""
-    ethics: str = ""
-    calibration: str = CALIBRATIONS[0]
-    distance_cm: float | None = None
-    ineligible_code: str = ""
-    questions: Questions = THE_PAPERS
 
-    def with_consent(self, text: str) -> Settings:
+    def with_consent(self, text: str) -> StudySettings:
         """The same with this text of the consent page, its `{minutes}` filled in, and a version that is its hash.
 
         So with all translations; contact and the ethics board's number are part of what is agreed to.
@@ -194,17 +180,17 @@ class Settings:
         return text.replace("{minutes}", str(self.minutes))
 
     def _version(self, shown: str) -> str:
-        told = "\n".join([shown, self.contact, self.ethics]) if self.contact or self.ethics else shown
-        return hashlib.sha256(told.encode()).hexdigest()[:12]
+        agreed_to = "\n".join([shown, self.contact, self.ethics]) if self.contact or self.ethics else shown
+        return hashlib.sha256(agreed_to.encode()).hexdigest()[:12]
 
     @property
     def languages(self) -> tuple[str, ...]:
         """Languages that raters can have, the study's own first."""
         return (self.language, *(words.language for words in self.translations))
 
-    def words(self, language: str) -> Words:
+    def words(self, language: str) -> StudyTexts:
         """Question and consent in a language; in the study's own where it has no other."""
-        own = Words(self.language, self.question, self.consent, self.consent_version, self.consent_format)
+        own = StudyTexts(self.language, self.question, self.consent, self.consent_version, self.consent_format)
         return next((words for words in self.translations if words.language == language), own)
 
     def code_of(self, outcome: str) -> str:
@@ -231,12 +217,12 @@ class Settings:
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Settings:
+    def from_json(cls, text: str) -> StudySettings:
         """Read what `to_json` wrote."""
         value: dict[str, Any] = json.loads(text)
         value["comparisons"] = tuple((first, second) for first, second in value["comparisons"])
         value["scenes"] = tuple(value["scenes"])
-        value["translations"] = tuple(Words(**words) for words in value.get("translations", ()))
+        value["translations"] = tuple(StudyTexts(**words) for words in value.get("translations", ()))
         value.setdefault("rule", 1)
         value["questions"] = question_file.parse(value.get("questions", {}))
         return cls(**value)
@@ -265,8 +251,8 @@ class Settings:
             raise BenchError(f"Clips are shown at 0.5 to 60 frames a second, not {self.rate}.")
         if self.lease_minutes <= 0:
             raise BenchError("An assignment must be leased for more than 0 minutes.")
-        said = [words for language in self.languages for words in (self.words(language),)]
-        if not all(words.question.strip() and words.consent.strip() for words in said):
+        texts_shown = [self.words(language) for language in self.languages]
+        if not all(shown.question.strip() and shown.consent.strip() for shown in texts_shown):
             raise BenchError("A study needs a question and a consent text.")
         if self.completion_url and not self.completion_url.startswith("https://"):
             raise BenchError("The completion address must begin with https://.")

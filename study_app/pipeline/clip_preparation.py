@@ -20,7 +20,7 @@ from bench.runfolder import REAL, RunFolder
 from study_app.design import catch_clips, clip_encoding
 from study_app.design.questions import ALONE, TIE
 from study_app.design.schedule import SCRAMBLED, Schedule
-from study_app.design.settings import Wish
+from study_app.design.settings import StudyRequest
 from study_app.store.clips import EncodedClip
 
 #: First frames farther from the real one than this, in dB, are listed and must be accepted.
@@ -105,7 +105,7 @@ def shared_scenes(names: Sequence[str], material: Material) -> list[str]:
 
 
 def prepare(
-    schedule: Schedule, names: Sequence[str], wish: Wish, material: Material
+    schedule: Schedule, names: Sequence[str], request: StudyRequest, material: Material
 ) -> tuple[dict[tuple[str, str], EncodedClip], int, int]:
     """Read, check and encode every clip that the schedule shows; returns them with their frame count and size."""
     pairs = {*schedule.trials, *schedule.practice, *schedule.catch}
@@ -122,16 +122,16 @@ def prepare(
     weak: list[str] = []
     with ThreadPoolExecutor(WORKERS) as pool, task("Preparing clips", len(wanted)) as progress:
         for scene, systems in wanted.items():
-            real = _shown(material.rows[REAL], scene, wish.size)
+            real = _shown(material.rows[REAL], scene, request.size)
             shape = shape or real.shape
             for name in dict.fromkeys(systems):
                 if name in catch_clips.WAYS:
                     clip, source = (
-                        catch_clips.alter(name, real, np.random.default_rng(_number(wish.seed, name, scene))),
+                        catch_clips.alter(name, real, np.random.default_rng(_number(request.seed, name, scene))),
                         "",
                     )
                 else:
-                    clip = real if name == REAL else _shown(material.rows[name], scene, wish.size)
+                    clip = real if name == REAL else _shown(material.rows[name], scene, request.size)
                     source = material.rows[name].sha256(scene)
                 _check_shape(name, scene, clip.shape, shape)
                 if (db := clip_encoding.first_frame_psnr(clip, real)) < FIRST_FRAME_DB:
@@ -147,7 +147,7 @@ def prepare(
     if weak:
         listed = ", ".join(weak[:10]) + (f" and {len(weak) - 10} more" if len(weak) > 10 else "")
         said = f"{len(weak)} clips begin with a first frame below {FIRST_FRAME_DB:g} dB of the real one: {listed}."
-        if not wish.accept_first_frames:
+        if not request.accept_first_frames:
             raise BenchError(f"{said} Pairs should start alike; if they are meant, give --accept-first-frames.")
         material.notes.append(said)
     assert shape is not None

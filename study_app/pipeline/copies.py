@@ -1,29 +1,37 @@
-"""Copies of a study without its votes: pilots, and the copy that a preview shows."""
+"""Copies of a study without its votes: pilots, simulations, and the copy that a preview shows."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from bench.errors import BenchError
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
 
 
-def pilot(where: str | Path | None, name: str | None) -> str:
-    """Make a pilot of a study in the same database; returns its name.
+def pilot(store: Store, study: OpenStudy) -> OpenStudy:
+    """Make a pilot of a study in the same database.
 
     Pages, tables and exports of a pilot say that it is one, and no votes of it are in the study.
     """
-    store = Store(where)
-    study = store.open(name)
     if study.simulated or study.settings.pilot:
         raise BenchError(f"The study '{study.name}' is a copy already: name the study that it was made from.")
-    number = 1 + sum(other.startswith(f"{study.name} pilot") for other in store.names())
-    return copy(study, store, f"{study.name} pilot {number}").name
+    return copy(study, store, _next_name(store, f"{study.name} pilot"), pilot=True)
 
 
-def copy(study: OpenStudy, into: Store, name: str) -> OpenStudy:
-    """A pilot of a study under that name, with the same clips, seed and schedule and without its votes."""
-    settings = replace(study.settings, name=name, pilot=True, slot_bytes=study.slot_bytes())
-    return into.add(settings, study.row.seed, study.schedule(), study.clips())
+def simulated(store: Store, study: OpenStudy) -> OpenStudy:
+    """Make a simulated copy of a study in the same database; its votes never enter a tally of the study."""
+    if study.simulated:
+        raise BenchError(f"The study '{study.name}' is a simulation already: name the study it was made from.")
+    return copy(study, store, _next_name(store, f"{study.name} simulated"), simulated=True)
+
+
+def copy(study: OpenStudy, store: Store, name: str, *, pilot: bool | None = None, simulated: bool = False) -> OpenStudy:
+    """Write a copy of a study under another name, with the same clips, seed and schedule and without its votes."""
+    as_pilot = study.settings.pilot if pilot is None else pilot
+    settings = replace(study.settings, name=name, pilot=as_pilot, slot_bytes=study.slot_bytes())
+    return store.add(settings, study.row.seed, study.schedule(), study.clips(), simulated=simulated)
+
+
+def _next_name(store: Store, stem: str) -> str:
+    return f"{stem} {1 + sum(other.startswith(stem) for other in store.names())}"

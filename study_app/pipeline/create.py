@@ -10,8 +10,8 @@ from bench.runfolder import REAL
 from study_app.design import clip_encoding
 from study_app.design.catch_rule import CatchRule, strictest_rule
 from study_app.design.questions import ALONE, PARTS, SCALE
-from study_app.design.schedule import Schedule, capacity, plan
-from study_app.design.settings import AS_WISHED, CATCH, WORKLOAD, Settings, Wish, Words
+from study_app.design.schedule import Schedule, capacity, draw_schedule
+from study_app.design.settings import CATCH, WORKLOAD, StudyRequest, StudySettings, StudyTexts
 from study_app.locales import words
 from study_app.pipeline.clip_preparation import Material, open_runs, prepare, shared_scenes
 from study_app.pipeline.registration import register
@@ -31,11 +31,11 @@ PAPER_COMPARISONS = (
 
 
 @dataclass(frozen=True)
-class Made:
+class CreatedStudy:
     """A study that was made, for the person who made it."""
 
     name: str
-    settings: Settings
+    settings: StudySettings
     schedule: Schedule
     notes: tuple[str, ...]
 
@@ -55,139 +55,142 @@ class Made:
         )
 
 
-def create(where: str | Path | None, wish: Wish) -> Made:
+def create(where: str | Path | None, request: StudyRequest) -> CreatedStudy:
     """Make a study in the database `where` (created if need be).
 
     Raises:
-        BenchError: the run folders do not allow the study that is wished for; nothing is written then.
+        BenchError: the run folders do not allow the study that is requested; nothing is written then.
     """
-    material = open_runs(wish.runs)
-    comparisons = _comparisons(wish, material)
+    material = open_runs(request.runs)
+    comparisons = _comparisons(request, material)
     names = list(dict.fromkeys([REAL, *(name for pair in comparisons for name in pair if name != ALONE)]))
     scenes = shared_scenes(names, material)
-    practice, rule = _checks(wish, len(scenes), material.notes)
-    draft = Settings(
-        name=wish.name,
-        run=str(wish.runs[0].resolve()),
+    practice, rule = _checks(request, len(scenes), material.notes)
+    draft = StudySettings(
+        **request.shared(),
+        run=str(request.runs[0].resolve()),
         dataset=material.dataset,
         comparisons=comparisons,
         scenes=tuple(scenes),
-        clips=min(wish.clips, len(scenes)),
-        votes=wish.votes,
-        workload=wish.workload if wish.workload is not None else WORKLOAD,
-        practice=practice,
+        workload=request.workload if request.workload is not None else WORKLOAD,
         catch=rule.planned,
         catch_pass=rule.needed,
         frames=1,  # these three are known once clips are read
         size=1,
         slot_bytes=1,
-        question=_question(wish, wish.question, wish.language),
-        consent=wish.consent or default_consent(wish, wish.language),
         consent_version="",
-        translations=_translations(wish),
-        **{name: getattr(wish, name) for name in AS_WISHED},
+    )
+    draft = replace(
+        draft,
+        clips=min(request.clips, len(scenes)),
+        practice=practice,
+        question=_question(request, request.question, request.language),
+        consent=request.consent or default_consent(request, request.language),
+        translations=_translations(request),
     )
     draft.check()
-    if wish.clips > len(scenes):
+    if request.clips > len(scenes):
         material.notes.append(f"The run has {len(scenes)} clips that all rows share, so these are compared.")
-    schedule = plan(draft, wish.seed)
+    schedule = draw_schedule(draft, request.seed)
     most = capacity(schedule)
     if most < 1:
         raise BenchError(
             f"With {practice} practice and {rule.planned} catch trials on {len(scenes)} clips no trial is left that a "
             "rater may see: give a smaller --practice and --catch."
         )
-    if wish.workload is not None and wish.workload > most:
-        raise BenchError(f"A rater can see {most} trials of this study at most, not {wish.workload}: lower --workload.")
-    clips, frames, size = prepare(schedule, names, wish, material)
+    if request.workload is not None and request.workload > most:
+        raise BenchError(
+            f"A rater can see {most} trials of this study at most, not {request.workload}: lower --workload."
+        )
+    clips, frames, size = prepare(schedule, names, request, material)
     longest = max(len(clip.data) for clip in clips.values())
     workload, slot = min(draft.workload, most), clip_encoding.slot_bytes(longest)
     settings = replace(draft, frames=frames, size=size, slot_bytes=slot, workload=workload).with_consent(draft.consent)
-    register(Store.migrated(where).add(settings, wish.seed, schedule, clips), "create")
-    return Made(settings.name, settings, schedule, tuple(material.notes))
+    register(Store.migrated(where).add(settings, request.seed, schedule, clips), "create")
+    return CreatedStudy(settings.name, settings, schedule, tuple(material.notes))
 
 
-def _translations(wish: Wish) -> tuple[Words, ...]:
-    """The translations that are wished for; what they leave out is the language's own text."""
-    for said in wish.translations:
-        missing = "--question-in" if wish.question and not said.question else ""
-        missing = "--consent-in" if wish.consent and not said.consent else missing
+def _translations(request: StudyRequest) -> tuple[StudyTexts, ...]:
+    """The translations that are requested; what they leave out is the language's own text."""
+    for translation in request.translations:
+        missing = "--question-in" if request.question and not translation.question else ""
+        missing = "--consent-in" if request.consent and not translation.consent else missing
         if missing:
-            raise BenchError(f"The study's own text needs its like in '{said.language}': give {missing}.")
+            raise BenchError(f"The study's own text needs its like in '{translation.language}': give {missing}.")
     return tuple(
         replace(
-            said,
-            question=_question(wish, said.question, said.language),
-            consent=said.consent or default_consent(wish, said.language),
+            translation,
+            question=_question(request, translation.question, translation.language),
+            consent=translation.consent or default_consent(request, translation.language),
         )
-        for said in wish.translations
+        for translation in request.translations
     )
 
 
-def _question(wish: Wish, given: str, language: str) -> str:
+def _question(request: StudyRequest, given: str, language: str) -> str:
     """The study's one question in a language, or the first of several."""
-    if given and wish.questions.trial:
+    if given and request.questions.trial:
         raise BenchError("The question is given twice: leave --question out, or [[trial]] in the file of questions.")
-    return wish.questions.asked(given or words(language, wish.questions.wording)["question"], language)[0]
+    return request.questions.asked(given or words(language, request.questions.wording)["question"], language)[0]
 
 
-def default_consent(wish: Wish, language: str) -> str:
+def default_consent(request: StudyRequest, language: str) -> str:
     """A language's own text of the consent page, for what is asked of raters and what is kept of it."""
-    said = words(language, wish.questions.wording)
-    asks = any(wish.questions.part(part) for part in PARTS)
-    more = {"consent_questions": asks, "consent_measured": wish.calibration != "none"}
-    return "\n\n".join([said["consent"], *(said[name] for name, applies in more.items() if applies)])
+    own = words(language, request.questions.wording)
+    asks = any(request.questions.part(part) for part in PARTS)
+    more = {"consent_questions": asks, "consent_measured": request.calibration != "none"}
+    return "\n\n".join([own["consent"], *(own[name] for name, applies in more.items() if applies)])
 
 
-def _comparisons(wish: Wish, material: Material) -> tuple[tuple[str, str], ...]:
+def _comparisons(request: StudyRequest, material: Material) -> tuple[tuple[str, str], ...]:
     """What is compared; on a scale, each row of it by itself."""
-    pairs = _pairs(wish, material)
-    if wish.questions.kind == SCALE:
+    pairs = _pairs(request, material)
+    if request.questions.kind == SCALE:
         return tuple((name, ALONE) for name in dict.fromkeys(name for pair in pairs for name in pair))
     return pairs
 
 
-def _pairs(wish: Wish, material: Material) -> tuple[tuple[str, str], ...]:
-    if wish.comparisons is None:
+def _pairs(request: StudyRequest, material: Material) -> tuple[tuple[str, str], ...]:
+    if request.comparisons is None:
         possible = tuple(pair for pair in PAPER_COMPARISONS if all(name in material.rows for name in pair))
         if not possible:
             rows = ", ".join(sorted(material.rows))
             raise BenchError(f"The run has the rows {rows}, none of the paper's comparisons: give --comparison A:B.")
         return possible
-    for pair in wish.comparisons:
+    for pair in request.comparisons:
         for name in pair:
             if name not in material.rows:
                 raise BenchError(f"The run has no row '{name}'.{did_you_mean(name, material.rows)}")
         if pair[0] == pair[1]:
             raise BenchError(f"A comparison needs two different rows, not {pair[0]} twice.")
-    unordered = [frozenset(pair) for pair in wish.comparisons]
+    unordered = [frozenset(pair) for pair in request.comparisons]
     if len(set(unordered)) < len(unordered):
         raise BenchError("The same two rows are compared twice: leave one --comparison out.")
-    return wish.comparisons
+    return request.comparisons
 
 
-def _checks(wish: Wish, scenes: int, notes: list[str]) -> tuple[int, CatchRule]:
+def _checks(request: StudyRequest, scenes: int, notes: list[str]) -> tuple[int, CatchRule]:
     """Practice trials that the number of scenes allows, and the rule on catch trials.
 
     Raises:
         BenchError: the catch trials are too many for the scenes, or too few to tell who attends and nobody accepted it.
     """
-    asked = wish.catch if wish.catch is not None else CATCH
-    practice, catch = wish.practice, asked
-    if scenes - min(wish.clips, scenes) < practice + asked:
+    wanted = request.catch if request.catch is not None else CATCH
+    practice, catch = request.practice, wanted
+    if scenes - min(request.clips, scenes) < practice + wanted:
         # they share scenes with the trials; a rater sees a scene twice at most, so leave most of them to the trials
-        practice, catch = min(practice, scenes // 4), min(asked, scenes // 4)
-    if catch < asked:
-        few = f"--clips {scenes - wish.practice - asked}, " if scenes > wish.practice + asked else ""
+        practice, catch = min(practice, scenes // 4), min(wanted, scenes // 4)
+    if catch < wanted:
+        few = f"--clips {scenes - request.practice - wanted}, " if scenes > request.practice + wanted else ""
         raise BenchError(
-            f"{scenes} clips, {min(wish.clips, scenes)} of them compared, are too few for {asked} catch trials: take a "
-            f"larger run, or give {few}--catch {catch} with --accept-weak-catch, or --catch 0."
+            f"{scenes} clips, {min(request.clips, scenes)} of them compared, are too few for {wanted} catch trials: "
+            f"take a larger run, or give {few}--catch {catch} with --accept-weak-catch, or --catch 0."
         )
-    rule = CatchRule(catch, wish.catch_pass) if wish.catch_pass is not None else strictest_rule(catch)
-    if not wish.accept_weak_catch:
+    rule = CatchRule(catch, request.catch_pass) if request.catch_pass is not None else strictest_rule(catch)
+    if not request.accept_weak_catch:
         rule.check()
     elif rule.is_weak:
         notes.append(f"{rule}.")
-    if practice != wish.practice:
+    if practice != request.practice:
         notes.append(f"With {scenes} clips a rater gets {practice} practice trials.")
     return practice, rule

@@ -24,10 +24,9 @@ from study_app.analysis import (
     rater_quality,
 )
 from study_app.design.questions import PARTS, SCALE
-from study_app.design.settings import CODES, Settings
+from study_app.design.settings import CODES, StudySettings
 from study_app.pipeline.registration import registration
 from study_app.store.schema.study_tables import Study
-from study_app.store.store import Store
 from study_app.store.study import OpenStudy
 from study_app.store.tidy_tables import VOTE_COLUMNS
 
@@ -54,7 +53,7 @@ class Results:
     notes: list[str]
 
 
-def results(votes: pd.DataFrame, settings: Settings) -> Results:
+def results(votes: pd.DataFrame, settings: StudySettings) -> Results:
     """Compute everything from a table of votes."""
     notes = ["A pilot of a study: these votes do not count for it."] if settings.pilot else []
     if settings.questions.cannot_tell:
@@ -64,8 +63,8 @@ def results(votes: pd.DataFrame, settings: Settings) -> Results:
     strengths, contrasts = ranking.bradley_terry(votes), ranking.contrasts(votes)
     groups = ranking.connectivity(votes)
     if len(groups) > 1:
-        told = "; ".join(", ".join(group) for group in groups)
-        notes.append(f"Strengths compare only within connected groups of systems, and these are apart: {told}.")
+        apart = "; ".join(", ".join(group) for group in groups)
+        notes.append(f"Strengths compare only within connected groups of systems, and these are apart: {apart}.")
     per_clip = pd.DataFrame(columns=metric_agreement.PER_CLIP_COLUMNS)
     per_set = pd.DataFrame(columns=metric_agreement.PER_SET_COLUMNS)
     run = Path(settings.run)
@@ -96,16 +95,6 @@ def results(votes: pd.DataFrame, settings: Settings) -> Results:
 def paper_table(name: str, pos: pd.DataFrame) -> Grid:
     """Table II or III ("table2", "table3") in the paper's form, ours beside the paper's figures."""
     return pos_table(name, [{str(key): value for key, value in line.items()} for line in pos.to_dict("records")])
-
-
-def votes_csv(votes: pd.DataFrame) -> str:
-    """The text of `votes.csv`."""
-    return csv(votes)
-
-
-def pos_csv(pos: pd.DataFrame) -> str:
-    """The text of `pos.csv`."""
-    return csv(pos)
 
 
 def screens_csv(screens: pd.DataFrame) -> str:
@@ -147,7 +136,7 @@ def read_votes(path: Path) -> pd.DataFrame:
     return votes
 
 
-def _head(study: Study, settings: Settings) -> dict[str, Any]:
+def _head(study: Study, settings: StudySettings) -> dict[str, Any]:
     """What a study is, whatever its trials are; only one with the paper's trials fills the paper's tables."""
     hidden = {"scenes", "run", *CODES}
     return {
@@ -162,7 +151,7 @@ def _head(study: Study, settings: Settings) -> dict[str, Any]:
     }
 
 
-def as_json(study: Study, settings: Settings, tallies: Results) -> dict[str, Any]:
+def as_json(study: Study, settings: StudySettings, tallies: Results) -> dict[str, Any]:
     """Everything as plain values; what has no value is null."""
     left, n, p = tallies.side_bias
     value = {
@@ -187,38 +176,54 @@ def as_json(study: Study, settings: Settings, tallies: Results) -> dict[str, Any
     return content
 
 
-def outcomes(study: OpenStudy) -> dict[str, str]:
-    """The text of each file with outcomes but the paper's tables: by name, `study.json` last.
+@dataclass(frozen=True)
+class Outcomes:
+    """What people chose or graded, on every question of a study.
 
-    Of several questions the first has the usual names, and each further one its id in them.
+    Attributes:
+        votes: votes, or grades, on the first question.
+        pos: POS on the first question; None where clips are graded alone.
+        files: the text of each file with outcomes but the paper's tables: by name, `study.json` last. Of several
+            questions the first has the usual names, and each further one its id in them.
     """
-    return graded(study) if study.settings.questions.kind == SCALE else compared(study)
+
+    votes: int
+    pos: pd.DataFrame | None
+    files: dict[str, str]
 
 
-def compared(study: OpenStudy) -> dict[str, str]:
-    """The same of a study of pairs."""
+def outcomes(study: OpenStudy, votes: pd.DataFrame | None = None, tallies: Results | None = None) -> Outcomes:
+    """Everything with outcomes; votes and tallies of the first question are read and computed where not given."""
+    if study.settings.questions.kind == SCALE:
+        return _graded(study)
+    votes = study.votes() if votes is None else votes
+    return _compared(study, votes, tallies or results(votes, study.settings))
+
+
+def _compared(study: OpenStudy, votes: pd.DataFrame, tallies: Results) -> Outcomes:
+    """The outcomes of a study of pairs."""
+    files = _vote_files(None, votes, tallies)
+    content = as_json(study.row, study.settings, tallies)
+    for question in study.settings.questions.further:
+        further_votes = study.votes(question)
+        further = results(further_votes, study.settings)
+        files |= _vote_files(question, further_votes, further)
+        value = as_json(study.row, study.settings, further)
+        shared = ("pos", "ties", "bradley_terry", "agreement", "side_bias", "humans_against_metrics")
+        content.setdefault("further", {})[question] = {key: value[key] for key in shared if key in value}
+    return Outcomes(len(votes), tallies.pos, files | {STUDY_RESULTS: _json(content, study)})
+
+
+def _vote_files(question: str | None, votes: pd.DataFrame, tallies: Results) -> dict[str, str]:
+    files = {named(VOTES, question): csv(votes), named(POS, question): csv(tallies.pos)}
+    return files if tallies.ties is None else files | {named("ties.csv", question): csv(tallies.ties)}
+
+
+def _graded(study: OpenStudy) -> Outcomes:
+    """The outcomes of a study of single clips; nothing in it is a share of choices."""
     settings = study.settings
     files: dict[str, str] = {}
-    content: dict[str, Any] = {}
-    for question in (None, *settings.questions.further):
-        votes = study.votes(question)
-        tallies = results(votes, settings)
-        files |= {named(VOTES, question): csv(votes), named(POS, question): csv(tallies.pos)}
-        if tallies.ties is not None:
-            files[named("ties.csv", question)] = csv(tallies.ties)
-        value = as_json(study.row, settings, tallies)
-        if question is None:
-            content = value
-        else:
-            own = ("pos", "ties", "bradley_terry", "agreement", "side_bias", "humans_against_metrics")
-            content.setdefault("further", {})[question] = {key: value[key] for key in own if key in value}
-    return files | {STUDY_RESULTS: _json(content, study)}
-
-
-def graded(study: OpenStudy) -> dict[str, str]:
-    """The same of a study of single clips; nothing in it is a share of choices."""
-    settings = study.settings
-    files: dict[str, str] = {}
+    grades = 0
     systems = [name for name, _ in settings.comparisons]
     content = plain(_head(study.row, settings))
     content["notes"] = ["A pilot of a study: these grades do not count for it."] if settings.pilot else []
@@ -230,9 +235,10 @@ def graded(study: OpenStudy) -> dict[str, str]:
         value = plain({"mos": means.to_dict("records"), "differences": gaps.to_dict("records")})
         if question is None:
             content |= value
+            grades = len(ratings)
         else:
             content.setdefault("further", {})[question] = value
-    return files | {STUDY_RESULTS: _json(content, study)}
+    return Outcomes(grades, None, files | {STUDY_RESULTS: _json(content, study)})
 
 
 def named(file: str, question: str | None) -> str:
@@ -244,8 +250,8 @@ def named(file: str, question: str | None) -> str:
 def _json(content: dict[str, Any], study: OpenStudy) -> str:
     erased = int((study.raters()["erased"] != "").sum())
     people = {"declined": study.declined(), "erased": erased}
-    said = content | {"registration": registration(study).as_json(), "people": people}
-    return json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+    whole = content | {"registration": registration(study).as_json(), "people": people}
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
 def beside(study: OpenStudy) -> dict[str, str]:
@@ -257,23 +263,22 @@ def beside(study: OpenStudy) -> dict[str, str]:
     return files
 
 
-def export(where: str | Path | None, name: str | None, out: Path) -> list[Path]:
+def export(study: OpenStudy, out: Path) -> list[Path]:
     """Write all files of a study below `out`; returns their paths.
 
     Only a study with the paper's trials writes its Tables II and III.
     """
-    study = Store(where).open(name)
-    files = outcomes(study)
-    for file, text in files.items():
+    found = outcomes(study)
+    for file, text in found.files.items():
         write_text(out / file, text)
     tables: list[Path] = []
-    if study.settings.questions.is_the_papers:
-        pos = preference_scores.pos_table(study.votes(), study.settings.comparisons)
+    if study.settings.questions.is_the_papers and found.pos is not None:
+        pos = found.pos
         tables = [
             path for table in paper().preference_tables for path in write_grid(paper_table(table, pos), out, table)
         ]
-    study.audit("export", "exported", f"{len(study.watch().votes)} votes")
+    study.audit("export", "exported", f"{found.votes} votes")
     others = beside(study)
     for file, text in others.items():
         write_text(out / file, text)
-    return [*(out / file for file in files), *tables, *(out / file for file in others)]
+    return [*(out / file for file in found.files), *tables, *(out / file for file in others)]

@@ -16,7 +16,7 @@ from study_app.design.power import WANTED, Design, Power
 
 
 @dataclass(frozen=True)
-class Plan:
+class PowerAnalysis:
     """What a design can find.
 
     Attributes:
@@ -73,14 +73,16 @@ class Plan:
         ]
 
 
-def plan(design: Design, repeats: int = power.REPEATS, seed: int = 0) -> Plan:
+def power_analysis(design: Design, repeats: int = power.REPEATS, seed: int = 0) -> PowerAnalysis:
     """Simulate a design and others around it; a `BenchError` for numbers that make no study."""
     power_of_votes = power.simulated_power(design, repeats, seed)
     curves = power.curves(design, repeats, seed)
-    return Plan(design, power_of_votes, power.safe_votes(curves, design.votes), power.table(design.comparisons), curves)
+    return PowerAnalysis(
+        design, power_of_votes, power.safe_votes(curves, design.votes), power.table(design.comparisons), curves
+    )
 
 
-def write(planned: Plan, out: Path) -> list[Path]:
+def write(planned: PowerAnalysis, out: Path) -> list[Path]:
     """Write `plan.json`, `plan.csv` (the curves) and the figure; returns their paths."""
     text = io.StringIO()
     planned.curves.to_csv(text, index=False, lineterminator="\n")
@@ -90,7 +92,7 @@ def write(planned: Plan, out: Path) -> list[Path]:
     return [out / f"plan.{ending}" for ending in ("json", "csv", "png", "pdf")]
 
 
-def draw(planned: Plan, path: Path) -> None:
+def draw(planned: PowerAnalysis, path: Path) -> None:
     """Power over votes a comparison, a line for each number of votes a pair."""
     import matplotlib.pyplot as plt
 

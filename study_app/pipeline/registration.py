@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from study_app.design.questions import SCALE
-from study_app.design.schedule import cut
-from study_app.design.settings import CODES, Settings
+from study_app.design.schedule import schedule_before
+from study_app.design.settings import CODES, StudySettings
 from study_app.store.study import OpenStudy
 
 #: Settings that say nothing of what is measured: codes, and places of the people who run it.
@@ -99,7 +99,7 @@ def registration(study: OpenStudy) -> Registration:
     schedule, clips = study.schedule(), study.clip_hashes()
     ends = [(e.trials_before, e.slots_before, e.clips_before) for e in extensions]
     states = [
-        {"schedule_sha256": cut(schedule, trials, slots).sha256, "clips_sha256": _hash(clips[:shown])}
+        {"schedule_sha256": schedule_before(schedule, trials, slots).sha256, "clips_sha256": _hash(clips[:shown])}
         for trials, slots, shown in [*ends, (len(schedule.trials), len(schedule.slots), len(clips))]
     ]
     base = {
@@ -122,13 +122,13 @@ def registration(study: OpenStudy) -> Registration:
     return Registration(tuple(contents), study.registered())
 
 
-def _hypotheses(settings: Settings) -> list[str]:
+def _hypotheses(settings: StudySettings) -> list[str]:
     if settings.questions.kind == SCALE:
         return ["The systems' mean grades differ"]
     return [f"{first} is chosen over {second} not as often as not" for first, second in settings.comparisons]
 
 
-def _analysis(settings: Settings) -> list[str]:
+def _analysis(settings: StudySettings) -> list[str]:
     if settings.questions.kind == SCALE:
         return list(OF_GRADES)
     each = ["Each question of a trial by itself, in the same way."] if settings.questions.further else []

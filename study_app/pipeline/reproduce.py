@@ -20,7 +20,7 @@ from bench.report.tables.printed_table import Grid, write_grid
 from bench.report.tables.score_table import caption, read_protocol
 from bench.runfolder import RunFolder
 from bench.scoring.score_tables import read_notes, read_summary
-from study_app.design.settings import CATCH, Wish
+from study_app.design.settings import CATCH, StudyRequest
 
 STUDY = "study.db"
 #: The paper showed videos of 128×128 at this size.
@@ -99,7 +99,7 @@ def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
 
     database = out / STUDY
     if not database.exists():
-        create(database, _wish(name, config, out))
+        create(database, _study_request(name, config, out))
     study = Store(database).open("preferences")
     votes, settings = study.votes(), study.settings
     pos = preference_scores.pos_table(votes, settings.comparisons)
@@ -114,17 +114,17 @@ def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
     return pos_table(name, [{str(key): value for key, value in line.items()} for line in pos.to_dict("records")], notes)
 
 
-def _wish(name: str, config: RunConfig, out: Path) -> Wish:
+def _study_request(name: str, config: RunConfig, out: Path) -> StudyRequest:
     """The study of a table; without catch trials, of which the paper tells nothing, where the clips are too few."""
     clips = len(Manifest.load(out / "clips.jsonl").split("test"))
-    wish = Wish(
-        (out,),
+    request = StudyRequest(
+        runs=(out,),
         name="preferences",
         clips=PAPER[name].clips,
         size=SHOWN if config.resolution > SHOWN else None,
         accept_first_frames=True,
     )
-    return wish if clips >= 4 * CATCH else replace(wish, catch=0)
+    return request if clips >= 4 * CATCH else replace(request, catch=0)
 
 
 def deviations(name: str, config: RunConfig, out: Path) -> list[str]:

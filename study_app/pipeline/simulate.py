@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from bench.errors import BenchError
 from bench.runfolder import REAL
 from study_app.design.questions import GRADES, SCALE, TIE, Question
 from study_app.design.schedule import ALTERED, SCRAMBLED
+from study_app.pipeline import copies
 from study_app.store.messages import Answer, Further
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
@@ -40,8 +40,8 @@ class Crowd:
     careless: float = 0.0
 
 
-def simulate(where: str | Path | None, name: str | None, raters: int, crowd: Crowd, seed: int = 0) -> tuple[str, int]:
-    """Copy a study as a simulated one and let synthetic raters rate it; returns the copy's name and its votes.
+def simulate(store: Store, study: OpenStudy, raters: int, crowd: Crowd, seed: int = 0) -> tuple[OpenStudy, int]:
+    """Copy a study as a simulated one and let synthetic raters rate it; returns the copy and its votes.
 
     The copy's votes carry `simulated`, in the study's row and in each of its votes, and can never enter a tally of the
     study it was copied from.
@@ -50,14 +50,8 @@ def simulate(where: str | Path | None, name: str | None, raters: int, crowd: Cro
         raise BenchError("A simulation needs at least one rater.")
     if not 0 <= crowd.careless <= 1:
         raise BenchError("The share of careless raters lies between 0 and 1.")
-    store = Store(where)
-    study = store.open(name)
-    if study.simulated:
-        raise BenchError(f"The study '{study.name}' is a simulation already: name the study it was made from.")
-    number = 1 + sum(other.startswith(f"{study.name} simulated") for other in store.names())
-    copied = replace(study.settings, name=f"{study.name} simulated {number}", slot_bytes=study.slot_bytes())
-    twin = store.add(copied, study.row.seed, study.schedule(), study.clips(), simulated=True)
-    return twin.name, sum(rate(twin, crowd, seed, number) for number in range(raters))
+    twin = copies.simulated(store, study)
+    return twin, sum(rate(twin, crowd, seed, number) for number in range(raters))
 
 
 def rate(study: OpenStudy, crowd: Crowd, seed: int, number: int) -> int:

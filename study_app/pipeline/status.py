@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from study_app.store.store import Store
+from study_app.store.study import OpenStudy
 
 
-def status(where: str | Path | None, name: str | None) -> dict[str, Any]:
+def status(study: OpenStudy) -> dict[str, Any]:
     """Progress by comparison and counts of raters. Outcomes are not part of it: nobody should steer by them."""
-    study = Store(where).open(name)
     progress, raters = study.progress(), study.raters()
     return {
         "study": study.name,
@@ -37,19 +35,19 @@ def lines(standing: dict[str, Any]) -> list[str]:
     """The same for reading."""
     mark = " (simulated)" if standing["simulated"] else (" (pilot)" if standing["pilot"] else "")
     head = f"Study '{standing['study']}'{mark}"
-    told = [
+    text = [
         f"{head}: {standing['votes']} of {standing['wanted']} votes, {standing['raters']} raters; {standing['state']}."
     ]
-    told.append(f"{standing['completed']} raters have finished, {standing['excluded']} are excluded or have withdrawn.")
+    text.append(f"{standing['completed']} raters have finished, {standing['excluded']} are excluded or have withdrawn.")
     if standing["declined"] or standing["erased"]:
-        told.append(
+        text.append(
             f"{standing['declined']} people did not agree to take part, {standing['erased']} raters were erased."
         )
     if standing["ineligible"]:
-        told.append(f"{standing['ineligible']} may not take part by what they answered.")
+        text.append(f"{standing['ineligible']} may not take part by what they answered.")
     if not standing["schedule_intact"]:
-        told.append("The schedule in the database is not the one this study was made with: restore it from a copy.")
+        text.append("The schedule in the database is not the one this study was made with: restore it from a copy.")
     width = max(len(row["comparison"]) for row in standing["comparisons"])
     for row in standing["comparisons"]:
-        told.append(f"  {row['comparison']:<{width}}  {row['votes']:>5} of {row['wanted']}, {row['leased']} on lease")
-    return told
+        text.append(f"  {row['comparison']:<{width}}  {row['votes']:>5} of {row['wanted']}, {row['leased']} on lease")
+    return text

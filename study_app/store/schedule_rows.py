@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from bench.errors import BenchError
 from study_app.design.schedule import Addition, PairPlan, Schedule, SlotPlan
-from study_app.design.settings import Settings
+from study_app.design.settings import StudySettings
 from study_app.store import audit_trail
 from study_app.store.clips import Clips, add_clips
 from study_app.store.connection import transactions
@@ -31,7 +31,7 @@ from study_app.store.schema.study_tables import (
 )
 
 
-def add(session: Session, settings: Settings, seed: int, plan: Schedule, clips: Clips, simulated: bool) -> Study:
+def add(session: Session, settings: StudySettings, seed: int, plan: Schedule, clips: Clips, simulated: bool) -> Study:
     """Write a study and its schedule."""
     study = Study(
         name=settings.name,

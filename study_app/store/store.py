@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from bench.errors import BenchError, did_you_mean
 from study_app.design.schedule import Schedule
-from study_app.design.settings import Settings
+from study_app.design.settings import StudySettings
 from study_app.store import audit_trail, clips, schedule_rows
 from study_app.store.connection import database
 from study_app.store.connection.transactions import Transactions
@@ -41,7 +41,7 @@ class Store(Transactions):
         return cls(where)
 
     def add(
-        self, settings: Settings, seed: int, plan: Schedule, clips: clips.Clips, *, simulated: bool = False
+        self, settings: StudySettings, seed: int, plan: Schedule, clips: clips.Clips, *, simulated: bool = False
     ) -> OpenStudy:
         """Write a new study with its whole schedule, and open it. A taken name is a `BenchError`."""
         if settings.name in self.names():

@@ -25,14 +25,14 @@ from study_app.store import (
 from study_app.store.messages import Answer, RefusedError, View
 from study_app.store.participants import Visitor, keyed, secret, token_hash
 from study_app.store.schema.rater_tables import Assignment, Ending, Exclusion, Rater
-from study_app.store.study_admin import Steering
-from study_app.store.study_reader import ReadableStudy
+from study_app.store.study_admin import StudyAdmin
+from study_app.store.study_reader import StudyReader
 
 #: Pairs that may fail to load one after the other before a rater is told that this browser does not do.
 SKIP_LIMIT = 5
 
 
-class OpenStudy(ReadableStudy, Steering):
+class OpenStudy(StudyReader, StudyAdmin):
     """A study of a database; `study_app.store.store.Store.open` gives it."""
 
     # -- raters, each by a token that only their browser knows --

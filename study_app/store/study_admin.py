@@ -14,7 +14,7 @@ from study_app.store.participants import PARAMETERS, Visitor, keyed, secret
 from study_app.store.schema.study_tables import Extension, Study
 
 
-class Steering:
+class StudyAdmin:
     """The part of an opened study (`study_app.store.study.OpenStudy`) that concerns no single vote."""
 
     row: Study

@@ -9,13 +9,13 @@ import pandas as pd
 from bench.errors import BenchError
 from study_app.design.questions import SCALE
 from study_app.design.schedule import Schedule
-from study_app.design.settings import Settings
+from study_app.design.settings import StudySettings
 from study_app.store import audit_trail, clips, monitor, questionnaire, schedule_rows, tidy_tables
 from study_app.store.connection.transactions import Transactions
 from study_app.store.schema.study_tables import Study
 
 
-class ReadableStudy:
+class StudyReader:
     """A study of a database, as far as it is read; `study_app.store.study.OpenStudy` is what is done to it as well.
 
     Attributes:
@@ -32,7 +32,7 @@ class ReadableStudy:
         return self.row.name
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> StudySettings:
         """What it was made with."""
         return self.row.settings
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markdown_it import MarkdownIt
 
-from study_app.design.settings import Words
+from study_app.design.settings import StudyTexts
 
 #: Markdown as in CommonMark, without anything that could load or run: HTML is shown as text, pictures are left out, and
 #: markdown-it makes no link of `javascript:` and its like.
@@ -23,7 +23,7 @@ def language(offered: Sequence[str], asked: str, accepted: str) -> str:
     return next((tag for tag in wanted if tag in offered), offered[0])
 
 
-def consent_html(words: Words) -> str:
+def consent_html(words: StudyTexts) -> str:
     """A consent text in Markdown as HTML; empty for one that is text.
 
     Headings go below the page's own, and no level is left out, however the text begins.

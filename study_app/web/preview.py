@@ -8,14 +8,15 @@ from pathlib import Path
 
 from study_app.pipeline.copies import copy
 from study_app.store.store import Store
+from study_app.store.study import OpenStudy
 from study_app.web import serve
 from study_app.web.visit import PREVIEW_VARIABLE
 
 
-def preview(where: str | Path | None, name: str | None, port: int, address: str) -> int:
+def preview(study: OpenStudy, port: int, address: str) -> int:
     """Serve a copy of a study that is thrown away afterwards, with the way to every page; returns the exit status."""
     with tempfile.TemporaryDirectory(prefix="preview-") as folder:
-        database, copied = prepare(where, name, Path(folder))
+        database, copied = prepare(study, Path(folder))
         env = serve.environment(database, copied) | {PREVIEW_VARIABLE: "1"}
         try:
             return subprocess.run(serve.command(port, address), env=env, cwd=serve.APP.parent, check=False).returncode
@@ -23,8 +24,7 @@ def preview(where: str | Path | None, name: str | None, port: int, address: str)
             return 0
 
 
-def prepare(where: str | Path | None, name: str | None, folder: Path) -> tuple[Path, str]:
+def prepare(study: OpenStudy, folder: Path) -> tuple[Path, str]:
     """Put the copy of a study that a preview shows below `folder`; returns its database and its name."""
     database = folder / "preview.db"
-    study = Store(where).open(name)
-    return database, copy(study, Store.migrated(database), f"{study.name} preview").name
+    return database, copy(study, Store.migrated(database), f"{study.name} preview", pilot=True).name

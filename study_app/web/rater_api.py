@@ -7,8 +7,8 @@ Replies tell a browser nothing but opaque names of its next trials. They are sen
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -25,7 +25,6 @@ from study_app.web import visit as visits
 from study_app.web.served_study import log, serving
 from study_app.web.visit import visitor
 
-TOKEN_HEADER, AGENT, ACCEPTED = "x-rater", "user-agent", "accept-language"
 #: Largest body of a call, in bytes.
 LARGEST = 4096
 #: The same of a call that brings free texts.
@@ -34,10 +33,56 @@ LARGEST_REPLY = 65536
 SORRY = "Your answer could not be saved just now. Please keep this page open: it is sent again by itself."
 
 
-def _number(body: dict[str, Any], key: str) -> int:
-    value = body.get(key)
+#: What the server answers where a browser sends what no page of ours would.
+NOT_AN_ANSWER = "The answer is not one that can be given."
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of the rater's page: what its headers say and what its body holds.
+
+    Attributes:
+        token: stands for the rater; empty at a first visit.
+        agent: the browser's description of itself.
+        languages: the browser's languages, as in `Accept-Language`.
+        body: a JSON object; its values can be anything.
+    """
+
+    token: str
+    agent: str
+    languages: str
+    body: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, request: Request, body: Mapping[str, Any]) -> Call:
+        """A request's headers, and its body as it was parsed."""
+        header = request.headers
+        return cls(header.get("x-rater", ""), header.get("user-agent", ""), header.get("accept-language", ""), body)
+
+    def text(self, key: str) -> str:
+        """A value as text; empty where there is none."""
+        return str(self.body.get(key, ""))
+
+    def texts(self, key: str) -> dict[str, str]:
+        """An object of texts; empty where there is none."""
+        value = self.body.get(key)
+        return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
+
+    @property
+    def trial(self) -> str:
+        """The name that the browser has for a trial."""
+        return self.text("trial")
+
+    @property
+    def requested_language(self) -> str:
+        """The language that the rater has just chosen."""
+        return str(self.body.get("language") or "")[:20]
+
+
+def _number(values: Mapping[str, Any], key: str) -> int:
+    value = values.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**31:
-        raise RefusedError("The answer is not one that can be given.")
+        raise RefusedError(NOT_AN_ANSWER)
     return round(value)
 
 
@@ -55,24 +100,23 @@ BROWSERS = {
 LAYOUTS, POINTERS = ("beside", "stacked", "low", "alone"), ("fine", "coarse")
 
 
-def _screen(body: dict[str, Any]) -> Screen | None:
+def _screen(call: Call) -> Screen | None:
     """How the clips were seen, windows to the nearest 50 pixels; None where that was not said so that it makes sense.
 
     An answer is taken all the same: it is the rater's, and this is only their browser's.
     """
-    said = body.get("screen")
-    said = said if isinstance(said, dict) else {}
-    numbers = [said.get(key) for key in ("clip_px", "pixel_ratio", "width", "height", "dropped")]
+    screen = call.body.get("screen")
+    screen = screen if isinstance(screen, dict) else {}
+    numbers = [screen.get(key) for key in ("clip_px", "pixel_ratio", "width", "height", "dropped")]
     if not all(isinstance(n, int | float) and not isinstance(n, bool) and 0 <= n < 1e5 for n in numbers):
         return None
-    if said.get("layout") not in LAYOUTS or said.get("pointer") not in POINTERS:
+    if screen.get("layout") not in LAYOUTS or screen.get("pointer") not in POINTERS:
         return None
     clip_px, ratio, width, height, dropped = (float(n) for n in numbers if n is not None)
-    agent = str(body.get(AGENT, ""))
-    browser = next((name for mark, name in BROWSERS.items() if mark in agent), "other")
+    browser = next((name for mark, name in BROWSERS.items() if mark in call.agent), "other")
     window = (50 * round(width / 50), 50 * round(height / 50))
-    seen = Screen(clip_px, ratio, window[0], window[1], said["layout"], said["pointer"], browser, round(dropped))
-    pauses, dots, distance = (_measure(said, name, *within) for name, within in MEASURES.items())
+    seen = Screen(clip_px, ratio, window[0], window[1], screen["layout"], screen["pointer"], browser, round(dropped))
+    pauses, dots, distance = (_measure(screen, name, *within) for name, within in MEASURES.items())
     return replace(
         seen,
         pauses=None if pauses is None else round(pauses),
@@ -85,101 +129,83 @@ def _screen(body: dict[str, Any]) -> Screen | None:
 MEASURES = {"pauses": (0, 10_000), "dots_per_mm": (1, 60), "distance_cm": (10, 500)}
 
 
-def _measure(said: dict[str, Any], name: str, low: float, high: float) -> float | None:
-    value = said.get(name)
+def _measure(screen: Mapping[str, Any], name: str, low: float, high: float) -> float | None:
+    value = screen.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         return None
     return float(value)
 
 
-def _further(body: dict[str, Any]) -> tuple[Further, ...]:
+def _further(call: Call) -> tuple[Further, ...]:
     """Answers to a trial's other questions."""
-    said = body.get("further", [])
-    if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
-        raise RefusedError("The answer is not one that can be given.")
-    return tuple(Further(str(one.get("chosen")), _number(one, "response_ms")) for one in said)
+    answers = call.body.get("further", [])
+    if not isinstance(answers, list) or not all(isinstance(answer, dict) for answer in answers):
+        raise RefusedError(NOT_AN_ANSWER)
+    return tuple(Further(str(answer.get("chosen")), _number(answer, "response_ms")) for answer in answers)
 
 
-def _link(body: dict[str, Any]) -> dict[str, str]:
-    link = body.get("link")
-    return {key: str(value) for key, value in link.items()} if isinstance(link, dict) else {}
-
-
-def _asked(body: dict[str, Any]) -> str:
-    return str(body.get("language") or "")[:20]
-
-
-def hello(token: str, body: dict[str, Any]) -> dict[str, Any]:
+def hello(call: Call) -> dict[str, Any]:
     """Somebody opens the page: who they are and where they left off."""
-    here = visits.visit(serving(), _link(body), token, _asked(body), body[ACCEPTED])
+    here = visits.visit(serving(), call.texts("link"), call.token, call.requested_language, call.languages)
     if here.study.rater(here.token):
         return visits.page_data(here, here.study.view(here.token))
     state = here.study.state()
     return visits.page_data(here, View(state) if state != "open" else None)
 
 
-def enrol(token: str, body: dict[str, Any]) -> dict[str, Any]:
+def enrol(call: Call) -> dict[str, Any]:
     """They agree to take part."""
-    study, who = serving(), visitor(_link(body))
-    language = localisation.language(study.settings.languages, _asked(body), body[ACCEPTED])
-    here = visits.Visit(study, study.token_of(who) if who else token, who, language)
-    if not who and not visits.TOKEN.fullmatch(token):
+    study, who = serving(), visitor(call.texts("link"))
+    language = localisation.language(study.settings.languages, call.requested_language, call.languages)
+    here = visits.Visit(study, study.token_of(who) if who else call.token, who, language)
+    if not who and not visits.TOKEN.fullmatch(call.token):
         raise RefusedError("This session is not known: please open your link again.")
     study.enrol(here.token, who, language)
     return visits.page_data(here, study.view(here.token))
 
 
-def decline(token: str, body: dict[str, Any]) -> dict[str, Any]:
+def decline(call: Call) -> dict[str, Any]:
     """They do not agree: one more who did not, and nothing of who it was."""
     serving().decline()
     return {}
 
 
-def state(token: str, body: dict[str, Any]) -> dict[str, Any]:
+def state(call: Call) -> dict[str, Any]:
     """Where the rater is."""
-    return asdict(serving().view(token))
+    return asdict(serving().view(call.token))
 
 
-def end(token: str, body: dict[str, Any]) -> dict[str, str]:
+def end(call: Call) -> dict[str, Any]:
     """The code for how the session has ended."""
-    return visits.ending(serving(), token)
+    return visits.ending(serving(), call.token)
 
 
-def withdraw(token: str, body: dict[str, Any]) -> dict[str, Any]:
+def withdraw(call: Call) -> dict[str, Any]:
     """Take the rater's answers out."""
-    serving().withdraw(token)
-    return state(token, body)
+    serving().withdraw(call.token)
+    return state(call)
 
 
-def vote(token: str, body: dict[str, Any]) -> dict[str, Any]:
+def vote(call: Call) -> dict[str, Any]:
     """Record a vote; what comes next."""
-    answer = Answer(
-        str(body.get("chosen")),
-        _number(body, "response_ms"),
-        _number(body, "replays"),
-        _number(body, "focus_losses"),
-        _screen(body),
-        _further(body),
-    )
-    return asdict(serving().vote(token, str(body.get("trial")), answer))
+    response_ms, replays, focus_losses = (_number(call.body, key) for key in ("response_ms", "replays", "focus_losses"))
+    answer = Answer(call.text("chosen"), response_ms, replays, focus_losses, _screen(call), _further(call))
+    return asdict(serving().vote(call.token, call.trial, answer))
 
 
-def reply(token: str, body: dict[str, Any]) -> dict[str, Any]:
+def reply(call: Call) -> dict[str, Any]:
     """Keep the answers to questions before or after the trials; what comes next."""
-    study, part, given = serving(), str(body.get("part")), body.get("answers")
-    if body.get("example"):
-        answers = visits.examples(study, part)
-    else:
-        answers = {str(key): str(value) for key, value in given.items()} if isinstance(given, dict) else {}
-    return asdict(study.reply(token, part, answers))
+    study, part = serving(), call.text("part")
+    answers = visits.examples(study, part) if call.body.get("example") else call.texts("answers")
+    return asdict(study.reply(call.token, part, answers))
 
 
-def skip(token: str, body: dict[str, Any]) -> dict[str, Any]:
+def skip(call: Call) -> dict[str, Any]:
     """Record that clips did not load; what comes next."""
-    return asdict(serving().skip(token, str(body.get("trial")), str(body.get("reason", ""))))
+    return asdict(serving().skip(call.token, call.trial, call.text("reason")))
 
 
-def _call(work: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Callable[[Request], Any]:
+def _endpoint(work: Callable[[Call], dict[str, Any]]) -> Callable[[Request], Any]:
     largest = LARGEST_REPLY if work is reply else LARGEST
 
     async def endpoint(request: Request) -> Response:
@@ -195,9 +221,8 @@ def _call(work: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Callable[[Re
             body = None
         if not isinstance(body, dict):
             return JSONResponse({"message": "not understood"}, 400)
-        body |= {name: request.headers.get(name, "") for name in (AGENT, ACCEPTED)}
-        token = request.headers.get(TOKEN_HEADER, "")
-        return await _answer(lambda: JSONResponse(work(token, body)), body[ACCEPTED])
+        call = Call.of(request, body)
+        return await _answer(lambda: JSONResponse(work(call)), call.languages)
 
     return endpoint
 
@@ -208,9 +233,9 @@ async def _answer(work: Callable[[], Response], accepted: str = "") -> Response:
     except RefusedError as refusal:
         language = localisation.language(serving().settings.languages, "", accepted)
         words, sentence = texts(language), str(refusal)
-        said = {"title": words["welcome"]["title"], "message": words["said"].get(sentence, sentence)}
-        said["language"] = language if sentence in words["said"] else ENGLISH
-        response = JSONResponse(said, 410 if refusal.gone else 403)
+        body = {"title": words["welcome"]["title"], "message": words["said"].get(sentence, sentence)}
+        body["language"] = language if sentence in words["said"] else ENGLISH
+        response = JSONResponse(body, 410 if refusal.gone else 403)
     except BenchError as error:
         log.error("%s", error)  # for the people who run the study; the rater reads a polite line
         response = JSONResponse({"message": SORRY}, 503)
@@ -223,8 +248,7 @@ async def clips(request: Request) -> Response:
 
     def work() -> Response:
         study = serving()
-        token, trial = request.headers.get(TOKEN_HEADER, ""), request.path_params["trial"]
-        left, right = study.media(token, trial)
+        left, right = study.media(Call.of(request, {}).token, request.path_params["trial"])
         data = clip_encoding.message(left, right, study.slot_bytes())
         # compressed on the way, messages of one length would have lengths that tell clips apart again
         return Response(data, media_type="application/octet-stream", headers={"Content-Encoding": "identity"})
@@ -234,6 +258,6 @@ async def clips(request: Request) -> Response:
 
 CALLS = (hello, enrol, decline, state, reply, vote, skip, end, withdraw)
 ROUTES = [
-    *(Route(f"/trial/{call.__name__}", _call(call), methods=["POST"]) for call in CALLS),
+    *(Route(f"/trial/{call.__name__}", _endpoint(call), methods=["POST"]) for call in CALLS),
     Route("/trial/clips/{trial}", clips, methods=["GET"]),
 ]

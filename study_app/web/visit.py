@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from study_app.design.questions import LONGEST_ANSWER, PAIRS, PARTS, said
-from study_app.design.settings import Settings
+from study_app.design.settings import StudySettings
 from study_app.locales import texts, words
 from study_app.store.messages import RefusedError, View
 from study_app.store.participants import LONGEST_ID, PARAMETERS, Visitor
@@ -127,7 +127,7 @@ def page_data(here: Visit, view: View | None) -> dict[str, Any]:
     }
 
 
-def _asked(settings: Settings, part: str, language: str) -> list[dict[str, Any]]:
+def _asked(settings: StudySettings, part: str, language: str) -> list[dict[str, Any]]:
     """The questions of a part as a page needs them: not how to answer so that one may take part."""
     return [
         {
@@ -138,6 +138,7 @@ def _asked(settings: Settings, part: str, language: str) -> list[dict[str, Any]]
             "minimum": question.minimum,
             "maximum": question.maximum,
             "longest": LONGEST_ANSWER,
+            "pattern": question.pattern,
             "optional": question.optional,
         }
         for question in settings.questions.part(part)

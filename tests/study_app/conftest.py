@@ -18,7 +18,8 @@ pytest.importorskip("sqlalchemy", reason="the study needs its extra: pip install
 
 from sqlalchemy import text
 
-from study_app.pipeline.create import Wish, create
+from study_app.design.settings import StudyRequest
+from study_app.pipeline.create import create
 from study_app.store.connection import database
 from study_app.store.store import Store
 from study_app.web import serve
@@ -34,17 +35,17 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("run"), clips=30)
 
 
-def wish(run: Path, **changes: object) -> Wish:
+def study_request(run: Path, **changes: object) -> StudyRequest:
     """A study of 16 clips, 112 slots, whose clips play in a third of a second; short, so with few catch trials."""
     chosen = {"clips": 16, "workload": 24, "practice": 2, "catch": 4, "catch_pass": 3, "rate": 60.0, "seed": 7}
-    return Wish((run,), accept_weak_catch=True, **{**chosen, **changes})  # type: ignore[arg-type]
+    return StudyRequest(runs=(run,), accept_weak_catch=True, **{**chosen, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
 def template(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite study nobody has rated; tests take copies."""
     path = tmp_path_factory.mktemp("template") / "study.db"
-    create(path, wish(run_folder))
+    create(path, study_request(run_folder))
     with Store(path).engine.connect() as connection:  # all of it in the one file
         connection.exec_driver_sql("COMMIT")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -92,7 +93,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, run_folder: Path) -> Iter
     try:
         with admin.connect() as connection:
             connection.execute(text("CREATE DATABASE template_study"))
-        create(f"{base}/template_study", wish(run_folder))
+        create(f"{base}/template_study", study_request(run_folder))
         with admin.connect() as connection:
             gone = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_study'"
             connection.execute(text(gone))

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, DateTime, MetaData, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
-from study_app.design.settings import Settings
+from study_app.design.settings import StudySettings
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -31,19 +31,19 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class SettingsJSON(TypeDecorator[Settings]):
+class SettingsJSON(TypeDecorator[StudySettings]):
     """A study's settings, kept as canonical JSON."""
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Settings | None, dialect: Any) -> str | None:
+    def process_bind_param(self, value: StudySettings | None, dialect: Any) -> str | None:
         """Write JSON."""
         return None if value is None else value.to_json()
 
-    def process_result_value(self, value: str | None, dialect: Any) -> Settings | None:
+    def process_result_value(self, value: str | None, dialect: Any) -> StudySettings | None:
         """Read it."""
-        return None if value is None else Settings.from_json(value)
+        return None if value is None else StudySettings.from_json(value)
 
 
 def one_of(column: str, values: tuple[str, ...], name: str) -> CheckConstraint:
@@ -63,4 +63,4 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UTCDateTime, str: Text, Settings: SettingsJSON}  # noqa: RUF012 - SQLAlchemy's own attribute
+    type_annotation_map = {datetime: UTCDateTime, str: Text, StudySettings: SettingsJSON}  # noqa: RUF012 - SQLAlchemy's own attribute

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from study_app.design.settings import Settings
+from study_app.design.settings import StudySettings
 from study_app.store.schema.columns import Base, one_of
 
 #: What a comparison is for; only trials enter a POS.
@@ -32,7 +32,7 @@ class Study(Base):
     created_at: Mapped[datetime]
     simulated: Mapped[bool]
     seed: Mapped[int] = mapped_column(BigInteger)
-    settings: Mapped[Settings]
+    settings: Mapped[StudySettings]
     schedule_sha256: Mapped[str] = mapped_column(String(64))
     __table_args__ = (UniqueConstraint("id", "simulated"),)
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bench.report.figures.style import STYLE
-from study_app.design.settings import Settings
+from study_app.design.settings import StudySettings
 
 INK, MARK, PALE, OUT = "#2f4b66", "#1c1c1c", "#a0a0a0", "#9b2c1f"
 #: A style is set for the whole process, and each visit runs in a thread of its own.
@@ -121,7 +121,7 @@ def strengths(table: pd.DataFrame) -> str:
     return _svg(len(table), draw)
 
 
-def raters(table: pd.DataFrame, settings: Settings) -> str:
+def raters(table: pd.DataFrame, settings: StudySettings) -> str:
     """Median response time against catch trials got right, a point a rater, and the rule on catch trials."""
     caught = 100 * table["catch_right"] / table["catch_had"].where(table["catch_had"] > 0)
     counts = table["excluded"] == ""

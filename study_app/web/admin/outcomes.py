@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import pandas as pd
 import streamlit as st
 
 from bench.report.tables.paper_tables import paper
 from bench.report.tables.printed_table import to_latex
-from bench.runfolder import POS, STUDY_RESULTS, VOTES
 from bench.statistics import printed_p
 from study_app.analysis import mean_opinion_scores
-from study_app.design.settings import Settings
+from study_app.design.settings import StudySettings
 from study_app.pipeline import export
 from study_app.store.study import OpenStudy
 from study_app.web.admin import charts, style
@@ -25,7 +22,7 @@ POS_CAPTION = "Thin: 95 % interval over raters and videos. Thick: exact interval
 
 
 @st.cache_data(ttl=FRESH, show_spinner="Counting…")
-def tallied(votes: pd.DataFrame, _settings: Settings) -> export.Results:
+def tallied(votes: pd.DataFrame, _settings: StudySettings) -> export.Results:
     """Scores, ranking and agreement of the votes, kept for `FRESH` seconds."""
     return export.results(votes, _settings)
 
@@ -85,18 +82,12 @@ def show_exclusion(study: OpenStudy, table: pd.DataFrame) -> None:
             st.error("Choose a rater and give a reason.")
 
 
-def show_downloads(study: OpenStudy, votes: pd.DataFrame, outcomes: export.Results) -> None:
-    """Buttons for every table of a study."""
-    if not study.settings.questions.is_the_papers:
-        download_buttons(export.outcomes(study) | {"screens.csv": export.screens_csv(study.screens())})
-        return
-    files = {
-        VOTES: export.votes_csv(votes),
-        POS: export.pos_csv(outcomes.pos),
-        "screens.csv": export.screens_csv(study.screens()),
-        **{f"{name}.tex": to_latex(export.paper_table(name, outcomes.pos)) for name in paper().preference_tables},
-        STUDY_RESULTS: json.dumps(export.as_json(study.row, study.settings, outcomes), indent=2),
-    }
+def show_downloads(study: OpenStudy, votes: pd.DataFrame, tallies: export.Results) -> None:
+    """Buttons for every table of a study, with the names and contents that `bench study export` writes."""
+    files = export.outcomes(study, votes, tallies).files | {"screens.csv": export.screens_csv(study.screens())}
+    if study.settings.questions.is_the_papers:
+        tables = paper().preference_tables
+        files |= {f"{name}.tex": to_latex(export.paper_table(name, tallies.pos)) for name in tables}
     download_buttons(files)
 
 

@@ -51,7 +51,7 @@ def show(study: OpenStudy) -> None:
     if graded:
         outcomes.show_mean_opinion_scores(study)
         outcomes.show_exclusion(study, raters)
-        outcomes.download_buttons(export.outcomes(study))
+        outcomes.download_buttons(export.outcomes(study).files)
         return
     votes = study.votes()
     results = outcomes.tallied(votes, study.settings)

@@ -97,7 +97,7 @@ function wrong(words, question, answer) {
   if (!answer) return question.optional ? "" : words.missing;
   if (question.type === "text" && [...answer].length > question.longest) return fill(words.long, question);
   if (question.type !== "number") return "";
-  if (!/^-?\d{1,12}(\.\d{1,6})?$/.test(answer)) return words.number;
+  if (!new RegExp(`^(${question.pattern})$`).test(answer)) return words.number;
   const { minimum, maximum } = question;
   const low = minimum !== null, high = maximum !== null;
   if ((low && Number(answer) < minimum) || (high && Number(answer) > maximum)) {

@@ -157,9 +157,9 @@ def test_strengths_are_those_of_choix_but_for_the_penalty() -> None:
 
 def test_simulated_raters_through_the_store_are_recovered(sqlite: str) -> None:
     crowd = Crowd(PAPER_STRENGTHS)
-    name, count = simulate(sqlite, None, 6, crowd, seed=4)
     store = Store(sqlite)
-    study = store.open(name)
+    twin, count = simulate(store, store.open(), 6, crowd, seed=4)
+    study = store.open(twin.name)
     votes = study.votes()
     assert count == len(votes)
     table = preference_scores.pos_table(votes, study.settings.comparisons)

@@ -1,4 +1,4 @@
-"""What is given to `bench study create` becomes the wish that it says."""
+"""What is given to `bench study create` becomes the request that it says."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typer.testing import CliRunner
 from bench.errors import BenchError
 from study_app.cli.main import app
 from study_app.design.questions import Questions
-from study_app.design.schedule import plan
-from study_app.design.settings import Settings, Wish, Words
-from study_app.pipeline.create import Made
+from study_app.design.schedule import draw_schedule
+from study_app.design.settings import StudyRequest, StudySettings, StudyTexts
+from study_app.pipeline.create import CreatedStudy
 from tests.study_app.design.test_schedule import BASE
 
 
 @pytest.fixture
-def wished(monkeypatch: pytest.MonkeyPatch) -> list[Wish]:
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[StudyRequest]:
     """Wishes that are asked for; nothing is made."""
-    asked: list[Wish] = []
+    asked: list[StudyRequest] = []
 
-    def note(_where: Any, wish: Wish) -> Made:
-        asked.append(wish)
-        return Made(wish.name, BASE, plan(BASE, 1), ())
+    def note(_where: Any, request: StudyRequest) -> CreatedStudy:
+        asked.append(request)
+        return CreatedStudy(request.name, BASE, draw_schedule(BASE, 1), ())
 
     monkeypatch.setattr("study_app.pipeline.create.create", note)
     return asked
@@ -37,12 +37,12 @@ def create(*words: str) -> None:
         raise done.exception
 
 
-def test_nothing_given_is_the_wish_as_it_is(wished: list[Wish]) -> None:
+def test_nothing_given_is_the_request_as_it_is(requests: list[StudyRequest]) -> None:
     create()
-    assert wished == [Wish((Path("results/demo"),))]
+    assert requests == [StudyRequest(runs=(Path("results/demo"),))]
 
 
-def test_texts_languages_codes_and_screens(wished: list[Wish], tmp_path: Path) -> None:
+def test_texts_languages_codes_and_screens(requests: list[StudyRequest], tmp_path: Path) -> None:
     ours, theirs = tmp_path / "consent.md", tmp_path / "einwilligung.txt"
     ours.write_text("# Hello")
     theirs.write_text("Guten Tag")
@@ -52,25 +52,25 @@ def test_texts_languages_codes_and_screens(wished: list[Wish], tmp_path: Path) -
         *("--calibration", "card", "--distance", "60", "--code", "failed=C2", "--completion-code", "C1"),
         *("--comparison", "mdgan-2:copy", "--lease", "5", "--erased-votes", "left out"),
     )
-    wish = wished[0]
-    assert (wish.consent, wish.consent_format) == ("# Hello", "markdown")
-    assert wish.translations == (Words("de", "Welcher Ausschnitt = besser?", "Guten Tag", "", "text"),)
-    assert (wish.contact, wish.ethics, wish.calibration, wish.distance_cm) == (
+    request = requests[0]
+    assert (request.consent, request.consent_format) == ("# Hello", "markdown")
+    assert request.translations == (StudyTexts("de", "Welcher Ausschnitt = besser?", "Guten Tag", "", "text"),)
+    assert (request.contact, request.ethics, request.calibration, request.distance_cm) == (
         "lab@example.org",
         "2026/117",
         "card",
         60,
     )
-    assert (wish.completion_code, wish.failed_code, wish.lease_minutes) == ("C1", "C2", 5)
-    assert (wish.comparisons, wish.erased_votes) == ((("mdgan-2", "copy"),), "left out")
+    assert (request.completion_code, request.failed_code, request.lease_minutes) == ("C1", "C2", 5)
+    assert (request.comparisons, request.erased_votes) == ((("mdgan-2", "copy"),), "left out")
 
 
-def test_questions_and_the_code_of_who_may_not_take_part(wished: list[Wish], tmp_path: Path) -> None:
+def test_questions_and_the_code_of_who_may_not_take_part(requests: list[StudyRequest], tmp_path: Path) -> None:
     path = tmp_path / "questions.toml"
     path.write_text('kind = "scale"')
     create("--questions", str(path), "--code", "ineligible=C5")
-    assert wished[0].questions == Questions("scale")
-    assert wished[0].ineligible_code == "C5"
+    assert requests[0].questions == Questions("scale")
+    assert requests[0].ineligible_code == "C5"
 
 
 @pytest.mark.parametrize(
@@ -85,20 +85,22 @@ def test_questions_and_the_code_of_who_may_not_take_part(wished: list[Wish], tmp
         ("--code", "lost=C1"),
     ],
 )
-def test_what_makes_no_sense(wished: list[Wish], words: tuple[str, ...]) -> None:
+def test_what_makes_no_sense(requests: list[StudyRequest], words: tuple[str, ...]) -> None:
     with pytest.raises(BenchError):
         create(*words)
-    assert wished == []
+    assert requests == []
 
 
 def test_settings_with_languages_come_back_as_they_were() -> None:
-    said = replace(BASE, translations=(Words("de", "Welcher?", "Dauert {minutes}.", "", "markdown"),), contact="us")
+    said = replace(
+        BASE, translations=(StudyTexts("de", "Welcher?", "Dauert {minutes}.", "", "markdown"),), contact="us"
+    )
     settings = said.with_consent("It takes {minutes}.")
-    assert Settings.from_json(settings.to_json()) == settings
+    assert StudySettings.from_json(settings.to_json()) == settings
     assert settings.words("de").consent == f"Dauert {settings.minutes}."
     assert len({settings.consent_version, settings.words("de").consent_version}) == 2
     assert settings.words("fr") == settings.words("en")
     assert settings.consent_version != replace(said, contact="").with_consent("It takes {minutes}.").consent_version
-    for wrong in ({"translations": (Words("en", "?", "!"),)}, {"calibration": "ruler"}, {"distance_cm": 3.0}):
+    for wrong in ({"translations": (StudyTexts("en", "?", "!"),)}, {"calibration": "ruler"}, {"distance_cm": 3.0}):
         with pytest.raises(BenchError):
             replace(settings, **wrong).check()  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from study_app.design.schedule import Addition, cut, extended, plan, planned
+from study_app.design.schedule import Addition, draw_schedule, draw_whole_schedule, extended_schedule, schedule_before
 from tests.study_app.design.test_schedule import BASE
 
 NEW = tuple(f"n{n}" for n in range(7))
@@ -20,9 +20,9 @@ NEW = tuple(f"n{n}" for n in range(7))
 def test_sides_stay_balanced_and_what_was_there_stays(seed: int, clips: int, votes: int, more: int, times: int) -> None:
     settings = replace(BASE, clips=clips, votes=votes)
     additions = [Addition(seed + 1, 0, NEW[:more]), Addition(seed, times, ()), Addition(seed, 1, NEW[more:])]
-    before = plan(settings, seed)
-    schedule = planned(settings, seed, additions)
-    assert cut(schedule, len(before.trials), len(before.slots)) == before
+    before = draw_schedule(settings, seed)
+    schedule = draw_whole_schedule(settings, seed, additions)
+    assert schedule_before(schedule, len(before.trials), len(before.slots)) == before
     assert len(schedule.trials) == 2 * (clips + 7)
     assert len(schedule.slots) == len(schedule.trials) * (votes + times + 1)
     tilt: Counter[object] = Counter()
@@ -38,15 +38,15 @@ def test_sides_stay_balanced_and_what_was_there_stays(seed: int, clips: int, vot
 
 
 def test_an_addition_of_a_seed_does_not_change_between_versions() -> None:
-    schedule = planned(BASE, 1, [Addition(5, 1, NEW[:3]), Addition(5, 1)])
+    schedule = draw_whole_schedule(BASE, 1, [Addition(5, 1, NEW[:3]), Addition(5, 1)])
     assert schedule.sha256 == "1faa7cf2ee240ec4430b26a586c77be19a6661759804b7549a5f9e25bece2048"
-    assert schedule.sha256 != planned(BASE, 1, [Addition(6, 1, NEW[:3]), Addition(5, 1)]).sha256
-    assert extended(plan(BASE, 1), BASE.comparisons, Addition(1)) == plan(BASE, 1)
+    assert schedule.sha256 != draw_whole_schedule(BASE, 1, [Addition(6, 1, NEW[:3]), Addition(5, 1)]).sha256
+    assert extended_schedule(draw_schedule(BASE, 1), BASE.comparisons, Addition(1)) == draw_schedule(BASE, 1)
 
 
 def test_clips_that_are_shown_alone_stay_on_their_side() -> None:
-    before = plan(BASE, 1)
+    before = draw_schedule(BASE, 1)
     alone = replace(before, slots=tuple(replace(slot, first_on_left=True) for slot in before.slots))
-    schedule = extended(alone, BASE.comparisons, Addition(5, 2, NEW))
+    schedule = extended_schedule(alone, BASE.comparisons, Addition(5, 2, NEW))
     assert all(slot.first_on_left for slot in schedule.slots)
     assert len(schedule.slots) == 3 * len(schedule.trials)

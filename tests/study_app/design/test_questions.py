@@ -11,9 +11,9 @@ import pytest
 
 from bench.errors import BenchError
 from study_app.design.question_file import parse, read
-from study_app.design.questions import GRADES, LONGEST_ANSWER, THE_PAPERS, Question
-from study_app.design.schedule import capacity, plan
-from study_app.design.settings import Settings
+from study_app.design.questions import GRADES, LONGEST_ANSWER, THE_PAPERS, TextQuestion
+from study_app.design.schedule import capacity, draw_schedule
+from study_app.design.settings import StudySettings
 from tests.docs.pages import blocks
 
 FILE = """
@@ -44,7 +44,7 @@ text = "Anything else?"
 type = "text"
 optional = true
 """
-SETTINGS = Settings(
+SETTINGS = StudySettings(
     name="s", run="/r", dataset="sky", comparisons=(("a", "b"), ("a", "real")),
     scenes=tuple(f"v{n}" for n in range(40)), clips=20, votes=2, workload=10, practice=2, catch=4, catch_pass=3,
     frames=32, size=64, rate=10.0, slot_bytes=1024, lease_minutes=15.0, question="Which?", consent="Yes.",
@@ -58,7 +58,7 @@ def test_a_file_says_the_same_in_toml_in_json_and_in_the_settings(tmp_path: Path
     (tmp_path / "q.json").write_text(json.dumps(asdict(asked)))
     assert read(tmp_path / "q.json") == asked
     settings = replace(SETTINGS, questions=asked)
-    assert Settings.from_json(settings.to_json()) == settings
+    assert StudySettings.from_json(settings.to_json()) == settings
     assert asked.further == ("motion",)
     assert asked.answers == ("left", "right", "tie")
     assert asked.asked("?", "de") == ["Was wirkt echter?", "Which moves more naturally?"]
@@ -68,7 +68,7 @@ def test_a_file_says_the_same_in_toml_in_json_and_in_the_settings(tmp_path: Path
 def test_settings_without_questions_are_the_papers() -> None:
     stored = json.loads(SETTINGS.to_json())
     del stored["questions"], stored["ineligible_code"]  # as an earlier version wrote them
-    assert Settings.from_json(json.dumps(stored)).questions == THE_PAPERS
+    assert StudySettings.from_json(json.dumps(stored)).questions == THE_PAPERS
     assert THE_PAPERS.is_the_papers
     assert THE_PAPERS.asked("Which?", "en") == ["Which?"]
     assert parse({}) == THE_PAPERS
@@ -99,7 +99,7 @@ def test_what_is_an_answer_and_who_may_take_part() -> None:
     given = ("18", "30.5", "0", "120", "121", "-1", "", "many", "1e3", "nan", "12 345")
     assert [number.is_answer(answer) for answer in given] == [True] * 4 + [False] * 7
     assert [number.admits(answer) for answer in ("17", "18", "99", "99.5")] == [False, True, True, False]
-    text = Question("a", "?", "text", optional=True)
+    text = TextQuestion("a", "?", optional=True)
     assert [text.is_answer(answer) for answer in ("", "x" * LONGEST_ANSWER, "x" * (LONGEST_ANSWER + 1))] == [
         True,
         True,
@@ -170,7 +170,7 @@ def test_texts_have_to_be_there_in_the_studys_language() -> None:
 def test_a_scale_shows_each_clip_alone() -> None:
     systems = tuple((name, "alone") for name in ("a", "b", "real"))
     settings = replace(SETTINGS, comparisons=systems, questions=parse({"kind": "scale"}))
-    schedule = plan(settings, 3)
+    schedule = draw_schedule(settings, 3)
     assert {(pair.first, pair.second) for pair in schedule.trials} == set(systems)
     assert all(slot.first_on_left for slot in schedule.slots)
     assert len(schedule.slots) == 3 * 20 * 2
@@ -178,16 +178,16 @@ def test_a_scale_shows_each_clip_alone() -> None:
     assert "real" not in {pair.first for pair in schedule.catch}
     assert [pair.first == "real" for pair in schedule.practice] == [False, True]  # both ends of the scale
     assert capacity(schedule) >= settings.workload
-    crowded = plan(replace(settings, clips=40), 3)  # practice shares scenes with the trials
+    crowded = draw_schedule(replace(settings, clips=40), 3)  # practice shares scenes with the trials
     assert "real" not in {pair.first for pair in crowded.practice}
     assert parse({"kind": "scale"}).answers == GRADES
 
 
 def test_ties_and_further_questions_leave_the_schedule_as_it_is() -> None:
-    before = plan(SETTINGS, 3)
+    before = draw_schedule(SETTINGS, 3)
     assert before.sha256 == "0d778432609908dfb3ab7eb33754a091465aac07c086579bef6fbb790dd31b87"
     asked = parse({"cannot_tell": True, "trial": [{"id": "a", "text": "?"}, {"id": "b", "text": "?"}], **one(id="c")})
-    assert plan(replace(SETTINGS, questions=asked), 3) == before
+    assert draw_schedule(replace(SETTINGS, questions=asked), 3) == before
 
 
 def test_a_session_is_longer_with_questions() -> None:

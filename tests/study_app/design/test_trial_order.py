@@ -18,7 +18,7 @@ from study_app.design.trial_order import seats, turns
 from study_app.pipeline.create import create
 from study_app.store.messages import Answer
 from study_app.store.store import Store
-from tests.study_app.conftest import wish
+from tests.study_app.conftest import study_request
 from tests.study_app.store.test_store import Person
 
 SESSIONS, TRIALS = 1000, 50
@@ -120,7 +120,7 @@ def test_the_worth_of_counting_sides_is_that_of_any_balanced_order(sessions: np.
 @pytest.mark.parametrize("name", PATTERNS)
 def test_raters_who_press_a_pattern_prefer_nobody(run_folder: Path, template: Path, tmp_path: Path, name: str) -> None:
     one = {"comparisons": (("mdgan-2", "vgan"),), "clips": 16, "votes": 4, "workload": 16}
-    create(tmp_path / "s.db", wish(run_folder, **one, practice=0, catch=0, catch_pass=0))
+    create(tmp_path / "s.db", study_request(run_folder, **one, practice=0, catch=0, catch_pass=0))
     study = Store(tmp_path / "s.db").open()
     for number in range(4):
         token = f"a rater who does not look, number {number}"

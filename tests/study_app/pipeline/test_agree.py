@@ -19,7 +19,8 @@ from study_app.pipeline.agree import ALL, agree, make_grid
 from study_app.pipeline.create import create
 from study_app.pipeline.export import export
 from study_app.pipeline.simulate import PAPER_STRENGTHS, Crowd, simulate
-from tests.study_app.conftest import wish
+from study_app.store.store import Store
+from tests.study_app.conftest import study_request
 from tests.study_app.runfolder import write_run
 
 ROWS = ("mdgan-2", "vgan", "copy")
@@ -60,9 +61,9 @@ def rated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     run = write_run(folder / "run", clips=12, rows=ROWS)
     write_scores(run, CLIPS)
     pairs = (("mdgan-2", "vgan"), ("mdgan-2", "copy"), ("copy", "vgan"), ("vgan", "real"))
-    chosen = wish(run, comparisons=pairs, clips=12, votes=3, workload=16, practice=1, catch=2, catch_pass=1)
+    chosen = study_request(run, comparisons=pairs, clips=12, votes=3, workload=16, practice=1, catch=2, catch_pass=1)
     create(folder / "study.db", chosen)
-    simulate(folder / "study.db", None, 12, CROWD)
+    simulate(Store(folder / "study.db"), Store(folder / "study.db").open(), 12, CROWD)
     return run, folder / "study.db"
 
 
@@ -128,7 +129,7 @@ def test_an_export_gives_the_same_as_the_database(
     rated: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, study = rated
-    export(str(study), NAME, tmp_path / "exported")
+    export(Store(str(study)).open(NAME), tmp_path / "exported")
     _, first = agree(run, str(study), NAME, tmp_path / "a")
     for where in (tmp_path / "exported", tmp_path / "exported" / "votes.csv"):
         _, second = agree(run, str(where), None, tmp_path / "b")
@@ -152,7 +153,7 @@ def test_what_cannot_be_held_against_each_other(rated: tuple[Path, Path], tmp_pa
     write_scores(other, CLIPS)
     with pytest.raises(BenchError, match="People saw another video"):
         agree(other, str(study), NAME)
-    export(str(study), NAME, tmp_path / "exported")
+    export(Store(str(study)).open(NAME), tmp_path / "exported")
     write_scores(other, CLIPS[:-1])
     with pytest.raises(BenchError, match=r"has no scores of .*clip__011 and 2 more"):
         agree(other, str(tmp_path / "exported"))

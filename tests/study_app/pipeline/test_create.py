@@ -18,7 +18,7 @@ from study_app.design import clip_encoding
 from study_app.design.schedule import ALTERED, REAL
 from study_app.pipeline.create import PAPER_COMPARISONS, create
 from study_app.store.store import Store
-from tests.study_app.conftest import wish
+from tests.study_app.conftest import study_request
 from tests.study_app.runfolder import FRAMES, SIZE, sky, write_run
 
 
@@ -78,10 +78,10 @@ def test_media_are_lossless_alike_and_bare() -> None:
 
 def test_a_run_without_predictions(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="has no predictions"):
-        create(tmp_path / "s.db", wish(tmp_path))
+        create(tmp_path / "s.db", study_request(tmp_path))
     (tmp_path / "predictions").mkdir()
     with pytest.raises(BenchError, match="no real clips"):
-        create(tmp_path / "s.db", wish(tmp_path))
+        create(tmp_path / "s.db", study_request(tmp_path))
     assert not (tmp_path / "s.db").exists()
 
 
@@ -92,8 +92,8 @@ def test_a_pair_with_a_missing_side(small: Path, tmp_path: Path) -> None:
     del manifest["clips"][gone]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(BenchError, match=f"row mdgan-1 has no video of the clip {gone}"):
-        create(tmp_path / "s.db", wish(small, practice=1, catch=1, catch_pass=1, workload=4))
-    only = wish(small, comparisons=(("mdgan-2", REAL),), practice=1, catch=1, catch_pass=1, workload=4)
+        create(tmp_path / "s.db", study_request(small, practice=1, catch=1, catch_pass=1, workload=4))
+    only = study_request(small, comparisons=(("mdgan-2", REAL),), practice=1, catch=1, catch_pass=1, workload=4)
     assert len(create(tmp_path / "s.db", only).schedule.trials) == 8
 
 
@@ -102,11 +102,11 @@ def test_clips_that_differ_in_shape(small: Path, tmp_path: Path, frames: int, si
     clip = Predictions(small / "predictions" / REAL).ids[2]
     rewrite(small, "mdgan-2", clip, sky(2, frames, size))
     with pytest.raises(BenchError, match=f"{clip} of mdgan-2 has {frames} frames of {size}×{size}"):
-        create(tmp_path / "s.db", wish(small, practice=1, catch=1, catch_pass=1, workload=4))
+        create(tmp_path / "s.db", study_request(small, practice=1, catch=1, catch_pass=1, workload=4))
 
 
 def test_clips_can_be_shown_smaller_as_the_paper_did(small: Path, tmp_path: Path) -> None:
-    wanted = wish(small, size=16, practice=1, catch=1, catch_pass=1, workload=4)
+    wanted = study_request(small, size=16, practice=1, catch=1, catch_pass=1, workload=4)
     made = create(tmp_path / "s.db", wanted)
     assert made.settings.size == 16
     store = Store(tmp_path / "s.db")
@@ -123,7 +123,7 @@ def test_clips_can_be_shown_smaller_as_the_paper_did(small: Path, tmp_path: Path
 def test_first_frames_that_do_not_match_must_be_accepted(small: Path, tmp_path: Path) -> None:
     clip = Predictions(small / "predictions" / REAL).ids[2]
     rewrite(small, "mdgan-2", clip, 255 - sky(2))
-    wanted = wish(small, practice=1, catch=1, catch_pass=1, workload=4)
+    wanted = study_request(small, practice=1, catch=1, catch_pass=1, workload=4)
     with pytest.raises(BenchError, match=rf"mdgan-2 {clip} \(.* dB\).*--accept-first-frames"):
         create(tmp_path / "s.db", wanted)
     assert not (tmp_path / "s.db").exists()
@@ -138,7 +138,7 @@ def test_rows_that_state_different_rates(small: Path, tmp_path: Path) -> None:
         manifest["made_by"]["rate"] = rate
         path.write_text(json.dumps(manifest))
     with pytest.raises(BenchError, match="different rates"):
-        create(tmp_path / "s.db", wish(small, practice=1, catch=1, catch_pass=1, workload=4))
+        create(tmp_path / "s.db", study_request(small, practice=1, catch=1, catch_pass=1, workload=4))
 
 
 @pytest.mark.parametrize(
@@ -162,12 +162,12 @@ def test_rows_that_state_different_rates(small: Path, tmp_path: Path) -> None:
 def test_wishes_that_make_no_study(small: Path, tmp_path: Path, changes: dict[str, object], sentence: str) -> None:
     base: dict[str, object] = {"practice": 1, "catch": 1, "catch_pass": 1, "workload": 4}
     with pytest.raises(BenchError, match=sentence):
-        create(tmp_path / "s.db", wish(small, **(base | changes)))
+        create(tmp_path / "s.db", study_request(small, **(base | changes)))
     assert not (tmp_path / "s.db").exists()
 
 
 def test_a_run_of_few_clips_gets_less_practice_and_says_so(small: Path, tmp_path: Path) -> None:
-    made = create(tmp_path / "s.db", wish(small, catch=2, catch_pass=1, workload=None, practice=3, clips=100))
+    made = create(tmp_path / "s.db", study_request(small, catch=2, catch_pass=1, workload=None, practice=3, clips=100))
     assert (made.settings.practice, made.settings.catch, made.settings.catch_pass) == (2, 2, 1)
     assert sorted(note[:20] for note in made.notes) == [
         "The rule of 1 right ",
@@ -178,7 +178,7 @@ def test_a_run_of_few_clips_gets_less_practice_and_says_so(small: Path, tmp_path
 
 
 def test_a_rule_that_cannot_tell_who_attends_is_made_by_nobody_unasked(small: Path, tmp_path: Path) -> None:
-    unasked = replace(wish(small, catch=None, catch_pass=None, workload=None), accept_weak_catch=False)
+    unasked = replace(study_request(small, catch=None, catch_pass=None, workload=None), accept_weak_catch=False)
     with pytest.raises(BenchError, match=r"8 clips, 8 of them compared, are too few for 10 catch trials.*--catch 0"):
         create(tmp_path / "s.db", unasked)
     with pytest.raises(BenchError, match="excludes 4 % of attentive raters where 5 % is the most: give 8 or more"):
@@ -193,7 +193,7 @@ def test_a_rule_that_cannot_tell_who_attends_is_made_by_nobody_unasked(small: Pa
 
 
 def test_the_consent_text_tells_how_long_a_session_is(small: Path, tmp_path: Path) -> None:
-    base = wish(small, practice=1, catch=1, catch_pass=1, workload=4, rate=10.0)
+    base = study_request(small, practice=1, catch=1, catch_pass=1, workload=4, rate=10.0)
     short = create(tmp_path / "s.db", base).settings
     assert "about 3 minutes" in short.consent
     longer = create(tmp_path / "t.db", replace(base, rate=0.5, consent="{minutes} min.")).settings
@@ -202,7 +202,7 @@ def test_the_consent_text_tells_how_long_a_session_is(small: Path, tmp_path: Pat
 
 
 def test_a_name_is_used_once(small: Path, tmp_path: Path) -> None:
-    wanted = wish(small, practice=1, catch=1, catch_pass=1, workload=4)
+    wanted = study_request(small, practice=1, catch=1, catch_pass=1, workload=4)
     create(tmp_path / "s.db", wanted)
     with pytest.raises(BenchError, match="choose another --name"):
         create(tmp_path / "s.db", wanted)
@@ -215,7 +215,7 @@ def test_a_name_is_used_once(small: Path, tmp_path: Path) -> None:
 
 def test_several_runs_are_joined_when_their_real_clips_are_the_same(small: Path, tmp_path: Path) -> None:
     other = write_run(tmp_path / "other", clips=8, rows=("vgan",))
-    base = wish(small, practice=1, catch=1, catch_pass=1, workload=4)
+    base = study_request(small, practice=1, catch=1, catch_pass=1, workload=4)
     made = create(tmp_path / "s.db", replace(base, runs=(small, other)))
     assert ("mdgan-2", "vgan") in made.settings.comparisons
     shutil.rmtree(other)
@@ -226,12 +226,12 @@ def test_several_runs_are_joined_when_their_real_clips_are_the_same(small: Path,
 
 def test_further_seeds_are_left_alone(small: Path, tmp_path: Path) -> None:
     shutil.copytree(small / "predictions" / "mdgan-2", small / "predictions" / "vgan@2")
-    made = create(tmp_path / "s.db", wish(small, practice=1, catch=1, catch_pass=1, workload=4))
+    made = create(tmp_path / "s.db", study_request(small, practice=1, catch=1, catch_pass=1, workload=4))
     assert all("vgan" not in pair for pair in made.settings.comparisons)
 
 
 def test_a_study_in_german(small: Path, tmp_path: Path) -> None:
-    asked = wish(small, clips=4, workload=None, practice=1, catch=0, catch_pass=None, language="de")
+    asked = study_request(small, clips=4, workload=None, practice=1, catch=0, catch_pass=None, language="de")
     made = create(tmp_path / "de.db", asked).settings
     assert (made.language, made.question) == ("de", "Welcher Ausschnitt wirkt wirklichkeitsgetreuer?")
     assert f"etwa {made.minutes} Minuten" in made.consent

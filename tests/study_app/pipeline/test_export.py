@@ -31,7 +31,7 @@ def rated(where: str) -> str:
 
 
 def test_an_export_read_back_gives_the_same_tallies(rated: str, tmp_path: Path) -> None:
-    paths = export.export(rated, None, tmp_path / "out")
+    paths = export.export(Store(rated).open(), tmp_path / "out")
     tables = [f"{table}.{ending}" for table in ("table2", "table3") for ending in ("csv", "json", "tex", "md")]
     assert [p.name for p in paths] == ["votes.csv", "pos.csv", "study.json", *tables, "raters.csv", "screens.csv"]
     store = Store(rated)
@@ -81,7 +81,7 @@ def test_files_that_are_no_votes(tmp_path: Path) -> None:
 
 
 def test_an_unrated_study_exports_too(sqlite: str, tmp_path: Path) -> None:
-    paths = export.export(sqlite, None, tmp_path)
+    paths = export.export(Store(sqlite).open(), tmp_path)
     assert len(export.read_votes(paths[0])) == 0
     assert "MD-GAN over VGAN & -- & 0 & 92" in (tmp_path / "table2.tex").read_text()
 

@@ -18,8 +18,8 @@ from bench.errors import BenchError
 from bench.runfolder import REAL
 from study_app.cli.main import app
 from study_app.design import clip_encoding
-from study_app.design.schedule import planned
-from study_app.design.settings import Wish
+from study_app.design.schedule import draw_whole_schedule
+from study_app.design.settings import StudyRequest
 from study_app.pipeline import export
 from study_app.pipeline.copies import pilot
 from study_app.pipeline.extend import extend
@@ -34,8 +34,8 @@ from tests.study_app.runfolder import FRAMES, SIZE, write_run
 TOKEN = "somebody who is at it"
 
 
-def wish(*runs: Path, **changes: object) -> Wish:
-    return Wish(runs, **{"votes": 0, **changes})  # type: ignore[arg-type]
+def study_request(*runs: Path, **changes: object) -> StudyRequest:
+    return StudyRequest(runs=runs, **{"votes": 0, **changes})  # type: ignore[arg-type]
 
 
 def test_votes_and_clips_are_added_while_somebody_rates(where: str, run_folder: Path) -> None:
@@ -43,16 +43,18 @@ def test_votes_and_clips_are_added_while_somebody_rates(where: str, run_folder: 
     before, hashes = study.schedule(), registration(study).sha256s
     study.enrol(TOKEN)
     trial, following = study.view(TOKEN).trials
-    assert "Added 35 votes to the study 'study': it wants 147" in extend(where, None, wish(run_folder, clips=5, seed=3))
-    assert "Added 147 votes" in extend(where, None, wish(votes=1, seed=4))
+    assert "Added 35 votes to the study 'study': it wants 147" in extend(
+        Store(where).open(), study_request(run_folder, clips=5, seed=3)
+    )
+    assert "Added 147 votes" in extend(Store(where).open(), study_request(votes=1, seed=4))
     view = study.vote(TOKEN, trial, Answer("left", 900))
     assert view.trials[0] == following
     after = study.schedule()
-    assert after.to_bytes() == planned(study.settings, study.row.seed, study.additions()).to_bytes()
+    assert after.to_bytes() == draw_whole_schedule(study.settings, study.row.seed, study.additions()).to_bytes()
     assert after.trials[:112] == before.trials
     assert {pair.scene for pair in after.trials[112:]}.isdisjoint(pair.scene for pair in before.trials)
     assert int(study.progress()["wanted"].sum()) == len(after.slots) == 2 * 147
-    said = status(where, None)
+    said = status(Store(where).open())
     assert (said["schedule_intact"], said["extended"], said["wanted"]) == (True, 2, 294)
     assert lines(said)[0].startswith("Study 'study': ")
     made = registration(study)
@@ -73,31 +75,31 @@ def test_votes_and_clips_are_added_while_somebody_rates(where: str, run_folder: 
 
 
 def test_an_extension_that_was_changed_is_seen(sqlite: str, tmp_path: Path) -> None:
-    extend(sqlite, None, wish(votes=1))
+    extend(Store(sqlite).open(), study_request(votes=1))
     file = tmp_path / "registration.json"
     done = CliRunner().invoke(app, ["register", "--db", sqlite, "--out", str(file)])
     assert hashlib.sha256(file.read_bytes()).hexdigest() in done.output
-    export.export(sqlite, None, tmp_path)
+    export.export(Store(sqlite).open(), tmp_path)
     said = json.loads((tmp_path / "study.json").read_text())["registration"]
     assert (said["intact"], len(said["hashes"]), said["added"][0]["votes"]) == (True, 2, 1)
     with Store(sqlite).engine.begin() as connection:
         connection.execute(text("UPDATE slot SET first_on_left = NOT first_on_left WHERE repeat = 1 AND pair_id = 3"))
     assert registration(Store(sqlite).open()).intact is False
-    assert status(sqlite, None)["schedule_intact"] is False
+    assert status(Store(sqlite).open())["schedule_intact"] is False
 
 
 def test_longer_clips_make_all_messages_longer(sqlite: str, tmp_path: Path, run_folder: Path) -> None:
-    extend(sqlite, None, wish(run_folder))
+    extend(Store(sqlite).open(), study_request(run_folder))
     study = Store(sqlite).open()
     with pytest.raises(BenchError, match="no clip that the study has not"):
-        extend(sqlite, None, wish(run_folder))
+        extend(Store(sqlite).open(), study_request(run_folder))
     before = study.slot_bytes()
     noisy = write_run(tmp_path / "noisy", clips=31)
     only = sorted(set(Predictions(noisy / "predictions" / REAL).ids) - set(study.settings.scenes))
     for row in ("real", "mdgan-1", "mdgan-2", "vgan", "rnngan"):
         noise = np.random.default_rng(0).integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
         rewrite(noisy, row, only[0], noise + np.uint8(row == "vgan"))
-    extend(sqlite, None, wish(noisy))
+    extend(Store(sqlite).open(), study_request(noisy))
     assert [list(added.scenes) for added in study.additions()][1] == only
     assert study.slot_bytes() > before  # of every pair's message: what is longer must not stand out
     study.enrol(TOKEN)
@@ -107,13 +109,13 @@ def test_longer_clips_make_all_messages_longer(sqlite: str, tmp_path: Path, run_
 
 def test_what_cannot_be_added(sqlite: str, tmp_path: Path, run_folder: Path) -> None:
     study = Store(sqlite).open()
-    for nothing in (wish(), wish(votes=-1)):
+    for nothing in (study_request(), study_request(votes=-1)):
         with pytest.raises(BenchError, match="what is to be added"):
-            extend(sqlite, None, nothing)
+            extend(Store(sqlite).open(), nothing)
     with pytest.raises(BenchError, match="no row 'vgan'"):
-        extend(sqlite, None, wish(write_run(tmp_path / "few", clips=40, rows=("mdgan-1", "mdgan-2"))))
+        extend(Store(sqlite).open(), study_request(write_run(tmp_path / "few", clips=40, rows=("mdgan-1", "mdgan-2"))))
     with pytest.raises(BenchError, match="must be alike"):
-        extend(sqlite, None, wish(write_run(tmp_path / "small", clips=34, size=16), clips=2))
+        extend(Store(sqlite).open(), study_request(write_run(tmp_path / "small", clips=34, size=16), clips=2))
     renamed = tmp_path / "renamed"
     shutil.copytree(run_folder, renamed)
     for folder in (renamed / "predictions").iterdir():
@@ -122,10 +124,10 @@ def test_what_cannot_be_added(sqlite: str, tmp_path: Path, run_folder: Path) -> 
         manifest["clips"]["new"] = manifest["clips"].pop(known)
         (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(BenchError, match="clip new is in the study already under another name"):
-        extend(sqlite, None, wish(renamed))
+        extend(Store(sqlite).open(), study_request(renamed))
     study.change("close", "a test")
     with pytest.raises(BenchError, match="is closed: `bench study reopen` it first"):
-        extend(sqlite, None, wish(votes=1))
+        extend(Store(sqlite).open(), study_request(votes=1))
     assert study.schedule().sha256 == study.row.schedule_sha256
     study.change("reopen", "a test")
     done = CliRunner().invoke(app, ["extend", "--db", sqlite, "--votes", "1"])
@@ -133,8 +135,11 @@ def test_what_cannot_be_added(sqlite: str, tmp_path: Path, run_folder: Path) -> 
 
 
 def test_copies_of_a_study_that_was_extended(sqlite: str) -> None:
-    extend(sqlite, None, wish(votes=1))
+    extend(Store(sqlite).open(), study_request(votes=1))
     store = Store(sqlite)
-    for name in (pilot(sqlite, "study"), simulate(sqlite, "study", 1, Crowd({}))[0]):
+    for name in (
+        pilot(store, store.open("study")).name,
+        simulate(store, store.open("study"), 1, Crowd({}))[0].name,
+    ):
         assert store.open(name).schedule() == store.open("study").schedule()
-        assert status(sqlite, name)["schedule_intact"]
+        assert status(Store(sqlite).open(name))["schedule_intact"]

@@ -17,7 +17,7 @@ from study_app.pipeline import export
 from study_app.pipeline.create import create
 from study_app.pipeline.registration import register, registration
 from study_app.store.store import Store
-from tests.study_app.conftest import wish
+from tests.study_app.conftest import study_request
 
 
 def test_what_was_registered_is_checked_when_the_study_is_exported(sqlite: str, tmp_path: Path) -> None:
@@ -32,13 +32,13 @@ def test_what_was_registered_is_checked_when_the_study_is_exported(sqlite: str, 
     assert said["design"]["catch_pass"] == 3
     assert "mdgan-2 is chosen over vgan not as often as not" in said["hypotheses"]
     assert not {"run", "completion_code"} & set(said["design"])
-    export.export(sqlite, None, tmp_path / "before")
+    export.export(Store(sqlite).open(), tmp_path / "before")
     assert json.loads((tmp_path / "before" / "study.json").read_text())["registration"]["intact"] is True
     with store.engine.begin() as connection:
         kept = connection.execute(text("SELECT settings FROM study")).scalar_one()
         eased = kept.replace('"catch_pass":3', '"catch_pass":1')
         connection.execute(text("UPDATE study SET settings = :eased"), {"eased": eased})
-    export.export(sqlite, None, tmp_path / "after")
+    export.export(Store(sqlite).open(), tmp_path / "after")
     assert json.loads((tmp_path / "after" / "study.json").read_text())["registration"]["intact"] is False
     done = CliRunner().invoke(app, ["register", "--db", sqlite, "--out", str(file)])
     assert isinstance(done.exception, BenchError)
@@ -75,7 +75,7 @@ def test_what_is_asked_is_registered_and_studies_from_before_stay_intact(sqlite:
     assert "questions" not in registration(Store(sqlite).open()).contents[-1]["design"]
     assert Store(sqlite).open().settings.questions == parse({})
     asked = parse({"cannot_tell": True, "closing": [{"id": "remarks", "text": "Else?", "type": "text"}]})
-    create(sqlite, wish(run_folder, name="ties", questions=asked, clips=4, workload=4, practice=0))
+    create(sqlite, study_request(run_folder, name="ties", questions=asked, clips=4, workload=4, practice=0))
     made = registration(Store(sqlite).open("ties"))
     assert made.contents[-1]["design"]["questions"]["cannot_tell"] is True
     assert any("Ties are left out" in line for line in made.contents[-1]["analysis"])

@@ -26,7 +26,7 @@ def test_nobody_rates_while_a_study_is_paused_or_closed(where: str) -> None:
         study.change("pause", "a test")
     study.change("close", "a test")
     assert study.view(TOKEN).state == study.state() == "closed"
-    assert lines(status(where, None))[0].endswith("1 raters; closed.")
+    assert lines(status(Store(where).open()))[0].endswith("1 raters; closed.")
     study.change("reopen", "a test")
     view = study.view(TOKEN)
     assert (view.state, view.trials[0]) == ("rating", following)

@@ -11,7 +11,7 @@ import pytest
 from study_app.pipeline.create import create
 from study_app.store.store import Store
 from study_app.store.tidy_tables import GIVEN_AWAY
-from tests.study_app.conftest import wish
+from tests.study_app.conftest import study_request
 from tests.study_app.store.test_store import LEFT, Person, rows
 
 
@@ -39,7 +39,7 @@ class Later(datetime):
 @pytest.fixture
 def eight(where: str, run_folder: Path) -> Store:
     """A study of 7 of 8 catch trials and 7 slots: one rater's work."""
-    create(where, wish(run_folder, name="eight", **ONE, clips=7, workload=7, catch=8, catch_pass=7))
+    create(where, study_request(run_folder, name="eight", **ONE, clips=7, workload=7, catch=8, catch_pass=7))
     return Store(where)
 
 
@@ -81,7 +81,7 @@ def test_slots_of_who_left_open_again_when_no_other_is_left(eight: Store, monkey
 
 
 def test_the_last_raters_of_a_study_get_all_catch_trials(where: str, run_folder: Path) -> None:
-    create(where, wish(run_folder, name="short", **ONE, clips=7, workload=5, catch=8, catch_pass=7))
+    create(where, study_request(run_folder, name="short", **ONE, clips=7, workload=5, catch=8, catch_pass=7))
     first, last = (Person(Store(where), study="short") for _ in range(2))
     first.finish()
     last.finish()  # seven slots: two are left

@@ -22,7 +22,7 @@ from sqlalchemy import event, text
 
 from study_app.pipeline.create import create
 from study_app.store.store import Store
-from tests.study_app.conftest import AppProcess, wish
+from tests.study_app.conftest import AppProcess, study_request
 from tests.study_app.store.crowd import Acknowledged, Crowd, Told, crowd
 from tests.study_app.store.test_store import Person
 
@@ -61,7 +61,7 @@ def listen(*crowds: Crowd) -> list[Told]:
 
 def test_fifty_raters_at_once(where: str, run_folder: Path, figures: dict[str, str]) -> None:
     # 224 slots and room for 250 trials: the last slots are fought for; everybody passes the catch rule
-    create(where, wish(run_folder, name="busy", votes=2, workload=5, catch_pass=0))
+    create(where, study_request(run_folder, name="busy", votes=2, workload=5, catch_pass=0))
     start = time.perf_counter()
     processes = [crowd(where, "busy", 25, seed) for seed in (0, 1000)]
     told = listen(*processes)
@@ -106,7 +106,7 @@ def test_raters_who_never_pause(where: str, figures: dict[str, str]) -> None:
 def test_thirty_raters_who_never_pause_wait_no_longer_than_their_turn(
     where: str, run_folder: Path, figures: dict[str, str]
 ) -> None:
-    create(where, wish(run_folder, name="thirty", votes=5, workload=12, catch_pass=0))
+    create(where, study_request(run_folder, name="thirty", votes=5, workload=12, catch_pass=0))
     told = listen(crowd(where, "thirty", 30, 50))  # nobody was refused, or the crowd would have failed
     check(where, [one.vote for one in told])
     # Who stands in a queue of thirty lets 29 others go first, and perhaps those who come before it has joined it.
@@ -141,7 +141,7 @@ def test_what_a_vote_asks_of_the_database_does_not_grow(where: str) -> None:
 
 def test_the_last_open_slot_goes_to_one(where: str, run_folder: Path) -> None:
     one = {"comparisons": (("mdgan-2", "vgan"),), "clips": 1, "workload": 1, "practice": 0, "catch": 0, "catch_pass": 0}
-    create(where, wish(run_folder, name="last", **one))
+    create(where, study_request(run_folder, name="last", **one))
     store = Store(where)
     study = store.open("last")
     tokens = [secrets.token_urlsafe(32) for _ in range(16)]
@@ -165,7 +165,7 @@ def test_the_last_open_slot_goes_to_one(where: str, run_folder: Path) -> None:
 
 
 def test_kill_9_loses_no_acknowledged_vote(where: str, run_folder: Path) -> None:
-    create(where, wish(run_folder, name="killed", votes=4, catch_pass=0))
+    create(where, study_request(run_folder, name="killed", votes=4, catch_pass=0))
     rng, acknowledged, cut = random.Random(3), [], 0
     for round in range(6):
         raters = crowd(where, "killed", 6, 100 * round)

@@ -171,7 +171,7 @@ def test_erasing_from_the_command_line_and_in_the_export(sqlite: str, tmp_path: 
         assert isinstance(again.exception, BenchError)
     nothing = CliRunner().invoke(app, ["erase", study.raters()["rater"][1], "--db", sqlite, "--reason", " "])
     assert "needs a reason" in str(nothing.exception)
-    export.export(sqlite, None, tmp_path)
+    export.export(Store(sqlite).open(), tmp_path)
     assert json.loads((tmp_path / "study.json").read_text())["people"] == {"declined": 0, "erased": 1}
     assert rater not in "".join(path.read_text() for path in tmp_path.glob("*.csv"))
     assert ": votes kept" in (tmp_path / "raters.csv").read_text()

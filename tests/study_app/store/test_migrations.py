@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bench.errors import BenchError
 from study_app.analysis import preference_scores
-from study_app.design.schedule import plan
+from study_app.design.schedule import draw_schedule
 from study_app.pipeline import registration
 from study_app.store.connection import database
 from study_app.store.messages import Answer, Screen
@@ -49,7 +49,7 @@ def test_votes_and_schedule_of_version_0_1(old: Path) -> None:
     assert votes.groupby("excluded").size().to_dict() == {"": 8, "asked twice": 6, "withdrawn": 6}
     pos = preference_scores.pos_table(votes, study.settings.comparisons)
     assert list(pos["votes"]) == [int(n) for n in study.progress()["votes"]]
-    rebuilt = plan(study.settings, study.row.seed)
+    rebuilt = draw_schedule(study.settings, study.row.seed)
     assert rebuilt.sha256 == study.schedule().sha256 == study.row.schedule_sha256
 
 

@@ -15,7 +15,7 @@ from bench.report.row_names import registered_names
 from bench.report.tables.study_tables import read_study
 from study_app.analysis import questionnaire
 from study_app.design.question_file import parse
-from study_app.design.settings import Wish, Words
+from study_app.design.settings import StudyRequest, StudyTexts
 from study_app.locales import texts, words
 from study_app.pipeline import copies, export
 from study_app.pipeline.create import create
@@ -26,7 +26,7 @@ from study_app.pipeline.status import lines, status
 from study_app.store.messages import Answer, Further, RefusedError
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
-from tests.study_app.conftest import wish
+from tests.study_app.conftest import study_request
 from tests.study_app.store.test_store import Person, rows, run
 
 ASKED = {
@@ -42,7 +42,7 @@ TWO = Answer("left", 3000, further=(Further("right", 4000),))
 def made(where: str, folder: Path, asked: dict[str, Any], **changes: object) -> str:
     """Another study in a database; short."""
     settings = {"name": "asked", "clips": 8, "workload": 6, "practice": 1, "catch": 0, "catch_pass": 0}
-    create(where, wish(folder, questions=parse(asked), **{**settings, **changes}))
+    create(where, study_request(folder, questions=parse(asked), **{**settings, **changes}))
     return "asked"
 
 
@@ -105,7 +105,7 @@ def test_who_is_not_eligible_holds_no_pair_and_counts_nowhere(where: str, person
     assert (raters["status"][0], raters["code"][0], raters["passed"][0]) == ("ineligible", "OUT", "")
     assert list(person.study.answers()["answer"]) == ["no"]
     assert list(person.study.watch().raters["state"]) == ["ineligible"]
-    assert "1 may not take part by what they answered." in lines(status(where, "asked"))
+    assert "1 may not take part by what they answered." in lines(status(Store(where).open("asked")))
     token = rows(person.store, "SELECT token FROM assignment WHERE state = 'expired' LIMIT 1")
     assert token  # the pair that was held, which somebody else can have now
 
@@ -213,20 +213,20 @@ def test_grades_of_single_clips(where: str, run_folder: Path, tmp_path: Path) ->
         view = careless.vote(view.trials[0], Answer("5", 3000))
     assert view.state == "excluded"
     assert "MOS" in registration(person.study).text
-    files = [path.name for path in export.export(where, name, tmp_path / "out")]
+    files = [path.name for path in export.export(Store(where).open(name), tmp_path / "out")]
     assert files == ["ratings.csv", "mos.csv", "mos_differences.csv", "study.json", "raters.csv", "screens.csv"]
 
 
 def test_copies_of_such_studies(where: str, run_folder: Path, tmp_path: Path) -> None:
     name = made(where, run_folder, ASKED)
-    assert copies.pilot(where, name) == "asked pilot 1"
+    assert copies.pilot(Store(where), Store(where).open(name)).name == "asked pilot 1"
     assert Store(where).open("asked pilot 1").settings.questions == parse(ASKED)
-    simulated, votes = simulate(where, name, 3, Crowd({"real": 2.0}))
+    twin, votes = simulate(Store(where), Store(where).open(name), 3, Crowd({"real": 2.0}))
     assert votes == 21
-    study = Store(where).open(simulated)
+    study = Store(where).open(twin.name)
     assert set(study.raters()["status"]) == {"complete"}
     assert set(study.answers()["answer"]) <= {"yes", "0", ""}
-    files = [path.name for path in export.export(where, simulated, tmp_path / "out")]
+    files = [path.name for path in export.export(Store(where).open(twin.name), tmp_path / "out")]
     assert files == [
         *("votes.csv", "pos.csv", "ties.csv", "votes_motion.csv", "pos_motion.csv", "ties_motion.csv", "study.json"),
         *("raters.csv", "screens.csv", "answers.csv", "answers_dictionary.csv"),
@@ -258,12 +258,14 @@ def test_what_an_erased_rater_has_said_of_themselves_is_gone(where: str, run_fol
 def test_a_study_of_single_clips_is_added_to(where: str, run_folder: Path) -> None:
     name = made(where, run_folder, {"kind": "scale"}, practice=2)
     wanted = 5 * 8
-    assert f"it wants {wanted + 10}" in extend(where, name, Wish((run_folder,), votes=0, clips=2))
-    assert f"it wants {2 * (wanted + 10)}" in extend(where, name, Wish((), votes=1))
+    assert f"it wants {wanted + 10}" in extend(
+        Store(where).open(name), StudyRequest(runs=(run_folder,), votes=0, clips=2)
+    )
+    assert f"it wants {2 * (wanted + 10)}" in extend(Store(where).open(name), StudyRequest(runs=(), votes=1))
     study = Store(where).open(name)
     assert all(slot.first_on_left for slot in study.schedule().slots)
     assert registration(study).intact
-    assert status(where, name)["schedule_intact"]
+    assert status(Store(where).open(name))["schedule_intact"]
     for _ in range(4):
         person = Person(Store(where), study=name)
         view = person.view()
@@ -278,7 +280,7 @@ def test_a_study_of_single_clips_is_added_to(where: str, run_folder: Path) -> No
 def test_questions_in_all_languages_of_a_study(where: str, run_folder: Path) -> None:
     both = {"en": "Can you see?", "de": "Sehen Sie gut?"}
     asked = {"kind": "scale", "screening": [{"id": "eyes", "text": both, "choices": ["yes", "no"]}]}
-    made(where, run_folder, asked, translations=(Words("de"),), calibration="card")
+    made(where, run_folder, asked, translations=(StudyTexts("de"),), calibration="card")
     settings = Store(where).open("asked").settings
     english, german = settings.words("en"), settings.words("de")
     for own in (english, german):
@@ -288,7 +290,7 @@ def test_questions_in_all_languages_of_a_study(where: str, run_folder: Path) -> 
         assert own.consent == "\n\n".join([*parts, said["consent_measured"]])
     only = {"trial": [{"id": "which", "text": {"en": "Which?"}}]}
     with pytest.raises(BenchError, match="'which' has no text in the study's language 'de'"):
-        made(where, run_folder, only, name="other", translations=(Words("de"),))
+        made(where, run_folder, only, name="other", translations=(StudyTexts("de"),))
     twice = {"trial": [{"id": "which", "text": "Which?"}]}
     with pytest.raises(BenchError, match="given twice"):
-        made(where, run_folder, twice, name="other", translations=(Words("de", "Welcher?"),))
+        made(where, run_folder, twice, name="other", translations=(StudyTexts("de", "Welcher?"),))

@@ -25,7 +25,7 @@ from study_app.store.store import Store
 from study_app.store.study import SKIP_LIMIT
 from study_app.store.tidy_tables import RATER_COLUMNS
 from study_app.web.visit import visitor
-from tests.study_app.conftest import wish
+from tests.study_app.conftest import study_request
 
 pytestmark = pytest.mark.slow
 
@@ -396,7 +396,7 @@ def test_reasons_of_an_exclusion_stand_side_by_side(where: str) -> None:
 
 def test_raters_are_paid_by_a_list_that_tells_outcomes_apart(where: str, run_folder: Path) -> None:
     codes = {"completion_code": "C-DONE", "failed_code": "C-FAIL", "technical_code": "C-TECH", "withdrawn_code": ""}
-    create(where, wish(run_folder, name="paid", **codes))
+    create(where, study_request(run_folder, name="paid", **codes))
     store = Store(where)
     done, failed, broken, gone, started = (Person(store, study="paid") for _ in range(5))
     done.finish()
@@ -561,10 +561,10 @@ def test_a_simulation_is_never_a_tally_of_people(where: str) -> None:
     person = Person(store)
     person.finish()
     before = person.study.votes()
-    name, count = simulate(where, None, 2, Crowd({"real": 2.0}))
+    twin, count = simulate(store, store.open(), 2, Crowd({"real": 2.0}))
     assert count > 20
     assert person.study.votes().equals(before)
-    study = store.open(name)
+    study = store.open(twin.name)
     simulated = study.votes()
     assert simulated["simulated"].all()
     assert not before["simulated"].any()
@@ -572,4 +572,4 @@ def test_a_simulation_is_never_a_tally_of_people(where: str) -> None:
     with pytest.raises(RefusedError, match="Only simulated"):
         person.study.shown(person.token, "x")
     with pytest.raises(BenchError, match="simulation already"):
-        simulate(where, name, 1, Crowd({}))
+        simulate(store, store.open(twin.name), 1, Crowd({}))

@@ -674,10 +674,10 @@ def test_pages_of_a_study_in_trouble(chromium: Any, app: AppProcess) -> None:
 
 def test_hostile_texts_are_shown_as_text(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
     from study_app.pipeline.create import create
-    from tests.study_app.conftest import wish
+    from tests.study_app.conftest import study_request
 
     nasty = "<img src=x onerror='window.broken=1'><script>window.broken=1</script> **bold** $x$"
-    create(tmp_path / "n.db", wish(run_folder, question=nasty, consent=nasty))
+    create(tmp_path / "n.db", study_request(run_folder, question=nasty, consent=nasty))
     app = AppProcess(str(tmp_path / "n.db"), tmp_path / "log")
     try:
         someone = Visitor(chromium, app)
@@ -723,17 +723,17 @@ def test_clips_look_as_the_run_has_them(visitor: Visitor) -> None:
 
 
 def test_markdown_two_languages_and_a_screen_that_is_measured(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
-    from study_app.design.settings import Words
+    from study_app.design.settings import StudyTexts
     from study_app.pipeline.create import create
-    from tests.study_app.conftest import wish
+    from tests.study_app.conftest import study_request
 
     english, german = (
         "## What we ask\n\n**Two** clips.<script>window.broken=1</script>",
         "## Worum es geht\n\nZwei Clips.",
     )
     asked = {"consent": english, "consent_format": "markdown", "contact": "lab@example.org", "ethics": "2026/11"}
-    asked |= {"translations": (Words("de", "", german, consent_format="markdown"),), "calibration": "card"}
-    create(tmp_path / "n.db", wish(run_folder, **asked))
+    asked |= {"translations": (StudyTexts("de", "", german, consent_format="markdown"),), "calibration": "card"}
+    create(tmp_path / "n.db", study_request(run_folder, **asked))
     app = AppProcess(str(tmp_path / "n.db"), tmp_path / "log")
     try:
         someone = Visitor(chromium, app, 390, 844, locale="de-AT", reduced_motion="reduce")
@@ -799,7 +799,7 @@ def test_markdown_two_languages_and_a_screen_that_is_measured(chromium: Any, run
 
 
 def test_a_preview_shows_every_page(chromium: Any, template: Path, tmp_path: Path) -> None:
-    database, name = preview.prepare(template, None, tmp_path)
+    database, name = preview.prepare(Store(template).open(), tmp_path)
     app = AppProcess(str(database), tmp_path / "log", BENCH_STUDY=name, BENCH_STUDY_PREVIEW="1")
     try:
         someone = Visitor(chromium, app, 768, 1024)

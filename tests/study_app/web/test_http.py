@@ -101,7 +101,7 @@ def test_who_does_not_agree_is_counted_and_not_kept(running: AppProcess) -> None
         assert ask(running, "POST", "/trial/decline", b'{"link": {"PROLIFIC_PID": "5f3c9a"}}')[0] == 200
         assert study.declined() == count
     assert len(study.raters()) == raters
-    assert status(running.where, None)["declined"] == 2
+    assert status(Store(running.where).open())["declined"] == 2
 
 
 def test_what_was_measured_of_a_screen_is_kept_where_it_makes_sense(running: AppProcess) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from study_app.design.settings import Words
+from study_app.design.settings import StudyTexts
 from study_app.web.localisation import consent_html, language
 
 BOTH = ("en", "de")
@@ -29,7 +29,7 @@ def test_the_language_of_a_browser(asked: str, accepted: str, spoken: str) -> No
 
 
 def shown(text: str) -> str:
-    return consent_html(Words("en", consent=text, consent_format="markdown"))
+    return consent_html(StudyTexts("en", consent=text, consent_format="markdown"))
 
 
 def test_markdown_is_shown_with_its_headings_below_the_pages_own() -> None:
@@ -44,7 +44,7 @@ def test_markdown_is_shown_with_its_headings_below_the_pages_own() -> None:
     assert shown("### A\n# B\n## C\n### D\n## E").split() == (
         ["<h2>A</h2>", "<h2>B</h2>", "<h3>C</h3>", "<h4>D</h4>", "<h3>E</h3>"]
     )
-    assert consent_html(Words("en", consent="# Text")) == ""
+    assert consent_html(StudyTexts("en", consent="# Text")) == ""
 
 
 @pytest.mark.parametrize(

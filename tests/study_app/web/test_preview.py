@@ -16,7 +16,7 @@ from study_app.web import preview
 
 
 def test_votes_in_a_pilot_are_not_in_the_study(where: str, tmp_path: Path) -> None:
-    name = copies.pilot(where, None)
+    name = copies.pilot(Store(where), Store(where).open()).name
     store = Store(where)
     study, pilot = store.open(), store.open(name)  # the study is still the one that is meant without a name
     assert (study.name, pilot.name) == ("study", "study pilot 1")
@@ -25,17 +25,17 @@ def test_votes_in_a_pilot_are_not_in_the_study(where: str, tmp_path: Path) -> No
     pilot.enrol(token)
     pilot.vote(token, pilot.view(token).trials[0], Answer("left", 900))
     assert (len(study.votes()), len(pilot.votes())) == (0, 1)
-    assert lines(status(where, name))[0].startswith("Study 'study pilot 1' (pilot)")
-    export.export(where, name, tmp_path)
+    assert lines(status(Store(where).open(name)))[0].startswith("Study 'study pilot 1' (pilot)")
+    export.export(Store(where).open(name), tmp_path)
     assert "A pilot of a study: these votes do not count for it." in (tmp_path / "study.json").read_text()
-    assert copies.pilot(where, None) == "study pilot 2"
+    assert copies.pilot(Store(where), Store(where).open()).name == "study pilot 2"
     with pytest.raises(BenchError, match="a copy already"):
-        copies.pilot(where, name)
+        copies.pilot(Store(where), Store(where).open(name))
 
 
 def test_a_preview_is_a_copy_elsewhere(sqlite: str, tmp_path: Path) -> None:
     before = Path(sqlite).read_bytes()
-    database, name = preview.prepare(sqlite, None, tmp_path / "elsewhere")
+    database, name = preview.prepare(Store(sqlite).open(), tmp_path / "elsewhere")
     assert Store(database).names() == [name]
     assert Store(database).open(name).settings.pilot
     assert Path(sqlite).read_bytes() == before

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from study_app.design.question_file import parse
-from study_app.design.settings import Words
+from study_app.design.settings import StudyTexts
 from study_app.pipeline.create import create
 from study_app.store.messages import Answer
 from study_app.store.store import Store
 from study_app.web import preview
-from tests.study_app.conftest import PASSWORD, AppProcess, wish
+from tests.study_app.conftest import PASSWORD, AppProcess, study_request
 from tests.study_app.web.test_browser import Visitor, axe, shoot
 
 ABOUT_RATERS = {
@@ -46,7 +46,7 @@ SHORT = {"workload": 4, "practice": 1, "catch": 0, "catch_pass": 0}
 
 
 def serve(run: Path, folder: Path, asked: dict[str, Any], **changes: object) -> AppProcess:
-    create(folder / "study.db", wish(run, questions=parse(asked), **{**SHORT, **changes}))
+    create(folder / "study.db", study_request(run, questions=parse(asked), **{**SHORT, **changes}))
     return AppProcess(str(folder / "study.db"), folder / "log")
 
 
@@ -241,7 +241,7 @@ def test_clips_on_a_scale(chromium: Any, run_folder: Path, tmp_path: Path) -> No
 def test_grades_with_questions_a_card_and_two_languages(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
     seen = {"id": "eyes", "text": {"en": "Can you see well?", "de": "Sehen Sie gut?"}, "choices": ["a", "b"]}
     asked = {"kind": "scale", "screening": [seen]}
-    app = serve(run_folder, tmp_path, asked, translations=(Words("de"),), calibration="card", distance_cm=60.0)
+    app = serve(run_folder, tmp_path, asked, translations=(StudyTexts("de"),), calibration="card", distance_cm=60.0)
     try:
         someone = Visitor(chromium, app, locale="de-AT")
         page = someone.page
@@ -273,7 +273,7 @@ def test_grades_with_questions_a_card_and_two_languages(chromium: Any, run_folde
 
 
 def test_a_preview_shows_the_questions(chromium: Any, asking: AppProcess, tmp_path: Path) -> None:
-    database, name = preview.prepare(asking.where, None, tmp_path)
+    database, name = preview.prepare(Store(asking.where).open(), tmp_path)
     app = AppProcess(str(database), tmp_path / "preview log", BENCH_STUDY=name, BENCH_STUDY_PREVIEW="1")
     try:
         someone = Visitor(chromium, app)
