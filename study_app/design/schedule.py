@@ -17,9 +17,7 @@ from bench.runfolder import REAL
 from study_app.design.questions import ALONE, SCALE
 from study_app.design.settings import StudySettings
 
-#: What catch trials showed beside the real clip by the rules 1 and 2.
-SCRAMBLED = "scrambled"
-#: What they show since: clips altered in one of several ways, see `study_app.design.catch_clips`.
+#: What catch trials show beside the real clip: clips altered in one of several ways, see `catch_clips`.
 ALTERED = ("shuffled", "tiles", "blotches")
 #: How often one rater may see one first frame.
 SCENE_LIMIT = 2
@@ -103,25 +101,17 @@ def draw_schedule(settings: StudySettings, seed: int) -> Schedule:
     apart = len(spare) >= settings.practice + settings.catch
     pool = spare if apart else shuffled(order, seed, "checks")
     practised, caught = pool[: settings.practice], pool[settings.practice :][: settings.catch]
-    if settings.rule > 2:
-        kinds = shuffled(ALTERED, seed, "altered")
-        if settings.questions.kind == SCALE:
-            alone = tuple(replace(slot, first_on_left=True) for slot in slots)
-            # practice shows both ends of the scale, of scenes where no clip can come a second time
-            shown = [REAL if apart and i % 2 else kinds[i // 2 % len(kinds)] for i in range(len(practised))]
-            practice = tuple(PairPlan(name, ALONE, scene) for name, scene in zip(shown, practised, strict=True))
-            catch = tuple(PairPlan(kinds[i % len(kinds)], ALONE, scene) for i, scene in enumerate(caught))
-            return Schedule(tuple(trials), alone, practice, catch)
-        # practice has a right answer, so that raters can be told whether they saw the difference
-        altered = [PairPlan(REAL, kinds[i % len(kinds)], scene) for i, scene in enumerate(practised + caught)]
-        return Schedule(tuple(trials), slots, tuple(altered[: len(practised)]), tuple(altered[len(practised) :]))
-    compared = settings.comparisons
-    practice = tuple(
-        # of a scene that trials use too, a model's pair could come twice to one rater: show the scrambled clip instead
-        PairPlan(*compared[i % len(compared)], scene) if apart else PairPlan(REAL, SCRAMBLED, scene)
-        for i, scene in enumerate(practised)
-    )
-    return Schedule(tuple(trials), slots, practice, tuple(PairPlan(REAL, SCRAMBLED, scene) for scene in caught))
+    kinds = shuffled(ALTERED, seed, "altered")
+    if settings.questions.kind == SCALE:
+        alone = tuple(replace(slot, first_on_left=True) for slot in slots)
+        # practice shows both ends of the scale, of scenes where no clip can come a second time
+        shown = [REAL if apart and i % 2 else kinds[i // 2 % len(kinds)] for i in range(len(practised))]
+        practice = tuple(PairPlan(name, ALONE, scene) for name, scene in zip(shown, practised, strict=True))
+        catch = tuple(PairPlan(kinds[i % len(kinds)], ALONE, scene) for i, scene in enumerate(caught))
+        return Schedule(tuple(trials), alone, practice, catch)
+    # practice has a right answer, so that raters can be told whether they saw the difference
+    altered = [PairPlan(REAL, kinds[i % len(kinds)], scene) for i, scene in enumerate(practised + caught)]
+    return Schedule(tuple(trials), slots, tuple(altered[: len(practised)]), tuple(altered[len(practised) :]))
 
 
 def capacity(schedule: Schedule) -> int:

@@ -14,9 +14,7 @@ from study_app.design import questions as asking
 from study_app.design.questions import THE_PAPERS, Questions
 from study_app.locales import ENGLISH, texts
 
-#: How raters get their trials. 1, of version 0.1: the side that undoes a rater's tilt; 2: `trial_order`; 3: the same,
-#: with catch trials of several kinds and practice that says what was right. A study keeps the rule that it was made
-#: with.
+#: Number of the rules that a study follows: trials, sides, who counts. Versions before 0.2 had others.
 RULE = 3
 #: From the end of a pair's first play to the next pair.
 SECONDS_TO_CHOOSE = 3.0
@@ -144,7 +142,7 @@ class StudySettings(SharedSettings):
         frames, size: what is shown: frames, pixels a side.
         slot_bytes: length of one clip's slot in a trial's message.
         consent_version: hash of the consent text.
-        rule: number of the rules that it was made with (trials, sides, who counts), see `RULE`.
+        rule: see `RULE`.
         pilot: whether this is a study's copy for trying it out; its votes are in no tally of the study.
     """
 
@@ -218,12 +216,16 @@ class StudySettings(SharedSettings):
 
     @classmethod
     def from_json(cls, text: str) -> StudySettings:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote; a `BenchError` for a study that follows other rules than this version."""
         value: dict[str, Any] = json.loads(text)
+        if (rule := value.get("rule", 1)) != RULE:
+            raise BenchError(
+                f"The study '{value['name']}' follows rule {rule} of a version before 0.2, and this version follows "
+                f"rule {RULE}: finish and export the study with version 0.2.0."
+            )
         value["comparisons"] = tuple((first, second) for first, second in value["comparisons"])
         value["scenes"] = tuple(value["scenes"])
         value["translations"] = tuple(StudyTexts(**words) for words in value.get("translations", ()))
-        value.setdefault("rule", 1)
         value["questions"] = question_file.parse(value.get("questions", {}))
         return cls(**value)
 

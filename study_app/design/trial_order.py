@@ -1,10 +1,10 @@
 """One rater's session, drawn whole before it begins: pure functions of the study's seed and the rater's number.
 
-An earlier version gave each trial the side that undid the rater's tilt. With one comparison that is left, right, left,
-right, and whoever pressed the keys in turn chose the same system every time. Now all orders of a session that balance
-the sides are equally probable, so that a pattern that does not look at the clips is right in half of the trials,
-whatever it is. What can be known of a balanced order by somebody who knows every side so far is that the last trials
-make up for the first ones; there is no balanced order without that, and here there is nothing else.
+If each trial had the side that undoes the rater's tilt, one comparison would be left, right, left, right, and whoever
+pressed the keys in turn would choose the same system every time. So all orders of a session that balance the sides are
+equally probable: a pattern that does not look at the clips is right in half of the trials, whatever it is. What can be
+known of a balanced order by somebody who knows every side so far is that the last trials make up for the first ones;
+there is no balanced order without that, and here there is nothing else.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from bench.progress import task
 from bench.runfolder import REAL, RunFolder
 from study_app.design import catch_clips, clip_encoding
 from study_app.design.questions import ALONE, TIE
-from study_app.design.schedule import SCRAMBLED, Schedule
+from study_app.design.schedule import Schedule
 from study_app.design.settings import StudyRequest
 from study_app.store.clips import EncodedClip
 
@@ -58,7 +58,7 @@ def open_runs(runs: Sequence[Path]) -> Material:
             if path.name == REAL and REAL in rows:
                 _check_same_real(rows[REAL], Predictions(path))
                 continue
-            if path.name in rows or path.name in (SCRAMBLED, ALONE, TIE, *catch_clips.WAYS):
+            if path.name in rows or path.name in (ALONE, TIE, *catch_clips.WAYS):
                 raise BenchError(f"The row {path.name} of {run} needs another name: that one is taken.")
             rows[path.name] = Predictions(path)
         _read_clips(run, material)

@@ -27,7 +27,7 @@ def extend(study: OpenStudy, request: StudyRequest) -> str:
         raise BenchError("Say what is to be added: --votes for every pair, or --run with further clips.")
     if study.state() == "closed":
         raise BenchError(f"The study '{study.name}' is closed: `bench study reopen` it first.")
-    register(study, "extend")  # a study that was made before there was a registration
+    register(study, "extend")  # where a creation was killed before its registration, or the study is a pilot
     material = open_runs(request.runs) if request.runs else Material({}, {}, "")
     scenes = _new_scenes(study, request, material) if request.runs else ()
     added = Addition(request.seed, request.votes, scenes)

@@ -11,7 +11,7 @@ import numpy as np
 from bench.errors import BenchError
 from bench.runfolder import REAL
 from study_app.design.questions import GRADES, SCALE, TIE, Question
-from study_app.design.schedule import ALTERED, SCRAMBLED
+from study_app.design.schedule import ALTERED
 from study_app.pipeline import copies
 from study_app.store.messages import Answer, Further
 from study_app.store.store import Store
@@ -96,7 +96,7 @@ def replies(questions: Sequence[Question], rng: np.random.Generator) -> dict[str
 
 def left_share(crowd: Crowd, left: str, right: str, scene: str, leaning: float, seed: int) -> float:
     """Probability that a careful rater chooses the left system."""
-    if {left, right} & {SCRAMBLED, *ALTERED}:
+    if {left, right} & set(ALTERED):
         return 0.98 if left == REAL else 0.02
     gap = crowd.strengths.get(left, 0.0) - crowd.strengths.get(right, 0.0)
     # raters and clips shift a comparison towards its alphabetically first system, whatever the side

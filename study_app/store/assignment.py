@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, false, func, literal, or_, select, update
+from sqlalchemy import Select, bindparam, case, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from study_app.design.questions import SCALE
@@ -78,8 +78,6 @@ def upcoming(
             exhausted = candidate is None
         if candidate is not None and candidate.state == "leased":
             trials.append(candidate)
-    if study.settings.rule == 1 and exhausted and all(a.slot_id is None for a in trials):
-        return []  # later rules ask for all catch trials: the last raters of a study are judged like the first
     return trials
 
 
@@ -126,10 +124,9 @@ def claim(
     session: Session, study: Study, rater: Rater, position: int, turn: int, now: datetime, until: datetime
 ) -> Assignment | None:
     """Lease the best open slot for this rater's trial number `turn`, or return None when no open slot is allowed."""
-    best = _undoing_the_tilt if study.settings.rule == 1 else _as_drawn
-    slot = best(session, study, rater, turn)
+    slot = _as_drawn(session, study, rater, turn)
     if slot is None and catch_trials.reopen(session, study, now):
-        slot = best(session, study, rater, turn)
+        slot = _as_drawn(session, study, rater, turn)
     if slot is None:
         return None
     assignment = _lease(rater, slot.pair_id, position, slot.first_on_left, now, until)
@@ -140,32 +137,18 @@ def claim(
 
 
 def _as_drawn(session: Session, study: Study, rater: Rater, turn: int) -> Slot | None:
-    """Rule 2: the side that was drawn, then the comparison; where it is closed, one that the rater had less often."""
+    """The side that was drawn, then the comparison; where it is closed, one that the rater had less often."""
     drawn = turns(study.seed, rater.id, study.settings.workload, len(study.settings.comparisons))[turn]
     whose = {"study": study.id, "rater": rater.id}
     left = drawn.first_on_left or study.settings.questions.kind == SCALE  # one clip has no side
     slot = session.scalars(AS_DRAWN, {**whose, "left": left, "comparison": drawn.comparison}).first()
     if slot is not None:
         return slot
-    had = {number: times for number, (times, _) in _had(session, rater).items()}
+    had = _had(session, rater)
     less_often = case(had, value=Pair.comparison_id, else_=0) if had else literal(0)
     side = case((Slot.first_on_left == left, 0), else_=1)
     comparison = case((Comparison.position == drawn.comparison, 0), else_=1)
     return session.scalars(ALLOWED.order_by(side, comparison, less_often, Slot.priority), whose).first()
-
-
-def _undoing_the_tilt(session: Session, study: Study, rater: Rater, turn: int) -> Slot | None:
-    """Rule 1: the side that the rater has had less often, over all trials, then within the comparison."""
-    tilt = {comparison: lean for comparison, (_, lean) in _had(session, rater).items()}
-    # A rater without a tilt takes from the side of which more is left, so that the last raters still find both sides.
-    overall = sum(tilt.values()) or -_open_tilt(session, study)
-    wrong_side = Slot.first_on_left == (overall > 0) if overall else false()
-    tilted = or_(
-        false(),
-        *((Pair.comparison_id == c) & (Slot.first_on_left == (lean > 0)) for c, lean in tilt.items() if lean != 0),
-    )
-    order = (case((wrong_side, 1), else_=0), case((tilted, 1), else_=0), Slot.priority)
-    return session.scalars(ALLOWED.order_by(*order), {"study": study.id, "rater": rater.id}).first()
 
 
 def _open_slots() -> Select[Any]:
@@ -199,10 +182,11 @@ AS_DRAWN = ALLOWED.where(
 ).order_by(Slot.priority)
 
 
-def _had(session: Session, rater: Rater) -> dict[int, tuple[int, int]]:
-    """Comparison → a rater's trials, and how many more of them had the first system left than right."""
+def _had(session: Session, rater: Rater) -> dict[int, int]:
+    """Comparison → a rater's trials."""
     query = (
-        select(Pair.comparison_id, func.count(), func.sum(case((Assignment.first_on_left, 1), else_=-1)))
+        select(Pair.comparison_id, func.count())
+        .select_from(Assignment)
         .join(Pair, Pair.id == Assignment.pair_id)
         .where(
             Assignment.rater_id == rater.id,
@@ -211,10 +195,4 @@ def _had(session: Session, rater: Rater) -> dict[int, tuple[int, int]]:
         )
         .group_by(Pair.comparison_id)
     )
-    return {comparison: (times, int(lean)) for comparison, times, lean in session.execute(query)}
-
-
-def _open_tilt(session: Session, study: Study) -> int:
-    """Open slots with the first system left, less those with it right."""
-    sign = case((Slot.first_on_left, 1), else_=-1)
-    return int(session.scalar(_open_slots().with_only_columns(func.sum(sign)), {"study": study.id}) or 0)
+    return dict(session.execute(query).tuples().all())

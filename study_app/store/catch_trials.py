@@ -1,7 +1,4 @@
-"""The rule on catch trials put to what the database holds. Runs inside the store's sessions.
-
-Studies of version 0.1 keep their own rule: who ends early is judged by a part of it, and all votes of others count.
-"""
+"""The rule on catch trials put to what the database holds. Runs inside the store's sessions."""
 
 from __future__ import annotations
 
@@ -33,8 +30,6 @@ def uncounted(session: Session, study: Study) -> dict[int, str]:
 
     They may be at it or gone: it is the same rule, so that an export needs no clock.
     """
-    if study.settings.rule == 1:
-        return {}
     query = select(Rater.id).where(
         Rater.study_id == study.id,
         Rater.completed_at.is_(None),

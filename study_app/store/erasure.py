@@ -21,7 +21,7 @@ from study_app.store.participants import token_hash
 from study_app.store.schema.rater_tables import Assignment, Ending, Erasure, Exclusion, Rater, Reply, SeenOn, Vote
 from study_app.store.schema.study_tables import Audit, Study
 
-#: What stands where somebody's code or words were; the first migration that has erasures allows these texts only.
+#: What stands where somebody's code or words were; triggers allow these texts only.
 ERASED, A_RATER = "erased", "a rater who was erased"
 #: Tables that a person has left traces in.
 TRACES = ("rater", "assignment", "vote", "opinion", "reply", "ending", "exclusion", "audit", "screen")

@@ -113,9 +113,7 @@ class OpenStudy(StudyReader, StudyAdmin):
             if not (rater.withdrawn_at or raters.is_excluded(session, rater)):
                 held = votes.held(session, rater, trial)
                 if self._can_be_seen(session, held):
-                    agreed = self.settings.rule > 2  # earlier consent texts said nothing of screens
-                    given = answer if agreed else replace(answer, screen=None)
-                    votes.vote(session, self.row, rater, held, given, datetime.now(UTC))
+                    votes.vote(session, self.row, rater, held, answer, datetime.now(UTC))
                     if held.slot_id is None and held.position >= self.settings.practice:  # a catch trial
                         self._judge(session, rater)
                 else:
@@ -210,8 +208,7 @@ class OpenStudy(StudyReader, StudyAdmin):
 
     def _tells(self, held: Assignment) -> bool:
         """Whether a trial is of practice that has a right answer, which raters are told."""
-        questions = self.settings.questions
-        return self.settings.rule > 2 and questions.kind == PAIRS and held.position < self.settings.practice
+        return self.settings.questions.kind == PAIRS and held.position < self.settings.practice
 
     def _can_be_seen(self, session: Session, held: Assignment) -> bool:
         return held.delivered_at is not None or self.simulated or clips.has_media(session, held)
@@ -252,27 +249,18 @@ class OpenStudy(StudyReader, StudyAdmin):
     def _judge(self, session: Session, rater: Rater) -> None:
         """End the session of a rater who cannot meet the rule on catch trials any more, and exclude them."""
         right, had = catch_trials.score(session, self.row, rater)
-        if self.settings.rule > 1 and catch_trials.rule(self.row).verdict(right, had) == "failed":
-            self._fail(session, rater, right, had)
+        if catch_trials.rule(self.row).verdict(right, had) == "failed":
+            self._end(session, rater, "failed")
+            wanted, of = self.settings.catch_pass, self.settings.catch
+            self._exclude(session, rater, f"catch trials: {right} of {had} right, rule {wanted} of {of}", "rule")
 
     def _complete(self, session: Session, rater: Rater) -> None:
         """End a session with its code, and judge it by the rule on catch trials."""
         right, had = catch_trials.score(session, self.row, rater)
-        wanted, of = self.settings.catch_pass, self.settings.catch
-        if self.settings.rule == 1 and right * of < wanted * had:
-            rater.completed_at, rater.completion_code = datetime.now(UTC), self._fail(session, rater, right, had)
-            return
         rater.completed_at, rater.completion_code = datetime.now(UTC), self._end(session, rater, "complete")
-        if self.settings.rule > 1 and not catch_trials.rule(self.row).counts_after_leaving(right, had):
+        if not catch_trials.rule(self.row).counts_after_leaving(right, had):
             # some of their catch trials did not load: no fault of theirs, and yet nobody knows whether they looked
             self._exclude(session, rater, f"catch trials: {right} of {had} right, too few to tell", "rule")
-
-    def _fail(self, session: Session, rater: Rater, right: int, had: int) -> str:
-        """Exclude a rater by the rule on catch trials; returns the code of such an ending."""
-        code = self._end(session, rater, "failed")
-        wanted, of = self.settings.catch_pass, self.settings.catch
-        self._exclude(session, rater, f"catch trials: {right} of {had} right, rule {wanted} of {of}", "rule")
-        return code
 
     def _end(self, session: Session, rater: Rater, outcome: str) -> str:
         """Record how a session ends; returns the code for it, the same when it ends so once more."""

@@ -44,9 +44,8 @@ class StudyAdmin:
         return keyed(secret(self._transactions.url), self.row.name, visitor.platform, self.participant(visitor))
 
     def participant(self, visitor: Visitor) -> str:
-        """A lab's own codes are typed by hand: P07 and p07 are one person. Studies of version 0.1 told them apart."""
-        by_hand = visitor.platform == "lab" and self.row.settings.rule > 1
-        return visitor.participant.casefold() if by_hand else visitor.participant
+        """A lab's own codes are typed by hand: P07 and p07 are one person."""
+        return visitor.participant.casefold() if visitor.platform == "lab" else visitor.participant
 
     def erase(self, reason: str, made_by: str, *, rater: str = "", participant: str = "") -> str:
         """Make a rater anonymous, named by their pseudonym or by the id that their link had; returns the new pseudonym.

@@ -220,17 +220,14 @@ def raters(session: Session, study: Study) -> pd.DataFrame:
     for rater, answered, skips, excluded in session.execute(query):
         told = ends.get(rater.id, [])
         outcomes = [ending.outcome for ending in told]
-        # a rater of version 0.1 who completed has no ending, but a code
-        status = outcomes[-1] if told else ("complete" if rater.completed_at else "started")
-        codes = [ending.code for ending in told] or [rater.completion_code or ""]
-        ended = told[-1].ended_at if told else rater.completed_at
+        status, ended = (told[-1].outcome, told[-1].ended_at) if told else ("started", None)
         timed = ended if rater.id not in erased else None
         minutes = round((timed - rater.created_at).total_seconds() / 60, 1) if timed else None
         passed = "no" if "failed" in outcomes else ("yes" if "complete" in outcomes else "")
         who = [rater.token_hash[:16], rater.platform, rater.platform_hash or "", rater.session_hash or ""]
         times = [rater.created_at, ended, minutes, rater.consent_version, rater.completed_at]
         told_last = [answered, skips, excluded, rater.language or "", erased.get(rater.id, "")]
-        rows.append([*who, status, " ".join(dict.fromkeys(codes)), passed, *times, *told_last])
+        rows.append([*who, status, " ".join(dict.fromkeys(ending.code for ending in told)), passed, *times, *told_last])
     return pd.DataFrame(rows, columns=RATER_COLUMNS)
 
 

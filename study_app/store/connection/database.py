@@ -83,7 +83,8 @@ def migrate(engine: Engine) -> None:
     """Bring the database to this version's schema; a new one gets all tables.
 
     Raises:
-        BenchError: the database was written by a newer version, is not a study database, or cannot be reached.
+        BenchError: a newer version or one before 0.2 wrote the database, it is not a study database, or it cannot be
+            reached.
     """
     if engine.url.get_backend_name() == "sqlite":
         Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
@@ -112,13 +113,18 @@ def check(engine: Engine) -> None:
 
 
 def _revision(engine: Engine) -> str | None:
-    """The schema's revision, None for a database without tables; a `BenchError` when a newer version wrote it."""
+    """The schema's revision, None for a database without tables; a `BenchError` when this version does not know it."""
     try:
         with engine.connect() as connection:
             revision = MigrationContext.configure(connection).get_current_revision()
     except DBAPIError as error:
         raise explain(error, engine.url) from error
-    ours = {script.revision for script in ScriptDirectory.from_config(_alembic(engine)).walk_revisions()}
+    ours = sorted(script.revision for script in ScriptDirectory.from_config(_alembic(engine)).walk_revisions())
+    if revision is not None and revision < ours[0]:
+        raise BenchError(
+            f"The study database {describe(engine.url)} has schema {revision} of a version before 0.2, and this "
+            f"version opens schema {ours[0]} and later: finish and export its studies with version 0.2.0."
+        )
     if revision is not None and revision not in ours:
         raise BenchError(
             f"The study database {describe(engine.url)} was written by a newer version of this program (schema "

@@ -1,8 +1,8 @@
 """What the study database holds, with the rules in the database and not only in code.
 
 The schedule (system, clip, comparison, pair, slot) is written once when a study is made. Raters then get assignments,
-each at most one vote. Votes, exclusions and the audit trail cannot be changed or deleted: triggers of the first
-migration see to it.
+each at most one vote. Votes, exclusions and the audit trail cannot be changed or deleted: the migration's triggers
+see to it.
 
 A study is simulated or it is not, as a whole: raters carry the study's flag and votes their rater's by composite
 foreign keys, so no query can mix synthetic votes into a real tally by forgetting a condition.
@@ -161,7 +161,7 @@ class Reply(Base):
 
 
 class SeenOn(Base):
-    """How the clips of a vote were seen, as `study_app.store.messages.Screen`; in studies of rule 3 and later."""
+    """How the clips of a vote were seen, as `study_app.store.messages.Screen`."""
 
     __tablename__ = "screen"
     vote_id: Mapped[int] = mapped_column(ForeignKey("vote.id"), primary_key=True)

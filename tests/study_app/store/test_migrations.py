@@ -1,33 +1,33 @@
-"""A study that version 0.1 has made opens, is the same study, and goes on."""
+"""Studies that version 0.2 has made open, are the same studies, and go on; older ones are refused."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
-from alembic import command
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from bench.errors import BenchError
-from study_app.analysis import preference_scores
 from study_app.design.schedule import draw_schedule
-from study_app.pipeline import registration
-from study_app.store.connection import database
-from study_app.store.messages import Answer, Screen
+from study_app.pipeline.registration import registration
+from study_app.store.messages import Answer
 from study_app.store.store import Store
 from study_app.web import serve
 
-#: Four raters: one counts, one is excluded, one has withdrawn, and one has given two answers and gone.
-DUMP = Path(__file__).with_name("version_0_1.sql")
+#: Of two studies: pairs, with five raters and an extension, and grades, with two questions a trial and one after them.
+#: Of the raters of pairs one counts, one is excluded, one has withdrawn, one has gone, and one has been erased.
+DUMP = Path(__file__).with_name("version_0_2.sql")
 GONE = "who-came-back-later"
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """The database that version 0.1 left."""
+    """The database that version 0.2 left."""
     path = tmp_path / "study.db"
     with sqlite3.connect(path) as connection:
         connection.executescript(DUMP.read_text())
@@ -35,37 +35,58 @@ def old(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_database_of_version_0_1_is_brought_up_to_date_by_who_serves_it(old: Path) -> None:
-    with pytest.raises(BenchError, match="older schema"):
-        Store(old)
-    assert any("Study 'study'" in hint for hint in serve.prepare(old, None))
-    assert Store(old).names() == ["study"]
+def schema(connection: Connection) -> dict[str, Any]:
+    """Columns in order, constraints, indexes and triggers of every table."""
+    there = inspect(connection)
+    constraints = (there.get_pk_constraint, there.get_foreign_keys, there.get_unique_constraints)
+    found: dict[str, Any] = {}
+    for table in there.get_table_names():
+        columns = connection.exec_driver_sql(f"PRAGMA table_info({table})").all()
+        rules = [get(table) for get in (*constraints, there.get_check_constraints)]
+        rules = [sorted(rule, key=str) if isinstance(rule, list) else rule for rule in rules]
+        made = "SELECT name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND tbl_name = :table"
+        found[table] = columns, rules, sorted(connection.execute(text(made), {"table": table}).all(), key=str)
+    return found
 
 
-def test_votes_and_schedule_of_version_0_1(old: Path) -> None:
-    study = Store.migrated(old).open()
-    votes = study.votes()
-    assert len(votes) == 20
-    assert votes.groupby("excluded").size().to_dict() == {"": 8, "asked twice": 6, "withdrawn": 6}
-    pos = preference_scores.pos_table(votes, study.settings.comparisons)
-    assert list(pos["votes"]) == [int(n) for n in study.progress()["votes"]]
-    rebuilt = draw_schedule(study.settings, study.row.seed)
-    assert rebuilt.sha256 == study.schedule().sha256 == study.row.schedule_sha256
+def test_a_new_database_has_the_schema_of_version_0_2(old: Path, tmp_path: Path) -> None:
+    with Store(old).engine.connect() as kept, Store.migrated(tmp_path / "new.db").engine.connect() as made:
+        assert schema(made) == schema(kept)
 
 
-def test_a_rater_of_version_0_1_comes_back(old: Path) -> None:
-    store = Store.migrated(old)
-    study = store.open()
-    view = study.view(GONE)
-    assert (view.state, view.answered) == ("rating", 2)
-    assert all(study.media(GONE, view.trials[0]))
-    seen = Screen(512.0, 1.0, 1300, 800, "beside", "fine", "Firefox", 0)
-    while view.state == "rating":
-        view = study.vote(GONE, view.trials[0], Answer("left", 3000, screen=seen))
-        assert view.feedback is None
-    assert len(study.screens()) == 0  # nobody has agreed to that
-    assert view.state == "done"
-    for table in ("vote", "audit", "exclusion"):
+def test_studies_of_version_0_2_are_what_they_were(old: Path) -> None:
+    store = Store(old)  # also without `bench study serve`
+    assert any("Study 'study'" in hint for hint in serve.prepare(old, "study"))
+    assert store.names() == ["study", "grades"]
+    study, grades = store.open("study"), store.open("grades")
+    kept = study.votes().groupby("excluded").size().to_dict()
+    unfinished = "unfinished: 0 of 0 catch trials right"
+    assert kept == {"": 16, "asked twice": 8, unfinished: 2, "withdrawn": 3}
+    raters = study.raters()
+    assert list(raters["status"]) == ["complete", "complete", "withdrawn", "started", "complete"]
+    assert list(raters["code"] == "erased") == [False] * 4 + [True]
+    assert (study.declined(), len(study.screens()), list(study.progress()["votes"])) == (1, 21, [5, 5])
+    assert list(grades.ratings("b")["rating"]) == [4, 4, 4, 4]
+    assert list(grades.answers()["answer"]) == ["none"]
+    for one in (study, grades):
+        assert registration(one).intact
+        assert one.schedule().sha256 == one.schedule_sha256()
+    assert draw_schedule(grades.settings, grades.row.seed).sha256 == grades.row.schedule_sha256
+
+
+def test_a_rater_of_version_0_2_comes_back_and_others_join(old: Path) -> None:
+    store = Store(old)
+    study = store.open("study")
+    for token, answered in ((GONE, 2), ("a new rater", 0)):
+        if not answered:
+            study.enrol(token)
+        view = study.view(token)
+        assert (view.state, view.answered) == ("rating", answered)
+        while view.state == "rating":
+            assert all(study.media(token, view.trials[0]))
+            view = study.vote(token, view.trials[0], Answer("left", 3000))
+        assert view.state in ("done", "excluded")
+    for table in ("vote", "audit", "exclusion", "ending", "erasure", "extension"):
         for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET id = id + 100"):
             with pytest.raises(DBAPIError, match="append only"), store.engine.begin() as connection:
                 connection.execute(text(statement))
@@ -74,46 +95,33 @@ def test_a_rater_of_version_0_1_comes_back(old: Path) -> None:
         assert not connection.execute(text("PRAGMA foreign_key_check")).all()
 
 
-def test_screens_of_an_earlier_version_stay_with_their_votes(old: Path) -> None:
-    """`vote` is written anew for ties, and rows point to it."""
-    engine = database.connect(database.resolve(old))
-    with engine.execution_options(writes=True).begin() as connection:
-        context = MigrationContext.configure(connection)
-        assert context.get_current_revision() == "0001"
-    command.upgrade(database._alembic(engine), "0003")
-    with engine.execution_options(writes=True).begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO screen SELECT id, 512, 1, 1300, 800, 'beside', 'fine', 'Firefox', 0 FROM vote WHERE id > 3"
-            )
-        )
-        votes = connection.execute(text("SELECT * FROM vote")).all()
-    store = Store.migrated(old)
-    with store.engine.connect() as connection:
-        assert connection.execute(text("SELECT * FROM vote")).all() == votes
-        screens = connection.execute(text("SELECT vote_id FROM screen")).scalars().all()
-        assert list(screens) == [vote.id for vote in votes if vote.id > 3]
-        assert not connection.execute(text("PRAGMA foreign_key_check")).all()
-    for table in ("vote", "ending", "opinion"):
-        with store.engine.connect() as connection:
-            triggers = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"
-            assert connection.execute(text(triggers), {"table": table}).scalar() == 2
-    assert registration.registration(store.open()).recorded == ()
+@pytest.mark.parametrize("revision", ["0001", "0004"])
+def test_an_older_schema_is_refused_and_left_alone(old: Path, revision: str) -> None:
+    with sqlite3.connect(old) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
+    before = connection.execute("SELECT name, sql FROM sqlite_master").fetchall()
+    for opening in (Store, Store.migrated):
+        with pytest.raises(BenchError, match=rf"schema {revision} .* opens schema 0005 .* with version 0\.2\.0"):
+            opening(old)
+    assert connection.execute("SELECT name, sql FROM sqlite_master").fetchall() == before
+    connection.close()
 
 
-def test_new_raters_join_a_study_of_version_0_1(old: Path) -> None:
-    study = Store.migrated(old).open()
-    assert study.settings.rule == 1  # the study's own, to its end
-    states = set()
-    for number in range(20):
-        token = f"a new rater, number {number}"
-        study.enrol(token)
-        view = study.view(token)
-        while view.state == "rating":
-            view = study.vote(token, view.trials[0], Answer("left", 3000))
-        states.add(view.state)
-    assert states <= {"done", "full"}  # also who fails the catch trials is judged at the end only
-    assert not study.votes()["excluded"].str.startswith("unfinished").any()
-    progress = study.progress()
-    assert (progress["votes"] <= progress["wanted"]).all()
-    assert progress["votes"].sum() > 8
+@pytest.mark.parametrize("rule", [None, 2])
+def test_a_study_of_older_rules_is_refused(old: Path, rule: int | None) -> None:
+    with sqlite3.connect(old) as connection:
+        (kept,) = connection.execute("SELECT settings FROM study WHERE name = 'study'").fetchone()
+        settings = {key: value for key, value in json.loads(kept).items() if key != "rule"}
+        changed = settings if rule is None else {**settings, "rule": rule}
+        connection.execute("UPDATE study SET settings = ? WHERE name = 'study'", [json.dumps(changed)])
+    connection.close()
+    with pytest.raises(BenchError, match=rf"'study' follows rule {rule or 1} .* rule 3: finish .* version 0\.2\.0"):
+        Store(old).open("study")
+
+
+def test_a_database_that_a_later_migration_changes_is_brought_up_to_date_by_who_serves_it(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScriptDirectory, "get_current_head", lambda _: "0006")
+    with pytest.raises(BenchError, match=r"older schema \(0005\): `bench study serve` brings it up to date"):
+        Store(old)
