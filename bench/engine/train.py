@@ -48,7 +48,7 @@ VALIDATION_BATCH = 4
 def training_identity(config: RunConfig, name: str, seed: int, model: VideoModel) -> dict[str, Any]:
     """What makes two trainings the same: kept in every checkpoint and compared on resume.
 
-    Settings that came later are left out where they are off: checkpoints from before them go on.
+    Version 0.2 leaves out `decay_from` and `ema` where they are off, so this does too.
     """
     settings = {"steps", "batch", "accumulate", "compile", "validate_every", "flip", "select"} - without_effect(config)
     settings |= {key for key in ("decay_from", "ema") if getattr(config, key) != FIELDS[key].default}

@@ -68,12 +68,12 @@ def read_study(path: Path, rows: Sequence[str], names: RowNames) -> StudyResults
     """
     try:
         content = read_json(path)
-        if content.get("kind") == GRADED:
+        if content["kind"] == GRADED:
             return _graded(content, names)
         pos = _numbers(content["pos"])
         (asked, _), *others = _asked(content)
         simulated = bool(content["simulated"])
-        as_printed = bool(content.get("fills_the_papers_tables", True))  # earlier studies were all the paper's
+        as_printed = bool(content["fills_the_papers_tables"])
         grids = [
             _preferences(pos, names, asked, simulated),
             *(pos_table(name, pos) for name in paper().preference_tables if as_printed and _concerns(name, pos)),
@@ -96,10 +96,8 @@ def _numbers(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _asked(content: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Each question of a trial as raters read it (empty where an earlier version did not say), and its own results."""
-    further = content.get("further", {})
-    texts = content.get("asked", ["", *further])
-    return list(zip(texts, [content, *further.values()], strict=True))
+    """Each question of a trial as raters read it, and its own results."""
+    return list(zip(content["asked"], [content, *content.get("further", {}).values()], strict=True))
 
 
 def _graded(content: Mapping[str, Any], names: RowNames) -> StudyResults:
@@ -117,14 +115,13 @@ def _means(grades: Sequence[Mapping[str, Any]], names: RowNames, asked: str, war
             interval = f"[{one['ci_low']:.2f}, {one['ci_high']:.2f}]"
             cells = [Cell(f"{one['mos']:.2f}", interval=interval), Cell(f"{one['ratings']}"), Cell(f"{one['raters']}")]
         lines.append(Line(one["system"], names.title(one["system"]), cells))
-    question = f", on “{asked}”" if asked else ""
     return Grid(
         corner="System",
         key="system",
         keys=["mos", "ratings", "raters"],
         heads=["Mean grade", "Grades", "Raters"],
         lines=lines,
-        caption=f"Mean opinion scores of clips shown one by one{question}, from 1 (bad) to 5 (excellent).",
+        caption=f"Mean opinion scores of clips shown one by one, on “{asked}”, from 1 (bad) to 5 (excellent).",
         notes=["In brackets: 95 % interval over raters and source videos, whose grades are alike."],
         warning=warning,
     )
@@ -161,8 +158,8 @@ def _preferences(pos: Sequence[Mapping[str, Any]], names: RowNames, asked: str, 
         keys=["chosen", "pos", "p", "p_holm", "exact", "exact_p", "raters", "videos"],
         heads=["Chosen", "POS (%)", "p", "p (Holm)", "exact", "exact p", "Raters", "Videos"],
         lines=lines,
-        caption="Preference opinion scores: percentage of trials in which the first of two clips was chosen "
-        + (f"on “{asked}”." if asked else "as more realistic."),
+        caption="Preference opinion scores: percentage of trials in which the first of two clips was chosen on "
+        f"“{asked}”.",
         notes=[
             "In brackets: 95 % interval over raters and source videos, whose votes are alike; p: two-sided against "
             "50 %, over the same. Exact: as if all votes were independent.",
