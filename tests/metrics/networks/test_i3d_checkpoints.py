@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.metrics.networks import alexnet, i3d_checkpoints
 from bench.metrics.networks.i3d import I3D
-from bench.metrics.networks.i3d_checkpoints import CHECKSUMS, UNITS, from_jax, masked_crc32c, strangers
-from bench.metrics.networks.weights_catalog import load_tensors
+from bench.metrics.networks.i3d_checkpoints import UNITS, from_jax
+from bench.metrics.networks.weights_catalog import FILES, load_tensors, tensors_hash, verify
+from bench.metrics.numba_compile import compiled
+
+
+@compiled
+def crc32c(content: NDArray[np.uint8], table: NDArray[np.uint32]) -> Any:
+    crc = np.uint32(0xFFFFFFFF)
+    for byte in content:
+        crc = np.uint32(table[np.uint8(crc) ^ byte] ^ (crc >> np.uint32(8)))
+    return np.uint32(crc ^ np.uint32(0xFFFFFFFF))
+
+
+def masked_crc32c(content: bytes) -> int:
+    """CRC-32C of bytes as TensorFlow's files keep it: turned by 15 bits, a constant added (`lib/hash/crc32c.h`)."""
+    table = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        table = np.where(table & 1, (table >> 1) ^ np.uint32(0x82F63B78), table >> 1).astype(np.uint32)
+    crc = int(crc32c(np.frombuffer(content, np.uint8), table))
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def test_the_checksum_is_castagnolis() -> None:
@@ -25,25 +44,46 @@ def test_the_checksum_is_castagnolis() -> None:
     assert masked_crc32c(bytes(32)) != masked_crc32c(bytes(31))
 
 
-def test_the_table_is_the_originals_index(reference: Path) -> None:
-    index = dict(json.loads((reference / "i3d_original_crc32c.json").read_text()))
-    ours = sorted(value for sums in CHECKSUMS.values() for value in sums.split())
-    assert ours == sorted(index.values())
-    assert len(ours) == 230
-    assert list(CHECKSUMS) == [*UNITS, "logits"]
-    for unit in ("Conv3d_2c_3x3", "Mixed_4d.b1b"):
-        name = f"RGB/inception_i3d/{i3d_checkpoints._layer(unit)}"
-        parts = ("conv_3d/w", "batch_norm/beta", "batch_norm/moving_mean", "batch_norm/moving_variance")
-        assert CHECKSUMS[unit] == " ".join(index[f"{name}/{part}"] for part in parts)
+def as_the_original(tensors: dict[str, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor]]:
+    """The original checkpoint's names and layouts: kernels [T, H, W, C, C']."""
+    for unit in (*UNITS, "logits"):
+        # the original calls this one unit 0a
+        layer = i3d_checkpoints._layer(unit).replace("Mixed_5b/Branch_2/Conv3d_0b", "Mixed_5b/Branch_2/Conv3d_0a")
+        name = f"RGB/inception_i3d/{layer}"
+        yield f"{name}/conv_3d/w", tensors[f"{unit}.conv3d.weight"].permute(2, 3, 4, 1, 0)
+        if unit == "logits":
+            yield f"{name}/conv_3d/b", tensors["logits.conv3d.bias"]
+            continue
+        for theirs, ours in (("beta", "bias"), ("moving_mean", "running_mean"), ("moving_variance", "running_var")):
+            yield f"{name}/batch_norm/{theirs}", tensors[f"{unit}.bn.{ours}"]
 
 
-def test_all_published_tensors_are_the_originals(published: Callable[[str], Path]) -> None:
+def test_all_published_tensors_are_the_originals(published: Callable[[str], Path], reference: Path) -> None:
+    """Tensor by tensor, by the checksums in the index of DeepMind's checkpoint (TF Hub, `i3d-kinetics-400/1`)."""
     tensors = load_tensors(published("fvd"))
-    assert strangers(tensors) == []
-    tensors["Mixed_4c.b1b.bn.bias"][3] += 1e-7
-    tensors["Mixed_5c.b0.bn.weight"][0] = 2
-    tensors["logits.conv3d.weight"] = tensors["logits.conv3d.weight"].flip(0)
-    assert strangers(tensors) == ["Mixed_4c.b1b", "Mixed_5c.b0", "logits"]
+    found = {
+        name: f"{masked_crc32c(part.contiguous().numpy().astype('<f4').tobytes()):08x}"
+        for name, part in as_the_original(tensors)
+    }
+    assert len(found) == 230
+    assert found == dict(json.loads((reference / "i3d_original_crc32c.json").read_text()))
+    # The original has no scale of its batch norms.
+    assert all(bool((tensors[f"{unit}.bn.weight"] == 1).all()) for unit in UNITS)
+
+
+@pytest.mark.parametrize("name", ["Mixed_4c.b1b.bn.bias", "Mixed_5c.b0.bn.weight", "logits.conv3d.weight"])
+def test_a_damaged_tensor_is_refused_by_the_hash(
+    name: str, published: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors = load_tensors(published("fvd"))
+    assert tensors_hash(tensors) == FILES["fvd"].tensors
+    tensors[name] = tensors[name].flip(0) if tensors[name].ndim > 1 else tensors[name] + 1e-6
+    torch.save(tensors, tmp_path / FILES["fvd"].filename)
+    monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(tmp_path))
+    refused = verify("fvd")
+    assert refused.state == "other"
+    assert "does not hold the published weights: the SHA-256 of its tensors is" in refused.message
+    assert "where beba2715136d is due. Delete it and give `bench weights fetch fvd`" in refused.message
 
 
 def jax_tree(tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
