@@ -92,8 +92,8 @@ def strengths(wins: Floats) -> tuple[Floats, Floats]:
         information = design.T @ (design * weight[:, None])
         leverage = weight * np.einsum("ij,ij->i", design, np.linalg.solve(information, design.T).T)
         # the penalty is that of so many more votes, half of them either way
-        held = design.T @ (design * ((had + leverage) * share * (1 - share))[:, None])
-        step = np.linalg.solve(held, design.T @ (won - had * share + leverage * (0.5 - share)))
+        penalised = design.T @ (design * ((had + leverage) * share * (1 - share))[:, None])
+        step = np.linalg.solve(penalised, design.T @ (won - had * share + leverage * (0.5 - share)))
         step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
         strength = strength + step
         if np.abs(step).max() < TOLERANCE:
@@ -199,5 +199,5 @@ class Apart:
 def largest(parts: Numbers, votes: Sequence[float]) -> int:
     """The part with the most systems, and of those the one with the most votes."""
     numbers = sorted(set(parts.tolist()))
-    held = np.asarray(votes, np.float64)
-    return max(numbers, key=lambda part: ((parts == part).sum(), held[parts == part].sum(), -part))
+    information = np.asarray(votes, np.float64)
+    return max(numbers, key=lambda part: ((parts == part).sum(), information[parts == part].sum(), -part))

@@ -51,20 +51,20 @@ def mos_table(ratings: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
     counting = counted(ratings)
     rows: list[list[object]] = []
     for system in systems:
-        mine = counting[counting["system"] == system]
-        given = mine["rating"].to_numpy(np.float64)
-        counts = [int((given == int(grade)).sum()) for grade in GRADES]
-        tail = [*counts, *(mine[of].nunique() for of in ("rater", "clip", "video")), simulated]
-        if not len(given):
+        ratings_of = counting[counting["system"] == system]
+        grades = ratings_of["rating"].to_numpy(np.float64)
+        counts = [int((grades == int(grade)).sum()) for grade in GRADES]
+        tail = [*counts, *(ratings_of[of].nunique() for of in ("rater", "clip", "video")), simulated]
+        if not len(grades):
             rows.append([system, 0, *[np.nan] * 4, *tail])
             continue
-        mean, low, high = float(given.mean()), WORST, BEST
-        crossing = Crossing.of(list(mine["rater"]), list(mine["video"]))
+        mean, low, high = float(grades.mean()), WORST, BEST
+        crossing = Crossing.of(list(ratings_of["rater"]), list(ratings_of["video"]))
         if crossing.known:
-            half = float(t.isf((1 - LEVEL) / 2, crossing.freedom) * np.sqrt(crossing.variance(given - mean)))
+            half = float(t.isf((1 - LEVEL) / 2, crossing.freedom) * np.sqrt(crossing.variance(grades - mean)))
             low, high = max(WORST, mean - half), min(BEST, mean + half)
-        spread = float(given.std(ddof=1)) if len(given) > 1 else np.nan
-        rows.append([system, len(given), mean, low, high, spread, *tail])
+        spread = float(grades.std(ddof=1)) if len(grades) > 1 else np.nan
+        rows.append([system, len(grades), mean, low, high, spread, *tail])
     return pd.DataFrame(rows, columns=MOS_COLUMNS)
 
 
@@ -77,17 +77,17 @@ def differences(ratings: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
     counting = counted(ratings)
     rows: list[list[object]] = []
     for first, second in combinations(systems, 2):
-        mine = counting[counting["system"].isin([first, second])]
-        ours = (mine["system"] == first).to_numpy()
+        ratings_of = counting[counting["system"].isin([first, second])]
+        ours = (ratings_of["system"] == first).to_numpy()
         if ours.all() or not ours.any():
             continue
-        given = mine["rating"].to_numpy(np.float64)
-        means = [given[ours].mean(), given[~ours].mean()]
+        grades = ratings_of["rating"].to_numpy(np.float64)
+        means = [grades[ours].mean(), grades[~ours].mean()]
         # what each grade moves the difference by, as if it were a mean over all of them
-        moves = np.where(ours, (given - means[0]) / ours.mean(), (means[1] - given) / (~ours).mean())
+        moves = np.where(ours, (grades - means[0]) / ours.mean(), (means[1] - grades) / (~ours).mean())
         gap = float(means[0] - means[1])
         low, high, p_value = WORST - BEST, BEST - WORST, 1.0
-        crossing = Crossing.of(list(mine["rater"]), list(mine["video"]))
+        crossing = Crossing.of(list(ratings_of["rater"]), list(ratings_of["video"]))
         if crossing.known:
             error = float(np.sqrt(crossing.variance_of_difference(moves)))
             half = float(t.isf((1 - LEVEL) / 2, crossing.freedom)) * error

@@ -47,8 +47,8 @@ def read_scores(path: Path) -> pd.DataFrame:
 
 def directions(scores: pd.DataFrame) -> dict[str, str]:
     """Which end is good (lower, higher or one) of each registered metric that a table of scores holds."""
-    held = set(scores["metric"])
-    return {name: METRICS.load(name).direction for name in METRICS if name in held}
+    scored = set(scores["metric"])
+    return {name: METRICS.load(name).direction for name in METRICS if name in scored}
 
 
 def shown_seeds(run: Path, rows: Iterable[str]) -> dict[str, int]:
@@ -86,17 +86,19 @@ def per_clip(
     counting = between_models(votes)
     rows = []
     for metric in sorted(set(table["metric"]) & set(direction)):
-        mine, better = _preferences(counting, values[metric], direction[metric])
-        if not len(mine):
+        decided, better = _preferences(counting, values[metric], direction[metric])
+        if not len(decided):
             continue
-        chose = np.where(mine["chosen"] == mine["first"], 1.0, -1.0)
-        area = within(better, chose > 0, mine)
+        chose = np.where(decided["chosen"] == decided["first"], 1.0, -1.0)
+        area = within(better, chose > 0, decided)
         agrees = float(np.mean((1 + np.sign(better) * chose) / 2))
-        sides = pd.DataFrame({"better": np.sign(better), "chose": chose}).groupby(mine["comparison"].to_numpy()).mean()
+        sides = (
+            pd.DataFrame({"better": np.sign(better), "chose": chose}).groupby(decided["comparison"].to_numpy()).mean()
+        )
         right = int((np.sign(sides["better"]) * np.sign(sides["chose"]) > 0).sum())
-        line = [area.auc, area.low, area.high, area.p_value, np.nan, 100 * agrees, *predictable(mine)]
-        counts = [right, len(sides), *(mine[of].nunique() for of in ("rater", "clip", "video"))]
-        rows.append([metric, len(mine), *line, *counts])
+        line = [area.auc, area.low, area.high, area.p_value, np.nan, 100 * agrees, *predictable(decided)]
+        counts = [right, len(sides), *(decided[of].nunique() for of in ("rater", "clip", "video"))]
+        rows.append([metric, len(decided), *line, *counts])
     lines = pd.DataFrame(rows, columns=PER_CLIP_COLUMNS)
     tested = lines["p"].notna()
     lines.loc[tested, "p_holm"] = holm(lines.loc[tested, "p"])
@@ -141,8 +143,8 @@ def per_set(ranking: pd.DataFrame, summary: pd.DataFrame, direction: dict[str, s
     """Rank correlations of each metric's mean with the Bradley–Terry strength over models, as `PER_SET_COLUMNS`."""
     strength = ranking.set_index("system")["strength"]
     rows = []
-    for metric, mine in summary.groupby("metric"):
-        value = mine.set_index("row")["value"]
+    for metric, lines in summary.groupby("metric"):
+        value = lines.set_index("row")["value"]
         shared = [row for row in strength.index if row in value.index and row != REAL and np.isfinite(value[row])]
         if len(shared) < 3 or metric not in direction:
             continue

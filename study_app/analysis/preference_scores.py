@@ -56,12 +56,12 @@ def ties_table(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]]) -> p
     rows = []
     every = _of_trials(votes, votes["chosen"] != "")
     for first, second in comparisons:
-        mine = every[(every["first"] == first) & (every["second"] == second)]
-        tied = np.asarray(mine["chosen"] == TIE, np.float64)
-        n, ties, k = len(mine), int(tied.sum()), int((mine["chosen"] == first).sum())
+        of_pair = every[(every["first"] == first) & (every["second"] == second)]
+        tied = np.asarray(of_pair["chosen"] == TIE, np.float64)
+        n, ties, k = len(of_pair), int(tied.sum()), int((of_pair["chosen"] == first).sum())
         numbers = [np.nan] * 5
         if n:
-            share = shares(tied, Crossing.of(list(mine["rater"]), list(mine["video"])))
+            share = shares(tied, Crossing.of(list(of_pair["rater"]), list(of_pair["video"])))
             ends = [100 * float(share.low), 100 * float(share.high)]
             decided = 100 * k / (n - ties) if n > ties else np.nan
             numbers = [100 * ties / n, *ends, decided, 100 * (k + ties / 2) / n]
@@ -79,15 +79,15 @@ def pos_table(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]]) -> pd
     counting = counted(votes)
     rows = []
     for first, second in comparisons:
-        mine = counting[(counting["first"] == first) & (counting["second"] == second)]
-        n, k = len(mine), int((mine["chosen"] == first).sum())
-        tail = [*(mine[of].nunique() for of in ("rater", "clip", "video")), simulated]
+        of_pair = counting[(counting["first"] == first) & (counting["second"] == second)]
+        n, k = len(of_pair), int((of_pair["chosen"] == first).sum())
+        tail = [*(of_pair[of].nunique() for of in ("rater", "clip", "video")), simulated]
         name = f"{first} over {second}"
         if not n:
             rows.append([name, first, second, 0, 0, *[np.nan] * 8, *tail])
             continue
-        wins = np.asarray(mine["chosen"] == first, np.float64)
-        share = shares(wins, Crossing.of(list(mine["rater"]), list(mine["video"])))
+        wins = np.asarray(of_pair["chosen"] == first, np.float64)
+        share = shares(wins, Crossing.of(list(of_pair["rater"]), list(of_pair["video"])))
         test = binomtest(k, n, 0.5)
         exact = test.proportion_ci(LEVEL, method="exact")
         crossed = [100 * float(share.low), 100 * float(share.high), float(share.p_value), np.nan]

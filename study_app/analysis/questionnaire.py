@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from study_app.design.questions import PARTS, said
+from study_app.design.questions import PARTS, in_language
 from study_app.design.settings import StudySettings
 
 #: Frozen column names of `answers_dictionary.csv`, a line a question.
@@ -35,7 +35,7 @@ def dictionary(settings: StudySettings) -> pd.DataFrame:
             question.id,
             question.type,
             "yes" if question.optional else "no",
-            said(question.text, settings.language),
+            in_language(question.text, settings.language),
             question.describe(settings.language),
             question.describe_eligible(),
         ]

@@ -90,28 +90,28 @@ def _groups(votes: pd.DataFrame) -> Iterator[_Group]:
         return
     groups = components(winner, loser, len(names), "weak")
     for number in range(groups.max() + 1):
-        held = np.flatnonzero(groups == number)
-        mine = groups[winner] == number
-        yield _group([names[i] for i in held], held, winner[mine], loser[mine], counting[mine])
+        members = np.flatnonzero(groups == number)
+        inside = groups[winner] == number
+        yield _group([names[i] for i in members], members, winner[inside], loser[inside], counting[inside])
 
 
 def _group(
     systems: list[str],
-    held: NDArray[np.intp],
+    indices: NDArray[np.intp],
     winner: NDArray[np.int64],
     loser: NDArray[np.int64],
     votes: pd.DataFrame,
 ) -> _Group:
-    winner, loser = np.searchsorted(held, winner), np.searchsorted(held, loser)
+    winner, loser = np.searchsorted(indices, winner), np.searchsorted(indices, loser)
     part = components(winner, loser, len(systems), "strong")
     wins = table_of_wins(winner, loser, len(systems))
     within, fits = np.zeros(len(systems)), {}
     for number in set(part.tolist()):
         members = np.flatnonzero(part == number)
         if len(members) > 1:
-            mine = (part[winner] == number) & (part[loser] == number)
-            crossing = Crossing.of(list(votes["rater"][mine]), list(votes["video"][mine]))
-            won, lost = (np.searchsorted(members, side[mine]) for side in (winner, loser))
+            inside = (part[winner] == number) & (part[loser] == number)
+            crossing = Crossing.of(list(votes["rater"][inside]), list(votes["video"][inside]))
+            won, lost = (np.searchsorted(members, side[inside]) for side in (winner, loser))
             fits[number] = fit(won, lost, len(members), crossing)
             within[members] = fits[number].strengths
     core = part == largest(part, wins.sum(axis=0) + wins.sum(axis=1))
@@ -179,9 +179,9 @@ def rank_sets(pairs: pd.DataFrame) -> pd.DataFrame:
     Journal of the Royal Statistical Society A 2020).
     """
     rows = []
-    for number, mine in pairs.groupby("group"):
-        sure = mine[mine["p_holm"] < ALPHA]
-        systems = list(dict.fromkeys([*mine["first"], *mine["second"]]))
+    for number, inside in pairs.groupby("group"):
+        sure = inside[inside["p_holm"] < ALPHA]
+        systems = list(dict.fromkeys([*inside["first"], *inside["second"]]))
         for name in systems:
             stronger, weaker = (sure["second"] == name).sum(), (sure["first"] == name).sum()
             rows.append([name, 1 + int(stronger), len(systems) - int(weaker), number])

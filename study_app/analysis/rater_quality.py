@@ -24,9 +24,9 @@ def agreement(votes: pd.DataFrame) -> pd.DataFrame:
     """
     counting = counted(votes)
     rows: list[tuple[str, float, int]] = []
-    expected = held = 0.0
-    for name, mine in counting.groupby("comparison", sort=False):
-        counts = pd.crosstab(mine["clip"], mine["chosen"] == mine["first"]).to_numpy()
+    expected = weighted = 0.0
+    for name, of_comparison in counting.groupby("comparison", sort=False):
+        counts = pd.crosstab(of_comparison["clip"], of_comparison["chosen"] == of_comparison["first"]).to_numpy()
         paired = counts[counts.sum(axis=1) >= 2]
         totals = paired.sum(axis=0)
         if (totals > 0).sum() < 2:
@@ -35,9 +35,9 @@ def agreement(votes: pd.DataFrame) -> pd.DataFrame:
         alpha = float(krippendorff.alpha(value_counts=paired, level_of_measurement="nominal"))
         # disagreements expected by chance, as pairs of votes; those observed are (1 − alpha) times as many
         by_chance = 2.0 * float(np.prod(totals)) / (totals.sum() - 1)
-        expected, held = expected + by_chance, held + by_chance * alpha
+        expected, weighted = expected + by_chance, weighted + by_chance * alpha
         rows.append((str(name), alpha, len(paired)))
-    rows.append((ALL, held / expected if expected else np.nan, sum(pairs for _, _, pairs in rows)))
+    rows.append((ALL, weighted / expected if expected else np.nan, sum(pairs for _, _, pairs in rows)))
     return pd.DataFrame(rows, columns=["comparison", "alpha", "pairs"])
 
 
@@ -66,9 +66,9 @@ def rater_table(votes: pd.DataFrame) -> pd.DataFrame:
     excluded.
     """
     rows = []
-    for rater, mine in votes.groupby("rater", sort=False):
-        catch = mine[mine["catch"].astype(bool)]
-        trials = mine[~mine["catch"].astype(bool) & ~mine["practice"].astype(bool)]
+    for rater, of_rater in votes.groupby("rater", sort=False):
+        catch = of_rater[of_rater["catch"].astype(bool)]
+        trials = of_rater[~of_rater["catch"].astype(bool) & ~of_rater["practice"].astype(bool)]
         decided = trials[trials["chosen"] != TIE]
         left, n = int((decided["chosen"] == decided["left"]).sum()), len(decided)
         right = int((catch["chosen"] == catch["first"]).sum())
@@ -78,7 +78,7 @@ def rater_table(votes: pd.DataFrame) -> pd.DataFrame:
             100 * float((trials["flags"] != "").mean()) if len(trials) else np.nan,
         ]
         # somebody of whose votes some count is not excluded, though a pair may have gone to another rater meanwhile
-        excluded = "" if (mine["excluded"] == "").any() else mine["excluded"].iloc[0]
+        excluded = "" if (of_rater["excluded"] == "").any() else of_rater["excluded"].iloc[0]
         rows.append([rater, len(trials), right, len(catch), *share, *times, excluded])
     columns = ["rater", "votes", "catch_right", "catch_had", "left", "left_p", "median_ms", "flagged", "excluded"]
     return pd.DataFrame(rows, columns=columns)

@@ -84,8 +84,8 @@ def within(better: Floats, first: NDArray[np.bool_], votes: pd.DataFrame) -> Wit
         association[of] = (ranks - ranks.mean()) * (first[of] - first[of].mean())
     if not pairs:
         return Within()
-    held, agree = (sum(float(what(pair).sum()) for pair in pairs) for what in (_every, _right))
-    auc = agree / held
+    all_pairs, agreeing = (sum(float(what(pair).sum()) for pair in pairs) for what in (_every, _right))
+    auc = agreeing / all_pairs
     crossing = Crossing.of(list(votes["rater"]), list(votes["video"]))
     sums = crossing.videos.sums(association)
     # ranks and votes are taken about their own means, which a video helps to make
@@ -99,7 +99,9 @@ def within(better: Floats, first: NDArray[np.bool_], votes: pd.DataFrame) -> Wit
         pull = np.divide(left[0], left[1], out=np.full(clusters.count, auc), where=left[1] > 0) - auc
         return float((clusters.count - 1) / clusters.count * np.sum(pull**2))
 
-    single = sum(float(np.sum(pair.of_votes(count, pair.right - pair.right.mean()) ** 2)) for pair in pairs) / held**2
+    single = (
+        sum(float(np.sum(pair.of_votes(count, pair.right - pair.right.mean()) ** 2)) for pair in pairs) / all_pairs**2
+    )
     variance = max(moved(crossing.raters) + moved(crossing.videos) - moved(crossing.cells), single)
     half = float(t.isf((1 - LEVEL) / 2, crossing.freedom)) * float(np.sqrt(variance)) / (auc * (1 - auc))
     return Within(auc, float(expit(logit(auc) - half)), float(expit(logit(auc) + half)), p_value)

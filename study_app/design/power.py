@@ -199,8 +199,11 @@ def curves(design: Design, repeats: int = REPEATS, seed: int = 0) -> pd.DataFram
 
 def safe_votes(curve: pd.DataFrame, per_pair: int, power: float = WANTED) -> int | None:
     """Votes a comparison from which on the corrected power of `curves` stays at `power`; None beyond what they show."""
-    mine = curve[curve["per_pair"] == per_pair].sort_values("votes")
-    votes, reached = mine["votes"].to_numpy(np.float64), np.maximum.accumulate(mine["corrected"].to_numpy(np.float64))
+    points = curve[curve["per_pair"] == per_pair].sort_values("votes")
+    votes, reached = (
+        points["votes"].to_numpy(np.float64),
+        np.maximum.accumulate(points["corrected"].to_numpy(np.float64)),
+    )
     if reached[-1] < power:
         return None
     # between two numbers of votes power is taken as a straight line

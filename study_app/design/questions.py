@@ -32,7 +32,7 @@ LONGEST_ANSWER = 1000
 Text = str | Mapping[str, str]
 
 
-def said(text: Text, language: str) -> str:
+def in_language(text: Text, language: str) -> str:
     """A text in a language; where it is not there, in the first one that is."""
     return text if isinstance(text, str) else text.get(language) or next(iter(text.values()))
 
@@ -139,7 +139,7 @@ class ChoiceQuestion(Question):
 
     def describe(self, language: str) -> str:
         """Ids and texts of the choices."""
-        return "; ".join(f"{choice.id} = {said(choice.text, language)}" for choice in self.choices)
+        return "; ".join(f"{choice.id} = {in_language(choice.text, language)}" for choice in self.choices)
 
     def read_eligible(self, values: Sequence[Any]) -> tuple[str, ...]:
         """Ids of choices."""
@@ -285,7 +285,7 @@ class Questions:
 
     def asked(self, question: str, language: str) -> list[str]:
         """The questions of a trial as they are read; `question` is the study's one where there are no others."""
-        return [said(one.text, language) for one in self.trial] or [question]
+        return [in_language(one.text, language) for one in self.trial] or [question]
 
     def part(self, name: str) -> tuple[Question, ...]:
         """The questions of a part."""

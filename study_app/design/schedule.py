@@ -154,12 +154,12 @@ def extended_schedule(before: Schedule, comparisons: Sequence[tuple[str, str]], 
     votes, at = len(before.slots) // len(before.trials), len(before.slots)
     trials, sides = list(before.trials), _sides(before)
     for number, (first, second) in enumerate(comparisons):
-        mine = [
+        first_on_left = [
             left
             for pair, left in zip(before.trials, sides, strict=False)
             if (pair.first, pair.second) == (first, second)
         ]
-        lead = 2 * sum(mine) - len(mine)
+        lead = 2 * sum(first_on_left) - len(first_on_left)
         begins_left = lead < 0 or (lead == 0 and number % 2 == 0)
         turn = shuffled(added.scenes, added.seed, "added sides", at, first, second)
         left = {scene: (place % 2 == 0) == begins_left for place, scene in enumerate(turn)}

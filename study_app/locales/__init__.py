@@ -29,11 +29,11 @@ def texts(language: str) -> dict[str, Any]:
 
 def words(language: str, wording: str) -> dict[str, Any]:
     """The same for studies of another kind, where a language has a `wording` for them: it is put over the usual one."""
-    said = texts(language)
-    return _over({page: text for page, text in said.items() if page != "kinds"}, said["kinds"].get(wording, {}))
+    words_of = texts(language)
+    return _over({page: text for page, text in words_of.items() if page != "kinds"}, words_of["kinds"].get(wording, {}))
 
 
-def _over(said: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+def _over(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """Texts with others put over them, page by page."""
-    both = {key: _over(said[key], value) if isinstance(value, dict) else value for key, value in other.items()}
-    return said | both
+    both = {key: _over(base[key], value) if isinstance(value, dict) else value for key, value in other.items()}
+    return base | both

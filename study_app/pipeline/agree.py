@@ -70,8 +70,8 @@ def open_votes(study: str, name: str | None, run: Path) -> pd.DataFrame:
     for (row, clip), encoded in opened.clips().items():
         folder = RunFolder(run).predictions(row)
         if encoded.source_sha256 and folder.is_dir():
-            held = Predictions(folder)
-            if clip in held.ids and held.sha256(clip) != encoded.source_sha256:
+            predictions = Predictions(folder)
+            if clip in predictions.ids and predictions.sha256(clip) != encoded.source_sha256:
                 raise BenchError(
                     f"People saw another video of {row}, clip {clip}, than the one in {run}: give the run that the "
                     "study was made from."
@@ -94,8 +94,10 @@ def agree(run: Path, study: str, name: str | None = None, out: Path | None = Non
     _check(votes, scores, run)
     seeds = metric_agreement.shown_seeds(run, set(votes["first"]) | set(votes["second"]))
     counting = metric_agreement.between_models(votes)
-    parts = [(ALL, votes), *((str(pair), mine) for pair, mine in counting.groupby("comparison", sort=False))]
-    tables = [metric_agreement.per_clip(mine, scores, direction, seeds).assign(comparison=pair) for pair, mine in parts]
+    parts = [(ALL, votes), *((str(pair), of_pair) for pair, of_pair in counting.groupby("comparison", sort=False))]
+    tables = [
+        metric_agreement.per_clip(of_pair, scores, direction, seeds).assign(comparison=pair) for pair, of_pair in parts
+    ]
     strengths, summary = ranking.bradley_terry(votes), metric_agreement.read_scores(RunFolder(run).summary)
     agreement = Agreement(
         pd.concat(tables, ignore_index=True).sort_values("auc", ascending=False, kind="stable"),
@@ -195,9 +197,9 @@ def _notes(videos: int) -> list[str]:
 def _rank_note(agreement: Agreement, correlation: Mapping[str, float]) -> str:
     systems = f" over {agreement.sets['systems'].max()} models: descriptive" if len(agreement.sets) else ""
     only_sets = sorted(set(agreement.sets["metric"]) - set(agreement.overall["metric"]))
-    told = [f"{name}: {correlation[name]:.2f}" for name in only_sets if math.isfinite(correlation[name])]
+    correlations = [f"{name}: {correlation[name]:.2f}" for name in only_sets if math.isfinite(correlation[name])]
     return f"Rank corr.: Spearman's, of a metric's mean with the Bradley–Terry strength{systems}." + (
-        f" Of metrics without a value a clip: {', '.join(told)}." if told else ""
+        f" Of metrics without a value a clip: {', '.join(correlations)}." if correlations else ""
     )
 
 

@@ -117,7 +117,7 @@ def prepare(
     if len(set(stated.values())) > 1:
         raise BenchError(f"The rows state different rates ({stated}), so they would not move alike: make them again.")
     raw: dict[tuple[str, str], Future[bytes]] = {}
-    told: dict[tuple[str, str], tuple[str, str]] = {}
+    origins: dict[tuple[str, str], tuple[str, str]] = {}
     shape: tuple[int, ...] | None = None
     weak: list[str] = []
     with ThreadPoolExecutor(WORKERS) as pool, task("Preparing clips", len(wanted)) as progress:
@@ -136,20 +136,20 @@ def prepare(
                 _check_shape(name, scene, clip.shape, shape)
                 if (db := clip_encoding.first_frame_psnr(clip, real)) < FIRST_FRAME_DB:
                     weak.append(f"{name} {scene} ({db:.1f} dB)")
-                told[name, scene] = (material.videos.get(scene, scene), source)
+                origins[name, scene] = (material.videos.get(scene, scene), source)
                 raw[name, scene] = pool.submit(clip_encoding.encode, clip)
             for name in dict.fromkeys(systems):
                 raw[name, scene].result()  # holds no more than one scene's frames in memory
             progress.advance()
-    clips = {key: EncodedClip(*told[key], encoded.result()) for key, encoded in raw.items()}
+    clips = {key: EncodedClip(*origins[key], encoded.result()) for key, encoded in raw.items()}
     # where a trial shows one clip, no bytes stand for the other
     clips |= {(ALONE, pair.scene): EncodedClip(pair.scene, "", b"") for pair in pairs if pair.second == ALONE}
     if weak:
         listed = ", ".join(weak[:10]) + (f" and {len(weak) - 10} more" if len(weak) > 10 else "")
-        said = f"{len(weak)} clips begin with a first frame below {FIRST_FRAME_DB:g} dB of the real one: {listed}."
+        warning = f"{len(weak)} clips begin with a first frame below {FIRST_FRAME_DB:g} dB of the real one: {listed}."
         if not request.accept_first_frames:
-            raise BenchError(f"{said} Pairs should start alike; if they are meant, give --accept-first-frames.")
-        material.notes.append(said)
+            raise BenchError(f"{warning} Pairs should start alike; if they are meant, give --accept-first-frames.")
+        material.notes.append(warning)
     assert shape is not None
     return clips, shape[0], shape[1]
 

@@ -100,8 +100,8 @@ def draw(planned: PowerAnalysis, path: Path) -> None:
 
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(4.6, 3.0))
-        for number, (votes, mine) in enumerate(planned.curves.groupby("per_pair")):
-            ordered = mine.sort_values("votes")
+        for number, (votes, curve) in enumerate(planned.curves.groupby("per_pair")):
+            ordered = curve.sort_values("votes")
             colour, label = f"C{number}", f"{votes} a pair"
             axis.plot(ordered["votes"], ordered["corrected"], "o-", markersize=3, color=colour, label=label)
             axis.plot(ordered["votes"], ordered["alone"], ":", color=colour, linewidth=1)

@@ -93,15 +93,15 @@ class Prolific:
         request = urllib.request.Request(f"{self.url}/api/v1/{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
-                said: Any = json.loads(reply.read() or b"{}")
+                answer: Any = json.loads(reply.read() or b"{}")
         except urllib.error.HTTPError as error:
             raise _explain(error) from error
         except (OSError, ValueError) as error:  # no network, no answer in time, or no JSON
             reason = getattr(error, "reason", error)
             raise BenchError(f"{self.url} cannot be reached or understood ({reason}): try again later.") from error
-        if not isinstance(said, dict):
+        if not isinstance(answer, dict):
             raise BenchError(f"{self.url} has answered something else than it documents.")
-        return said
+        return answer
 
 
 def _explain(error: urllib.error.HTTPError) -> BenchError:

@@ -79,8 +79,8 @@ class Registration:
 
     def as_json(self) -> dict[str, Any]:
         """What an export says of it; `added` has what came later, with the hash before and after each time."""
-        told = {"sha256": self.sha256, "recorded": self.recorded[-1] if self.recorded else None, "intact": self.intact}
-        return told | {"hashes": list(self.sha256s), "added": self.contents[-1].get("added", [])}
+        value = {"sha256": self.sha256, "recorded": self.recorded[-1] if self.recorded else None, "intact": self.intact}
+        return value | {"hashes": list(self.sha256s), "added": self.contents[-1].get("added", [])}
 
 
 def file_text(content: dict[str, Any]) -> str:

@@ -129,37 +129,37 @@ def _study_request(name: str, config: RunConfig, out: Path) -> StudyRequest:
 
 def deviations(name: str, config: RunConfig, out: Path) -> list[str]:
     """What a run did otherwise than the paper, a sentence each."""
-    theirs = PAPER[name]
+    table = PAPER[name]
     manifest = Manifest.load(RunFolder(out).clips)
     train, test = manifest.split("train"), manifest.split("test")
     data = "the built-in synthetic scenes" if config.data_root == SYNTHETIC else f"{Path(config.data_root).name}"
     videos = len({clip.video for clip in train})
-    told = [f"data: trained on {len(train)} clips of {videos} videos ({data}); the paper on {theirs.data}"]
-    if len(test) != theirs.clips:
-        told.append(f"clips: {len(test)}; the paper {theirs.clips:,}")
+    differences = [f"data: trained on {len(train)} clips of {videos} videos ({data}); the paper on {table.data}"]
+    if len(test) != table.clips:
+        differences.append(f"clips: {len(test)}; the paper {table.clips:,}")
     size = 64 if name == "table4" else 128
     if config.resolution != size:
-        told.append(f"size: {config.resolution}×{config.resolution}; the paper {size}×{size}")
+        differences.append(f"size: {config.resolution}×{config.resolution}; the paper {size}×{size}")
     if config.frames != "all":
-        told.append("frames: the given first one is left out; the paper scores all 32")
-    widths = {model: MODELS.load(model).presets["paper"]["width"] for model in theirs.models}
+        differences.append("frames: the given first one is left out; the paper scores all 32")
+    widths = {model: MODELS.load(model).presets["paper"]["width"] for model in table.models}
     narrow = [
         f"{model} {config.options[model]['width']} of {width}"
         for model, width in widths.items()
         if config.options.get(model, {}).get("width", width) != width
     ]
     if narrow:
-        told.append(f"network width: {', '.join(narrow)}")
-    others = {model: departures(model, config.options.get(model, {})) for model in theirs.models}
+        differences.append(f"network width: {', '.join(narrow)}")
+    others = {model: departures(model, config.options.get(model, {})) for model in table.models}
     for model, own in others.items():
-        if said := ", ".join(f"{key} {text}" for key, text in own.items() if key != "width"):
-            told.append(f"{model}, the paper's in brackets: {said}")
+        if changes := ", ".join(f"{key} {text}" for key, text in own.items() if key != "width"):
+            differences.append(f"{model}, the paper's in brackets: {changes}")
     seeds = f"{len(config.seeds)} training seed{'s' if len(config.seeds) > 1 else ''}"
-    told.append(
+    differences.append(
         f"training: {config.steps} steps a stage of {config.batch} clips, {seeds}; the paper gives neither steps nor "
         "batch size"
     )
-    told.append("RNN-GAN: its layer sizes were not published and are ours")
+    differences.append("RNN-GAN: its layer sizes were not published and are ours")
     if missing := sorted({"mdgan", "vgan", "rnngan"} - set(config.models)):
         raise BenchError(f"The paper's table needs the models {', '.join(missing)} too: leave out --set models.")
-    return [f"Deviation, {text}." for text in told]
+    return [f"Deviation, {text}." for text in differences]

@@ -45,24 +45,24 @@ def of_rater(session: Session, rater: Rater) -> Sequence[Assignment]:
 
 
 def upcoming(
-    session: Session, study: Study, rater: Rater, mine: Sequence[Assignment], now: datetime
+    session: Session, study: Study, rater: Rater, assignments: Sequence[Assignment], now: datetime
 ) -> list[Assignment]:
     """The rater's next trials, at most `AHEAD`, in order; empty when there is nothing left to show.
 
     The rater's own leases are renewed first, so whoever comes back late finds the same trial unless it was taken.
     """
     until = now + timedelta(minutes=study.settings.lease_minutes)
-    for held in mine:
-        if held.state == "leased" and held.slot_id is not None:
-            held.lease_until = until
+    for assignment in assignments:
+        if assignment.state == "leased" and assignment.slot_id is not None:
+            assignment.lease_until = until
     expire(session, now)
-    taken = {a.position: a for a in mine if a.state in ("leased", "voted", "void")}
-    seated = sorted(a.position for a in mine if a.slot_id is None)
+    taken = {a.position: a for a in assignments if a.state in ("leased", "voted", "void")}
+    seated = sorted(a.position for a in assignments if a.slot_id is None)
     trial_places = [position for position in range(places(study)) if position not in seated]
     turn_at = {position: turn for turn, position in enumerate(trial_places)}
     trials: list[Assignment] = []
     exhausted = False
-    if not any(a.slot_id for a in mine):
+    if not any(a.slot_id for a in assignments):
         # nobody practises for a study that has no trial left for them
         first = trial_places[0]
         trial = claim(session, study, rater, first, 0, now, until)
@@ -86,12 +86,14 @@ def places(study: Study) -> int:
     return study.settings.practice + study.settings.workload + study.settings.catch
 
 
-def place(study: Study, mine: Sequence[Assignment], trial: Assignment) -> tuple[str, int, int]:
+def place(study: Study, assignments: Sequence[Assignment], trial: Assignment) -> tuple[str, int, int]:
     """What a rater's page calls a trial. Catch trials are pairs like any other."""
     practice = study.settings.practice
     if trial.position < practice:
         return "practice", trial.position + 1, practice
-    before = sum(held.state in ("voted", "void") and held.position >= practice for held in mine)
+    before = sum(
+        assignment.state in ("voted", "void") and assignment.position >= practice for assignment in assignments
+    )
     return "pair", before + 1, places(study) - practice
 
 

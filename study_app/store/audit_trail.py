@@ -24,8 +24,8 @@ STATES: dict[Action, State] = {"pause": "paused", "close": "closed", "reopen": "
 
 def state(session: Session, study: Study) -> State:
     """What a study is now."""
-    said = (Audit.study_id == study.id, Audit.action.in_(STATES))
-    last: Action | None = session.scalar(select(Audit.action).where(*said).order_by(Audit.id.desc()).limit(1))
+    changes = (Audit.study_id == study.id, Audit.action.in_(STATES))
+    last: Action | None = session.scalar(select(Audit.action).where(*changes).order_by(Audit.id.desc()).limit(1))
     return STATES[last] if last else "open"
 
 
@@ -66,16 +66,16 @@ def sign_in(session: Session, right: bool, address: str) -> bool:
     guesses from somewhere else shuts out nobody but themselves. Addresses are kept as hashes.
     """
     transactions.lock(session, transactions.EVERY_STUDY)  # attempts made at once are counted one after the other
-    whence = token_hash(address)[:16]
+    address_hash = token_hash(address)[:16]
     since = datetime.now(UTC) - LOCKOUT
     unlocked = session.scalar(select(func.max(Audit.at)).where(Audit.action == UNLOCKED))
     if unlocked is not None:
         since = max(since, unlocked)
-    recent = (Audit.action == REFUSED, Audit.detail == whence, Audit.at > since)
+    recent = (Audit.action == REFUSED, Audit.detail == address_hash, Audit.at > since)
     wrong = session.scalar(select(func.count(Audit.id)).where(*recent)) or 0
     allowed = right and wrong < ATTEMPTS
     action = ENTERED if allowed else (SHUT_OUT if right else REFUSED)
-    audit(session, None, "admin", action, whence)
+    audit(session, None, "admin", action, address_hash)
     return allowed
 
 

@@ -38,10 +38,10 @@ def uncounted(session: Session, study: Study) -> dict[int, str]:
     )
     unfinished, judge = session.scalars(query).all(), rule(study)
     scores = _scores(session, study, unfinished)
-    told = {rater: scores.get(rater, (0, 0)) for rater in unfinished}
+    scored = {rater: scores.get(rater, (0, 0)) for rater in unfinished}
     return {
         rater: f"unfinished: {right} of {had} catch trials right"
-        for rater, (right, had) in told.items()
+        for rater, (right, had) in scored.items()
         if not judge.counts_after_leaving(right, had)
     }
 
@@ -58,8 +58,8 @@ def reopen(session: Session, study: Study, now: datetime) -> bool:
         func.coalesce(Rater.came_at, Rater.created_at) < since,
         func.coalesce(last, Rater.created_at) < since,
     )
-    theirs = (Assignment.rater_id.in_(away), Assignment.slot_id.is_not(None), Assignment.state == "voted")
-    opened = session.execute(update(Assignment).where(*theirs).values(state="void"))
+    votes_of_away = (Assignment.rater_id.in_(away), Assignment.slot_id.is_not(None), Assignment.state == "voted")
+    opened = session.execute(update(Assignment).where(*votes_of_away).values(state="void"))
     return cast("CursorResult[object]", opened).rowcount > 0
 
 

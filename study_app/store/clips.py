@@ -79,15 +79,15 @@ def clip_hashes(session: Session, study: Study) -> list[tuple[str, str, str, str
 
 def delivered(session: Session, assignment_id: int) -> None:
     """Record when an assignment's clips first went out."""
-    held = session.get_one(Assignment, assignment_id, with_for_update=True)
-    held.delivered_at = held.delivered_at or datetime.now(UTC)
+    assignment = session.get_one(Assignment, assignment_id, with_for_update=True)
+    assignment.delivered_at = assignment.delivered_at or datetime.now(UTC)
 
 
 def lost(session: Session, assignment_id: int) -> None:
     """Skip an assignment whose clips are gone; that counts against nobody's network."""
-    held = session.get_one(Assignment, assignment_id, with_for_update=True)
-    if held.state == "leased":
-        held.state, held.reason = "skipped", "its clips are gone from the database"
+    assignment = session.get_one(Assignment, assignment_id, with_for_update=True)
+    if assignment.state == "leased":
+        assignment.state, assignment.reason = "skipped", "its clips are gone from the database"
 
 
 def _of_pair(one: type[Media], other: type[Media], *wanted: Any) -> Select[Any]:
@@ -110,14 +110,14 @@ One, Other = aliased(Media), aliased(Media)
 MEDIA, THERE = _of_pair(One, Other, One.data, Other.data), _of_pair(One, Other, Pair.id)
 
 
-def has_media(session: Session, held: Assignment) -> bool:
+def has_media(session: Session, assignment: Assignment) -> bool:
     """Whether both clips of an assignment are there; they are not read."""
-    return session.execute(THERE, {"pair": held.pair_id}).first() is not None
+    return session.execute(THERE, {"pair": assignment.pair_id}).first() is not None
 
 
-def media(session: Session, held: Assignment) -> tuple[bytes, bytes] | None:
+def media(session: Session, assignment: Assignment) -> tuple[bytes, bytes] | None:
     """Left and right clip of an assignment, encoded; None when one of them is not there."""
-    clips = session.execute(MEDIA, {"pair": held.pair_id}).one_or_none()
+    clips = session.execute(MEDIA, {"pair": assignment.pair_id}).one_or_none()
     if clips is None:
         return None
-    return (clips[0], clips[1]) if held.first_on_left else (clips[1], clips[0])
+    return (clips[0], clips[1]) if assignment.first_on_left else (clips[1], clips[0])

@@ -80,8 +80,8 @@ def day(time: datetime | None) -> datetime | None:
 def _forget_lines(session: Session, study: Study, rater: Rater) -> None:
     """Take the rater's pseudonym, and what was said of them, out of the audit trail."""
     named = Audit.detail.startswith(rater.token_hash[:16])
-    theirs = (Audit.study_id == study.id, Audit.action.in_(("withdraw", "exclude")), named)
-    session.execute(update(Audit).where(*theirs).values(detail=A_RATER))
+    of_rater = (Audit.study_id == study.id, Audit.action.in_(("withdraw", "exclude")), named)
+    session.execute(update(Audit).where(*of_rater).values(detail=A_RATER))
 
 
 def _forget_answers(session: Session, rater: Rater) -> None:
@@ -91,13 +91,13 @@ def _forget_answers(session: Session, rater: Rater) -> None:
     session.execute(delete(SeenOn).where(SeenOn.vote_id.in_([id for id, _ in votes])))
     for id, voted_at in votes:
         session.execute(update(Vote).where(Vote.id == id).values(voted_at=day(voted_at)))
-    for held in session.scalars(select(Assignment).where(Assignment.rater_id == rater.id)):
-        if held.state == "leased":
-            held.state = "expired"
-        held.token = secrets.token_urlsafe(32)
-        held.reason = ERASED if held.reason else None
+    for assignment in session.scalars(select(Assignment).where(Assignment.rater_id == rater.id)):
+        if assignment.state == "leased":
+            assignment.state = "expired"
+        assignment.token = secrets.token_urlsafe(32)
+        assignment.reason = ERASED if assignment.reason else None
         for column in (Assignment.leased_at, Assignment.lease_until, Assignment.delivered_at, Assignment.skipped_at):
-            setattr(held, column.key, day(getattr(held, column.key)))
+            setattr(assignment, column.key, day(getattr(assignment, column.key)))
     for ending in session.scalars(select(Ending).where(Ending.rater_id == rater.id)):
         ending.code, ending.ended_at = ERASED, day(ending.ended_at) or ending.ended_at
     for exclusion in session.scalars(select(Exclusion).where(Exclusion.rater_id == rater.id)):

@@ -59,8 +59,8 @@ def _by_token(study: Study, token: str) -> Select[Any]:
 
 def excluded_reason() -> ColumnElement[str]:
     """Why a rater's votes do not count, all reasons in the order they came; empty when they do."""
-    theirs = select(Exclusion.reason).where(Exclusion.rater_id == Rater.id).order_by(Exclusion.id).correlate(Rater)
-    reasons = select(func.aggregate_strings(theirs.subquery().c.reason, "; ")).scalar_subquery()
+    exclusions = select(Exclusion.reason).where(Exclusion.rater_id == Rater.id).order_by(Exclusion.id).correlate(Rater)
+    reasons = select(func.aggregate_strings(exclusions.subquery().c.reason, "; ")).scalar_subquery()
     left_out = Rater.id.in_(select(Erasure.rater_id).where(Erasure.votes == LEFT_OUT))
     withdrawn = Rater.withdrawn_at.is_not(None)
     return case((withdrawn, "withdrawn"), (left_out, "erased"), else_=func.coalesce(reasons, ""))
@@ -73,6 +73,6 @@ def is_excluded(session: Session, rater: Rater) -> bool:
 
 def release(session: Session, rater: Rater) -> None:
     """Open the slots of a rater whose votes no longer count, so that others can fill them."""
-    mine = update(Assignment).where(Assignment.rater_id == rater.id)
-    session.execute(mine.where(Assignment.state == "voted").values(state="void"))
-    session.execute(mine.where(Assignment.state == "leased").values(state="expired"))
+    of_rater = update(Assignment).where(Assignment.rater_id == rater.id)
+    session.execute(of_rater.where(Assignment.state == "voted").values(state="void"))
+    session.execute(of_rater.where(Assignment.state == "leased").values(state="expired"))

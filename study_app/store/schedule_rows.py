@@ -209,8 +209,8 @@ def extend(session: Session, study: Study, made: Extended, by: str) -> None:
         schedule_sha256=made.after.sha256,
     )
     session.add(row)
-    said = f"{made.added.votes} votes a pair, {len(made.added.scenes)} clips a comparison: {made.after.sha256}"
-    audit_trail.audit(session, study, by, "extend", said)
+    detail = f"{made.added.votes} votes a pair, {len(made.added.scenes)} clips a comparison: {made.after.sha256}"
+    audit_trail.audit(session, study, by, "extend", detail)
 
 
 def _trials(session: Session, study: Study) -> list[int]:

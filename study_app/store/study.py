@@ -111,15 +111,15 @@ class OpenStudy(StudyReader, StudyAdmin):
             rater = self._present(session, token)
             feedback = None
             if not (rater.withdrawn_at or raters.is_excluded(session, rater)):
-                held = votes.held(session, rater, trial)
-                if self._can_be_seen(session, held):
-                    votes.vote(session, self.row, rater, held, answer, datetime.now(UTC))
-                    if held.slot_id is None and held.position >= self.settings.practice:  # a catch trial
+                trial_row = votes.assignment_of(session, rater, trial)
+                if self._can_be_seen(session, trial_row):
+                    votes.vote(session, self.row, rater, trial_row, answer, datetime.now(UTC))
+                    if trial_row.slot_id is None and trial_row.position >= self.settings.practice:  # a catch trial
                         self._judge(session, rater)
                 else:
-                    clips.lost(session, held.id)
-                if self._tells(held):
-                    real = "left" if held.first_on_left else "right"
+                    clips.lost(session, trial_row.id)
+                if self._gives_feedback(trial_row):
+                    real = "left" if trial_row.first_on_left else "right"
                     feedback = {real: "seen", TIE: "unsure"}.get(answer.chosen, "missed")
             return replace(self._view(session, rater), feedback=feedback)
 
@@ -130,10 +130,10 @@ class OpenStudy(StudyReader, StudyAdmin):
 
         def work(session: Session) -> View:
             rater = self._present(session, token)
-            held = votes.held(session, rater, trial)
-            if held.state == "leased":
-                held.state, held.reason = "skipped", reason[:200] or "no reason given"
-                held.skipped_at = datetime.now(UTC)
+            trial_row = votes.assignment_of(session, rater, trial)
+            if trial_row.state == "leased":
+                trial_row.state, trial_row.reason = "skipped", reason[:200] or "no reason given"
+                trial_row.skipped_at = datetime.now(UTC)
                 session.flush()
                 if votes.skips_in_a_row(session, rater) >= SKIP_LIMIT:
                     self._end(session, rater, "technical")
@@ -152,15 +152,15 @@ class OpenStudy(StudyReader, StudyAdmin):
 
         def work(session: Session) -> tuple[Assignment, tuple[bytes, bytes] | None]:
             rater = raters.rater(session, self.row, token)
-            held = votes.held(session, rater, trial) if rater else None
-            if held is None or held.state != "leased":
+            trial_row = votes.assignment_of(session, rater, trial) if rater else None
+            if trial_row is None or trial_row.state != "leased":
                 raise RefusedError("This pair is not yours to rate.", gone=True)
-            return held, clips.media(session, held)
+            return trial_row, clips.media(session, trial_row)
 
-        held, encoded = self._transactions.read(work)
-        if held.delivered_at is None or encoded is None:
+        trial_row, encoded = self._transactions.read(work)
+        if trial_row.delivered_at is None or encoded is None:
             note = clips.delivered if encoded else clips.lost
-            self._transactions.write(lambda s: note(s, held.id))
+            self._transactions.write(lambda s: note(s, trial_row.id))
         if encoded is None:
             raise RefusedError("The clips of this pair are not there any more.", gone=True)
         return encoded
@@ -169,7 +169,9 @@ class OpenStudy(StudyReader, StudyAdmin):
         """Scene, left and right system of a trial, for simulated raters only: people's browsers never learn it."""
         if not self.simulated:
             raise RefusedError("Only simulated raters may know what they see.")
-        return self._transactions.read(lambda s: tidy_tables.shown(s, votes.held(s, self._present(s, token), trial)))
+        return self._transactions.read(
+            lambda s: tidy_tables.shown(s, votes.assignment_of(s, self._present(s, token), trial))
+        )
 
     def reply(self, token: str, part: str, answers: Mapping[str, str]) -> View:
         """Keep the answers of a part of the questions, and say what comes next; when this returns, they are committed.
@@ -206,12 +208,12 @@ class OpenStudy(StudyReader, StudyAdmin):
 
         self._transactions.write(work)
 
-    def _tells(self, held: Assignment) -> bool:
+    def _gives_feedback(self, trial_row: Assignment) -> bool:
         """Whether a trial is of practice that has a right answer, which raters are told."""
-        return self.settings.questions.kind == PAIRS and held.position < self.settings.practice
+        return self.settings.questions.kind == PAIRS and trial_row.position < self.settings.practice
 
-    def _can_be_seen(self, session: Session, held: Assignment) -> bool:
-        return held.delivered_at is not None or self.simulated or clips.has_media(session, held)
+    def _can_be_seen(self, session: Session, trial_row: Assignment) -> bool:
+        return trial_row.delivered_at is not None or self.simulated or clips.has_media(session, trial_row)
 
     def _present(self, session: Session, token: str) -> Rater:
         rater = raters.rater_to_change(session, self.row, token)
@@ -222,8 +224,8 @@ class OpenStudy(StudyReader, StudyAdmin):
     def _view(self, session: Session, rater: Rater) -> View:
         if rater.withdrawn_at:
             return View("withdrawn")
-        mine = assignment.of_rater(session, rater)
-        answered = sum(held.state in ("voted", "void") for held in mine)
+        assignments = assignment.of_rater(session, rater)
+        answered = sum(trial_row.state in ("voted", "void") for trial_row in assignments)
         if rater.completed_at:
             return View("done", answered, answered)
         if raters.is_excluded(session, rater):
@@ -232,7 +234,7 @@ class OpenStudy(StudyReader, StudyAdmin):
             return View("ineligible")
         if (now := audit_trail.state(session, self.row)) != "open":
             return View(now, answered)
-        trials = assignment.upcoming(session, self.row, rater, mine, datetime.now(UTC))
+        trials = assignment.upcoming(session, self.row, rater, assignments, datetime.now(UTC))
         # nobody is asked for a study that has no pair for them, so a pair is held meanwhile
         part = questionnaire.due(session, self.row, rater, questionnaire.BEFORE if trials else questionnaire.AFTER)
         if part and (trials or answered):
@@ -240,7 +242,7 @@ class OpenStudy(StudyReader, StudyAdmin):
         if trials:
             total = max(assignment.places(self.row), answered + len(trials))
             names = tuple(trial.token for trial in trials)
-            return View("rating", answered, total, names, assignment.place(self.row, mine, trials[0]))
+            return View("rating", answered, total, names, assignment.place(self.row, assignments, trials[0]))
         if not answered:
             return View("full")
         self._complete(session, rater)
@@ -264,11 +266,11 @@ class OpenStudy(StudyReader, StudyAdmin):
 
     def _end(self, session: Session, rater: Rater, outcome: str) -> str:
         """Record how a session ends; returns the code for it, the same when it ends so once more."""
-        told = session.scalar(select(Ending.code).where(Ending.rater_id == rater.id, Ending.outcome == outcome))
-        if told is None:
-            told = self.settings.code_of(outcome) or secrets.token_hex(4).upper()
-            session.add(Ending(rater_id=rater.id, outcome=outcome, code=told, ended_at=datetime.now(UTC)))
-        return told
+        code = session.scalar(select(Ending.code).where(Ending.rater_id == rater.id, Ending.outcome == outcome))
+        if code is None:
+            code = self.settings.code_of(outcome) or secrets.token_hex(4).upper()
+            session.add(Ending(rater_id=rater.id, outcome=outcome, code=code, ended_at=datetime.now(UTC)))
+        return code
 
     def ending(self, token: str) -> Ending | None:
         """How a rater's session has ended last, with its code; None while it goes on."""

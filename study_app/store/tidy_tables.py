@@ -167,9 +167,9 @@ def progress(session: Session, study: Study) -> pd.DataFrame:
     def where(what: ColumnElement[bool]) -> ColumnElement[int]:
         return func.count(case((what, 1)))
 
-    held = where((state == "leased") | ((state == "voted") & counts_not))
+    leased = where((state == "leased") | ((state == "voted") & counts_not))
     counts = (
-        select(Pair.comparison_id, where((state == "voted") & ~counts_not), held, where(state == "skipped"))
+        select(Pair.comparison_id, where((state == "voted") & ~counts_not), leased, where(state == "skipped"))
         .join(Assignment, Assignment.pair_id == Pair.id)
         .where(Assignment.slot_id.is_not(None))
         .group_by(Pair.comparison_id)
@@ -218,27 +218,29 @@ def raters(session: Session, study: Study) -> pd.DataFrame:
         ends.setdefault(ending.rater_id, []).append(ending)
     rows = []
     for rater, answered, skips, excluded in session.execute(query):
-        told = ends.get(rater.id, [])
-        outcomes = [ending.outcome for ending in told]
-        status, ended = (told[-1].outcome, told[-1].ended_at) if told else ("started", None)
+        endings_of = ends.get(rater.id, [])
+        outcomes = [ending.outcome for ending in endings_of]
+        status, ended = (endings_of[-1].outcome, endings_of[-1].ended_at) if endings_of else ("started", None)
         timed = ended if rater.id not in erased else None
         minutes = round((timed - rater.created_at).total_seconds() / 60, 1) if timed else None
         passed = "no" if "failed" in outcomes else ("yes" if "complete" in outcomes else "")
         who = [rater.token_hash[:16], rater.platform, rater.platform_hash or "", rater.session_hash or ""]
         times = [rater.created_at, ended, minutes, rater.consent_version, rater.completed_at]
         told_last = [answered, skips, excluded, rater.language or "", erased.get(rater.id, "")]
-        rows.append([*who, status, " ".join(dict.fromkeys(ending.code for ending in told)), passed, *times, *told_last])
+        rows.append(
+            [*who, status, " ".join(dict.fromkeys(ending.code for ending in endings_of)), passed, *times, *told_last]
+        )
     return pd.DataFrame(rows, columns=RATER_COLUMNS)
 
 
-def shown(session: Session, held: Assignment) -> tuple[str, str, str]:
+def shown(session: Session, assignment: Assignment) -> tuple[str, str, str]:
     """Scene, left and right system of an assignment."""
     query = (
         select(Pair.scene, First.name, Second.name)
         .join(Comparison, Comparison.id == Pair.comparison_id)
         .join(First, First.id == Comparison.first_id)
         .join(Second, Second.id == Comparison.second_id)
-        .where(Pair.id == held.pair_id)
+        .where(Pair.id == assignment.pair_id)
     )
     scene, first, second = session.execute(query).one()
-    return (scene, first, second) if held.first_on_left else (scene, second, first)
+    return (scene, first, second) if assignment.first_on_left else (scene, second, first)

@@ -14,7 +14,7 @@ from study_app.store.schema.rater_tables import Assignment, Opinion, Rater, Seen
 from study_app.store.schema.study_tables import Study
 
 
-def held(session: Session, rater: Rater, trial: str) -> Assignment:
+def assignment_of(session: Session, rater: Rater, trial: str) -> Assignment:
     """A rater's assignment by the name that their browser has for it; a `RefusedError` when it is not theirs."""
     row = session.scalar(select(Assignment).where(Assignment.token == trial, Assignment.rater_id == rater.id))
     if row is None:
@@ -22,7 +22,7 @@ def held(session: Session, rater: Rater, trial: str) -> Assignment:
     return row
 
 
-def vote(session: Session, study: Study, rater: Rater, held: Assignment, answer: Answer, now: datetime) -> None:
+def vote(session: Session, study: Study, rater: Rater, assignment: Assignment, answer: Answer, now: datetime) -> None:
     """Write the vote of an assignment, with the answers to all questions of its trial, unless it has one.
 
     Raises:
@@ -31,25 +31,25 @@ def vote(session: Session, study: Study, rater: Rater, held: Assignment, answer:
     times = [answer.response_ms, *(one.response_ms for one in answer.further)]
     if min(answer.replays, answer.focus_losses, *times) < 0 or not _can_be_given(study.settings.questions, answer):
         raise RefusedError("The answer is not one that can be given.")
-    if held.state in ("voted", "void"):  # it has its vote
+    if assignment.state in ("voted", "void"):  # it has its vote
         return
-    if held.state == "expired":
+    if assignment.state == "expired":
         # Late, but nobody may have taken it: then it is still good.
         taken = select(Assignment.id).where(
-            Assignment.slot_id == held.slot_id, Assignment.state.in_(("leased", "voted"))
+            Assignment.slot_id == assignment.slot_id, Assignment.state.in_(("leased", "voted"))
         )
         place = select(Assignment.id).where(
             Assignment.rater_id == rater.id,
-            Assignment.position == held.position,
+            Assignment.position == assignment.position,
             Assignment.state.in_(("leased", "voted")),
         )
-        if held.slot_id is None or session.scalar(taken) or session.scalar(place):
+        if assignment.slot_id is None or session.scalar(taken) or session.scalar(place):
             raise RefusedError("This pair went to somebody else after a long pause.", gone=True)
-    elif held.state != "leased":
+    elif assignment.state != "leased":
         raise RefusedError("This pair is over.", gone=True)
-    held.state = "voted"
+    assignment.state = "voted"
     cast = Vote(
-        assignment_id=held.id,
+        assignment_id=assignment.id,
         rater_id=rater.id,
         simulated=rater.simulated,
         chosen=answer.chosen,

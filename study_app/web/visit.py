@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from study_app.design.questions import LONGEST_ANSWER, PAIRS, PARTS, said
+from study_app.design.questions import LONGEST_ANSWER, PAIRS, PARTS, in_language
 from study_app.design.settings import StudySettings
 from study_app.locales import texts, words
 from study_app.store.messages import RefusedError, View
@@ -132,9 +132,9 @@ def _asked(settings: StudySettings, part: str, language: str) -> list[dict[str, 
     return [
         {
             "id": question.id,
-            "text": said(question.text, language),
+            "text": in_language(question.text, language),
             "type": question.type,
-            "choices": [{"id": choice.id, "text": said(choice.text, language)} for choice in question.choices],
+            "choices": [{"id": choice.id, "text": in_language(choice.text, language)} for choice in question.choices],
             "minimum": question.minimum,
             "maximum": question.maximum,
             "longest": LONGEST_ANSWER,

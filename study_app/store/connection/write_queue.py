@@ -37,12 +37,12 @@ class WriterQueue:
         """Wait for this thread's turn, then for the door; call what it gives when the transaction has begun."""
         self._arrive()
         try:
-            held = self._open_door()
+            connection = self._open_door()
             try:
-                yield held.close if held else lambda: None
+                yield connection.close if connection else lambda: None
             finally:
-                if held:
-                    held.close()
+                if connection:
+                    connection.close()
         finally:
             self._leave()
 

@@ -70,8 +70,8 @@ def _key(password: str) -> bytes:
 def address() -> str:
     """The network address of a visit. A proxy on this machine is believed when it tells whom it asks for."""
     direct = st.context.ip_address  # None for this machine itself
-    told = st.context.headers.get("X-Forwarded-For", "") if direct is None else ""
-    return told.rpartition(",")[2].strip() or direct or "this machine"
+    forwarded = st.context.headers.get("X-Forwarded-For", "") if direct is None else ""
+    return forwarded.rpartition(",")[2].strip() or direct or "this machine"
 
 
 def _ask(study: OpenStudy, password: str) -> None:

@@ -46,7 +46,7 @@ def page(title: str, text: str, *, extra: str = "") -> None:
 
 def picture(svg: str, text: str) -> None:
     """A chart with a line below it, which is also what a screen reader says of it; a phone can move it sideways."""
-    source, said = base64.b64encode(svg.encode()).decode(), html.escape(text)
-    image = f'<img alt="{said}" src="data:image/svg+xml;base64,{source}">'
-    st.html(f'<div class="chart" tabindex="0" role="group" aria-label="{said}">{image}</div>')
+    source, description = base64.b64encode(svg.encode()).decode(), html.escape(text)
+    image = f'<img alt="{description}" src="data:image/svg+xml;base64,{source}">'
+    st.html(f'<div class="chart" tabindex="0" role="group" aria-label="{description}">{image}</div>')
     st.caption(text)
