@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-#: Types that take part in folding: exactly these, because a subclass may compute something else.
+#: Types that take part in folding. A subclass may compute something else, so it takes part only if it opts in.
 CONVOLUTIONS = {nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d}
 NORMS = {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm}
 #: A convolution's subclass takes part too if this attribute is True in its own body: its `forward` is a convolution
@@ -112,17 +112,6 @@ def _convolves(layer: nn.Module) -> bool:
 def _untouched(layer: nn.Module) -> bool:
     """Whether a layer in evaluation mode does what its class says: nobody hooked into it or replaced its `forward`."""
     return not (layer.training or layer._forward_hooks or layer._forward_pre_hooks or "forward" in vars(layer))
-
-
-def folded(network: nn.Module) -> nn.Module:
-    """Work the batch norms of a network in evaluation mode into the convolutions before them, in place.
-
-    The same function of its input (to float32 rounding) in fewer passes over memory, if each chain is run as a whole;
-    see `foldable`.
-    """
-    for pair in foldable(network):
-        pair.fold()
-    return network
 
 
 @contextmanager

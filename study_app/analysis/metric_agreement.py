@@ -20,7 +20,7 @@ from scipy.stats import kendalltau, spearmanr
 from bench.errors import BenchError
 from bench.files import read_json
 from bench.registry import METRICS
-from bench.runfolder import MANIFEST, RunFolder
+from bench.runfolder import MANIFEST, REAL, RunFolder
 from bench.statistics import holm, log_distance
 from study_app.analysis.preference_scores import counted
 from study_app.analysis.within_comparison_auc import within
@@ -34,7 +34,6 @@ PER_CLIP_COLUMNS = [
 PER_SET_COLUMNS = ["metric", "systems", "rank_correlation", "kendall", "note"]
 #: With fewer systems than this a rank correlation describes and proves nothing.
 FEW = 10
-REAL = "real"
 Floats = NDArray[np.float64]
 
 

@@ -41,15 +41,6 @@ def encode(clip: Frames) -> bytes:
     return out.getvalue()
 
 
-def decode(data: bytes, frames: int) -> Frames:
-    """Undo `encode`; the inverse that tests hold it against."""
-    picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    columns, rows = sheet_shape(frames)
-    height, width = picture.shape[0] // rows, picture.shape[1] // columns
-    cells = picture.reshape(rows, height, columns, width, 3).swapaxes(1, 2)
-    return cells.reshape(rows * columns, height, width, 3)[:frames]
-
-
 def slot_bytes(largest: int) -> int:
     """Length of one slot of a study's messages: room for its largest clip, in whole KiB."""
     return (largest // 1024 + 1) * 1024

@@ -136,14 +136,6 @@ class Addition:
     scenes: tuple[str, ...] = ()
 
 
-def draw_whole_schedule(settings: StudySettings, seed: int, additions: Iterable[Addition]) -> Schedule:
-    """The whole schedule of a study, drawn anew."""
-    schedule = draw_schedule(settings, seed)
-    for added in additions:
-        schedule = extended_schedule(schedule, settings.comparisons, added)
-    return schedule
-
-
 def extended_schedule(before: Schedule, comparisons: Sequence[tuple[str, str]], added: Addition) -> Schedule:
     """A schedule with an addition.
 

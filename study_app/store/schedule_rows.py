@@ -162,11 +162,6 @@ def extensions(session: Session, study: Study) -> Sequence[Extension]:
     return session.scalars(select(Extension).where(Extension.study_id == study.id).order_by(Extension.number)).all()
 
 
-def addition(row: Extension) -> Addition:
-    """What was added, as the schedule is drawn from it."""
-    return Addition(row.seed, row.votes, tuple(json.loads(row.scenes)))
-
-
 def slot_bytes(session: Session, study: Study) -> int:
     """Length of one clip's slot in every trial's message: the longest clip's, of those that came later too."""
     longest = session.scalar(select(func.max(Extension.slot_bytes)).where(Extension.study_id == study.id))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from bench.errors import BenchError
-from study_app.design.schedule import Addition
 from study_app.store import audit_trail, erasure, raters, schedule_rows
 from study_app.store.connection.transactions import Transactions
 from study_app.store.participants import PARAMETERS, Visitor, keyed, secret
@@ -71,10 +70,6 @@ class StudyAdmin:
     def extensions(self) -> Sequence[Extension]:
         """What the study got after it was made, in order."""
         return self._transactions.read(lambda s: schedule_rows.extensions(s, self.row))
-
-    def additions(self) -> list[Addition]:
-        """The same, as the schedule is drawn from it."""
-        return [schedule_rows.addition(row) for row in self.extensions()]
 
     def slot_bytes(self) -> int:
         """Length of one clip's slot in every trial's message."""

@@ -16,7 +16,6 @@ from bench.data.predictions import Predictions
 from bench.data.readers.video import read_strip
 from bench.engine.generate import Published, for_generation, generate, generate_published, keep_parts
 from bench.engine.model_factory import build
-from bench.engine.network_transforms import folded
 from bench.errors import BenchError
 from bench.files import read_json
 from bench.interface import VideoModel
@@ -31,6 +30,7 @@ from mdgan.cpu_layers import (
     WholeConvTranspose3d,
 )
 from mdgan.networks import STAGE1_SKIPS, Generator
+from tests.engine.test_network_transforms import folded
 from tests.small import make_sky
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from bench.engine.network_transforms import foldable, folded
+from bench.engine.network_transforms import foldable
 
 
 def chain(layer: nn.Module, norm: nn.Module) -> nn.Sequential:
@@ -19,6 +19,13 @@ def chain(layer: nn.Module, norm: nn.Module) -> nn.Sequential:
         nn.init.uniform_(norm.weight, 0.5, 2.0)  # type: ignore[arg-type]
         nn.init.uniform_(norm.bias, -0.5, 0.5)  # type: ignore[arg-type]
     return nn.Sequential(layer, norm).double().eval()
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """The network with every batch norm folded that can be."""
+    for pair in foldable(network):
+        pair.fold()
+    return network
 
 
 def kinds(network: nn.Module) -> list[str]:

@@ -17,7 +17,6 @@ from bench.engine import layer_check
 from bench.engine.devices import threads
 from bench.engine.gradient_check import poison_memory
 from bench.engine.layer_check import Call, check_layer, difference
-from bench.engine.network_transforms import folded
 from mdgan.cpu_layers import (
     DeepConv3d,
     DeepConvTranspose3d,
@@ -28,6 +27,7 @@ from mdgan.cpu_layers import (
     WholeConvTranspose3d,
     over_still,
 )
+from tests.engine.test_network_transforms import folded
 
 #: Rounding of float32, relative to the largest value. A tap too many or too few makes more than 1e-2.
 ROUNDING = 2e-5

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from bench.adversarial import EndsConv3d, initialise
-from bench.engine.network_transforms import folded
 from bench.errors import BenchError
 from mdgan.authors_checkpoints import load_generator
 from mdgan.cpu_layers import over_still
 from mdgan.networks import STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
+from tests.engine.test_network_transforms import folded
 from tests.small import SHARED
 
 REFERENCE = SHARED / "reference"

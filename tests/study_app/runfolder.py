@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from bench.data.predictions import PredictionWriter
 from bench.runfolder import REAL
+from study_app.design.clip_encoding import sheet_shape
 
 ROWS = ("mdgan-1", "mdgan-2", "vgan", "rnngan", "copy")
 FRAMES, SIZE = 32, 32
@@ -22,6 +25,15 @@ def sky(seed: int, frames: int = FRAMES, size: int = SIZE) -> np.ndarray:
     hue = rng.uniform(0.3, 1.0, 3)
     shown = [clouds[:, t : t + size, None] * hue for t in range(frames)]
     return (255 * np.stack(shown)).astype(np.uint8)
+
+
+def decode(data: bytes, frames: int) -> np.ndarray:
+    """Undo `study_app.design.clip_encoding.encode`."""
+    picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    columns, rows = sheet_shape(frames)
+    height, width = picture.shape[0] // rows, picture.shape[1] // columns
+    cells = picture.reshape(rows, height, columns, width, 3).swapaxes(1, 2)
+    return cells.reshape(rows * columns, height, width, 3)[:frames]
 
 
 def write_run(folder: Path, clips: int = 12, rows: tuple[str, ...] = ROWS, size: int = SIZE) -> Path:

@@ -147,7 +147,7 @@ def _notes(
     names: RowNames,
     ci: bool,
 ) -> list[str]:
-    notes = _inference_notes(summary, metrics, protocol) if ci else []
+    notes = _inference_notes(summary) if ci else []
     for name, metric in metrics.items():
         if note := metric.note(protocol.clips, protocol.scored_frames):
             notes.append(f"{name}: {note}.")
@@ -166,9 +166,7 @@ def _notes(
     return notes
 
 
-def _inference_notes(
-    summary: Sequence[SummaryLine], metrics: Mapping[str, type[Metric]], protocol: Protocol
-) -> list[str]:
+def _inference_notes(summary: Sequence[SummaryLine]) -> list[str]:
     """What intervals and marks say, and what they cannot."""
     scopes = sorted({line.scope for line in summary if line.scope})
     notes = [f"In brackets: 95 % interval over source videos{', ' + ' and '.join(scopes) if scopes else ''}."]

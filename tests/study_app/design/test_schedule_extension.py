@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from study_app.design.schedule import Addition, draw_schedule, draw_whole_schedule, extended_schedule, schedule_before
+from study_app.design.schedule import Addition, Schedule, draw_schedule, extended_schedule, schedule_before
+from study_app.design.settings import StudySettings
 from tests.study_app.design.test_schedule import BASE
 
 NEW = tuple(f"n{n}" for n in range(7))
+
+
+def draw_whole_schedule(settings: StudySettings, seed: int, additions: Iterable[Addition]) -> Schedule:
+    """The whole schedule of a study, drawn anew."""
+    schedule = draw_schedule(settings, seed)
+    for added in additions:
+        schedule = extended_schedule(schedule, settings.comparisons, added)
+    return schedule
 
 
 @effort(max_examples=40, deadline=None)

@@ -19,7 +19,7 @@ from study_app.design.schedule import ALTERED, REAL
 from study_app.pipeline.create import PAPER_COMPARISONS, create
 from study_app.store.store import Store
 from tests.study_app.conftest import study_request
-from tests.study_app.runfolder import FRAMES, SIZE, sky, write_run
+from tests.study_app.runfolder import FRAMES, SIZE, decode, sky, write_run
 
 
 def rewrite(run: Path, row: str, clip: str, frames: np.ndarray) -> None:
@@ -51,14 +51,14 @@ def test_what_a_study_holds(sqlite: str, run_folder: Path) -> None:
     clip = clips[name, scene]
     assert clip.video == scene[:7]
     assert clip.source_sha256 == row.sha256(scene)
-    np.testing.assert_array_equal(clip_encoding.decode(clip.data, FRAMES), row.read(scene))
+    np.testing.assert_array_equal(decode(clip.data, FRAMES), row.read(scene))
 
 
 def test_media_are_lossless_alike_and_bare() -> None:
     for frames, size in ((32, 32), (32, 128), (5, 16), (1, 8)):
         clip = np.random.default_rng(frames).integers(0, 256, (frames, size, size, 3), dtype=np.uint8)
         data = clip_encoding.encode(clip)
-        np.testing.assert_array_equal(clip_encoding.decode(data, frames), clip)
+        np.testing.assert_array_equal(decode(data, frames), clip)
         # a RIFF of a single lossless chunk: no place for metadata
         assert data[:4] + data[8:16] == b"RIFFWEBPVP8L"
         riff, chunk = (int.from_bytes(data[at : at + 4], "little") for at in (4, 16))
@@ -113,7 +113,7 @@ def test_clips_can_be_shown_smaller_as_the_paper_did(small: Path, tmp_path: Path
     clips = store.open().clips()
     real = Predictions(small / "predictions" / REAL)
     scene = next(scene for name, scene in clips if name == REAL)
-    shown = clip_encoding.decode(clips[REAL, scene].data, FRAMES).astype(float)
+    shown = decode(clips[REAL, scene].data, FRAMES).astype(float)
     blocks = real.read(scene).reshape(FRAMES, 16, 2, 16, 2, 3).mean(axis=(2, 4))
     assert np.abs(shown - blocks).max() <= 1.0  # Pillow rounds twice: along rows, then along columns
     with pytest.raises(BenchError, match="not enlarged"):

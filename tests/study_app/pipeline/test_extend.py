@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.runfolder import REAL
 from study_app.cli.main import app
 from study_app.design import clip_encoding
-from study_app.design.schedule import draw_whole_schedule
+from study_app.design.schedule import Addition
 from study_app.design.settings import StudyRequest
 from study_app.pipeline import export
 from study_app.pipeline.copies import pilot
@@ -28,6 +28,7 @@ from study_app.pipeline.simulate import Crowd, simulate
 from study_app.pipeline.status import lines, status
 from study_app.store.messages import Answer
 from study_app.store.store import Store
+from tests.study_app.design.test_schedule_extension import draw_whole_schedule
 from tests.study_app.pipeline.test_create import rewrite
 from tests.study_app.runfolder import FRAMES, SIZE, write_run
 
@@ -50,7 +51,8 @@ def test_votes_and_clips_are_added_while_somebody_rates(where: str, run_folder: 
     view = study.vote(TOKEN, trial, Answer("left", 900))
     assert view.trials[0] == following
     after = study.schedule()
-    assert after.to_bytes() == draw_whole_schedule(study.settings, study.row.seed, study.additions()).to_bytes()
+    added = [Addition(row.seed, row.votes, tuple(json.loads(row.scenes))) for row in study.extensions()]
+    assert after.to_bytes() == draw_whole_schedule(study.settings, study.row.seed, added).to_bytes()
     assert after.trials[:112] == before.trials
     assert {pair.scene for pair in after.trials[112:]}.isdisjoint(pair.scene for pair in before.trials)
     assert int(study.progress()["wanted"].sum()) == len(after.slots) == 2 * 147
@@ -100,7 +102,7 @@ def test_longer_clips_make_all_messages_longer(sqlite: str, tmp_path: Path, run_
         noise = np.random.default_rng(0).integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
         rewrite(noisy, row, only[0], noise + np.uint8(row == "vgan"))
     extend(Store(sqlite).open(), study_request(noisy))
-    assert [list(added.scenes) for added in study.additions()][1] == only
+    assert [json.loads(row.scenes) for row in study.extensions()][1] == only
     assert study.slot_bytes() > before  # of every pair's message: what is longer must not stand out
     study.enrol(TOKEN)
     left, right = study.media(TOKEN, study.view(TOKEN).trials[0])

@@ -697,7 +697,7 @@ def test_hostile_texts_are_shown_as_text(chromium: Any, run_folder: Path, tmp_pa
 
 
 def test_clips_look_as_the_run_has_them(visitor: Visitor) -> None:
-    from study_app.design import clip_encoding
+    from tests.study_app.runfolder import decode
 
     visitor.start()
     visitor.ready()
@@ -705,7 +705,7 @@ def test_clips_look_as_the_run_has_them(visitor: Visitor) -> None:
     study = store.open()
     cookie = next(c["value"] for c in visitor.context.cookies() if c["name"] == "rater")
     trial = study.view(cookie).trials[0]
-    sides = [clip_encoding.decode(data, study.settings.frames) for data in study.media(cookie, trial)]
+    sides = [decode(data, study.settings.frames) for data in study.media(cookie, trial)]
     grab = "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
     both = f"() => [...document.querySelectorAll('canvas')].map({grab})"
     for _ in range(20):  # until it is not between two plays, when they are veiled
