@@ -1,18 +1,18 @@
-# Two commands do everything: `make demo` and `make test`. Both set up .venv first.
+# Two commands do everything: `make demo` and `make test`. Both set up .venv first. `make check` is for every edit.
 PYTHON ?= python3
 BIN := .venv/bin
 MYPY := $(BIN)/mypy --cache-dir .venv/mypy-cache
 # One more than there are cores, as some tests wait for a browser; each may take 2 GB.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 8 ? cores + 1 : 8)))
 
-.PHONY: demo test lint docs constraints clean
+.PHONY: demo test check lint docs constraints clean
 
 demo: .venv/ready
 	$(BIN)/bench run --models mdgan,vgan,rnngan --preset smoke --out results/demo
 	@echo
 	@echo "Open results/demo/report.html in a browser; the tables lie beside it."
 
-# The type checker runs beside the tests, and its word stands below theirs. Whatever the environment says of bytecode:
+# The type checker runs beside the tests, and its output appears below theirs. Whatever the environment says of bytecode:
 # without it each of the tests' processes would compile the project for itself.
 test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/ready-dev
@@ -20,9 +20,13 @@ test: .venv/ready-dev
 	$(BIN)/ruff check .
 	@mkdir -p build
 	@$(MYPY) > build/mypy.txt 2>&1 & checker=$$!; \
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST); tests=$$?; \
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder $(MARKERS) $(PYTEST); tests=$$?; \
 	wait $$checker; types=$$?; echo "mypy: $$(cat build/mypy.txt)"; \
 	exit $$((tests > types ? tests : types))
+
+# For every edit: the same without the tests that have a slow marker (pyproject.toml).
+check: MARKERS = -m "not (browser or process or training or docs)"
+check: test
 
 lint: .venv/ready-dev
 	$(BIN)/ruff format .

@@ -7,7 +7,7 @@ import os
 import random
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, settings
 from bench.errors import BenchError
 from bench.metrics.networks.fetch_weights import fetch
 from bench.metrics.networks.weights_catalog import verify, weights_dir
+from tests import tiers
 from tests.once import built_once
 
 if TYPE_CHECKING:  # the process that hands tests out to others reads this file too, and need not wait for PyTorch
@@ -45,14 +46,35 @@ USERS_WEIGHTS = weights_dir()
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
+_guard = tiers.Guard()
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Count optimizer steps where tests run, which is not the process that hands them out."""
+    if hasattr(session.config, "workerinput") or not session.config.getoption("numprocesses", None):
+        from torch.optim.optimizer import register_optimizer_step_post_hook
+
+        register_optimizer_step_post_hook(_guard.step)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     """No random number of a test depends on the tests before it, nor of a fixture that it is the first to use."""
     import torch
 
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+    with _guard.watch(item):
+        yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """What only a marked test may do is watched."""
+    with _guard.watch(item):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -232,9 +254,15 @@ def pdflatex(tmp_path: Path) -> Callable[[str], None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a slow test go first, so that no process is left alone with a long one at the end."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Tests are grouped and ordered for several processes (`tests.tiers`)."""
+    tiers.check_fixtures(items)
+    tiers.arrange(items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Reports name a test as `pytest` takes it."""
+    report.nodeid = tiers.without_group(report.nodeid)
 
 
 _figures: dict[str, str] = {}

@@ -46,6 +46,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.process
 def test_the_wheel_holds_all_of_the_packages_and_nothing_else(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
@@ -57,6 +58,7 @@ def test_the_wheel_holds_all_of_the_packages_and_nothing_else(built: Path) -> No
     assert {name for name in names if ".dist-info/" not in name} == files
 
 
+@pytest.mark.process
 def test_the_source_archive_can_be_built_tested_and_read(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as content:
@@ -65,6 +67,7 @@ def test_the_source_archive_can_be_built_tested_and_read(built: Path) -> None:
     assert {"tests/conftest.py", ".ci/environment.py", "results/reference/README.md"} <= names
 
 
+@pytest.mark.process
 def test_scoring_and_reporting_need_no_extra(tmp_path: Path) -> None:
     """A process in which no package of an extra can be imported scores, reports, exports and makes a leaderboard."""
     script = tmp_path / "script.py"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The quick tests with other versions than constraints.txt pins: the lowest of each direct dependency that pyproject.toml
-# allows (indirect ones as they are resolved), or the newest of all.
+# The tests of `make check`, and those that start processes, with other versions than constraints.txt pins: the lowest of
+# each direct dependency that pyproject.toml allows (indirect ones as they are resolved), or the newest of all.
 #
 #   tests/versions.sh lowest|newest [VERSION]     of an installed Python: 3.11 and 3.13 by default
 #
@@ -32,4 +32,4 @@ extras=train,study,speed,authors,hub,dev
 "$uv" pip install --quiet --python "$env/bin/python" --resolution "$resolution" ${PIP_ARGUMENTS:-} --editable ".[$extras]"
 "$uv" pip freeze --quiet --python "$env/bin/python" --exclude-editable >"$env.txt"
 echo "$1 versions: $(wc -l <"$env.txt") packages, listed in ${env#"$PWD"/}.txt"
-PATH=$env/bin:$PATH OMP_NUM_THREADS=1 "$env/bin/python" -m pytest -m "not slow" ${PYTEST:-}
+PATH=$env/bin:$PATH OMP_NUM_THREADS=1 "$env/bin/python" -m pytest -m "not (browser or training or docs)" ${PYTEST:-}

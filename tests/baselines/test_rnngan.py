@@ -111,6 +111,7 @@ def test_losses_are_the_two_terms():
     assert fake.grad is None
 
 
+@pytest.mark.training
 def test_thirty_two_recursive_steps_train_stably(play: Play):
     built, clips = model(learning_rate=2e-3), pictures(2)
     stage, optimizers = stage_of(built), {}

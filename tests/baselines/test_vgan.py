@@ -134,6 +134,7 @@ def test_losses_are_the_papers():
     assert fake.grad is None
 
 
+@pytest.mark.training
 def test_a_few_steps_lower_the_first_frame_error(play: Play):
     built, clips = model(width=8, learning_rate=1e-3, l1_weight=100.0), pictures(2)
     stage, optimizers = stage_of(built), {}

@@ -22,7 +22,7 @@ from bench.registry import check_siblings
 from tests.processes import run_command
 from tests.small import REPOSITORY, blank_figures, make_beach, make_sky, moving_clip, truncate
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 VGAN = ["--models", "vgan", "--preset", "smoke", "--steps", "1", "--batch-size", "2", "--set", "options.vgan.width=4"]
 
@@ -46,6 +46,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):  #
     return lambda *arguments: bench(*arguments, capsys=capsys, monkeypatch=monkeypatch)
 
 
+@pytest.mark.training
 def test_train_generate_score_and_report_do_what_run_does(run, sky: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     data = ["--dataset", "sky", "--data-root", sky]
     status, out, err = run("run", *data, *VGAN, "--out", tmp_path / "run")
@@ -298,6 +299,7 @@ def test_lists_and_doctor(run, sky: Path, tint: str) -> None:  # type: ignore[no
     assert "The data root nowhere does not exist" in out
 
 
+@pytest.mark.process
 def test_synthetic_data_are_made_checked_and_packed(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     counts = ["--train-videos", 2, "--test-videos", 1, "--clips-per-video", 1]
     status, _, err = run("data", "make", "beach", tmp_path / "d", *counts)
@@ -313,6 +315,7 @@ def test_synthetic_data_are_made_checked_and_packed(run, tmp_path: Path) -> None
     assert "not empty" in err or "exists" in err
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a small disk needs root")
 @pytest.mark.parametrize("size", ["1m", "2m"])  # full while the real clips are written, and while training is
 def test_a_full_disk_gets_one_sentence_and_loses_nothing(size: str, sky: Path, tmp_path: Path) -> None:
@@ -337,6 +340,7 @@ def test_a_full_disk_gets_one_sentence_and_loses_nothing(size: str, sky: Path, t
         subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.process
 def test_any_name_and_any_pipe_do_where_the_locale_knows_no_utf8(tmp_path: Path) -> None:
     """A row called Küste under LC_ALL=C, its table into a pipe that carries ASCII: what cron and containers give."""
     for folder in ("mine", "real"):

@@ -10,6 +10,7 @@ from bench.data.synthetic import generate as painting
 from bench.errors import BenchError
 
 
+@pytest.mark.process
 def test_the_real_readers_read_the_synthetic_scenes(tmp_path: Path) -> None:
     for scene in ("sky", "beach"):
         painting.make(scene, tmp_path / scene, train_videos=2, test_videos=1, clips_per_video=2)

@@ -132,6 +132,7 @@ def test_clips_that_a_lost_power_supply_left_out_are_packed_again(
     _assert_right(pack(manifest.clips, manifest.root, 32, tmp_path), manifest)
 
 
+@pytest.mark.process
 def test_a_killed_process_leaves_what_the_next_one_completes(manifest: Manifest, tmp_path: Path) -> None:
     script = f"from tests.data.test_packed_clips import _killed; _killed({str(manifest.root)!r}, {str(tmp_path)!r})"
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=False)

@@ -61,6 +61,7 @@ def end() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.process
 def test_a_worker_that_is_killed_is_one_sentence() -> None:
     with (
         pytest.raises(BenchError, match=r"ended from outside.*free memory, or use fewer workers"),
@@ -69,6 +70,7 @@ def test_a_worker_that_is_killed_is_one_sentence() -> None:
         pool.submit(end).result()
 
 
+@pytest.mark.process
 def test_a_script_without_a_guard_is_told_what_it_lacks(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(

@@ -13,6 +13,7 @@ from PIL import Image
 from tests.small import REPOSITORY
 
 
+@pytest.mark.docs
 def test_the_notebook_runs_from_clips_to_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = json.loads((REPOSITORY / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))
     assert (notebook["nbformat"], notebook["metadata"]["kernelspec"]["language"]) == (4, "python")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.pages import PAGES, parse
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.docs
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "README.md"])

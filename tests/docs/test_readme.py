@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.docs
 
 
 def test_what_the_readme_says_works(reader: Callable[[str], None]) -> None:

@@ -51,6 +51,7 @@ def test_the_demo_is_what_the_makefile_runs() -> None:
     assert DEMO in (REPOSITORY / "Makefile").read_text()
 
 
+@pytest.mark.docs
 def test_the_site_is_built_of_all_pages_and_every_link_in_it_leads_somewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,6 +96,7 @@ def complaint() -> str:
     return str(caught.value)
 
 
+@pytest.mark.process
 def test_tensors_come_out_of_an_archive_of_which_nothing_runs(
     index: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,11 +115,13 @@ def test_tensors_come_out_of_an_archive_of_which_nothing_runs(
     assert err.count("\n") == 1
 
 
+@pytest.mark.process
 def test_an_archive_of_other_bytes_is_refused(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_the_table(monkeypatch, replace(pack(index, b"whatever"), sha256="0" * 64))
     assert "not the published one (its hash differs)" in complaint()
 
 
+@pytest.mark.process
 def test_a_truncated_archive_is_refused(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = pack(index, np.random.default_rng(0).bytes(50_000))
     path = index / "someones_net-1.0.tar.gz"
@@ -145,6 +148,7 @@ class Hostile:
         return os.system, (f"touch {os.environ['TRACE']}",)
 
 
+@pytest.mark.process
 def test_a_hostile_pickle_is_refused_and_does_nothing(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +162,7 @@ def test_a_hostile_pickle_is_refused_and_does_nothing(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.process
 def test_arrays_of_another_network_are_refused(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_the_table(monkeypatch, pack(index, pickle.dumps(checkpoint())), tensors="0" * 64)
     assert "its tensors are not the published ones" in complaint()
@@ -165,6 +170,7 @@ def test_arrays_of_another_network_are_refused(index: Path, monkeypatch: pytest.
     assert "no checkpoint of LPIPS with AlexNet" in complaint()
 
 
+@pytest.mark.process
 def test_without_pip_it_is_said(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bare" / "bin" / "python"))
@@ -173,6 +179,7 @@ def test_without_pip_it_is_said(index: Path, tmp_path: Path, monkeypatch: pytest
     assert "this Python has no pip (`" in complaint()
 
 
+@pytest.mark.process
 def test_a_package_that_is_not_there_is_said(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = pack(index, b"member")
     (index / "someones_net-1.0.tar.gz").unlink()
@@ -187,6 +194,7 @@ def silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/simple"
 
 
+@pytest.mark.process
 def test_without_a_network_it_is_said(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -196,6 +204,7 @@ def test_without_a_network_it_is_said(index: Path, monkeypatch: pytest.MonkeyPat
         assert "someones-net 1.0 of the package index: no connection" in complaint()
 
 
+@pytest.mark.process
 def test_an_index_that_never_answers_is_given_up(index: Path, silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", silent)
     monkeypatch.delenv("PIP_NO_INDEX")
@@ -205,6 +214,7 @@ def test_an_index_that_never_answers_is_given_up(index: Path, silent: str, monke
         fetch("lpips", timeout=0.5)
 
 
+@pytest.mark.process
 def test_the_next_source_is_asked_after_the_index(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

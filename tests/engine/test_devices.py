@@ -53,6 +53,7 @@ def average_twice(hangs: bool) -> None:
     average_over_processes([values])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("hung", [0, 1])
 def test_a_process_that_hangs_is_named_by_those_that_wait(hung: int, tmp_path: Path) -> None:
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)

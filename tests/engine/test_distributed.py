@@ -21,7 +21,7 @@ from tests.engine.distributed_worker import main as worker
 from tests.processes import Finished, Forked, command
 
 several_processes = pytest.mark.parametrize("several", ["two", "two nodes"])
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
+pytestmark = [pytest.mark.process, pytest.mark.training, pytest.mark.usefixtures("blank_figures")]
 
 
 def torchrun(said: Path, processes: int, script: Path, *arguments: str) -> Finished:

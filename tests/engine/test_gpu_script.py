@@ -12,7 +12,7 @@ import pytest
 from bench.files import read_json
 from tests.small import REPOSITORY
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.process, pytest.mark.training]
 
 
 def python(folder: Path) -> Path:

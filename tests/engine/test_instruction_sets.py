@@ -14,7 +14,7 @@ import torch
 
 from tests.processes import Forked
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.process
 #: By oneDNN's name, what its account of itself has to say; what a processor lacks is what it has.
 SETS = {"DEFAULT": "isa:", "AVX2": "isa:Intel AVX2"}
 

@@ -24,7 +24,7 @@ from bench.errors import BenchError
 from tests.engine.distributed_worker import Flat, FlatStage
 from tests.small import Tint, truncate
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.training
 
 SMALL = {"mdgan": {"width": 2}, "vgan": {"width": 4}, "rnngan": {"width": 4}, "tint": {}}
 

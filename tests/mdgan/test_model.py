@@ -69,6 +69,7 @@ def test_predictions_are_the_generators_in_sequence():
     assert not torch.equal(first, second)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("row", ["mdgan-1", "mdgan-2"])
 def test_a_few_steps_lower_the_content_loss(play: Play, row: str):
     # All terms are on; the content weight makes up for how few the steps are.

@@ -258,6 +258,7 @@ def test_a_fast_path_is_its_float64_reference_with_any_number_of_threads(name: s
         torch.set_num_threads(before)
 
 
+@pytest.mark.process
 @pytest.mark.skipif("AVX" not in torch.backends.cpu.get_cpu_capability(), reason="the processor has no AVX2")
 def test_a_fast_path_is_its_float64_reference_without_avx512(tmp_path: Path) -> None:
     script = (

@@ -113,6 +113,7 @@ def _distances() -> str:
     return " ".join(map(repr, map(float, values)))
 
 
+@pytest.mark.process
 def test_no_bit_of_a_distance_depends_on_the_number_of_threads() -> None:
     # A process of its own, because NumPy's library takes the number of its threads when it is loaded.
     script = "from tests.metrics.test_frechet import _distances; print(_distances())"

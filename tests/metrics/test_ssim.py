@@ -100,6 +100,7 @@ def test_pytorch_gives_what_the_compiled_kernel_gives() -> None:
     assert len(_ssim(x[:0], y[:0])) == 0
 
 
+@pytest.mark.process
 def test_values_come_from_an_installation_that_cannot_be_written_to_and_without_a_home(tmp_path: Path) -> None:
     # Numba looks for a folder to keep compiled code in beside the source, and then below the user's home.
     for source in ("ssim_kernel.py", "ssim_window.py", "numba_compile.py"):

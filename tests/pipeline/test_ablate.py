@@ -12,7 +12,7 @@ from bench.pipeline.ablate import ablations
 from mdgan.model import MDGAN, Settings
 from tests.small import Tint
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 CHANGES = {"no haste": {"rate": 1e-5}, "much haste": {"rate": 0.2}}
 
@@ -22,6 +22,7 @@ def command(sky: Path, out: Path, *more: str) -> list[str]:
     return ["ablate", "--model", "tint", "--data-root", str(sky), "--preset", "smoke", "--out", str(out), *small, *more]
 
 
+@pytest.mark.training
 def test_every_variant_is_a_run_and_all_stand_in_one_table(
     sky: Path, tmp_path: Path, tint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

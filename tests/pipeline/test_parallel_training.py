@@ -21,7 +21,7 @@ from bench.runfolder import RunFolder
 from tests.processes import CONTEXT
 from tests.small import REPOSITORY
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 #: The command, which heeds Ctrl-C also where the tests run in the background of a shell, which has that ignored.
 INTERRUPTIBLE = """import signal
@@ -45,6 +45,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "CONTEXT", CONTEXT)
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("soon")
 def test_trainings_beside_each_other_give_the_same_bytes(
     sky: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -59,6 +60,7 @@ def test_trainings_beside_each_other_give_the_same_bytes(
         assert path.read_bytes() == (tmp_path / "beside" / path.relative_to(tmp_path / "turns")).read_bytes(), path
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("soon")
 def test_what_one_of_them_says_is_said(sky: Path, tmp_path: Path) -> None:
     run(config(sky, models=["vgan"], options={"vgan": {"width": 2}}), tmp_path)
@@ -69,6 +71,7 @@ def test_what_one_of_them_says_is_said(sky: Path, tmp_path: Path) -> None:
         train_in_parallel(config(sky), due, RunFolder(tmp_path), 2, 1)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_they_end_with_the_run(stop: signal.Signals, sky: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"

@@ -25,7 +25,7 @@ from bench.scoring.scoring_plan import ScoringPlan
 from tests.processes import die_at, run_command
 from tests.small import make_sky, truncate
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]  # `finished` draws its own
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("blank_figures")]  # `finished` draws its own
 
 #: What a run is for: these must not change by a byte, whatever happened on the way.
 TABLES = ("summary.csv", "table.csv", "table.tex", "table.md", "scores/per_clip.csv", "scores/per_frame.csv")
@@ -206,6 +206,7 @@ def test_a_model_that_does_not_fit_is_said_before_anything_is_written(sky: Path,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("place", "call"),
     [

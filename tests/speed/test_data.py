@@ -102,6 +102,7 @@ def pack_and_count(root: Path, folder: Path, name: str, other: str) -> None:
     (folder / f"{name}.json").write_text(json.dumps(told))
 
 
+@pytest.mark.process
 def test_of_two_processes_that_want_one_pack_one_builds_it(sky: Path, tmp_path: Path) -> None:
     names = ("one", "two")
     started = [

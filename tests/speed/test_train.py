@@ -18,11 +18,10 @@ from mdgan.networks import STAGE1_SKIPS, Generator
 from mdgan.plain_reference import PlainMDGAN
 from tests.processes import CONTEXT
 
-pytestmark = pytest.mark.slow
-
 WIDTHS = {"mdgan": 2, "vgan": 4, "rnngan": 4}
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("name", list(WIDTHS))
 def test_our_step_has_the_losses_of_the_plain_loop(name: str) -> None:
     setting = Setting(name, WIDTHS[name], 64, 2)
@@ -39,6 +38,7 @@ def test_our_step_has_the_losses_of_the_plain_loop(name: str) -> None:
         plain.load_state_dict(ours.state_dict())
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("name", ["mdgan", "vgan"])
 def test_left_alone_both_sides_stay_together_in_float64(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed_train, "to_tensor", lambda frames, device: to_tensor(frames, device).double())
@@ -82,6 +82,7 @@ def test_plain_mdgan_makes_the_same_videos() -> None:
         torch.testing.assert_close(ours.predict(first, row), plain.predict(first, row), rtol=0, atol=1e-5)
 
 
+@pytest.mark.training
 def test_rows_tell_speed_memory_and_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "CONTEXT", CONTEXT)
     rows = measure_training(["vgan"], Wishes(resolution=64, width=2, batch=1, steps=1, device="cpu"))

@@ -110,7 +110,7 @@ def sqlite(template: Path, tmp_path: Path) -> str:
     return str(shutil.copy(template, tmp_path / "study.db"))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.process)])
 def where(request: pytest.FixtureRequest) -> str:
     """The study in each kind of database."""
     if request.param == "sqlite":

@@ -88,6 +88,7 @@ def _first(path: Path) -> int:
     return int(read_frames(path, 32, 33).sum())
 
 
+@pytest.mark.process
 def test_a_forked_process_does_not_share_the_place_in_an_open_file(long: Path) -> None:
     whole = read_video(long / "a.mp4")
     read_frames(long / "a.mp4", 0, 32)

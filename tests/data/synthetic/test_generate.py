@@ -137,6 +137,7 @@ def test_files_hold_the_painted_frames(sky_root: Path) -> None:
     assert np.abs(stored - painted).mean() < 3.0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("dataset", ["sky", "beach"])
 def test_bytes_depend_on_the_seed_alone(dataset: str, tmp_path: Path) -> None:
     done: list[int] = []

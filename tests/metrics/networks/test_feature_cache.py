@@ -45,6 +45,7 @@ def _read_many(folder: str) -> None:
             assert other.shape == (1, width)
 
 
+@pytest.mark.process
 def test_more_clips_than_a_process_may_open_files_are_read(tmp_path: Path) -> None:
     script = f"from tests.metrics.networks.test_feature_cache import _read_many; _read_many({str(tmp_path)!r})"
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)

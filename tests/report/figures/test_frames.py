@@ -35,6 +35,7 @@ def test_frames_figure_shows_the_frames_themselves(videos: dict[str, np.ndarray]
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.process
 def test_fonts_are_embedded_as_publishers_want_them(videos: dict[str, np.ndarray], tmp_path: Path) -> None:
     code = "from bench.report.figures.frames import STYLE; print(STYLE['pdf.fonttype'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

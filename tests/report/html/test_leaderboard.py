@@ -69,6 +69,7 @@ def test_a_set_metric_of_too_few_clips_has_no_best_row(tmp_path: Path) -> None:
     assert not any(line.cells[0].best for line in boards[0].grid.lines)
 
 
+@pytest.mark.browser
 def test_our_first_entries_make_a_page_that_fits_a_telephone(tmp_path: Path, chromium: Any) -> None:
     sent = results(ALERT, a=0.5)
     paths = [*sorted((REPOSITORY / "results" / "leaderboard").glob("*.json")), *written(tmp_path, sent)]

@@ -61,6 +61,7 @@ def test_an_arrow_stays_with_its_word() -> None:
     assert unbroken("Motion →1") == "Motion\N{NO-BREAK SPACE}→1"
 
 
+@pytest.mark.browser
 def test_a_table_that_goes_on_has_a_shadow_and_settings_are_folded(visit: Any) -> None:
     page = visit(width=390)
     shadows = page.locator(".scroll").first.evaluate("e => getComputedStyle(e).backgroundAttachment")
@@ -100,6 +101,7 @@ def moved(page: Any, away: str = "1 / 32") -> None:
     expect(page.locator("#number")).not_to_have_text(away)
 
 
+@pytest.mark.browser
 def test_all_clips_play_on_one_clock(visit: Any) -> None:
     from playwright.sync_api import expect
 
@@ -120,6 +122,7 @@ def test_all_clips_play_on_one_clock(visit: Any) -> None:
     expect(page.locator("#number")).to_have_text(re.compile(r"^([1-9]|[12]\d|30) / 32$"))  # round the end
 
 
+@pytest.mark.browser
 def test_who_wants_no_motion_gets_none_until_asking_for_it(visit: Any) -> None:
     page = visit(reduced_motion="reduce")
     page.wait_for_timeout(250)
@@ -128,6 +131,7 @@ def test_who_wants_no_motion_gets_none_until_asking_for_it(visit: Any) -> None:
     moved(page)
 
 
+@pytest.mark.browser
 def test_without_scripts_first_frames_and_all_else_are_there(visit: Any) -> None:
     page = visit(java_script_enabled=False)
     assert page.get_by_text("Without scripts every clip shows its first frame").is_visible()
@@ -135,6 +139,7 @@ def test_without_scripts_first_frames_and_all_else_are_there(visit: Any) -> None
     assert page.locator(".tile").first.is_visible()
 
 
+@pytest.mark.browser
 def test_what_a_configuration_says_is_text(visit: Any, page_of_a_run: Path) -> None:
     page = visit()
     assert page.title() != "taken over"
@@ -142,6 +147,7 @@ def test_what_a_configuration_says_is_text(visit: Any, page_of_a_run: Path) -> N
     assert len(re.findall("<script", page_of_a_run.read_text())) == 1
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_page_fits_and_axe_finds_nothing_serious(visit: Any, width: int) -> None:
     from axe_playwright_python.sync_playwright import Axe
@@ -154,11 +160,13 @@ def test_the_page_fits_and_axe_finds_nothing_serious(visit: Any, width: int) -> 
         page.screenshot(path=f"{folder}/report-{width}.png", full_page=True)
 
 
+@pytest.mark.browser
 def test_simulated_raters_are_labelled(visit: Any) -> None:
     text = visit().locator("main").text_content()
     assert text.count("Simulated") >= 3
 
 
+@pytest.mark.browser
 def test_print_shows_the_last_frames_and_no_controls(visit: Any) -> None:
     page = visit()
     page.emulate_media(media="print")

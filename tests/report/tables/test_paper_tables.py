@@ -103,6 +103,7 @@ def test_csv_latex_json_and_markdown_carry_the_same_digits(grid: Grid) -> None:
         assert [[cell.strip(" \\|") for cell in re.split(r" & | \| ", row)][1:] for row in own] == printed
 
 
+@pytest.mark.process
 def test_the_papers_tables_compile(pdflatex: Callable[[str], None]) -> None:
     simulated = [{**vote, "simulated": True} for vote in VOTES]
     tables = [

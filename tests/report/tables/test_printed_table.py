@@ -91,6 +91,7 @@ def test_names_of_rows_are_no_markup_in_markdown() -> None:
     assert r"| x\|y |" in text
 
 
+@pytest.mark.process
 def test_many_columns_go_across_the_page_and_fit_it(tmp_path: Path) -> None:
     cells = [Cell("1523.120 ± 12.345", place == 3, "[1400.123, 1677.456]", WORSE) for place in range(9)]
     wide = Grid("Model", [*"abcdefghi"], ["PSNR, frame (dB) ↑"] * 9, [Line("x", "MD-GAN Stage II", cells)], "C", ["N"])
@@ -109,6 +110,7 @@ def test_many_columns_go_across_the_page_and_fit_it(tmp_path: Path) -> None:
     assert "Overfull" not in done.stdout
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed (Debian: texlive-latex-base)")
 def test_latex_compiles_with_any_name_that_it_has_letters_for(tmp_path: Path) -> None:
     table = to_latex(named([name for name in NAMES if name != "中文"]))

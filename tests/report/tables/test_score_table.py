@@ -7,6 +7,8 @@ import math
 import re
 from collections.abc import Callable
 
+import pytest
+
 from bench.metrics.base import Unavailable
 from bench.report.row_names import registered_names
 from bench.report.tables.printed_table import escape_latex, to_csv, to_json, to_latex, to_markdown, to_rich
@@ -97,5 +99,6 @@ def test_latex_has_booktabs_arrows_and_bold() -> None:
     assert escape_latex("a_b & 5 % × ± – #$") == r"a\_b \& 5 \% $\times$ $\pm$ -- \#\$"
 
 
+@pytest.mark.process
 def test_latex_compiles(pdflatex: Callable[[str], None]) -> None:
     pdflatex(to_latex(table().grid))

@@ -14,7 +14,7 @@ from tests import world as readers
 from tests.small import make_beach
 from tests.study_app.store.test_store import Person
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def here(world: Path, tmp_path: Path) -> Path:
     return readers.copy(world, tmp_path / "here")
 
 
+@pytest.mark.training
 def test_table_4_stands_beside_the_papers_with_every_deviation(here: Path, world: Path) -> None:
     out = here / "results/table4"
     before = {path.name: path.read_bytes() for path in out.glob("table4.*")}
@@ -49,6 +50,7 @@ def test_table_4_stands_beside_the_papers_with_every_deviation(here: Path, world
     assert json.loads(readers.run(f"{readers.TABLE4} --json", here, world)) == table
 
 
+@pytest.mark.training
 def test_tables_2_and_3_make_one_study_and_tally_its_votes(here: Path, world: Path) -> None:
     out = here / "results/table2"
     shown = readers.run(readers.TABLE2, here, world)

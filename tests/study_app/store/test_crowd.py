@@ -26,8 +26,6 @@ from tests.study_app.conftest import AppProcess, study_request
 from tests.study_app.store.crowd import Acknowledged, Crowd, Told, crowd
 from tests.study_app.store.test_store import Person
 
-pytestmark = pytest.mark.slow
-
 
 def check(where: str, acknowledged: list[Acknowledged]) -> None:
     """Every acknowledged vote is there once as it was cast, and nothing is half-written."""
@@ -59,6 +57,7 @@ def listen(*crowds: Crowd) -> list[Told]:
     return told
 
 
+@pytest.mark.process
 def test_fifty_raters_at_once(where: str, run_folder: Path, figures: dict[str, str]) -> None:
     # 224 slots and room for 250 trials: the last slots are fought for; everybody passes the catch rule
     create(where, study_request(run_folder, name="busy", votes=2, workload=5, catch_pass=0))
@@ -93,6 +92,7 @@ def test_fifty_raters_at_once(where: str, run_folder: Path, figures: dict[str, s
     )
 
 
+@pytest.mark.process
 def test_raters_who_never_pause(where: str, figures: dict[str, str]) -> None:
     store = Store(where)
     told = listen(crowd(where, store.open().name, 3, 5))
@@ -103,6 +103,7 @@ def test_raters_who_never_pause(where: str, figures: dict[str, str]) -> None:
     )
 
 
+@pytest.mark.process
 def test_thirty_raters_who_never_pause_wait_no_longer_than_their_turn(
     where: str, run_folder: Path, figures: dict[str, str]
 ) -> None:
@@ -164,6 +165,7 @@ def test_the_last_open_slot_goes_to_one(where: str, run_folder: Path) -> None:
     assert Counter(states) == {"rating": 1, "full": 15}
 
 
+@pytest.mark.process
 def test_kill_9_loses_no_acknowledged_vote(where: str, run_folder: Path) -> None:
     create(where, study_request(run_folder, name="killed", votes=4, catch_pass=0))
     rng, acknowledged, cut = random.Random(3), [], 0
@@ -187,6 +189,7 @@ def call(url: str, name: str, token: str, **body: object) -> dict[str, object]:
         return dict(json.load(reply))
 
 
+@pytest.mark.process
 def test_kill_9_of_the_app_while_people_vote(app: AppProcess, figures: dict[str, str]) -> None:
     store = Store(app.where)
     study = store.open()

@@ -27,8 +27,6 @@ from study_app.store.tidy_tables import RATER_COLUMNS
 from study_app.web.visit import visitor
 from tests.study_app.conftest import study_request
 
-pytestmark = pytest.mark.slow
-
 LEFT = Answer("left", 3000, 1, 0)
 
 

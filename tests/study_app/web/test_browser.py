@@ -20,7 +20,7 @@ from study_app.store.store import Store
 from study_app.web import preview
 from tests.study_app.conftest import PASSWORD, AppProcess
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.browser
 
 #: Records every frame that is drawn: which canvas, from where in its sheet, when, and in which frame of the screen (a
 #: time that all have in common that is drawn in it); how often a choice could be made while a clip was blank; and what

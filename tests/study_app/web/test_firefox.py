@@ -13,6 +13,8 @@ from study_app.store.store import Store
 from tests.study_app.conftest import AppProcess, free_port
 from tests.study_app.web.marionette import Firefox
 
+pytestmark = pytest.mark.browser
+
 OPEN = "document.querySelectorAll('button.choice[aria-disabled=false]').length === 2"
 
 AGREE = "I have read this, I am 18 or older, and I agree to take part."

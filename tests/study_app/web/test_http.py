@@ -22,6 +22,8 @@ from study_app.store.store import Store
 from study_app.web import rater_api
 from tests.study_app.conftest import AppProcess, wait_for
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
@@ -252,6 +254,7 @@ def test_a_vote_cannot_be_cast_by_following_a_link(running: AppProcess) -> None:
     assert study.view(token).answered == 0
 
 
+@pytest.mark.browser
 def test_the_admin_page_stays_shut_without_a_password(sqlite: str, chromium: object, tmp_path: Path) -> None:
     app = AppProcess(sqlite, tmp_path / "log", BENCH_ADMIN_PASSWORD="")
     try:

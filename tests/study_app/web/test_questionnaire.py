@@ -18,6 +18,8 @@ from study_app.web import preview
 from tests.study_app.conftest import PASSWORD, AppProcess, study_request
 from tests.study_app.web.test_browser import Visitor, axe, shoot
 
+pytestmark = pytest.mark.browser
+
 ABOUT_RATERS = {
     "screening": [
         {"id": "eyes", "text": "Can you see this screen well?", "choices": ["yes", "no"], "eligible": ["yes"]},

@@ -74,6 +74,7 @@ def test_files_that_are_no_study_database(tmp_path: Path) -> None:
         Store(tmp_path / "text.db")
 
 
+@pytest.mark.process
 def test_two_processes_that_make_the_tables_at_once(tmp_path: Path) -> None:
     code = f"from study_app.store.store import Store; Store.migrated({str(tmp_path / 's.db')!r})"
     root = Path(__file__).parents[4]

@@ -87,6 +87,7 @@ def write_without_pause(where: str, telling: Connection) -> None:
         thread.join()
 
 
+@pytest.mark.process
 def test_processes_take_turns(sqlite: str) -> None:
     here, there = forked.Pipe()
     other = forked.start(write_without_pause, sqlite, there)
