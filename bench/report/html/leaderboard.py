@@ -14,10 +14,10 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.files import write_text
-from bench.metrics.base import ARROWS, best_first
+from bench.metrics.base import ARROWS
 from bench.report.html.report_page import templates
 from bench.report.results_file import Entry, MetricFacts, Results, Score, read_results
-from bench.report.tables.printed_table import Cell, Grid, Line
+from bench.report.tables.printed_table import Cell, ColumnEntry, Grid, Line, best_values, format_column
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import write_csv
 from bench.scoring.set_metrics import FLOOR
@@ -27,7 +27,6 @@ COLUMNS = (
     "kind", "protocol", "dataset", "row", "title", "by", "metric", "value", "ci_low", "ci_high", "clips", "seeds",
     "seed_sd", "computed", "source",
 )  # fmt: skip
-_NONE = Cell("–")
 
 
 @dataclass(frozen=True)
@@ -158,22 +157,20 @@ def _grid(lines: Sequence[tuple[str, str, Entry]], files: Sequence[Results], cap
 
 
 def _column(scores: Sequence[tuple[str, Score | None]], facts: MetricFacts) -> list[Cell]:
-    def printed(value: float) -> str:
-        return f"{value:.{facts.decimals}f}"
+    entries = [_column_entry(row, score) if score else ColumnEntry() for row, score in scores]
+    known = [entry.value for entry in entries if entry.competes and math.isfinite(entry.value)]
+    return format_column(entries, facts.decimals, best_values(known, facts.direction) if facts.ranked else [])
 
-    known = [score.value for row, score in scores if score and row != FLOOR and math.isfinite(score.value)]
-    best = printed(min(known, key=lambda value: best_first(facts.direction, value))) if known and facts.ranked else ""
-    cells = []
-    for row, score in scores:
-        if score is None or not math.isfinite(score.value):
-            cells.append(_NONE)
-            continue
-        text = printed(score.value)
-        spread = f" ± {printed(score.seed_sd)}" if score.seeds > 1 and math.isfinite(score.seed_sd) else ""
-        bounded = math.isfinite(score.ci_low) and math.isfinite(score.ci_high)
-        interval = f"[{printed(score.ci_low)}, {printed(score.ci_high)}]" if bounded else ""
-        cells.append(Cell(text + spread, text == best and row != FLOOR, interval))
-    return cells
+
+def _column_entry(row: str, score: Score) -> ColumnEntry:
+    return ColumnEntry(
+        value=score.value,
+        seeds=score.seeds,
+        seed_sd=score.seed_sd,
+        ci_low=score.ci_low,
+        ci_high=score.ci_high,
+        competes=row != FLOOR,
+    )
 
 
 def _lines(files: Iterable[Results]) -> Iterable[Sequence[Any]]:

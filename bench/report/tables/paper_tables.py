@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.interface import PaperTables
-from bench.metrics.base import best_first
+from bench.metrics.base import Direction
 from bench.registry import METRICS, PAPERS
 from bench.report.row_names import RowNames
-from bench.report.tables.printed_table import Cell, Grid, Line
+from bench.report.tables.printed_table import NO_VALUE, Cell, ColumnEntry, Grid, Line, best_values, format_column
 from bench.scoring.score_tables import SummaryLine
 
 #: The paper whose tables these are.
@@ -24,7 +24,6 @@ INTERVALS = "In brackets: 95 % interval over raters and source videos. The paper
 SIMULATED = "Simulated raters, not people."
 #: Digits of the paper's Table IV.
 _DIGITS = 4
-_NONE = Cell("–")
 
 
 def paper() -> PaperTables:
@@ -73,7 +72,7 @@ def _preference(line: Mapping[str, Any] | None, mirrored: Mapping[str, Any] | No
         shown, low, high = (100 - mirrored[key] for key in ("pos", "ci_high", "ci_low"))
         votes = mirrored["votes"]
     else:
-        return _NONE, Cell("0")
+        return NO_VALUE, Cell("0")
     return Cell(f"{shown:.0f}", interval=f"[{low:.0f}, {high:.0f}]"), Cell(f"{votes:.0f}")
 
 
@@ -94,8 +93,8 @@ def table4(summary: Sequence[SummaryLine], caption: str, names: RowNames, notes:
     columns = []
     for place, (name, metric) in enumerate(metrics.items()):
         ours = [_measured(values.get((row, name))) for row in rows]
-        theirs = [_printed(printed.measured[row][place]) if row in printed.measured else _NONE for row in rows]
-        columns += [_marked(ours, metric.direction), _marked(theirs, metric.direction)]
+        theirs = [ColumnEntry(printed.measured[row][place] if row in printed.measured else math.nan) for row in rows]
+        columns += [_column(ours, metric.direction), _column(theirs, metric.direction)]
     return Grid(
         corner="Model",
         keys=[key for name in printed.metrics for key in (name, f"{name}_paper")],
@@ -106,20 +105,10 @@ def table4(summary: Sequence[SummaryLine], caption: str, names: RowNames, notes:
     )
 
 
-def _printed(value: float) -> Cell:
-    return Cell(f"{value:.{_DIGITS}f}")
+def _measured(line: SummaryLine | None) -> ColumnEntry:
+    return ColumnEntry(line.value, line.seeds, line.seed_sd) if line else ColumnEntry()
 
 
-def _measured(line: SummaryLine | None) -> Cell:
-    if line is None or not math.isfinite(line.value):
-        return _NONE
-    spread = f" ± {line.seed_sd:.{_DIGITS}f}" if line.seeds > 1 else ""
-    return Cell(f"{line.value:.{_DIGITS}f}{spread}")
-
-
-def _marked(cells: Sequence[Cell], direction: Any) -> list[Cell]:
-    """The same cells with the best one marked, by the printed digits: what prints the same is marked the same."""
-    numbers = [None if cell is _NONE else float(cell.text.split()[0]) for cell in cells]
-    known = [number for number in numbers if number is not None]
-    best = min(known, key=lambda value: best_first(direction, value)) if known else None
-    return [Cell(cell.text, number is not None and number == best) for cell, number in zip(cells, numbers, strict=True)]
+def _column(entries: Sequence[ColumnEntry], direction: Direction) -> list[Cell]:
+    known = [entry.value for entry in entries if math.isfinite(entry.value)]
+    return format_column(entries, _DIGITS, best_values(known, direction))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from bench.files import write_json, write_text
+from bench.metrics.base import Direction, best_first
 
 #: Set behind a value that is significantly worse than the best one, and behind one that nothing tells from any other.
 WORSE, UNTESTED = "*", "†"
@@ -56,6 +58,69 @@ class Cell:
     def whole(self) -> str:
         """Value, mark and interval as one text."""
         return self.text + self.mark + (f" {self.interval}" if self.interval else "")
+
+
+#: The cell of a row without a value.
+NO_VALUE = Cell("–")
+
+
+@dataclass(frozen=True)
+class ColumnEntry:
+    """A number of a column, before it is formatted.
+
+    Attributes:
+        value: the number; NaN where the row has none.
+        seeds, seed_sd: training runs, and the standard deviation over them.
+        ci_low, ci_high: its 95 % interval; NaN where there is none.
+        mark: how it compares with the best: `WORSE`, `UNTESTED`, or nothing.
+        competes: whether it can be marked as the best; real vs. real cannot.
+        no_value: what is printed where the value is not finite.
+    """
+
+    value: float = math.nan
+    seeds: int = 1
+    seed_sd: float = math.nan
+    ci_low: float = math.nan
+    ci_high: float = math.nan
+    mark: str = ""
+    competes: bool = True
+    no_value: Cell = NO_VALUE
+
+
+def best_values(values: Iterable[float], direction: Direction) -> list[float]:
+    """The best of several finite values; an empty list where there are none."""
+    known = list(values)
+    return [min(known, key=lambda value: best_first(direction, value))] if known else []
+
+
+def format_column(
+    entries: Sequence[ColumnEntry], decimals: int, best: Collection[float], ci: bool = True
+) -> list[Cell]:
+    """Format one column of a table and mark its best values.
+
+    Args:
+        entries: one per row.
+        decimals: digits after the point.
+        best: the best values. What prints the same is marked the same, unless it is known to be worse.
+        ci: print intervals and marks.
+    """
+
+    def digits(value: float) -> str:
+        return f"{value:.{decimals}f}"
+
+    best_texts = {digits(value) for value in best}
+    cells = []
+    for entry in entries:
+        if not math.isfinite(entry.value):
+            cells.append(entry.no_value)
+            continue
+        text = digits(entry.value)
+        spread = f" ± {digits(entry.seed_sd)}" if entry.seeds > 1 and math.isfinite(entry.seed_sd) else ""
+        bounded = ci and math.isfinite(entry.ci_low) and math.isfinite(entry.ci_high)
+        interval = f"[{digits(entry.ci_low)}, {digits(entry.ci_high)}]" if bounded else ""
+        is_best = text in best_texts and entry.mark != WORSE and entry.competes
+        cells.append(Cell(text + spread, is_best, interval, entry.mark if ci and not is_best else ""))
+    return cells
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,21 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.files import read_json
-from bench.metrics.base import ENOUGH, Metric, SetMetric, Unavailable, best_first
+from bench.metrics.base import ENOUGH, Metric, SetMetric, Unavailable
 from bench.registry import METRICS
 from bench.report.row_names import RowNames, names_of
-from bench.report.tables.printed_table import UNTESTED, WORSE, Cell, Grid, Line, write_grid
+from bench.report.tables.printed_table import (
+    NO_VALUE,
+    UNTESTED,
+    WORSE,
+    Cell,
+    ColumnEntry,
+    Grid,
+    Line,
+    best_values,
+    format_column,
+    write_grid,
+)
 from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import SummaryLine, read_notes, read_summary
@@ -86,26 +97,21 @@ def make_table(
 
 
 def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool) -> list[Cell]:
-    def printed(value: float) -> str:
-        return f"{value:.{metric.decimals}f}"
+    entries = [_entry(line, metric) if line else ColumnEntry() for line in lines]
+    return format_column(entries, metric.decimals, _leading(lines, metric), ci)
 
-    # What prints the same as the best is marked the same, unless it is known to be worse.
-    best = {printed(value) for value in _leading(lines, metric)}
-    cells = []
-    for line in lines:
-        if line is None:
-            cells.append(Cell("–"))
-        elif not math.isfinite(line.value):
-            cells.append(Cell(metric.no_value_cell if line.left_out else "–"))
-        else:
-            text = printed(line.value)
-            spread = f" ± {printed(line.seed_sd)}" if line.seeds > 1 else ""
-            defined = ci and math.isfinite(line.ci_low)
-            interval = f"[{printed(line.ci_low)}, {printed(line.ci_high)}]" if defined else ""
-            mark = _mark(line)
-            leads = text in best and mark != WORSE and line.row != FLOOR
-            cells.append(Cell(text + spread, leads, interval, mark if ci and not leads else ""))
-    return cells
+
+def _entry(line: SummaryLine, metric: type[Metric]) -> ColumnEntry:
+    return ColumnEntry(
+        value=line.value,
+        seeds=line.seeds,
+        seed_sd=line.seed_sd,
+        ci_low=line.ci_low,
+        ci_high=line.ci_high,
+        mark=_mark(line),
+        competes=line.row != FLOOR,
+        no_value=Cell(metric.no_value_cell) if line.left_out else NO_VALUE,
+    )
 
 
 def _leading(lines: Sequence[SummaryLine | None], metric: type[Metric]) -> list[float]:
@@ -120,7 +126,7 @@ def _leading(lines: Sequence[SummaryLine | None], metric: type[Metric]) -> list[
         return []
     if any(line.rank for line in known):
         return [line.value for line in known if line.rank == 1]
-    return [min(known, key=lambda line: best_first(metric.direction, line.value)).value]
+    return best_values((line.value for line in known), metric.direction)
 
 
 def _mark(line: SummaryLine) -> str:
