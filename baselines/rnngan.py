@@ -40,7 +40,7 @@ WORKS = {"learning_rate": 1e-3, "discriminator_rate": 5e-5}
 
 
 @dataclass(frozen=True)
-class Settings:
+class RNNGANOptions:
     """Options of RNN-GAN.
 
     Attributes:
@@ -160,7 +160,7 @@ class RNNGANStage(AdversarialStage):
     name = "rnngan"
     row = "rnngan"
 
-    def __init__(self, generator: Generator, discriminator: Discriminator, settings: Settings) -> None:
+    def __init__(self, generator: Generator, discriminator: Discriminator, settings: RNNGANOptions) -> None:
         moves, judges = two_adams(settings.learning_rate, settings.discriminator_rate, (settings.beta1, 0.999))
         super().__init__(generator, discriminator, moves, discriminator_optimizer=judges)
         self.reconstruction_weight = settings.reconstruction_weight
@@ -184,7 +184,7 @@ class RNNGAN(VideoModel):
     Args:
         resolution: 64 pixels.
         frames: at least 16.
-        options: fields of `Settings`.
+        options: fields of `RNNGANOptions`.
 
     Raises:
         BenchError: another resolution, fewer frames, a start that does not exist, or a width or memory below 1.
@@ -199,12 +199,12 @@ class RNNGAN(VideoModel):
         "medium": {"width": 32, **WORKS},
         "paper": {"width": 64},
     }
-    Settings = Settings
+    Settings = RNNGANOptions
     resolutions = RESOLUTIONS
 
     def __init__(self, resolution: int, frames: int, **options: Any) -> None:
         super().__init__(resolution, frames)
-        settings = Settings(**options)
+        settings = RNNGANOptions(**options)
         width = settings.width
         hidden = 8 * width if settings.hidden is None else settings.hidden
         check_resolution("RNN-GAN", resolution, RESOLUTIONS)

@@ -38,7 +38,7 @@ WORKS = {"l1_weight": 100.0, "mask_weight": 100.0, "discriminator_rate": 5e-5, "
 
 
 @dataclass(frozen=True)
-class Settings:
+class VGANOptions:
     """Options of VGAN.
 
     Attributes:
@@ -178,7 +178,7 @@ class VGANStage(AdversarialStage):
     name = "vgan"
     row = "vgan"
 
-    def __init__(self, generator: Generator, discriminator: Discriminator, settings: Settings) -> None:
+    def __init__(self, generator: Generator, discriminator: Discriminator, settings: VGANOptions) -> None:
         moves, judges = two_adams(settings.learning_rate, settings.discriminator_rate, (settings.beta1, 0.999))
         super().__init__(generator, discriminator, moves, discriminator_optimizer=judges)
         self.l1_weight, self.mask_weight = settings.l1_weight, settings.mask_weight
@@ -218,7 +218,7 @@ class VGAN(VideoModel):
     Args:
         resolution: 64 pixels.
         frames: 32.
-        options: fields of `Settings`.
+        options: fields of `VGANOptions`.
 
     Raises:
         BenchError: another resolution or number of frames, a start that does not exist, or a width below 1.
@@ -233,12 +233,12 @@ class VGAN(VideoModel):
         "medium": {"width": 32, **WORKS},
         "paper": {"width": 128},
     }
-    Settings = Settings
+    Settings = VGANOptions
     resolutions = RESOLUTIONS
 
     def __init__(self, resolution: int, frames: int, **options: Any) -> None:
         super().__init__(resolution, frames)
-        settings = Settings(**options)
+        settings = VGANOptions(**options)
         check_resolution("VGAN", resolution, RESOLUTIONS)
         check_frames("VGAN", frames, FRAMES)
         check_positive("VGAN", width=settings.width)

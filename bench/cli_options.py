@@ -20,7 +20,7 @@ from bench.registry import DEFAULT_MODELS, SYNTHETIC
 
 if TYPE_CHECKING:
     from bench.report.tables.printed_table import Grid
-    from bench.report.tables.score_table import Table
+    from bench.report.tables.score_table import ScoreTable
 
 Dataset = Annotated[str, typer.Option(help="A name from `bench list datasets`.")]
 DataRoot = Annotated[str, typer.Option(help="The dataset's folder, or 'synthetic' for the embedded scenes.")]
@@ -46,7 +46,7 @@ Clips = Annotated[
     int | None,
     typer.Option("--clips", "--max-clips", min=1, help="Score so many clips at most, chosen by their id's hash."),
 ]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, as in options.mdgan.width=16.")]
+SettingOverrides = Annotated[list[str] | None, typer.Option("--set", help="key=value, as in options.mdgan.width=16.")]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="TOML file with configuration keys, or a run's run.json.")
 ]
@@ -132,7 +132,7 @@ def print_table(table: RichTable) -> None:
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
 
 
-def print_scores(table: Table) -> None:
+def print_scores(table: ScoreTable) -> None:
     """Print a table of scores and what has to be read with it."""
     print_grid(table.grid)
 

@@ -21,7 +21,7 @@ def console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-class Bars(Progress):
+class ProgressBars(Progress):
     """Bars with their notes on a line below, cut where the terminal ends: what is left to do is always seen whole."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
@@ -32,7 +32,7 @@ class Bars(Progress):
                 yield Text(f"  {note}", "dim", no_wrap=True, overflow="ellipsis")
 
 
-class Task:
+class ProgressTask:
     """Something with a known number of parts, of which some are done."""
 
     def __init__(self, label: str, total: int, bar: Progress | None, done: int = 0) -> None:
@@ -56,14 +56,14 @@ class Task:
 
 
 @contextmanager
-def task(label: str, total: int, done: int = 0) -> Iterator[Task]:
+def task(label: str, total: int, done: int = 0) -> Iterator[ProgressTask]:
     """Show `label` with its progress while the block runs; `done` parts were done before (a resumed training)."""
     screen = console()
     if not (BARS and screen.is_terminal):
-        yield Task(label, total, None, done)
+        yield ProgressTask(label, total, None, done)
         return
     # The bar is what may be short on a narrow terminal.
     bar_width = max(4, min(40, screen.width - len(label) - len(f"  {total}/{total}  0:00:00")))
     columns = (TextColumn("{task.description}"), BarColumn(bar_width), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=screen) as bar:
-        yield Task(label, total, bar, done)
+    with ProgressBars(*columns, console=screen) as bar:
+        yield ProgressTask(label, total, bar, done)

@@ -21,7 +21,7 @@ from bench.interface import VideoModel, check_frames, check_resolution
 from mdgan.networks import FRAMES, STAGE1_SKIPS, STAGE2_SKIPS, Generator
 
 #: A checkpoint: its file, or its tensors by name.
-Source = str | Path | Mapping[str, Any]
+CheckpointSource = str | Path | Mapping[str, Any]
 
 #: Published layer names to ours. A layer's tensors (weight, bias, running_mean, …) have the same names on both sides.
 GENERATOR_LAYERS = {
@@ -38,7 +38,7 @@ GENERATOR_LAYERS = {
 BATCH_NORMS = ("running", "batch")
 
 
-def load_generator(source: Source, stage: int) -> Generator:
+def load_generator(source: CheckpointSource, stage: int) -> Generator:
     """Build the published generator of a stage, at the width of its checkpoint, in evaluation mode.
 
     Args:
@@ -62,11 +62,11 @@ def load_generator(source: Source, stage: int) -> Generator:
     return generator
 
 
-def _name(source: Source) -> str:
+def _name(source: CheckpointSource) -> str:
     return "The state dict" if isinstance(source, Mapping) else f"'{source}'"
 
 
-def _read(source: Source) -> dict[str, Tensor]:
+def _read(source: CheckpointSource) -> dict[str, Tensor]:
     """Return the tensors of a checkpoint by published name, without the `module.` of a DataParallel."""
     name = _name(source)
     state: Any = source
@@ -98,7 +98,7 @@ def _read(source: Source) -> dict[str, Tensor]:
     return tensors
 
 
-def _width(source: Source, tensors: dict[str, Tensor], what: str) -> int:
+def _width(source: CheckpointSource, tensors: dict[str, Tensor], what: str) -> int:
     """Return the width: the output channels of the first convolution's weight `[w, 3, 3, 4, 4]`."""
     first = "downConv1.weight"
     if first not in tensors:
@@ -110,7 +110,7 @@ def _width(source: Source, tensors: dict[str, Tensor], what: str) -> int:
     return shape[0]
 
 
-def _fill(generator: Generator, source: Source, tensors: dict[str, Tensor], what: str) -> None:
+def _fill(generator: Generator, source: CheckpointSource, tensors: dict[str, Tensor], what: str) -> None:
     """Give a generator on the meta device the tensors of a checkpoint, all of them and no others."""
     wanted = generator.state_dict()
     renamed: dict[str, Tensor] = {}
@@ -173,8 +173,8 @@ class PublishedMDGAN(VideoModel):
         resolution: int = 128,
         frames: int = FRAMES,
         *,
-        stage1: Source,
-        stage2: Source,
+        stage1: CheckpointSource,
+        stage2: CheckpointSource,
         batch_norm: str = "running",
     ) -> None:
         super().__init__(resolution, frames)

@@ -46,7 +46,7 @@ WORKS = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class MDGANOptions:
     """Options of MD-GAN.
 
     Attributes:
@@ -114,7 +114,7 @@ class BaseStage(AdversarialStage):
     row = "mdgan-1"
     discriminator: Discriminator
 
-    def __init__(self, generator: Generator, discriminator: Discriminator, settings: Settings) -> None:
+    def __init__(self, generator: Generator, discriminator: Discriminator, settings: MDGANOptions) -> None:
         self.settings = settings
         moves, judges = settings.optimizers()
         super().__init__(generator, discriminator, moves, discriminator_optimizer=judges, judged=settings.adversarial)
@@ -144,7 +144,9 @@ class RefineStage(AdversarialStage):
     row = "mdgan-2"
     discriminator: Discriminator
 
-    def __init__(self, base: Generator, generator: Generator, discriminator: Discriminator, settings: Settings) -> None:
+    def __init__(
+        self, base: Generator, generator: Generator, discriminator: Discriminator, settings: MDGANOptions
+    ) -> None:
         self.base = base
         self.settings = settings
         # λ = 0 must cost nothing, and must not let an infinite distance in as 0 · inf.
@@ -209,7 +211,7 @@ class MDGAN(VideoModel):
     Args:
         resolution: 64 or 128 pixels.
         frames: 32.
-        options: fields of `Settings`.
+        options: fields of `MDGANOptions`.
 
     Raises:
         BenchError: an unknown resolution, number of frames, a choice that does not exist, or a width below 1.
@@ -232,13 +234,13 @@ class MDGAN(VideoModel):
         "literal norms": {"ranking_norm": "sum", "content_weight": 1.0},
         "DCGAN's start": {"init": "dcgan"},
     }
-    Settings = Settings
+    Settings = MDGANOptions
     resolutions = RESOLUTIONS
 
     def __init__(self, resolution: int, frames: int, **options: Any) -> None:
         super().__init__(resolution, frames)
         check_frames("MD-GAN", frames, FRAMES)
-        settings = Settings(**options)
+        settings = MDGANOptions(**options)
         width, d_width = settings.width, settings.discriminator_width
         d_width = width if d_width is None else d_width
         skips1, skips2 = (STAGE1_SKIPS, STAGE2_SKIPS) if settings.skips else ((), ())

@@ -18,7 +18,7 @@ from bench.cli_options import (
     Offline,
     Preset,
     Seeds,
-    Settings,
+    SettingOverrides,
     Steps,
     configure,
     numbers,
@@ -44,7 +44,7 @@ def ablate(
     device: Device = "auto",
     jobs: Jobs = None,
     config: ConfigFile = None,
-    settings: Settings = None,
+    settings: SettingOverrides = None,
     offline: Offline = False,
 ) -> None:
     """Train a model whole and with one change after the other; one table, with intervals over trainings."""

@@ -25,9 +25,9 @@ def data_fetch(
     keep_archive: Annotated[bool, typer.Option("--keep-archive", help="Leave the archive beside the folder.")] = False,
 ) -> None:
     """Download a published dataset, check it and unpack it; the same command again goes on where it stopped."""
-    from bench.pipeline.fetch_dataset import Wanted, fetch
+    from bench.pipeline.fetch_dataset import FetchOptions, fetch
 
-    print(fetch(name, out, Wanted(archive, url, sha256, keep_archive)))
+    print(fetch(name, out, FetchOptions(archive, url, sha256, keep_archive)))
 
 
 @data_app.command("make")

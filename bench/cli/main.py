@@ -45,7 +45,7 @@ from bench.cli_options import (
     Resolution,
     ScoredSize,
     Seeds,
-    Settings,
+    SettingOverrides,
     Steps,
     Workers,
     configure,
@@ -72,7 +72,7 @@ class StoppedError(Exception):
     """Ctrl-C. The command-line library would end the process without a word."""
 
 
-class Verbs(TyperGroup):
+class SubcommandGroup(TyperGroup):
     """The verbs, whose interruption reaches `main`."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -84,7 +84,7 @@ class Verbs(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Verbs,
+    cls=SubcommandGroup,
     help="Train, score and compare time-lapse video generators: one number, one meaning.",
     epilog=EXAMPLES,
     no_args_is_help=True,
@@ -127,7 +127,7 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     jobs: Jobs = None,
     config: ConfigFile = None,
-    settings: Settings = None,
+    settings: SettingOverrides = None,
     baseline: Annotated[bool, typer.Option(help="Add the copy baseline to the table.")] = True,
     ci: Ci = False,
     offline: Offline = False,
@@ -172,7 +172,7 @@ def train(
     batch: Batch = None,
     device: Device = "auto",
     config: ConfigFile = None,
-    settings: Settings = None,
+    settings: SettingOverrides = None,
 ) -> None:
     """Train one model; leaves OUT/model.pt, resumable checkpoints and logs."""
     from bench.pipeline.single_steps import train_alone
@@ -207,18 +207,18 @@ def generate(
 ) -> None:
     """Continue the first frames of the test clips with a trained model."""
     from bench.data.dataset import Dataset as Data
-    from bench.engine.generate import Published, Trained
+    from bench.engine.generate import PublishedModel, TrainedModel
     from bench.pipeline.single_steps import generate_alone
 
-    source: Trained | Published
+    source: TrainedModel | PublishedModel
     if published_s1 or published_s2:
         if checkpoint:
             raise BenchError("Give --checkpoint, or --published-s1 and --published-s2, not both.")
         if model is None or published_s1 is None or published_s2 is None:
             raise BenchError("Published checkpoints need --model, --published-s1 and --published-s2.")
-        source = Published(model, published_s1, published_s2, batch_norm)
+        source = PublishedModel(model, published_s1, published_s2, batch_norm)
     elif checkpoint:
-        source = Trained(checkpoint, model)
+        source = TrainedModel(checkpoint, model)
     else:
         raise BenchError("Give --checkpoint with the model.pt of a training, or --published-s1 and --published-s2.")
     for folder in generate_alone(source, Data(dataset, data_root), resolution, out, device):

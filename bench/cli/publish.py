@@ -46,22 +46,22 @@ def push(
     as_json: Json = False,
 ) -> None:
     """Send a run's page, tables and figures to a Hugging Face repository; needs HF_TOKEN, a token that may write."""
-    from bench.pipeline.publishable_files import Wanted, pack_up
+    from bench.pipeline.publishable_files import PublishOptions, pack_up
     from bench.pipeline.push import Repository
     from bench.pipeline.push import push as send
 
     repository = Repository(to, kind or ("model" if checkpoints else "dataset"), "public" if public else "private")
     with tempfile.TemporaryDirectory() as staging:
-        parcel = pack_up(folder, Path(staging), Wanted(with_clips, checkpoints, by))
-        listed = [{"file": item.name, "bytes": item.size} for item in parcel.items]
-        total = sum(item.size for item in parcel.items)
-        address = "" if dry_run else send(parcel, repository, f"Results of {folder.resolve().name}")
+        upload = pack_up(folder, Path(staging), PublishOptions(with_clips, checkpoints, by))
+        listed = [{"file": item.name, "bytes": item.size} for item in upload.items]
+        total = sum(item.size for item in upload.items)
+        address = "" if dry_run else send(upload, repository, f"Results of {folder.resolve().name}")
     if as_json:
-        print_json({"address": address, "bytes": total, "files": listed, "held_back": parcel.held_back})
+        print_json({"address": address, "bytes": total, "files": listed, "held_back": upload.held_back})
         return
     if dry_run:
         show([{**line, "bytes": f"{line['bytes']:,}"} for line in listed], as_json=False)
     told = f"{len(listed)} files, {in_words(total)}, {'would go' if dry_run else 'are'} in the {repository.kind} {to}."
-    console().print("\n".join([told, *parcel.held_back]), markup=False, soft_wrap=True)
+    console().print("\n".join([told, *upload.held_back]), markup=False, soft_wrap=True)
     if address:
         print(address)

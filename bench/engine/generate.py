@@ -167,7 +167,7 @@ def wait_for_all(fabric: Fabric | None) -> None:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """A finished training to generate with.
 
     Attributes:
@@ -182,7 +182,7 @@ class Trained:
 
 
 def generate_rows(
-    trained: Trained,
+    trained: TrainedModel,
     folders: Mapping[str, Path] | Path,
     manifest: Manifest,
     device: str,
@@ -234,7 +234,7 @@ def keep_parts(model: VideoModel, clips: Sequence[Clip], root: Path, folder: Pat
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedModel:
     """A model's checkpoints as its authors published them.
 
     Attributes:
@@ -251,7 +251,7 @@ class Published:
 
 
 def generate_published(
-    published: Published, folder: Path, manifest: Manifest, device: str, fabric: Fabric | None = None
+    published: PublishedModel, folder: Path, manifest: Manifest, device: str, fabric: Fabric | None = None
 ) -> Mapping[str, Path]:
     """Generate with a model's published checkpoints.
 

@@ -99,7 +99,7 @@ def check_gradients(
     for _ in range(repeats):
         checked.load_state_dict(exact.state_dict())  # statistics of batch norms moved
         poison_memory(device)
-        decisions = Decisions()
+        decisions = DecisionRecorder()
         mixed = torch.autocast(torch.device(device).type, torch.bfloat16) if precision == "bf16" else None
         with full_precision(torch.device(device)):
             found = _gradients(checked.stages()[number], clips.to(device), decisions, mixed)
@@ -125,7 +125,7 @@ def _compare(
     """Gradients against those of a float64 model whose step takes the same decisions."""
 
     def reference(model: VideoModel) -> dict[str, Tensor]:
-        return _gradients(copy.deepcopy(model).stages()[number], clips.double(), Decisions(record))
+        return _gradients(copy.deepcopy(model).stages()[number], clips.double(), DecisionRecorder(record))
 
     right = reference(exact)
     errors = relative_errors(found, right)
@@ -171,7 +171,7 @@ def perturbed(model: VideoModel, rounding: float) -> VideoModel:
     return other
 
 
-class _Resting:
+class _IdleOptimizer:
     """In an optimiser's place: it moves nothing, so that a step leaves its gradients and no other trace.
 
     Not one of PyTorch's optimisers, with the first of which it imports its compiler: three seconds.
@@ -185,13 +185,13 @@ class _Resting:
 
 
 def _gradients(
-    stage: Stage, clips: Tensor, decisions: Decisions, mixed: AbstractContextManager[Any] | None = None
+    stage: Stage, clips: Tensor, decisions: DecisionRecorder, mixed: AbstractContextManager[Any] | None = None
 ) -> dict[str, Tensor]:
     """The gradients of a step by "player.weight", and its losses by "player/term", on the CPU."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         with decisions:
-            resting: Any = {player.name: _Resting() for player in stage.players}
+            resting: Any = {player.name: _IdleOptimizer() for player in stage.players}
             losses = train_step(stage, resting, clips, mixed)
     found = {name: value.cpu() for name, value in losses.items()}
     for player in stage.players:
@@ -202,7 +202,7 @@ def _gradients(
     return found
 
 
-class Decisions(TorchDispatchMode):
+class DecisionRecorder(TorchDispatchMode):
     """Records what a computation decided; with a record, lets another one decide the same.
 
     Decisions are the branches of functions with a kink (`JUMPS`), all results that are no real numbers (comparisons,

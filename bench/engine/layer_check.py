@@ -27,7 +27,7 @@ FRAMES, SIDE = 6, 40
 
 
 @dataclass(frozen=True)
-class Call:
+class LayerCall:
     """A layer, and what it was called with.
 
     Attributes:
@@ -45,12 +45,12 @@ class Call:
         return type(self.layer).__name__, self.layer.extra_repr(), str(shapes)
 
 
-def record_calls(network: nn.Module, compute: Callable[[], object]) -> list[Call]:
+def record_calls(network: nn.Module, compute: Callable[[], object]) -> list[LayerCall]:
     """The calls of layers that have weights while something is computed, one of each kind."""
-    calls: dict[tuple[str, ...], Call] = {}
+    calls: dict[tuple[str, ...], LayerCall] = {}
 
     def note(layer: nn.Module, arguments: tuple[Any, ...]) -> None:
-        call = Call(layer, tree_map_only(Tensor, lambda value: value.detach().clone(), arguments))
+        call = LayerCall(layer, tree_map_only(Tensor, lambda value: value.detach().clone(), arguments))
         calls.setdefault(call.kind, call)
 
     layers = [layer for layer in network.modules() if next(layer.parameters(recurse=False), None) is not None]
@@ -63,7 +63,7 @@ def record_calls(network: nn.Module, compute: Callable[[], object]) -> list[Call
     return list(calls.values())
 
 
-def check_layer(call: Call) -> float:
+def check_layer(call: LayerCall) -> float:
     """The largest difference between what a layer makes of its input and what it makes in float64.
 
     Results with and without gradients, gradients of input and weights; of the whole batch with memory contiguous,

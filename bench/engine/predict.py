@@ -42,7 +42,7 @@ def predicted(
         for group, rows in jobs:
             yield group, predict_clips(model, rows, group, root, device)
         return
-    copies = _Copies(model)
+    copies = _ThreadModels(model)
     with threads(torch.get_num_threads() if copies.possible() else 1):
         for start in range(0, len(jobs), count := torch.get_num_threads()):
             few = jobs[start : start + count]
@@ -50,7 +50,7 @@ def predicted(
             yield from zip((group for group, _ in few), found, strict=True)
 
 
-class _Copies(threading.local):
+class _ThreadModels(threading.local):
     """A model for each thread: the same weights in memory, and a state of its own if it keeps one."""
 
     def __init__(self, model: VideoModel) -> None:

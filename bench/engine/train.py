@@ -27,7 +27,7 @@ from bench.engine.network_transforms import batch_norms, estimating_statistics
 from bench.engine.sessions import kept_threads, record_session
 from bench.engine.training_log import TrainingLog
 from bench.engine.training_step import make_optimizers, restore_optimizers, seed_step, train_step
-from bench.engine.weight_averaging import Average, rate_share, rates_of, set_rates
+from bench.engine.weight_averaging import WeightAverage, rate_share, rates_of, set_rates
 from bench.errors import BenchError
 from bench.files import disk_error
 from bench.interface import Stage, VideoModel
@@ -148,7 +148,7 @@ class StageRun:
         first, best, note = 0, float("inf"), ""
         if not (resumed and resumed["optimizers"]):
             self.stage.begin()
-        average = Average(self.makers, config.ema) if config.ema else None
+        average = WeightAverage(self.makers, config.ema) if config.ema else None
         if resumed and resumed["optimizers"]:
             restore_optimizers(optimizers, resumed["optimizers"])
             if average:
@@ -229,7 +229,7 @@ class StageRun:
             told = checkpoints.told(bad, sum(1 for _ in checkpoints.tensors(content)))
             raise self._stopped(f"{told[0].upper()}{told[1:]} after step {step}")
 
-    def _validate(self, step: int, best: float, average: Average | None) -> float:
+    def _validate(self, step: int, best: float, average: WeightAverage | None) -> float:
         """Validate what the stage would hand on now, and keep it where it is the best so far."""
         assert self.validation is not None
         with self._handing_on(average):
@@ -242,7 +242,7 @@ class StageRun:
         return min(best, error)
 
     @contextmanager
-    def _handing_on(self, average: Average | None) -> Iterator[None]:
+    def _handing_on(self, average: WeightAverage | None) -> Iterator[None]:
         """Give the networks that make videos, for a while, the weights and statistics that the stage would hand on."""
         trained = {name: value.clone() for name, value in self.makers.state_dict().items()}
         if average:
@@ -267,7 +267,7 @@ class StageRun:
         step: int,
         best: float,
         optimizers: Mapping[str, torch.optim.Optimizer],
-        average: Average | None = None,
+        average: WeightAverage | None = None,
         stage: int | None = None,
     ) -> None:
         self.log.flush()
@@ -282,7 +282,7 @@ class StageRun:
         checkpoints.save(path, {**self.identity, "stage": stage, "step": step, "best": best, **computed})
         checkpoints.prune(self.folder)
 
-    def _finish(self, average: Average | None) -> None:
+    def _finish(self, average: WeightAverage | None) -> None:
         """Take the weights that the stage hands on, and estimate the batch-norm statistics that belong to them."""
         best = self.folder / f"stage{self.number}-best.pt"
         self.fabric.barrier()  # the first process has written it

@@ -1,4 +1,4 @@
-"""What a training says of itself while it runs: `training.csv` and a logger's board, consistent across a kill."""
+"""What a training says of itself while it runs: `training.csv` and an experiment logger, consistent across a kill."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import TracebackType
 
 from torch import Tensor
 
-from bench.engine.experiment_loggers import Board, open_board
+from bench.engine.experiment_loggers import ExperimentLogger, open_logger
 from bench.files import write_text
 from bench.runfolder import LOG
 
@@ -17,7 +17,7 @@ COLUMNS = ("stage", "name", "step", "term", "value")
 
 
 class TrainingLog:
-    """Scalars of a training, one CSV row and one point on a board each.
+    """Scalars of a training, one CSV row and one point in the experiment logger each.
 
     Rows after the checkpoint that a training goes on from are dropped when it is opened: those steps are run again.
 
@@ -31,9 +31,9 @@ class TrainingLog:
     def __init__(
         self, folder: Path, resumed: tuple[int, int], logger: str = "tensorboard", *, writes: bool = True
     ) -> None:
-        self._folder, self._resumed, self._logger, self._writes = folder, resumed, logger, writes
+        self._folder, self._resumed, self._logger_name, self._writes = folder, resumed, logger, writes
         self.path = folder / LOG
-        self._boards: dict[int, Board] = {}
+        self._loggers: dict[int, ExperimentLogger] = {}
 
     def __enter__(self) -> TrainingLog:
         if self._writes:
@@ -53,26 +53,26 @@ class TrainingLog:
     ) -> None:
         if self._writes:
             self._file.close()
-            for board in self._boards.values():
-                board.close()
+            for logger in self._loggers.values():
+                logger.close()
 
-    def _board(self, stage: int) -> Board:
-        if stage not in self._boards:
+    def _logger_of(self, stage: int) -> ExperimentLogger:
+        if stage not in self._loggers:
             first = self._resumed[1] + 1 if stage == self._resumed[0] else 0
-            self._boards[stage] = open_board(self._logger, self._folder, stage, first)
-        return self._boards[stage]
+            self._loggers[stage] = open_logger(self._logger_name, self._folder, stage, first)
+        return self._loggers[stage]
 
     def write(self, stage: int, name: str, step: int, values: Mapping[str, float]) -> None:
         """Log scalars of a step."""
         if self._writes:
             for term, value in values.items():
                 self._rows.writerow((stage, name, step, term, repr(value)))
-                self._board(stage).scalar(term, value, step)
+                self._logger_of(stage).scalar(term, value, step)
 
     def image(self, stage: int, name: str, step: int, image: Tensor) -> None:
         """Log a picture, uint8 `[3, H, W]`."""
         if self._writes:
-            self._board(stage).image(name, image, step)
+            self._logger_of(stage).image(name, image, step)
 
     def flush(self) -> None:
         """Bring what was logged to disk, as before a checkpoint."""

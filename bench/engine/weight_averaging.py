@@ -41,7 +41,7 @@ def set_rates(optimizers: Mapping[str, torch.optim.Optimizer], rates: Rates, sha
             group["lr"] = rate * share
 
 
-class Average:
+class WeightAverage:
     """An exponential moving average of a network's weights: what many small steps agree on, without their noise.
 
     The first steps count less, or the random weights of the start would stay in it for long: the average keeps

@@ -28,7 +28,7 @@ from bench.metrics.networks.feature_cache import (
     through_cache,
 )
 from bench.metrics.networks.parallel_map import one_core_each
-from bench.metrics.pretrained_metric import Weighted
+from bench.metrics.pretrained_metric import PretrainedMetric
 
 DIMENSION = 2048
 #: Raised whenever anything between the stored frames and the network's input changes.
@@ -94,7 +94,7 @@ class InceptionFeatures:
         return np.concatenate(computed) if computed else np.empty((0, DIMENSION), np.float32)
 
 
-class FID(Weighted, SetMetric):
+class FID(PretrainedMetric, SetMetric):
     """Fréchet distance of Inception features of frames."""
 
     name = "fid"

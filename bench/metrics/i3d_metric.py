@@ -17,7 +17,7 @@ from bench.metrics.networks.feature_cache import (
 )
 from bench.metrics.networks.i3d import CLASSES, EPSILON, MIN_FRAMES
 from bench.metrics.networks.i3d_features import I3DFeatures
-from bench.metrics.pretrained_metric import Weighted
+from bench.metrics.pretrained_metric import PretrainedMetric
 
 
 @lru_cache(maxsize=4)
@@ -33,7 +33,7 @@ def _shared(
     return I3DFeatures(path, device, dtype, keep, epsilon)
 
 
-class LogitsMetric(Weighted, SetMetric):
+class LogitsMetric(PretrainedMetric, SetMetric):
     """A metric of two sets of logits: they are computed once, whichever of such metrics asks first."""
 
     weights: ClassVar[tuple[str, ...]] = ("fvd", "fvd-styleganv")

@@ -20,7 +20,7 @@ from bench.metrics.networks import weights_catalog as weight_files
 from bench.metrics.networks.alexnet import FastLPIPS
 from bench.metrics.networks.feature_cache import default_device, full_precision
 from bench.metrics.networks.parallel_map import one_core_each
-from bench.metrics.pretrained_metric import Weighted
+from bench.metrics.pretrained_metric import PretrainedMetric
 
 MIN_SIZE = 31  # pixels below which nothing is left after the trunk's poolings
 _BATCH = 16  # frames at a time on one core
@@ -75,7 +75,7 @@ def frame_lpips(network: Any, prediction: Frames, real: Frames, device: torch.de
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-class LPIPS(Weighted, ClipMetric):
+class LPIPS(PretrainedMetric, ClipMetric):
     """Learned perceptual distance, mean over the scored frames of a clip."""
 
     name = "lpips"

@@ -11,7 +11,7 @@ from bench.metrics.networks import weights_catalog as weight_files
 from bench.metrics.networks.fetch_weights import fetch
 
 
-class Weighted(Metric):
+class PretrainedMetric(Metric):
     """A metric that runs a network with published weights, and nothing in its place where they are missing."""
 
     needs_weights = True

@@ -12,7 +12,7 @@ from bench.interface import Options
 from bench.pipeline.compare import compare
 from bench.pipeline.run import run
 from bench.registry import MODELS
-from bench.report.tables.score_table import Table
+from bench.report.tables.score_table import ScoreTable
 
 #: The variant without a change.
 WHOLE = "whole"
@@ -32,7 +32,7 @@ def ablations(model: str) -> Mapping[str, Options]:
 
 def ablate(
     config: RunConfig, out: Path, only: tuple[str, ...] = (), *, offline: bool = False, jobs: int | None = 1
-) -> Table:
+) -> ScoreTable:
     """Run a model whole and with each of its ablations, and join the tables, with intervals.
 
     Every variant lies in a folder of its own below `out`, and is a run like any other: killed, the same command goes

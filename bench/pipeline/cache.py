@@ -21,7 +21,7 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Cached:
+class CachedFolder:
     """One folder of the cache: its name, what is in it, and how many bytes."""
 
     kind: str
@@ -29,16 +29,16 @@ class Cached:
     bytes: int
 
 
-def cached() -> list[Cached]:
+def cached() -> list[CachedFolder]:
     """What lies in the cache."""
-    return [Cached(kind, what, _size(cache_dir() / kind)) for kind, what in KINDS.items()]
+    return [CachedFolder(kind, what, _size(cache_dir() / kind)) for kind, what in KINDS.items()]
 
 
 def _size(folder: Path) -> int:
     return sum(os.lstat(os.path.join(place, name)).st_size for place, _, names in os.walk(folder) for name in names)
 
 
-def clean(kinds: Collection[str]) -> list[Cached]:
+def clean(kinds: Collection[str]) -> list[CachedFolder]:
     """Remove folders of the cache; returns what was in them. No other command may be running.
 
     Raises:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.report.row_names import RowNames, names_of
-from bench.report.tables.score_table import Table, departures, make_table, read_protocol, write_tables
+from bench.report.tables.score_table import ScoreTable, departures, make_table, read_protocol, write_tables
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import read_notes, read_summary
-from bench.scoring.set_metrics import FLOOR
+from bench.scoring.set_metrics import REAL_HALVES
 
 
-def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) -> Table:
+def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) -> ScoreTable:
     """Join the summaries of runs or scorings into one table.
 
     A row name that two folders have is followed by the folder's name.
@@ -61,7 +61,7 @@ def joined_rows(folders: Sequence[Path], rows: Sequence[Sequence[str]]) -> list[
     for number, (name, mine) in enumerate(zip(short_names(folders), rows, strict=True)):
         others = set().union(*(names for place, names in enumerate(rows) if place != number))
         # The floor is a fact of the real clips, the same in every folder of one protocol.
-        joined.append({row: f"{row} ({name})" if row in others and row != FLOOR else row for row in mine})
+        joined.append({row: f"{row} ({name})" if row in others and row != REAL_HALVES else row for row in mine})
     return joined
 
 

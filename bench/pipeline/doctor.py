@@ -15,7 +15,7 @@ from bench.registry import METRICS
 
 
 @dataclass(frozen=True)
-class Check:
+class DoctorCheck:
     """One line: what was looked at, whether it is there, and what to do if it is not."""
 
     what: str
@@ -23,7 +23,7 @@ class Check:
     detail: str
 
 
-def examine(data_roots: list[tuple[str, Path]]) -> list[Check]:
+def examine(data_roots: list[tuple[str, Path]]) -> list[DoctorCheck]:
     """Look at everything that the other verbs rely on; nothing is fetched or changed.
 
     Args:
@@ -32,41 +32,43 @@ def examine(data_roots: list[tuple[str, Path]]) -> list[Check]:
     return [*_software(), _device(), *_metrics(), *_data(data_roots), _disk()]
 
 
-def _software() -> list[Check]:
-    checks = [Check("Python", "ok", platform.python_version())]
+def _software() -> list[DoctorCheck]:
+    checks = [DoctorCheck("Python", "ok", platform.python_version())]
     beside = {name for extra in EXTRAS for name in packages_of(extra)}
     for name in PACKAGES:
         installed = package_version(name)
         if installed or name not in beside:
             advice = f"install it with `pip install {name}`"
-            checks.append(Check(name, "ok" if installed else "missing", installed or advice))
+            checks.append(DoctorCheck(name, "ok" if installed else "missing", installed or advice))
     for extra, purpose in EXTRAS.items():
         absent = missing_packages(extra)
         what = f"{purpose}: `{how_to_install(extra)}` brings {', '.join(absent)}" if absent else f"for {purpose}"
-        checks.append(Check(f"extra {extra}", "missing" if absent else "ok", what))
+        checks.append(DoctorCheck(f"extra {extra}", "missing" if absent else "ok", what))
     return checks
 
 
-def _device() -> Check:
+def _device() -> DoctorCheck:
     import torch
 
     if torch.cuda.is_available():
         from bench.engine.precision import choose_precision
 
         gpus = f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
-        return Check("device", "ok", f"{gpus}: {choose_precision('cuda').reason}")
-    return Check("device", "ok", f"CPU, {processors()} cores; PyTorch finds no GPU")
+        return DoctorCheck("device", "ok", f"{gpus}: {choose_precision('cuda').reason}")
+    return DoctorCheck("device", "ok", f"CPU, {processors()} cores; PyTorch finds no GPU")
 
 
-def _metrics() -> list[Check]:
+def _metrics() -> list[DoctorCheck]:
     checks = []
     for name in METRICS:
         reason = METRICS.load(name)().unavailable()
-        checks.append(Check(f"metric {name}", "missing" if reason else "ok", str(reason) if reason else "computable"))
+        checks.append(
+            DoctorCheck(f"metric {name}", "missing" if reason else "ok", str(reason) if reason else "computable")
+        )
     return checks
 
 
-def _data(roots: list[tuple[str, Path]]) -> list[Check]:
+def _data(roots: list[tuple[str, Path]]) -> list[DoctorCheck]:
     from bench.data.clips import build_manifest
     from bench.errors import BenchError
 
@@ -75,17 +77,17 @@ def _data(roots: list[tuple[str, Path]]) -> list[Check]:
         try:
             manifest = build_manifest(dataset, root)
         except BenchError as error:
-            checks.append(Check(f"dataset {dataset}", "missing", str(error)))
+            checks.append(DoctorCheck(f"dataset {dataset}", "missing", str(error)))
             continue
         counts = ", ".join(f"{len(manifest.split(split))} {split}" for split in ("train", "val", "test"))
-        checks.append(Check(f"dataset {dataset}", "ok", f"{counts} clips in {root}"))
+        checks.append(DoctorCheck(f"dataset {dataset}", "ok", f"{counts} clips in {root}"))
     if not roots:
-        checks.append(Check("datasets", "ok", "synthetic scenes are built in; --data sky=FOLDER looks at yours"))
+        checks.append(DoctorCheck("datasets", "ok", "synthetic scenes are built in; --data sky=FOLDER looks at yours"))
     return checks
 
 
-def _disk() -> Check:
+def _disk() -> DoctorCheck:
     folder = cache_dir()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free / 1e9
-    return Check("cache", "ok", f"{folder}, {free:.1f} GB free (BENCH_CACHE_DIR chooses another folder)")
+    return DoctorCheck("cache", "ok", f"{folder}, {free:.1f} GB free (BENCH_CACHE_DIR chooses another folder)")

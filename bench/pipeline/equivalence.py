@@ -15,7 +15,7 @@ from bench.pipeline.compare import common_protocol, joined_rows
 from bench.registry import METRICS
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import ScoredClips, read_scores
-from bench.scoring.set_metrics import FLOOR
+from bench.scoring.set_metrics import REAL_HALVES
 from bench.scoring.summary import of_seeds
 from bench.statistics import printed_p, seeds_and_videos_equivalence
 
@@ -57,7 +57,7 @@ def equivalent_rows(folders: Sequence[Path], margins: Mapping[str, float]) -> li
             names[row]: of_seeds(one, metric, row, protocol)
             for names, one in zip(joined, scored, strict=True)
             for row in one.rows
-            if row != FLOOR
+            if row != REAL_HALVES
         }
         for first, second in itertools.combinations(rows, 2):
             pair = {"metric": metric.name, "first": first, "second": second}

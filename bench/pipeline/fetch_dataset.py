@@ -19,8 +19,8 @@ from filelock import Timeout
 
 from bench.config import is_offline
 from bench.download.archive import unpack
-from bench.download.dataset_sources import Published, published
-from bench.download.http import Found, download, look
+from bench.download.dataset_sources import PublishedDataset, published
+from bench.download.http import RemoteFile, download, look
 from bench.download.progress import SourceError, told
 from bench.errors import BenchError
 from bench.files import disk_error, in_words, locked, sha256, write_json, write_text
@@ -36,7 +36,7 @@ ROOM = 2.05
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FetchOptions:
     """How a dataset is to be got.
 
     Attributes:
@@ -54,7 +54,7 @@ class Wanted:
     timeout: float = 30.0
 
 
-def fetch(name: str, out: Path, wanted: Wanted | None = None) -> Path:
+def fetch(name: str, out: Path, wanted: FetchOptions | None = None) -> Path:
     """Get a published dataset into a folder; one that was got before is left as it is.
 
     Raises:
@@ -62,7 +62,7 @@ def fetch(name: str, out: Path, wanted: Wanted | None = None) -> Path:
             leads out of its folder, a disk that is full or too small, a layout that its reader does not read. What was
             downloaded is kept, and nothing lies under the final name.
     """
-    source, wanted = published(name), wanted or Wanted()
+    source, wanted = published(name), wanted or FetchOptions()
     if (out / ACCOUNT).is_file():
         return out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -80,7 +80,7 @@ def fetch(name: str, out: Path, wanted: Wanted | None = None) -> Path:
     return out
 
 
-def _fetch(source: Published, out: Path, working: Path, wanted: Wanted) -> None:
+def _fetch(source: PublishedDataset, out: Path, working: Path, wanted: FetchOptions) -> None:
     archive, lists = _files(source, working, wanted)
     digest = sha256(archive)
     if wanted.sha256 and digest != wanted.sha256.lower():
@@ -113,7 +113,7 @@ def _fetch(source: Published, out: Path, working: Path, wanted: Wanted) -> None:
     os.replace(unpacked, out)
 
 
-def _files(source: Published, working: Path, wanted: Wanted) -> tuple[Path, list[Path]]:
+def _files(source: PublishedDataset, working: Path, wanted: FetchOptions) -> tuple[Path, list[Path]]:
     """The archive and the lists that belong to it, downloaded where they are not there."""
     if wanted.archive is not None:
         if not wanted.archive.is_file():
@@ -134,7 +134,7 @@ def _files(source: Published, working: Path, wanted: Wanted) -> tuple[Path, list
         found = look(urls[0], wanted.timeout)
         _tell(source, found, files[0], working)
         for url, path in zip(urls, files, strict=True):
-            _download(url, path, found if url == urls[0] else Found(), wanted.timeout)
+            _download(url, path, found if url == urls[0] else RemoteFile(), wanted.timeout)
     except SourceError as refusal:
         raise BenchError(
             f"{source.title} could not be fetched ({refusal}). What has come is kept in {working}, and the same "
@@ -147,7 +147,7 @@ def _name(url: str) -> str:
     return urlsplit(url).path.rpartition("/")[2] or "archive"
 
 
-def _tell(source: Published, found: Found, archive: Path, working: Path) -> None:
+def _tell(source: PublishedDataset, found: RemoteFile, archive: Path, working: Path) -> None:
     """Say how much is to come, how long that may take and how much room it needs; refuse a disk that is too small."""
     size = found.size or source.size
     part = archive.with_name(f"{archive.name}.part")
@@ -169,7 +169,7 @@ def _tell(source: Published, found: Found, archive: Path, working: Path) -> None
     )
 
 
-def _download(url: str, path: Path, found: Found, timeout: float) -> None:
+def _download(url: str, path: Path, found: RemoteFile, timeout: float) -> None:
     """Bring a file to its place, going on as long as each attempt brings something."""
     if path.exists():
         return
@@ -194,7 +194,7 @@ def _download(url: str, path: Path, found: Found, timeout: float) -> None:
     os.replace(part, path)
 
 
-def _check_layout(source: Published, root: Path) -> None:
+def _check_layout(source: PublishedDataset, root: Path) -> None:
     index: Callable[..., Any] = DATASETS.load(source.name)
     try:
         listing = index(root, ("train", "test"))

@@ -21,9 +21,9 @@ from bench.data.clips import FRAMES
 from bench.engine.devices import threads
 from bench.engine.generate import for_generation
 from bench.engine.gradient_check import check_gradients, poison_memory
-from bench.engine.layer_check import Call, check_layer, difference, record_calls, thread_counts
+from bench.engine.layer_check import LayerCall, check_layer, difference, record_calls, thread_counts
 from bench.engine.model_factory import build, option_names
-from bench.engine.weight_averaging import Average
+from bench.engine.weight_averaging import WeightAverage
 from bench.interface import VideoModel
 from bench.provenance import instruction_set, onednn_version, processor_name
 from bench.registry import MODELS
@@ -42,7 +42,7 @@ NUMBA = "install another version of Numba, run this again, and report it with th
 
 
 @dataclass(frozen=True)
-class Finding:
+class NumericsFinding:
     """One kernel.
 
     Attributes:
@@ -67,9 +67,9 @@ class Finding:
         return {"kernel": self.kernel, "state": self.state, "off by": off, "detail": self.detail}
 
 
-def _finding(kernel: str, error: float, tolerance: float, detail: str = "", advice: str = TORCH) -> Finding:
+def _finding(kernel: str, error: float, tolerance: float, detail: str = "", advice: str = TORCH) -> NumericsFinding:
     right = error <= tolerance
-    return Finding(kernel, "ok" if right else "WRONG", error, tolerance, detail, "" if right else advice)
+    return NumericsFinding(kernel, "ok" if right else "WRONG", error, tolerance, detail, "" if right else advice)
 
 
 def machine() -> dict[str, str]:
@@ -83,7 +83,7 @@ def machine() -> dict[str, str]:
     }
 
 
-def examine_numerics() -> Iterator[Finding]:
+def examine_numerics() -> Iterator[NumericsFinding]:
     """Every kernel, one after another, as soon as it is known."""
     for name in MODELS:
         yield from _training_steps(name)
@@ -129,7 +129,7 @@ def sample_clips(model: VideoModel, count: int) -> Tensor:
     return torch.rand(size, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
-def _training_steps(name: str) -> Iterator[Finding]:
+def _training_steps(name: str) -> Iterator[NumericsFinding]:
     model = build(name, narrowed(name, "smoke"), 64)
     clips = sample_clips(model, 2)
     for number, stage in enumerate(model.stages()):
@@ -144,10 +144,10 @@ def _training_steps(name: str) -> Iterator[Finding]:
         yield _finding(f"{name}: a training step of {stage.name}", error, worst.tolerance, detail)
 
 
-def _network_layers(name: str) -> Iterator[Finding]:
+def _network_layers(name: str) -> Iterator[NumericsFinding]:
     """The layers of a model by their type, then what it generates with."""
     errors: dict[str, list[float]] = defaultdict(list)
-    calls: dict[tuple[str, ...], Call] = {}
+    calls: dict[tuple[str, ...], LayerCall] = {}
     generated: list[float] = []
     for model in variants(name):
         for call in _training_calls(model):
@@ -160,7 +160,7 @@ def _network_layers(name: str) -> Iterator[Finding]:
     yield _finding(f"{name}: generation, batch norms folded", max(generated), TOLERANCE)
 
 
-def _training_calls(model: VideoModel) -> list[Call]:
+def _training_calls(model: VideoModel) -> list[LayerCall]:
     """The calls of a model's layers in training, where all of them are used."""
     clips = sample_clips(model, 2 if model.resolution <= 64 else 1)
 
@@ -232,7 +232,7 @@ def _weights() -> nn.Sequential:
 
 def _average() -> float:
     network = _weights()
-    average = Average(network, 0.999)
+    average = WeightAverage(network, 0.999)
     exact = [weight.detach().double() for weight in network.parameters()]
     for step in (1, 2, 50):
         kept = min(0.999, (1 + step) / (10 + step))

@@ -37,7 +37,7 @@ _NEVER = (
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PublishOptions:
     """What the sender asks for beside what always goes.
 
     Attributes:
@@ -52,7 +52,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Item:
+class UploadItem:
     """A file to send.
 
     Attributes:
@@ -70,14 +70,14 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class Upload:
     """All that is sent of a run, and a sentence on each kind of thing that is not."""
 
-    items: list[Item]
+    items: list[UploadItem]
     held_back: list[str]
 
 
-def pack_up(run: Path, staging: Path, wanted: Wanted) -> Parcel:
+def pack_up(run: Path, staging: Path, wanted: PublishOptions) -> Upload:
     """Gather what of a run others may have.
 
     Args:
@@ -107,11 +107,11 @@ def pack_up(run: Path, staging: Path, wanted: Wanted) -> Parcel:
     names = sorted(item.name for item in items)
     text = card(table, public_account(account), names, [*held_back, _NEVER], wanted.by)
     write_text(staging / CARD, text)
-    items.append(Item(CARD, staging / CARD))
-    return Parcel(sorted(items, key=lambda item: item.name), [*held_back, _NEVER])
+    items.append(UploadItem(CARD, staging / CARD))
+    return Upload(sorted(items, key=lambda item: item.name), [*held_back, _NEVER])
 
 
-def _as_they_lie(folder: RunFolder, frames: bool) -> Iterator[Item]:
+def _as_they_lie(folder: RunFolder, frames: bool) -> Iterator[UploadItem]:
     """Files of a run folder that go as they are."""
     found = [*folder.path.glob("table*.*"), folder.summary, *(folder.scores / name for name in SCORES)]
     for path in folder.figures.glob("*.*"):
@@ -120,13 +120,13 @@ def _as_they_lie(folder: RunFolder, frames: bool) -> Iterator[Item]:
     found += folder.agreement.parent.glob("agree.*")
     for path in sorted(found):
         if path.is_file():
-            yield Item(path.relative_to(folder.path).as_posix(), path)
+            yield UploadItem(path.relative_to(folder.path).as_posix(), path)
 
 
-def _staged(staging: Path) -> Iterator[Item]:
+def _staged(staging: Path) -> Iterator[UploadItem]:
     for path in sorted(staging.rglob("*")):
         if path.is_file():
-            yield Item(path.relative_to(staging).as_posix(), path)
+            yield UploadItem(path.relative_to(staging).as_posix(), path)
 
 
 def without_root(page: str, root: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from bench.config import is_offline
 from bench.download.dataset_sources import HUB
 from bench.errors import BenchError
-from bench.pipeline.publishable_files import Parcel
+from bench.pipeline.publishable_files import Upload
 from bench.progress import console
 
 #: Where a token with the right to write stands, under the name that Hugging Face's own tools read.
@@ -49,11 +49,11 @@ class Repository:
             raise BenchError(f"A repository is a {' or a '.join(KINDS)}, not a '{self.kind}'.")
 
 
-def push(parcel: Parcel, to: Repository, message: str) -> str:
-    """Send a parcel; returns the address of the commit that holds it.
+def push(upload: Upload, to: Repository, message: str) -> str:
+    """Send an upload; returns the address of the commit that holds it.
 
     Args:
-        parcel: what is sent.
+        upload: what is sent.
         to: the repository; made where it is not there.
         message: of the commit.
 
@@ -73,7 +73,7 @@ def push(parcel: Parcel, to: Repository, message: str) -> str:
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT", HUB).rstrip("/"), token=token)
     with _told(to), _quietly():
         api.create_repo(to.name, repo_type=to.kind, private=to.visibility == "private", exist_ok=True)
-        files = [CommitOperationAdd(item.name, str(item.path)) for item in parcel.items]
+        files = [CommitOperationAdd(item.name, str(item.path)) for item in upload.items]
         return str(api.create_commit(to.name, files, commit_message=message, repo_type=to.kind).commit_url)
 
 

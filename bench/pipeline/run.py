@@ -20,7 +20,7 @@ from bench.data.predictions import Predictions
 from bench.data.readers.video import resize
 from bench.engine.devices import make_fabric, threads
 from bench.engine.experiment_loggers import check_logger
-from bench.engine.generate import Trained, generate_rows, store_real
+from bench.engine.generate import TrainedModel, generate_rows, store_real
 from bench.engine.model_factory import check_options, departures, result_rows, rows_account
 from bench.engine.sessions import this_session, warn
 from bench.errors import BenchError
@@ -28,7 +28,7 @@ from bench.files import disk_error, read_json, sole_writer, write_json
 from bench.pipeline.parallel_training import threads_each, train_in_parallel, train_one
 from bench.provenance import with_session
 from bench.registry import SYNTHETIC
-from bench.report.tables.score_table import Table
+from bench.report.tables.score_table import ScoreTable
 from bench.runfolder import MODEL, PART, REAL, RunFolder
 from bench.scoring.pairing import Row
 from bench.scoring.score import score
@@ -42,7 +42,7 @@ FORMAT = 1
 STEPS = ("data", "train", "generate", "score", "report")
 
 
-class Account:
+class RunRecord:
     """A run's `run.json`: configuration, rows, protocol, provenance, and how far each step has come."""
 
     def __init__(self, folder: RunFolder, config: RunConfig) -> None:
@@ -131,7 +131,7 @@ def data_of(config: RunConfig) -> Dataset:
     return Dataset(config.dataset, config.data_root)
 
 
-def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False, jobs: int | None = 1) -> Table:
+def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False, jobs: int | None = 1) -> ScoreTable:
     """Train, generate, score and report; returns the table.
 
     With `offline` no missing weights are fetched, with `ci` the tables print intervals. On a CPU, `jobs` training runs
@@ -163,17 +163,17 @@ class Run:
         self.config, self.folder, self.fabric = config, folder, fabric
         self.first = fabric.is_global_zero
         if self.first:
-            account = Account(folder, config)
+            account = RunRecord(folder, config)
             for left in folder.path.rglob(f"{PART}*"):  # of a killed process: this one holds the lock
                 left.unlink()
             account.record_session(this_session(fabric))
             with account.step("data"):
                 self._read_data()
         fabric.barrier()
-        self.account = Account(folder, config)
+        self.account = RunRecord(folder, config)
         self.manifest = Manifest.load(folder.clips)
 
-    def through(self, offline: bool, ci: bool, jobs: int | None) -> Table:
+    def through(self, offline: bool, ci: bool, jobs: int | None) -> ScoreTable:
         """Train, generate, score and report."""
         from bench.report.build_report import report
         from bench.report.tables.score_table import stored_table  # here and not above: matplotlib is slow to import
@@ -245,7 +245,7 @@ class Run:
         """Generate the rows of one trained model and open them for scoring."""
         folders = {row: self.folder.predictions(row, seed) for row in result_rows(name)}
         parts = self.folder.parts(name) if seed == self.config.seeds[0] else None
-        trained = Trained(checkpoint, name, self.config.resolution)
+        trained = TrainedModel(checkpoint, name, self.config.resolution)
         generate_rows(trained, folders, self.manifest, str(self.fabric.device), self.fabric, parts)
         return [Row(row, Predictions(path), seed) for row, path in folders.items()]
 

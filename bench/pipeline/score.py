@@ -20,7 +20,7 @@ from bench.metrics.networks.feature_cache import default_device
 from bench.provenance import provenance, with_session
 from bench.registry import DATASETS, METRICS, SYNTHETIC
 from bench.report.export_results import DATA_ROOT
-from bench.report.tables.score_table import Table
+from bench.report.tables.score_table import ScoreTable
 from bench.runfolder import RunFolder
 from bench.scoring.pairing import Row, pair
 from bench.scoring.score import score
@@ -63,7 +63,7 @@ def score_folders(
     dataset: Dataset | None = None,
     reference: Path | None = None,
     ci: bool = False,
-) -> Table:
+) -> ScoreTable:
     """Score folders and leave scores, tables and figures in `out`.
 
     Args:

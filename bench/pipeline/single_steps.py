@@ -9,14 +9,14 @@ from bench.config import RunConfig
 from bench.data.dataset import Dataset
 from bench.data.packed_clips import pack
 from bench.engine.devices import make_fabric
-from bench.engine.generate import Published, Trained, generate_published, generate_rows
+from bench.engine.generate import PublishedModel, TrainedModel, generate_published, generate_rows
 from bench.engine.model_factory import native_resolution
 from bench.engine.train import train
 from bench.files import sole_writer
 from bench.pipeline.parallel_training import open_packs
 from bench.pipeline.run import data_of
 from bench.progress import console
-from bench.report.tables.score_table import Table
+from bench.report.tables.score_table import ScoreTable
 from bench.runfolder import RunFolder
 
 
@@ -34,7 +34,7 @@ def train_alone(config: RunConfig, out: Path) -> Path:
 
 
 def generate_alone(
-    source: Trained | Published, dataset: Dataset, resolution: int, out: Path, device: str
+    source: TrainedModel | PublishedModel, dataset: Dataset, resolution: int, out: Path, device: str
 ) -> list[Path]:
     """Generate the rows of a trained or published model for a dataset's test clips.
 
@@ -50,7 +50,7 @@ def generate_alone(
     """
     fabric = make_fabric(device)
     manifest, place = dataset.manifest(resolution, ("test",)), str(fabric.device)
-    if isinstance(source, Published):
+    if isinstance(source, PublishedModel):
         return list(generate_published(source, out, manifest, place, fabric).values())
     return list(generate_rows(source, out, manifest, place, fabric).values())
 
@@ -62,7 +62,7 @@ def pack_data(dataset: Dataset, resolution: int, workers: int | None = None) -> 
     return [pack(clips, manifest.root, resolution, workers=workers).path for clips in splits]
 
 
-def report_alone(out: Path, ci: bool, study: Path | None) -> Table:
+def report_alone(out: Path, ci: bool, study: Path | None) -> ScoreTable:
     """Report a folder that no other command is writing to; see `bench.report.build_report.report`."""
     from bench.report.build_report import report
     from bench.report.tables.score_table import stored_table  # here: matplotlib is slow to import

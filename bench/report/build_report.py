@@ -15,13 +15,13 @@ from bench.data.readers.video import Frames
 from bench.errors import BenchError
 from bench.files import read_json, sha256
 from bench.report.figures.curves import clip_metrics, distribution_figure, over_time_figure, pos_figure, training_figure
-from bench.report.figures.figure_cache import Drawings
+from bench.report.figures.figure_cache import FigureCache
 from bench.report.figures.frames import contact_sheet, frames_figure, parts_videos, run_videos, samples_animation
 from bench.report.figures.motion import RULE, motion_figure
 from bench.report.html.clip_strips import Strips, extreme_shelves, sample_shelves
-from bench.report.html.report_page import Content, Picture, write_page
+from bench.report.html.report_page import PageContent, ReportFigure, write_page
 from bench.report.row_names import RowNames
-from bench.report.tables.score_table import Table, read_protocol, stored_table, write_tables
+from bench.report.tables.score_table import ScoreTable, read_protocol, stored_table, write_tables
 from bench.report.tables.study_tables import StudyResults, find_study, read_study
 from bench.runfolder import REAL, RunFolder
 from bench.scoring.protocol import Protocol
@@ -33,7 +33,7 @@ EXAMPLES = 3
 EXTREMES_BY = "ssim"
 
 
-def report(out: Path, ci: bool = False, study: Path | None = None) -> Table:
+def report(out: Path, ci: bool = False, study: Path | None = None) -> ScoreTable:
     """Write `table.*`, `figures/` and `report.html` from a folder's stored scores and predictions.
 
     A folder without predictions (a `bench score` of somebody's videos) gets what its scores allow. Figures are drawn
@@ -53,14 +53,14 @@ def report(out: Path, ci: bool = False, study: Path | None = None) -> Table:
     found = find_study(folder, study)
     people = read_study(found, scored.rows, names) if found else None  # before anything is written
     write_tables(table, out)
-    shown = Shown(folder, scored, read_protocol(out), names, examples_of(folder))
+    shown = ReportInputs(folder, scored, read_protocol(out), names, examples_of(folder))
     pictures = write_figures(shown, people)
     if agreement := read_agreement(folder):
-        pictures["agreement"] = [Picture("Votes that each metric predicts", folder.agreement.with_suffix(".png"))]
+        pictures["agreement"] = [ReportFigure("Votes that each metric predicts", folder.agreement.with_suffix(".png"))]
     strips, metrics = Strips(folder, names), clip_metrics(scored)
     by = EXTREMES_BY if EXTREMES_BY in metrics else next(iter(metrics), "")
     run = read_account(out)
-    content = Content(
+    content = PageContent(
         table=stored_table(out, ci=True),
         strips=strips,
         samples=sample_shelves(strips, scored.rows, shown.examples),
@@ -97,7 +97,7 @@ def examples_of(folder: RunFolder) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReportInputs:
     """What a folder's figures are made of.
 
     Attributes:
@@ -135,30 +135,30 @@ class Shown:
         return [sha256(self.folder.per_frame), self.protocol.frames, printed]
 
 
-def write_figures(shown: Shown, study: StudyResults | None = None) -> dict[str, list[Picture]]:
+def write_figures(shown: ReportInputs, study: StudyResults | None = None) -> dict[str, list[ReportFigure]]:
     """Write all figures of a folder as PNG and PDF; returns the pictures of the page by its sections."""
-    folder, names, drawings = shown.folder, shown.names, Drawings(shown.folder.figures)
-    pictures: dict[str, list[Picture]] = {}
+    folder, names, figures = shown.folder, shown.names, FigureCache(shown.folder.figures)
+    pictures: dict[str, list[ReportFigure]] = {}
 
     def add(section: str, caption: str, path: Path | None, text: str = "") -> None:
         if path:
-            pictures.setdefault(section, []).append(Picture(caption, path, text))
+            pictures.setdefault(section, []).append(ReportFigure(caption, path, text))
 
     if shown.examples:
-        _draw_examples(shown, drawings, add)
+        _draw_examples(shown, figures, add)
     scores = shown.scores_identity()
-    over_time = drawings.draw("over_time", scores, partial(over_time_figure, shown.scored, names))
+    over_time = figures.draw("over_time", scores, partial(over_time_figure, shown.scored, names))
     add("metrics", "Over frame number", over_time, "Means over clips, with 95 % bands over source videos.")
-    spread = drawings.draw("distribution", scores, partial(distribution_figure, shown.scored, shown.protocol, names))
+    spread = figures.draw("distribution", scores, partial(distribution_figure, shown.scored, shown.protocol, names))
     add("metrics", "Over clips", spread, "A dot is a clip; boxes are quartiles and medians.")
     logs = folder.trainings()
     hashes = {name: sha256(log) for name, log in logs.items()}
     titles = {model: [names.title(row) for row in rows] for model, rows in sorted(names.models.items())}
-    training = drawings.draw("training", [hashes, titles], partial(training_figure, logs, names))
+    training = figures.draw("training", [hashes, titles], partial(training_figure, logs, names))
     add("training", "Losses, validation error and speed", training)
     for parts in sorted(path for path in folder.all_parts.glob("*") if any(path.glob("*.png"))):
         hashes = {file.name: sha256(file) for file in sorted(parts.glob("*.png"))}
-        figure = drawings.draw(f"parts_{parts.name}", hashes, partial(_draw_parts, folder, parts.name))
+        figure = figures.draw(f"parts_{parts.name}", hashes, partial(_draw_parts, folder, parts.name))
         add("parts", f"What a video of {names.title(parts.name)} is made of", figure)
     pos = study.pos if study else ()
     text = " ".join(
@@ -167,22 +167,22 @@ def write_figures(shown: Shown, study: StudyResults | None = None) -> dict[str, 
             study.warning if study else "",
         ]
     )
-    add("study", "What people chose", drawings.draw("pos", repr([*pos]), partial(pos_figure, pos, names)), text)
-    drawings.close()
+    add("study", "What people chose", figures.draw("pos", repr([*pos]), partial(pos_figure, pos, names)), text)
+    figures.close()
     return pictures
 
 
-def _draw_examples(shown: Shown, drawings: Drawings, add: Callable[..., None]) -> None:
+def _draw_examples(shown: ReportInputs, figures: FigureCache, add: Callable[..., None]) -> None:
     """The figures of example clips: one that plays them all, the frames of each, and where the stages move."""
     read = lru_cache(shown.videos)
 
     def samples(path: Path) -> None:
         samples_animation([shown.titled(read(id)) for id in shown.examples], path.with_suffix(".webp"))
 
-    drawings.draw("samples", shown.identity(*shown.examples), samples, (".webp",))
+    figures.draw("samples", shown.identity(*shown.examples), samples, (".webp",))
     for number, id in enumerate(shown.examples, start=1):
         draw = partial(_draw_frames, shown, read, id)
-        path = drawings.draw(f"frames_{number}", shown.identity(id), draw)
+        path = figures.draw(f"frames_{number}", shown.identity(id), draw)
         if number == 1:
             add("samples", "Frames of the first clip", path)
     first = shown.examples[0]
@@ -193,11 +193,11 @@ def _draw_examples(shown: Shown, drawings: Drawings, add: Callable[..., None]) -
         def motion(path: Path, rows: Sequence[str] = stages) -> None:
             motion_figure(shown.titled({row: read(first)[row] for row in (REAL, *rows)}), path)
 
-        add("samples", "Where the stages move", drawings.draw("motion", shown.identity(first), motion), RULE)
+        add("samples", "Where the stages move", figures.draw("motion", shown.identity(first), motion), RULE)
         break
 
 
-def _draw_frames(shown: Shown, read: Callable[[str], dict[str, Frames]], id: str, path: Path) -> None:
+def _draw_frames(shown: ReportInputs, read: Callable[[str], dict[str, Frames]], id: str, path: Path) -> None:
     frames_figure(shown.titled(read(id)), path)
 
 

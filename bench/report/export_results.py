@@ -12,7 +12,7 @@ from bench.config import as_command
 from bench.data.predictions import own_manifest
 from bench.metrics.base import Metric, SetMetric
 from bench.registry import SYNTHETIC
-from bench.report.results_file import Entry, MetricFacts, Results, Score, write_results
+from bench.report.results_file import MetricFacts, Results, ResultsRow, RowScore, write_results
 from bench.report.tables.score_table import read_protocol, stored_table
 from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
@@ -45,7 +45,7 @@ def export(out: Path, to: Path, by: str = "") -> Results:
         protocol=protocol.to_dict(),
         metrics={name: _facts(metric, protocol) for name, metric in table.metrics.items()},
         rows=[
-            Entry(row, table.names.title(row), _scores(summary, row), _made_by(folder, row, account))
+            ResultsRow(row, table.names.title(row), _scores(summary, row), _made_by(folder, row, account))
             for row in table.rows
         ],
         notes=list(table.notes),
@@ -63,9 +63,11 @@ def _facts(metric: type[Metric], protocol: Protocol) -> MetricFacts:
     return MetricFacts(*told, protocol.metrics.get(metric.name, ""), ranked)
 
 
-def _scores(summary: Sequence[SummaryLine], row: str) -> dict[str, Score]:
+def _scores(summary: Sequence[SummaryLine], row: str) -> dict[str, RowScore]:
     return {
-        line.metric: Score(line.value, line.ci_low, line.ci_high, line.clips, line.left_out, line.seeds, line.seed_sd)
+        line.metric: RowScore(
+            line.value, line.ci_low, line.ci_high, line.clips, line.left_out, line.seeds, line.seed_sd
+        )
         for line in summary
         if line.row == row
     }

@@ -22,11 +22,11 @@ from bench.metrics.base import Direction
 
 FORMAT, VERSION = "timelapse-bench results", 1
 #: Measured by this program under a stated protocol, or printed by somebody.
-Kind = Literal["measured", "published"]
+ResultsKind = Literal["measured", "published"]
 
 
 @dataclass(frozen=True)
-class Score:
+class RowScore:
     """One number of a row.
 
     Attributes:
@@ -67,12 +67,12 @@ class MetricFacts:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ResultsRow:
     """A row: its name for machines and in print, its numbers by metric, and what made its videos, by seed."""
 
     row: str
     title: str
-    scores: Mapping[str, Score]
+    scores: Mapping[str, RowScore]
     made_by: Sequence[Mapping[str, Any]] = ()
 
 
@@ -94,9 +94,9 @@ class Results:
         source: of published numbers: "title" and "where" (the table), and whatever else helps to find it.
     """
 
-    kind: Kind
+    kind: ResultsKind
     metrics: Mapping[str, MetricFacts]
-    rows: Sequence[Entry]
+    rows: Sequence[ResultsRow]
     dataset: str = ""
     by: str = ""
     protocol: Mapping[str, Any] = field(default_factory=dict)
@@ -136,23 +136,23 @@ def _results(content: Mapping[str, Any]) -> Results:
     values = {key: value for key, value in content.items() if key not in ("format", "version", "metrics", "rows")}
     metrics = {name: MetricFacts(**facts) for name, facts in content["metrics"].items()}
     rows = [
-        Entry(**{**entry, "scores": {name: _score(score) for name, score in entry["scores"].items()}})
+        ResultsRow(**{**entry, "scores": {name: _score(score) for name, score in entry["scores"].items()}})
         for entry in content["rows"]
     ]
     return Results(metrics=metrics, rows=rows, **values)
 
 
-def _score(content: Mapping[str, Any]) -> Score:
+def _score(content: Mapping[str, Any]) -> RowScore:
     numbers: dict[str, Any] = {key: math.nan if value is None else value for key, value in content.items()}
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in numbers.values()):
         raise TypeError(f"{dict(content)} is no score")
-    return Score(**numbers)
+    return RowScore(**numbers)
 
 
 def _complaint(results: Results) -> str:
     """What is wrong with well-formed results; nothing where they can be shown."""
-    if results.kind not in get_args(Kind):
-        return f"kind is {results.kind!r} where one of {', '.join(get_args(Kind))} is due"
+    if results.kind not in get_args(ResultsKind):
+        return f"kind is {results.kind!r} where one of {', '.join(get_args(ResultsKind))} is due"
     if results.kind == "measured" and not isinstance(results.protocol.get("id"), str):
         return "measured results need a protocol with its id"
     if results.kind == "published" and (results.protocol or not {"title", "where"} <= results.source.keys()):

@@ -15,7 +15,7 @@ from bench.errors import BenchError
 from bench.files import read_json
 from bench.registry import MODELS
 from bench.runfolder import REAL, RunFolder
-from bench.scoring.set_metrics import FLOOR
+from bench.scoring.set_metrics import REAL_HALVES
 
 #: Colours of rows that have none of their own; all are told apart by colour-blind people too (Okabe and Ito 2008).
 OTHERS = ("#cc79a7", "#d55e00", "#8c6d1f", "#5e3c99", "#b2182b")
@@ -56,7 +56,7 @@ class RowNames:
 @lru_cache(maxsize=1)
 def registered_names() -> RowNames:
     """Names of the rows that registered models give; a plug-in that cannot be imported gives none."""
-    titles, colours, stages = {REAL: "Real", FLOOR: "Real, half against half"}, {REAL: "#000000"}, []
+    titles, colours, stages = {REAL: "Real", REAL_HALVES: "Real, half against half"}, {REAL: "#000000"}, []
     models = {}
     for name in MODELS:
         try:

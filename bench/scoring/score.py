@@ -25,10 +25,10 @@ from bench.progress import task
 from bench.runfolder import RunFolder
 from bench.scoring.pairing import ADVICE, Row, pair, read_prediction, read_real, row_notes
 from bench.scoring.protocol import Protocol
-from bench.scoring.score_journal import Journal
+from bench.scoring.score_journal import ScoreJournal
 from bench.scoring.score_tables import Columns, ScoredClips, SummaryLine, read_summary
 from bench.scoring.scoring_plan import ScoringPlan, clips_hash, load_metrics
-from bench.scoring.set_metrics import FLOOR, KnownFeatures, set_lines
+from bench.scoring.set_metrics import REAL_HALVES, KnownFeatures, set_lines
 from bench.scoring.summary import write_scores
 
 
@@ -115,7 +115,7 @@ def check_folder(out: Path, rows: Sequence[Row], protocol: Protocol) -> None:
             raise BenchError(f"{out} is not empty and holds no scores: choose another folder with --out.")
         return
     before = Protocol.load(folder.protocol)
-    there = sorted({(line.row, line.dataset) for line in read_summary(out) if line.row != FLOOR})
+    there = sorted({(line.row, line.dataset) for line in read_summary(out) if line.row != REAL_HALVES})
     if there and there != sorted({(row.name, protocol.dataset) for row in rows}):
         names = ", ".join(f"{row} on {dataset}" for row, dataset in there)
         raise BenchError(f"{out} holds the scores of {names}: choose another folder with --out.")
@@ -139,7 +139,7 @@ def compute(
     Decoding runs ahead in threads; the arithmetic runs here, one clip at a time, so that no value can depend on what
     it was computed beside.
     """
-    journal = Journal(journal_path)
+    journal = ScoreJournal(journal_path)
     todo = [(clip, row) for clip in clips for row in rows]
     results: dict[tuple[str, int, str], Columns] = {}
     failures: dict[str, str] = {}

@@ -12,7 +12,7 @@ from bench.metrics.base import Column
 from bench.scoring.score_tables import Columns
 
 
-class Journal:
+class ScoreJournal:
     """Computed columns by content key: one JSON line each, appended as soon as it is known."""
 
     def __init__(self, path: Path) -> None:

@@ -24,10 +24,10 @@ from bench.progress import task
 from bench.registry import METRICS
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import SummaryLine
-from bench.statistics import LEVEL, SEED, THESE_TRAININGS, LeftOut, leave_out, over_seeds
+from bench.statistics import LEVEL, SEED, THESE_TRAININGS, LeaveOneOutDistances, leave_out, over_seeds
 
 #: The row that says how far two halves of the real clips are apart: what a distance has to be read against.
-FLOOR = "real-halves"
+REAL_HALVES = "real-halves"
 #: Divisions of the real clips into two sides that the floor is a mean over.
 SPLITS = 20
 #: Samples (frames for FID) above which that would take hours, and the table has no interval.
@@ -92,20 +92,20 @@ def set_lines(
                 progress.advance()
         cached[key] = wanted, features
     wanted, features = cached[key]
-    sides, videos = Sides(metric, list(features.values()), wanted), [*clips.values()]
+    sides, videos = SetFeatures(metric, list(features.values()), wanted), [*clips.values()]
     with task(f"{metric.name}: distances", 1) as progress:
         lines = _row_lines(sides, list(features), videos, protocol)
         progress.advance()
-    floor = _floor(sides, videos)
-    if floor is not None:
+    real_halves = _real_halves(sides, videos)
+    if real_halves is not None:
         stamp = protocol.id_of(metric.name)
-        shared = (protocol.dataset, FLOOR, metric.name, floor.value, floor.low, floor.high)
-        lines.append(SummaryLine(*shared, floor.clips, 0, 1, math.nan, stamp))
+        shared = (protocol.dataset, REAL_HALVES, metric.name, real_halves.value, real_halves.low, real_halves.high)
+        lines.append(SummaryLine(*shared, real_halves.clips, 0, 1, math.nan, stamp))
     return lines
 
 
 @dataclass(frozen=True)
-class Sides:
+class SetFeatures:
     """Features of all rows and of the real clips.
 
     Attributes:
@@ -132,7 +132,9 @@ class Sides:
         return np.stack([np.mean(of_seeds, axis=0) for of_seeds in left], axis=1)
 
 
-def _row_lines(sides: Sides, names: Sequence[str], videos: Sequence[str], protocol: Protocol) -> list[SummaryLine]:
+def _row_lines(
+    sides: SetFeatures, names: Sequence[str], videos: Sequence[str], protocol: Protocol
+) -> list[SummaryLine]:
     """A line for each row: value, interval, and place and p value where there are clips enough to rank."""
     metric, clips = sides.metric, len(videos)
     whole = np.arange(clips)
@@ -156,7 +158,7 @@ def _row_lines(sides: Sides, names: Sequence[str], videos: Sequence[str], protoc
     return lines
 
 
-def _left_out(sides: Sides, videos: Sequence[str]) -> LeftOut:
+def _left_out(sides: SetFeatures, videos: Sequence[str]) -> LeaveOneOutDistances:
     """All rows with and without each video; only with, where features are too many or what is left has no distance."""
     if sum(len(clip) for clip in sides.real) <= LARGEST:
         with contextlib.suppress(UnfitError):
@@ -190,7 +192,7 @@ def share_features(
 
 
 @dataclass(frozen=True)
-class Floor:
+class RealHalves:
     """What real clips are apart from real clips.
 
     Attributes:
@@ -205,7 +207,7 @@ class Floor:
     clips: int
 
 
-def _floor(sides: Sides, videos: Sequence[str]) -> Floor | None:
+def _real_halves(sides: SetFeatures, videos: Sequence[str]) -> RealHalves | None:
     """The floor of a metric; None where a side would have fewer than two clips, or features are too many."""
     names = sorted(set(videos))
     if len(names) < 2 or sum(len(clip) for clip in sides.real) > LARGEST:
@@ -222,4 +224,4 @@ def _floor(sides: Sides, videos: Sequence[str]) -> Floor | None:
         clips = min(clips, size)
         distances.append(sides.metric.distance(first, second))
     low, high = np.quantile(distances, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Floor(float(np.mean(distances)), float(low), float(high), clips)
+    return RealHalves(float(np.mean(distances)), float(low), float(high), clips)

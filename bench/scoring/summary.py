@@ -28,7 +28,7 @@ from bench.scoring.score_tables import (
 )
 from bench.statistics import (
     THESE_TRAININGS,
-    AgainstBest,
+    ComparisonWithBest,
     Difference,
     best_of_many,
     over_seeds,
@@ -81,7 +81,7 @@ class Ranking:
 
     metric: str
     order: Sequence[str]
-    against: Mapping[str, Difference | AgainstBest]
+    against: Mapping[str, Difference | ComparisonWithBest]
     smallest_p: float
     videos: int
     scope: str
@@ -103,7 +103,7 @@ def rank(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> Ranking
     against_best = best_of_many(rows, videos, metric.judged_direction(), bound=metric.bound)
     if against_best.best is None:
         return Ranking(metric.name, (), {}, against_best.smallest_p, against_best.clusters, "")
-    against: dict[str, Difference | AgainstBest] = {other.row: other for other in against_best.others}
+    against: dict[str, Difference | ComparisonWithBest] = {other.row: other for other in against_best.others}
     scope = THESE_TRAININGS
     if max(len(values) for values in judged.values()) > 1:
         worst = abs(metric.bound)

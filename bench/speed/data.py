@@ -15,7 +15,7 @@ from PIL import Image
 from bench.data.batches import batches
 from bench.data.clips import FRAMES, Clip, build_manifest
 from bench.data.packed_clips import pack
-from bench.speed.interleaved_timing import Comparison, compare_rates, in_turns
+from bench.speed.interleaved_timing import TimingComparison, compare_rates, in_turns
 
 #: Width and height of Sky Scene's frames.
 SOURCE = (640, 360)
@@ -34,7 +34,7 @@ def make_jpegs(root: Path, clips: int) -> list[Clip]:
     return build_manifest("sky", root, ("train",)).split("train", "val")
 
 
-def measure_data(*, clips: int = 6, resolution: int = 128, repetitions: int = 5) -> list[Comparison]:
+def measure_data(*, clips: int = 6, resolution: int = 128, repetitions: int = 5) -> list[TimingComparison]:
     """Rows of `bench speed data`: `clips` clips of 32 frames of 640×360, wanted at `resolution`."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -22,7 +22,7 @@ from bench.provenance import provenance
 FOLDER = Path("results") / "speed"
 
 
-class Comparison(TypedDict):
+class TimingComparison(TypedDict):
     """One comparison.
 
     `ours` and `other` are in `unit`; a `ratio` above 1 means that ours is faster, or needs less memory.
@@ -63,13 +63,17 @@ def in_turns(
     return first, second
 
 
-def compare_rates(what: str, unit: str, amount: float, seconds: tuple[float, float], difference: float) -> Comparison:
+def compare_rates(
+    what: str, unit: str, amount: float, seconds: tuple[float, float], difference: float
+) -> TimingComparison:
     """Two speeds, `amount` of `unit` in so many seconds each."""
     ours, other = (amount / each for each in seconds)
-    return Comparison(what=what, ours=ours, other=other, unit=unit, ratio=ours / other, max_abs_difference=difference)
+    return TimingComparison(
+        what=what, ours=ours, other=other, unit=unit, ratio=ours / other, max_abs_difference=difference
+    )
 
 
-def keep(name: str, rows: list[Comparison], folder: Path = FOLDER) -> Path:
+def keep(name: str, rows: list[TimingComparison], folder: Path = FOLDER) -> Path:
     """Keep rows with what they were measured on, one file a measurement; returns it."""
     now = datetime.now(UTC)
     path = folder / f"{name}-{now:%Y%m%d-%H%M%S}.json"
@@ -93,7 +97,7 @@ def pair_of_clips(frames: int, size: int, seed: int = 0) -> tuple[Frames, Frames
 
 def timed_row(
     what: str, unit: str, amount: float, ours: Callable[[], Result], other: Callable[[], Result], repetitions: int
-) -> Comparison:
+) -> TimingComparison:
     """Time both sides in turns; `amount` of `unit` is what one call does."""
     made: tuple[list[Result], list[Result]] = ([], [])
     seconds = in_turns(lambda: made[0].append(ours()), lambda: made[1].append(other()), repetitions)

@@ -16,11 +16,11 @@ from unittest import mock
 import numpy as np
 import torch
 
-from bench.speed.interleaved_timing import Comparison, Result, pair_of_clips, timed_row, weights_at_hand
+from bench.speed.interleaved_timing import Result, TimingComparison, pair_of_clips, timed_row, weights_at_hand
 from bench.speed.other_packages import PEERS
 
 
-def _ssim(repetitions: int) -> Comparison:
+def _ssim(repetitions: int) -> TimingComparison:
     """Beside a loop over scikit-image."""
     from skimage.metrics import structural_similarity
 
@@ -52,7 +52,7 @@ def _ssim(repetitions: int) -> Comparison:
     return timed_row("ssim", "frames/s", len(real), ours, other, repetitions)
 
 
-def _mse(repetitions: int) -> Comparison:
+def _mse(repetitions: int) -> TimingComparison:
     """Beside NumPy on values in [0, 1]."""
     from bench.metrics.mse import frame_mse
 
@@ -64,7 +64,7 @@ def _mse(repetitions: int) -> Comparison:
     return timed_row("mse", "frames/s", 32, lambda: frame_mse(prediction, real), other, repetitions)
 
 
-def _psnr(repetitions: int) -> Comparison:
+def _psnr(repetitions: int) -> TimingComparison:
     """Beside a loop over scikit-image."""
     from skimage.metrics import peak_signal_noise_ratio
 
@@ -96,7 +96,7 @@ def plain_i3d() -> Any:
     return network
 
 
-def _fvd(repetitions: int) -> Comparison:
+def _fvd(repetitions: int) -> TimingComparison:
     """Logits of clips of 32 frames, which is what FVD and KVD take, beside the same network layer by layer."""
     from bench.metrics.networks.i3d_features import I3DFeatures, preprocess
 
@@ -130,7 +130,7 @@ def random_inception() -> torch.nn.Module:
     return network.eval()
 
 
-def _fid(repetitions: int) -> Comparison:
+def _fid(repetitions: int) -> TimingComparison:
     """Features of 32 frames, beside the package's network on a batch of them, which is what its own loop does."""
     from bench.metrics.fid import InceptionFeatures
 
@@ -148,7 +148,7 @@ def _fid(repetitions: int) -> Comparison:
     )
 
 
-def _lpips(repetitions: int) -> Comparison:
+def _lpips(repetitions: int) -> TimingComparison:
     """Beside a loop over the package, one frame at a time."""
     from bench.metrics.lpips import frame_lpips, lpips_network
     from bench.metrics.networks.alexnet import FastLPIPS
@@ -171,7 +171,7 @@ def _lpips(repetitions: int) -> Comparison:
     return timed_row("lpips", "frames/s", len(real), ours, other, repetitions)
 
 
-def _frechet(repetitions: int) -> Comparison:
+def _frechet(repetitions: int) -> TimingComparison:
     """Two sets of 128 features of FVD, beside covariances and SciPy's `sqrtm`."""
     from scipy.linalg import sqrtm
 
@@ -190,7 +190,7 @@ def _frechet(repetitions: int) -> Comparison:
 
 
 #: Every comparison, with the number of repetitions that gives a steady median in a few seconds.
-COMPARISONS: Mapping[str, tuple[Callable[[int], Comparison], int]] = {
+COMPARISONS: Mapping[str, tuple[Callable[[int], TimingComparison], int]] = {
     "ssim": (_ssim, 5),
     "fvd": (_fvd, 3),
     "mse": (_mse, 9),
@@ -201,7 +201,7 @@ COMPARISONS: Mapping[str, tuple[Callable[[int], Comparison], int]] = {
 }
 
 
-def measure(only: tuple[str, ...] = (), repetitions: int | None = None) -> list[Comparison]:
+def measure(only: tuple[str, ...] = (), repetitions: int | None = None) -> list[TimingComparison]:
     """Rows `what, ours, other, unit, ratio, max_abs_difference`; a ratio above 1 means that ours is faster.
 
     `only` names rows of `COMPARISONS` and of `other_packages.PEERS`, all by default. A package that is not installed

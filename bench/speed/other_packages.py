@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
-from bench.speed.interleaved_timing import Comparison, Result, pair_of_clips, timed_row, weights_at_hand
+from bench.speed.interleaved_timing import Result, TimingComparison, pair_of_clips, timed_row, weights_at_hand
 
 
 def _channels_first(frames: np.ndarray) -> torch.Tensor:
@@ -19,7 +19,9 @@ def _channels_first(frames: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
 
 
-def _ssim(what: str, theirs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], repetitions: int) -> Comparison:
+def _ssim(
+    what: str, theirs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], repetitions: int
+) -> TimingComparison:
     from bench.metrics.ssim import ssim
 
     prediction, real = pair_of_clips(96, 128)
@@ -35,7 +37,7 @@ def _ssim(what: str, theirs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor
     return timed_row(what, "frames/s", len(real), ours, other, repetitions)
 
 
-def _ssim_torchmetrics(repetitions: int) -> Comparison:
+def _ssim_torchmetrics(repetitions: int) -> TimingComparison:
     """SSIM of torchmetrics, without the border that its own mean counts, where it mirrors the frame."""
     from torchmetrics.functional.image import structural_similarity_index_measure as theirs
 
@@ -46,7 +48,7 @@ def _ssim_torchmetrics(repetitions: int) -> Comparison:
     return _ssim("ssim/torchmetrics", score, repetitions)
 
 
-def _ssim_piq(repetitions: int) -> Comparison:
+def _ssim_piq(repetitions: int) -> TimingComparison:
     """SSIM of piq, without the downsampling that it does unless told otherwise."""
     from piq import ssim as theirs
 
@@ -56,7 +58,7 @@ def _ssim_piq(repetitions: int) -> Comparison:
     return _ssim("ssim/piq", score, repetitions)
 
 
-def _psnr_torchmetrics(repetitions: int) -> Comparison:
+def _psnr_torchmetrics(repetitions: int) -> TimingComparison:
     """PSNR of each frame."""
     from torchmetrics.functional.image import peak_signal_noise_ratio
 
@@ -75,7 +77,7 @@ def _psnr_torchmetrics(repetitions: int) -> Comparison:
     return timed_row("psnr/torchmetrics", "frames/s", 32, ours, other, repetitions)
 
 
-def _fvd_cdfvd(repetitions: int) -> Comparison:
+def _fvd_cdfvd(repetitions: int) -> TimingComparison:
     """FVD of two sets of four clips by cd-fvd's I3D and Fréchet distance; the published weights have to be at hand.
 
     Its class for whole folders divides covariances by N instead of N − 1, which four clips would tell.
@@ -107,7 +109,7 @@ def _fvd_cdfvd(repetitions: int) -> Comparison:
 
 
 #: Every comparison, with its usual number of repetitions.
-PEERS: Mapping[str, tuple[Callable[[int], Comparison], int]] = {
+PEERS: Mapping[str, tuple[Callable[[int], TimingComparison], int]] = {
     "ssim/torchmetrics": (_ssim_torchmetrics, 5),
     "ssim/piq": (_ssim_piq, 5),
     "psnr/torchmetrics": (_psnr_torchmetrics, 9),

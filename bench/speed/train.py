@@ -33,7 +33,7 @@ from bench.engine.precision import choose_precision
 from bench.engine.training_step import make_optimizers, train_step
 from bench.interface import Stage, VideoModel
 from bench.registry import DEFAULT_MODELS, MODELS, PLAIN
-from bench.speed.interleaved_timing import Comparison, compare_rates, in_turns
+from bench.speed.interleaved_timing import TimingComparison, compare_rates, in_turns
 
 #: Of all networks where none is given: VGAN of its paper's width takes minutes a step on a CPU.
 WIDTH = 32
@@ -44,7 +44,7 @@ BATCHES = 4
 
 
 @dataclass(frozen=True)
-class Setting:
+class TrainingSetup:
     """What is measured.
 
     Attributes:
@@ -117,10 +117,10 @@ def plain_step(stage: Stage, optimizers: Mapping[str, torch.optim.Optimizer], cl
     return losses
 
 
-class Side:
+class StageTraining:
     """Ours or the plain loop, on one stage; remembers all losses."""
 
-    def __init__(self, setting: Setting, stage: Stage, plain: bool) -> None:
+    def __init__(self, setting: TrainingSetup, stage: Stage, plain: bool) -> None:
         self.setting, self.stage, self.plain = setting, stage, plain
         self.optimizers = plain_optimizers(stage) if plain else make_optimizers(stage)
         self.batches = setting.batches()
@@ -137,7 +137,7 @@ class Side:
 
 
 @torch.no_grad()
-def follow(other: Side, ours: Side) -> None:
+def follow(other: StageTraining, ours: StageTraining) -> None:
     """Give one side the weights, statistics and moments of the other."""
     for player, same in zip(other.stage.players, ours.stage.players, strict=True):
         player.network.load_state_dict(same.network.state_dict())
@@ -152,12 +152,12 @@ def difference(ours: Sequence[Sequence[float]], other: Sequence[Sequence[float]]
     return float(np.max(np.abs(np.subtract(ours, other))))
 
 
-def stage_rows(setting: Setting, steps: int) -> list[Comparison]:
+def stage_rows(setting: TrainingSetup, steps: int) -> list[TimingComparison]:
     """Speed of each stage's training step; a stage starts from what ours of the stage before has made."""
     ours, plain = setting.build(plain=False), setting.build(plain=True)
     rows = []
     for our_stage, plain_stage in zip(ours.stages(), plain.stages(), strict=True):
-        sides = Side(setting, our_stage, plain=False), Side(setting, plain_stage, plain=True)
+        sides = StageTraining(setting, our_stage, plain=False), StageTraining(setting, plain_stage, plain=True)
         seconds = in_turns(sides[0].step, sides[1].step, steps, partial(follow, sides[1], sides[0]))
         apart = difference(sides[0].losses, sides[1].losses)
         rows.append(compare_rates(f"{title(setting)} {our_stage.name} step", "clips/s", setting.batch, seconds, apart))
@@ -166,7 +166,7 @@ def stage_rows(setting: Setting, steps: int) -> list[Comparison]:
 
 
 @torch.no_grad()
-def generation_row(setting: Setting, repetitions: int) -> Comparison:
+def generation_row(setting: TrainingSetup, repetitions: int) -> TimingComparison:
     """Speed of generation with all stages, a clip at a time as on a CPU."""
     ours, plain = setting.build(plain=False), setting.build(plain=True).eval()
     ours = for_generation(ours.eval())
@@ -185,13 +185,13 @@ def generation_row(setting: Setting, repetitions: int) -> Comparison:
     return compare_rates(f"{title(setting)} generation", "clips/s", 1, seconds, apart)
 
 
-def peak_memory(setting: Setting, number: int, plain: bool, threads: int) -> tuple[float, list[list[float]]]:
+def peak_memory(setting: TrainingSetup, number: int, plain: bool, threads: int) -> tuple[float, list[list[float]]]:
     """Train a few steps of a stage and return the process's peak of memory in GB, and the losses."""
     torch.set_num_threads(threads)
     if setting.device == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    side = Side(setting, setting.build(plain).stages()[number], plain)
+    side = StageTraining(setting, setting.build(plain).stages()[number], plain)
     for _ in range(MEMORY_STEPS):
         side.step()
     if setting.device == "cuda":
@@ -204,7 +204,7 @@ def peak_memory(setting: Setting, number: int, plain: bool, threads: int) -> tup
     return peak * 1024 / 1e9, side.losses
 
 
-def memory_rows(setting: Setting) -> list[Comparison]:
+def memory_rows(setting: TrainingSetup) -> list[TimingComparison]:
     """Peak memory of each stage's training step, each side in a process of its own on a CPU.
 
     A GPU's allocator counts by itself, so that there one process does for all.
@@ -221,7 +221,7 @@ def memory_rows(setting: Setting) -> list[Comparison]:
             with fresh_processes(1) as pool:
                 sides.append(pool.submit(peak_memory, *job).result())
         (ours, our_losses), (other, other_losses) = sides
-        row = Comparison(
+        row = TimingComparison(
             what=f"{title(setting)} {stage.name} peak memory",
             ours=ours,
             other=other,
@@ -233,14 +233,14 @@ def memory_rows(setting: Setting) -> list[Comparison]:
     return rows
 
 
-def title(setting: Setting) -> str:
+def title(setting: TrainingSetup) -> str:
     """The setting in words."""
     size = native_resolution(setting.model, setting.resolution)
     return f"{setting.model} {size}×{size}, width {setting.width}, batch {setting.batch}:"
 
 
 @dataclass(frozen=True)
-class Wishes:
+class TrainingSpeedOptions:
     """What `bench speed train` measures.
 
     Attributes:
@@ -264,17 +264,17 @@ class Wishes:
     memory: bool = True
 
 
-def measure_training(models: Sequence[str] = (), wishes: Wishes | None = None) -> list[Comparison]:
+def measure_training(models: Sequence[str] = (), options: TrainingSpeedOptions | None = None) -> list[TimingComparison]:
     """Measure training steps, generation and memory of registered models, by default of all that are trained."""
-    wishes = wishes or Wishes()
-    place = pick_device(wishes.device)
-    precision = choose_precision(place, wishes.precision)
+    options = options or TrainingSpeedOptions()
+    place = pick_device(options.device)
+    precision = choose_precision(place, options.precision)
     precision.apply()
     half = precision.name == "bf16-mixed"
-    rows: list[Comparison] = []
+    rows: list[TimingComparison] = []
     for name in [MODELS.check(model) for model in models] or DEFAULT_MODELS:
-        setting = Setting(name, wishes.width, wishes.resolution, wishes.batch, place, half, wishes.compiled)
-        rows += [*stage_rows(setting, wishes.steps), generation_row(setting, max(2 * wishes.steps, 3))]
-        if wishes.memory:
+        setting = TrainingSetup(name, options.width, options.resolution, options.batch, place, half, options.compiled)
+        rows += [*stage_rows(setting, options.steps), generation_row(setting, max(2 * options.steps, 3))]
+        if options.memory:
             rows += memory_rows(setting)
     return rows

@@ -8,28 +8,35 @@ function gives the same bytes whatever the order of its clips, and those that dr
 - `seeds_and_videos_difference(a, b, clusters, rows=2) -> SeedsDifference`: two rows over both, by t.
 - `seeds_and_videos_equivalence(a, b, clusters, margin) -> SeedsEquivalence`: that they differ by less than a margin.
 - `paired_difference(a, b, clusters) -> Difference`: two rows named beforehand, by sign flips.
-- `best_of_many(rows, clusters, direction, bound=) -> BestOfMany`: order; each against the best (max-T).
+- `best_of_many(rows, clusters, direction, bound=) -> RankedRows`: order; each against the best (max-T).
 - `smallest_p_value(videos) -> float`: what sign flips of so many videos can reach.
 - `equivalence(a, b, clusters, margin) -> Equivalence`: that two rows differ by less than a margin.
-- `leave_out(distances, clusters) -> LeftOut`: metrics of sets; `.interval(row)`, `.difference(row, other, rows=2)`,
-  `.equivalence(row, other, margin)`.
+- `leave_out(distances, clusters) -> LeaveOneOutDistances`: metrics of sets; `.interval(row)`,
+  `.difference(row, other, rows=2)`, `.equivalence(row, other, margin)`.
 - `log_distance(ratios)`: how far ratios are from 1, infinite for a still.
 - `holm(p_values)`, `printed_p(p_value)`, `over_seeds(values)`: corrections, print, mean and deviation over seeds.
 """
 
 from bench.statistics.cluster_jackknife import LEVEL, SEED, Difference, Interval, jackknife_interval
 from bench.statistics.equivalence import Equivalence, equivalence
-from bench.statistics.leave_one_out import GROUPS, LeftOut, leave_out
+from bench.statistics.leave_one_out import GROUPS, LeaveOneOutDistances, leave_out
 from bench.statistics.log_ratio import log_distance
 from bench.statistics.multiple_testing import holm, printed_p
-from bench.statistics.sign_flip import DRAWS, AgainstBest, BestOfMany, best_of_many, paired_difference, smallest_p_value
+from bench.statistics.sign_flip import (
+    DRAWS,
+    ComparisonWithBest,
+    RankedRows,
+    best_of_many,
+    paired_difference,
+    smallest_p_value,
+)
 from bench.statistics.training_seeds import (
     OVER_TRAININGS,
     THESE_TRAININGS,
-    OverSeeds,
     SeedsDifference,
     SeedsEquivalence,
     SeedsInterval,
+    SeedsSummary,
     over_seeds,
     seeds_and_videos_difference,
     seeds_and_videos_equivalence,
@@ -43,16 +50,16 @@ __all__ = [
     "OVER_TRAININGS",
     "SEED",
     "THESE_TRAININGS",
-    "AgainstBest",
-    "BestOfMany",
+    "ComparisonWithBest",
     "Difference",
     "Equivalence",
     "Interval",
-    "LeftOut",
-    "OverSeeds",
+    "LeaveOneOutDistances",
+    "RankedRows",
     "SeedsDifference",
     "SeedsEquivalence",
     "SeedsInterval",
+    "SeedsSummary",
     "best_of_many",
     "equivalence",
     "holm",

@@ -31,7 +31,7 @@ Without = Callable[[NDArray[np.intp]], Floats]
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeaveOneOutDistances:
     """Distances of R rows on all clips, and on what is left without each of G groups of source videos.
 
     Attributes:
@@ -79,7 +79,7 @@ def leave_out(
     seed: int = SEED,
     *,
     without: Without | None = None,
-) -> LeftOut:
+) -> LeaveOneOutDistances:
     """Measure all rows on all clips, and again without each source video.
 
     Args:
@@ -111,4 +111,4 @@ def leave_out(
         left = np.array([distances(everything[of_clips != group]) for group in range(count)], np.float64)
     else:
         left = without(of_clips)
-    return LeftOut(values, left, held)
+    return LeaveOneOutDistances(values, left, held)

@@ -101,7 +101,7 @@ def paired_difference(
 
 
 @dataclass(frozen=True)
-class AgainstBest:
+class ComparisonWithBest:
     """One row beside the best.
 
     Attributes:
@@ -124,7 +124,7 @@ class AgainstBest:
 
 
 @dataclass(frozen=True)
-class BestOfMany:
+class RankedRows:
     """Rows in order, and each beside the best.
 
     Attributes:
@@ -137,7 +137,7 @@ class BestOfMany:
 
     order: tuple[str, ...]
     best: str | None
-    others: tuple[AgainstBest, ...]
+    others: tuple[ComparisonWithBest, ...]
     clips: int
     clusters: int
     smallest_p: float
@@ -151,7 +151,7 @@ def best_of_many(
     bound: float = NAN,
     draws: int = DRAWS,
     seed: int = SEED,
-) -> BestOfMany:
+) -> RankedRows:
     """Order rows by their paired values, and test each against the best, all rows jointly.
 
     Args:
@@ -194,17 +194,17 @@ def best_of_many(
     )
     best = None if hopeless else names[ranked[0]]
     order = tuple(names[row] for row in ranked)
-    return BestOfMany(order, best, others, len(of_clips), videos.count, smallest_p_value(videos.count, draws))
+    return RankedRows(order, best, others, len(of_clips), videos.count, smallest_p_value(videos.count, draws))
 
 
-def _beside(name: str, row: Floats, best: Floats, clusters: Sequence[Any], p_value: float) -> AgainstBest:
+def _beside(name: str, row: Floats, best: Floats, clusters: Sequence[Any], p_value: float) -> ComparisonWithBest:
     both = np.isfinite(row) & np.isfinite(best)
     difference, low, high = NAN, NAN, NAN
     if both.any():
         held = [cluster for cluster, keep in zip(clusters, both, strict=True) if keep]
         estimate, _, _ = mean_over_clips(row[both] - best[both], held)
         difference, (low, high) = estimate.value, estimate.ends()
-    return AgainstBest(name, difference, low, high, p_value, int(both.sum()), int(np.isinf(row).sum()))
+    return ComparisonWithBest(name, difference, low, high, p_value, int(both.sum()), int(np.isinf(row).sum()))
 
 
 def _against_first(sums: Floats, draws: int, seed: int) -> list[float]:

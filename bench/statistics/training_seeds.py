@@ -69,7 +69,7 @@ class SeedsEquivalence(Equivalence):
 
 
 @dataclass(frozen=True)
-class _Trainings:
+class _SeedMeans:
     """Video means of a row, [S, k], and what of its variance is due to seeds."""
 
     of_videos: Floats
@@ -82,7 +82,7 @@ class _Trainings:
         return len(self.of_seeds)
 
 
-def _trainings(values: ArrayLike, clusters: Sequence[Any]) -> tuple[_Trainings, Clusters]:
+def _trainings(values: ArrayLike, clusters: Sequence[Any]) -> tuple[_SeedMeans, Clusters]:
     numbers = np.atleast_2d(finite(values))
     if numbers.ndim != 2:
         raise BenchError(f"Values of trainings are [seeds, clips], not of shape {numbers.shape}.")
@@ -95,10 +95,10 @@ def _trainings(values: ArrayLike, clusters: Sequence[Any]) -> tuple[_Trainings, 
         by_seed = float(np.var(of_seeds, ddof=1)) / seeds
         cells = of_videos - of_seeds[:, None] - of_videos.mean(axis=0) + of_seeds.mean()
         by_cell = videos.variance(np.sqrt(np.sum(cells**2, axis=0) / (seeds * (seeds - 1))))
-    return _Trainings(of_videos, of_seeds, by_seed, by_cell), videos
+    return _SeedMeans(of_videos, of_seeds, by_seed, by_cell), videos
 
 
-def _joined(value: float, by_video: float, sides: Sequence[_Trainings], freedom: float) -> Estimate:
+def _joined(value: float, by_video: float, sides: Sequence[_SeedMeans], freedom: float) -> Estimate:
     several = [side for side in sides if side.seeds > 1]
     by_seed = sum(side.by_seed for side in several)
     variance = by_video + by_seed - sum(side.by_cell for side in several)
@@ -177,7 +177,7 @@ def _difference(a: ArrayLike, b: ArrayLike, clusters: Sequence[Any]) -> tuple[Es
 
 
 @dataclass(frozen=True)
-class OverSeeds:
+class SeedsSummary:
     """Mean and sample standard deviation (N − 1) over training seeds; NaN deviation where there is one seed."""
 
     mean: float
@@ -185,10 +185,10 @@ class OverSeeds:
     seeds: int
 
 
-def over_seeds(values: ArrayLike) -> OverSeeds:
+def over_seeds(values: ArrayLike) -> SeedsSummary:
     """Summarise one number a training seed; values that are not finite are the caller's to leave out."""
     numbers: Floats = np.sort(np.asarray(values, np.float64))  # sorted, so that the order of seeds changes no bit
     if not numbers.size:
-        return OverSeeds(NAN, NAN, 0)
+        return SeedsSummary(NAN, NAN, 0)
     std = float(np.std(numbers, ddof=1)) if numbers.size > 1 else NAN
-    return OverSeeds(float(np.mean(numbers)), std, int(numbers.size))
+    return SeedsSummary(float(np.mean(numbers)), std, int(numbers.size))

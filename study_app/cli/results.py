@@ -15,7 +15,7 @@ from bench.cli_options import (
     Offline,
     Preset,
     Seeds,
-    Settings,
+    SettingOverrides,
     Steps,
     configure,
     numbers,
@@ -120,7 +120,7 @@ def reproduce(
     steps: Steps = None,
     device: Device = "auto",
     config: ConfigFile = None,
-    settings: Settings = None,
+    settings: SettingOverrides = None,
     offline: Offline = False,
     as_json: Json = False,
 ) -> None:

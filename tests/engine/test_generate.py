@@ -14,7 +14,7 @@ from bench.cli.main import main
 from bench.data.clips import build_manifest
 from bench.data.predictions import Predictions
 from bench.data.readers.video import read_strip
-from bench.engine.generate import Published, for_generation, generate, generate_published, keep_parts
+from bench.engine.generate import PublishedModel, for_generation, generate, generate_published, keep_parts
 from bench.engine.model_factory import build
 from bench.errors import BenchError
 from bench.files import read_json
@@ -206,7 +206,7 @@ def test_published_checkpoints_that_are_not_given_get_one_sentence(
         main()
     assert ended.value.code == 1
     assert "need --model, --published-s1 and --published-s2" in capsys.readouterr().err
-    files = Published("vgan", tmp_path / "a", tmp_path / "b")
+    files = PublishedModel("vgan", tmp_path / "a", tmp_path / "b")
     with pytest.raises(BenchError, match="no published model 'vgan'"):
         generate_published(files, tmp_path, None, "cpu")  # type: ignore[arg-type]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bench.engine.gradient_check import (
     TOLERANCE,
-    Decisions,
+    DecisionRecorder,
     check_gradients,
     perturbed,
     poison_memory,
@@ -105,12 +105,12 @@ def test_branches_and_random_numbers_are_those_of_the_checked_step() -> None:
     model = Chained(nn.Conv3d(3, 3, 1), nn.BatchNorm3d(3), *kinks)
     assert check_gradients(model, 0, clips()).right
     x = torch.randn(4, 1000)
-    record = Decisions()
+    record = DecisionRecorder()
     with record:
         places = torch.max(x, 1).indices
         kept = x > 0
         drawn = torch.rand(3)
-    with Decisions(record.record):
+    with DecisionRecorder(record.record):
         assert torch.equal(torch.max(-x.double(), 1).indices, places)
         assert torch.equal(-x.double() > 0, kept)
         assert torch.equal(torch.rand(3), drawn)

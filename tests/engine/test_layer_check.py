@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.engine.devices import threads
-from bench.engine.layer_check import Call, check_layer, difference, record_calls, thread_counts
+from bench.engine.layer_check import LayerCall, check_layer, difference, record_calls, thread_counts
 from mdgan.cpu_layers import DeepConv3d, ToPixels, WholeConv3d
 
 
@@ -31,7 +31,7 @@ def test_layers_with_weights_are_found_where_they_are_used() -> None:
     ],
 )
 def test_right_layers_are_off_by_rounding(layer: nn.Module, shape: tuple[int, ...]) -> None:
-    assert 0 < check_layer(Call(layer, (torch.randn(shape),))) < 1e-5
+    assert 0 < check_layer(LayerCall(layer, (torch.randn(shape),))) < 1e-5
 
 
 class Off(nn.Conv2d):
@@ -57,9 +57,9 @@ class Off(nn.Conv2d):
 @pytest.mark.parametrize("where", ["everywhere", "without gradients", "one clip", "odd", "strided", "channels last"])
 def test_a_layer_that_is_wrong_in_one_way_is_found(where: str) -> None:
     layer = Off(3, 2, 3)
-    assert check_layer(Call(layer, (torch.randn(2, 3, 8, 8),))) < 1e-5
+    assert check_layer(LayerCall(layer, (torch.randn(2, 3, 8, 8),))) < 1e-5
     layer.where = where
-    assert check_layer(Call(layer, (torch.randn(2, 3, 8, 8),))) > 1e-3
+    assert check_layer(LayerCall(layer, (torch.randn(2, 3, 8, 8),))) > 1e-3
 
 
 def test_what_is_not_finite_is_infinitely_wrong() -> None:

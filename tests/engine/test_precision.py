@@ -10,7 +10,7 @@ from bench.engine.precision import choose_precision
 from bench.errors import BenchError
 from bench.pipeline.doctor import examine
 from bench.speed import train as speed_train
-from bench.speed.train import Setting, Wishes, measure_training
+from bench.speed.train import TrainingSetup, TrainingSpeedOptions, measure_training
 
 
 class Card:
@@ -122,7 +122,7 @@ def test_speed_is_measured_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed_train, "generation_row", lambda setting, repetitions: setting)
     for bf16, cudnn in ((False, 92600), (True, 92600), (True, 91002)):
         Card(monkeypatch, bf16=bf16, cudnn=cudnn)
-        (row,) = measure_training(["vgan"], Wishes(memory=False))
-        assert isinstance(row, Setting)
+        (row,) = measure_training(["vgan"], TrainingSpeedOptions(memory=False))
+        assert isinstance(row, TrainingSetup)
         assert torch.backends.cudnn.allow_tf32 == (cudnn != 91002)
     assert halves == [False, True, False]

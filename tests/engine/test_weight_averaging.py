@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench.engine.weight_averaging import Average, rate_share, rates_of, set_rates
+from bench.engine.weight_averaging import WeightAverage, rate_share, rates_of, set_rates
 
 
 def test_rates_hold_then_fall_in_a_line_and_the_last_step_still_moves():
@@ -29,7 +29,7 @@ def test_an_average_is_the_formula_and_its_first_steps_count_less():
     network = nn.Linear(1, 1, bias=False)
     values = [3.0, -1.0, 4.0, 1.5]
     nn.init.constant_(network.weight, values[0])
-    average, expected = Average(network, 0.25), values[0]
+    average, expected = WeightAverage(network, 0.25), values[0]
     for step, value in enumerate(values[1:], start=1):
         nn.init.constant_(network.weight, value)
         average.follow(step)
@@ -39,7 +39,7 @@ def test_an_average_is_the_formula_and_its_first_steps_count_less():
     assert average.weights[0].item() == pytest.approx(expected, rel=1e-6)
     average.hand_on()
     assert network.weight.item() == average.weights[0].item()
-    other = Average(nn.Linear(1, 1, bias=False), 0.25)
+    other = WeightAverage(nn.Linear(1, 1, bias=False), 0.25)
     other.restore(average.weights)
     assert torch.equal(other.weights[0], average.weights[0])
     assert other.weights[0] is not average.weights[0]

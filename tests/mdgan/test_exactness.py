@@ -16,7 +16,7 @@ from bench.adversarial import EndsConv3d, EndsConvTranspose3d
 from bench.engine import layer_check
 from bench.engine.devices import threads
 from bench.engine.gradient_check import poison_memory
-from bench.engine.layer_check import Call, check_layer, difference
+from bench.engine.layer_check import LayerCall, check_layer, difference
 from mdgan.cpu_layers import (
     DeepConv3d,
     DeepConvTranspose3d,
@@ -64,7 +64,7 @@ CASES = [pytest.param(layer, size, id=f"{name}-{'x'.join(map(str, size))}") for 
 
 @pytest.mark.parametrize(("layer", "size"), CASES)
 def test_a_fast_layer_is_that_of_float64(layer: nn.Module, size: Sizes) -> None:
-    assert check_layer(Call(layer, (torch.rand(3, *size) * 2 - 1,))) < ROUNDING
+    assert check_layer(LayerCall(layer, (torch.rand(3, *size) * 2 - 1,))) < ROUNDING
 
 
 PLAIN: dict[type[nn.Module], type[nn.Module]] = {

@@ -11,7 +11,7 @@ from bench.metrics.fvd import FVD, PortedFVD
 from bench.metrics.kvd import KVD
 from bench.metrics.lpips import LPIPS
 from bench.metrics.networks import weights_catalog
-from bench.metrics.pretrained_metric import Weighted
+from bench.metrics.pretrained_metric import PretrainedMetric
 from bench.scoring.scoring_plan import ScoringPlan, load_metrics
 
 
@@ -38,7 +38,7 @@ def fetched(empty: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("metric", [FVD, KVD, FID, LPIPS])
-def test_a_metric_says_which_weights_it_lacks_and_what_gets_them(metric: type[Weighted]) -> None:
+def test_a_metric_says_which_weights_it_lacks_and_what_gets_them(metric: type[PretrainedMetric]) -> None:
     reason = metric().unavailable()
     assert reason is not None
     assert reason.command == f"bench weights fetch {metric.weights[0]}"

@@ -9,7 +9,7 @@ from bench.cli.main import app
 from bench.errors import BenchError
 from bench.files import read_json
 from bench.pipeline.ablate import ablations
-from mdgan.model import MDGAN, Settings
+from mdgan.model import MDGAN, MDGANOptions
 from tests.small import Tint
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
@@ -51,6 +51,6 @@ def test_unknown_ablations_are_refused(sky: Path, tmp_path: Path, tint: str, mon
 
 @pytest.mark.parametrize("preset", ["smoke", "small", "medium"])
 def test_each_ablation_of_mdgan_changes_something_of_every_preset(preset: str) -> None:
-    whole = Settings(**MDGAN.presets[preset])
-    changed = [Settings(**{**MDGAN.presets[preset], **change}) for change in MDGAN.ablations.values()]
+    whole = MDGANOptions(**MDGAN.presets[preset])
+    changed = [MDGANOptions(**{**MDGAN.presets[preset], **change}) for change in MDGAN.ablations.values()]
     assert len({*changed, whole}) == len(changed) + 1 >= 6

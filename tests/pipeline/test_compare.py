@@ -12,7 +12,7 @@ from bench.pipeline.compare import compare
 from bench.pipeline.score import score_folders
 from bench.scoring.score_tables import read_summary, write_csv
 from bench.scoring.scoring_plan import ScoringPlan
-from bench.scoring.set_metrics import FLOOR
+from bench.scoring.set_metrics import REAL_HALVES
 from tests.small import moving_clip
 
 
@@ -70,17 +70,17 @@ def test_the_floor_is_no_competitor(scored: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         shutil.copytree(scored / name, tmp_path / name)
         lines = read_summary(tmp_path / name)
-        floor = dataclasses.replace(lines[0], row=FLOOR, value=0.0)
+        floor = dataclasses.replace(lines[0], row=REAL_HALVES, value=0.0)
         write_csv(
             tmp_path / name / "summary.csv",
             [field.name for field in dataclasses.fields(floor)],
             (dataclasses.asdict(line).values() for line in [*lines, floor]),
         )
     table = compare([tmp_path / "one", tmp_path / "two"])
-    assert list(table.rows).count(FLOOR) == 1
+    assert list(table.rows).count(REAL_HALVES) == 1
     column = list(table.heads).index("mse")
-    assert [row for row, cells in zip(table.rows, table.cells, strict=True) if cells[column].best] != [FLOOR]
-    assert not table.cells[list(table.rows).index(FLOOR)][column].best
+    assert [row for row, cells in zip(table.rows, table.cells, strict=True) if cells[column].best] != [REAL_HALVES]
+    assert not table.cells[list(table.rows).index(REAL_HALVES)][column].best
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ import pytest
 
 from bench.data.dataset import Dataset
 from bench.download import dataset_sources, http
-from bench.download.dataset_sources import Published
+from bench.download.dataset_sources import PublishedDataset
 from bench.errors import BenchError
 from bench.pipeline import fetch_dataset as module
-from bench.pipeline.fetch_dataset import ACCOUNT, HASHES, Wanted, fetch
+from bench.pipeline.fetch_dataset import ACCOUNT, HASHES, FetchOptions, fetch
 from tests.download.test_archive import make_tar
 from tests.server import Server, cut, redirect, whole
 
@@ -103,7 +103,7 @@ def test_beach_comes_with_its_list(
     names = sorted(p.relative_to(beach / "frames-stable-many").as_posix() for p in beach.rglob("*.jpg"))
     server.answers["/beach.tar.bz2"] = whole((tmp_path / "b").read_bytes())
     server.answers["/beach.txt"] = whole("\n".join(names).encode(), "text/plain")
-    line = Published(
+    line = PublishedDataset(
         "beach", "Beach", f"{server.url}/beach.tar.bz2", (f"{server.url}/beach.txt",), "frames-stable-many"
     )
     monkeypatch.setitem(dataset_sources.SOURCES, "beach", line)
@@ -148,7 +148,7 @@ def test_another_file_than_the_published_one_is_refused(hub: Server, sky_zip: by
         fetch("sky", tmp_path / "sky")
     hub.answers["/cdn"] = whole(sky_zip)
     with pytest.raises(BenchError, match="is not the archive that is meant"):
-        fetch("sky", tmp_path / "sky", Wanted(sha256="0" * 64))
+        fetch("sky", tmp_path / "sky", FetchOptions(sha256="0" * 64))
     assert not (tmp_path / "sky").exists()
 
 
@@ -156,7 +156,7 @@ def test_a_hostile_archive_leaves_nothing(server: Server, tmp_path: Path) -> Non
     path = make_tar(tmp_path / "b", ("good.jpg", b"1"), ("../../evil", b"2"))
     server.answers["/sky.zip"] = whole(path.read_bytes())
     with pytest.raises(BenchError, match="leads out of it"):
-        fetch("sky", tmp_path / "x" / "sky", Wanted(url=f"{server.url}/sky.zip"))
+        fetch("sky", tmp_path / "x" / "sky", FetchOptions(url=f"{server.url}/sky.zip"))
     assert not (tmp_path / "x" / "sky").exists()
     assert not list(tmp_path.rglob("evil"))
 
@@ -209,7 +209,7 @@ def test_a_disk_that_fills_up_loses_nothing(
 
 def test_an_archive_that_is_there_is_unpacked(sky_zip: bytes, sky: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.zip").write_bytes(sky_zip)
-    out = fetch("sky", tmp_path / "sky", Wanted(archive=tmp_path / "mine.zip"))
+    out = fetch("sky", tmp_path / "sky", FetchOptions(archive=tmp_path / "mine.zip"))
     assert len(list(out.rglob("*.jpg"))) == len(list(sky.rglob("*.jpg")))
     assert (tmp_path / "mine.zip").exists()
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from bench import registry
 from bench.cli.inspect import doctor
 from bench.engine.gradient_check import GradientCheck
-from bench.engine.weight_averaging import Average
+from bench.engine.weight_averaging import WeightAverage
 from bench.errors import BenchError
 from bench.metrics import ssim
 from bench.pipeline import numerics
@@ -79,7 +79,7 @@ def test_a_wrong_or_unstable_gradient_is_told(unstable: tuple[str, ...], monkeyp
 
 def test_wrong_kernels_of_our_own_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssim, "_compiled", lambda pair: ssim.by_torch(*pair) + 1e-6)
-    monkeypatch.setattr(Average, "follow", lambda self, step: None)
+    monkeypatch.setattr(WeightAverage, "follow", lambda self, step: None)
     found = states()
     assert found["SSIM (Numba)"] == found["average of weights"] == "WRONG"
     assert found["Adam, fused"] == "ok"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.pipeline.publishable_files import Parcel, Wanted, pack_up
+from bench.pipeline.publishable_files import PublishOptions, Upload, pack_up
 from bench.report.results_file import read_results
 from tests.pipeline.test_release import train
 from tests.small import REPOSITORY
@@ -42,15 +42,15 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
-def packed(run: Path, **wanted: object) -> Parcel:
+def packed(run: Path, **wanted: object) -> Upload:
     staging = run.with_name("staging")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
-    return pack_up(run, staging, Wanted(**wanted))  # type: ignore[arg-type]
+    return pack_up(run, staging, PublishOptions(**wanted))  # type: ignore[arg-type]
 
 
-def names(parcel: Parcel) -> set[str]:
-    return {item.name for item in parcel.items}
+def names(upload: Upload) -> set[str]:
+    return {item.name for item in upload.items}
 
 
 ALWAYS = {"README.md", "results.json", "run.json", "summary.csv"}
@@ -62,10 +62,10 @@ FRAMES |= {"figures/parts_vgan.png"}
 
 
 def test_numbers_and_charts_go_and_frames_of_other_peoples_data_stay(run: Path) -> None:
-    parcel = packed(run)
-    assert names(parcel) == ALWAYS
-    assert any("frames of sky, which are somebody else's" in text for text in parcel.held_back)
-    assert "votes of single raters" in parcel.held_back[-1]
+    upload = packed(run)
+    assert names(upload) == ALWAYS
+    assert any("frames of sky, which are somebody else's" in text for text in upload.held_back)
+    assert "votes of single raters" in upload.held_back[-1]
 
 
 def test_frames_go_where_the_sender_says_so_and_where_the_scenes_are_ours(run: Path) -> None:
@@ -73,9 +73,9 @@ def test_frames_go_where_the_sender_says_so_and_where_the_scenes_are_ours(run: P
     account = json.loads((run / "run.json").read_text())
     account["config"]["data_root"] = "synthetic"
     (run / "run.json").write_text(json.dumps(account))
-    parcel = packed(run)
-    assert names(parcel) == ALWAYS | FRAMES
-    assert len(parcel.held_back) == 1
+    upload = packed(run)
+    assert names(upload) == ALWAYS | FRAMES
+    assert len(upload.held_back) == 1
 
 
 def test_no_path_of_the_sender_and_no_vote_goes_with_them(run: Path) -> None:
@@ -91,8 +91,8 @@ def test_no_path_of_the_sender_and_no_vote_goes_with_them(run: Path) -> None:
 
 
 def test_what_is_sent_can_be_used(run: Path) -> None:
-    parcel = packed(run, checkpoints=True, by="A lab")
-    assert names(parcel) - ALWAYS == {f"checkpoints/{n}" for n in ("sky-vgan-0.pt", "SHA256SUMS", "release.json")}
+    upload = packed(run, checkpoints=True, by="A lab")
+    assert names(upload) - ALWAYS == {f"checkpoints/{n}" for n in ("sky-vgan-0.pt", "SHA256SUMS", "release.json")}
     staging = run.with_name("staging")
     assert read_results(staging / "results.json").by == "A lab"
     card = (staging / "README.md").read_text()
@@ -108,15 +108,15 @@ def test_what_is_sent_can_be_used(run: Path) -> None:
         assert wanted in card, wanted
     assert "frames_1" not in card
     shown = [part.partition(")")[0] for part in card.split("](")[1:]]
-    assert set(shown) <= names(parcel)
+    assert set(shown) <= names(upload)
 
 
 def test_a_folder_of_scored_videos_goes_with_its_page(run: Path) -> None:
     for name in ("run.json", "predictions", "checkpoints"):
         path = run / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    parcel = packed(run)
-    assert names(parcel) - ALWAYS >= {"report.html"}
+    upload = packed(run)
+    assert names(upload) - ALWAYS >= {"report.html"}
     assert "The same run again" not in (run.with_name("staging") / "README.md").read_text()
 
 

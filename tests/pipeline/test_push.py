@@ -9,7 +9,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.pipeline import push as pushing
-from bench.pipeline.publishable_files import Item, Parcel
+from bench.pipeline.publishable_files import Upload, UploadItem
 from bench.pipeline.push import Repository, push
 from tests.hub import TOKEN, Hub
 
@@ -28,7 +28,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def parcel(tmp_path: Path) -> Parcel:
+def upload(tmp_path: Path) -> Upload:
     content = {
         "README.md": "---\ntags:\n- timelapse-bench\n---\n# Results – of a run\n".encode(),
         "scores/per_clip.csv": b"row,clip\n" * 1000,
@@ -38,67 +38,67 @@ def parcel(tmp_path: Path) -> Parcel:
     for name, held in content.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(held)
-    return Parcel([Item(name, tmp_path / name) for name in content], [])
+    return Upload([UploadItem(name, tmp_path / name) for name in content], [])
 
 
-def bytes_of(parcel: Parcel) -> dict[str, bytes]:
-    return {item.name: item.path.read_bytes() for item in parcel.items}
+def bytes_of(upload: Upload) -> dict[str, bytes]:
+    return {item.name: item.path.read_bytes() for item in upload.items}
 
 
 @pytest.mark.parametrize("kind", ["dataset", "model"])
-def test_what_arrives_is_what_was_sent_byte_for_byte(kind: str, hub: Hub, parcel: Parcel) -> None:
-    address = push(parcel, Repository("lab/sky", kind), "Results of sky")
-    assert hub.files == {f"{kind}s/lab/sky": bytes_of(parcel)}
+def test_what_arrives_is_what_was_sent_byte_for_byte(kind: str, hub: Hub, upload: Upload) -> None:
+    address = push(upload, Repository("lab/sky", kind), "Results of sky")
+    assert hub.files == {f"{kind}s/lab/sky": bytes_of(upload)}
     assert hub.visibility == {f"{kind}s/lab/sky": "private"}
     assert address == f"{hub.url}/{'datasets/' if kind == 'dataset' else ''}lab/sky/commit/{1:040d}"
 
 
-def test_the_same_push_again_sends_nothing_and_another_only_what_changed(hub: Hub, parcel: Parcel) -> None:
-    first = push(parcel, Repository("lab/sky", visibility="public"), "Results of sky")
+def test_the_same_push_again_sends_nothing_and_another_only_what_changed(hub: Hub, upload: Upload) -> None:
+    first = push(upload, Repository("lab/sky", visibility="public"), "Results of sky")
     hub.asked.clear()
-    assert push(parcel, Repository("lab/sky"), "Results of sky") == first
+    assert push(upload, Repository("lab/sky"), "Results of sky") == first
     assert hub.commits == 1
     assert not [asked for asked in hub.asked if "/stored/" in asked or "/commit/" in asked]
     assert hub.visibility == {"datasets/lab/sky": "public"}  # as it was made
-    parcel.items[2].path.write_bytes(b"another picture")
-    push(parcel, Repository("lab/sky"), "Results of sky")
-    assert (hub.commits, hub.files["datasets/lab/sky"]) == (2, bytes_of(parcel))
+    upload.items[2].path.write_bytes(b"another picture")
+    push(upload, Repository("lab/sky"), "Results of sky")
+    assert (hub.commits, hub.files["datasets/lab/sky"]) == (2, bytes_of(upload))
     assert len([asked for asked in hub.asked if "/stored/" in asked]) == 1
 
 
-def test_a_push_that_was_cut_off_goes_on(hub: Hub, parcel: Parcel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_push_that_was_cut_off_goes_on(hub: Hub, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.broken = "/api/datasets/lab/sky/commit"
     with pytest.raises(BenchError, match=r"could not be reached .* The same command goes on from what has come there"):
-        push(parcel, Repository("lab/sky"), "Results of sky")
+        push(upload, Repository("lab/sky"), "Results of sky")
     assert (hub.commits, len(hub.stored)) == (0, 2)
     hub.broken = ""
     hub.asked.clear()
-    push(parcel, Repository("lab/sky"), "Results of sky")
-    assert hub.files == {"datasets/lab/sky": bytes_of(parcel)}
+    push(upload, Repository("lab/sky"), "Results of sky")
+    assert hub.files == {"datasets/lab/sky": bytes_of(upload)}
     assert not [asked for asked in hub.asked if "/stored/" in asked]
 
 
-def test_what_goes_wrong_is_a_sentence(hub: Hub, parcel: Parcel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_wrong_is_a_sentence(hub: Hub, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BenchError, match=r"refuses the token in HF_TOKEN for others/sky \(HTTP status 403\)"):
-        push(parcel, Repository("others/sky"), "m")
+        push(upload, Repository("others/sky"), "m")
     monkeypatch.setenv("HF_TOKEN", "hf_of_nobody")
     with pytest.raises(BenchError, match=r"refuses the token .*\(HTTP status 401\): it needs the right to write"):
-        push(parcel, Repository("lab/sky"), "m")
+        push(upload, Repository("lab/sky"), "m")
     hub.close()
     with pytest.raises(BenchError, match="Hugging Face could not be reached"):
-        push(parcel, Repository("lab/sky"), "m")
+        push(upload, Repository("lab/sky"), "m")
     assert not hub.files
 
 
-def test_without_a_token_or_a_network_nothing_is_asked(parcel: Parcel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_token_or_a_network_nothing_is_asked(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     with pytest.raises(BenchError, match="BENCH_OFFLINE forbids connections"):
-        push(parcel, Repository("lab/sky"), "m")
+        push(upload, Repository("lab/sky"), "m")
     monkeypatch.setenv("BENCH_OFFLINE", "")
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(BenchError, match=r"HF_TOKEN is not set: make a token .* `--dry-run` says what would be sent"):
-        push(parcel, Repository("lab/sky"), "m")
+        push(upload, Repository("lab/sky"), "m")
 
 
 def test_what_is_no_repository_is_named() -> None:

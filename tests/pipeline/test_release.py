@@ -13,7 +13,7 @@ import torch
 
 from bench.data.clips import build_manifest
 from bench.engine import checkpoints
-from bench.engine.generate import Trained, generate_rows
+from bench.engine.generate import TrainedModel, generate_rows
 from bench.engine.model_factory import build
 from bench.errors import BenchError
 from bench.pipeline import release as releasing
@@ -67,8 +67,8 @@ def test_released_files_make_the_same_videos_byte_for_byte(
     assert [one.model for one in made] == ["mdgan", "rnngan", "vgan"]
     for one in made:
         original = run / "checkpoints" / f"{one.model}-0" / "model.pt"
-        ours = generate_rows(Trained(original), tmp_path / "ours", manifest, "cpu")
-        theirs = generate_rows(Trained(folder / one.file, one.model, 64), tmp_path / "theirs", manifest, "cpu")
+        ours = generate_rows(TrainedModel(original), tmp_path / "ours", manifest, "cpu")
+        theirs = generate_rows(TrainedModel(folder / one.file, one.model, 64), tmp_path / "theirs", manifest, "cpu")
         for row, place in ours.items():
             videos = {path.name: path.read_bytes() for path in place.glob("*.png")}
             assert len(set(videos.values())) == len(videos) == 2

@@ -212,7 +212,7 @@ def test_a_model_that_does_not_fit_is_said_before_anything_is_written(sky: Path,
     [
         ("bench.engine.train:train_step", 3),
         ("bench.data.predictions:PredictionWriter.write", 4),  # after the real clips, within the first row
-        ("bench.scoring.score:Journal.put", 7),
+        ("bench.scoring.score:ScoreJournal.put", 7),
     ],
 )
 def test_a_run_killed_while_training_generating_or_scoring_goes_on(

@@ -11,7 +11,7 @@ import pytest
 from bench.errors import BenchError
 from bench.report import results_file
 from bench.report.export_results import export
-from bench.report.results_file import Entry, MetricFacts, Results, Score, read_results, write_results
+from bench.report.results_file import MetricFacts, Results, ResultsRow, RowScore, read_results, write_results
 from bench.runfolder import RunFolder
 from bench.scoring.score_tables import read_summary
 from tests.small import REPOSITORY
@@ -58,7 +58,9 @@ def test_what_made_the_videos_goes_with_it(scored: Path, tmp_path: Path) -> None
 def test_what_is_written_follows_the_stated_schema(tmp_path: Path) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed: pip install jsonschema")
     export(RUN, tmp_path / "r.json")
-    published = Results("published", {"mse": MetricFacts("MSE", "lower")}, [Entry("a", "A", {"mse": Score(math.nan)})])
+    published = Results(
+        "published", {"mse": MetricFacts("MSE", "lower")}, [ResultsRow("a", "A", {"mse": RowScore(math.nan)})]
+    )
     write_results(replace(published, source={"title": "T", "where": "Table I"}), tmp_path / "p.json")
     for path in (tmp_path / "r.json", tmp_path / "p.json", *(REPOSITORY / "results" / "leaderboard").glob("*.json")):
         jsonschema.validate(json.loads(path.read_text()), SCHEMA)
@@ -86,7 +88,9 @@ def test_what_is_written_follows_the_stated_schema(tmp_path: Path) -> None:
 def test_a_file_that_breaks_the_form_is_refused_by_name(change: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     metrics = {"mse": MetricFacts("MSE", "lower")}
-    write_results(Results("measured", metrics, [Entry("a", "A", {"mse": Score(1.0)})], protocol={"id": "x"}), path)
+    write_results(
+        Results("measured", metrics, [ResultsRow("a", "A", {"mse": RowScore(1.0)})], protocol={"id": "x"}), path
+    )
     read_results(path)
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(BenchError, match=sentence) as refused:

@@ -19,7 +19,7 @@ from bench.registry import METRICS as REGISTERED
 from bench.scoring import score as scoring
 from bench.scoring.pairing import Row
 from bench.scoring.score import score
-from bench.scoring.score_journal import Journal
+from bench.scoring.score_journal import ScoreJournal
 from bench.scoring.score_tables import read_summary
 from bench.scoring.scoring_plan import ScoringPlan
 from tests.small import make_sky, moving_clip, write_strip
@@ -234,10 +234,10 @@ def test_scores_of_something_else_are_not_overwritten(manifest: Manifest, folder
 
 def test_the_journal_keeps_every_bit(tmp_path: Path) -> None:
     values = np.array([0.1, np.nan, np.inf, 1 / 3, 5e-324])
-    journal = Journal(tmp_path / "journal.jsonl")
+    journal = ScoreJournal(tmp_path / "journal.jsonl")
     journal.put("key", {"column": values})
     journal.close()
-    known = Journal(tmp_path / "journal.jsonl").get("key")
+    known = ScoreJournal(tmp_path / "journal.jsonl").get("key")
     assert known is not None
     np.testing.assert_array_equal(known["column"], values)
     assert json.loads((tmp_path / "journal.jsonl").read_text().split("\n")[1])[0] == "key"

@@ -11,7 +11,7 @@ from bench.metrics.base import SetMetric, UnfitError
 from bench.metrics.frechet import frechet_distance
 from bench.scoring import set_metrics
 from bench.scoring.protocol import Protocol
-from bench.scoring.set_metrics import FLOOR, ScoredFrames, set_lines, share_features
+from bench.scoring.set_metrics import REAL_HALVES, ScoredFrames, set_lines, share_features
 
 IDS = [f"v{n // 2}__{n:03d}" for n in range(12)]
 VIDEOS = [id.split("__")[0] for id in IDS]
@@ -67,7 +67,7 @@ def test_a_line_is_the_distance_of_the_whole_sets_with_an_interval_about_it() ->
 
 
 def test_the_floor_divides_the_real_clips_by_source_video() -> None:
-    floor = lines({"near": [0]})[FLOOR]
+    floor = lines({"near": [0]})[REAL_HALVES]
     assert floor.value > 0
     assert floor.clips == 6  # on each side, in every division
     assert floor.ci_low < floor.value < floor.ci_high
@@ -83,7 +83,7 @@ def test_a_biased_metric_ranks_no_rows_with_few_clips_and_an_unbiased_one_does()
     assert not Colour.ranks(29)
     assert Colour.ranks(30)
     ranked = {line.row: line for line in set_lines(Unbiased(), sources, video, CLIPS, PROTOCOL)}  # type: ignore[arg-type]
-    assert (ranked["near"].rank, ranked["far"].rank, ranked[FLOOR].rank) == (1, 2, 0)
+    assert (ranked["near"].rank, ranked["far"].rank, ranked[REAL_HALVES].rank) == (1, 2, 0)
     assert ranked["far"].p_best < 0.05
     assert math.isnan(ranked["near"].p_best)
 

@@ -12,7 +12,7 @@ from bench.engine.model_factory import build
 from bench.files import read_json
 from bench.speed import train as speed_train
 from bench.speed.interleaved_timing import compare_rates, in_turns, keep
-from bench.speed.train import Setting, Side, Wishes, difference, follow, measure_training
+from bench.speed.train import StageTraining, TrainingSetup, TrainingSpeedOptions, difference, follow, measure_training
 from mdgan.model import repeat
 from mdgan.networks import STAGE1_SKIPS, Generator
 from mdgan.plain_reference import PlainMDGAN
@@ -24,10 +24,10 @@ WIDTHS = {"mdgan": 2, "vgan": 4, "rnngan": 4}
 @pytest.mark.training
 @pytest.mark.parametrize("name", list(WIDTHS))
 def test_our_step_has_the_losses_of_the_plain_loop(name: str) -> None:
-    setting = Setting(name, WIDTHS[name], 64, 2)
+    setting = TrainingSetup(name, WIDTHS[name], 64, 2)
     ours, plain = setting.build(plain=False), setting.build(plain=True)
     for our_stage, plain_stage in zip(ours.stages(), plain.stages(), strict=True):
-        fast, slow = Side(setting, our_stage, plain=False), Side(setting, plain_stage, plain=True)
+        fast, slow = StageTraining(setting, our_stage, plain=False), StageTraining(setting, plain_stage, plain=True)
         for _ in range(5):  # each from the same weights
             fast.step()
             slow.step()
@@ -42,10 +42,10 @@ def test_our_step_has_the_losses_of_the_plain_loop(name: str) -> None:
 @pytest.mark.parametrize("name", ["mdgan", "vgan"])
 def test_left_alone_both_sides_stay_together_in_float64(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed_train, "to_tensor", lambda frames, device: to_tensor(frames, device).double())
-    setting = Setting(name, 2, 64, 2)
+    setting = TrainingSetup(name, 2, 64, 2)
     ours, plain = setting.build(plain=False).double(), setting.build(plain=True).double()
     for our_stage, plain_stage in zip(ours.stages(), plain.stages(), strict=True):
-        fast, slow = Side(setting, our_stage, plain=False), Side(setting, plain_stage, plain=True)
+        fast, slow = StageTraining(setting, our_stage, plain=False), StageTraining(setting, plain_stage, plain=True)
         for _ in range(2):
             fast.step()
             slow.step()
@@ -85,7 +85,7 @@ def test_plain_mdgan_makes_the_same_videos() -> None:
 @pytest.mark.training
 def test_rows_tell_speed_memory_and_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "CONTEXT", CONTEXT)
-    rows = measure_training(["vgan"], Wishes(resolution=64, width=2, batch=1, steps=1, device="cpu"))
+    rows = measure_training(["vgan"], TrainingSpeedOptions(resolution=64, width=2, batch=1, steps=1, device="cpu"))
     assert [row["what"].rpartition(": ")[2] for row in rows] == ["vgan step", "generation", "vgan peak memory"]
     for row in rows:
         assert list(row) == ["what", "ours", "other", "unit", "ratio", "max_abs_difference"]

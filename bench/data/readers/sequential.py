@@ -29,7 +29,7 @@ def _close() -> None:
     _here.cursor = None
 
 
-class _Cursor:
+class _SequentialReader:
     """An opened video, how far it has been read, and the frames that it gave last."""
 
     def __init__(self, path: Path, key: tuple[object, ...]) -> None:
@@ -79,9 +79,9 @@ def read_frames(path: Path, start: int, stop: int, resolution: int | None = None
         frames = np.array(mapped(path)[start:stop])
         return resize(frames, resolution) if resolution and len(frames) else frames
     key = (os.getpid(), path, *file_state(path))  # a forked process shares the place in an open file
-    cursor: _Cursor | None = getattr(_here, "cursor", None)
+    cursor: _SequentialReader | None = getattr(_here, "cursor", None)
     if cursor is None or cursor.key != key or not cursor.can_read(start, stop, resolution):
-        cursor = _Cursor(path, key)
+        cursor = _SequentialReader(path, key)
     _here.cursor = None  # one that fails on the way is of no further use
     frames = cursor.read(start, stop, resolution)
     _here.cursor = cursor

@@ -95,7 +95,7 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
 
 
 def _shown(container: InputContainer, stream: VideoStream, path: Path, traits: set[Trait]) -> Iterator[Undeveloped]:
-    decoder, develop, tally = _decoder(stream), _Developer(path), _Tally()
+    decoder, develop, tally = _decoder(stream), _FrameConverter(path), _FrameCounts()
     turns: dict[int, np.ndarray] = {}
     if stream.sample_aspect_ratio not in (None, 0, 1):
         traits.add(Trait.OBLONG_PIXELS)
@@ -130,7 +130,7 @@ def _shown(container: InputContainer, stream: VideoStream, path: Path, traits: s
 
 
 @dataclass
-class _Tally:
+class _FrameCounts:
     """What came out of a file so far.
 
     Attributes:
@@ -194,7 +194,7 @@ class _Tally:
         return (self.last - self._start) / max(1, self.frames - 1)
 
 
-def _due(container: InputContainer, stream: VideoStream, tally: _Tally) -> int:
+def _due(container: InputContainer, stream: VideoStream, tally: _FrameCounts) -> int:
     """How many frames a video file says it shows, 0 where it does not say.
 
     MP4 and MOV have an index of all. Matroska and WebM give a duration only, and AVI counts pauses as frames too; where
@@ -212,7 +212,7 @@ def _due(container: InputContainer, stream: VideoStream, tally: _Tally) -> int:
     return max(0, round(seconds * rate) - 1) if tally.last + 1.5 * step < seconds else 0
 
 
-class _Developer:
+class _FrameConverter:
     """Turns decoded frames into upright RGB; one for a file, as preparing it takes longer than a frame."""
 
     def __init__(self, path: Path) -> None:

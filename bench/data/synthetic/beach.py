@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.synthetic.clouds import KINDS, SUPER, Clouds, View
+from bench.data.synthetic.clouds import KINDS, SUPER, Clouds, SkyView
 from bench.data.synthetic.portable_math import (
     Array,
-    Dice,
-    Fractal,
+    FractalNoise,
+    RandomStream,
     box,
     colour,
     cos_turn,
@@ -127,7 +127,7 @@ class BeachVideo:
     """One shore video: the same scene, seed and size always give the same frames at the same times."""
 
     def __init__(self, scene: str, seed: int, size: int) -> None:
-        dice = Dice("beach", scene, seed)
+        dice = RandomStream("beach", scene, seed)
         pick = _PALETTES[scene][dice.below(2)]
         self._p = {
             name: colour(*getattr(pick, name))
@@ -154,7 +154,7 @@ class BeachVideo:
         self._shake = [(dice.between(0.012, 0.05), dice.between(0.0, 1.0), dice.between(0.25, 0.7)) for _ in range(4)]
         self._shaky = dice.between(0.4, 1.0) * size / 64.0
 
-    def _sea(self, dice: Dice, side: int) -> None:
+    def _sea(self, dice: RandomStream, side: int) -> None:
         """Set up the shore line, the wave trains and the ripples."""
         shore_y = dice.between(0.68, 0.84)
         shore_z = 1.0 / ((shore_y - self._horizon) * self._tilt + 0.035)
@@ -177,17 +177,17 @@ class BeachVideo:
         self._ripple_fade = [1.0 - smoothstep(0.35, 1.0, (pixel + tall * 0.35) * 4.0 * f) for f in (1, 2, 4, 8, 16)]
         self._foam_fade = [1.0 - smoothstep(0.35, 1.2, (pixel + tall * 0.3) * 3.2 * f) for f in (1, 2, 4, 8, 16)]
         self._swell_fade = 1.0 - smoothstep(0.12, 0.4, tall * 0.7)
-        self._ripples = Fractal(dice, 5, 0.012, roughness=0.62)
-        self._lace = Fractal(dice, 5, 0.006, roughness=0.65)
+        self._ripples = FractalNoise(dice, 5, 0.012, roughness=0.62)
+        self._lace = FractalNoise(dice, 5, 0.006, roughness=0.65)
         self._drift = dice.between(-0.006, 0.006)
         self._rough = dice.between(0.5, 1.1)
 
-    def _sky(self, dice: Dice, size: int, line: Array, glitter: float) -> None:
+    def _sky(self, dice: RandomStream, size: int, line: Array, glitter: float) -> None:
         """Set up sky, clouds, sun and whatever stands on the horizon."""
         count = self._sky_rows
         x = np.tile(line, (count, 1))
         y = np.repeat(line[:count], len(line)).reshape(count, len(line))
-        self._view = View(size, x, y, self._horizon)
+        self._view = SkyView(size, x, y, self._horizon)
         names = ("heaps", "cirrus", "broken", "veil", "cumulus")
         kind = KINDS[names[dice.below(5)]]
         self._clouds = Clouds(dice, self._view, kind, 0.5 * dice.below(2), dice.between(0.05, 0.14), (0.4, -0.7))
@@ -204,16 +204,16 @@ class BeachVideo:
         if dice.chance(0.55):
             reach, tall = dice.between(0.25, 0.6), dice.between(0.02, 0.08)
             inward = x if dice.chance(0.5) else 1.0 - x
-            bumps = Fractal(dice, 4, 0.0)(x * 5.0, np.zeros_like(x), 0.0)
+            bumps = FractalNoise(dice, 4, 0.0)(x * 5.0, np.zeros_like(x), 0.0)
             top = tall * (1.0 + 0.35 * bumps) * smoothstep(reach, reach * 0.35, inward)
             edge = (y - (self._horizon - top)) * (size * SUPER)
             self._cape = smoothstep(-0.6, 0.6, edge) * np.where(top > 0.002, 1.0, 0.0)
         self._cape_colour = mix(self._p["low"], colour(44, 58, 56), dice.between(0.45, 0.8)) * 0.85
 
-    def _sand_setup(self, dice: Dice, side: int) -> None:
+    def _sand_setup(self, dice: RandomStream, side: int) -> None:
         """Set up the texture of the dry sand and the reach of the swash."""
-        grain = Fractal(dice, 5, 0.0, roughness=0.7)(self._wx * 5.0, self._z * 6.0, 0.0, self._foam_fade)
-        speck = Fractal(dice, 3, 0.0, roughness=0.9)(self._x * 24.0, self._y * 30.0, 0.0)
+        grain = FractalNoise(dice, 5, 0.0, roughness=0.7)(self._wx * 5.0, self._z * 6.0, 0.0, self._foam_fade)
+        speck = FractalNoise(dice, 3, 0.0, roughness=0.9)(self._x * 24.0, self._y * 30.0, 0.0)
         self._dry = self._p["sand"] * (1.0 + grain * 0.07 + speck * 0.035)
         self._run = dice.between(0.2, 0.42)
         self._reaches: dict[float, Array] = {}

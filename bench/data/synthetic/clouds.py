@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.data.synthetic.portable_math import Array, Dice, Fractal, smoothstep, two_noises, unit
+from bench.data.synthetic.portable_math import Array, FractalNoise, RandomStream, smoothstep, two_noises, unit
 
 SUPER = 2
 """Samples a pixel and axis: the sky is painted this much larger and averaged."""
 
 
-class View:
+class SkyView:
     """Where each sky pixel of the enlarged frame looks, and how far away a flat cloud deck is there.
 
     ``x``, ``y``: position in the frame; ``rise``: height above the horizon; ``far``: distance of the deck.
@@ -38,7 +38,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Kind:
+class CloudKind:
     """One kind of cloud: cells across the deck, stretch along the wind, threshold, edge, shape, shading, depth."""
 
     scale: float
@@ -56,14 +56,14 @@ class Kind:
 
 
 KINDS = {
-    "cumulus": Kind(1.5, 1.0, 0.06, 0.42, 0.55, 6, 1.3, 0.2),
-    "heaps": Kind(2.1, 1.15, 0.0, 0.45, 0.35, 5, 1.4, 0.3, roughness=0.55),
-    "mackerel": Kind(2.4, 1.3, -0.15, 0.75, 0.45, 5, 0.85, 0.22, roughness=0.66, opacity=0.9),
-    "cirrus": Kind(1.1, 3.2, -0.1, 1.25, 0.0, 6, 0.35, 0.7, opacity=0.8, roughness=0.58),
-    "overcast": Kind(1.25, 1.2, -1.5, 1.2, 0.35, 5, 0.85, 0.13, roughness=0.52, depth=3.4),
-    "broken": Kind(1.2, 1.2, -0.35, 0.6, 0.45, 6, 1.2, 0.22),
-    "bank": Kind(3.2, 1.3, 0.05, 0.3, 0.6, 5, 1.5, 0.2, upright=True),
-    "veil": Kind(0.8, 2.2, -0.2, 1.6, 0.0, 4, 0.2, 0.6, opacity=0.45),
+    "cumulus": CloudKind(1.5, 1.0, 0.06, 0.42, 0.55, 6, 1.3, 0.2),
+    "heaps": CloudKind(2.1, 1.15, 0.0, 0.45, 0.35, 5, 1.4, 0.3, roughness=0.55),
+    "mackerel": CloudKind(2.4, 1.3, -0.15, 0.75, 0.45, 5, 0.85, 0.22, roughness=0.66, opacity=0.9),
+    "cirrus": CloudKind(1.1, 3.2, -0.1, 1.25, 0.0, 6, 0.35, 0.7, opacity=0.8, roughness=0.58),
+    "overcast": CloudKind(1.25, 1.2, -1.5, 1.2, 0.35, 5, 0.85, 0.13, roughness=0.52, depth=3.4),
+    "broken": CloudKind(1.2, 1.2, -0.35, 0.6, 0.45, 6, 1.2, 0.22),
+    "bank": CloudKind(3.2, 1.3, 0.05, 0.3, 0.6, 5, 1.5, 0.2, upright=True),
+    "veil": CloudKind(0.8, 2.2, -0.2, 1.6, 0.0, 4, 0.2, 0.6, opacity=0.45),
 }
 
 
@@ -74,13 +74,13 @@ class Clouds:
     """
 
     def __init__(
-        self, dice: Dice, view: View, kind: Kind, wind: float, drift: float, light: tuple[float, float]
+        self, dice: RandomStream, view: SkyView, kind: CloudKind, wind: float, drift: float, light: tuple[float, float]
     ) -> None:
         self.kind = kind
         self._view = view
         c, s = unit(wind)
-        self._shape = Fractal(dice, kind.octaves, dice.between(0.0012, 0.0028), roughness=kind.roughness)
-        self._patches = Fractal(dice, 2, 0.001)
+        self._shape = FractalNoise(dice, kind.octaves, dice.between(0.0012, 0.0028), roughness=kind.roughness)
+        self._patches = FractalNoise(dice, 2, 0.001)
         self._turn = (c, s) if not kind.upright else (1.0, 0.0)
         half_way = 1.0 / (max(view.horizon, 0.5) * 0.5 * 0.85 + 0.13)
         speed = drift / 32.0 * (1.0 if kind.upright else half_way) * kind.scale

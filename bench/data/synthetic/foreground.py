@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.synthetic.portable_math import Array, Dice, Fractal, box, colour, mix, pixel_centres, smoothstep
+from bench.data.synthetic.portable_math import (
+    Array,
+    FractalNoise,
+    RandomStream,
+    box,
+    colour,
+    mix,
+    pixel_centres,
+    smoothstep,
+)
 
 _SUPER = 4  # samples a pixel and axis
 
@@ -15,7 +24,7 @@ _GREENS = ((70, 92, 48), (88, 84, 50), (52, 74, 52), (110, 96, 62), (62, 66, 58)
 
 
 @dataclass(frozen=True)
-class Light:
+class LandLight:
     """How the land is lit.
 
     ``haze`` [3, 1, 1] is what far ridges fade to, ``tint`` [3, 1, 1] and ``level`` scale the near colours,
@@ -31,7 +40,7 @@ class Light:
 class Land:
     """Painted land: ``image`` [3, S, S] in 0..1 already multiplied by its cover ``alpha`` [S, S]."""
 
-    def __init__(self, dice: Dice, size: int, light: Light, horizon: float) -> None:
+    def __init__(self, dice: RandomStream, size: int, light: LandLight, horizon: float) -> None:
         side = size * _SUPER
         self._side = side
         self._dice = dice
@@ -67,7 +76,7 @@ class Land:
         return base * self._light.tint * self._light.level
 
     def _profile(self, x: Array, rough: int, scale: float) -> Array:
-        return Fractal(self._dice, rough, 0.0)(x * scale, np.zeros_like(x), 0.0)
+        return FractalNoise(self._dice, rough, 0.0)(x * scale, np.zeros_like(x), 0.0)
 
     def _ridges(self, horizon: float, steep: float) -> None:
         """Two to four ridges, each nearer, darker and lower in the frame than the one behind."""
@@ -75,7 +84,7 @@ class Land:
         count = 2 + dice.below(3)
         line = (np.arange(self._side, dtype=np.float64) + 0.5) / self._side
         ground = colour(*_GREENS[dice.below(len(_GREENS))])
-        mottle = Fractal(dice, 4, 0.0, roughness=0.65)(self._x * 7.0, self._y * 16.0, 0.0)
+        mottle = FractalNoise(dice, 4, 0.0, roughness=0.65)(self._x * 7.0, self._y * 16.0, 0.0)
         for k in range(count):
             near = k / (count - 1.0)
             relief = steep * (1.0 - near * 0.75)
@@ -144,7 +153,7 @@ class Land:
             x, r = dice.between(0.0, 1.0), dice.between(0.015, 0.045)
             base = horizon + dice.between(0.0, 0.35) * (1.0 - horizon) + 0.01
             dx, dy = (self._x - x) / r, (self._y - (base - r * 0.95)) / (r * 0.95)
-            edge = Fractal(dice, 3, 0.0)(dx * 1.1, dy * 1.1, 0.0) * 0.6
+            edge = FractalNoise(dice, 3, 0.0)(dx * 1.1, dy * 1.1, 0.0) * 0.6
             self._put(dx * dx + dy * dy < 1.0 + edge, shade)
             self._put((np.abs(dx) < 0.09) & (self._y < base) & (dy > 0.0), shade)
         gap, first = dice.between(0.28, 0.42), dice.between(0.0, 0.25)
@@ -165,7 +174,7 @@ class Land:
             inward, along = 1.0 - self._x, self._y
         elif side < 0.0:
             inward, along = self._x, self._y
-        leaves = Fractal(dice, 6, 0.0, roughness=0.75)(self._x * 3.5, self._y * 3.5, 0.0)
+        leaves = FractalNoise(dice, 6, 0.0, roughness=0.75)(self._x * 3.5, self._y * 3.5, 0.0)
         # A crown that thins out away from its middle, not a straight hedge.
         away = along - dice.between(0.2, 0.9)
         crown = reach * (1.25 - away * away * 2.2)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.data.synthetic.beach import BEACH_SCENES, BeachVideo
-from bench.data.synthetic.portable_math import Dice
+from bench.data.synthetic.portable_math import RandomStream
 from bench.data.synthetic.sky import SKY_SCENES, SkyVideo
 from bench.data.workers import fresh_processes, processors
 from bench.errors import BenchError, did_you_mean
@@ -49,7 +49,7 @@ _SKY_CYCLE = ("day", "dusk", "day", "night", "day", "dusk", "aurora", "day")
 
 
 @dataclass(frozen=True)
-class _Counts:
+class _SceneCounts:
     """How much is painted."""
 
     train_videos: int
@@ -58,7 +58,7 @@ class _Counts:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _PaintJob:
     """One video to paint: where it belongs, what it shows, its own seed."""
 
     root: Path
@@ -121,7 +121,7 @@ def make_sky(
         BenchError: ``root`` exists and is not an empty folder or cannot be written, a size other than 64 or
             128, a count below 1, or a script without that guard.
     """
-    _make("sky", root, size, _Counts(train_videos, test_videos, clips_per_video), seed, progress, workers)
+    _make("sky", root, size, _SceneCounts(train_videos, test_videos, clips_per_video), seed, progress, workers)
 
 
 def make_beach(
@@ -142,7 +142,7 @@ def make_beach(
     ``beach_test.txt`` list them, one path below ``frames-stable-many`` a line; no source video is in both.
     Parameters and errors are those of :func:`make_sky`.
     """
-    _make("beach", root, size, _Counts(train_videos, test_videos, clips_per_video), seed, progress, workers)
+    _make("beach", root, size, _SceneCounts(train_videos, test_videos, clips_per_video), seed, progress, workers)
 
 
 def _check_clip(scene: str, scenes: tuple[str, ...], size: int, frames: int) -> None:
@@ -162,7 +162,7 @@ def _make(
     dataset: str,
     root: Path,
     size: int,
-    counts: _Counts,
+    counts: _SceneCounts,
     seed: int,
     progress: Callable[[int], None] | None,
     workers: int | None,
@@ -209,7 +209,7 @@ def _readme(facts: dict[str, Any]) -> str:
     )
 
 
-def _jobs(dataset: str, folder: Path, size: int, counts: _Counts, seed: int) -> list[_Job]:
+def _jobs(dataset: str, folder: Path, size: int, counts: _SceneCounts, seed: int) -> list[_PaintJob]:
     """Return one job a video; numbers run on from training to test, so that no name is in both."""
     scenes = _SKY_CYCLE if dataset == "sky" else BEACH_SCENES
     jobs = []
@@ -217,12 +217,14 @@ def _jobs(dataset: str, folder: Path, size: int, counts: _Counts, seed: int) -> 
         for k in range(count):
             scene = scenes[k % len(scenes)]
             # Keyed by split and place in it: a larger training set leaves the test set as it was.
-            video_seed = Dice(dataset, seed, split, k).bits()
-            jobs.append(_Job(folder, split, first + k, scene, video_seed, size, counts.clips_per_video))
+            video_seed = RandomStream(dataset, seed, split, k).bits()
+            jobs.append(_PaintJob(folder, split, first + k, scene, video_seed, size, counts.clips_per_video))
     return jobs
 
 
-def _run(paint: Callable[[_Job], list[str]], jobs: list[_Job], workers: int) -> Iterator[tuple[int, list[str]]]:
+def _run(
+    paint: Callable[[_PaintJob], list[str]], jobs: list[_PaintJob], workers: int
+) -> Iterator[tuple[int, list[str]]]:
     """Yield each job's number and its files as it is done, in any order."""
     workers = min(workers, len(jobs))
     if workers == 1:
@@ -235,7 +237,7 @@ def _run(paint: Callable[[_Job], list[str]], jobs: list[_Job], workers: int) -> 
             yield futures[future], future.result()
 
 
-def _write_sky(job: _Job) -> list[str]:
+def _write_sky(job: _PaintJob) -> list[str]:
     name = f"{job.scene}{job.number:04d}"
     folder = job.root / f"sky_{job.split}" / name / f"{name}_1"
     folder.mkdir(parents=True)
@@ -245,7 +247,7 @@ def _write_sky(job: _Job) -> list[str]:
     return [folder.relative_to(job.root).as_posix()]
 
 
-def _write_beach(job: _Job) -> list[str]:
+def _write_beach(job: _PaintJob) -> list[str]:
     place = job.root / "frames-stable-many" / job.scene
     place.mkdir(parents=True, exist_ok=True)
     video = BeachVideo(job.scene, job.seed, job.size)

@@ -108,7 +108,7 @@ def quantise(image: Array) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.clip(levels, 0.0, 255.0).astype(np.uint8).transpose(1, 2, 0))
 
 
-class Dice:
+class RandomStream:
     """A stream of numbers from integers alone (splitmix64), the same under every numpy version."""
 
     def __init__(self, *key: int | str) -> None:
@@ -211,14 +211,14 @@ def two_noises(u: Array, v: Array) -> tuple[Array, Array]:
     return first, second
 
 
-class Fractal:
+class FractalNoise:
     """Several octaves of noise, each turned against the last, that change shape with time.
 
     An octave is cos·A + sin·B of two independent noises with a slowly running angle: it evolves smoothly and
     for ever at constant strength. ``pace`` is in turns of the largest octave a frame; small ones go faster.
     """
 
-    def __init__(self, dice: Dice, octaves: int, pace: float, *, roughness: float = 0.5) -> None:
+    def __init__(self, dice: RandomStream, octaves: int, pace: float, *, roughness: float = 0.5) -> None:
         self.octaves = octaves
         self.roughness = roughness
         self._start = [dice.between(0.0, 1.0) for _ in range(octaves)]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.synthetic.clouds import KINDS, SUPER, Clouds, View
-from bench.data.synthetic.foreground import Land, Light
+from bench.data.synthetic.clouds import KINDS, SUPER, Clouds, SkyView
+from bench.data.synthetic.foreground import Land, LandLight
 from bench.data.synthetic.portable_math import (
     Array,
-    Dice,
-    Fractal,
+    FractalNoise,
+    RandomStream,
     box,
     colour,
     cos_turn,
@@ -54,7 +54,7 @@ _DUSK = (
 class _Day:
     """Blue or grey sky, one or two cloud layers, sun from one side."""
 
-    def __init__(self, dice: Dice, view: View) -> None:
+    def __init__(self, dice: RandomStream, view: SkyView) -> None:
         weather = dice.below(8)
         if weather == 4 and view.horizon > 1.0:
             weather = 2  # a bank stands on the horizon, which is out of this frame
@@ -94,7 +94,7 @@ class _Day:
         self._haze = colour(*low)
         self._mist = smoothstep(0.3, 0.0, view.rise) * (0.35 if grey else 0.6)
         light_level = dice.between(0.35, 0.95)
-        self.light = Light(mix(colour(*low), colour(90, 100, 120), 0.45), light_level, colour(255, 248, 235), 0.0)
+        self.light = LandLight(mix(colour(*low), colour(90, 100, 120), 0.45), light_level, colour(255, 248, 235), 0.0)
 
     def __call__(self, time: float) -> Array:
         image = self._sky
@@ -108,7 +108,7 @@ class _Day:
 class _Dusk:
     """Colours that drift from one evening palette to a later one, clouds lit from below near the sun."""
 
-    def __init__(self, dice: Dice, view: View) -> None:
+    def __init__(self, dice: RandomStream, view: SkyView) -> None:
         self._view = view
         first = dice.below(len(_DUSK))
         second = (first + 1 + dice.below(len(_DUSK) - 1)) % len(_DUSK)
@@ -133,7 +133,7 @@ class _Dusk:
         side = view.x - self._sun
         self._near = 1.0 / (1.0 + side * side * 4.0 + view.rise * view.rise * 2.0)
         self._mist = smoothstep(0.25, 0.0, view.rise) * 0.5
-        self.light = Light(self._from[2] * 0.55, dice.between(0.14, 0.3), self._from[3], 0.28)
+        self.light = LandLight(self._from[2] * 0.55, dice.between(0.14, 0.3), self._from[3], 0.28)
 
     def __call__(self, time: float) -> Array:
         p = step(0.0, 1.0, (time - self._begin) / self._length)
@@ -155,7 +155,7 @@ class _Dusk:
 class _Stars:
     """Stars and a faint milky band that turn about a pole."""
 
-    def __init__(self, dice: Dice, view: View, density: float) -> None:
+    def __init__(self, dice: RandomStream, view: SkyView, density: float) -> None:
         self._view = view
         self._pole = (dice.between(-0.1, 1.1), dice.between(-0.2, 0.55))
         self._rate = dice.between(0.022, 0.042) / 32.0 * dice.sign()
@@ -170,7 +170,7 @@ class _Stars:
         self._tints = (0.82 + warmth * 0.3, np.full(count, 0.94), 1.12 - warmth * 0.3)
         self._band = unit(dice.between(0.0, 1.0))
         self._offset = dice.between(0.1, 0.35) * dice.sign()
-        self._cloud = Fractal(dice, 5, 0.0, roughness=0.6)
+        self._cloud = FractalNoise(dice, 5, 0.0, roughness=0.6)
         self._milk = dice.between(0.14, 0.34)
 
     def __call__(self, time: float) -> Array:
@@ -218,7 +218,7 @@ class _Stars:
 class _Night:
     """Dark sky over a glowing horizon, turning stars, sometimes thin clouds."""
 
-    def __init__(self, dice: Dice, view: View) -> None:
+    def __init__(self, dice: RandomStream, view: SkyView) -> None:
         tops = ((8, 14, 36), (14, 14, 30), (6, 24, 44), (20, 20, 52))
         lows = ((44, 56, 92), (110, 74, 50), (40, 84, 92), (88, 60, 96))
         pick = dice.below(4)
@@ -229,7 +229,7 @@ class _Night:
         wind = 0.0 if dice.chance(0.5) else 0.5
         self._veil = Clouds(dice, view, KINDS["broken" if dice.chance(0.5) else "cirrus"], wind, 0.3, (0.0, 1.0))
         self._cloudy = dice.between(0.3, 0.6) if dice.chance(0.6) else 0.0
-        self.light = Light(self._low * 0.5, dice.between(0.06, 0.14), colour(170, 190, 255), 0.3)
+        self.light = LandLight(self._low * 0.5, dice.between(0.06, 0.14), colour(170, 190, 255), 0.3)
 
     def __call__(self, time: float) -> Array:
         image = self._sky + self._stars(time) * self._clear
@@ -242,7 +242,7 @@ class _Night:
 class _Aurora:
     """Waving curtains of vertical rays, green below and purple above, stars behind."""
 
-    def __init__(self, dice: Dice, view: View) -> None:
+    def __init__(self, dice: RandomStream, view: SkyView) -> None:
         self._view = view
         self._stars = _Stars(dice, view, dice.between(120.0, 200.0))
         self._sky = mix(colour(20, 44, 54), colour(6, 10, 28), smoothstep(0.0, 0.6, view.rise))
@@ -254,9 +254,9 @@ class _Aurora:
             phases = [dice.between(0.0, 1.0) for _ in range(4)]
             level = dice.between(0.45, 0.68) - 0.16 * k
             power = dice.between(0.95, 1.3) * (1.0 if k == 0 else 0.65)
-            rays = Fractal(dice, 3, 0.006, roughness=0.6)
+            rays = FractalNoise(dice, 3, 0.006, roughness=0.6)
             self._curtains.append((waves, paces, phases, level, power, rays, dice.between(-0.3, 0.3)))
-        self.light = Light(colour(14, 40, 42), dice.between(0.06, 0.12), colour(150, 255, 210), 0.2)
+        self.light = LandLight(colour(14, 40, 42), dice.between(0.06, 0.12), colour(150, 255, 210), 0.2)
 
     def __call__(self, time: float) -> Array:
         view = self._view
@@ -299,7 +299,7 @@ class SkyVideo:
     """One sky video: the same scene, seed and size always give the same frames at the same times."""
 
     def __init__(self, scene: str, seed: int, size: int) -> None:
-        dice = Dice("sky", scene, seed)
+        dice = RandomStream("sky", scene, seed)
         horizon = dice.between(1.02, 1.25) if scene == "day" and dice.chance(0.3) else dice.between(0.7, 0.93)
         painters: dict[str, type[_Day | _Dusk | _Night | _Aurora]] = {
             "day": _Day,
@@ -307,15 +307,15 @@ class SkyVideo:
             "night": _Night,
             "aurora": _Aurora,
         }
-        land_dice = Dice("land", scene, seed)
+        land_dice = RandomStream("land", scene, seed)
         # The light does not depend on the view, so a small one tells it before the land is known.
-        light = painters[scene](Dice("sky", scene, seed, 1), View(4, *pixel_centres(8, 8, 8), horizon)).light
+        light = painters[scene](RandomStream("sky", scene, seed, 1), SkyView(4, *pixel_centres(8, 8, 8), horizon)).light
         self._land = Land(land_dice, size, light, horizon)
         sky_rows = np.flatnonzero((self._land.alpha < 1.0).any(axis=1))
         self._rows = int(sky_rows[-1]) + 1
         self._size = size
-        view = View(size, *pixel_centres(self._rows * SUPER, size * SUPER, size * SUPER), horizon)
-        self._paint = painters[scene](Dice("sky", scene, seed, 1), view)
+        view = SkyView(size, *pixel_centres(self._rows * SUPER, size * SUPER, size * SUPER), horizon)
+        self._paint = painters[scene](RandomStream("sky", scene, seed, 1), view)
 
     @property
     def foreground(self) -> NDArray[np.bool_]:

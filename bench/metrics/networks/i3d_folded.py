@@ -22,18 +22,18 @@ LAST = torch.channels_last_3d
 
 
 @dataclass(frozen=True)
-class Folded:
+class FoldedUnit:
     """Weight and bias of a unit after folding: a matrix [C, C'] for 1×1×1, else a kernel [C', C, t, h, w]."""
 
     weight: Tensor
     bias: Tensor
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> Folded:
+    def to(self, device: torch.device, dtype: torch.dtype) -> FoldedUnit:
         """The same on another device or of another type."""
-        return Folded(self.weight.to(device, dtype), self.bias.to(device, dtype))
+        return FoldedUnit(self.weight.to(device, dtype), self.bias.to(device, dtype))
 
 
-def fold(unit: Unit) -> Folded:
+def fold(unit: Unit) -> FoldedUnit:
     """Convolution and batch normalisation by running statistics as one convolution, computed in float64."""
     norm = unit.bn
     assert norm.running_var is not None
@@ -42,32 +42,32 @@ def fold(unit: Unit) -> Folded:
     bias = (norm.bias.double() - norm.running_mean.double() * scale).float()
     weight = (unit.conv3d.weight.double() * scale[:, None, None, None, None]).float()
     if weight.shape[2:] == (1, 1, 1):
-        return Folded(weight.flatten(1).T.contiguous(), bias)
-    return Folded(weight.contiguous(memory_format=LAST), bias)
+        return FoldedUnit(weight.flatten(1).T.contiguous(), bias)
+    return FoldedUnit(weight.contiguous(memory_format=LAST), bias)
 
 
 @dataclass(frozen=True)
-class Block:
+class FoldedBlock:
     """A folded Inception block: `first` is b0, b1a and b2a side by side."""
 
-    first: Folded
+    first: FoldedUnit
     widths: tuple[int, int, int]
-    b1b: Folded
-    b2b: Folded
-    b3b: Folded
+    b1b: FoldedUnit
+    b2b: FoldedUnit
+    b3b: FoldedUnit
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> Block:
+    def to(self, device: torch.device, dtype: torch.dtype) -> FoldedBlock:
         """The same on another device or of another type."""
         parts = (part.to(device, dtype) for part in (self.b1b, self.b2b, self.b3b))
-        return Block(self.first.to(device, dtype), self.widths, *parts)
+        return FoldedBlock(self.first.to(device, dtype), self.widths, *parts)
 
 
-def _pointwise(x: Tensor, unit: Folded) -> Tensor:
+def _pointwise(x: Tensor, unit: FoldedUnit) -> Tensor:
     """1×1×1 convolution of [N, T, H, W, C] without ReLU → [N, T, H, W, C']."""
     return torch.addmm(unit.bias, x.view(-1, x.shape[-1]), unit.weight).view(*x.shape[:-1], -1)
 
 
-def _convolve(x: Tensor, unit: Folded) -> Tensor:
+def _convolve(x: Tensor, unit: FoldedUnit) -> Tensor:
     """3×3×3 convolution of [N, T, H, W, C] without ReLU → [N, T, H, W, C']."""
     channels_first, ones = x.permute(0, 4, 1, 2, 3), (1, 1, 1)
     if x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
@@ -91,7 +91,7 @@ def _pool(x: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int])
     return pooled.permute(0, 2, 3, 4, 1)
 
 
-def _mix(x: Tensor, block: Block) -> Tensor:
+def _mix(x: Tensor, block: FoldedBlock) -> Tensor:
     """An Inception block on [N, T, H, W, C] ≥ 0 → [N, T, H, W, C'] ≥ 0."""
     b0, b1a, b2a = _pointwise(x, block.first).relu_().split(block.widths, -1)
     parts = (b0.shape[-1], len(block.b1b.bias), len(block.b2b.bias), len(block.b3b.bias))
@@ -114,7 +114,7 @@ class FastI3D:
     def __init__(self, network: I3D, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> None:
         self.device, self.dtype = torch.device(device), dtype
 
-        def folded(name: str) -> Folded:
+        def folded(name: str) -> FoldedUnit:
             unit = network.get_submodule(name)
             assert isinstance(unit, Unit)
             return fold(unit)
@@ -122,18 +122,18 @@ class FastI3D:
         self.stem = [
             folded(name).to(self.device, dtype) for name in ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3")
         ]
-        self.blocks: dict[str, Block] = {}
+        self.blocks: dict[str, FoldedBlock] = {}
         for name in MIXED:
             b0, b1a, b2a, b1b, b2b, b3b = (folded(f"{name}.{b}") for b in ("b0", "b1a", "b2a", "b1b", "b2b", "b3b"))
-            first = Folded(
+            first = FoldedUnit(
                 torch.cat([b0.weight, b1a.weight, b2a.weight], 1).contiguous(), torch.cat([b0.bias, b1a.bias, b2a.bias])
             )
             widths = (len(b0.bias), len(b1a.bias), len(b2a.bias))
-            self.blocks[name] = Block(first, widths, b1b, b2b, b3b).to(self.device, dtype)
+            self.blocks[name] = FoldedBlock(first, widths, b1b, b2b, b3b).to(self.device, dtype)
         logits = network.get_submodule("logits.conv3d")
         assert isinstance(logits, torch.nn.Conv3d)
         assert logits.bias is not None
-        self.logits = Folded(logits.weight.flatten(1).T.contiguous(), logits.bias).to(self.device, torch.float32)
+        self.logits = FoldedUnit(logits.weight.flatten(1).T.contiguous(), logits.bias).to(self.device, torch.float32)
 
     @torch.inference_mode()
     def __call__(self, x: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ Tree = dict[str, Any]
 _NUMBERS = re.compile(r"[fiu][1248]")
 
 
-class _Type:
+class _DtypeStandIn:
     """In place of `numpy.dtype`: the kind and width of the numbers, and their order of bytes."""
 
     def __init__(self, code: str, *_: object) -> None:
@@ -41,7 +41,7 @@ class _Type:
         return np.dtype(self.order + self.code)
 
 
-class _Array:
+class _ArrayStandIn:
     """In place of `numpy.ndarray`: its shape, type and bytes."""
 
     def __init__(self, *_: object) -> None:
@@ -58,14 +58,14 @@ class _Array:
         return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C")
 
 
-class _Reader(pickle.Unpickler):
+class _SafeUnpickler(pickle.Unpickler):
     """Knows the names that the pickle of an array holds."""
 
     _KNOWN: Mapping[tuple[str, str], type] = {
-        ("numpy.core.multiarray", "_reconstruct"): _Array,
-        ("numpy._core.multiarray", "_reconstruct"): _Array,
-        ("numpy", "ndarray"): _Array,
-        ("numpy", "dtype"): _Type,
+        ("numpy.core.multiarray", "_reconstruct"): _ArrayStandIn,
+        ("numpy._core.multiarray", "_reconstruct"): _ArrayStandIn,
+        ("numpy", "ndarray"): _ArrayStandIn,
+        ("numpy", "dtype"): _DtypeStandIn,
     }
 
     def find_class(self, module: str, name: str) -> type:
@@ -75,7 +75,7 @@ class _Reader(pickle.Unpickler):
 
 
 def _arrays(content: Any) -> Any:
-    if isinstance(content, _Array):
+    if isinstance(content, _ArrayStandIn):
         return content.array()
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise ValueError(f"a {type(content).__name__}")
@@ -93,7 +93,7 @@ def read_arrays(content: bytes, what: str) -> Tree:
         BenchError: it is damaged, or holds anything but dicts, arrays of numbers and their names.
     """
     try:
-        tree = _arrays(_Reader(io.BytesIO(content)).load())
+        tree = _arrays(_SafeUnpickler(io.BytesIO(content)).load())
     except Exception as error:  # whoever writes a pickle chooses which exception it ends in
         detail = " ".join(str(error).split())[:200] or type(error).__name__
         raise BenchError(

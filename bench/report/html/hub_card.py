@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.report.tables.printed_table import to_markdown
-from bench.report.tables.score_table import Table
+from bench.report.tables.score_table import ScoreTable
 
 #: What the files of a run are, by how their names begin; the first that fits.
 _FILES = (
@@ -30,7 +30,9 @@ _SHOWN = (
 )
 
 
-def card(table: Table, account: Mapping[str, Any], names: Sequence[str], held_back: Sequence[str], by: str = "") -> str:
+def card(
+    table: ScoreTable, account: Mapping[str, Any], names: Sequence[str], held_back: Sequence[str], by: str = ""
+) -> str:
     """Markdown with the header that Hugging Face reads.
 
     Args:

@@ -16,11 +16,11 @@ from bench.errors import BenchError
 from bench.files import write_text
 from bench.metrics.base import ARROWS
 from bench.report.html.report_page import templates
-from bench.report.results_file import Entry, MetricFacts, Results, Score, read_results
+from bench.report.results_file import MetricFacts, Results, ResultsRow, RowScore, read_results
 from bench.report.tables.printed_table import Cell, ColumnEntry, Grid, Line, best_values, format_column
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import write_csv
-from bench.scoring.set_metrics import FLOOR
+from bench.scoring.set_metrics import REAL_HALVES
 
 PAGE, TABLE = "index.html", "leaderboard.csv"
 COLUMNS = (
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Board:
+class LeaderboardTable:
     """One table of the page.
 
     Attributes:
@@ -49,7 +49,7 @@ class Board:
         return _facts(self.files)
 
 
-def leaderboard(paths: Sequence[Path], out: Path) -> list[Board]:
+def leaderboard(paths: Sequence[Path], out: Path) -> list[LeaderboardTable]:
     """Write `index.html` and `leaderboard.csv` into a folder.
 
     Args:
@@ -88,8 +88,8 @@ def check_alike(same: Sequence[tuple[Path, Results]]) -> None:
             raise BenchError(f"{path} cannot stand in one table with {first_path}: {'; '.join(sorted(told))}.")
 
 
-def _measured(number: int, files: Sequence[Results]) -> Board:
-    rows: dict[str, tuple[Entry, Results]] = {}
+def _measured(number: int, files: Sequence[Results]) -> LeaderboardTable:
+    rows: dict[str, tuple[ResultsRow, Results]] = {}
     for results in files:
         for entry in results.rows:
             if not any(_equal(entry, known) for known, _ in rows.values()):
@@ -97,14 +97,14 @@ def _measured(number: int, files: Sequence[Results]) -> Board:
     titles = [entry.title for entry, _ in rows.values()]
     lines = []
     for key, (entry, results) in rows.items():
-        by = results.by if entry.row != FLOOR else ""
+        by = results.by if entry.row != REAL_HALVES else ""
         told = f"{entry.title} ({by})" if by and (titles.count(entry.title) > 1 or len(files) > 1) else entry.title
         lines.append((key, told, entry))
     grid = _grid(lines, files, _caption(files[0]))
-    return Board(grid, f"protocol-{number + 1}", files)
+    return LeaderboardTable(grid, f"protocol-{number + 1}", files)
 
 
-def _equal(one: Entry, other: Entry) -> bool:
+def _equal(one: ResultsRow, other: ResultsRow) -> bool:
     """Whether two rows are the same: of one name, with the same numbers where both have any."""
     shared = one.scores.keys() & other.scores.keys()
     return (
@@ -126,10 +126,12 @@ def _caption(results: Results) -> str:
         return f"{results.dataset}, protocol {results.protocol['id']}."
 
 
-def _published(number: int, results: Results) -> Board:
+def _published(number: int, results: Results) -> LeaderboardTable:
     lines = [(entry.row, entry.title, entry) for entry in results.rows]
     where = f"{results.source['title']}, {results.source['where']}"
-    return Board(_grid(lines, [results], f"{results.dataset}: {where}."), f"published-{number + 1}", [results])
+    return LeaderboardTable(
+        _grid(lines, [results], f"{results.dataset}: {where}."), f"published-{number + 1}", [results]
+    )
 
 
 def _facts(files: Sequence[Results]) -> dict[str, MetricFacts]:
@@ -140,7 +142,7 @@ def _facts(files: Sequence[Results]) -> dict[str, MetricFacts]:
     return found
 
 
-def _grid(lines: Sequence[tuple[str, str, Entry]], files: Sequence[Results], caption: str) -> Grid:
+def _grid(lines: Sequence[tuple[str, str, ResultsRow]], files: Sequence[Results], caption: str) -> Grid:
     metrics = _facts(files)
     columns = [
         _column([(entry.row, entry.scores.get(name)) for _, _, entry in lines], facts)
@@ -156,20 +158,20 @@ def _grid(lines: Sequence[tuple[str, str, Entry]], files: Sequence[Results], cap
     )
 
 
-def _column(scores: Sequence[tuple[str, Score | None]], facts: MetricFacts) -> list[Cell]:
+def _column(scores: Sequence[tuple[str, RowScore | None]], facts: MetricFacts) -> list[Cell]:
     entries = [_column_entry(row, score) if score else ColumnEntry() for row, score in scores]
     known = [entry.value for entry in entries if entry.competes and math.isfinite(entry.value)]
     return format_column(entries, facts.decimals, best_values(known, facts.direction) if facts.ranked else [])
 
 
-def _column_entry(row: str, score: Score) -> ColumnEntry:
+def _column_entry(row: str, score: RowScore) -> ColumnEntry:
     return ColumnEntry(
         value=score.value,
         seeds=score.seeds,
         seed_sd=score.seed_sd,
         ci_low=score.ci_low,
         ci_high=score.ci_high,
-        competes=row != FLOOR,
+        competes=row != REAL_HALVES,
     )
 
 

@@ -19,7 +19,7 @@ from bench.files import write_text
 from bench.provenance import changes
 from bench.report.html.clip_strips import Shelf, Strips, data_uri
 from bench.report.tables.printed_table import Grid
-from bench.report.tables.score_table import Table
+from bench.report.tables.score_table import ScoreTable
 from bench.report.tables.study_tables import StudyResults
 from bench.runfolder import RunFolder
 
@@ -28,7 +28,7 @@ SCALE = 1.5
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReportFigure:
     """A figure of the page.
 
     Attributes:
@@ -54,7 +54,7 @@ class Picture:
 
 
 @dataclass
-class Content:
+class PageContent:
     """All that a page shows; what is empty is no section of it.
 
     Attributes:
@@ -70,12 +70,12 @@ class Content:
         command: what makes the run again; empty where there is no run.
     """
 
-    table: Table
+    table: ScoreTable
     strips: Strips
     samples: Sequence[Shelf] = ()
     extremes: Sequence[Shelf] = ()
     extremes_by: str = ""
-    pictures: dict[str, list[Picture]] = field(default_factory=dict)
+    pictures: dict[str, list[ReportFigure]] = field(default_factory=dict)
     study: StudyResults | None = None
     agreement: Mapping[str, Any] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
@@ -112,7 +112,7 @@ def templates() -> jinja2.Environment:
     return environment
 
 
-def write_page(out: Path, content: Content) -> Path:
+def write_page(out: Path, content: PageContent) -> Path:
     """Write `report.html` into a folder; returns its path.
 
     The page's one script is named by its hash in a policy that forbids every other, and every connection.

@@ -27,13 +27,13 @@ from bench.report.tables.printed_table import (
 from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import SummaryLine, read_notes, read_summary
-from bench.scoring.set_metrics import FLOOR
+from bench.scoring.set_metrics import REAL_HALVES
 
 SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
-class Table:
+class ScoreTable:
     """A table ready for print.
 
     Attributes:
@@ -69,7 +69,7 @@ def make_table(
     left_out: Sequence[Unavailable] = (),
     notes: Sequence[str] = (),
     ci: bool = False,
-) -> Table:
+) -> ScoreTable:
     """Lay a summary out as a table: rows of models, columns of metrics, the best value of each column marked.
 
     Args:
@@ -85,7 +85,7 @@ def make_table(
     lines = {(line.row, line.metric): line for line in summary}
     metrics: dict[str, type[Metric]] = {name: METRICS.load(name) for name in heads}
     columns = [_column([lines.get((row, name)) for row in rows], metrics[name], ci) for name in heads]
-    return Table(
+    return ScoreTable(
         rows=rows,
         heads=heads,
         cells=[list(line) for line in zip(*columns, strict=True)],
@@ -109,7 +109,7 @@ def _entry(line: SummaryLine, metric: type[Metric]) -> ColumnEntry:
         ci_low=line.ci_low,
         ci_high=line.ci_high,
         mark=_mark(line),
-        competes=line.row != FLOOR,
+        competes=line.row != REAL_HALVES,
         no_value=Cell(metric.no_value_cell) if line.left_out else NO_VALUE,
     )
 
@@ -119,7 +119,7 @@ def _leading(lines: Sequence[SummaryLine | None], metric: type[Metric]) -> list[
 
     Rows of joined runs, and of folders of older versions, have no places: then values speak for themselves.
     """
-    known = [line for line in lines if line and line.row != FLOOR and math.isfinite(line.value)]
+    known = [line for line in lines if line and line.row != REAL_HALVES and math.isfinite(line.value)]
     if issubclass(metric, SetMetric):
         known = [line for line in known if metric.ranks(line.clips)]
     if len(known) < 2:
@@ -131,7 +131,7 @@ def _leading(lines: Sequence[SummaryLine | None], metric: type[Metric]) -> list[
 
 def _mark(line: SummaryLine) -> str:
     """How a value stands to the best of its column; the floor is what distances are read against, no competitor."""
-    if line.row == FLOOR or line.rank == 1:
+    if line.row == REAL_HALVES or line.rank == 1:
         return ""
     if line.rank == 0 or math.isnan(line.p_best):
         return UNTESTED
@@ -176,7 +176,7 @@ def _inference_notes(summary: Sequence[SummaryLine]) -> list[str]:
     """What intervals and marks say, and what they cannot."""
     scopes = sorted({line.scope for line in summary if line.scope})
     notes = [f"In brackets: 95 % interval over source videos{', ' + ' and '.join(scopes) if scopes else ''}."]
-    competing = [line for line in summary if math.isfinite(line.value) and line.row != FLOOR and line.rank != 1]
+    competing = [line for line in summary if math.isfinite(line.value) and line.row != REAL_HALVES and line.rank != 1]
     shown = {_mark(line) for line in competing}
     paired = any(line.rank for line in summary)
     said = [
@@ -193,12 +193,12 @@ def _inference_notes(summary: Sequence[SummaryLine]) -> list[str]:
     return notes
 
 
-def write_tables(table: Table, out: Path) -> None:
+def write_tables(table: ScoreTable, out: Path) -> None:
     """Write `table.csv`, `.json`, `.tex` and `.md`."""
     write_grid(table.grid, out)
 
 
-def stored_table(out: Path, ci: bool = False) -> Table:
+def stored_table(out: Path, ci: bool = False) -> ScoreTable:
     """The table of a folder's stored scores, with intervals if asked for; nothing is written."""
     if not RunFolder(out).summary.exists():
         raise BenchError(f"{out} has no scores to report: give a folder that `bench run` or `bench score` has filled.")

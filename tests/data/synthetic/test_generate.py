@@ -130,7 +130,7 @@ def test_files_hold_the_painted_frames(sky_root: Path) -> None:
     assert (facts["version"], facts["seed"], facts["size"]) == (SYNTHETIC_VERSION, 3, 64)
     assert (facts["train_clips"], facts["test_clips"]) == (4, 2)
     assert "not filmed" in (sky_root / "README.txt").read_text()
-    job_seed = portable_math.Dice("sky", 3, "train", 1).bits()
+    job_seed = portable_math.RandomStream("sky", 3, "train", 1).bits()
     painted = sky_clip("dusk", job_seed, 64, 1)[0].astype(int)
     stored = np.array(Image.open(next(iter(sorted((sky_root / "sky_train/dusk0001").rglob("*.jpg"))))))
     # JPEG at quality 95 without chroma subsampling errs by a level or two on the average.

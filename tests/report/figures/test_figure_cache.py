@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.report.figures.figure_cache import STAMP, Drawings
+from bench.report.figures.figure_cache import STAMP, FigureCache
 
 
 def draw(folder: Path, shows: object, drawn: list[str], nothing: bool = False) -> Path | None:
@@ -15,9 +15,9 @@ def draw(folder: Path, shows: object, drawn: list[str], nothing: bool = False) -
                 path.with_suffix(ending).write_text(str(shows))
 
     folder.mkdir(exist_ok=True)
-    drawings = Drawings(folder)
-    found = drawings.draw("curve", shows, write)
-    drawings.close()
+    figures = FigureCache(folder)
+    found = figures.draw("curve", shows, write)
+    figures.close()
     return found
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.report.html.leaderboard import leaderboard
-from bench.report.results_file import Entry, MetricFacts, Results, Score, write_results
+from bench.report.results_file import MetricFacts, Results, ResultsRow, RowScore, write_results
 from tests.small import REPOSITORY
 
 FACTS = {"mse": MetricFacts("MSE", "lower", 3, "mean squared error", "v1"), "fvd": MetricFacts("FVD", "lower", 1)}
@@ -17,7 +17,9 @@ ALERT = "<script>document.title = 'taken over'</script>"
 
 
 def results(by: str, protocol: str = "v2/sky/64px", **rows: float) -> Results:
-    entries = [Entry(row, row.upper(), {"mse": Score(value, value - 0.1, value + 0.1)}) for row, value in rows.items()]
+    entries = [
+        ResultsRow(row, row.upper(), {"mse": RowScore(value, value - 0.1, value + 0.1)}) for row, value in rows.items()
+    ]
     return Results("measured", FACTS, entries, "sky", by, {"id": protocol, "clips": 4})
 
 
@@ -30,13 +32,13 @@ def written(folder: Path, *files: Results) -> list[Path]:
 
 def test_one_table_for_each_protocol(tmp_path: Path) -> None:
     files = [results("A", ours=0.5, copy=0.2), results("B", ours=0.4, copy=0.2), results("C", "v2/beach", ours=0.1)]
-    boards = leaderboard(written(tmp_path, *files), tmp_path / "page")
-    assert [[line.title for line in board.grid.lines] for board in boards] == [
+    tables = leaderboard(written(tmp_path, *files), tmp_path / "page")
+    assert [[line.title for line in table.grid.lines] for table in tables] == [
         ["OURS (A)", "COPY (A)", "OURS (B)"],  # what is equal is shown once
         ["OURS"],
     ]
-    assert [[line.cells[0].best for line in board.grid.lines] for board in boards] == [[False, True, False], [True]]
-    assert boards[0].grid.lines[0].cells[0].interval == "[0.400, 0.600]"
+    assert [[line.cells[0].best for line in table.grid.lines] for table in tables] == [[False, True, False], [True]]
+    assert tables[0].grid.lines[0].cells[0].interval == "[0.400, 0.600]"
     table = pd.read_csv(tmp_path / "page" / "leaderboard.csv")
     assert list(table["value"]) == [0.5, 0.2, 0.4, 0.2, 0.1]
     assert set(table["protocol"]) == {"v2/sky/64px", "v2/beach"}
@@ -54,34 +56,34 @@ def test_numbers_that_are_not_computed_alike_are_refused(tmp_path: Path) -> None
 
 def test_published_figures_stand_apart_with_their_source(tmp_path: Path) -> None:
     source = {"title": "A paper", "where": "Table IV"}
-    printed = Results("published", FACTS, [Entry("a", "A", {"mse": Score(0.001)})], "sky", source=source)
-    boards = leaderboard(written(tmp_path, results("A", a=0.5), printed), tmp_path / "page")
-    assert [len(board.grid.lines) for board in boards] == [1, 1]
-    assert boards[0].grid.lines[0].cells[0].best  # the printed figure is no competitor
+    printed = Results("published", FACTS, [ResultsRow("a", "A", {"mse": RowScore(0.001)})], "sky", source=source)
+    tables = leaderboard(written(tmp_path, results("A", a=0.5), printed), tmp_path / "page")
+    assert [len(table.grid.lines) for table in tables] == [1, 1]
+    assert tables[0].grid.lines[0].cells[0].best  # the printed figure is no competitor
     page = (tmp_path / "page" / "index.html").read_text()
     assert page.index("A paper, Table IV") > page.index("not measured here")
 
 
 def test_a_set_metric_of_too_few_clips_has_no_best_row(tmp_path: Path) -> None:
     facts = {"fvd": replace(FACTS["fvd"], ranked=False)}
-    entries = [Entry(row, row, {"fvd": Score(value)}) for row, value in (("a", 1.0), ("b", 2.0))]
-    boards = leaderboard(written(tmp_path, replace(results("A"), metrics=facts, rows=entries)), tmp_path / "page")
-    assert not any(line.cells[0].best for line in boards[0].grid.lines)
+    entries = [ResultsRow(row, row, {"fvd": RowScore(value)}) for row, value in (("a", 1.0), ("b", 2.0))]
+    tables = leaderboard(written(tmp_path, replace(results("A"), metrics=facts, rows=entries)), tmp_path / "page")
+    assert not any(line.cells[0].best for line in tables[0].grid.lines)
 
 
 @pytest.mark.browser
 def test_our_first_entries_make_a_page_that_fits_a_telephone(tmp_path: Path, chromium: Any) -> None:
     sent = results(ALERT, a=0.5)
     paths = [*sorted((REPOSITORY / "results" / "leaderboard").glob("*.json")), *written(tmp_path, sent)]
-    boards = leaderboard(paths, tmp_path / "page")
-    assert {board.files[0].kind for board in boards} == {"measured", "published"}
+    tables = leaderboard(paths, tmp_path / "page")
+    assert {table.files[0].kind for table in tables} == {"measured", "published"}
     context = chromium.new_context(viewport={"width": 390, "height": 800})
     page = context.new_page()
     troubles: list[str] = []
     page.on("console", lambda message: troubles.append(message.text))
     page.goto((tmp_path / "page" / "index.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.locator("table").count() == len(boards)
+    assert page.locator("table").count() == len(tables)
     assert page.title().startswith("Leaderboard")
     assert troubles == []
     context.close()

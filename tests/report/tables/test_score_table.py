@@ -12,7 +12,7 @@ import pytest
 from bench.metrics.base import Unavailable
 from bench.report.row_names import registered_names
 from bench.report.tables.printed_table import escape_latex, to_csv, to_json, to_latex, to_markdown, to_rich
-from bench.report.tables.score_table import Table, make_table
+from bench.report.tables.score_table import ScoreTable, make_table
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import SummaryLine
 
@@ -24,7 +24,7 @@ VALUES = {
 }
 
 
-def table(seeds: int = 1) -> Table:
+def table(seeds: int = 1) -> ScoreTable:
     lines = [
         SummaryLine("d", row, metric, value, 0, 1, 9, 1 if math.isnan(value) else 0, seeds, 0.001, PROTOCOL.id)
         for row, values in VALUES.items()
@@ -35,7 +35,7 @@ def table(seeds: int = 1) -> Table:
     )
 
 
-def best(table: Table, metric: str) -> list[str]:
+def best(table: ScoreTable, metric: str) -> list[str]:
     column = list(table.heads).index(metric)
     return [row for row, cells in zip(table.rows, table.cells, strict=True) if cells[column].best]
 
