@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Dataset = Annotated[str, typer.Option(help="A name from `bench list datasets`.")]
 DataRoot = Annotated[str, typer.Option(help="The dataset's folder, or 'synthetic' for the embedded scenes.")]
-GivenRoot = Annotated[str | None, typer.Option(help="The folder of the dataset to score against, or 'synthetic'.")]
+ScoringRoot = Annotated[str | None, typer.Option(help="The folder of the dataset to score against, or 'synthetic'.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results.")]
 Metrics = Annotated[str, typer.Option(help="Names from `bench list metrics`, with commas; all of them by default.")]
 Frames = Annotated[str, typer.Option(help="Scored frames: 'all' 32, or 'future' without the given first one.")]
@@ -65,7 +65,7 @@ Workers = Annotated[
 ]
 
 
-def given_root(data_root: str | None, reference: Path | None) -> str:
+def scoring_root(data_root: str | None, reference: Path | None) -> str:
     """The data root to score against; a `BenchError` where nobody has said what the real clips are."""
     if data_root is None and reference is None:
         raise BenchError(
@@ -93,7 +93,7 @@ def configure(
     preset: str,
     config: Path | None,
     settings: Sequence[str],
-    given: Mapping[str, Any],
+    flags: Mapping[str, Any],
     *,
     baseline: bool,
 ) -> RunConfig:
@@ -101,7 +101,7 @@ def configure(
     from bench.engine.devices import pick_device
 
     values: dict[str, Any] = read_config(config) if config else {}
-    values |= {key: value for key, value in given.items() if value is not None}
+    values |= {key: value for key, value in flags.items() if value is not None}
     if models:
         values["models"] = list(models)
     values = check_values(apply_settings(values, settings))  # before any of them is relied on

@@ -182,11 +182,11 @@ def without_effect(config: RunConfig) -> set[str]:
     return {"checkpoint_every", "log_every", "logger"} | ({"validate_every"} if config.select == "last" else set())
 
 
-def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig:
+def make_config(requested: Mapping[str, Any], *, baseline: bool = True) -> RunConfig:
     """Check what was given and fill in the rest from the preset.
 
     Args:
-        given: any of `RunConfig`'s fields; `models` and `preset` must be there.
+        requested: any of `RunConfig`'s fields; `models` and `preset` must be there.
         baseline: add the `copy` baseline where it is not named.
 
     >>> make_config({"models": "vgan", "preset": "smoke", "options": {"vgan": {"width": 8}}}).models
@@ -196,7 +196,7 @@ def make_config(given: Mapping[str, Any], *, baseline: bool = True) -> RunConfig
         BenchError: an unknown key, model, dataset, metric, preset or model option (with the nearest name), or a value
             out of range.
     """
-    values = check_values(given)
+    values = check_values(requested)
     preset_name = check_preset(values["preset"])
     preset = PRESETS[preset_name]
     models = tuple(dict.fromkeys(MODELS.check(name) for name in values["models"]))
@@ -235,14 +235,14 @@ def _preset_options(model: str, preset: str) -> Mapping[str, Any]:
     return presets.get(preset, {})
 
 
-def check_values(given: Mapping[str, Any]) -> dict[str, Any]:
+def check_values(requested: Mapping[str, Any]) -> dict[str, Any]:
     """Check each value by itself, and split the lists of names that were given as one text with commas.
 
     Raises:
         BenchError: an unknown key, or a value that is not what `RunConfig` expects.
     """
-    values = dict(given)
-    for key, value in given.items():
+    values = dict(requested)
+    for key, value in requested.items():
         if key not in FIELDS:
             raise BenchError(f"There is no configuration key '{key}'.{did_you_mean(key, FIELDS)}")
         if key in ("models", "metrics") and isinstance(value, str):

@@ -134,10 +134,10 @@ def sole_writer(folder: RunFolder) -> Iterator[None]:
     Raises:
         BenchError: another command is writing there, or nobody can.
     """
-    with ExitStack() as held:
+    with ExitStack() as locks:
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
-            held.enter_context(locked(folder.lock, timeout=0))
+            locks.enter_context(locked(folder.lock, timeout=0))
         except Timeout as error:
             raise BenchError(
                 f"{folder.path} is in use by another `bench` command: wait for it, or choose another folder with --out."
@@ -173,8 +173,8 @@ def disk_error(error: OSError, path: str | Path) -> BenchError | OSError:
     """
     # os.path throughout, as Path's own questions raise where a folder above may not be entered.
     # The system often knows the place better than the caller, who may only know the folder of it all.
-    told = (error.filename2, error.filename, path)
-    places = [Path(os.fsdecode(name)) for name in told if isinstance(name, str | bytes | Path)]
+    candidates = (error.filename2, error.filename, path)
+    places = [Path(os.fsdecode(name)) for name in candidates if isinstance(name, str | bytes | Path)]
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return BenchError(
             f"The disk is full: {path} could not be written. Free some space and give the same command again; "

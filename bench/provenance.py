@@ -34,10 +34,10 @@ def our_version() -> str | None:
     was installed from there; else what is installed."""
     project = Path(__file__).resolve().parents[1] / "pyproject.toml"
     try:
-        told = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+        project_table = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
     except (OSError, ValueError, KeyError):
-        told = {}
-    return str(told["version"]) if told.get("name") == DISTRIBUTION else package_version(DISTRIBUTION)
+        project_table = {}
+    return str(project_table["version"]) if project_table.get("name") == DISTRIBUTION else package_version(DISTRIBUTION)
 
 
 def packages_of(extra: str) -> list[str]:
@@ -46,8 +46,8 @@ def packages_of(extra: str) -> list[str]:
         lines = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
         return []
-    wanted = re.compile(rf"extra\s*==\s*['\"]{extra}['\"]")
-    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines if wanted.search(line)]
+    in_extra = re.compile(rf"extra\s*==\s*['\"]{extra}['\"]")
+    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines if in_extra.search(line)]
 
 
 def missing_packages(extra: str) -> list[str]:

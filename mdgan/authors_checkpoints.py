@@ -102,8 +102,8 @@ def _width(source: CheckpointSource, tensors: dict[str, Tensor], what: str) -> i
     """Return the width: the output channels of the first convolution's weight `[w, 3, 3, 4, 4]`."""
     first = "downConv1.weight"
     if first not in tensors:
-        held = "holds a discriminator" if "slice1.0.weight" in tensors else f"has no tensor '{first}'"
-        raise BenchError(f"{_name(source)} is not {what}: it {held}; give the published checkpoint of {what}.")
+        problem = "holds a discriminator" if "slice1.0.weight" in tensors else f"has no tensor '{first}'"
+        raise BenchError(f"{_name(source)} is not {what}: it {problem}; give the published checkpoint of {what}.")
     shape = list(tensors[first].shape)
     if len(shape) != 5 or shape[0] < 1 or shape[1:] != [3, 3, 4, 4]:
         raise BenchError(f"{_name(source)} is not {what}: '{first}' is {shape} where [width, 3, 3, 4, 4] was expected.")
@@ -112,26 +112,26 @@ def _width(source: CheckpointSource, tensors: dict[str, Tensor], what: str) -> i
 
 def _fill(generator: Generator, source: CheckpointSource, tensors: dict[str, Tensor], what: str) -> None:
     """Give a generator on the meta device the tensors of a checkpoint, all of them and no others."""
-    wanted = generator.state_dict()
+    expected = generator.state_dict()
     renamed: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         layer, _, kind = name.rpartition(".")
         ours = f"{GENERATOR_LAYERS.get(layer)}.{kind}"
-        if ours not in wanted:
+        if ours not in expected:
             raise BenchError(f"{_name(source)} is not {what}: it holds an unknown tensor '{name}'.")
-        if tensor.shape != wanted[ours].shape:
+        if tensor.shape != expected[ours].shape:
             raise BenchError(
                 f"{_name(source)} is not {what}: '{name}' is {list(tensor.shape)} "
-                f"where {list(wanted[ours].shape)} was expected."
+                f"where {list(expected[ours].shape)} was expected."
             )
         # A copy: the network must not change when its source does.
-        renamed[ours] = tensor.to(wanted[ours].dtype, copy=True)
-    theirs = {ours: published for published, ours in GENERATOR_LAYERS.items()}
-    for ours in wanted:
+        renamed[ours] = tensor.to(expected[ours].dtype, copy=True)
+    published_name = {own: published for published, own in GENERATOR_LAYERS.items()}
+    for ours in expected:
         layer, _, kind = ours.rpartition(".")
         if ours not in renamed:
             if kind != "num_batches_tracked":
-                raise BenchError(f"{_name(source)} is not {what}: it has no tensor '{theirs[layer]}.{kind}'.")
+                raise BenchError(f"{_name(source)} is not {what}: it has no tensor '{published_name[layer]}.{kind}'.")
             renamed[ours] = torch.zeros((), dtype=torch.long)
     generator.load_state_dict(renamed, assign=True)
     generator.requires_grad_(True).eval()

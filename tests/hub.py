@@ -23,7 +23,7 @@ class Hub(Listening):
         files: content by name, of each repository.
         visibility: as it was asked for when a repository was made.
         commits: how many there are.
-        asked: method and path of every request.
+        requests: method and path of every request.
         stored: large files by their SHA-256, committed or not.
         broken: paths that begin so are answered with a broken connection.
     """
@@ -32,7 +32,7 @@ class Hub(Listening):
         self.files: dict[str, dict[str, bytes]] = {}
         self.visibility: dict[str, str] = {}
         self.commits = 0
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.stored: dict[str, bytes] = {}
         self.broken = ""
         hub = self
@@ -54,11 +54,11 @@ class Hub(Listening):
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
-        self.asked.append(f"{request.command} {request.path}")
+        self.requests.append(f"{request.command} {request.path}")
         if self.broken and request.path.startswith(self.broken):
             request.close_connection = True
             return
-        status, answer = self._told(request, body)
+        status, answer = self._respond(request, body)
         content = json.dumps(answer).encode()
         request.send_response(status)
         request.send_header("Content-Type", "application/json")
@@ -66,7 +66,7 @@ class Hub(Listening):
         request.end_headers()
         request.wfile.write(content)
 
-    def _told(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, Any]:
+    def _respond(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, Any]:
         path = request.path.partition("?")[0]
         if found := re.fullmatch(r"/stored/(\w+)", path):  # an address of its own, which needs no token
             assert hashlib.sha256(body).hexdigest() == found[1]
@@ -86,29 +86,29 @@ class Hub(Listening):
             return 200, getattr(self, f"_{found[2]}")(self.files[found[1]], found[1], body)
         return 404, {"error": f"the stand-in does not know {path}"}
 
-    def _create(self, wanted: dict[str, Any]) -> tuple[int, Any]:
-        if wanted["organization"] != "lab":
+    def _create(self, repository: dict[str, Any]) -> tuple[int, Any]:
+        if repository["organization"] != "lab":
             return 403, {"error": "You don't have the rights to create a repository there"}
-        name = f"{wanted['type']}s/{wanted['organization']}/{wanted['name']}"
+        name = f"{repository['type']}s/{repository['organization']}/{repository['name']}"
         url = f"{self.url}/{name.removeprefix('models/')}"
         if name in self.files:
             return 409, {"error": "You already created this repo", "url": url}
-        self.files[name], self.visibility[name] = {}, wanted["visibility"]
+        self.files[name], self.visibility[name] = {}, repository["visibility"]
         return 200, {"url": url}
 
-    def _place(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        if wanted["oid"] in self.stored:
-            return wanted
-        return {**wanted, "actions": {"upload": {"href": f"{self.url}/stored/{wanted['oid']}"}}}
+    def _place(self, upload: dict[str, Any]) -> dict[str, Any]:
+        if upload["oid"] in self.stored:
+            return upload
+        return {**upload, "actions": {"upload": {"href": f"{self.url}/stored/{upload['oid']}"}}}
 
     def _preupload(self, files: dict[str, bytes], _: str, body: bytes) -> Any:
-        told = []
+        files_info = []
         for one in json.loads(body)["files"]:
-            large, there = one["path"].endswith(LARGE), files.get(one["path"])
-            known = None if there is None else hashlib.sha256(there).hexdigest() if large else blob_hash(there)
+            large, stored = one["path"].endswith(LARGE), files.get(one["path"])
+            known = None if stored is None else hashlib.sha256(stored).hexdigest() if large else blob_hash(stored)
             mode = "lfs" if large else "regular"
-            told.append({"path": one["path"], "uploadMode": mode, "shouldIgnore": False, "oid": known})
-        return {"files": told}
+            files_info.append({"path": one["path"], "uploadMode": mode, "shouldIgnore": False, "oid": known})
+        return {"files": files_info}
 
     def _commit(self, files: dict[str, bytes], name: str, body: bytes) -> Any:
         for line in map(json.loads, body.splitlines()):

@@ -53,17 +53,17 @@ class Forked:
     """A process that calls a function, in the repository's root and with this process's environment.
 
     Args:
-        said: a folder, for what it prints.
+        output: a folder, for what it prints.
         call: a function of a module; it and its arguments are pickled.
         arguments: for it.
         env: environment variables that differ from this process's.
     """
 
     def __init__(
-        self, said: Path, call: Callable[..., object], *arguments: object, env: Mapping[str, str] | None = None
+        self, output: Path, call: Callable[..., object], *arguments: object, env: Mapping[str, str] | None = None
     ) -> None:
-        said.mkdir(parents=True, exist_ok=True)
-        self._files = said / "stdout", said / "stderr"
+        output.mkdir(parents=True, exist_ok=True)
+        self._files = output / "stdout", output / "stderr"
         settled = {**os.environ, **(env or {})}
         target: Any = CONTEXT.Process
         self.process: BaseProcess = target(
@@ -108,9 +108,9 @@ def command(words: list[object], before: Callable[[], object] | None = None) -> 
     importlib.import_module("bench.cli.main").main()
 
 
-def run_command(said: Path, *words: object, before: Callable[[], object] | None = None) -> Finished:
+def run_command(output: Path, *words: object, before: Callable[[], object] | None = None) -> Finished:
     """Run `bench WORDS` to its end."""
-    return Forked(said, command, list(words), before).wait()
+    return Forked(output, command, list(words), before).wait()
 
 
 def die_at(place: str, call: int) -> None:

@@ -103,8 +103,8 @@ def measure_scores(count: int) -> None:
 
 def alone(call: Callable[..., None], *arguments: object) -> None:
     """Call in a process of its own, whose memory has held nothing else, and print what it prints."""
-    with tempfile.TemporaryDirectory() as said:
-        done = Forked(Path(said), call, *arguments).wait(3600)
+    with tempfile.TemporaryDirectory() as output:
+        done = Forked(Path(output), call, *arguments).wait(3600)
     if done.returncode:
         sys.exit(done.stderr)
     print(done.stdout, end="", flush=True)

@@ -29,12 +29,12 @@ class Server(Listening):
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
-        self.asked: list[tuple[str, str | None]] = []
+        self.requests: list[tuple[str, str | None]] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                outer.asked.append((self.path, self.headers.get("Range")))
+                outer.requests.append((self.path, self.headers.get("Range")))
                 outer.answers[self.path](self)
 
             def do_HEAD(self) -> None:
@@ -47,8 +47,8 @@ class Server(Listening):
 
 
 def _offset(request: BaseHTTPRequestHandler) -> int:
-    asked = request.headers.get("Range")
-    return int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+    requested = request.headers.get("Range")
+    return int(requested.removeprefix("bytes=").removesuffix("-")) if requested else 0
 
 
 def whole(content: bytes = CONTENT, kind: str = "application/octet-stream") -> Answer:

@@ -78,8 +78,8 @@ def test_adam_carries_its_settings():
 
 def test_two_adams_have_one_rate_unless_the_discriminator_has_its_own():
     parameters = [nn.Parameter(torch.zeros(1))]
-    for given, expected in ((None, 3e-4), (5e-5, 5e-5)):
-        moves, judges = two_adams(3e-4, given, (0.5, 0.9))
+    for rate, expected in ((None, 3e-4), (5e-5, 5e-5)):
+        moves, judges = two_adams(3e-4, rate, (0.5, 0.9))
         assert moves(parameters).defaults["lr"] == 3e-4
         assert judges(parameters).defaults["lr"] == expected
         assert judges(parameters).defaults["betas"] == (0.5, 0.9)

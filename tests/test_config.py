@@ -117,9 +117,9 @@ def test_what_cannot_be_read_or_set_gets_one_sentence(tmp_path: Path) -> None:
 
 
 def test_settings_leave_what_they_are_laid_over_as_it_was() -> None:
-    given = {"options": {"vgan": {"width": 4}}}
-    assert apply_settings(given, ["options.vgan.width=8"]) == {"options": {"vgan": {"width": 8}}}
-    assert given == {"options": {"vgan": {"width": 4}}}
+    settings = {"options": {"vgan": {"width": 4}}}
+    assert apply_settings(settings, ["options.vgan.width=8"]) == {"options": {"vgan": {"width": 8}}}
+    assert settings == {"options": {"vgan": {"width": 4}}}
 
 
 @pytest.mark.parametrize(("text", "offline"), [("1", True), ("yes", True), ("0", False), ("", False), ("false", False)])

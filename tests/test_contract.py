@@ -148,7 +148,7 @@ def test_what_cannot_be_predicted_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_predictions_are_videos_of_each_clip_alone(name: str) -> None:
     model, first = stirred(name), first_frames(name, 3)
-    given, weights = first.clone(), state(model)
+    original, weights = first.clone(), state(model)
     with torch.inference_mode():
         for row in model.rows:
             together = model.predict(first, row)
@@ -161,7 +161,7 @@ def test_predictions_are_videos_of_each_clip_alone(name: str) -> None:
             # The same sums in another order: float32 rounding and nothing else.
             torch.testing.assert_close(alone, together, rtol=0, atol=2e-5)
         assert torch.equal(model.predict(first), together)  # the last row is the model's best word
-    assert torch.equal(first, given)
+    assert torch.equal(first, original)
     assert not changed(weights, model)
 
 
@@ -258,8 +258,8 @@ def test_a_stage_leaves_the_networks_of_the_others_bit_for_bit(name: str) -> Non
     model, batch = fresh(name), clips(name)
     for stage, owners in stages(model):
         before = state(model.train())  # batch statistics too: the loop says `train` to all
-        told = train_step(stage, make_optimizers(stage), batch)
-        assert {term.partition("/")[0] for term in told} == {player.name for player in stage.players}
+        losses = train_step(stage, make_optimizers(stage), batch)
+        assert {term.partition("/")[0] for term in losses} == {player.name for player in stage.players}
         assert changed(before, model) <= set(owners)
 
 

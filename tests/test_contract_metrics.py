@@ -85,7 +85,7 @@ def test_a_metric_says_what_a_table_needs(name: str) -> None:
 def test_columns_are_numbers_of_frames_and_follow_from_the_two_clips_alone(metric: ClipMetric) -> None:
     pair, other = clip_pair(0), clip_pair(1)
     assert metric.unavailable() is None
-    given = [clip.copy() for clip in pair]
+    originals = [clip.copy() for clip in pair]
     columns = metric.compute(*pair)
     assert tuple(columns) == metric.columns
     for column in columns.values():
@@ -96,7 +96,7 @@ def test_columns_are_numbers_of_frames_and_follow_from_the_two_clips_alone(metri
     for name, column in columns.items():
         np.testing.assert_array_equal(again[name], column)
         np.testing.assert_allclose(short[name], column[:4], rtol=1e-5, atol=1e-6)  # nor do later frames change it
-    for clip, before in zip(pair, given, strict=True):
+    for clip, before in zip(pair, originals, strict=True):
         np.testing.assert_array_equal(clip, before)
     assert math.isfinite(metric.clip({name: column[1:] for name, column in columns.items()}))
 
@@ -117,9 +117,9 @@ def test_nothing_is_better_than_the_real_clip_and_more_noise_is_worse(metric: Cl
 @of_clips
 def test_the_prediction_comes_first(metric: ClipMetric) -> None:
     prediction, real = clip_pair()
-    there, back = value(metric, prediction, real), value(metric, real, prediction)
+    forward, back = value(metric, prediction, real), value(metric, real, prediction)
     # An error is the same both ways; a ratio is turned over.
-    assert back == pytest.approx(1 / there if metric.direction == "one" else there, rel=1e-6)
+    assert back == pytest.approx(1 / forward if metric.direction == "one" else forward, rel=1e-6)
 
 
 @of_sets

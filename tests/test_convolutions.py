@@ -77,12 +77,12 @@ class Recorder(TorchDispatchMode):
 
 def narrow(name: str) -> Iterator[dict[str, Any]]:
     """The options of each preset, in networks as narrow as can be; each once."""
-    factory, told = MODELS.load(name), []
+    factory, known_options = MODELS.load(name), []
     for preset in PRESETS:
         options = {**getattr(factory, "presets", {}).get(preset, {})}
         options |= {option: 2 for option in ("width", "hidden") if option in option_names(factory)}
-        if options not in told:
-            told.append(options)
+        if options not in known_options:
+            known_options.append(options)
             yield options
 
 

@@ -167,12 +167,12 @@ def test_a_file_system_without_locks_is_named_with_what_to_do(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusing(monkeypatch, "fcntl.flock", number)
-    said = rf"The file system of {tmp_path} cannot lock files \({os.strerror(number)}\).*another disk \(--out"
-    with pytest.raises(BenchError, match=said):
+    message = rf"The file system of {tmp_path} cannot lock files \({os.strerror(number)}\).*another disk \(--out"
+    with pytest.raises(BenchError, match=message):
         built_once(tmp_path / "pack", lambda: None)
-    with pytest.raises(BenchError, match=said), sole_writer(RunFolder(tmp_path)):
+    with pytest.raises(BenchError, match=message), sole_writer(RunFolder(tmp_path)):
         pass
-    with pytest.raises(BenchError, match=said), locked(tmp_path / "lock"):
+    with pytest.raises(BenchError, match=message), locked(tmp_path / "lock"):
         pass
 
 

@@ -246,10 +246,10 @@ def functions(module: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 def test_a_call_can_be_read(module: str) -> None:
     """No function outside of the command line takes many parameters, none returns many things without names."""
     for node in functions(module):
-        given = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-        given = [name for name in given if name not in ("self", "cls")]
+        parameters = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+        parameters = [name for name in parameters if name not in ("self", "cls")]
         if not module.startswith(("bench.cli", "study_app.cli.")):
-            assert len(given) <= PARAMETERS, f"{module}.{node.name} takes {len(given)}"
+            assert len(parameters) <= PARAMETERS, f"{module}.{node.name} takes {len(parameters)}"
         # One of a stream of rows, and the shape of an array, are named by what they are rows and shape of.
         if (
             isinstance(node.returns, ast.Subscript)

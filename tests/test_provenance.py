@@ -18,27 +18,27 @@ from tests.small import REPOSITORY
 
 
 def test_what_moves_a_number_is_told_and_nothing_else() -> None:
-    told = provenance("cpu")
-    assert told["packages"]["torch"] == package_version("torch") is not None
-    assert torch.__version__.startswith(told["packages"]["torch"].split("+")[0])
-    assert told["python"] == platform.python_version()
-    assert "threads" in told["device"]
-    assert platform.node() not in json.dumps(told)
+    found = provenance("cpu")
+    assert found["packages"]["torch"] == package_version("torch") is not None
+    assert torch.__version__.startswith(found["packages"]["torch"].split("+")[0])
+    assert found["python"] == platform.python_version()
+    assert "threads" in found["device"]
+    assert platform.node() not in json.dumps(found)
 
 
 def test_what_decides_which_kernels_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
         monkeypatch.delenv(name, raising=False)
-    told = provenance("cpu")
-    assert told["instruction_set"] == torch.backends.cpu.get_cpu_capability()
-    assert told["threads"] == torch.get_num_threads()
-    assert told["processor"]
-    assert re.fullmatch(r"\d+(\.\d+)+", told["onednn"])
-    assert f"v{told['onednn']} " in torch.__config__.show()
+    found = provenance("cpu")
+    assert found["instruction_set"] == torch.backends.cpu.get_cpu_capability()
+    assert found["threads"] == torch.get_num_threads()
+    assert found["processor"]
+    assert re.fullmatch(r"\d+(\.\d+)+", found["onednn"])
+    assert f"v{found['onednn']} " in torch.__config__.show()
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "avx2")
-    assert provenance("cpu")["instruction_set"] == f"{told['instruction_set']} (oneDNN: at most AVX2)"
+    assert provenance("cpu")["instruction_set"] == f"{found['instruction_set']} (oneDNN: at most AVX2)"
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "DEFAULT")
-    assert provenance("cpu")["instruction_set"] == told["instruction_set"]
+    assert provenance("cpu")["instruction_set"] == found["instruction_set"]
 
 
 def test_a_processor_has_a_name_where_the_system_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,8 +91,8 @@ def test_a_package_that_is_missing_has_no_version() -> None:
 
 def test_the_commit_of_somebody_elses_repository_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def git(*arguments: str) -> None:
-        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
 
     for name in [name for name in os.environ if name.startswith("GIT_")]:  # a hook's would lead to our own repository
         monkeypatch.delenv(name)

@@ -72,8 +72,8 @@ def local(command: str, here: Path, world: Path) -> list[str]:
         for number, word in enumerate(words):
             place, found, rest = word.partition(root)
             if found:
-                has = (world / root[1:] / rest).exists() and root == "/data/"
-                words[number] = f"{place}{world if has else here}{root}{rest}"
+                exists = (world / root[1:] / rest).exists() and root == "/data/"
+                words[number] = f"{place}{world if exists else here}{root}{rest}"
     return words
 
 

@@ -50,7 +50,7 @@ def ablate(
     """Train a model whole and with one change after the other; one table, with intervals over trainings."""
     from bench.pipeline.ablate import ablate as run_ablations
 
-    given = {
+    flags = {
         "dataset": dataset,
         "data_root": data_root,
         "seeds": numbers(seeds),
@@ -59,6 +59,6 @@ def ablate(
         "steps": steps,
         "device": device,
     }
-    chosen = configure([model], preset, config, settings or [], given, baseline=True)
+    chosen = configure([model], preset, config, settings or [], flags, baseline=True)
     print_scores(run_ablations(chosen, out, tuple(words(only)), offline=offline, jobs=jobs))
     print(f"Tables: {out}/table.csv, .tex, .md")

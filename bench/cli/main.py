@@ -35,7 +35,6 @@ from bench.cli_options import (
     Dataset,
     Device,
     Frames,
-    GivenRoot,
     Jobs,
     Json,
     Metrics,
@@ -44,15 +43,16 @@ from bench.cli_options import (
     Preset,
     Resolution,
     ScoredSize,
+    ScoringRoot,
     Seeds,
     SettingOverrides,
     Steps,
     Workers,
     configure,
-    given_root,
     numbers,
     print_folder,
     print_scores,
+    scoring_root,
     words,
 )
 from bench.errors import BenchError
@@ -95,8 +95,8 @@ app = typer.Typer(
 app.command(rich_help_panel=ALL_STEPS)(ablate)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(f"{DISTRIBUTION} {our_version()}")
         raise typer.Exit
 
@@ -137,7 +137,7 @@ def run(
     from bench.pipeline.run import data_of
     from bench.pipeline.run import run as run_pipeline
 
-    given = {
+    flags = {
         "dataset": dataset,
         "data_root": data_root,
         "resolution": resolution,
@@ -149,7 +149,7 @@ def run(
         "batch": batch,
         "device": device,
     }
-    chosen = configure(words(models), preset, config, settings or [], given, baseline=baseline)
+    chosen = configure(words(models), preset, config, settings or [], flags, baseline=baseline)
     folder = out or Path("results") / f"{data_of(chosen).title}-{chosen.preset}"
     table = run_pipeline(chosen, folder, offline=offline, ci=ci, jobs=jobs)
     if as_json:
@@ -177,7 +177,7 @@ def train(
     """Train one model; leaves OUT/model.pt, resumable checkpoints and logs."""
     from bench.pipeline.single_steps import train_alone
 
-    given = {
+    flags = {
         "dataset": dataset,
         "data_root": data_root,
         "resolution": resolution,
@@ -186,7 +186,7 @@ def train(
         "batch": batch,
         "device": device,
     }
-    chosen = configure([model], preset, config, settings or [], given, baseline=False)
+    chosen = configure([model], preset, config, settings or [], flags, baseline=False)
     print(train_alone(chosen, out))
 
 
@@ -232,7 +232,7 @@ def score(
     ],
     out: Out,
     dataset: Dataset = DEFAULT_DATASET,
-    data_root: GivenRoot = None,
+    data_root: ScoringRoot = None,
     resolution: ScoredSize = None,
     metrics: Metrics = "",
     frames: Frames = "all",
@@ -262,7 +262,7 @@ def score(
         clip_length=clip_length,
         sampling=sampling,
     )
-    data = Data(dataset, given_root(data_root, reference))
+    data = Data(dataset, scoring_root(data_root, reference))
     table = score_folders(predictions, out, plan, dataset=data, reference=reference, ci=ci)
     if as_json:
         print_folder(out)

@@ -61,7 +61,9 @@ def push(
         return
     if dry_run:
         show([{**line, "bytes": f"{line['bytes']:,}"} for line in listed], as_json=False)
-    told = f"{len(listed)} files, {in_words(total)}, {'would go' if dry_run else 'are'} in the {repository.kind} {to}."
-    console().print("\n".join([told, *upload.held_back]), markup=False, soft_wrap=True)
+    message = (
+        f"{len(listed)} files, {in_words(total)}, {'would go' if dry_run else 'are'} in the {repository.kind} {to}."
+    )
+    console().print("\n".join([message, *upload.held_back]), markup=False, soft_wrap=True)
     if address:
         print(address)

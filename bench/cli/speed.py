@@ -47,8 +47,8 @@ def speed_train(
     from bench.cli_options import words
     from bench.speed.train import TrainingSpeedOptions, measure_training
 
-    options = TrainingSpeedOptions(resolution, width, batch, steps, device, precision, compiled, memory)
-    rows: list[TimingComparison] = measure_training(words(model), options)
+    setup = TrainingSpeedOptions(resolution, width, batch, steps, device, precision, compiled, memory)
+    rows: list[TimingComparison] = measure_training(words(model), setup)
     finish("train", rows, out, as_json)
 
 

@@ -37,8 +37,10 @@ def weights_fetch(
     for name in [name for name in names or () if name in PUBLISHED]:
         for path in fetch_checkpoints(name, offline):
             print(path, flush=True)
-    wanted = [name for name in names if name not in PUBLISHED] if names else [n for n in FILES if n != "fvd-styleganv"]
-    for name in [known(name).name for name in wanted]:
+    requested = (
+        [name for name in names if name not in PUBLISHED] if names else [n for n in FILES if n != "fvd-styleganv"]
+    )
+    for name in [known(name).name for name in requested]:
         try:
             print(fetch(name, offline), flush=True)
         except BenchError as error:  # one that cannot be had keeps nobody from the others

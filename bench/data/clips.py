@@ -249,17 +249,17 @@ def build_manifest(dataset: str, root: str | Path, splits: Sequence[str] = ("tra
 
 def problems(dataset: str, root: Path, splits: Iterable[str], listing: Listing) -> list[str]:
     """What is wrong with a listing as a whole: splits without clips, shared source videos, repeated ids."""
-    clips, told = listing.clips, []
+    clips, messages = listing.clips, []
     for split in splits:
         if not any(clip.split == split for clip in clips):
             short = f" ({len(listing.short)} videos have fewer than {FRAMES} frames)" if listing.short else ""
-            told.append(f"The data root {root} has no {split} clips in the {dataset} layout{short}: {seen(root)}.")
+            messages.append(f"The data root {root} has no {split} clips in the {dataset} layout{short}: {seen(root)}.")
     train = {c.video for c in clips if c.split == "train"}
     if shared := sorted(train & {c.video for c in clips if c.split == "test"}):
-        told.append(f"The source video {shared[0]} is in train and in test below {root}: scores would be leaked.")
+        messages.append(f"The source video {shared[0]} is in train and in test below {root}: scores would be leaked.")
     if twice := _first_repeated(clip.id for clip in clips):
-        told.append(f"The clip id {twice} occurs twice below {root}: rename one of the two videos.")
-    return told
+        messages.append(f"The clip id {twice} occurs twice below {root}: rename one of the two videos.")
+    return messages
 
 
 def by_file(clips: Iterable[Clip]) -> list[list[Clip]]:

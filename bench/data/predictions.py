@@ -43,7 +43,7 @@ class Predictions:
             )
         self._files = self._list()
         named = self.manifest["clips"] if self.manifest else {}
-        self._due = {composed(id): entry["sha256"] for id, entry in named.items()}
+        self._hash_of = {composed(id): entry["sha256"] for id, entry in named.items()}
         self._hashes: dict[str, tuple[list[tuple[int, ...]], str]] = {}
         if not self._files:
             raise BenchError(
@@ -110,7 +110,7 @@ class Predictions:
         return length(self._files[id])
 
     def _check(self, id: str) -> None:
-        if self._due and self.sha256(id) != self._due[id]:
+        if self._hash_of and self.sha256(id) != self._hash_of[id]:
             raise BenchError(f"{self._files[id]} has changed since its manifest was written: generate it again.")
 
 

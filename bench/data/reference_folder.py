@@ -35,8 +35,8 @@ def reference_manifest(folder: Path) -> tuple[Manifest, int]:
             clips.append(Clip(id, id, "test", where, names=names, sha256=videos.sha256(id)))
             progress.advance()
     if len(lengths) > 1:
-        told = ", ".join(f"{id} has {length}" for length, id in sorted(lengths.items()))
-        raise BenchError(f"The videos in {folder} differ in their number of frames ({told}): cut them to one length.")
+        listed = ", ".join(f"{id} has {length}" for length, id in sorted(lengths.items()))
+        raise BenchError(f"The videos in {folder} differ in their number of frames ({listed}): cut them to one length.")
     return Manifest("reference", folder, tuple(clips)), next(iter(lengths))
 
 

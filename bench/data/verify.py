@@ -77,7 +77,7 @@ def verify(dataset: str, root: Path) -> VerificationResult:
     looked = _decoded(with_validation(found.clips), root)
     findings = [DatasetFinding("error", text) for text in dict.fromkeys([*errors, *looked.faults])]
     findings += [DatasetFinding("remark", text) for text in dict.fromkeys(remarks)]
-    findings += _told(looked.traits, looked.clips, root)
+    findings += _trait_remarks(looked.traits, looked.clips, root)
     manifest = manifest_of(dataset, root, looked.clips, found)
     findings += _repeated(manifest)
     by_split = {split: manifest.split(split) for split in ("train", "val", "test")}
@@ -145,12 +145,12 @@ def _look_at_file(clips: Sequence[Clip], root: Path, found: _DecodedClips) -> No
     except BenchError as error:
         found.faults.append(str(error))
         return
-    due = max(clip.start for clip in clips) + FRAMES
-    if frames < due:
-        found.faults.append(f"{file} has {frames} frames: {due} are due.")
+    expected = max(clip.start for clip in clips) + FRAMES
+    if frames < expected:
+        found.faults.append(f"{file} has {frames} frames: {expected} are due.")
 
 
-def _told(traits: Mapping[Path, Collection[Trait]], clips: Iterable[Clip], root: Path) -> list[DatasetFinding]:
+def _trait_remarks(traits: Mapping[Path, Collection[Trait]], clips: Iterable[Clip], root: Path) -> list[DatasetFinding]:
     """A remark for each trait: how many files have it, and the first of them."""
     having: dict[Trait, list[str]] = {trait: [] for trait in Trait}
     for file, its in traits.items():

@@ -27,14 +27,14 @@ def processors() -> int:
     At most those of the machine, those of its affinity (`taskset`, SLURM) and those that the quota of its control
     group (containers, Kubernetes) pays for, rounded up.
     """
-    there: int | None
+    cores: int | None
     if sys.version_info >= (3, 13):
-        there = os.process_cpu_count()
+        cores = os.process_cpu_count()
     elif hasattr(os, "sched_getaffinity"):
-        there = len(os.sched_getaffinity(0))
+        cores = len(os.sched_getaffinity(0))
     else:
-        there = os.cpu_count()
-    return max(1, math.ceil(min(there or 1, quota())))
+        cores = os.cpu_count()
+    return max(1, math.ceil(min(cores or 1, quota())))
 
 
 def quota(membership: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> float:

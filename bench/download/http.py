@@ -172,14 +172,14 @@ def look(url: str, timeout: float) -> RemoteFile:
     request = urllib.request.Request(url, headers={"User-Agent": "timelapse-bench"}, method="HEAD")
     try:
         with urllib.request.build_opener(_Redirects).open(request, timeout=timeout) as answer:
-            said = answer.headers
+            headers = answer.headers
     except urllib.error.HTTPError as error:
         error.close()
         if not error.headers["X-Linked-Size"]:
             raise SourceError(f"{url}: HTTP status {error.code}") from error
-        said = error.headers
+        headers = error.headers
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise SourceError(f"{url}: no connection ({getattr(error, 'reason', error)})") from error
-    size = said["X-Linked-Size"] or said["Content-Length"] or ""
-    tag = (said["X-Linked-ETag"] or "").removeprefix("W/").strip('"').lower()
+    size = headers["X-Linked-Size"] or headers["Content-Length"] or ""
+    tag = (headers["X-Linked-ETag"] or "").removeprefix("W/").strip('"').lower()
     return RemoteFile(int(size) if size.isdigit() else 0, tag if len(tag) == 2 * hashlib.sha256().digest_size else "")

@@ -1,4 +1,4 @@
-"""How a transfer is told on stderr: a bar on a terminal while it runs, and one line when it is over, well or not."""
+"""How a transfer is shown on stderr: a bar on a terminal while it runs, and one line when it is over, well or not."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def _line(text: str, style: str = "") -> None:
 
 
 @contextmanager
-def told(label: str) -> Iterator[DownloadProgress]:
-    """Tell of one transfer; a `SourceError` within is told and goes on its way."""
+def show_transfer(label: str) -> Iterator[DownloadProgress]:
+    """Show the progress of one transfer on stderr; a `SourceError` within is printed and raised again."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     screen, started, seen = console(), time.monotonic(), [0]

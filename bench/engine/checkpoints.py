@@ -47,17 +47,21 @@ def not_finite(content: Any) -> list[str]:
     found = [(name, tensor) for name, tensor in tensors(content) if tensor.is_floating_point()]
     if not found:
         return []
-    # One read for all, because each read waits for the device.
-    finite = torch.stack([tensor.isfinite().all().cpu() for _, tensor in found]).tolist()
-    return [name for (name, _), good in zip(found, finite, strict=True) if not good]
+    # One transfer per device, because each transfer waits for the device.
+    checks: dict[torch.device, list[torch.Tensor]] = {}
+    for _, tensor in found:
+        checks.setdefault(tensor.device, []).append(tensor.isfinite().all())
+    finite = {device: iter(torch.stack(values).tolist()) for device, values in checks.items()}
+    return [name for name, tensor in found if not next(finite[tensor.device])]
 
 
-def told(places: list[str], total: int) -> str:
-    """Some of many tensors in words.
+def not_finite_message(places: list[str], content: Any) -> str:
+    """How many of the content's tensors are not finite, in words.
 
-    >>> told(["weights.a", "weights.b"], 10)
-    '2 of 10 tensors are not finite (first weights.a)'
+    >>> not_finite_message(["a"], {"a": torch.tensor(float("nan")), "b": torch.tensor(1.0)})
+    '1 of 2 tensors are not finite (first a)'
     """
+    total = sum(1 for _ in tensors(content))
     return f"{len(places)} of {total} tensors are not finite (first {places[0]})"
 
 
@@ -68,7 +72,7 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
         BenchError: a tensor is not finite, so that nothing could be made of the checkpoint; the disk is full.
     """
     if bad := not_finite(content):
-        raise BenchError(f"{path} was not written: {told(bad, sum(1 for _ in tensors(content)))}. {ADVICE}")
+        raise BenchError(f"{path} was not written: {not_finite_message(bad, content)}. {ADVICE}")
     with atomic_path(path) as part, part.open("wb") as file:  # a file, as torch would write a path's name into it
         writer = _Writer(file)
         try:
@@ -112,11 +116,11 @@ def load(path: Path) -> dict[str, Any]:
 def check_model(content: Mapping[str, Any], path: Path, expected: Mapping[str, Any]) -> None:
     """Raise a `BenchError` where a checkpoint is of another model, or of the same one with other settings."""
     for key, value in expected.items():
-        there = content.get(key)
-        if key == "training" and isinstance(there, Mapping):  # it may tell of settings that change no result
-            there = {name: there.get(name) for name in value}
-        if there != value:
-            raise BenchError(f"{path} is a checkpoint of another model: its {key} is {there!r}, expected {value!r}.")
+        stored = content.get(key)
+        if key == "training" and isinstance(stored, Mapping):  # it may tell of settings that change no result
+            stored = {name: stored.get(name) for name in value}
+        if stored != value:
+            raise BenchError(f"{path} is a checkpoint of another model: its {key} is {stored!r}, expected {value!r}.")
 
 
 def load_model(path: Path, name: str | None = None, resolution: int | None = None) -> tuple[VideoModel, dict[str, Any]]:
@@ -133,7 +137,8 @@ def load_model(path: Path, name: str | None = None, resolution: int | None = Non
     content = load(path)
     if bad := not_finite(content["weights"] if isinstance(content.get("weights"), Mapping) else ()):
         raise BenchError(
-            f"{path} makes no videos: {told(bad, len(content['weights']))}. Delete it and train again. {ADVICE}"
+            f"{path} makes no videos: {not_finite_message(bad, content['weights'])}. "
+            f"Delete it and train again. {ADVICE}"
         )
     if name is not None:
         check_model(content, path, {"model": name})
@@ -154,9 +159,9 @@ def training_only(model: VideoModel) -> set[str]:
     """Names of a model's tensors that no video depends on: those of networks that only other players look through."""
     players = [player for stage in model.stages() for player in stage.players]
     judges = [network for player in players for network in player.frozen]
-    theirs = {id(module) for network in judges for module in network.modules()}
+    judge_modules = {id(module) for network in judges for module in network.modules()}
     owners = {id(module): name for name, module in model.named_modules(remove_duplicate=False)}
-    names = [name for module, name in owners.items() if module in theirs]
+    names = [name for module, name in owners.items() if module in judge_modules]
     return {key for key in model.state_dict() if key.rpartition(".")[0] in names}
 
 
@@ -194,7 +199,7 @@ def newest(folder: Path, expected: Mapping[str, Any]) -> Path | None:
                 message = f"{'; '.join(complaints)}. Training resumes from {path.name}."
                 console().print(message, style="yellow", markup=False, soft_wrap=True)
             return path
-        complaints.append(f"In {path}, {told(bad, sum(1 for _ in tensors(content)))}")
+        complaints.append(f"In {path}, {not_finite_message(bad, content)}")
     if complaints:
         raise BenchError(f"{'; '.join(complaints)}. To train from the start, delete the checkpoints in {folder}.")
     return None

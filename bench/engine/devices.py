@@ -119,13 +119,15 @@ def step_minutes() -> float:
     Raises:
         BenchError: `BENCH_STEP_TIMEOUT` is not a number of minutes.
     """
-    told = os.environ.get("BENCH_STEP_TIMEOUT", str(STEP_MINUTES))
+    setting = os.environ.get("BENCH_STEP_TIMEOUT", str(STEP_MINUTES))
     try:
-        minutes = float(told)
+        minutes = float(setting)
     except ValueError:
         minutes = 0.0
     if not 0 < minutes <= PATIENCE / timedelta(minutes=1):
-        raise BenchError(f"BENCH_STEP_TIMEOUT is {told!r}: give minutes, at most {PATIENCE / timedelta(minutes=1):g}.")
+        raise BenchError(
+            f"BENCH_STEP_TIMEOUT is {setting!r}: give minutes, at most {PATIENCE / timedelta(minutes=1):g}."
+        )
     return minutes
 
 

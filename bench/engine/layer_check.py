@@ -130,12 +130,12 @@ def _layouts(arguments: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
 def _everything(layer: nn.Module, arguments: tuple[Any, ...]) -> list[Tensor]:
     """A layer's results and the gradients of its input and weights, of a fixed random weighting of the results."""
     layer.zero_grad(set_to_none=True)
-    given = tree_map_only(Tensor, lambda value: value.detach().requires_grad_(True), arguments)
-    made = _joined(layer(*given))
+    inputs = tree_map_only(Tensor, lambda value: value.detach().requires_grad_(True), arguments)
+    made = _joined(layer(*inputs))
     weighting = torch.rand(made.shape, generator=torch.Generator().manual_seed(0)).to(made.dtype) - 0.5
     made.backward(weighting)
-    wanted = [value for value in (*tree_leaves(given), *layer.parameters()) if isinstance(value, Tensor)]
-    return [made.detach(), *(value.grad for value in wanted if value.grad is not None)]
+    leaves = [value for value in (*tree_leaves(inputs), *layer.parameters()) if isinstance(value, Tensor)]
+    return [made.detach(), *(value.grad for value in leaves if value.grad is not None)]
 
 
 def _joined(results: Any) -> Tensor:

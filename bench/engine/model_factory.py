@@ -75,11 +75,15 @@ def departures(name: str, options: Options) -> dict[str, str]:
     papers: Options | None = getattr(factory, "presets", {}).get("paper")
     if papers is None:
         return {}
-    ours, theirs = all_options(factory, options), all_options(factory, papers)
-    return {key: f"{_told(ours[key])} ({_told(theirs[key])})" for key in ours if ours[key] != theirs.get(key)}
+    own_options, paper_options = all_options(factory, options), all_options(factory, papers)
+    return {
+        key: f"{_in_words(own_options[key])} ({_in_words(paper_options[key])})"
+        for key in own_options
+        if own_options[key] != paper_options.get(key)
+    }
 
 
-def _told(value: Any) -> str:
+def _in_words(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "not set" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -40,32 +40,32 @@ class Precision:
             torch.backends.cudnn.allow_tf32 = False
 
 
-def choose_precision(device: str, wanted: str = "auto") -> Precision:
+def choose_precision(device: str, requested: str = "auto") -> Precision:
     """Decide what a device computes in.
 
     Args:
         device: "cpu" or "cuda".
-        wanted: "32-true", "bf16-mixed", or "auto": bf16 mixed precision on GPUs that have it, float32 elsewhere.
+        requested: "32-true", "bf16-mixed", or "auto": bf16 mixed precision on GPUs that have it, float32 elsewhere.
 
     Raises:
         BenchError: "bf16-mixed" is wanted, and this version of cuDNN computes it wrong.
     """
     number = _cudnn() if device == "cuda" else 0
-    if wanted == "bf16-mixed" and number in WRONG_BF16:
+    if requested == "bf16-mixed" and number in WRONG_BF16:
         raise BenchError(f"The precision is bf16-mixed, but {_wrong_bf16(number)}: use 32-true, or {_mend()}.")
     # Without the argument a T4 or V100 has it too: it emulates bf16, more slowly than it computes in float32.
     has_bf16 = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    bf16 = wanted == "bf16-mixed" or (wanted == "auto" and has_bf16 and number not in WRONG_BF16)
-    told = ["bf16 mixed precision" if bf16 else "float32"]
+    bf16 = requested == "bf16-mixed" or (requested == "auto" and has_bf16 and number not in WRONG_BF16)
+    reasons = ["bf16 mixed precision" if bf16 else "float32"]
     if device == "cuda" and not has_bf16:
-        told.append("the GPU only emulates bf16")
+        reasons.append("the GPU only emulates bf16")
     if number in WRONG_BF16:
-        told.append(_wrong_bf16(number))
+        reasons.append(_wrong_bf16(number))
     if number in WRONG_TF32:
-        told.append(f"TF32 is off because {_in_words(number)} has a broken TF32 convolution (pytorch#167024)")
+        reasons.append(f"TF32 is off because {_in_words(number)} has a broken TF32 convolution (pytorch#167024)")
     if number in WRONG_BF16 or number in WRONG_TF32:
-        told.append(f"to mend this, {_mend()}")
-    return Precision("bf16-mixed" if bf16 else "32-true", number not in WRONG_TF32, "; ".join(told))
+        reasons.append(f"to mend this, {_mend()}")
+    return Precision("bf16-mixed" if bf16 else "32-true", number not in WRONG_TF32, "; ".join(reasons))
 
 
 def _cudnn() -> int:

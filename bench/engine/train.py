@@ -226,8 +226,8 @@ class StageRun:
     def _check(self, content: Mapping[str, Any], step: int) -> None:
         """Stop where weights, moments or an average are not finite: a step's loss says nothing of its own update."""
         if bad := checkpoints.not_finite(content):
-            told = checkpoints.told(bad, sum(1 for _ in checkpoints.tensors(content)))
-            raise self._stopped(f"{told[0].upper()}{told[1:]} after step {step}")
+            message = checkpoints.not_finite_message(bad, content)
+            raise self._stopped(f"{message[0].upper()}{message[1:]} after step {step}")
 
     def _validate(self, step: int, best: float, average: WeightAverage | None) -> float:
         """Validate what the stage would hand on now, and keep it where it is the best so far."""

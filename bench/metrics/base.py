@@ -234,7 +234,7 @@ class SetMetric(Metric):
         `groups` are the numbers 0 … G − 1 of the groups (source videos) that prediction i and its real clip are in.
         """
         kept = [np.flatnonzero(groups != group).tolist() for group in range(int(groups.max()) + 1)]
-        return np.array([self.distance([predicted[i] for i in held], [real[i] for i in held]) for held in kept])
+        return np.array([self.distance([predicted[i] for i in rest], [real[i] for i in rest]) for rest in kept])
 
 
 def best_first(direction: Direction, value: float) -> float:

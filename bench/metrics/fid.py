@@ -113,7 +113,7 @@ class FID(PretrainedMetric, SetMetric):
         cache: Path | None = None,
     ) -> None:
         """`weights` and `cache` are found in the user's folders where they are not given."""
-        self._given, self._device, self._cache = weights, device, cache
+        self._weights_path, self._device, self._cache = weights, device, cache
         self._loaded: InceptionFeatures | None = None
 
     def network(self) -> InceptionFeatures:

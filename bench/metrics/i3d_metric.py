@@ -53,7 +53,7 @@ class LogitsMetric(PretrainedMetric, SetMetric):
         cache: Path | None = None,
     ) -> None:
         """`weights` and `cache` are found in the user's folders where they are not given."""
-        self._given, self._device, self._dtype, self._cache = weights, device, dtype, cache
+        self._weights_path, self._device, self._dtype, self._cache = weights, device, dtype, cache
         self._loaded: I3DFeatures | None = None
 
     def network(self) -> I3DFeatures:

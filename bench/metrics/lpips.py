@@ -46,7 +46,7 @@ def lpips_network(trunk: Mapping[str, torch.Tensor] | None) -> Any:
             if f"{name}.{layer}.{kind}" in network.net.state_dict()
         }
         try:
-            network.net.load_state_dict({ours: trunk[theirs] for ours, theirs in slices.items()})
+            network.net.load_state_dict({own_name: trunk[trunk_name] for own_name, trunk_name in slices.items()})
         except (KeyError, RuntimeError) as error:
             detail = " ".join(str(error).split())[:300]
             raise BenchError(f"These are not weights of torchvision's AlexNet: {detail}") from error
@@ -88,7 +88,7 @@ class LPIPS(PretrainedMetric, ClipMetric):
 
     def __init__(self, weights: Path | str | None = None, device: torch.device | str | None = None) -> None:
         """`weights` are those of torchvision's AlexNet, found in the weights folder where they are not given."""
-        self._given = weights
+        self._weights_path = weights
         self._device = torch.device(device) if device is not None else default_device()
         self._network: Any = None
 

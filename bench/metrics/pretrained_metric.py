@@ -18,12 +18,12 @@ class PretrainedMetric(Metric):
     #: Names in the table of weights: the first is what is fetched, the others are as good where they are at hand.
     weights: ClassVar[tuple[str, ...]]
     #: A file that the user named instead.
-    _given: Path | str | None = None
+    _weights_path: Path | str | None = None
 
     def path(self) -> Path | None:
         """The file of weights that is used: the one that the user named, there or not, or the one that is found."""
-        if self._given is not None:
-            return Path(self._given)
+        if self._weights_path is not None:
+            return Path(self._weights_path)
         return next(filter(None, map(weight_files.find, self.weights)), None)
 
     def weights_path(self) -> Path:
@@ -44,7 +44,7 @@ class PretrainedMetric(Metric):
 
     def obtain(self) -> Unavailable | None:
         """Fetch the published weights where none are at hand; a file that the user named cannot be fetched."""
-        if self._given is None and self.unavailable():
+        if self._weights_path is None and self.unavailable():
             fetch(self.weights[0])
         return self.unavailable()
 

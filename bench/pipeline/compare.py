@@ -58,10 +58,10 @@ def common_protocol(folders: Sequence[Path]) -> Protocol:
 def joined_rows(folders: Sequence[Path], rows: Sequence[Sequence[str]]) -> list[dict[str, str]]:
     """For each folder: row → its name among the rows of all folders."""
     joined = []
-    for number, (name, mine) in enumerate(zip(short_names(folders), rows, strict=True)):
+    for number, (name, own_rows) in enumerate(zip(short_names(folders), rows, strict=True)):
         others = set().union(*(names for place, names in enumerate(rows) if place != number))
         # The floor is a fact of the real clips, the same in every folder of one protocol.
-        joined.append({row: f"{row} ({name})" if row in others and row != REAL_HALVES else row for row in mine})
+        joined.append({row: f"{row} ({name})" if row in others and row != REAL_HALVES else row for row in own_rows})
     return joined
 
 
@@ -83,9 +83,9 @@ def short_names(folders: Sequence[Path]) -> list[str]:
 
 def differing_items(a: Protocol, b: Protocol) -> list[str]:
     """What differs between two protocols, an item a line; metrics that only one of them has do not count."""
-    ours, theirs = a.to_dict(), b.to_dict()
+    first, second = a.to_dict(), b.to_dict()
     what = ("dataset", "resolution", "width", "frames", "length", "whole", "sampling", "clips", "manifest", "partial")
     keys = ("definition", *what)
-    differing = [f"{key} is {ours[key]!r} and {theirs[key]!r}" for key in keys if ours[key] != theirs[key]]
+    differing = [f"{key} is {first[key]!r} and {second[key]!r}" for key in keys if first[key] != second[key]]
     shared = sorted(set(a.metrics) & set(b.metrics))
     return differing + [f"{m} is {a.metrics[m]} and {b.metrics[m]}" for m in shared if a.metrics[m] != b.metrics[m]]

@@ -88,6 +88,6 @@ def _data(roots: list[tuple[str, Path]]) -> list[DoctorCheck]:
 
 def _disk() -> DoctorCheck:
     folder = cache_dir()
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(there).free / 1e9
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free / 1e9
     return DoctorCheck("cache", "ok", f"{folder}, {free:.1f} GB free (BENCH_CACHE_DIR chooses another folder)")

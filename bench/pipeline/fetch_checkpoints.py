@@ -48,9 +48,9 @@ def fetch_checkpoints(name: str, offline: bool = False) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=PART) as temporary:
-            came = _download(model, Path(temporary), by_hand)
-            _check(model, came, by_hand)
-            for path, file in zip(came, files, strict=True):
+            downloaded = _download(model, Path(temporary), by_hand)
+            _check(model, downloaded, by_hand)
+            for path, file in zip(downloaded, files, strict=True):
                 os.replace(path, file)
         write_text(folder / HASHES, "".join(f"{sha256(file)}  {file.name}\n" for file in files))
     except OSError as error:
@@ -62,19 +62,19 @@ def _download(model: Any, folder: Path, by_hand: str) -> list[Path]:
     """What Drive gives, a folder, a file or an archive: the paths of the model's files in it."""
     import gdown
 
-    told = ""
+    failure = ""
     for bring in (_bring_folder, _bring_file):
         try:
             bring(model.drive, folder)
         except (gdown.exceptions.DownloadError, OSError, ValueError) as error:  # requests' own are OSErrors
-            told = " ".join(str(error).split())[:200]
+            failure = " ".join(str(error).split())[:200]
         for archive in [path for path in folder.rglob("*") if path.is_file() and zipfile.is_zipfile(path)]:
             if archive.name not in model.files:  # PyTorch's own files may be zip archives too
                 unpack(archive, folder / "unpacked")
         found = {path.name: path for path in folder.rglob("*") if path.is_file()}
         if found.keys() >= set(model.files):
             return [found[name] for name in model.files]
-    why = told or f"it gave {', '.join(sorted(found)) or 'nothing'}"
+    why = failure or f"it gave {', '.join(sorted(found)) or 'nothing'}"
     raise BenchError(f"Google Drive did not give the checkpoints ({why}): {by_hand}.")
 
 

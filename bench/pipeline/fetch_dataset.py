@@ -21,7 +21,7 @@ from bench.config import is_offline
 from bench.download.archive import unpack
 from bench.download.dataset_sources import PublishedDataset, published
 from bench.download.http import RemoteFile, download, look
-from bench.download.progress import SourceError, told
+from bench.download.progress import SourceError, show_transfer
 from bench.errors import BenchError
 from bench.files import disk_error, in_words, locked, sha256, write_json, write_text
 from bench.progress import console
@@ -32,7 +32,7 @@ ACCOUNT, HASHES = "fetched.json", "SHA256SUMS"
 #: Bytes a second of a connection of 100 Mbit/s, which time is told for.
 USUAL_SPEED = 12.5e6
 #: An archive of JPEGs unpacks to about its own size, and both are there for a while.
-ROOM = 2.05
+SPACE_FACTOR = 2.05
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class FetchOptions:
     timeout: float = 30.0
 
 
-def fetch(name: str, out: Path, wanted: FetchOptions | None = None) -> Path:
+def fetch(name: str, out: Path, options: FetchOptions | None = None) -> Path:
     """Get a published dataset into a folder; one that was got before is left as it is.
 
     Raises:
@@ -62,7 +62,7 @@ def fetch(name: str, out: Path, wanted: FetchOptions | None = None) -> Path:
             leads out of its folder, a disk that is full or too small, a layout that its reader does not read. What was
             downloaded is kept, and nothing lies under the final name.
     """
-    source, wanted = published(name), wanted or FetchOptions()
+    source, options = published(name), options or FetchOptions()
     if (out / ACCOUNT).is_file():
         return out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -71,7 +71,7 @@ def fetch(name: str, out: Path, wanted: FetchOptions | None = None) -> Path:
     try:
         working.mkdir(parents=True, exist_ok=True)
         with locked(working / "lock", timeout=0):
-            _fetch(replace(source, archive=wanted.url or source.archive), out, working, wanted)
+            _fetch(replace(source, archive=options.url or source.archive), out, working, options)
     except Timeout as error:
         raise BenchError(f"{out} is being fetched by another `bench data fetch`: wait for it.") from error
     except OSError as error:
@@ -80,13 +80,13 @@ def fetch(name: str, out: Path, wanted: FetchOptions | None = None) -> Path:
     return out
 
 
-def _fetch(source: PublishedDataset, out: Path, working: Path, wanted: FetchOptions) -> None:
-    archive, lists = _files(source, working, wanted)
+def _fetch(source: PublishedDataset, out: Path, working: Path, options: FetchOptions) -> None:
+    archive, lists = _files(source, working, options)
     digest = sha256(archive)
-    if wanted.sha256 and digest != wanted.sha256.lower():
-        if wanted.archive is None:
+    if options.sha256 and digest != options.sha256.lower():
+        if options.archive is None:
             archive.unlink()
-        raise BenchError(f"{archive} is not the archive that is meant: its SHA-256 is not {wanted.sha256.lower()}.")
+        raise BenchError(f"{archive} is not the archive that is meant: its SHA-256 is not {options.sha256.lower()}.")
     unpacked = working / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)  # of an attempt that was interrupted
     unpacked.mkdir()
@@ -102,26 +102,26 @@ def _fetch(source: PublishedDataset, out: Path, working: Path, wanted: FetchOpti
         "dataset": source.title,
         "licence": source.licence,
         "archive": {"name": archive.name, "bytes": archive.stat().st_size, "sha256": digest},
-        "addresses": [source.address(url) for url in (source.archive, *source.lists)] if not wanted.archive else [],
+        "addresses": [source.address(url) for url in (source.archive, *source.lists)] if not options.archive else [],
         "files": len(hashes),
     }
     write_json(unpacked / ACCOUNT, account)
     with suppress(FileNotFoundError):
         out.rmdir()  # an empty one may be there
-    if wanted.keep and wanted.archive is None:
+    if options.keep and options.archive is None:
         os.replace(archive, out.with_name(archive.name))
     os.replace(unpacked, out)
 
 
-def _files(source: PublishedDataset, working: Path, wanted: FetchOptions) -> tuple[Path, list[Path]]:
+def _files(source: PublishedDataset, working: Path, options: FetchOptions) -> tuple[Path, list[Path]]:
     """The archive and the lists that belong to it, downloaded where they are not there."""
-    if wanted.archive is not None:
-        if not wanted.archive.is_file():
-            raise BenchError(f"There is no archive {wanted.archive}.")
-        beside = [wanted.archive.with_name(_name(url)) for url in source.lists]
+    if options.archive is not None:
+        if not options.archive.is_file():
+            raise BenchError(f"There is no archive {options.archive}.")
+        beside = [options.archive.with_name(_name(url)) for url in source.lists]
         if missing := [path for path in beside if not path.is_file()]:
-            raise BenchError(f"{missing[0]} is missing beside {wanted.archive.name}: put the list there too.")
-        return wanted.archive, beside
+            raise BenchError(f"{missing[0]} is missing beside {options.archive.name}: put the list there too.")
+        return options.archive, beside
     if is_offline():
         raise BenchError(
             f"BENCH_OFFLINE forbids connections: get {_name(source.archive)} on another machine and give --archive."
@@ -131,10 +131,10 @@ def _files(source: PublishedDataset, working: Path, wanted: FetchOptions) -> tup
     if all(file.exists() for file in files):  # an earlier attempt has them, and stopped while it unpacked
         return files[0], files[1:]
     try:
-        found = look(urls[0], wanted.timeout)
-        _tell(source, found, files[0], working)
+        found = look(urls[0], options.timeout)
+        _announce(source, found, files[0], working)
         for url, path in zip(urls, files, strict=True):
-            _download(url, path, found if url == urls[0] else RemoteFile(), wanted.timeout)
+            _download(url, path, found if url == urls[0] else RemoteFile(), options.timeout)
     except SourceError as refusal:
         raise BenchError(
             f"{source.title} could not be fetched ({refusal}). What has come is kept in {working}, and the same "
@@ -147,22 +147,22 @@ def _name(url: str) -> str:
     return urlsplit(url).path.rpartition("/")[2] or "archive"
 
 
-def _tell(source: PublishedDataset, found: RemoteFile, archive: Path, working: Path) -> None:
+def _announce(source: PublishedDataset, found: RemoteFile, archive: Path, working: Path) -> None:
     """Say how much is to come, how long that may take and how much room it needs; refuse a disk that is too small."""
     size = found.size or source.size
     part = archive.with_name(f"{archive.name}.part")
-    there = max((path.stat().st_size for path in (archive, part) if path.exists()), default=0)
-    need, free = size * ROOM - there, shutil.disk_usage(working).free
+    downloaded = max((path.stat().st_size for path in (archive, part) if path.exists()), default=0)
+    need, free = size * SPACE_FACTOR - downloaded, shutil.disk_usage(working).free
     if free < need:
         raise BenchError(
             f"{source.title} needs {in_words(need)} in {working.parent} while it is unpacked, where {in_words(free)} "
             "are free: choose a folder on a larger disk."
         )
-    minutes = max(1, round((size - there) / USUAL_SPEED / 60))
-    line = f"{in_words(size)} to fetch" + (f", {in_words(there)} of it are there" if there else "")
+    minutes = max(1, round((size - downloaded) / USUAL_SPEED / 60))
+    line = f"{in_words(size)} to fetch" + (f", {in_words(downloaded)} of it are there" if downloaded else "")
     time = f"about {minutes} min at 100 Mbit/s"
     console().print(
-        f"{source.title}: {line} ({time}); {in_words(size * ROOM)} of disk while it is unpacked, half of that "
+        f"{source.title}: {line} ({time}); {in_words(size * SPACE_FACTOR)} of disk while it is unpacked, half of that "
         f"afterwards. Licence: {source.licence}.",
         markup=False,
         soft_wrap=True,
@@ -182,7 +182,7 @@ def _download(url: str, path: Path, found: RemoteFile, timeout: float) -> None:
     def size() -> int:
         return part.stat().st_size if part.exists() else 0
 
-    with told(f"{urlsplit(url).hostname}: {path.name}") as report:
+    with show_transfer(f"{urlsplit(url).hostname}: {path.name}") as report:
         while True:
             before = size()
             try:

@@ -7,6 +7,7 @@ and averages are listed here. Each runs on one thread and on as many as PyTorch 
 from __future__ import annotations
 
 import copy
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -34,10 +35,8 @@ WIDTH = 4
 TOLERANCE = 1e-4
 #: SSIM is computed in float64.
 TOLERANCE_SSIM = 1e-9
-TORCH = (
-    "set ONEDNN_MAX_CPU_ISA=AVX2 in the environment and run this again: if all is ok then, keep it set; if not, "
-    "install another version of PyTorch. Report it with this output"
-)
+#: Values of ONEDNN_MAX_CPU_ISA that allow nothing beyond AVX2.
+AT_MOST_AVX2 = ("SSE41", "AVX", "AVX2")
 NUMBA = "install another version of Numba, run this again, and report it with this output"
 
 
@@ -67,9 +66,24 @@ class NumericsFinding:
         return {"kernel": self.kernel, "state": self.state, "off by": off, "detail": self.detail}
 
 
-def _finding(kernel: str, error: float, tolerance: float, detail: str = "", advice: str = TORCH) -> NumericsFinding:
-    right = error <= tolerance
-    return NumericsFinding(kernel, "ok" if right else "WRONG", error, tolerance, detail, "" if right else advice)
+def torch_advice() -> str:
+    """What to do about a kernel of PyTorch that computes wrong numbers."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    if limit in AT_MOST_AVX2:
+        return (
+            f"ONEDNN_MAX_CPU_ISA is already {limit}: install another version of PyTorch, run this again, "
+            "and report it with this output"
+        )
+    return (
+        "set ONEDNN_MAX_CPU_ISA=AVX2 in the environment and run this again: if all is ok then, keep it set; if not, "
+        "install another version of PyTorch. Report it with this output"
+    )
+
+
+def _finding(kernel: str, error: float, tolerance: float, detail: str = "", advice: str = "") -> NumericsFinding:
+    if error <= tolerance:
+        return NumericsFinding(kernel, "ok", error, tolerance, detail)
+    return NumericsFinding(kernel, "WRONG", error, tolerance, detail, advice or torch_advice())
 
 
 def machine() -> dict[str, str]:
@@ -94,7 +108,7 @@ def examine_numerics() -> Iterator[NumericsFinding]:
             torch.manual_seed(0)
             error = max(_on_threads(compute))
         its_own = kernel.startswith("SSIM")
-        yield _finding(kernel, error, TOLERANCE_SSIM if its_own else TOLERANCE, advice=NUMBA if its_own else TORCH)
+        yield _finding(kernel, error, TOLERANCE_SSIM if its_own else TOLERANCE, advice=NUMBA if its_own else "")
 
 
 def _on_threads(compute: Callable[[], float]) -> Iterator[float]:

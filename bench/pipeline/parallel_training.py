@@ -69,7 +69,7 @@ def threads_each(trainings: int, jobs: int | None) -> int:
 
 
 def train_in_parallel(
-    config: RunConfig, due: Sequence[tuple[str, int]], folder: RunFolder, jobs: int | None, threads: int
+    config: RunConfig, unfinished: Sequence[tuple[str, int]], folder: RunFolder, jobs: int | None, threads: int
 ) -> None:
     """Train models on a CPU in parallel, each in a process of its own; does nothing where one process is enough.
 
@@ -77,7 +77,7 @@ def train_in_parallel(
 
     Args:
         config: of the run.
-        due: model and seed of each training run that is not done.
+        unfinished: model and seed of each training run that is not done.
         folder: of the run.
         jobs: processes; by default as many as have `threads` threads each, at most `MOST`.
         threads: of each process (`threads_each`).
@@ -85,16 +85,16 @@ def train_in_parallel(
     Raises:
         BenchError: a training run's own, or a process was ended from outside.
     """
-    jobs = min(jobs or min(torch.get_num_threads() // threads, MOST), len(due))
+    jobs = min(jobs or min(torch.get_num_threads() // threads, MOST), len(unfinished))
     if jobs < 2:
         return
-    progress.console().print(f"{len(due)} training runs, {jobs} in parallel; progress is logged periodically.")
+    progress.console().print(f"{len(unfinished)} training runs, {jobs} in parallel; progress is logged periodically.")
     # Nobody writes into it: that it is closed, by us or by our end, is the sign.
     ends, open_while_wanted = CONTEXT.Pipe(duplex=False)
     fewer = "repeat the command with --jobs 1 for one at a time"
     with ends, fresh_processes(jobs, _begin, (ends, threads), fewer) as pool:
         try:
-            trainings = [pool.submit(_train_in_a_process, config, name, seed, folder) for name, seed in due]
+            trainings = [pool.submit(_train_in_a_process, config, name, seed, folder) for name, seed in unfinished]
             for training in as_completed(trainings):
                 training.result()
         finally:

@@ -77,13 +77,13 @@ class Upload:
     held_back: list[str]
 
 
-def pack_up(run: Path, staging: Path, wanted: PublishOptions) -> Upload:
+def pack_up(run: Path, staging: Path, options: PublishOptions) -> Upload:
     """Gather what of a run others may have.
 
     Args:
         run: a folder that `bench run` or `bench score` has filled and reported.
         staging: an empty folder, for what is not sent as it lies there.
-        wanted: what is asked for beside.
+        options: what is asked for beside.
 
     Raises:
         BenchError: the folder has no scores or no tables; or checkpoints are asked for and there are none.
@@ -94,18 +94,18 @@ def pack_up(run: Path, staging: Path, wanted: PublishOptions) -> Upload:
     account = read_account(run)
     root = account.get("config", {}).get("data_root", "")
     # A folder of somebody's videos that were scored keeps no clips, and its page shows none.
-    frames = root in ("", SYNTHETIC) or wanted.clips
-    export(run, staging / "results.json", wanted.by)
+    frames = root in ("", SYNTHETIC) or options.clips
+    export(run, staging / "results.json", options.by)
     if folder.account.exists():
         write_json(staging / "run.json", plain(public_account(account)))
     if frames and folder.page.exists():
         write_text(staging / "report.html", without_root(folder.page.read_text(encoding="utf-8"), root))
-    if wanted.checkpoints:
+    if options.checkpoints:
         release([run], staging / "checkpoints")
     items = [*_as_they_lie(folder, frames), *_staged(staging)]
     held_back = [] if frames else [_PICTURES.format(data=read_protocol(run).dataset)]
     names = sorted(item.name for item in items)
-    text = card(table, public_account(account), names, [*held_back, _NEVER], wanted.by)
+    text = card(table, public_account(account), names, [*held_back, _NEVER], options.by)
     write_text(staging / CARD, text)
     items.append(UploadItem(CARD, staging / CARD))
     return Upload(sorted(items, key=lambda item: item.name), [*held_back, _NEVER])

@@ -71,14 +71,14 @@ def push(upload: Upload, to: Repository, message: str) -> str:
     from huggingface_hub import CommitOperationAdd, HfApi
 
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT", HUB).rstrip("/"), token=token)
-    with _told(to), _quietly():
+    with _explained_errors(to), _quietly():
         api.create_repo(to.name, repo_type=to.kind, private=to.visibility == "private", exist_ok=True)
         files = [CommitOperationAdd(item.name, str(item.path)) for item in upload.items]
         return str(api.create_commit(to.name, files, commit_message=message, repo_type=to.kind).commit_url)
 
 
 @contextmanager
-def _told(to: Repository) -> Iterator[None]:
+def _explained_errors(to: Repository) -> Iterator[None]:
     """What goes wrong between here and the hub, as sentences."""
     from huggingface_hub import errors
 
@@ -94,12 +94,12 @@ def _told(to: Repository) -> Iterator[None]:
             ) from error
         raise BenchError(f"Hugging Face did not take {to.name} (HTTP status {status}). {again}") from error
     except (errors.HTTPError, OSError) as error:  # of the transport
-        raise BenchError(f"Hugging Face could not be reached ({_said(error)}). {again}") from error
+        raise BenchError(f"Hugging Face could not be reached ({_error_text(error)}). {again}") from error
     except ValueError as error:  # what its client makes of an answer
-        raise BenchError(f"Hugging Face did not take {to.name} ({_said(error)}). {again}") from error
+        raise BenchError(f"Hugging Face did not take {to.name} ({_error_text(error)}). {again}") from error
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 

@@ -123,10 +123,10 @@ def _release(source: Path, target: Path, precision: str, largest: int, trained_o
         if key not in spared
     }
     of = sha256(source)
-    told = {"of": of, "precision": precision}
+    released = {"of": of, "precision": precision}
     waiting = target.with_name(f"{target.name}.unchecked")
     try:
-        checkpoints.save(waiting, {**account, checkpoints.RELEASED: told, "weights": weights})
+        checkpoints.save(waiting, {**account, checkpoints.RELEASED: released, "weights": weights})
         size = waiting.stat().st_size
         if size > largest:
             smaller = "" if precision == "float16" else "; --precision float16 would halve it"
@@ -153,9 +153,9 @@ def farthest(one: VideoModel, other: VideoModel) -> int:
     for_generation(one), for_generation(other)
     most = 0
     for frame in first_frames(one.resolution):
-        ours, theirs = one.predict_rows(frame, one.rows), other.predict_rows(frame, one.rows)
+        first, second = one.predict_rows(frame, one.rows), other.predict_rows(frame, one.rows)
         for row in one.rows:
-            pair = [to_uint8(video[row].float().numpy()).astype(np.int16) for video in (ours, theirs)]
+            pair = [to_uint8(video[row].float().numpy()).astype(np.int16) for video in (first, second)]
             most = max(most, int(np.abs(pair[0] - pair[1]).max()))
     return most
 

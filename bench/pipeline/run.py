@@ -65,11 +65,11 @@ class RunRecord:
             self.save()
 
     def _check_settings(self) -> None:
-        theirs, ours = {**later_keys(self.content["config"]), **self.content["config"]}, self.config.to_dict()
+        stored, current = {**later_keys(self.content["config"]), **self.content["config"]}, self.config.to_dict()
         free = without_effect(self.config)
-        differing = [key for key in ours if key not in free and theirs.get(key) != ours[key]]
+        differing = [key for key in current if key not in free and stored.get(key) != current[key]]
         if differing:
-            what = ", ".join(f"{key} was {theirs.get(key)!r} and is now {ours[key]!r}" for key in differing)
+            what = ", ".join(f"{key} was {stored.get(key)!r} and is now {current[key]!r}" for key in differing)
             raise BenchError(
                 f"{self.folder.path} belongs to a run with other settings ({what}): choose another with --out."
             )
@@ -113,17 +113,19 @@ class RunRecord:
 def departures_of(config: RunConfig) -> list[str]:
     """What a run's training does otherwise than the papers of its models, a sentence each."""
     trained = [name for name in config.models if name != ALWAYS]
-    told = []
+    messages = []
     for name in trained:
         if own := departures(name, config.options.get(name, {})):
-            told.append(f"{name}, the paper's in brackets: {', '.join(f'{key} {text}' for key, text in own.items())}.")
+            messages.append(
+                f"{name}, the paper's in brackets: {', '.join(f'{key} {text}' for key, text in own.items())}."
+            )
     if trained and config.decay_from < 1:
-        told.append(
+        messages.append(
             f"Learning rates fall to 0 after {config.decay_from:.0%} of a stage's steps; the papers' are fixed."
         )
     if trained and config.ema:
-        told.append(f"Videos are made with averaged weights (ema {config.ema:g}); no paper says that it did so.")
-    return told
+        messages.append(f"Videos are made with averaged weights (ema {config.ema:g}); no paper says that it did so.")
+    return messages
 
 
 def data_of(config: RunConfig) -> Dataset:
@@ -225,19 +227,19 @@ class Run:
     def _train(self, jobs: int | None) -> dict[tuple[str, int], Path]:
         """Train every model with every seed; returns their checkpoints."""
         config, folder, fabric = self.config, self.folder, self.fabric
-        wanted = [(name, seed) for seed in config.seeds for name in config.models]
+        runs = [(name, seed) for seed in config.seeds for name in config.models]
         alone_on_cpu = fabric.world_size == 1 and fabric.device.type == "cpu"
-        with self._on_its_threads(wanted, jobs) if alone_on_cpu else nullcontext():
-            return {(name, seed): train_one(config, name, seed, self.manifest, folder, fabric) for name, seed in wanted}
+        with self._on_its_threads(runs, jobs) if alone_on_cpu else nullcontext():
+            return {(name, seed): train_one(config, name, seed, self.manifest, folder, fabric) for name, seed in runs}
 
     @contextmanager
-    def _on_its_threads(self, wanted: Sequence[tuple[str, int]], jobs: int | None) -> Iterator[None]:
+    def _on_its_threads(self, runs: Sequence[tuple[str, int]], jobs: int | None) -> Iterator[None]:
         """Train what can be trained in parallel; in the block, compute with the threads that each training run has."""
-        trained = [(name, seed) for name, seed in wanted if name != ALWAYS]
+        trained = [(name, seed) for name, seed in runs if name != ALWAYS]
         each = self.account.content.get("training_threads") or threads_each(len(trained), jobs)
         self.account.update(training_threads=each)
-        due = [one for one in trained if not (self.folder.checkpoint(*one) / MODEL).exists()]
-        train_in_parallel(self.config, due, self.folder, jobs, each)
+        unfinished = [one for one in trained if not (self.folder.checkpoint(*one) / MODEL).exists()]
+        train_in_parallel(self.config, unfinished, self.folder, jobs, each)
         with threads(each):
             yield
 

@@ -83,7 +83,7 @@ def score_folders(
     metrics = tuple(METRICS.check(name) for name in plan.metrics) or tuple(METRICS.defaults())
     if RunFolder(out).account.exists():
         raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
-    asked = plan
+    requested = plan
     rows = [Row(name, Predictions(unzipped(folder))) for name, folder in named_folders(texts).items()]
     dataset, real = dataset or Dataset(), None if reference is None else unzipped(reference)
     if not plan.resolution:
@@ -98,7 +98,7 @@ def score_folders(
         else:
             manifest, length, title = dataset.manifest(plan.resolution, ("test",)), FRAMES, dataset.title
         score(rows, manifest, out, replace(plan, metrics=metrics, dataset=title, length=length))
-        command = score_command([row.name for row in rows], asked, None if reference else dataset)
+        command = score_command([row.name for row in rows], requested, None if reference else dataset)
         record(RunFolder(out), command)
         return report(out, ci)
 
@@ -120,7 +120,7 @@ def score_command(names: Sequence[str], plan: ScoringPlan, dataset: Dataset | No
     else:
         words += ["--dataset", dataset.name]
         words += ["--data-root", DATA_ROOT] if dataset.root != SYNTHETIC else []
-    given = {
+    flags = {
         "--resolution": plan.resolution or None,
         "--metrics": ",".join(plan.metrics) or None,
         "--frames": plan.frames if plan.frames != "all" else None,
@@ -128,7 +128,7 @@ def score_command(names: Sequence[str], plan: ScoringPlan, dataset: Dataset | No
         "--clip-length": plan.clip_length or None,
         "--sampling": plan.sampling if plan.sampling != "first" else None,
     }
-    words += [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
+    words += [word for flag, value in flags.items() if value is not None for word in (flag, str(value))]
     return shlex.join([*words, *(["--allow-partial"] if plan.allow_partial else [])])
 
 
@@ -144,9 +144,9 @@ def own_size(reference: Path) -> tuple[int, int]:
     videos = Predictions(reference)
     sizes = {frame_size(videos.path(id)) or read_video(videos.path(id), 1).shape[2:0:-1] for id in videos.ids}
     if len(sizes) > 1:
-        told = ", ".join(f"{width}×{height}" for width, height in sorted(sizes))
+        listed = ", ".join(f"{width}×{height}" for width, height in sorted(sizes))
         raise BenchError(
-            f"The videos in {reference} differ in size ({told}): give --resolution, to which all are brought."
+            f"The videos in {reference} differ in size ({listed}): give --resolution, to which all are brought."
         )
     ((width, height),) = sizes
     return width, height

@@ -126,7 +126,7 @@ class ReportInputs:
         """What decides how clips look: their bytes, and the rows' names in print."""
         rows = [row for row in (REAL, *self.scored.rows) if self.folder.predictions(row).is_dir()]
         videos = [(row, self.names.title(row), Predictions(self.folder.predictions(row))) for row in rows]
-        return [self.protocol.resolution, [[row, told, [v.sha256(id) for id in ids]] for row, told, v in videos]]
+        return [self.protocol.resolution, [[row, title, [v.sha256(id) for id in ids]] for row, title, v in videos]]
 
     def scores_identity(self) -> list[Any]:
         """What decides how curves look: the per-frame values, and the rows' names and colours."""

@@ -59,8 +59,8 @@ def export(out: Path, to: Path, by: str = "") -> Results:
 
 def _facts(metric: type[Metric], protocol: Protocol) -> MetricFacts:
     ranked = not issubclass(metric, SetMetric) or metric.ranks(protocol.clips)
-    told = (metric.title, metric.direction, metric.decimals, metric.definition)
-    return MetricFacts(*told, protocol.metrics.get(metric.name, ""), ranked)
+    description = (metric.title, metric.direction, metric.decimals, metric.definition)
+    return MetricFacts(*description, protocol.metrics.get(metric.name, ""), ranked)
 
 
 def _scores(summary: Sequence[SummaryLine], row: str) -> dict[str, RowScore]:

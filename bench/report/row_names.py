@@ -17,7 +17,7 @@ from bench.registry import MODELS
 from bench.runfolder import REAL, RunFolder
 from bench.scoring.set_metrics import REAL_HALVES
 
-#: Colours of rows that have none of their own; all are told apart by colour-blind people too (Okabe and Ito 2008).
+#: Colours of rows that have none of their own; all are stored apart by colour-blind people too (Okabe and Ito 2008).
 OTHERS = ("#cc79a7", "#d55e00", "#8c6d1f", "#5e3c99", "#b2182b")
 
 
@@ -77,12 +77,12 @@ def names_of(out: Path) -> RowNames:
     account = RunFolder(out).account
     rows = read_json(account).get("rows", {}) if account.exists() else {}
     by_model: dict[str, list[str]] = {}
-    for row, told in rows.items():
-        by_model.setdefault(told["model"], []).append(row)
+    for row, stored in rows.items():
+        by_model.setdefault(stored["model"], []).append(row)
     stages = [tuple(own) for own in by_model.values() if len(own) > 1]
     return RowNames(
-        {**known.titles, **{row: told["title"] for row, told in rows.items()}},
-        {**known.colours, **{row: told["colour"] for row, told in rows.items() if told["colour"]}},
+        {**known.titles, **{row: stored["title"] for row, stored in rows.items()}},
+        {**known.colours, **{row: stored["colour"] for row, stored in rows.items() if stored["colour"]}},
         [*stages, *(own for own in known.stages if own not in stages)],
         {**known.models, **by_model},
     )

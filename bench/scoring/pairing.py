@@ -45,17 +45,17 @@ def pair(
     Raises:
         BenchError: clips are missing or too many; all of them are named.
     """
-    due = {clip.id for clip in clips}
+    expected = {clip.id for clip in clips}
     complaints = []
     for row in rows:
         ids, folder = set(row.predictions.ids), row.predictions.folder
-        if missing := due - ids:
+        if missing := expected - ids:
             complaints.append(f"{folder} misses {', '.join(sorted(missing))}")
         if surplus := ids - test_ids:
             complaints.append(f"{folder} has {', '.join(sorted(surplus))}, which the test set has not")
     if complaints and not allow_partial:
         raise BenchError(f"{'; '.join(complaints)}. {ADVICE}")
-    shared = due.intersection(*(row.predictions.ids for row in rows))
+    shared = expected.intersection(*(row.predictions.ids for row in rows))
     if not shared:
         raise BenchError("No clip has a prediction in every folder: there is nothing to score.")
     return [clip for clip in clips if clip.id in shared], bool(complaints)
@@ -67,15 +67,15 @@ def read_prediction(row: Row, id: str, protocol: Protocol) -> Frames:
     A prediction has as many frames as a clip, or just those that are looked at; any other number is a `BenchError`.
     """
     predicted = row.predictions.read(id)
-    if len(predicted) not in (protocol.due, protocol.length):
+    if len(predicted) not in (protocol.frames_to_read, protocol.length):
         path = row.predictions.path(id)
-        raise BenchError(f"{path} has {len(predicted)} frames where {protocol.due} are due.")
+        raise BenchError(f"{path} has {len(predicted)} frames where {protocol.frames_to_read} are due.")
     return protocol.fit(predicted if len(predicted) == protocol.length else predicted[protocol.window(id)])
 
 
 def read_real(clip: Clip, root: Path, protocol: Protocol) -> Frames:
     """Read the frames of a real clip that are looked at, at the protocol's size."""
-    return protocol.fit(clip.read(root, frames=protocol.due)[protocol.window(clip.id)])
+    return protocol.fit(clip.read(root, frames=protocol.frames_to_read)[protocol.window(clip.id)])
 
 
 def row_notes(row: Row, clips: Sequence[Clip], protocol: Protocol) -> list[str]:

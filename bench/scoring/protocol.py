@@ -54,13 +54,13 @@ class Protocol:
     definition: int = 1
 
     @property
-    def due(self) -> int:
+    def frames_to_read(self) -> int:
         """How many frames a clip has to have."""
         return self.whole or self.length
 
     def window(self, id: str) -> slice:
         """Which frames of a clip are looked at: its first ones, or a window that follows from its id alone."""
-        last = self.due - self.length
+        last = self.frames_to_read - self.length
         drawn = int(hashlib.sha256(f"window {id}".encode()).hexdigest(), 16) % (last + 1)
         start = drawn if self.sampling == "random" else 0
         return slice(start, start + self.length)
@@ -141,8 +141,8 @@ class Protocol:
             raise BenchError(f"{path} is no protocol: score again.")
         content.pop("id", None)
         items = fields(Protocol)
-        due = {f.name for f in items if f.default is MISSING and f.default_factory is MISSING}
-        wrong = [f"{key} is missing" for key in sorted(due - content.keys())]
+        required = {f.name for f in items if f.default is MISSING and f.default_factory is MISSING}
+        wrong = [f"{key} is missing" for key in sorted(required - content.keys())]
         wrong += [f"{key} is unknown" for key in sorted(content.keys() - {f.name for f in items})]
         if wrong:
             raise BenchError(f"{path} is no protocol of this version ({', '.join(wrong)}): score again.")

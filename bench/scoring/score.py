@@ -115,9 +115,9 @@ def check_folder(out: Path, rows: Sequence[Row], protocol: Protocol) -> None:
             raise BenchError(f"{out} is not empty and holds no scores: choose another folder with --out.")
         return
     before = Protocol.load(folder.protocol)
-    there = sorted({(line.row, line.dataset) for line in read_summary(out) if line.row != REAL_HALVES})
-    if there and there != sorted({(row.name, protocol.dataset) for row in rows}):
-        names = ", ".join(f"{row} on {dataset}" for row, dataset in there)
+    stored = sorted({(line.row, line.dataset) for line in read_summary(out) if line.row != REAL_HALVES})
+    if stored and stored != sorted({(row.name, protocol.dataset) for row in rows}):
+        names = ", ".join(f"{row} on {dataset}" for row, dataset in stored)
         raise BenchError(f"{out} holds the scores of {names}: choose another folder with --out.")
     if (before.manifest, before.resolution) != (protocol.manifest, protocol.resolution):
         raise BenchError(f"{out} holds scores under the protocol {before.id}, now {protocol.id}: choose another --out.")

@@ -145,12 +145,12 @@ def read_summary(out: Path) -> list[SummaryLine]:
     path = RunFolder(out).summary
     kinds: dict[str, Any] = {"value": float, "ci_low": float, "ci_high": float, "seed_sd": float, "p_best": float}
     kinds |= {"clips": int, "left_out": int, "seeds": int, "rank": int, "smallest_p": float}
-    due = [f.name for f in fields(SummaryLine) if f.default is MISSING]
+    required = [f.name for f in fields(SummaryLine) if f.default is MISSING]
     names = [f.name for f in fields(SummaryLine)]
     try:
         lines = [
             # Columns that came with a later version may be missing in an older folder.
-            SummaryLine(**{name: kinds.get(name, str)(row[name]) for name in names if name in row or name in due})
+            SummaryLine(**{name: kinds.get(name, str)(row[name]) for name in names if name in row or name in required})
             for row in read_csv(path)
         ]
     except (KeyError, ValueError) as error:

@@ -84,15 +84,15 @@ def set_lines(
     if key not in cached:
         ids = list(clips)
         with task(f"{metric.name}: features", 1 + len(rows)) as progress:
-            wanted = metric.features(ScoredFrames(ids, real, protocol.skipped))
+            real_features = metric.features(ScoredFrames(ids, real, protocol.skipped))
             progress.advance()
             features: dict[str, list[list[Features]]] = {}
             for row, _, read in rows:
                 features.setdefault(row, []).append(metric.features(ScoredFrames(ids, read, protocol.skipped)))
                 progress.advance()
-        cached[key] = wanted, features
-    wanted, features = cached[key]
-    sides, videos = SetFeatures(metric, list(features.values()), wanted), [*clips.values()]
+        cached[key] = real_features, features
+    real_features, features = cached[key]
+    sides, videos = SetFeatures(metric, list(features.values()), real_features), [*clips.values()]
     with task(f"{metric.name}: distances", 1) as progress:
         lines = _row_lines(sides, list(features), videos, protocol)
         progress.advance()

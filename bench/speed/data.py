@@ -50,10 +50,10 @@ def measure_data(*, clips: int = 6, resolution: int = 128, repetitions: int = 5)
 
         seconds = in_turns(ours, other, repetitions)
         # The batch is a permutation of the clips: sorted, both sides must be the same bytes.
-        mine, theirs = (sorted(clip.tobytes() for clip in read[side][0]) for side in ("ours", "other"))
+        own_clips, other_clips = (sorted(clip.tobytes() for clip in read[side][0]) for side in ("ours", "other"))
         apart = max(
             int(np.abs(np.frombuffer(a, np.uint8).astype(int) - np.frombuffer(b, np.uint8)).max())
-            for a, b in zip(mine, theirs, strict=True)
+            for a, b in zip(own_clips, other_clips, strict=True)
         )
         what = f"reading clips of {SOURCE[0]}×{SOURCE[1]} at {resolution}×{resolution}, packed against JPEG"
         return [compare_rates(what, "clips/s", clips, seconds, apart)]

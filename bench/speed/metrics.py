@@ -135,13 +135,13 @@ def _fid(repetitions: int) -> TimingComparison:
     from bench.metrics.fid import InceptionFeatures
 
     frames, _ = pair_of_clips(32, 128)
-    theirs = random_inception()
+    inception = random_inception()
     ours = InceptionFeatures(random_inception(), device="cpu")
 
     def other() -> Result:
         with torch.no_grad():
             x = torch.stack([torch.from_numpy(frame).permute(2, 0, 1).float() / 255 for frame in frames])
-            return np.asarray(theirs(x)[0].flatten(1).numpy(), np.float64)
+            return np.asarray(inception(x)[0].flatten(1).numpy(), np.float64)
 
     return timed_row(
         "fid", "frames/s", len(frames), lambda: ours.features(frames).astype(np.float64), other, repetitions

@@ -20,7 +20,7 @@ def _channels_first(frames: np.ndarray) -> torch.Tensor:
 
 
 def _ssim(
-    what: str, theirs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], repetitions: int
+    what: str, other_ssim: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], repetitions: int
 ) -> TimingComparison:
     from bench.metrics.ssim import ssim
 
@@ -31,7 +31,7 @@ def _ssim(
 
     def other() -> Result:
         clips = zip(np.split(prediction, 3), np.split(real, 3), strict=True)
-        values = [theirs(_channels_first(p), _channels_first(r)) for p, r in clips]
+        values = [other_ssim(_channels_first(p), _channels_first(r)) for p, r in clips]
         return torch.cat(values).double().numpy()
 
     return timed_row(what, "frames/s", len(real), ours, other, repetitions)
@@ -39,10 +39,12 @@ def _ssim(
 
 def _ssim_torchmetrics(repetitions: int) -> TimingComparison:
     """SSIM of torchmetrics, without the border that its own mean counts, where it mirrors the frame."""
-    from torchmetrics.functional.image import structural_similarity_index_measure as theirs
+    from torchmetrics.functional.image import structural_similarity_index_measure
 
     def score(p: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
-        found = theirs(p, r, sigma=1.5, data_range=1.0, reduction="none", return_full_image=True)
+        found = structural_similarity_index_measure(
+            p, r, sigma=1.5, data_range=1.0, reduction="none", return_full_image=True
+        )
         return torch.as_tensor(found[1])[..., 5:-5, 5:-5].mean((1, 2, 3))
 
     return _ssim("ssim/torchmetrics", score, repetitions)
@@ -50,10 +52,10 @@ def _ssim_torchmetrics(repetitions: int) -> TimingComparison:
 
 def _ssim_piq(repetitions: int) -> TimingComparison:
     """SSIM of piq, without the downsampling that it does unless told otherwise."""
-    from piq import ssim as theirs
+    from piq import ssim
 
     def score(p: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
-        return torch.as_tensor(theirs(p, r, data_range=1.0, reduction="none", downsample=False))
+        return torch.as_tensor(ssim(p, r, data_range=1.0, reduction="none", downsample=False))
 
     return _ssim("ssim/piq", score, repetitions)
 
@@ -82,7 +84,7 @@ def _fvd_cdfvd(repetitions: int) -> TimingComparison:
 
     Its class for whole folders divides covariances by N instead of N − 1, which four clips would tell.
     """
-    from cdfvd.third_party.i3d.utils import frechet_distance as their_distance
+    from cdfvd.third_party.i3d.utils import frechet_distance as cdfvd_distance
     from cdfvd.third_party.i3d.utils import load_i3d_model, preprocess_i3d
 
     from bench.metrics.frechet import frechet_distance
@@ -95,12 +97,12 @@ def _fvd_cdfvd(repetitions: int) -> TimingComparison:
         raise ModuleNotFoundError("The published weights are not at hand.", name="cdfvd")
     sides = [np.stack([pair_of_clips(16, 128, seed)[side] for seed in range(4)]) for side in (0, 1)]
     fast = I3DFeatures(tensors, device="cpu", epsilon=PORTED_EPSILON)
-    theirs = load_i3d_model("cpu", str(path))
+    i3d = load_i3d_model("cpu", str(path))
 
     def other() -> Result:
         with torch.no_grad():
-            logits = [torch.cat([theirs(preprocess_i3d(clip[None])) for clip in side]).double() for side in sides]
-        return np.array([float(their_distance(*logits))])
+            logits = [torch.cat([i3d(preprocess_i3d(clip[None])) for clip in side]).double() for side in sides]
+        return np.array([float(cdfvd_distance(*logits))])
 
     def ours() -> Result:
         return np.array([frechet_distance(*(fast.features(list(side)) for side in sides))])

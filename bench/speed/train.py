@@ -130,10 +130,10 @@ class StageTraining:
         """Train one step on the next batch."""
         clips = to_tensor(self.batches[len(self.losses) % BATCHES], self.setting.device)
         if self.plain:
-            told = plain_step(self.stage, self.optimizers, clips.contiguous())
+            losses = plain_step(self.stage, self.optimizers, clips.contiguous())
         else:
-            told = train_step(self.stage, self.optimizers, clips, self.setting.autocast())
-        self.losses.append([value.item() for _, value in sorted(told.items())])
+            losses = train_step(self.stage, self.optimizers, clips, self.setting.autocast())
+        self.losses.append([value.item() for _, value in sorted(losses.items())])
 
 
 @torch.no_grad()
@@ -142,9 +142,9 @@ def follow(other: StageTraining, ours: StageTraining) -> None:
     for player, same in zip(other.stage.players, ours.stage.players, strict=True):
         player.network.load_state_dict(same.network.state_dict())
         states = (side.optimizers[player.name].state.values() for side in (other, ours))
-        for mine, theirs in zip(*states, strict=True):
-            for key, value in mine.items():
-                value.copy_(theirs[key])
+        for target, source in zip(*states, strict=True):
+            for key, value in target.items():
+                value.copy_(source[key])
 
 
 def difference(ours: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> float:

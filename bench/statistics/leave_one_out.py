@@ -102,7 +102,7 @@ def leave_out(
         place = np.random.default_rng(seed).permutation(videos.count) % groups
     of_clips = place[videos.index]
     count = min(videos.count, groups)
-    held = Clusters(of_clips, np.bincount(of_clips, minlength=count).astype(np.float64))
+    kept_clusters = Clusters(of_clips, np.bincount(of_clips, minlength=count).astype(np.float64))
     everything = np.arange(len(of_clips))
     values = np.asarray(distances(everything), np.float64)
     if count < 2:
@@ -111,4 +111,4 @@ def leave_out(
         left = np.array([distances(everything[of_clips != group]) for group in range(count)], np.float64)
     else:
         left = without(of_clips)
-    return LeaveOneOutDistances(values, left, held)
+    return LeaveOneOutDistances(values, left, kept_clusters)

@@ -176,7 +176,7 @@ def best_of_many(
     if not common.any():
         raise BenchError("The rows have no clip in common on which all of them have a value.")
     table = table[:, common]
-    of_clips = [cluster for cluster, held in zip(clusters, common, strict=True) if held]
+    of_clips = [cluster for cluster, keep in zip(clusters, common, strict=True) if keep]
     beyond = np.isinf(table)
     if beyond.any() and not np.isfinite(bound):
         raise BenchError("Infinite values are ranked by a bound: give the most extreme value that a clip can have.")
@@ -201,8 +201,8 @@ def _beside(name: str, row: Floats, best: Floats, clusters: Sequence[Any], p_val
     both = np.isfinite(row) & np.isfinite(best)
     difference, low, high = NAN, NAN, NAN
     if both.any():
-        held = [cluster for cluster, keep in zip(clusters, both, strict=True) if keep]
-        estimate, _, _ = mean_over_clips(row[both] - best[both], held)
+        kept = [cluster for cluster, keep in zip(clusters, both, strict=True) if keep]
+        estimate, _, _ = mean_over_clips(row[both] - best[both], kept)
         difference, (low, high) = estimate.value, estimate.ends()
     return ComparisonWithBest(name, difference, low, high, p_value, int(both.sum()), int(np.isinf(row).sum()))
 

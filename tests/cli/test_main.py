@@ -65,9 +65,9 @@ def test_train_generate_score_and_report_do_what_run_does(run, sky: Path, tmp_pa
     videos = [f"vgan={tmp_path / 'g' / 'vgan'}", tmp_path / "run/predictions/copy"]
     status, out, err = run("score", *videos, *data, "--resolution", 64, "--out", tmp_path / "s", "--json")
     assert status == 0, err
-    told = json.loads(out)
-    assert {line["row"] for line in told["rows"]} == {"vgan", "copy"}
-    assert any(note.startswith("Protocol v2/sky/64px/") for note in told["notes"])
+    output = json.loads(out)
+    assert {line["row"] for line in output["rows"]} == {"vgan", "copy"}
+    assert any(note.startswith("Protocol v2/sky/64px/") for note in output["notes"])
     assert (tmp_path / "s/summary.csv").read_bytes() == (tmp_path / "run/summary.csv").read_bytes()
     table = (tmp_path / "run/table.tex").read_bytes()
     for name in ("table.tex", "report.html"):
@@ -81,9 +81,9 @@ def test_train_generate_score_and_report_do_what_run_does(run, sky: Path, tmp_pa
     assert {line["row"] for line in json.loads(out, parse_constant=pytest.fail)["rows"]} == {"vgan", "copy"}
     status, out, err = run("compare", tmp_path / "run", tmp_path / "s", "--json")
     assert status == 0, err
-    told = json.loads(out, parse_constant=pytest.fail)
-    assert any(note.startswith("Protocol ") for note in told["notes"])
-    rows = told["rows"]
+    output = json.loads(out, parse_constant=pytest.fail)
+    assert any(note.startswith("Protocol ") for note in output["notes"])
+    rows = output["rows"]
     assert {row["row"] for row in rows} >= {"vgan (run)", "vgan (s)"}
     assert all({"mse", "ssim"} <= row.keys() for row in rows)
 
@@ -261,16 +261,16 @@ def test_broken_data_gets_one_sentence(run, tmp_path: Path) -> None:  # type: ig
 
 
 def test_predictions_that_do_not_fit_get_one_sentence(run, sky: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    np.save(mine / "v100__v100_1__000.npy", moving_clip(0, 31))
-    np.save(mine / "other__000.npy", moving_clip(0))
-    score = ["score", mine, "--data-root", sky, "--resolution", 64, "--out", tmp_path / "s"]
+    own = tmp_path / "mine"
+    own.mkdir()
+    np.save(own / "v100__v100_1__000.npy", moving_clip(0, 31))
+    np.save(own / "other__000.npy", moving_clip(0))
+    score = ["score", own, "--data-root", sky, "--resolution", 64, "--out", tmp_path / "s"]
     status, _, err = run(*score)
     assert status == 1
     assert "misses v101__v101_1__000" in err
     assert "has other__000" in err
-    (mine / "other__000.npy").rename(mine / "v101__v101_1__000.npy")
+    (own / "other__000.npy").rename(own / "v101__v101_1__000.npy")
     status, _, err = run(*score)
     assert (status, "has 31 frames where 32 are due" in err) == (1, True)
 

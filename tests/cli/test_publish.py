@@ -48,9 +48,9 @@ def test_a_push_prints_the_address_of_what_is_there_now(
     assert "are in the dataset lab/sky" in err
     assert hub.files["datasets/lab/sky"]["summary.csv"] == (RUN / "summary.csv").read_bytes()
     assert bench(monkeypatch, "push", RUN, "--to", "lab/sky", "--by", "A lab", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["address"] == out.strip()
-    assert {line["file"] for line in told["files"]} == set(hub.files["datasets/lab/sky"])
+    output = json.loads(capsys.readouterr().out)
+    assert output["address"] == out.strip()
+    assert {line["file"] for line in output["files"]} == set(hub.files["datasets/lab/sky"])
 
 
 def test_without_the_package_the_sentence_says_what_brings_it(
@@ -69,9 +69,9 @@ def test_a_release_prints_files_and_hashes(
 ) -> None:
     run = train(tmp_path / "vgan", "vgan", {"width": 4}).parent
     assert bench(monkeypatch, "release", run, "--to", tmp_path / "r", "--json") == 0
-    [told] = json.loads(capsys.readouterr().out)
-    assert (told["file"], told["levels"]) == ("vgan.pt", 0)
+    [output] = json.loads(capsys.readouterr().out)
+    assert (output["file"], output["levels"]) == ("vgan.pt", 0)
     assert bench(monkeypatch, "release", run, "--to", tmp_path / "r") == 0
-    assert told["sha256"] in capsys.readouterr().out
+    assert output["sha256"] in capsys.readouterr().out
     assert bench(monkeypatch, "release", run, "--to", tmp_path / "r", "--largest-mb", 0.01) == 1
     assert "more than 10.0 kB; --precision float16 would halve it" in capsys.readouterr().err

@@ -37,10 +37,10 @@ def run() -> Callable[..., str]:
 def test_one_that_cannot_be_had_keeps_nobody_from_the_others(
     run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    requests = []
 
     def get(name: str, offline: bool) -> Path:
-        asked.append(name)
+        requests.append(name)
         if name == "fid":
             raise BenchError("fid is out of reach.")
         return Path(name)
@@ -48,7 +48,7 @@ def test_one_that_cannot_be_had_keeps_nobody_from_the_others(
     monkeypatch.setattr(fetch_weights, "fetch", get)
     with pytest.raises(BenchError, match=r"^fid is out of reach\.$"):
         run("fetch")
-    assert asked == ["fvd", "fid", "lpips"]
+    assert requests == ["fvd", "fid", "lpips"]
     assert run("fetch", "lpips", "fvd-styleganv") == "lpips\nfvd-styleganv\n"
     with pytest.raises(BenchError, match="Did you mean 'lpips'"):
         run("fetch", "lpisp")

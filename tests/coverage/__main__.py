@@ -34,10 +34,10 @@ def intervals() -> None:
         for shape in clips.SHAPES:
             yield [f"one training, {shape}", *(percent(clips.interval(v, shape, 2000)) for v in VIDEOS)]
         for shape in clips.SHAPES:
-            held = (clips.seeds_interval(v, shape, 3, SEED_SD, 2000) for v in VIDEOS)
-            yield [f"three trainings, {shape}", *map(percent, held)]
-        held = (clips.seeds_interval(v, "equal", 3, SEED_SD, 1000, old=True) for v in VIDEOS)
-        yield ["*their mean, over videos alone*", *map(percent, held)]
+            covered = (clips.seeds_interval(v, shape, 3, SEED_SD, 2000) for v in VIDEOS)
+            yield [f"three trainings, {shape}", *map(percent, covered)]
+        covered = (clips.seeds_interval(v, "equal", 3, SEED_SD, 1000, old=True) for v in VIDEOS)
+        yield ["*their mean, over videos alone*", *map(percent, covered)]
         yield [
             "*bootstrap, one training, equal*",
             *(percent(clips.interval(v, "equal", 1000, old=True)) for v in VIDEOS),
@@ -128,11 +128,11 @@ def preferences() -> None:
     def strengths() -> Iterable[Sequence[object]]:
         for truth, alike in ((EVEN, 0.0), (EVEN, 0.4), (ONE_WINS, 0.0)):
             found = people.bradley_terry(truth, alike, 500)
-            held = [percent(value) for value in found["hit"]]
+            hits = [percent(value) for value in found["hit"]]
             yield [
                 ", ".join(f"{one:g}" for one in truth),
                 f"{100 * alike:.0f} %",
-                *held,
+                *hits,
                 percent(found.loc["a", "bound"]),
             ]
 

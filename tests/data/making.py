@@ -34,12 +34,12 @@ def drifting(frames: int = 32, width: int = WIDTH, height: int = HEIGHT) -> np.n
     return np.clip(clip, 0, 255).round().astype(np.uint8)
 
 
-def ffmpeg(*arguments: str | Path, given: bytes | None = None) -> bytes:
+def ffmpeg(*arguments: str | Path, stdin: bytes | None = None) -> bytes:
     """Run ffmpeg; a test skips, with the reason, where it or one of its encoders is missing."""
     if not shutil.which("ffmpeg"):
         pytest.skip("ffmpeg is not installed (Debian: ffmpeg)")
     command = ["ffmpeg", "-v", "error", "-nostdin", "-y", *map(str, arguments)]
-    done = subprocess.run(command, input=given, capture_output=True, check=False)
+    done = subprocess.run(command, input=stdin, capture_output=True, check=False)
     if missing := re.search(rb"Unknown encoder '(.+?)'", done.stderr):
         pytest.skip(f"this ffmpeg has no encoder {missing[1].decode()}")
     assert done.returncode == 0, done.stderr.decode()
@@ -50,7 +50,7 @@ def encode(path: Path, clip: np.ndarray, options: str, rate: str = "10", also: s
     """Encode a clip with ffmpeg's options; `also` are further inputs."""
     height, width = clip.shape[1:3]
     raw = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -framerate {rate} -i - {also} {options}"
-    ffmpeg(*raw.split(), "-threads", "1", path, given=clip.tobytes())
+    ffmpeg(*raw.split(), "-threads", "1", path, stdin=clip.tobytes())
     return path
 
 
@@ -80,10 +80,10 @@ def with_matrix(source: Path, path: Path, degrees: int, *, hflip: bool = False, 
     """Copy a video's packets into a file with a display matrix, as a telephone writes it."""
     import av
 
-    with av.open(str(source)) as given, av.open(str(path), "w") as taken:
-        stream = taken.add_stream_from_template(given.streams.video[0])
+    with av.open(str(source)) as source_file, av.open(str(path), "w") as taken:
+        stream = taken.add_stream_from_template(source_file.streams.video[0])
         stream.set_display_rotation(degrees, hflip=hflip, vflip=vflip)
-        for packet in given.demux(given.streams.video[0]):
+        for packet in source_file.demux(source_file.streams.video[0]):
             if packet.dts is not None:
                 packet.stream = stream
                 taken.mux(packet)

@@ -131,11 +131,11 @@ def test_what_was_seen_is_told_where_nothing_fits(tmp_path: Path) -> None:
     write_frames(tmp_path / "a" / "frames", moving_clip(0, 3), name="{:d}.png")
     (tmp_path / "a.tga").write_bytes(b"")
     (tmp_path / "notes").write_bytes(b"")
-    told = (
+    message = (
         r"it holds 1 file without an ending, 1 \.tga file, 3 \.png files in a/frames; read are video files \(\.3gp, .*"
         r"strips of frames \(\.bmp, \.jpeg, \.jpg, \.png, \.tif, \.tiff, \.webp\), each directly in it"
     )
-    with pytest.raises(BenchError, match=told):
+    with pytest.raises(BenchError, match=message):
         Predictions(tmp_path)
 
 

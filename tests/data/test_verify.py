@@ -69,8 +69,13 @@ def test_every_broken_file_of_a_split_is_named_and_the_rest_is_decoded(tmp_path:
     truncate(shore / "0003_0.jpg")
     found = verify("beach", root)
     errors = texts(found, "error")
-    for told in ("0000_0.jpg is named", "0001_0.jpg cannot be read", "0002_0.jpg is 64×65", "0003_0.jpg cannot be dec"):
-        assert told in errors
+    for message in (
+        "0000_0.jpg is named",
+        "0001_0.jpg cannot be read",
+        "0002_0.jpg is 64×65",
+        "0003_0.jpg cannot be dec",
+    ):
+        assert message in errors
     assert len([f for f in found.findings if f.kind == "error"]) == 4
 
 

@@ -49,8 +49,8 @@ def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
 
 def test_no_more_workers_than_quota_and_affinity_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "process_cpu_count" if sys.version_info >= (3, 13) else "sched_getaffinity"
-    there = (lambda *_: 8) if sys.version_info >= (3, 13) else (lambda *_: set(range(8)))
-    monkeypatch.setattr(os, name, there)
+    processor_count = (lambda *_: 8) if sys.version_info >= (3, 13) else (lambda *_: set(range(8)))
+    monkeypatch.setattr(os, name, processor_count)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     for allowed, count in ((inf, 8), (100, 8), (2.5, 3), (0.1, 1)):
         monkeypatch.setattr(workers, "quota", lambda allowed=allowed: allowed)

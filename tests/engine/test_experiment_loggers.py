@@ -38,8 +38,8 @@ class StandIn(ModuleType):
         super().__init__(name)
         self.calls: list[tuple[Any, ...]] = []
 
-    def init(self, **given: Any) -> StandIn:
-        self.calls.append(("init", given))
+    def init(self, **options: Any) -> StandIn:
+        self.calls.append(("init", options))
         return self
 
     def __getattr__(self, name: str) -> Any:
@@ -47,7 +47,7 @@ class StandIn(ModuleType):
             return lambda pixels: ("image", pixels)
         if name.startswith("__"):
             raise AttributeError(name)
-        return lambda *args, **given: self.calls.append((name, args, given))
+        return lambda *args, **options: self.calls.append((name, args, options))
 
 
 def test_weights_and_biases_needs_no_connection_and_goes_on_in_the_same_run(
@@ -58,15 +58,15 @@ def test_weights_and_biases_needs_no_connection_and_goes_on_in_the_same_run(
     log(tmp_path / "mdgan-0", "wandb")
     kinds = [call[0] for call in wandb.calls]
     assert kinds == ["init", "define_metric", "log", "log", "finish"]
-    given = wandb.calls[0][1]
-    assert (given["mode"], given["resume"], given["dir"]) == ("offline", "allow", str(tmp_path / "mdgan-0"))
+    options = wandb.calls[0][1]
+    assert (options["mode"], options["resume"], options["dir"]) == ("offline", "allow", str(tmp_path / "mdgan-0"))
     assert wandb.calls[2][1] == ({"loss": 0.5, "training_step": 1},)
     [shown] = wandb.calls[3][1]
     assert (shown["mdgan-1"][1] == PICTURE.permute(1, 2, 0).numpy()).all()
     monkeypatch.setenv("WANDB_MODE", "online")
     log(tmp_path / "mdgan-0", "wandb", (0, 5))
     again = [call for call in wandb.calls if call[0] == "init"][1][1]
-    assert (again["id"], again["mode"]) == (given["id"], "online")
+    assert (again["id"], again["mode"]) == (options["id"], "online")
 
 
 class Client:
@@ -75,27 +75,27 @@ class Client:
     kept: ClassVar[dict[str, dict[str, Any]]] = {}
 
     def __init__(self, where: str) -> None:
-        self.mine = self.kept.setdefault(where, {"experiments": {}, "runs": {}, "logged": []})
+        self.store = self.kept.setdefault(where, {"experiments": {}, "runs": {}, "logged": []})
 
     def get_experiment_by_name(self, name: str) -> Any:
-        number = self.mine["experiments"].get(name)
+        number = self.store["experiments"].get(name)
         return SimpleNamespace(experiment_id=number) if number else None
 
     def create_experiment(self, name: str, artifact_location: str | None) -> str:
         assert artifact_location is not None
         assert artifact_location.endswith("/vgan-0/mlflow")
-        return self.mine["experiments"].setdefault(name, "7")
+        return self.store["experiments"].setdefault(name, "7")
 
     def search_runs(self, experiments: list[str], query: str) -> list[Any]:
         assert experiments == ["7"]
-        return [run for tag, run in self.mine["runs"].items() if query == f"tags.training = '{tag}'"]
+        return [run for tag, run in self.store["runs"].items() if query == f"tags.training = '{tag}'"]
 
     def create_run(self, experiment: str, tags: dict[str, str]) -> Any:
-        run = SimpleNamespace(info=SimpleNamespace(run_id=f"run{len(self.mine['runs'])}"))
-        return self.mine["runs"].setdefault(tags["training"], run)
+        run = SimpleNamespace(info=SimpleNamespace(run_id=f"run{len(self.store['runs'])}"))
+        return self.store["runs"].setdefault(tags["training"], run)
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *args, **given: self.mine["logged"].append((name, *args, *given.values()))
+        return lambda *args, **options: self.store["logged"].append((name, *args, *options.values()))
 
 
 def test_mlflow_keeps_a_training_in_one_run_below_its_folder(

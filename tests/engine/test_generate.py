@@ -93,16 +93,17 @@ class InParts(VideoModel):
 
 
 @pytest.mark.parametrize(
-    ("how", "told"), [("adds", "its videos change by up to 0."), ("asks", "it fails (AttributeError"), ("whole", "0.")]
+    ("how", "message"),
+    [("adds", "its videos change by up to 0."), ("asks", "it fails (AttributeError"), ("whole", "0.")],
 )
 def test_a_model_that_folding_would_change_is_not_folded(
-    how: str, told: str, capsys: pytest.CaptureFixture[str]
+    how: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain, ready = InParts(how).eval(), InParts(how)
     for_generation(ready)
     warning = capsys.readouterr().err
     assert "InParts: with batch norms folded into convolutions" in warning
-    assert told in warning
+    assert message in warning
     first = torch.rand(2, 3, 8, 8) * 2 - 1
     assert torch.equal(ready.predict(first), plain.predict(first))
     assert torch.equal(ready.chain[0](first), plain.chain[0](first))
@@ -142,9 +143,9 @@ def test_layers_that_are_products_of_matrices_are_convolutions() -> None:
         (DeepConvTranspose3d, nn.ConvTranspose3d, halves, (3, 4, 2, 3, 4)),
         (DeepEndsConvTranspose3d, EndsConvTranspose3d, halves, (3, 4, 2, 3, 4)),
     ]
-    for ours, theirs, settings, size in cases:
+    for ours, torch_layer, settings, size in cases:
         for bias in (False,) if ours is ToPixels else (False, True):
-            fast, plain = (kind(4, 3, bias=bias, **settings).double() for kind in (ours, theirs))
+            fast, plain = (kind(4, 3, bias=bias, **settings).double() for kind in (ours, torch_layer))
             fast.load_state_dict(plain.state_dict())
             x = torch.randn(size, dtype=torch.float64)
             torch.testing.assert_close(fast(x), plain(x))
@@ -156,12 +157,12 @@ def published(path: Path, seed: int) -> Path:
     """A checkpoint of width 4 under the published names."""
     torch.manual_seed(seed)
     network = stirred(Generator(4, 128, STAGE1_SKIPS))
-    theirs = {ours: name for name, ours in GENERATOR_LAYERS.items()}
+    published_names = {ours: name for name, ours in GENERATOR_LAYERS.items()}
     state = {}
     for name, tensor in network.state_dict().items():
         layer, _, kind = name.rpartition(".")
         if kind != "num_batches_tracked":
-            state[f"{theirs[layer]}.{kind}"] = tensor
+            state[f"{published_names[layer]}.{kind}"] = tensor
     torch.save(state, path)
     return path
 

@@ -47,8 +47,8 @@ def test_gradients_are_right_with_every_instruction_set(limit: str, tmp_path: Pa
     env = {"ONEDNN_MAX_CPU_ISA": limit, "ONEDNN_VERBOSE": "2"}
     done = Forked(tmp_path, check_all, env=env).wait()
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    told = [line for line in done.stdout.splitlines() if not line.startswith("onednn_verbose,v1,primitive,exec")]
-    assert any(SETS[limit] in line for line in told), told[:20]
-    assert sum("GradientCheck" in line for line in told) == 7 + 4
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("onednn_verbose,v1,primitive,exec")]
+    assert any(SETS[limit] in line for line in lines), lines[:20]
+    assert sum("GradientCheck" in line for line in lines) == 7 + 4
     if limit == "AVX2":
         assert "jit:avx512" not in done.stdout

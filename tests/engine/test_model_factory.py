@@ -21,8 +21,8 @@ def test_a_model_takes_its_largest_size_that_fits() -> None:
 def test_departures_from_a_paper_are_named_by_option() -> None:
     assert departures("mdgan", {"width": 32}) == {}
     assert departures("mdgan", {"width": 32, "ranking_norm": "sum", "skips": True}) == {}  # said, and no other
-    told = departures("mdgan", {"width": 8, "content_weight": 1000.0, "discriminator_rate": 5e-5, "skips": False})
-    assert told == {
+    found = departures("mdgan", {"width": 8, "content_weight": 1000.0, "discriminator_rate": 5e-5, "skips": False})
+    assert found == {
         "width": "8 (32)",
         "content_weight": "1000 (1)",
         "discriminator_rate": "5e-05 (not set)",

@@ -97,12 +97,12 @@ def other_layers() -> dict[str, nn.Sequential]:
         "a replaced forward": nn.Conv2d(4, 4, 3),
     }
     layers["a hook"].register_forward_hook(lambda _, __, made: made.clamp(min=0))
-    layers["a hook before"].register_forward_pre_hook(lambda _, given: (given[0].abs(),))
+    layers["a hook before"].register_forward_pre_hook(lambda _, inputs: (inputs[0].abs(),))
     plain = layers["a replaced forward"].forward
     layers["a replaced forward"].forward = lambda x: plain(x).abs()  # type: ignore[method-assign, operator]
     chains = {name: chain(layer, nn.BatchNorm2d(4)) for name, layer in layers.items()}
     seen = chain(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4))
-    seen[1].register_forward_pre_hook(lambda _, given: (given[0].abs(),))
+    seen[1].register_forward_pre_hook(lambda _, inputs: (inputs[0].abs(),))
     chains["a hook of the norm"] = seen
     return chains
 

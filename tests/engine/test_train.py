@@ -39,8 +39,8 @@ def packs(sky: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pack, Pa
 
 def config(name: str, **values: Any) -> RunConfig:
     small = {"steps": 4, "batch": 2, "validate_every": 2, "checkpoint_every": 1, "log_every": 1, "device": "cpu"}
-    given = {"preset": "smoke", "models": [name], "options": {name: SMALL[name]}, **small, **values}
-    return make_config(given, baseline=False)
+    settings = {"preset": "smoke", "models": [name], "options": {name: SMALL[name]}, **small, **values}
+    return make_config(settings, baseline=False)
 
 
 def run(config: RunConfig, packs: tuple[Pack, Pack], folder: Path) -> dict[str, torch.Tensor]:
@@ -174,8 +174,8 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(
 
     def poisoned(*args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
         calls.append(1)
-        told = train_step(*args, **kwargs)
-        return {key: value * float("nan") for key, value in told.items()} if len(calls) == 4 else told
+        losses = train_step(*args, **kwargs)
+        return {key: value * float("nan") for key, value in losses.items()} if len(calls) == 4 else losses
 
     monkeypatch.setattr(training, "train_step", poisoned)
     with pytest.raises(
@@ -198,10 +198,10 @@ def test_weights_that_are_not_finite_are_never_written_though_the_loss_is(
 
     def stepping(stage: Any, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
         calls.append(1)
-        told = train_step(stage, *args, **kwargs)
+        losses = train_step(stage, *args, **kwargs)
         if len(calls) == at:
             poison(stage.network)  # the loss of the step was finite, its update is not
-        return told
+        return losses
 
     monkeypatch.setattr(training, "train_step", stepping)
     monkeypatch.setattr(training.StageRun, "_read", lambda *_: {"content": 1.0})  # nor does a later loss tell
@@ -232,9 +232,9 @@ def test_training_resumes_from_an_older_checkpoint_where_the_newest_is_broken(
         torch.save(content, newest)  # as a version that does not look wrote it
     capsys.readouterr()
     resumed = run(config("tint", steps=6), packs, tmp_path)
-    told = " ".join(capsys.readouterr().err.split())
-    assert f"Training resumes from {newest.name.replace('5', '4')}" in told
-    assert newest.name in told
+    losses = " ".join(capsys.readouterr().err.split())
+    assert f"Training resumes from {newest.name.replace('5', '4')}" in losses
+    assert newest.name in losses
     assert all(torch.equal(undisturbed[key], resumed[key]) for key in undisturbed)
 
 
@@ -265,8 +265,8 @@ def test_players_move_only_their_own_network() -> None:
     model.train()
     (stage,) = model.stages()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    told = train_step(stage, make_optimizers(stage), torch.rand(2, 3, 32, 64, 64) * 2 - 1)
-    assert list(told) == ["generator/content"]
+    losses = train_step(stage, make_optimizers(stage), torch.rand(2, 3, 32, 64, 64) * 2 - 1)
+    assert list(losses) == ["generator/content"]
     assert any(not torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
@@ -287,15 +287,15 @@ def test_a_batch_in_parts_makes_the_whole_batchs_step() -> None:
     clips = torch.rand(4, 3, 32, 64, 64) * 2 - 1
     whole, parts = flat_stages(2)
     optimizers = [make_optimizers(stage) for stage in (whole, parts)]
-    told = []
+    losses = []
     for _ in range(3):
         one = train_step(whole, optimizers[0], clips)
         other = train_step(parts, optimizers[1], clips, accumulate=2)
         assert list(one) == list(other) == ["discriminator/adversarial", "generator/adversarial", "generator/content"]
         for term in one:
             torch.testing.assert_close(one[term], other[term], rtol=0, atol=1e-5)
-        told.append(one["generator/content"].item())
-    assert told[0] != told[2]
+        losses.append(one["generator/content"].item())
+    assert losses[0] != losses[2]
     for network, same in zip(whole.modules().values(), parts.modules().values(), strict=True):
         for weight, twin in zip(network.parameters(), same.parameters(), strict=True):
             torch.testing.assert_close(weight, twin, rtol=0, atol=1e-4)

@@ -40,11 +40,11 @@ def as_older(state: dict[str, Any]) -> dict[str, Any]:
 def test_moments_of_another_layout_stay_with_their_weights(amsgrad: bool) -> None:
     one, other = network(), network()
     make = (lambda p: torch.optim.Adam(p, 1e-2, amsgrad=True, fused=True)) if amsgrad else adam(1e-2, (0.5, 0.9))
-    ours, theirs = make(one.parameters()), make(other.parameters())
+    optimizer, other_optimizer = make(one.parameters()), make(other.parameters())
     for number in range(2):
-        step(one, ours, number)
-        step(other, theirs, number)
-    older = as_older(ours.state_dict())
+        step(one, optimizer, number)
+        step(other, other_optimizer, number)
+    older = as_older(optimizer.state_dict())
     layouts = [kept["exp_avg"].stride() for kept in older["state"].values()]
     assert layouts != [parameter.stride() for parameter in one.parameters()]
     resumed = make(other.parameters())
@@ -53,10 +53,10 @@ def test_moments_of_another_layout_stay_with_their_weights(amsgrad: bool) -> Non
         moments = {name: value for name, value in kept.items() if name != "step"}
         assert len(moments) == 2 + amsgrad
         assert {value.stride() for value in moments.values()} == {parameter.stride()}
-    step(one, ours, 2)
+    step(one, optimizer, 2)
     step(other, resumed, 2)
-    for mine, its in zip(one.parameters(), other.parameters(), strict=True):
-        assert torch.equal(mine, its)
+    for weight, its in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(weight, its)
 
 
 def test_states_of_other_parameters_are_refused() -> None:

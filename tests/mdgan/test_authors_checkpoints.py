@@ -16,12 +16,12 @@ from mdgan.networks import Generator
 
 def published(network: Generator) -> dict[str, Tensor]:
     """A network's tensors under the published names, as PyTorch 0.3 saved them (no counters)."""
-    theirs = {ours: name for name, ours in GENERATOR_LAYERS.items()}
+    published_names = {ours: name for name, ours in GENERATOR_LAYERS.items()}
     state = OrderedDict()
     for name, tensor in network.state_dict().items():
         layer, _, kind = name.rpartition(".")
         if kind != "num_batches_tracked":
-            state[f"{theirs[layer]}.{kind}"] = tensor.clone()
+            state[f"{published_names[layer]}.{kind}"] = tensor.clone()
     return state
 
 

@@ -128,8 +128,8 @@ def test_norms_of_the_distance_are_a_sum_a_mean_and_a_share_of_the_real_matrix()
     to_real, to_base = (np.abs(grams[0] - other).sum() for other in grams[1:])
     for norm, size in (("sum", 1.0), ("mean", grams[1].size), ("relative", np.abs(grams[1]).sum())):
         expected = math.log1p(math.exp((to_real - to_base) / size))
-        told = ranking_loss(refined=refined, real=real, base=base, norm=norm).item()
-        assert told == pytest.approx(expected, rel=1e-12)
+        losses = ranking_loss(refined=refined, real=real, base=base, norm=norm).item()
+        assert losses == pytest.approx(expected, rel=1e-12)
 
 
 def test_stretched_features_gain_nothing_by_relative_distances():

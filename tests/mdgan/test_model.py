@@ -192,8 +192,8 @@ def test_what_the_refined_clip_is_compared_with_carries_no_gradient_in_the_gener
 )
 def test_ablations_leave_out_their_term(play: Play, options: dict[str, object], first: set, second: set):
     built = model(width=2, **options)
-    told = [play(stage, moving(1), {}) for stage in built.stages()]
-    for losses, expected in zip(told, (first, second), strict=True):
+    by_stage = [play(stage, moving(1), {}) for stage in built.stages()]
+    for losses, expected in zip(by_stage, (first, second), strict=True):
         assert set(losses["generator"]) == expected
         # A discriminator plays exactly when a term moves it; pixels do not.
         its_terms = expected & ({"adversarial"} | ({"ranking"} if options.get("ranking") != "pixels" else set()))
@@ -242,9 +242,9 @@ def test_stage_two_starts_from_stage_ones_weights_where_it_is_told_to(play: Play
 
 def test_the_norm_of_the_ranking_reaches_the_loss():
     shared = {"real": moving(2, 1), "base": moving(2, 2), "fake": moving(2, 3)}
-    told = set()
+    losses = set()
     for norm in ("sum", "mean", "relative"):
         _, refine = stages(model(ranking_norm=norm))
-        told.add(round(refine.generator_losses(shared)["ranking"].item(), 6))
+        losses.add(round(refine.generator_losses(shared)["ranking"].item(), 6))
         refine.discriminator.train()
-    assert len(told) == 3
+    assert len(losses) == 3

@@ -48,9 +48,9 @@ Values = list[np.ndarray]
 
 def _poison() -> None:
     """Leave NaN in the memory that is handed out next."""
-    held = [torch.full((1 << (8 + i % 15),), float("nan")) for i in range(45)]
+    blocks = [torch.full((1 << (8 + i % 15),), float("nan")) for i in range(45)]
     arrays = [np.full(1 << (6 + i % 14), np.nan) for i in range(42)]
-    del held, arrays
+    del blocks, arrays
 
 
 def _noise(seed: int, *shape: int) -> np.ndarray:
@@ -234,16 +234,16 @@ def check(name: str) -> list[bytes]:
     """Compare a fast path with its reference; the bytes of what it gave."""
     torch.manual_seed(0)
     compute, bound = PATHS[name]
-    given = []
+    inputs = []
     for found, expected in compute():
         for one, other in zip(found, expected, strict=True):
             assert one.shape == other.shape, name
             assert np.isfinite(one).all(), name
             difference = np.abs(one - other).max(initial=0) / (np.abs(other).max(initial=0) or 1)
             assert difference <= bound, f"{name} {one.shape}: {difference:.2g} from float64"
-            given.append(np.ascontiguousarray(one).tobytes())
-    assert given
-    return given
+            inputs.append(np.ascontiguousarray(one).tobytes())
+    assert inputs
+    return inputs
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -67,11 +67,11 @@ def test_motion_is_the_change_of_the_prediction_over_that_of_the_real_clip() -> 
     prediction, real = _clips(2, frames=5)
     metric = Motion()
     columns = metric.compute(prediction, real)
-    ours, theirs = (
+    predicted_change, real_change = (
         np.mean([np.mean(np.abs(np.diff(clip / 255, axis=0)[t])) for t in range(4)]) for clip in (prediction, real)
     )
     assert np.isnan(columns["motion_prediction"][0])
-    assert metric.clip(columns) == pytest.approx(ours / theirs, rel=1e-12)
+    assert metric.clip(columns) == pytest.approx(predicted_change / real_change, rel=1e-12)
     future = {name: values[1:] for name, values in columns.items()}  # the first frame is given, not predicted
     assert metric.clip(future) == pytest.approx(
         np.abs(np.diff(prediction[1:] / 255, axis=0)).sum() / np.abs(np.diff(real[1:] / 255, axis=0)).sum(), rel=1e-12

@@ -25,16 +25,16 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def fetched(empty: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was asked for; it comes at once, but for FID's, which cannot be had."""
-    asked: list[str] = []
+    requests: list[str] = []
 
     def fetch(name: str) -> None:
-        asked.append(name)
+        requests.append(name)
         if name == "fid":
             raise BenchError("no connection")
         (empty / weights_catalog.FILES[name].filename).write_bytes(b"weights")
 
     monkeypatch.setattr(pretrained_metric, "fetch", fetch)
-    return asked
+    return requests
 
 
 @pytest.mark.parametrize("metric", [FVD, KVD, FID, LPIPS])

@@ -24,14 +24,14 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / row).mkdir()
         for clip in range(3):
             np.save(root / row / f"{clip}.npy", moving_clip(10 * seed + clip, size=32))
-    for out, row, given in (
+    for out, row, options in (
         ("one", "a", {}),
         ("two", "b", {}),
         ("future", "b", {"frames": "future"}),
         ("small", "b", {"resolution": 16}),
         ("fewer", "b", {"count": 2}),
     ):
-        plan = ScoringPlan(**{"resolution": 32, "metrics": ["mse", "ssim"], **given})  # type: ignore[arg-type]
+        plan = ScoringPlan(**{"resolution": 32, "metrics": ["mse", "ssim"], **options})  # type: ignore[arg-type]
         score_folders([str(root / row)], root / out, plan, reference=root / "real")
     return root
 

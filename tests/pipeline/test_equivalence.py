@@ -42,17 +42,17 @@ def test_rows_of_one_folder(scored: Path) -> None:
         if cell["metric"] == "mse" and cell["row"] in values:
             values[cell["row"]].append(float(cell["value"]))
             videos += [cell["video"]] if cell["row"] == "a" else []
-    due = equivalence(values["a"], values["b"], videos, 0.001)
+    expected = equivalence(values["a"], values["b"], videos, 0.001)
     assert (line["first"], line["second"], line["clips"], line["videos"]) == ("a", "b", 5, 5)
-    assert line["p"] == pytest.approx(due.p_value)
-    assert [line["ci_low"], line["ci_high"]] == pytest.approx([due.low, due.high])
+    assert line["p"] == pytest.approx(expected.p_value)
+    assert [line["ci_low"], line["ci_high"]] == pytest.approx([expected.low, expected.high])
     assert line["equivalent"] is True
     assert line["scope"] == "for these trainings"
-    [narrow] = equivalent_rows([scored / "both"], {"mse": abs(due.difference) / 2})
+    [narrow] = equivalent_rows([scored / "both"], {"mse": abs(expected.difference) / 2})
     assert narrow["equivalent"] is False
-    told = printed([line, narrow])
-    assert [one["within the margin"] for one in told] == ["shown", "not shown"]
-    assert told[0]["of"] == "5 clips, 5 videos, for these trainings"
+    lines = printed([line, narrow])
+    assert [one["within the margin"] for one in lines] == ["shown", "not shown"]
+    assert lines[0]["of"] == "5 clips, 5 videos, for these trainings"
 
 
 def test_rows_of_several_folders(scored: Path) -> None:

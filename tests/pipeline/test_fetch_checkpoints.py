@@ -69,14 +69,14 @@ def test_a_folder_or_an_archive_gives_checkpoints_that_are_checked_and_kept(
             shutil.copy(file, out / "checkpoints")
 
     drive(folder, no)
-    came = fetch_checkpoints("mdgan")
-    assert came == authors_checkpoints("mdgan")
-    assert [path.read_bytes() for path in came] == [file.read_bytes() for file in files]
-    lines = (came[0].parent / HASHES).read_text().split()
+    fetched = fetch_checkpoints("mdgan")
+    assert fetched == authors_checkpoints("mdgan")
+    assert [path.read_bytes() for path in fetched] == [file.read_bytes() for file in files]
+    lines = (fetched[0].parent / HASHES).read_text().split()
     assert lines[::2] == [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     drive(no, no)
-    assert fetch_checkpoints("mdgan", offline=True) == came  # they are there
-    shutil.rmtree(came[0].parent)
+    assert fetch_checkpoints("mdgan", offline=True) == fetched  # they are there
+    shutil.rmtree(fetched[0].parent)
     shutil.make_archive(str(tmp_path / "all"), "zip", files[0].parent)
     drive(no, lambda out: shutil.copy(tmp_path / "all.zip", out / "models.zip"))  # type: ignore[arg-type, return-value]
     assert [path.read_bytes() for path in fetch_checkpoints("mdgan")] == [file.read_bytes() for file in files]

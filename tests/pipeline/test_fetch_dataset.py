@@ -52,12 +52,14 @@ def hub(server: Server, sky_zip: bytes, monkeypatch: pytest.MonkeyPatch) -> Serv
     address = "/datasets/maxin-cn/SkyTimelapse/resolve/main/sky_timelapse.zip"
     monkeypatch.setenv("HF_ENDPOINT", server.url)
     server.answers["/cdn"] = whole(sky_zip)
-    server.answers[address] = telling(hashlib.sha256(sky_zip).hexdigest(), len(sky_zip), redirect(f"{server.url}/cdn"))
+    server.answers[address] = with_metadata(
+        hashlib.sha256(sky_zip).hexdigest(), len(sky_zip), redirect(f"{server.url}/cdn")
+    )
     return server
 
 
-def telling(digest: str, size: int, answer: Callable[[BaseHTTPRequestHandler], None]) -> Callable[..., None]:
-    def tell(request: BaseHTTPRequestHandler) -> None:
+def with_metadata(digest: str, size: int, answer: Callable[[BaseHTTPRequestHandler], None]) -> Callable[..., None]:
+    def respond(request: BaseHTTPRequestHandler) -> None:
         end = request.end_headers
 
         def with_hash() -> None:
@@ -68,7 +70,7 @@ def telling(digest: str, size: int, answer: Callable[[BaseHTTPRequestHandler], N
         request.end_headers = with_hash  # type: ignore[method-assign]
         answer(request)
 
-    return tell
+    return respond
 
 
 def working(out: Path) -> Path:
@@ -79,9 +81,9 @@ def test_sky_comes_whole_with_its_hashes_and_is_not_fetched_twice(
     hub: Server, sky: Path, sky_zip: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = fetch("sky", tmp_path / "sky")
-    told = capsys.readouterr().err
-    assert "kB to fetch (about 1 min at 100 Mbit/s)" in told
-    assert "Licence: Apache-2.0" in told
+    output = capsys.readouterr().err
+    assert "kB to fetch (about 1 min at 100 Mbit/s)" in output
+    assert "Licence: Apache-2.0" in output
     assert Dataset("sky", str(out)).manifest(64).hashes == Dataset("sky", str(sky)).manifest(64).hashes
     lines = dict(reversed(line.split("  ")) for line in (out / HASHES).read_text().splitlines())
     assert lines == {
@@ -90,9 +92,9 @@ def test_sky_comes_whole_with_its_hashes_and_is_not_fetched_twice(
     account = json.loads((out / ACCOUNT).read_text())
     assert account["archive"]["sha256"] == hashlib.sha256(sky_zip).hexdigest()
     assert not working(out).exists()
-    asked = len(hub.asked)
+    requests = len(hub.requests)
     assert fetch("sky", out) == out
-    assert len(hub.asked) == asked
+    assert len(hub.requests) == requests
 
 
 def test_beach_comes_with_its_list(
@@ -116,14 +118,14 @@ def test_an_interrupted_download_goes_on_where_it_stopped(hub: Server, sky_zip: 
     length = len(sky_zip) // 6 + 1
     hub.answers["/cdn"] = cut(length, content=sky_zip)  # more often than one download would put up with
     fetch("sky", tmp_path / "sky")
-    assert [told for path, told in hub.asked if path == "/cdn"] == [
+    assert [requested for path, requested in hub.requests if path == "/cdn"] == [
         None,
         *(f"bytes={n * length}-" for n in range(1, 6)),
     ]
 
 
 def test_what_came_before_the_network_went_is_kept(hub: Server, sky_zip: bytes, tmp_path: Path) -> None:
-    def gone(request: BaseHTTPRequestHandler) -> None:
+    def break_connection(request: BaseHTTPRequestHandler) -> None:
         if request.command == "HEAD":
             whole(sky_zip)(request)
         elif request.headers.get("Range"):
@@ -131,7 +133,7 @@ def test_what_came_before_the_network_went_is_kept(hub: Server, sky_zip: bytes, 
         else:
             cut(1000, content=sky_zip)(request)
 
-    hub.answers["/cdn"] = gone
+    hub.answers["/cdn"] = break_connection
     out = tmp_path / "sky"
     with pytest.raises(BenchError, match=r"Sky Time-lapse could not be fetched .*HTTP status 404.*goes on from there"):
         fetch("sky", out)
@@ -139,7 +141,7 @@ def test_what_came_before_the_network_went_is_kept(hub: Server, sky_zip: bytes, 
     assert (working(out) / "sky_timelapse.zip.part").stat().st_size == 1000
     hub.answers["/cdn"] = whole(sky_zip)
     fetch("sky", out)
-    assert ("/cdn", "bytes=1000-") in hub.asked
+    assert ("/cdn", "bytes=1000-") in hub.requests
 
 
 def test_another_file_than_the_published_one_is_refused(hub: Server, sky_zip: bytes, tmp_path: Path) -> None:
@@ -182,7 +184,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_comes(
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(BenchError, match=r"Sky Time-lapse needs .* where 1\.0 kB are free"):
         fetch("sky", tmp_path / "sky")
-    assert all(path != "/cdn" for path, _ in hub.asked)
+    assert all(path != "/cdn" for path, _ in hub.requests)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a small disk needs root")
@@ -194,15 +196,15 @@ def test_a_disk_that_fills_up_loses_nothing(
     size = f"size={len(sky_zip) * 3 // 2 // 1024}k"
     if subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(disk)], check=False).returncode:
         pytest.skip("this machine does not let tests mount a small disk")
-    monkeypatch.setattr(module, "ROOM", 1.0)  # somebody else takes the room meanwhile
+    monkeypatch.setattr(module, "SPACE_FACTOR", 1.0)  # somebody else takes the room meanwhile
     try:
         with pytest.raises(BenchError, match="The disk is full"):
             fetch("sky", disk / "sky")
         assert not (disk / "sky").exists()
         subprocess.run(["mount", "-o", "remount,size=50m", str(disk)], check=True)
-        asked = [path for path, _ in hub.asked].count("/cdn")
+        requests = [path for path, _ in hub.requests].count("/cdn")
         fetch("sky", disk / "sky")
-        assert [path for path, _ in hub.asked].count("/cdn") == asked  # the archive was kept
+        assert [path for path, _ in hub.requests].count("/cdn") == requests  # the archive was kept
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 

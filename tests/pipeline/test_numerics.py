@@ -61,11 +61,19 @@ def test_a_wrong_convolution_is_told_with_what_to_do(
         return right(x, *arguments, **named) + (0.01 if x.dtype == torch.float32 else 0)
 
     monkeypatch.setattr(F, "conv3d", wrong)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     with pytest.raises(BenchError, match=r"2 of 7 kernels compute wrong numbers.*Set ONEDNN_MAX_CPU_ISA=AVX2.*Report"):
         doctor(numerics=True)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["tint:", "Conv3d", "WRONG"] in [line[:3] for line in lines]
     assert ["tint:", "BatchNorm3d", "ok"] in [line[:3] for line in lines]
+
+
+def test_the_advice_does_not_name_a_limit_that_is_already_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    assert numerics.torch_advice().startswith("set ONEDNN_MAX_CPU_ISA=AVX2")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert numerics.torch_advice().startswith("ONEDNN_MAX_CPU_ISA is already AVX2: install another version of PyTorch")
 
 
 @pytest.mark.parametrize("unstable", [(), ("generator.0.weight",)])

@@ -34,8 +34,8 @@ SMALL = {"vgan": {"width": 2}, "rnngan": {"width": 2}}
 
 def config(sky: Path, **values: object) -> RunConfig:
     small = {"steps": 1, "batch": 2, "metrics": ["mse"], "device": "cpu", "options": SMALL, "logger": "none"}
-    given = {"preset": "smoke", "models": list(SMALL), "dataset": "sky", "data_root": str(sky), **small, **values}
-    return make_config(given)
+    settings = {"preset": "smoke", "models": list(SMALL), "dataset": "sky", "data_root": str(sky), **small, **values}
+    return make_config(settings)
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def test_what_one_of_them_says_is_said(sky: Path, tmp_path: Path) -> None:
     run(config(sky, models=["vgan"], options={"vgan": {"width": 2}}), tmp_path)
     (tmp_path / "checkpoints" / "vgan-0").rename(tmp_path / "checkpoints" / "rnngan-0")
     (tmp_path / "checkpoints" / "rnngan-0" / "model.pt").unlink()
-    due = [("vgan", 0), ("rnngan", 0)]
+    unfinished = [("vgan", 0), ("rnngan", 0)]
     with pytest.raises(BenchError, match=r"rnngan-0/stage1-0000000\.pt .*vgan"):
-        train_in_parallel(config(sky), due, RunFolder(tmp_path), 2, 1)
+        train_in_parallel(config(sky), unfinished, RunFolder(tmp_path), 2, 1)
 
 
 @pytest.mark.process
@@ -107,8 +107,8 @@ def test_they_end_with_the_run(stop: signal.Signals, sky: Path, tmp_path: Path) 
 
 def alive(group: int) -> bool:
     """Whether a process of the group runs still, one that has ended and was not waited for left out."""
-    told = subprocess.run(["ps", "-o", "stat=", "-g", str(group)], capture_output=True, text=True, check=False).stdout
-    return any(not state.startswith("Z") for state in told.split())
+    states = subprocess.run(["ps", "-o", "stat=", "-g", str(group)], capture_output=True, text=True, check=False).stdout
+    return any(not state.startswith("Z") for state in states.split())
 
 
 def wait_for(what: object, seconds: float = 120) -> None:

@@ -42,11 +42,11 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
-def packed(run: Path, **wanted: object) -> Upload:
+def packed(run: Path, **options: object) -> Upload:
     staging = run.with_name("staging")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
-    return pack_up(run, staging, PublishOptions(**wanted))  # type: ignore[arg-type]
+    return pack_up(run, staging, PublishOptions(**options))  # type: ignore[arg-type]
 
 
 def names(upload: Upload) -> set[str]:
@@ -97,7 +97,7 @@ def test_what_is_sent_can_be_used(run: Path) -> None:
     assert read_results(staging / "results.json").by == "A lab"
     card = (staging / "README.md").read_text()
     assert card.startswith("---\npipeline_tag: image-to-video\ntags:\n- timelapse-bench\n")
-    for wanted in (
+    for text in (
         "Results of A lab.",
         "| MD-GAN Stage II |",
         "](figures/over_time.png)",
@@ -105,7 +105,7 @@ def test_what_is_sent_can_be_used(run: Path) -> None:
         "--data-root DATA_ROOT",
         "Page, frames and animations are held back",
     ):
-        assert wanted in card, wanted
+        assert text in card, text
     assert "frames_1" not in card
     shown = [part.partition(")")[0] for part in card.split("](")[1:]]
     assert set(shown) <= names(upload)

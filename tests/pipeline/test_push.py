@@ -35,9 +35,9 @@ def upload(tmp_path: Path) -> Upload:
         "figures/over_time.png": bytes(range(256)) * 900,
         "checkpoints/sky-vgan-0.pt": bytes(reversed(range(256))) * 5000,
     }
-    for name, held in content.items():
+    for name, data in content.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(held)
+        (tmp_path / name).write_bytes(data)
     return Upload([UploadItem(name, tmp_path / name) for name in content], [])
 
 
@@ -55,15 +55,15 @@ def test_what_arrives_is_what_was_sent_byte_for_byte(kind: str, hub: Hub, upload
 
 def test_the_same_push_again_sends_nothing_and_another_only_what_changed(hub: Hub, upload: Upload) -> None:
     first = push(upload, Repository("lab/sky", visibility="public"), "Results of sky")
-    hub.asked.clear()
+    hub.requests.clear()
     assert push(upload, Repository("lab/sky"), "Results of sky") == first
     assert hub.commits == 1
-    assert not [asked for asked in hub.asked if "/stored/" in asked or "/commit/" in asked]
+    assert not [requested for requested in hub.requests if "/stored/" in requested or "/commit/" in requested]
     assert hub.visibility == {"datasets/lab/sky": "public"}  # as it was made
     upload.items[2].path.write_bytes(b"another picture")
     push(upload, Repository("lab/sky"), "Results of sky")
     assert (hub.commits, hub.files["datasets/lab/sky"]) == (2, bytes_of(upload))
-    assert len([asked for asked in hub.asked if "/stored/" in asked]) == 1
+    assert len([requested for requested in hub.requests if "/stored/" in requested]) == 1
 
 
 def test_a_push_that_was_cut_off_goes_on(hub: Hub, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,10 +72,10 @@ def test_a_push_that_was_cut_off_goes_on(hub: Hub, upload: Upload, monkeypatch: 
         push(upload, Repository("lab/sky"), "Results of sky")
     assert (hub.commits, len(hub.stored)) == (0, 2)
     hub.broken = ""
-    hub.asked.clear()
+    hub.requests.clear()
     push(upload, Repository("lab/sky"), "Results of sky")
     assert hub.files == {"datasets/lab/sky": bytes_of(upload)}
-    assert not [asked for asked in hub.asked if "/stored/" in asked]
+    assert not [requested for requested in hub.requests if "/stored/" in requested]
 
 
 def test_what_goes_wrong_is_a_sentence(hub: Hub, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:

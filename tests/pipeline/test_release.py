@@ -68,13 +68,13 @@ def test_released_files_make_the_same_videos_byte_for_byte(
     for one in made:
         original = run / "checkpoints" / f"{one.model}-0" / "model.pt"
         ours = generate_rows(TrainedModel(original), tmp_path / "ours", manifest, "cpu")
-        theirs = generate_rows(TrainedModel(folder / one.file, one.model, 64), tmp_path / "theirs", manifest, "cpu")
+        generated = generate_rows(TrainedModel(folder / one.file, one.model, 64), tmp_path / "theirs", manifest, "cpu")
         for row, place in ours.items():
             videos = {path.name: path.read_bytes() for path in place.glob("*.png")}
             assert len(set(videos.values())) == len(videos) == 2
-            assert videos == {path.name: path.read_bytes() for path in theirs[row].glob("*.png")}
-            told = json.loads((theirs[row] / "manifest.json").read_text())["made_by"]
-            assert told["released"] == {"of": one.of, "precision": "float32"}
+            assert videos == {path.name: path.read_bytes() for path in generated[row].glob("*.png")}
+            made_by = json.loads((generated[row] / "manifest.json").read_text())["made_by"]
+            assert made_by["released"] == {"of": one.of, "precision": "float32"}
         assert one.levels == 0
         assert one.of == hashlib.sha256(original.read_bytes()).hexdigest()
 

@@ -33,8 +33,8 @@ TABLES = ("summary.csv", "table.csv", "table.tex", "table.md", "scores/per_clip.
 
 def config(root: Path, **values: Any) -> RunConfig:
     small = {"steps": 3, "batch": 2, "checkpoint_every": 1, "device": "cpu", "options": {"vgan": {"width": 4}}}
-    given = {"preset": "smoke", "models": ["vgan"], "dataset": "sky", "data_root": str(root), **small, **values}
-    return make_config(given)
+    settings = {"preset": "smoke", "models": ["vgan"], "dataset": "sky", "data_root": str(root), **small, **values}
+    return make_config(settings)
 
 
 def read(out: Path) -> dict[str, bytes]:
@@ -102,9 +102,9 @@ def test_a_run_that_is_resumed_elsewhere_says_so_and_a_finished_one_stays(
     after = read_json(out / "run.json")
     assert [session["onednn"] for session in after["sessions"]] == [before["provenance"]["onednn"], "99.1"]
     assert after["provenance"] == before["provenance"]
-    told = " ".join(capsys.readouterr().err.split())
+    output = " ".join(capsys.readouterr().err.split())
     change = f"onednn {before['provenance']['onednn']} → 99.1"
-    assert f"resumes under other conditions than before ({change})" in told
+    assert f"resumes under other conditions than before ({change})" in output
     assert change in (out / "report.html").read_text()
     recorded = read_json(out / "checkpoints" / "vgan-0" / "sessions.json")
     assert [(session["step"], session["onednn"]) for session in recorded][1:] == [(2, "99.1")]

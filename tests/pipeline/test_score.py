@@ -62,44 +62,44 @@ def write_gif(path: Path, clip: np.ndarray) -> None:
 def test_videos_that_cannot_be_scored_get_their_sentence(
     what: str, sentence: str, reference: Path, tmp_path: Path
 ) -> None:
-    mine = tmp_path / "mine"
-    mine.mkdir()
+    own = tmp_path / "mine"
+    own.mkdir()
     if what != "empty":
-        np.save(mine / "a.npy", moving_clip(1, size=32))
+        np.save(own / "a.npy", moving_clip(1, size=32))
     if what == "corrupt":
-        (mine / "b.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(1000))
+        (own / "b.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(1000))
     elif what == "short":
-        write_gif(mine / "b.gif", moving_clip(2, 8, 32))
+        write_gif(own / "b.gif", moving_clip(2, 8, 32))
     elif what == "sizes":
-        write_frames(mine / "b", moving_clip(2, 31, 32))
-        Image.new("RGB", (40, 40)).save(mine / "b" / "frame_32.jpg")
+        write_frames(own / "b", moving_clip(2, 31, 32))
+        Image.new("RGB", (40, 40)).save(own / "b" / "frame_32.jpg")
     elif what == "twice":
-        np.save(mine / "b.npy", moving_clip(2, size=32))
-        write_gif(mine / "b.gif", moving_clip(2, size=32))
+        np.save(own / "b.npy", moving_clip(2, size=32))
+        write_gif(own / "b.gif", moving_clip(2, size=32))
     elif what == "grey":
-        np.save(mine / "b.npy", moving_clip(2, size=32)[..., :1])
+        np.save(own / "b.npy", moving_clip(2, size=32)[..., :1])
     with pytest.raises(BenchError, match=sentence):
-        scored(mine, reference)
+        scored(own, reference)
     assert not (tmp_path / "out" / "summary.csv").exists()
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
 def test_grey_transparent_and_palette_frames_are_read_as_colour(mode: str, reference: Path, tmp_path: Path) -> None:
-    mine = tmp_path / "mine"
+    own = tmp_path / "mine"
     for name in "ab":
-        (mine / name).mkdir(parents=True)
+        (own / name).mkdir(parents=True)
         for number, frame in enumerate(moving_clip(ord(name), size=32)):
-            Image.fromarray(frame).convert(mode).save(mine / name / f"{number}.png")
-    scores = scored(mine, reference)
+            Image.fromarray(frame).convert(mode).save(own / name / f"{number}.png")
+    scores = scored(own, reference)
     assert scores["mse"] == 0 if mode == "RGBA" else 0 < scores["mse"] < 0.1
 
 
 def test_what_was_done_to_videos_stands_under_the_table(reference: Path, tmp_path: Path) -> None:
-    mine = tmp_path / "mine"
-    mine.mkdir()
+    own = tmp_path / "mine"
+    own.mkdir()
     for name in "ab":
-        write_gif(mine / f"{name}.gif", moving_clip(ord(name), size=64))
-    scored(mine, reference)
+        write_gif(own / f"{name}.gif", moving_clip(ord(name), size=64))
+    scored(own, reference)
     table = (tmp_path / "out" / "table.md").read_text()
     assert "mine: videos are lossy (.gif)" in table
     assert "mine: resized from 64×64" in table

@@ -43,7 +43,7 @@ def test_a_window_of_longer_clips_follows_from_the_id_and_stands_in_the_stamp() 
     first = replace(whole, length=16, whole=32)
     drawn = replace(first, sampling="random")
     assert len({whole.id, first.id, drawn.id}) == 3
-    assert (whole.due, first.due) == (32, 32)
+    assert (whole.frames_to_read, first.frames_to_read) == (32, 32)
     assert whole.window("a") == slice(0, 32)
     assert first.window("a") == slice(0, 16)
     starts = {drawn.window(f"clip {n}").start for n in range(200)}

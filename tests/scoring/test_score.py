@@ -45,9 +45,9 @@ def folder(manifest: Manifest, tmp_path: Path) -> Path:
     return tmp_path / "noisy"
 
 
-def run(folders: dict[str, Path], manifest: Manifest, out: Path, **given: Any) -> scoring.Scores:
+def run(folders: dict[str, Path], manifest: Manifest, out: Path, **options: Any) -> scoring.Scores:
     sources = [Row(row, Predictions(folder)) for row, folder in folders.items()]
-    return score(sources, manifest, out, ScoringPlan(**{"resolution": 64, "metrics": METRICS, **given}))
+    return score(sources, manifest, out, ScoringPlan(**{"resolution": 64, "metrics": METRICS, **options}))
 
 
 def read(out: Path) -> list[bytes]:
@@ -62,10 +62,10 @@ def test_all_clips_that_cannot_be_read_are_named_and_may_be_let_pass(
     (loose / "manifest.json").unlink()
     (loose / "v100__v100_1__000.png").write_bytes(b"junk")
     write_strip(loose / "v102__v102_1__000.png", moving_clip(1, 20))
-    with pytest.raises(BenchError) as told:
+    with pytest.raises(BenchError) as refused:
         run({"a": loose}, manifest, tmp_path / "out")
-    assert "v100__v100_1__000.png cannot be decoded" in str(told.value)
-    assert "v102__v102_1__000.png has 20 frames where 32 are due" in str(told.value)
+    assert "v100__v100_1__000.png cannot be decoded" in str(refused.value)
+    assert "v102__v102_1__000.png has 20 frames where 32 are due" in str(refused.value)
     scores = run({"a": loose}, manifest, tmp_path / "out", allow_partial=True)
     assert scores.protocol.partial
     assert {line.clips for line in scores.summary} == {2}
@@ -185,10 +185,10 @@ def test_missing_and_surplus_clips_are_both_named(manifest: Manifest, folder: Pa
     shutil.copytree(folder, loose)
     (loose / "manifest.json").unlink()
     (loose / "v101__v101_1__000.png").rename(loose / "stranger__000.png")
-    with pytest.raises(BenchError) as told:
+    with pytest.raises(BenchError) as refused:
         run({"a": loose}, manifest, tmp_path / "out")
-    assert "misses v101__v101_1__000" in str(told.value)
-    assert "has stranger__000, which the test set has not" in str(told.value)
+    assert "misses v101__v101_1__000" in str(refused.value)
+    assert "has stranger__000, which the test set has not" in str(refused.value)
     assert not (tmp_path / "out" / "summary.csv").exists()
     scores = run({"a": loose}, manifest, tmp_path / "out", allow_partial=True)
     assert scores.protocol.partial

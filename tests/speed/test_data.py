@@ -98,8 +98,8 @@ def pack_and_count(root: Path, folder: Path, name: str, other: str) -> None:
     while not (folder / f"{other}.ready").exists():
         time.sleep(0.01)
     packed = pack(manifest.clips, root, 32, folder / "cache")
-    told = {"path": str(packed.path), "read": seen, "sum": int(packed.frames.sum())}
-    (folder / f"{name}.json").write_text(json.dumps(told))
+    result = {"path": str(packed.path), "read": seen, "sum": int(packed.frames.sum())}
+    (folder / f"{name}.json").write_text(json.dumps(result))
 
 
 @pytest.mark.process
@@ -110,10 +110,10 @@ def test_of_two_processes_that_want_one_pack_one_builds_it(sky: Path, tmp_path: 
         for name, other in (names, names[::-1])
     ]
     assert [process.wait().returncode for process in started] == [0, 0]
-    told = [json.loads((tmp_path / f"{name}.json").read_text()) for name in names]
+    results = [json.loads((tmp_path / f"{name}.json").read_text()) for name in names]
     clips = build_manifest("sky", sky).clips
-    assert sorted(told[0]["read"] + told[1]["read"]) == sorted(clip.id for clip in clips)  # each clip once
-    assert told[0]["path"] == told[1]["path"]
-    assert told[0]["sum"] == told[1]["sum"] > 0
+    assert sorted(results[0]["read"] + results[1]["read"]) == sorted(clip.id for clip in clips)  # each clip once
+    assert results[0]["path"] == results[1]["path"]
+    assert results[0]["sum"] == results[1]["sum"] > 0
     assert [path.suffix for path in (tmp_path / "cache").rglob("*.u8")] == [".u8"]
     assert not list(tmp_path.rglob("*.part"))

@@ -96,10 +96,10 @@ def test_one_video_has_no_interval_and_no_difference() -> None:
 
 @pytest.mark.parametrize("distance", [clips.kernel_distance, frechet_distance])
 def test_intervals_of_set_metrics_hold_the_distance_at_their_number_of_clips(distance: clips.Distance) -> None:
-    held, _ = clips.sets(distance, 12, "value", 250)
-    assert 0.92 <= held <= 0.99
+    coverage, _ = clips.sets(distance, 12, "value", 250)
+    assert 0.92 <= coverage <= 0.99
 
 
 def test_the_paired_difference_of_set_metrics_holds_the_truth() -> None:
-    held, _ = clips.sets(frechet_distance, 12, "difference", 250)
-    assert 0.92 <= held <= 0.99
+    coverage, _ = clips.sets(frechet_distance, 12, "difference", 250)
+    assert 0.92 <= coverage <= 0.99

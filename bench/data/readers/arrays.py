@@ -55,8 +55,8 @@ def archive(path: Path) -> Iterator[Undeveloped]:
         with zipfile.ZipFile(path) as members:
             names = [name for name in members.namelist() if name.endswith(".npy")]
             if len(names) != 1:
-                told = ", ".join(name.removesuffix(".npy") for name in names) or "none"
-                raise BenchError(f"The archive {path} must hold one array, the video's frames: found {told}.")
+                listed = ", ".join(name.removesuffix(".npy") for name in names) or "none"
+                raise BenchError(f"The archive {path} must hold one array, the video's frames: found {listed}.")
             with members.open(names[0]) as member:
                 yield from _unpacked(member, path)
                 member.read()  # to the end, where the checksum is

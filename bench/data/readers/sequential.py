@@ -37,7 +37,7 @@ class _SequentialReader:
         self.position = 0
         self._path = path
         self._ahead = frames_of(path)
-        self._held: Frames = _nothing()
+        self._frames: Frames = _nothing()
         self._resolution: int | None = None
 
     def can_read(self, start: int, stop: int, resolution: int | None) -> bool:
@@ -45,22 +45,22 @@ class _SequentialReader:
         return start >= self.position or self._holds(start, stop, resolution)
 
     def _holds(self, start: int, stop: int, resolution: int | None) -> bool:
-        first = self.position - len(self._held)
+        first = self.position - len(self._frames)
         return first <= start and stop <= self.position and resolution == self._resolution
 
     def read(self, start: int, stop: int, resolution: int | None) -> Frames:
         """Frames `start` to `stop`; fewer, or none, where the video ends before."""
         if not self._holds(start, stop, resolution):
-            self._held = _nothing()
+            self._frames = _nothing()
             self.position += sum(1 for _ in islice(self._ahead, start - self.position))
             frames = (develop() for develop in islice(self._ahead, stop - start))
             first = next(frames, None)
             if first is not None:
-                self._held = stack(chain([first], frames), self._path, resolution)
+                self._frames = stack(chain([first], frames), self._path, resolution)
             self._resolution = resolution
-            self.position += len(self._held)
-        offset = start - (self.position - len(self._held))
-        return self._held[offset : offset + stop - start].copy()
+            self.position += len(self._frames)
+        offset = start - (self.position - len(self._frames))
+        return self._frames[offset : offset + stop - start].copy()
 
 
 def _nothing() -> Frames:

@@ -122,9 +122,9 @@ def _shown(container: InputContainer, stream: VideoStream, path: Path, traits: s
         traits.add(Trait.OPEN_GOP)
     if not tally.frames:
         raise BenchError(f"The video {path} has no frames.")
-    if tally.frames < (due := _due(container, stream, tally)):
+    if tally.frames < (expected := _expected_frames(container, stream, tally)):
         raise BenchError(
-            f"The video {path} has {tally.frames} of its {due} frames: it is cut short or damaged, "
+            f"The video {path} has {tally.frames} of its {expected} frames: it is cut short or damaged, "
             "copy or encode it again."
         )
 
@@ -172,8 +172,8 @@ class _FrameCounts:
         if not self.frames:
             self._size, self._first, self._start = size, frame.pts, time
         elif size != self._size:
-            told = ", ".join(f"{width}×{height}" for width, height in sorted({size, self._size}))
-            raise BenchError(f"The frames of {path} differ in size ({told}): a clip has one size.")
+            sizes = ", ".join(f"{width}×{height}" for width, height in sorted({size, self._size}))
+            raise BenchError(f"The frames of {path} differ in size ({sizes}): a clip has one size.")
         self.frames += 1
         self.last = time
 
@@ -194,7 +194,7 @@ class _FrameCounts:
         return (self.last - self._start) / max(1, self.frames - 1)
 
 
-def _due(container: InputContainer, stream: VideoStream, tally: _FrameCounts) -> int:
+def _expected_frames(container: InputContainer, stream: VideoStream, tally: _FrameCounts) -> int:
     """How many frames a video file says it shows, 0 where it does not say.
 
     MP4 and MOV have an index of all. Matroska and WebM give a duration only, and AVI counts pauses as frames too; where
@@ -203,8 +203,8 @@ def _due(container: InputContainer, stream: VideoStream, tally: _FrameCounts) ->
     if "mp4" in container.format.name:
         return len(stream.index_entries) - tally.hidden - tally.lost_at_the_start
     seconds = 0.0
-    if told := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
-        seconds = int(told[1]) * 3600 + int(told[2]) * 60 + float(told[3])
+    if duration := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
+        seconds = int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3])
     elif container.duration and len(container.streams) == 1:  # with sound, it is the longer one's
         seconds = container.duration / 1_000_000
     rate = float(stream.average_rate or 0)

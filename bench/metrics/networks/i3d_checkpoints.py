@@ -52,7 +52,8 @@ def from_jax(tree: Tree) -> dict[str, Tensor]:
 
     Its batch normalisation has no scale, which is 1. Raises `BenchError` where something is missing or misshapen.
     """
-    due = I3D().state_dict()  # of its own, what is the same in every copy: scale 1, and a counter that nobody reads
+    # Only what is the same in every copy stays from it: the scale, which is 1, and a counter that nobody reads.
+    expected = I3D().state_dict()
     arrays = dict(by_path(tree))
     try:
         tensors = {"logits.conv3d.bias": arrays[f"params/{_layer('logits')}/Conv_0/bias"]}
@@ -63,6 +64,8 @@ def from_jax(tree: Tree) -> dict[str, Tensor]:
             tensors[f"{unit}.bn.bias"] = arrays[f"params/{_layer(unit)}/BatchNorm_0/bias"]
             tensors[f"{unit}.bn.running_mean"] = arrays[f"batch_stats/{_layer(unit)}/BatchNorm_0/mean"]
             tensors[f"{unit}.bn.running_var"] = arrays[f"batch_stats/{_layer(unit)}/BatchNorm_0/var"]
-        return {name: _tensor(tensors[name], value.shape) if name in tensors else value for name, value in due.items()}
+        return {
+            name: _tensor(tensors[name], value.shape) if name in tensors else value for name, value in expected.items()
+        }
     except (KeyError, ValueError) as error:
         raise BenchError(f"This is no checkpoint of the I3D network as JAX keeps it ({error}).") from error

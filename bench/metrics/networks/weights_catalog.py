@@ -263,18 +263,18 @@ def verify(name: str) -> Verification:
     if path is None:
         path = weights_dir() / weights.filename
         return Verification(name, "missing", path, f"{path} is not there; get it with `{command(name)}`.")
-    due = weights.tensors or weights.published.digest
+    expected = weights.tensors or weights.published.digest
     what = "SHA-256 of its tensors" if weights.tensors else weights.published.hash
     try:
         shown = weights_hash(weights, path)
     except BenchError as error:
         return Verification(name, "other", path, str(error))
-    if shown.startswith(due):
-        return Verification(name, "published", path, f"{path} holds the published weights ({what} {due[:40]}).")
+    if shown.startswith(expected):
+        return Verification(name, "published", path, f"{path} holds the published weights ({what} {expected[:40]}).")
     return Verification(
         name,
         "other",
         path,
-        f"{path} does not hold the published weights: the {what} is {shown[:12]} where {due[:12]} is due. Delete it "
-        f"and give `{command(name)}`, or keep it knowing that no number made with it can be compared.",
+        f"{path} does not hold the published weights: the {what} is {shown[:12]} where {expected[:12]} is due. Delete "
+        f"it and give `{command(name)}`, or keep it knowing that no number made with it can be compared.",
     )

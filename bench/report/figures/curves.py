@@ -251,12 +251,12 @@ def pos_figure(pos: Sequence[Mapping[str, Any]], names: RowNames, path: Path) ->
         axis.barh(y, shares, xerr=ends, error_kw={"capsize": 3, "linewidth": 1}, **bars)
         axis.axvline(50, color="0.35", linewidth=0.8, linestyle=":")
         printed = paper().preferences
-        theirs = [printed.get((line["first"], line["second"]), math.nan) for line in lines]
-        if not all(map(math.isnan, theirs)):
-            axis.plot(theirs, y, "D", color="white", markeredgecolor="black", markersize=5, label="paper")
+        paper_values = [printed.get((line["first"], line["second"]), math.nan) for line in lines]
+        if not all(map(math.isnan, paper_values)):
+            axis.plot(paper_values, y, "D", color="white", markeredgecolor="black", markersize=5, label="paper")
             axis.legend(loc="lower left", bbox_to_anchor=(1.0, 0.0))
-        told = [(names.title(line["first"]), names.title(line["second"]), line["votes"]) for line in lines]
-        axis.set_yticks(y, [f"{first} over {second} (n = {votes:.0f})" for first, second, votes in told])
+        labels = [(names.title(line["first"]), names.title(line["second"]), line["votes"]) for line in lines]
+        axis.set_yticks(y, [f"{first} over {second} (n = {votes:.0f})" for first, second, votes in labels])
         axis.set(xlim=(0, 100), xlabel="chosen as more realistic (%)")
         axis.grid(axis="y", visible=False)
         if any(line["simulated"] for line in lines):

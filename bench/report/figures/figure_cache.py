@@ -46,14 +46,14 @@ class FigureCache:
         """
         files = [self._folder / f"{name}{ending}" for ending in endings]
         key = digest([self._made_with, shows])
-        there = [file.name for file in files if file.exists()]
-        if self._known.get(name) != {"shows": key, "files": there}:
+        existing = [file.name for file in files if file.exists()]
+        if self._known.get(name) != {"shows": key, "files": existing}:
             for file in files:  # no old figure stays where there is nothing to draw any more
                 file.unlink(missing_ok=True)
             draw(self._folder / name)
-            there = [file.name for file in files if file.exists()]
-        self._now[name] = {"shows": key, "files": there}
-        return files[-1] if there else None
+            existing = [file.name for file in files if file.exists()]
+        self._now[name] = {"shows": key, "files": existing}
+        return files[-1] if existing else None
 
     def close(self) -> None:
         """Remember what was drawn."""

@@ -29,7 +29,7 @@ class Tile:
 
     strip: str
     label: str
-    spoken: str
+    aria_label: str
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,12 @@ def extreme_shelves(strips: Strips, scored: ScoredClips, metric: ClipMetric, pro
         ranked = sorted(finite, key=lambda id: best_first(metric.direction, of_clips[id]))
         if not ranked:
             continue
-        tiles, told = [], []
+        tiles, labels = [], []
         for word, id in {"best": ranked[0], "worst": ranked[-1]}.items():
             tiles += [
                 strips.tile(REAL, id, f"{word}: real"),
                 strips.tile(row, id, f"{metric.title} {of_clips[id]:.3f}"),
             ]
-            told.append(f"{word} {id}")
-        shelves.append(Shelf(strips.names.title(row), tiles, "; ".join(told)))
+            labels.append(f"{word} {id}")
+        shelves.append(Shelf(strips.names.title(row), tiles, "; ".join(labels)))
     return shelves

@@ -79,11 +79,13 @@ def _origin(account: Mapping[str, Any]) -> str:
         return ""
     made = account.get("provenance", {})
     facts = {"timelapse-bench": made.get("bench"), "commit": made.get("commit"), "on": made.get("device")}
-    told = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
-    return f"## The same run again\n\n```sh\n{account['command']}\n```\n" + (f"\nMade with {told}.\n" if told else "")
+    versions = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+    return f"## The same run again\n\n```sh\n{account['command']}\n```\n" + (
+        f"\nMade with {versions}.\n" if versions else ""
+    )
 
 
 def _lines(names: Sequence[str]) -> list[str]:
     """A line for each kind of file that is there."""
-    there = [(start, text) for start, text in _FILES if any(name.startswith(start) for name in names)]
-    return [f"| `{start}{'.*' if start == 'table' else ''}` | {text} |\n" for start, text in there]
+    present = [(start, text) for start, text in _FILES if any(name.startswith(start) for name in names)]
+    return [f"| `{start}{'.*' if start == 'table' else ''}` | {text} |\n" for start, text in present]

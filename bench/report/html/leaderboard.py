@@ -79,13 +79,13 @@ def check_alike(same: Sequence[tuple[Path, Results]]) -> None:
     first_path, first = same[0]
     for path, results in same[1:]:
         facts = [key for key in first.protocol if key != "metrics" and first.protocol[key] != results.protocol.get(key)]
-        told = [f"{key} is {first.protocol[key]!r} and {results.protocol.get(key)!r}" for key in facts]
+        differences = [f"{key} is {first.protocol[key]!r} and {results.protocol.get(key)!r}" for key in facts]
         for name in first.metrics.keys() & results.metrics.keys():
-            ours, theirs = first.metrics[name], results.metrics[name]
-            if (ours.computed, ours.direction) != (theirs.computed, theirs.direction):
-                told.append(f"{name} is {ours.computed or '?'} and {theirs.computed or '?'}")
-        if told:
-            raise BenchError(f"{path} cannot stand in one table with {first_path}: {'; '.join(sorted(told))}.")
+            first_facts, other_facts = first.metrics[name], results.metrics[name]
+            if (first_facts.computed, first_facts.direction) != (other_facts.computed, other_facts.direction):
+                differences.append(f"{name} is {first_facts.computed or '?'} and {other_facts.computed or '?'}")
+        if differences:
+            raise BenchError(f"{path} cannot stand in one table with {first_path}: {'; '.join(sorted(differences))}.")
 
 
 def _measured(number: int, files: Sequence[Results]) -> LeaderboardTable:
@@ -98,8 +98,8 @@ def _measured(number: int, files: Sequence[Results]) -> LeaderboardTable:
     lines = []
     for key, (entry, results) in rows.items():
         by = results.by if entry.row != REAL_HALVES else ""
-        told = f"{entry.title} ({by})" if by and (titles.count(entry.title) > 1 or len(files) > 1) else entry.title
-        lines.append((key, told, entry))
+        title = f"{entry.title} ({by})" if by and (titles.count(entry.title) > 1 or len(files) > 1) else entry.title
+        lines.append((key, title, entry))
     grid = _grid(lines, files, _caption(files[0]))
     return LeaderboardTable(grid, f"protocol-{number + 1}", files)
 

@@ -43,11 +43,11 @@ def pos_table(name: str, pos: Sequence[Mapping[str, Any]], notes: Sequence[str] 
     A comparison that the study made the other way round is turned; one without votes is a dash.
     """
     printed = paper()
-    caption, wanted = printed.preference_tables[name]
+    caption, comparisons = printed.preference_tables[name]
     simulated = any(bool(line["simulated"]) for line in pos)
     found = {(line["first"], line["second"]): line for line in pos if line["votes"]}
     lines = []
-    for label, first, second in wanted:
+    for label, first, second in comparisons:
         ours, votes = _preference(found.get((first, second)), found.get((second, first)))
         lines.append(
             Line(f"{first} over {second}", label, [ours, votes, Cell(str(printed.preferences[first, second]))])
@@ -92,9 +92,11 @@ def table4(summary: Sequence[SummaryLine], caption: str, names: RowNames, notes:
     heads = [metric.head for metric in metrics.values()]
     columns = []
     for place, (name, metric) in enumerate(metrics.items()):
-        ours = [_measured(values.get((row, name))) for row in rows]
-        theirs = [ColumnEntry(printed.measured[row][place] if row in printed.measured else math.nan) for row in rows]
-        columns += [_column(ours, metric.direction), _column(theirs, metric.direction)]
+        own_column = [_measured(values.get((row, name))) for row in rows]
+        paper_column = [
+            ColumnEntry(printed.measured[row][place] if row in printed.measured else math.nan) for row in rows
+        ]
+        columns += [_column(own_column, metric.direction), _column(paper_column, metric.direction)]
     return Grid(
         corner="Model",
         keys=[key for name in printed.metrics for key in (name, f"{name}_paper")],

@@ -179,13 +179,13 @@ def _inference_notes(summary: Sequence[SummaryLine]) -> list[str]:
     competing = [line for line in summary if math.isfinite(line.value) and line.row != REAL_HALVES and line.rank != 1]
     shown = {_mark(line) for line in competing}
     paired = any(line.rank for line in summary)
-    said = [
+    marks = [
         "bold: best of the paired clips" if paired else "bold: best value",
         *([f"{WORSE} worse than it (p < {SIGNIFICANCE:g}, corrected for all rows)"] if WORSE in shown else []),
         *(["unmarked: one cannot tell"] if "" in shown else []),
         *([f"{UNTESTED} not tested"] if UNTESTED in shown else []),
     ]
-    notes.append(f"{'; '.join(said)[0].upper()}{'; '.join(said)[1:]}.")
+    notes.append(f"{'; '.join(marks)[0].upper()}{'; '.join(marks)[1:]}.")
     smallest = {line.smallest_p for line in summary if math.isfinite(line.smallest_p)}
     if smallest and max(smallest) > 0.001:
         reach = f"With so few source videos no p is below {max(smallest):.2g}"

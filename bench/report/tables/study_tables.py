@@ -40,16 +40,16 @@ class StudyResults:
     notes: Sequence[str]
 
 
-def find_study(run: RunFolder, given: Path | None) -> Path | None:
+def find_study(run: RunFolder, requested: Path | None) -> Path | None:
     """The `study.json` that is meant: in the folder that was given, else in RUN/study if there is one.
 
     Raises:
         BenchError: a folder was given and holds none.
     """
-    if given is None:
+    if requested is None:
         own = run.study / STUDY_RESULTS
         return own if own.is_file() else None
-    path = given if given.suffix == ".json" else given / STUDY_RESULTS
+    path = requested if requested.suffix == ".json" else requested / STUDY_RESULTS
     if not path.is_file():
         raise BenchError(f"There is no {path}: give the folder that `bench study export --out` has written.")
     return path
@@ -71,16 +71,16 @@ def read_study(path: Path, rows: Sequence[str], names: RowNames) -> StudyResults
         if content["kind"] == GRADED:
             return _graded(content, names)
         pos = _numbers(content["pos"])
-        (asked, _), *others = _asked(content)
+        (question, _), *others = _questions(content)
         simulated = bool(content["simulated"])
         as_printed = bool(content["fills_the_papers_tables"])
         grids = [
-            _preferences(pos, names, asked, simulated),
+            _preferences(pos, names, question, simulated),
             *(pos_table(name, pos) for name in paper().preference_tables if as_printed and _concerns(name, pos)),
             *_strengths(content["bradley_terry"]["strengths"], names, simulated),
             *(_preferences(_numbers(own["pos"]), names, text, simulated) for text, own in others),
         ]
-        notes = [*_told(content), *_ties(content.get("ties", [])), *map(str, content["notes"])]
+        notes = [*_study_notes(content), *_ties(content.get("ties", [])), *map(str, content["notes"])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BenchError(
             f"{path} is no study.json of this version: write it anew with `bench study export`."
@@ -95,7 +95,7 @@ def _numbers(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{key: math.nan if value is None else value for key, value in line.items()} for line in lines]
 
 
-def _asked(content: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def _questions(content: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Each question of a trial as raters read it, and its own results."""
     return list(zip(content["asked"], [content, *content.get("further", {}).values()], strict=True))
 
@@ -103,11 +103,11 @@ def _asked(content: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 def _graded(content: Mapping[str, Any], names: RowNames) -> StudyResults:
     """A study whose clips were graded one by one; it has means, and no share of anything."""
     warning = SIMULATED if content["simulated"] else ""
-    grids = [_means(own["mos"], names, text, warning) for text, own in _asked(content)]
+    grids = [_means(own["mos"], names, text, warning) for text, own in _questions(content)]
     return StudyResults([], grids, warning, [f"Study “{content['study']}”.", *map(str, content["notes"])])
 
 
-def _means(grades: Sequence[Mapping[str, Any]], names: RowNames, asked: str, warning: str) -> Grid:
+def _means(grades: Sequence[Mapping[str, Any]], names: RowNames, question_text: str, warning: str) -> Grid:
     lines = []
     for one in grades:
         cells = [Cell("–"), Cell("0"), Cell("0")]
@@ -121,7 +121,7 @@ def _means(grades: Sequence[Mapping[str, Any]], names: RowNames, asked: str, war
         keys=["mos", "ratings", "raters"],
         heads=["Mean grade", "Grades", "Raters"],
         lines=lines,
-        caption=f"Mean opinion scores of clips shown one by one, on “{asked}”, from 1 (bad) to 5 (excellent).",
+        caption=f"Mean opinion scores of clips shown one by one, on “{question_text}”, from 1 (bad) to 5 (excellent).",
         notes=["In brackets: 95 % interval over raters and source videos, whose grades are alike."],
         warning=warning,
     )
@@ -133,11 +133,11 @@ def _ties(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _concerns(name: str, pos: Sequence[Mapping[str, Any]]) -> bool:
-    asked = {frozenset((line["first"], line["second"])) for line in pos if line["votes"]}
-    return any(frozenset((first, second)) in asked for _, first, second in paper().preference_tables[name][1])
+    compared = {frozenset((line["first"], line["second"])) for line in pos if line["votes"]}
+    return any(frozenset((first, second)) in compared for _, first, second in paper().preference_tables[name][1])
 
 
-def _preferences(pos: Sequence[Mapping[str, Any]], names: RowNames, asked: str, simulated: bool) -> Grid:
+def _preferences(pos: Sequence[Mapping[str, Any]], names: RowNames, question: str, simulated: bool) -> Grid:
     lines = []
     for line in pos:
         cells = [Cell("–")] * 5
@@ -159,7 +159,7 @@ def _preferences(pos: Sequence[Mapping[str, Any]], names: RowNames, asked: str, 
         heads=["Chosen", "POS (%)", "p", "p (Holm)", "exact", "exact p", "Raters", "Videos"],
         lines=lines,
         caption="Preference opinion scores: percentage of trials in which the first of two clips was chosen on "
-        f"“{asked}”.",
+        f"“{question}”.",
         notes=[
             "In brackets: 95 % interval over raters and source videos, whose votes are alike; p: two-sided against "
             "50 %, over the same. Exact: as if all votes were independent.",
@@ -211,16 +211,16 @@ def _excluded(raters: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _told(content: Mapping[str, Any]) -> list[str]:
+def _study_notes(content: Mapping[str, Any]) -> list[str]:
     """How alike the raters are, how many there were and who was excluded, in sentences."""
     raters = content["raters"]
-    told = [f"Study “{content['study']}”: {len(raters)} raters; {_excluded(raters)}."]
+    notes = [f"Study “{content['study']}”: {len(raters)} raters; {_excluded(raters)}."]
     for line in content["agreement"]:
         if line["comparison"] == "all" and line["alpha"] is not None:
-            told.append(f"Agreement between raters: Krippendorff's α {line['alpha']:.2f} over {line['pairs']} pairs.")
+            notes.append(f"Agreement between raters: Krippendorff's α {line['alpha']:.2f} over {line['pairs']} pairs.")
     bias = content["side_bias"]
     if bias["votes"]:
         share = 100 * bias["left"] / bias["votes"]
         p = printed_p(math.nan if bias["p"] is None else bias["p"])
-        told.append(f"Left side chosen in {share:.1f} % of {bias['votes']} votes (p {p} against 50 %, over raters).")
-    return [*told, f"Schedule {content['schedule_sha256'][:12]}, seed {content['seed']}."]
+        notes.append(f"Left side chosen in {share:.1f} % of {bias['votes']} votes (p {p} against 50 %, over raters).")
+    return [*notes, f"Schedule {content['schedule_sha256'][:12]}, seed {content['seed']}."]

@@ -93,11 +93,11 @@ def kind(made: Path, name: str) -> Path:
 def compared(path: Path, kind: str, figures: dict[str, str]) -> np.ndarray:
     """Read a file, and count the frames that are what ffmpeg shows, bit for bit."""
     chroma = "centre" if kind.startswith(CENTRE) else "left"
-    ours, theirs = read_video(path), shown_by_ffmpeg(path, chroma=chroma, interlaced="interlaced" in kind)
-    same = sum(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=False))
-    figures[f"decoding {path.name}"] = f"{same} of {len(theirs)} frames identical to ffmpeg's"
-    assert ours.shape == theirs.shape
-    assert same == len(theirs)
+    ours, by_ffmpeg = read_video(path), shown_by_ffmpeg(path, chroma=chroma, interlaced="interlaced" in kind)
+    same = sum(np.array_equal(a, b) for a, b in zip(ours, by_ffmpeg, strict=False))
+    figures[f"decoding {path.name}"] = f"{same} of {len(by_ffmpeg)} frames identical to ffmpeg's"
+    assert ours.shape == by_ffmpeg.shape
+    assert same == len(by_ffmpeg)
     return ours
 
 
@@ -228,11 +228,11 @@ def test_what_a_file_says_beside_its_pixels_is_found(made: Path, tmp_path: Path)
         kind(made, "h264.mp4"): set(),
         kind(made, "uneven.mkv"): set(),
     }
-    for path, due in expected.items():
+    for path, traits in expected.items():
         found: set[Trait] = set()
         for _ in frames_of(path, found):
             pass
-        assert found == due, path
+        assert found == traits, path
     assert (read_video(oblong) == read_video(encode(tmp_path / "a.mp4", drifting(8), lossless))).all()
 
 

@@ -59,7 +59,7 @@ def test_a_file_comes_whole_and_is_not_fetched_twice(server: Server, file: Weigh
     assert weights_catalog.find("test") == path
     assert weights_catalog.verify("test").state == "published"
     assert fetch("test") == path
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     assert not list(path.parent.glob("*.part"))
 
 
@@ -71,15 +71,15 @@ def test_the_transfer_is_told_in_a_line_for_each_source(
     fetch("test")
     out, err = capfd.readouterr()
     assert out == ""
-    refused, given = err.splitlines()
+    refused, fetched = err.splitlines()
     assert refused == "test: 127.0.0.1: HTTP status 404"
-    assert re.fullmatch(r"test: 127\.0\.0\.1: 1\.0 MB in \d+ s", given)
+    assert re.fullmatch(r"test: 127\.0\.0\.1: 1\.0 MB in \d+ s", fetched)
 
 
 def test_bytes_are_reported_as_they_come(server: Server, file: Weights, tmp_path: Path) -> None:
     server.answers["/a"] = whole()
     seen: list[tuple[int, int | None]] = []
-    http.download(f"{server.url}/a", tmp_path / "x", lambda _: True, lambda *told: seen.append(told), 5)
+    http.download(f"{server.url}/a", tmp_path / "x", lambda _: True, lambda *progress: seen.append(progress), 5)
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
@@ -88,7 +88,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(server: Server, file: 
     _part(file, CONTENT[:300_000])
     server.answers["/a"] = whole()
     assert fetch("test").read_bytes() == CONTENT
-    assert server.asked == [("/a", "bytes=300000-")]
+    assert server.requests == [("/a", "bytes=300000-")]
 
 
 def test_a_complete_part_needs_no_more_bytes(server: Server, file: Weights) -> None:
@@ -107,13 +107,13 @@ def test_remains_of_something_else_are_thrown_away(server: Server, file: Weights
     _part(file, b"x" * 1000)
     server.answers["/a"] = whole()
     assert fetch("test").read_bytes() == CONTENT
-    assert [asked for _, asked in server.asked] == ["bytes=1000-", None]
+    assert [requested for _, requested in server.requests] == ["bytes=1000-", None]
 
 
 def test_a_truncating_server_is_asked_again_for_the_rest(server: Server, file: Weights) -> None:
     server.answers["/a"] = cut(400_000)
     assert fetch("test").read_bytes() == CONTENT
-    assert [asked for _, asked in server.asked] == [None, "bytes=400000-", "bytes=800000-"]
+    assert [requested for _, requested in server.requests] == [None, "bytes=400000-", "bytes=800000-"]
 
 
 def test_a_server_that_never_gives_the_rest_is_left_for_the_next(server: Server, file: Weights) -> None:
@@ -126,7 +126,7 @@ def test_a_server_that_never_gives_the_rest_is_left_for_the_next(server: Server,
     server.answers["/a"] = once
     server.answers["/b"] = whole()
     assert fetch("test").read_bytes() == CONTENT
-    assert server.asked[-1] == ("/b", "bytes=1000-")
+    assert server.requests[-1] == ("/b", "bytes=1000-")
 
 
 def test_truncation_everywhere_is_said_and_kept_for_later(server: Server, file: Weights) -> None:
@@ -136,7 +136,7 @@ def test_truncation_everywhere_is_said_and_kept_for_later(server: Server, file: 
     assert _nothing_but_a_part(file)
     server.answers["/a"] = whole()
     assert fetch("test").read_bytes() == CONTENT
-    assert server.asked[-1][1] is not None
+    assert server.requests[-1][1] is not None
 
 
 def test_a_stalling_server_is_given_up_in_seconds(server: Server, file: Weights) -> None:
@@ -149,7 +149,7 @@ def test_a_stalling_server_is_given_up_in_seconds(server: Server, file: Weights)
     finally:
         release.set()
     assert time.monotonic() - started < 10
-    assert server.asked[-1][0] == "/b"
+    assert server.requests[-1][0] == "/b"
 
 
 def test_a_server_that_never_answers_is_given_up_in_seconds(server: Server, file: Weights) -> None:
@@ -162,7 +162,7 @@ def test_a_server_that_never_answers_is_given_up_in_seconds(server: Server, file
     finally:
         release.set()
     assert time.monotonic() - started < 10
-    assert len(server.asked) == 1  # the second address is on the same server, which is not asked again
+    assert len(server.requests) == 1  # the second address is on the same server, which is not asked again
 
 
 def test_redirects_are_followed(server: Server, file: Weights) -> None:
@@ -170,7 +170,7 @@ def test_redirects_are_followed(server: Server, file: Weights) -> None:
     server.answers["/a"] = redirect("/elsewhere")
     server.answers["/elsewhere"] = whole()
     assert fetch("test").read_bytes() == CONTENT
-    assert server.asked[-1] == ("/elsewhere", "bytes=1000-")
+    assert server.requests[-1] == ("/elsewhere", "bytes=1000-")
 
 
 @pytest.mark.parametrize("kind", ["text/html", "application/octet-stream"])
@@ -202,7 +202,7 @@ def test_a_mirror_is_asked_first(server: Server, file: Weights, monkeypatch: pyt
     server.answers["/none/test.pt"] = lambda request: request.send_error(404)
     server.answers["/lab/test.pt"] = whole()
     assert fetch("test").read_bytes() == CONTENT
-    assert [path for path, _ in server.asked] == ["/none/test.pt", "/lab/test.pt"]
+    assert [path for path, _ in server.requests] == ["/none/test.pt", "/lab/test.pt"]
 
 
 def test_offline_opens_no_socket(file: Weights, monkeypatch: pytest.MonkeyPatch) -> None:

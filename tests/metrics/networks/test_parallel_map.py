@@ -18,11 +18,11 @@ def two_threads() -> Iterator[None]:
 
 
 def test_each_item_has_one_core_and_the_caller_keeps_its_own(two_threads: None) -> None:
-    def asked(_: int) -> tuple[int, int]:
+    def thread_counts(_: int) -> tuple[int, int]:
         torch.ones(100_000).sum()  # the first operation of a thread may set its number of threads
         return torch.get_num_threads(), threading.get_ident()
 
-    found = one_core_each(asked, range(8))
+    found = one_core_each(thread_counts, range(8))
     assert {number for number, _ in found} == {1}
     assert threading.get_ident() not in {thread for _, thread in found}
     assert torch.get_num_threads() == 2

@@ -66,7 +66,7 @@ def test_a_clip_that_is_shown_twice_is_stored_once(run: Path) -> None:
     assert [tile.label for tile in shelves[0].tiles] == ["Real", "mine"]  # a row without predictions has no tile
     assert strips.tile("real", IDS[0], "again").strip == shelves[0].tiles[0].strip
     assert (len(strips.sources), strips.frames) == (4, 32)
-    assert shelves[1].tiles[1].spoken == "mine, clip b__000"
+    assert shelves[1].tiles[1].aria_label == "mine, clip b__000"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_best_and_worst_follow_the_metrics_direction(run: Path, metric: SSIM | M
     head = metric.title
     labels = [tile.label for tile in shelves[0].tiles]
     assert labels == ["best: real", f"{head} {values[best]:.3f}", "worst: real", f"{head} {values[worst]:.3f}"]
-    assert [tile.spoken for tile in shelves[0].tiles] == [
+    assert [tile.aria_label for tile in shelves[0].tiles] == [
         f"{row}, clip {id}" for id in (best, worst) for row in ("Real", "mine")
     ]
 

@@ -23,9 +23,9 @@ def page_of_a_run(scored: Path) -> Path:
     """A report with all that a page can have, and a configuration that tries to be a script."""
     (scored / "run.json").write_text(json.dumps({"provenance": {"commit": "abc", "packages": {"torch": ALERT}}}))
     (scored / "study").mkdir()
-    asked = study(simulated=True)
-    asked["pos"] = [{**line, "first": "copy", "second": "real"} for line in asked["pos"][:1]]
-    (scored / "study" / "study.json").write_text(json.dumps(asked))
+    content = study(simulated=True)
+    content["pos"] = [{**line, "first": "copy", "second": "real"} for line in content["pos"][:1]]
+    (scored / "study" / "study.json").write_text(json.dumps(content))
     report(scored)
     return scored / "report.html"
 

@@ -45,7 +45,9 @@ def cells(grid: Grid, key: str) -> list[str]:
 
 
 def test_every_line_of_the_papers_tables_has_its_number() -> None:
-    lines = {(first, second) for _, wanted in paper().preference_tables.values() for _, first, second in wanted}
+    lines = {
+        (first, second) for _, comparisons in paper().preference_tables.values() for _, first, second in comparisons
+    }
     assert lines == set(paper().preferences)
     assert [line.cells[2].text for line in pos_table("table2", VOTES).lines] == ["92", "97", "5", "1", "16"]
     assert [line.cells[2].text for line in pos_table("table3", VOTES).lines] == ["70", "16", "8"]

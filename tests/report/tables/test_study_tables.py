@@ -65,7 +65,7 @@ def test_the_preferences_are_told_with_both_intervals_and_both_p_values(tmp_path
     assert [cell.whole for cell in strengths.lines[0].cells] == ["0.50 [0.10, 0.90]", "40 of 64"]
     assert found.warning == ""
     assert math.isnan(found.pos[1]["pos"])
-    told = " ".join(found.notes)
+    notes = " ".join(found.notes)
     for words in (
         "10 raters; 1 excluded by the rule",
         "α 0.41 over 32 pairs",
@@ -73,7 +73,7 @@ def test_the_preferences_are_told_with_both_intervals_and_both_p_values(tmp_path
         "abababababab",
         "A note.",
     ):
-        assert words in told, words
+        assert words in notes, words
 
 
 def test_simulated_raters_are_labelled_on_every_table(tmp_path: Path) -> None:
@@ -109,21 +109,21 @@ def test_grades_are_means_and_no_preferences(tmp_path: Path) -> None:
     content["asked"] = ["How realistic is this clip?"]
     found = read_study(write(tmp_path, content), ROWS, registered_names())
     assert (list(found.pos), found.warning) == ([], SIMULATED)
-    told = [[cell.text for cell in line.cells] for line in found.grids[0].lines]
-    assert told == [["2.25", "40", "5"], ["–", "0", "0"]]
+    texts = [[cell.text for cell in line.cells] for line in found.grids[0].lines]
+    assert texts == [["2.25", "40", "5"], ["–", "0", "0"]]
     assert found.grids[0].lines[0].cells[0].interval == "[1.50, 3.00]"
     assert found.notes == ["Study “s”.", "A note."]
 
 
 def test_every_question_of_a_trial_has_its_table_with_its_words(tmp_path: Path) -> None:
-    asked = ["Which is more realistic?", "Which moves <more>?"]
+    questions = ["Which is more realistic?", "Which moves <more>?"]
     further = {"motion": {"pos": [line("mdgan-2", "vgan", 10, 64)]}}
-    content = study(fills_the_papers_tables=False, asked=asked, further=further)
+    content = study(fills_the_papers_tables=False, asked=questions, further=further)
     first, _, second = read_study(write(tmp_path / "two", content), ROWS, registered_names()).grids
-    assert [grid.caption.partition(" on ")[2] for grid in (first, second)] == [f"“{text}”." for text in asked]
+    assert [grid.caption.partition(" on ")[2] for grid in (first, second)] == [f"“{text}”." for text in questions]
     assert [grid.lines[0].cells[0].text for grid in (first, second)] == ["40 of 64", "10 of 64"]
     mean = {"system": "vgan", "ratings": 40, "mos": 2.25, "ci_low": 1.5, "ci_high": 3.0, "raters": 5}
-    graded = {"study": "s", "simulated": False, "kind": "scale", "mos": [mean], "notes": [], "asked": asked}
+    graded = {"study": "s", "simulated": False, "kind": "scale", "mos": [mean], "notes": [], "asked": questions}
     content = {**graded, "further": {"motion": {"mos": [{**mean, "mos": 4.5}]}}}
     one, two = read_study(write(tmp_path / "grades", content), ROWS, registered_names()).grids
     assert (one.lines[0].cells[0].text, two.lines[0].cells[0].text) == ("2.25", "4.50")
