@@ -1,4 +1,4 @@
-"""`python -m bench`: the command where its script is not on the path; named as text, as no room stands above it."""
+"""`python -m bench`: the command without its script on the path; `bench.cli`, on the same layer, is named as text."""
 
 from runpy import run_module
 

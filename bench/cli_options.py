@@ -1,4 +1,4 @@
-"""What the command line's verbs share: their options, the configuration they make, and how results are printed."""
+"""What the subcommands share: their options, the configuration they make, and how results are printed."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ PUBLISHED = Registry("published model", {"mdgan": "mdgan.authors_checkpoints:Pub
 #: What papers printed of these models, to stand beside what is measured here.
 PAPERS = Registry("paper", {"mdgan": "mdgan.paper_results:PAPER"})
 
-#: Verbs of the command that live outside of `bench`: a Typer app or one function each, imported when it starts.
+#: Subcommands that packages beside `bench` define: a Typer app or one function each, imported when it starts.
 COMMANDS = Registry(
     "command",
     {

@@ -1,1 +1,1 @@
-"""The `bench` command: one function a verb, no logic."""
+"""The `bench` command: one function per subcommand, no logic."""

@@ -1,4 +1,4 @@
-"""The `bench` command: one function a verb, no logic. Results go to stdout, progress and errors to stderr."""
+"""The `bench` command: one function per subcommand, no logic. Results go to stdout, progress and errors to stderr."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ from bench.progress import console
 from bench.provenance import DISTRIBUTION, EXTRAS, extra_of, how_to_install, our_version
 from bench.registry import COMMANDS, DEFAULT_DATASET, SYNTHETIC, check_siblings
 
-#: Headings of the list of verbs.
+#: Headings of the list of subcommands.
 ALL_STEPS, RESULTS, PEOPLE, MACHINE = "All steps, or one", "Results", "People", "Data, weights, this machine"
 EXAMPLES = """Examples: `bench run` (everything, on built-in scenes)\n
 `bench score mine=/videos/mine --reference /videos/real --out results/mine`\n
-`bench VERB --help` (its options)"""
+`bench COMMAND --help` (its options)"""
 
 
 class StoppedError(Exception):
@@ -73,10 +73,10 @@ class StoppedError(Exception):
 
 
 class SubcommandGroup(TyperGroup):
-    """The verbs, whose interruption reaches `main`."""
+    """The subcommands, whose interruption reaches `main`."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the verb that is named."""
+        """Run the subcommand that is named."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
@@ -279,7 +279,7 @@ for _name, _app in {"data": data_app, "list": list_app, "speed": speed_app, "wei
 
 @cache
 def mount_commands() -> None:
-    """Add the verbs that live outside of `bench` (`bench.registry.COMMANDS`)."""
+    """Add the subcommands that other packages define (`bench.registry.COMMANDS`)."""
     check_siblings()
     for name in COMMANDS:
         command = COMMANDS.load(name)
@@ -290,7 +290,7 @@ def mount_commands() -> None:
 
 
 def _run_app() -> None:
-    """Run the verb; what went wrong outside of it becomes a sentence where there is one."""
+    """Run the subcommand; what went wrong outside of it becomes a sentence where there is one."""
     try:
         mount_commands()
         app(prog_name="bench")

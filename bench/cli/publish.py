@@ -1,4 +1,4 @@
-"""Verbs that give results to others: `bench release` and `bench push`."""
+"""Subcommands that give results to others: `bench release` and `bench push`."""
 
 from __future__ import annotations
 

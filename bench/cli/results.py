@@ -1,4 +1,4 @@
-"""Verbs about results that are there: `bench report`, `compare`, `export` and `leaderboard`."""
+"""Subcommands about existing results: `bench report`, `compare`, `export` and `leaderboard`."""
 
 from __future__ import annotations
 

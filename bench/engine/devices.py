@@ -34,7 +34,7 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
     Raises:
         BenchError: CUDA is asked for and there is none, or fewer GPUs than processes; see also `choose_precision`.
     """
-    # Here and not above: it takes seconds to import, and most verbs need none.
+    # Here and not above: it takes seconds to import, and most subcommands need none.
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment

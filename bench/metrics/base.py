@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from bench.errors import BenchError
 from bench.statistics import log_distance
 
-#: 8-bit RGB `[T, H, W, 3]`, the same as `bench.data.readers.frames.Frames`: neither room stands on the other.
+#: 8-bit RGB `[T, H, W, 3]`, the same as `bench.data.readers.frames.Frames`: neither package imports the other.
 Frames = NDArray[np.uint8]
 Column = NDArray[np.float64]
 #: A biased distance ranks rows from so many times its features' dimension of clips on.

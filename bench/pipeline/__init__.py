@@ -1,1 +1,1 @@
-"""What the verbs do: whole runs, single steps, folders, comparisons."""
+"""What the subcommands do: whole runs, single steps, folders, comparisons."""

@@ -60,7 +60,7 @@ def joined_rows(folders: Sequence[Path], rows: Sequence[Sequence[str]]) -> list[
     joined = []
     for number, (name, own_rows) in enumerate(zip(short_names(folders), rows, strict=True)):
         others = set().union(*(names for place, names in enumerate(rows) if place != number))
-        # The floor is a fact of the real clips, the same in every folder of one protocol.
+        # Real vs. real is a fact of the real clips, the same in every folder of one protocol.
         joined.append({row: f"{row} ({name})" if row in others and row != REAL_HALVES else row for row in own_rows})
     return joined
 

@@ -24,7 +24,7 @@ class DoctorCheck:
 
 
 def examine(data_roots: list[tuple[str, Path]]) -> list[DoctorCheck]:
-    """Look at everything that the other verbs rely on; nothing is fetched or changed.
+    """Look at everything that the other subcommands rely on; nothing is fetched or changed.
 
     Args:
         data_roots: datasets and the folders to look for them in.

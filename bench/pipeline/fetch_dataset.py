@@ -148,7 +148,7 @@ def _name(url: str) -> str:
 
 
 def _announce(source: PublishedDataset, found: RemoteFile, archive: Path, working: Path) -> None:
-    """Say how much is to come, how long that may take and how much room it needs; refuse a disk that is too small."""
+    """Print the download size, how long it may take and the disk space it needs; refuse a disk that is too small."""
     size = found.size or source.size
     part = archive.with_name(f"{archive.name}.part")
     downloaded = max((path.stat().st_size for path in (archive, part) if path.exists()), default=0)

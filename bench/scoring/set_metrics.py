@@ -1,9 +1,9 @@
-"""Metrics of whole sets of clips (FID, FVD, KVD): features a clip at a time, distances, intervals, and the floor.
+"""Metrics of whole sets of clips (FID, FVD, KVD): features a clip at a time, distances, intervals, and real vs. real.
 
 Intervals and paired differences leave out one source video after another, all rows at once
 (`bench.statistics.leave_out`). The estimate of a Fréchet distance is biased upwards when there are few samples, so that
-rows are ranked by it only where there are many, and the floor beside it (real clips against real clips) is of the same
-number of clips on both sides.
+rows are ranked by it only where there are many, and real vs. real (split-half) uses the same number of clips
+on both sides.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bench.statistics import LEVEL, SEED, THESE_TRAININGS, LeaveOneOutDistances,
 
 #: The row that says how far two halves of the real clips are apart: what a distance has to be read against.
 REAL_HALVES = "real-halves"
-#: Divisions of the real clips into two sides that the floor is a mean over.
+#: Divisions of the real clips into two sides; real vs. real is the mean over them.
 SPLITS = 20
 #: Samples (frames for FID) above which that would take hours, and the table has no interval.
 LARGEST = 20_000
@@ -66,7 +66,7 @@ def set_lines(
     protocol: Protocol,
     cached: KnownFeatures | None = None,
 ) -> list[SummaryLine]:
-    """One line of the summary for each row, and one for the floor.
+    """One line of the summary for each row, and one for real vs. real.
 
     Args:
         metric: whose weights are at hand.
@@ -208,7 +208,7 @@ class RealHalves:
 
 
 def _real_halves(sides: SetFeatures, videos: Sequence[str]) -> RealHalves | None:
-    """The floor of a metric; None where a side would have fewer than two clips, or features are too many."""
+    """Real vs. real by a metric; None where a side would have fewer than two clips, or features are too many."""
     names = sorted(set(videos))
     if len(names) < 2 or sum(len(clip) for clip in sides.real) > LARGEST:
         return None

@@ -135,7 +135,7 @@ def test_bad_input_gets_one_sentence_and_a_status(run, arguments, sentence, sky:
 
 
 @pytest.mark.parametrize(
-    ("verb", "flag"),
+    ("subcommand", "flag"),
     [
         (["run"], "--resolution"),
         (["run"], "--clips"),
@@ -148,8 +148,8 @@ def test_bad_input_gets_one_sentence_and_a_status(run, arguments, sentence, sky:
         (["data", "pack"], "--workers"),
     ],
 )
-def test_a_count_of_nothing_is_a_usage_error(run, verb, flag) -> None:  # type: ignore[no-untyped-def]
-    status, out, err = run(*verb, flag, 0)
+def test_a_count_of_nothing_is_a_usage_error(run, subcommand, flag) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = run(*subcommand, flag, 0)
     assert (status, out) == (2, "")
     assert f"Invalid value for '{flag}'" in err
 

@@ -71,10 +71,10 @@ def parse(command: str) -> None:
     """Check that a `bench` command's arguments are ones it takes, without running it."""
     mount_commands()
     words = shlex.split(command.removesuffix("&"))[1:]
-    verb: Any = typer.main.get_command(app)
-    while hasattr(verb, "commands"):
-        verb = verb.commands[words.pop(0)]
-    verb.make_context("bench", words)
+    subcommand: Any = typer.main.get_command(app)
+    while hasattr(subcommand, "commands"):
+        subcommand = subcommand.commands[words.pop(0)]
+    subcommand.make_context("bench", words)
 
 
 def install(toml: str, site: Path) -> None:

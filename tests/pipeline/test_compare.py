@@ -66,15 +66,15 @@ def test_rows_of_one_name_are_told_apart_by_their_folders(scored: Path, tmp_path
         compare([scored / "one", scored / "two" / ".." / "one"])
 
 
-def test_the_floor_is_no_competitor(scored: Path, tmp_path: Path) -> None:
+def test_real_halves_do_not_compete(scored: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         shutil.copytree(scored / name, tmp_path / name)
         lines = read_summary(tmp_path / name)
-        floor = dataclasses.replace(lines[0], row=REAL_HALVES, value=0.0)
+        real_halves = dataclasses.replace(lines[0], row=REAL_HALVES, value=0.0)
         write_csv(
             tmp_path / name / "summary.csv",
-            [field.name for field in dataclasses.fields(floor)],
-            (dataclasses.asdict(line).values() for line in [*lines, floor]),
+            [field.name for field in dataclasses.fields(real_halves)],
+            (dataclasses.asdict(line).values() for line in [*lines, real_halves]),
         )
     table = compare([tmp_path / "one", tmp_path / "two"])
     assert list(table.rows).count(REAL_HALVES) == 1

@@ -66,11 +66,11 @@ def test_a_line_is_the_distance_of_the_whole_sets_with_an_interval_about_it() ->
     assert found["far"].protocol == PROTOCOL.id + "/colour:00112233"
 
 
-def test_the_floor_divides_the_real_clips_by_source_video() -> None:
-    floor = lines({"near": [0]})[REAL_HALVES]
-    assert floor.value > 0
-    assert floor.clips == 6  # on each side, in every division
-    assert floor.ci_low < floor.value < floor.ci_high
+def test_real_halves_divide_the_real_clips_by_source_video() -> None:
+    halves = lines({"near": [0]})[REAL_HALVES]
+    assert halves.value > 0
+    assert halves.clips == 6  # on each side, in every division
+    assert halves.ci_low < halves.value < halves.ci_high
 
 
 def test_a_biased_metric_ranks_no_rows_with_few_clips_and_an_unbiased_one_does() -> None:
@@ -130,7 +130,7 @@ def test_frames_are_those_that_count_and_few_are_kept() -> None:
     assert reads == [IDS[3]]
 
 
-def test_one_video_has_no_interval_and_no_floor() -> None:
+def test_one_video_has_no_interval_and_no_real_halves() -> None:
     sources = [("row", 0, lambda id: video(id, 1))]
     found = set_lines(Colour(), sources, video, dict(zip(IDS[:2], VIDEOS[:2], strict=True)), PROTOCOL)
     assert [line.row for line in found] == ["row"]

@@ -100,7 +100,7 @@ class PageContent:
 
 
 def templates() -> jinja2.Environment:
-    """The templates of this room's pages, with the filters that they use."""
+    """The templates of this package's pages, with the filters that they use."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bench.report.html", "."),
         autoescape=True,

@@ -130,7 +130,7 @@ def _leading(lines: Sequence[SummaryLine | None], metric: type[Metric]) -> list[
 
 
 def _mark(line: SummaryLine) -> str:
-    """How a value stands to the best of its column; the floor is what distances are read against, no competitor."""
+    """How a value compares with the best of its column; real vs. real is a reference and does not compete."""
     if line.row == REAL_HALVES or line.rank == 1:
         return ""
     if line.rank == 0 or math.isnan(line.p_best):
