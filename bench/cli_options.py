@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from bench.report.tables.printed_table import Grid
     from bench.report.tables.score_table import ScoreTable
 
-Dataset = Annotated[str, typer.Option(help="A name from `bench list datasets`.")]
+DatasetName = Annotated[str, typer.Option(help="A name from `bench list datasets`.")]
 DataRoot = Annotated[str, typer.Option(help="The dataset's folder, or 'synthetic' for the embedded scenes.")]
 ScoringRoot = Annotated[str | None, typer.Option(help="The folder of the dataset to score against, or 'synthetic'.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results.")]
 Metrics = Annotated[str, typer.Option(help="Names from `bench list metrics`, with commas; all of them by default.")]
-Frames = Annotated[str, typer.Option(help="Scored frames: 'all' 32, or 'future' without the given first one.")]
+FrameSelection = Annotated[str, typer.Option(help="Scored frames: 'all' 32, or 'future' without the given first one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Resolution = Annotated[

@@ -116,23 +116,23 @@ def _fill(generator: Generator, source: CheckpointSource, tensors: dict[str, Ten
     renamed: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         layer, _, kind = name.rpartition(".")
-        ours = f"{GENERATOR_LAYERS.get(layer)}.{kind}"
-        if ours not in expected:
+        own_name = f"{GENERATOR_LAYERS.get(layer)}.{kind}"
+        if own_name not in expected:
             raise BenchError(f"{_name(source)} is not {what}: it holds an unknown tensor '{name}'.")
-        if tensor.shape != expected[ours].shape:
+        if tensor.shape != expected[own_name].shape:
             raise BenchError(
                 f"{_name(source)} is not {what}: '{name}' is {list(tensor.shape)} "
-                f"where {list(expected[ours].shape)} was expected."
+                f"where {list(expected[own_name].shape)} was expected."
             )
         # A copy: the network must not change when its source does.
-        renamed[ours] = tensor.to(expected[ours].dtype, copy=True)
+        renamed[own_name] = tensor.to(expected[own_name].dtype, copy=True)
     published_name = {own: published for published, own in GENERATOR_LAYERS.items()}
-    for ours in expected:
-        layer, _, kind = ours.rpartition(".")
-        if ours not in renamed:
+    for own_name in expected:
+        layer, _, kind = own_name.rpartition(".")
+        if own_name not in renamed:
             if kind != "num_batches_tracked":
                 raise BenchError(f"{_name(source)} is not {what}: it has no tensor '{published_name[layer]}.{kind}'.")
-            renamed[ours] = torch.zeros((), dtype=torch.long)
+            renamed[own_name] = torch.zeros((), dtype=torch.long)
     generator.load_state_dict(renamed, assign=True)
     generator.requires_grad_(True).eval()
 

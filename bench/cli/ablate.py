@@ -11,7 +11,7 @@ from bench.cli_options import (
     Clips,
     ConfigFile,
     DataRoot,
-    Dataset,
+    DatasetName,
     Device,
     Jobs,
     Metrics,
@@ -31,7 +31,7 @@ from bench.registry import DEFAULT_DATASET, DEFAULT_MODELS, SYNTHETIC
 def ablate(
     model: Annotated[str, typer.Option(help="A name from `bench list models`.")] = DEFAULT_MODELS[0],
     only: Annotated[str, typer.Option(help="Names of its ablations, with commas; all by default.")] = "",
-    dataset: Dataset = DEFAULT_DATASET,
+    dataset: DatasetName = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     preset: Preset = "auto",
     out: Annotated[Path, typer.Option(help="Gets a run folder for each variant, and the joined table.")] = Path(

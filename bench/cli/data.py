@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli_options import DataRoot, Dataset, Json, Workers, print_json, show, words
+from bench.cli_options import DataRoot, DatasetName, Json, Workers, print_json, show, words
 from bench.errors import BenchError
 from bench.files import in_words
 from bench.registry import DEFAULT_DATASET, SYNTHETIC
@@ -49,12 +49,12 @@ def data_make(
 
 
 @data_app.command("verify")
-def data_verify(dataset: Dataset = DEFAULT_DATASET, data_root: DataRoot = SYNTHETIC, as_json: Json = False) -> None:
+def data_verify(dataset: DatasetName = DEFAULT_DATASET, data_root: DataRoot = SYNTHETIC, as_json: Json = False) -> None:
     """Decode a whole dataset and say what is wrong with it, file by file."""
-    from bench.data.dataset import Dataset as Data
+    from bench.data.dataset import Dataset
     from bench.data.verify import verify
 
-    found = verify(dataset, Data(dataset, data_root).folder(64))
+    found = verify(dataset, Dataset(dataset, data_root).folder(64))
     if as_json:
         print_json({"clips": found.clips, "videos": found.videos, "findings": [vars(f) for f in found.findings]})
     else:
@@ -69,31 +69,31 @@ def data_verify(dataset: Dataset = DEFAULT_DATASET, data_root: DataRoot = SYNTHE
 @data_app.command("sheet")
 def data_sheet(
     out: Annotated[Path, typer.Argument(help="The PNG to write.")],
-    dataset: Dataset = DEFAULT_DATASET,
+    dataset: DatasetName = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     resolution: Annotated[int, typer.Option(min=1, help="Side of the frames in pixels.")] = 128,
     clips: Annotated[int, typer.Option(min=1, help="How many clips, each of another video while there are any.")] = 12,
 ) -> None:
     """Draw frames 1, 8, 16, 24, 32 of some test clips, to see what the data look like."""
-    from bench.data.dataset import Dataset as Data
+    from bench.data.dataset import Dataset
     from bench.report.build_report import sheet
 
-    sheet(Data(dataset, data_root), resolution, clips, out)
+    sheet(Dataset(dataset, data_root), resolution, clips, out)
     print(out)
 
 
 @data_app.command("pack")
 def data_pack(
-    dataset: Dataset = DEFAULT_DATASET,
+    dataset: DatasetName = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     resolution: Annotated[int, typer.Option(min=1, help="Side of the training frames in pixels.")] = 64,
     workers: Workers = None,
 ) -> None:
     """Build the training cache of a dataset now; training builds it by itself otherwise."""
-    from bench.data.dataset import Dataset as Data
+    from bench.data.dataset import Dataset
     from bench.pipeline.single_steps import pack_data
 
-    for path in pack_data(Data(dataset, data_root), resolution, workers):
+    for path in pack_data(Dataset(dataset, data_root), resolution, workers):
         print(path)
 
 

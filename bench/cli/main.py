@@ -32,9 +32,9 @@ from bench.cli_options import (
     Clips,
     ConfigFile,
     DataRoot,
-    Dataset,
+    DatasetName,
     Device,
-    Frames,
+    FrameSelection,
     Jobs,
     Json,
     Metrics,
@@ -163,7 +163,7 @@ def run(
 def train(
     model: Annotated[str, typer.Option(help="A name from `bench list models`.")],
     out: Out,
-    dataset: Dataset = DEFAULT_DATASET,
+    dataset: DatasetName = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     preset: Preset = "auto",
     resolution: Resolution = None,
@@ -198,7 +198,7 @@ def generate(
     published_s1: Annotated[Path | None, typer.Option(help="Or its authors' Stage I checkpoint,")] = None,
     published_s2: Annotated[Path | None, typer.Option(help="and their Stage II checkpoint.")] = None,
     batch_norm: Annotated[str, typer.Option(help="Theirs: running, or batch as the authors.")] = "running",
-    dataset: Dataset = DEFAULT_DATASET,
+    dataset: DatasetName = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     resolution: Annotated[
         int, typer.Option(min=1, help="Size of the synthetic scenes, where those are continued.")
@@ -206,7 +206,7 @@ def generate(
     device: Device = "auto",
 ) -> None:
     """Continue the first frames of the test clips with a trained model."""
-    from bench.data.dataset import Dataset as Data
+    from bench.data.dataset import Dataset
     from bench.engine.generate import PublishedModel, TrainedModel
     from bench.pipeline.single_steps import generate_alone
 
@@ -221,7 +221,7 @@ def generate(
         source = TrainedModel(checkpoint, model)
     else:
         raise BenchError("Give --checkpoint with the model.pt of a training, or --published-s1 and --published-s2.")
-    for folder in generate_alone(source, Data(dataset, data_root), resolution, out, device):
+    for folder in generate_alone(source, Dataset(dataset, data_root), resolution, out, device):
         print(folder)
 
 
@@ -231,11 +231,11 @@ def score(
         list[str], typer.Argument(help="Folders named by row, or NAME=FOLDER; videos named by clip id.")
     ],
     out: Out,
-    dataset: Dataset = DEFAULT_DATASET,
+    dataset: DatasetName = DEFAULT_DATASET,
     data_root: ScoringRoot = None,
     resolution: ScoredSize = None,
     metrics: Metrics = "",
-    frames: Frames = "all",
+    frames: FrameSelection = "all",
     clips: Clips = None,
     clip_length: Annotated[int, typer.Option(min=0, help="Look at so many frames of each clip; all by default.")] = 0,
     sampling: Annotated[str, typer.Option(help="Which frames those are: first, or random by the clip's id.")] = "first",
@@ -247,7 +247,7 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Score anybody's videos against the real test clips, or against another folder."""
-    from bench.data.dataset import Dataset as Data
+    from bench.data.dataset import Dataset
     from bench.pipeline.score import score_folders
     from bench.scoring.scoring_plan import ScoringPlan
 
@@ -262,7 +262,7 @@ def score(
         clip_length=clip_length,
         sampling=sampling,
     )
-    data = Data(dataset, scoring_root(data_root, reference))
+    data = Dataset(dataset, scoring_root(data_root, reference))
     table = score_folders(predictions, out, plan, dataset=data, reference=reference, ci=ci)
     if as_json:
         print_folder(out)

@@ -35,15 +35,15 @@ JUMPS: dict[Any, int] = {
     aten.sgn.default: 0,  # the absolute value
     aten.sign.default: 0,
 }
-Precision = Literal["float32", "bf16"]
+StepPrecision = Literal["float32", "bf16"]
 #: Largest relative rounding error of a number: half of the last binary place.
-ROUNDING: dict[Precision, float] = {"float32": 2.0**-24, "bf16": 2.0**-9}
+ROUNDING: dict[StepPrecision, float] = {"float32": 2.0**-24, "bf16": 2.0**-9}
 #: A relative difference that is right without further questions. Measured in float32: at most 2e-4 for the models here
 #: at width 4, and 2.4e-3 for the small model of the tests with four seeds.
-TOLERANCE: dict[Precision, float] = {"float32": 5e-3, "bf16": 2e-2}
+TOLERANCE: dict[StepPrecision, float] = {"float32": 5e-3, "bf16": 2e-2}
 #: How many times the effect of perturbed weights a difference may be: activations and gradients are rounded as well, in
 #: every layer. Measured: at most 10 in float32 and 28 in bf16.
-AMPLIFICATION: dict[Precision, float] = {"float32": 30.0, "bf16": 100.0}
+AMPLIFICATION: dict[StepPrecision, float] = {"float32": 30.0, "bf16": 100.0}
 #: A gradient that is smaller than this share of its network's is zero but for rounding: of a bias before a batch norm.
 NOTHING = 1e-9
 
@@ -78,7 +78,7 @@ def check_gradients(
     clips: Tensor,
     *,
     device: str = "cpu",
-    precision: Precision = "float32",
+    precision: StepPrecision = "float32",
     repeats: int = 2,
 ) -> GradientCheck:
     """Compare all players' gradients in one training step (`training_step.train_step`) with float64 on the CPU.
@@ -120,7 +120,7 @@ def _compare(
     number: int,
     clips: Tensor,
     record: Mapping[Any, list[Tensor]],
-    precision: Precision,
+    precision: StepPrecision,
 ) -> GradientCheck:
     """Gradients against those of a float64 model whose step takes the same decisions."""
 

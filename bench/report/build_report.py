@@ -18,7 +18,7 @@ from bench.report.figures.curves import clip_metrics, distribution_figure, over_
 from bench.report.figures.figure_cache import FigureCache
 from bench.report.figures.frames import contact_sheet, frames_figure, parts_videos, run_videos, samples_animation
 from bench.report.figures.motion import RULE, motion_figure
-from bench.report.html.clip_strips import Strips, extreme_shelves, sample_shelves
+from bench.report.html.clip_strips import StripStore, extreme_groups, sample_groups
 from bench.report.html.report_page import PageContent, ReportFigure, write_page
 from bench.report.row_names import RowNames
 from bench.report.tables.score_table import ScoreTable, read_protocol, stored_table, write_tables
@@ -57,14 +57,14 @@ def report(out: Path, ci: bool = False, study: Path | None = None) -> ScoreTable
     pictures = write_figures(shown, people)
     if agreement := read_agreement(folder):
         pictures["agreement"] = [ReportFigure("Votes that each metric predicts", folder.agreement.with_suffix(".png"))]
-    strips, metrics = Strips(folder, names), clip_metrics(scored)
+    strips, metrics = StripStore(folder, names), clip_metrics(scored)
     by = EXTREMES_BY if EXTREMES_BY in metrics else next(iter(metrics), "")
     run = read_account(out)
     content = PageContent(
         table=stored_table(out, ci=True),
         strips=strips,
-        samples=sample_shelves(strips, scored.rows, shown.examples),
-        extremes=extreme_shelves(strips, scored, metrics[by], shown.protocol) if by and shown.examples else (),
+        samples=sample_groups(strips, scored.rows, shown.examples),
+        extremes=extreme_groups(strips, scored, metrics[by], shown.protocol) if by and shown.examples else (),
         extremes_by=metrics[by].title if by else "",
         pictures=pictures,
         study=people,

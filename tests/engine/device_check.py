@@ -12,7 +12,7 @@ from typing import get_args
 
 import torch
 
-from bench.engine.gradient_check import Precision, check_gradients
+from bench.engine.gradient_check import StepPrecision, check_gradients
 from bench.engine.model_factory import build, option_names
 from bench.registry import DEFAULT_MODELS, MODELS
 
@@ -31,7 +31,7 @@ def main(device: str) -> int:
             options = {"width": WIDTH} | ({"time_padding": padding} if padding else {})
             model = build(name, options, 64)
             for number, stage in enumerate(model.stages()):
-                for precision in get_args(Precision):
+                for precision in get_args(StepPrecision):
                     check = check_gradients(model, number, clips, device=device, precision=precision)
                     wrong += not check.right
                     print(

@@ -24,7 +24,7 @@ QUALITY = 90
 
 
 @dataclass(frozen=True)
-class Tile:
+class ClipTile:
     """A clip on the page: the name of its strip, what stands below it, and what a screen reader says."""
 
     strip: str
@@ -33,16 +33,16 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ClipGroup:
     """Clips beside each other under a heading, on the page's one clock."""
 
     heading: str
-    tiles: list[Tile]
+    tiles: list[ClipTile]
     text: str = ""
 
 
 @dataclass
-class Strips:
+class StripStore:
     """The strips of a page, each stored once however often it is shown.
 
     Attributes:
@@ -58,14 +58,14 @@ class Strips:
     frames: int = 0
     _stored: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def tile(self, row: str, id: str, label: str) -> Tile:
+    def tile(self, row: str, id: str, label: str) -> ClipTile:
         """A clip of a row (or of "real")."""
         if (row, id) not in self._stored:
             clip = Predictions(self.run.predictions(row)).read(id)
             name = f"s{len(self._stored)}"
             self._stored[row, id], self.sources[name] = name, strip_uri(clip)
             self.frames = max(self.frames, len(clip))
-        return Tile(self._stored[row, id], label, f"{self.names.title(row)}, clip {id}")
+        return ClipTile(self._stored[row, id], label, f"{self.names.title(row)}, clip {id}")
 
     def has(self, row: str) -> bool:
         """Whether the run keeps a row's clips."""
@@ -85,16 +85,16 @@ def data_uri(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def sample_shelves(strips: Strips, rows: Sequence[str], ids: Sequence[str]) -> list[Shelf]:
+def sample_groups(strips: StripStore, rows: Sequence[str], ids: Sequence[str]) -> list[ClipGroup]:
     """For each clip the real one, then that of every row."""
     shown = [row for row in (REAL, *rows) if strips.has(row)]
-    return [Shelf(f"Clip {id}", [strips.tile(row, id, strips.names.title(row)) for row in shown]) for id in ids]
+    return [ClipGroup(f"Clip {id}", [strips.tile(row, id, strips.names.title(row)) for row in shown]) for id in ids]
 
 
-def extreme_shelves(strips: Strips, scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> list[Shelf]:
+def extreme_groups(strips: StripStore, scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> list[ClipGroup]:
     """For each row its best and its worst clip by a metric, each beside the real one; the first seed's clips."""
     values = clip_values(scored, metric, protocol)
-    shelves = []
+    groups = []
     for row in scored.rows:
         if not strips.has(row):
             continue
@@ -112,5 +112,5 @@ def extreme_shelves(strips: Strips, scored: ScoredClips, metric: ClipMetric, pro
                 strips.tile(row, id, f"{metric.title} {of_clips[id]:.3f}"),
             ]
             labels.append(f"{word} {id}")
-        shelves.append(Shelf(strips.names.title(row), tiles, "; ".join(labels)))
-    return shelves
+        groups.append(ClipGroup(strips.names.title(row), tiles, "; ".join(labels)))
+    return groups

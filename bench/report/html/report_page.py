@@ -17,7 +17,7 @@ from PIL import Image
 
 from bench.files import write_text
 from bench.provenance import changes
-from bench.report.html.clip_strips import Shelf, Strips, data_uri
+from bench.report.html.clip_strips import ClipGroup, StripStore, data_uri
 from bench.report.tables.printed_table import Grid
 from bench.report.tables.score_table import ScoreTable
 from bench.report.tables.study_tables import StudyResults
@@ -71,9 +71,9 @@ class PageContent:
     """
 
     table: ScoreTable
-    strips: Strips
-    samples: Sequence[Shelf] = ()
-    extremes: Sequence[Shelf] = ()
+    strips: StripStore
+    samples: Sequence[ClipGroup] = ()
+    extremes: Sequence[ClipGroup] = ()
     extremes_by: str = ""
     pictures: dict[str, list[ReportFigure]] = field(default_factory=dict)
     study: StudyResults | None = None

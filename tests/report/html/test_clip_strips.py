@@ -11,7 +11,7 @@ from PIL import Image
 from bench.data.predictions import PredictionWriter
 from bench.metrics.mse import MSE
 from bench.metrics.ssim import SSIM
-from bench.report.html.clip_strips import LARGEST, Strips, extreme_shelves, sample_shelves, strip_uri
+from bench.report.html.clip_strips import LARGEST, StripStore, extreme_groups, sample_groups, strip_uri
 from bench.report.row_names import registered_names
 from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
@@ -61,34 +61,36 @@ def test_a_large_clip_is_made_small_enough_for_the_format() -> None:
 
 
 def test_a_clip_that_is_shown_twice_is_stored_once(run: Path) -> None:
-    strips = Strips(RunFolder(run), registered_names())
-    shelves = sample_shelves(strips, ["mine", "gone"], [IDS[0], IDS[1]])
-    assert [tile.label for tile in shelves[0].tiles] == ["Real", "mine"]  # a row without predictions has no tile
-    assert strips.tile("real", IDS[0], "again").strip == shelves[0].tiles[0].strip
+    strips = StripStore(RunFolder(run), registered_names())
+    groups = sample_groups(strips, ["mine", "gone"], [IDS[0], IDS[1]])
+    assert [tile.label for tile in groups[0].tiles] == ["Real", "mine"]  # a row without predictions has no tile
+    assert strips.tile("real", IDS[0], "again").strip == groups[0].tiles[0].strip
     assert (len(strips.sources), strips.frames) == (4, 32)
-    assert shelves[1].tiles[1].aria_label == "mine, clip b__000"
+    assert groups[1].tiles[1].aria_label == "mine, clip b__000"
 
 
 @pytest.mark.parametrize(
     ("metric", "best", "worst"), [(SSIM(), "b__000", "c__000"), (MSE(), "c__000", "b__000")], ids=["ssim", "mse"]
 )
 def test_best_and_worst_follow_the_metrics_direction(run: Path, metric: SSIM | MSE, best: str, worst: str) -> None:
-    strips = Strips(RunFolder(run), registered_names())
+    strips = StripStore(RunFolder(run), registered_names())
     values = {"a__000": 0.5, "b__000": 0.9, "c__000": 0.1}
-    shelves = extreme_shelves(strips, scored(values, metric.name), metric, PROTOCOL)
-    assert [shelf.heading for shelf in shelves] == ["mine"]
-    assert shelves[0].text == f"best {best}; worst {worst}"
+    groups = extreme_groups(strips, scored(values, metric.name), metric, PROTOCOL)
+    assert [group.heading for group in groups] == ["mine"]
+    assert groups[0].text == f"best {best}; worst {worst}"
     head = metric.title
-    labels = [tile.label for tile in shelves[0].tiles]
+    labels = [tile.label for tile in groups[0].tiles]
     assert labels == ["best: real", f"{head} {values[best]:.3f}", "worst: real", f"{head} {values[worst]:.3f}"]
-    assert [tile.aria_label for tile in shelves[0].tiles] == [
+    assert [tile.aria_label for tile in groups[0].tiles] == [
         f"{row}, clip {id}" for id in (best, worst) for row in ("Real", "mine")
     ]
 
 
 def test_a_clip_without_a_value_is_neither_best_nor_worst(run: Path) -> None:
     values = {"a__000": float("nan"), "b__000": 0.3, "c__000": 0.4}
-    shelves = extreme_shelves(Strips(RunFolder(run), registered_names()), scored(values, "ssim"), SSIM(), PROTOCOL)
-    assert shelves[0].text == "best c__000; worst b__000"
+    groups = extreme_groups(StripStore(RunFolder(run), registered_names()), scored(values, "ssim"), SSIM(), PROTOCOL)
+    assert groups[0].text == "best c__000; worst b__000"
     nothing = dict.fromkeys(IDS, float("nan"))
-    assert extreme_shelves(Strips(RunFolder(run), registered_names()), scored(nothing, "ssim"), SSIM(), PROTOCOL) == []
+    assert (
+        extreme_groups(StripStore(RunFolder(run), registered_names()), scored(nothing, "ssim"), SSIM(), PROTOCOL) == []
+    )
