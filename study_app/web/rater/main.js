@@ -1,9 +1,10 @@
-// The rater's pages: consent, instructions, pairs, and the ways in which a session ends. Which one comes the server says
-// (see arrival.py); so a reload, or the same link on another day, finds the page that is due.
+// The rater's pages: consent, instructions, trials, and the ways in which a session ends. The server decides which page is
+// next (see rater_api.py), so a reload, or the same link on another day, shows the right page.
 
-import { Player, fill } from "./player.js";
+import { Player } from "./player.js";
 import { form } from "./questionnaire.js";
 import { Refused, Server } from "./api_client.js";
+import { fill } from "./trial_page.js";
 
 const MONTH = 30 * 24 * 3600; // how long a browser is known again, in seconds
 const page = document.getElementById("page");

@@ -1,7 +1,7 @@
 // Questions before and after the clips, a page for each part. What is missing or cannot be meant is said at its
 // question; the server looks again.
 
-import { fill } from "./player.js";
+import { fill } from "./trial_page.js";
 
 let number = 0; // names of fields that are on no page twice
 

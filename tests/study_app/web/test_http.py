@@ -87,7 +87,7 @@ def test_the_first_page_is_small_and_says_something_at_once(running: AppProcess)
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "no-cache" in headers["cache-control"]
     files = re.findall(rb"(?:href|src)=\"(rater/[\w.]+)\"", page)
-    assert len(files) == 6
+    assert len(files) == 8
     bodies = [ask(running, "GET", f"/{file.decode()}")[1] for file in files]
     hello = ask(running, "POST", "/trial/hello", b"{}")[1]
     assert json.loads(hello)["view"] is None  # nobody is enrolled by looking

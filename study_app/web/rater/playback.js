@@ -1,0 +1,85 @@
+// Plays the clips of a trial again and again. One animation callback draws all of them, so neither can start or move
+// before the other.
+
+const GAP_MS = 300; // veiled between two plays, so that the jump back to the first frame does not look like motion
+const VEIL = "rgba(169, 169, 169, 0.6)";
+
+export class Playback {
+  // Calls `ended` after each play with the number of frames that were drawn in it.
+  constructor(canvases, { frames, rate, size }, ended) {
+    Object.assign(this, { frames, rate, size, ended, clips: [], started: null, suspended: false });
+    canvases.forEach((canvas) => { canvas.width = canvas.height = size; });
+    this.pens = canvases.map((canvas) => canvas.getContext("2d"));
+  }
+
+  play(clips, paused) {
+    this.clips.forEach((clip) => clip.close());
+    Object.assign(this, { clips, plays: 0, first: null });
+    this.pause(paused);
+    this.request = requestAnimationFrame((now) => this.frame(now));
+  }
+
+  stop() { cancelAnimationFrame(this.request); }
+
+  clear() {
+    this.stop();
+    this.restart();
+    this.pens.forEach((pen) => pen.clearRect(0, 0, this.size, this.size));
+  }
+
+  restart() { this.started = null; } // the next callback draws the first frame
+
+  pause(paused) { this.paused = paused; this.last = null; }
+
+  // While suspended, nothing is drawn; then the clips play from their first frame.
+  suspend(suspended) {
+    if (this.suspended && !suspended) this.restart();
+    this.suspended = suspended;
+  }
+
+  // Milliseconds since the clips were first shown, without pauses.
+  elapsed() { return performance.now() - this.first; }
+
+  frame(now) {
+    this.request = requestAnimationFrame((next) => this.frame(next));
+    if (this.suspended) return;
+    const paused = this.paused ? now - (this.last ?? now) : 0;
+    this.last = now;
+    if (this.started === null) this.begin(now); else this.started += paused;
+    this.first += paused;
+    const since = now - this.started;
+    const period = (1000 * this.frames) / this.rate + GAP_MS;
+    const turn = Math.floor(since / period);
+    const index = Math.min(this.frames, Math.floor(((since % period) * this.rate) / 1000));
+    if (turn !== this.turn) this.repeat(turn);
+    if (index !== this.shown) this.draw(index);
+  }
+
+  begin(now) {
+    Object.assign(this, { started: now, turn: 0, drawn: 0, shown: -1 });
+    this.first ??= now;
+  }
+
+  repeat(turn) {
+    this.plays += 1;
+    this.ended(this.drawn);
+    Object.assign(this, { turn, drawn: 0, shown: -1 });
+  }
+
+  // Draws one frame of each clip, cut from the picture that contains all of them row by row; after the last one, a veil.
+  draw(index) {
+    const { frames, size } = this;
+    const columns = Math.ceil(Math.sqrt(frames));
+    const x = (index % columns) * size, y = Math.floor(index / columns) * size;
+    this.pens.forEach((pen, at) => {
+      if (index < frames) {
+        pen.drawImage(this.clips[at], x, y, size, size, 0, 0, size, size);
+      } else {
+        pen.fillStyle = VEIL;
+        pen.fillRect(0, 0, size, size);
+      }
+    });
+    if (index < frames) this.drawn += 1;
+    this.shown = index;
+  }
+}
