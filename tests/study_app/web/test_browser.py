@@ -504,6 +504,26 @@ def test_losing_focus_and_watching_again_are_counted(visitor: Visitor) -> None:
     assert vote["response_ms"] >= 2500
 
 
+def test_a_paused_pair_plays_from_its_first_frame_when_the_window_is_large_enough_again(
+    chromium: Any, app: AppProcess
+) -> None:
+    someone = Visitor(chromium, app, reduced_motion="reduce")
+    page = someone.page
+    page.add_init_script(RECORDER)
+    someone.start()
+    page.get_by_text("Press “Play” when you are ready.").wait_for()
+    page.set_viewport_size({"width": 230, "height": 220})
+    page.get_by_text("This window is too small").wait_for()
+    page.wait_for_timeout(1000)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.get_by_role("button", name="Play").click()
+    someone.ready()
+    drawn = [(x, y) for _, x, y, *_ in page.evaluate("window.drawn")]
+    assert all(x >= 0 and y >= 0 for x, y in drawn)  # answers did not open after frames that do not exist
+    assert len(set(drawn)) >= 16
+    someone.close()
+
+
 def test_a_vote_outlives_the_app(visitor: Visitor) -> None:
     page = visitor.page
     visitor.start()
