@@ -229,7 +229,13 @@ def test_a_file_can_be_read_at_a_sitting(module: str) -> None:
         # A docstring is for the reader of a call; what has to be held in mind is the rest.
         docstring = node.body[0] if ast.get_docstring(node) is not None else None
         lines = length(node) - (length(docstring) if docstring else 0)
+        if is_command_line(module):  # a command's parameters are its options, one a line
+            lines -= node.body[0].lineno - node.lineno
         assert lines < LINES_OF_A_FUNCTION, f"{module}.{node.name} has {lines} lines"
+
+
+def is_command_line(module: str) -> bool:
+    return module.startswith(("bench.cli", "study_app.cli."))
 
 
 def length(node: ast.stmt) -> int:
@@ -248,7 +254,7 @@ def test_a_call_can_be_read(module: str) -> None:
     for node in functions(module):
         parameters = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
         parameters = [name for name in parameters if name not in ("self", "cls")]
-        if not module.startswith(("bench.cli", "study_app.cli.")):
+        if not is_command_line(module):
             assert len(parameters) <= PARAMETERS, f"{module}.{node.name} takes {len(parameters)}"
         # One of a stream of rows, and the shape of an array, are named by what they are rows and shape of.
         if (
