@@ -104,6 +104,7 @@ def sizes(name: str) -> tuple[int, ...]:
     return MODELS.load(name).resolutions or (16,)
 
 
+@pytest.mark.training
 @pytest.mark.usefixtures("tint")
 @pytest.mark.parametrize("name", NAMES)
 def test_no_model_pads_by_more_than_half_a_kernel(name: str) -> None:

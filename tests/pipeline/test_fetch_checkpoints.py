@@ -14,7 +14,7 @@ import torch
 
 from bench.errors import BenchError
 from bench.pipeline.fetch_checkpoints import HASHES, authors_checkpoints, fetch_checkpoints
-from mdgan.authors_checkpoints import GENERATOR_LAYERS, PublishedMDGAN
+from mdgan.authors_checkpoints import PublishedMDGAN
 from tests.mdgan.test_authors_checkpoints import generator, published
 
 Give = Callable[[Path], None]
@@ -25,7 +25,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two checkpoints of the authors' form, narrow ones."""
     folder = tmp_path_factory.mktemp("authors")
     for seed, name in enumerate(PublishedMDGAN.files):
-        torch.save(published(generator(seed), GENERATOR_LAYERS), folder / name)
+        torch.save(published(generator(seed)), folder / name)
     return [folder / name for name in PublishedMDGAN.files]
 
 

@@ -305,7 +305,7 @@ EXACT_NUMPY = {
     "zeros_like",
 }
 INEXACT_METHODS = {"sum", "mean", "std", "var", "dot", "prod", "cumsum", "trace"}
-PAINTERS = ("exact", "clouds", "land", "sky", "beach", "make")
+PAINTERS = ("portable_math", "clouds", "foreground", "sky", "beach", "generate")
 
 
 def inexact(source: str) -> list[str]:

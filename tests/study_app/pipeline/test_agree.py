@@ -103,6 +103,7 @@ def test_what_is_no_better_than_chance_is_best_at_nothing(rated: tuple[Path, Pat
     assert not any(cell.best for line in make_grid(replace(found, lines=lines)).lines for cell in line.cells)
 
 
+@pytest.mark.process  # where there is a LaTeX, it is run
 def test_tables_and_figure_carry_the_same_digits_and_say_that_raters_are_simulated(
     rated: tuple[Path, Path], pdflatex: Callable[[str], None]
 ) -> None:

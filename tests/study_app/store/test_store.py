@@ -315,7 +315,7 @@ class Clock(datetime):
 def test_a_script_that_votes_without_looking_is_flagged_by_what_the_server_saw(
     where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("study", "writing"):
+    for module in ("study", "clips"):
         monkeypatch.setattr(f"study_app.store.{module}.datetime", Clock)
     store = Store(where)
     blind, hasty, careful = Person(store), Person(store), Person(store)
