@@ -34,6 +34,7 @@ PRELOADED = [
 PRELOADED += ["mdgan.model", "baselines.vgan", "baselines.rnngan", "baselines.copy_first", "bench.metrics.ssim_kernel"]
 PRELOADED += ["torch.distributed.run", "torch.utils.tensorboard", "study_app.cli.main"]
 PRELOADED += ["streamlit.web.cli", "streamlit.web.server", "study_app.pipeline.export", "study_app.web.rater_api"]
+PRELOADED += ["uvicorn", "tests.study_app.forked"]
 
 #: In place of a context that starts each process from nothing.
 CONTEXT = multiprocessing.get_context("forkserver")

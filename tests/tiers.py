@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import md5
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def arrange(items: list[pytest.Item]) -> None:
 
     A group runs in one process. The tests of a file that use a fixture of that file are a group, so the fixture is
     built once. The other quick tests of a file are one group too. Each other slow test runs where a process is free.
+    Groups of equal size are shuffled, always alike: tests that wait for one folder to be built come at different times.
     """
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
@@ -97,9 +99,11 @@ def arrange(items: list[pytest.Item]) -> None:
         groups.setdefault(f"{place} shared" if shared else alone, []).append(item)
     for name, members in groups.items():
         for item in members:
-            item.add_marker(pytest.mark.xdist_group(name))
-    most = sorted(groups.values(), key=lambda members: -sum(map(is_slow, members)))
-    items[:] = [item for members in most for item in members]
+            if name != item.nodeid:
+                item.add_marker(pytest.mark.xdist_group(name))
+    sizes = {name: (sum(map(is_slow, members)), len(members)) for name, members in groups.items()}
+    order = sorted(groups, key=lambda name: (sizes[name], md5(name.encode()).digest()), reverse=True)
+    items[:] = [item for name in order for item in groups[name]]
 
 
 def _fixtures(item: pytest.Item) -> Iterator[pytest.FixtureDef[Any]]:

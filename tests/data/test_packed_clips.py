@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,8 +16,8 @@ from bench.data.clips import Clip, Manifest, build_manifest
 from bench.data.packed_clips import Pack, pack, pack_path
 from bench.errors import BenchError
 from bench.files import digest
-from tests.processes import die_at
-from tests.small import REPOSITORY, make_sky, truncate
+from tests.processes import Forked, die_at
+from tests.small import make_sky, truncate
 
 
 @pytest.fixture
@@ -134,8 +132,7 @@ def test_clips_that_a_lost_power_supply_left_out_are_packed_again(
 
 @pytest.mark.process
 def test_a_killed_process_leaves_what_the_next_one_completes(manifest: Manifest, tmp_path: Path) -> None:
-    script = f"from tests.data.test_packed_clips import _killed; _killed({str(manifest.root)!r}, {str(tmp_path)!r})"
-    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=False)
+    done = Forked(tmp_path / "said", _killed, str(manifest.root), str(tmp_path)).wait()
     assert done.returncode == -signal.SIGKILL
     assert pack_path(manifest.clips, 32, tmp_path).with_suffix(".part").stat().st_size > 0
     _assert_right(pack(manifest.clips, manifest.root, 32, tmp_path), manifest)

@@ -36,7 +36,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def study_request(run: Path, **changes: object) -> StudyRequest:
-    """A study of 16 clips, 112 slots, whose clips play in a third of a second; short, so with few catch trials."""
+    """A study of 16 clips, 112 slots, whose clips play in an eighth of a second; short, so with few catch trials."""
     chosen = {"clips": 16, "workload": 24, "practice": 2, "catch": 4, "catch_pass": 3, "rate": 60.0, "seed": 7}
     return StudyRequest(runs=(run,), accept_weak_catch=True, **{**chosen, **changes})  # type: ignore[arg-type]
 

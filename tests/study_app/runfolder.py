@@ -14,10 +14,11 @@ from bench.runfolder import REAL
 from study_app.design.clip_encoding import sheet_shape
 
 ROWS = ("mdgan-1", "mdgan-2", "vgan", "rnngan", "copy")
-FRAMES, SIZE = 32, 32
+#: Of the clips of a run. They are short, because raters watch each pair to its end.
+FRAMES, SIZE = 8, 32
 
 
-def sky(seed: int, frames: int = FRAMES, size: int = SIZE) -> np.ndarray:
+def sky(seed: int, frames: int = 32, size: int = SIZE) -> np.ndarray:
     """A drifting gradient with clouds, uint8 [T, H, W, 3]; each seed another one."""
     rng = np.random.default_rng(seed)
     clouds = rng.normal(size=(size, size * 3)).cumsum(0).cumsum(1)
@@ -42,7 +43,7 @@ def write_run(folder: Path, clips: int = 12, rows: tuple[str, ...] = ROWS, size:
     for row in (REAL, *rows):
         writer = PredictionWriter(folder / "predictions" / row, {"row": row, "resolution": size})
         for n, id in enumerate(ids):
-            clip = sky(n, size=size)
+            clip = sky(n, FRAMES, size)
             if row != REAL:
                 rng = np.random.default_rng([n, *row.encode()])
                 strength = 5 + 8 * (ROWS.index(row) if row in ROWS else 0)

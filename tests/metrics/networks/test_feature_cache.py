@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 import torch
 
 from bench.metrics.networks.feature_cache import CPU, FeatureCache, arithmetic, through_cache
-from tests.small import REPOSITORY
+from tests.processes import Forked
 
 
 def _clips(count: int) -> list[np.ndarray]:
@@ -47,8 +45,7 @@ def _read_many(folder: str) -> None:
 
 @pytest.mark.process
 def test_more_clips_than_a_process_may_open_files_are_read(tmp_path: Path) -> None:
-    script = f"from tests.metrics.networks.test_feature_cache import _read_many; _read_many({str(tmp_path)!r})"
-    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    done = Forked(tmp_path / "said", _read_many, str(tmp_path / "cache")).wait()
     assert done.returncode == 0, done.stderr[-2000:]
 
 

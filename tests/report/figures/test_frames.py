@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +7,10 @@ import pytest
 from PIL import Image
 
 from baselines.vgan import VGAN
-from bench.report.figures import frames
+from bench.report.figures import frames, style
 from bench.report.figures.frames import frames_figure, samples_animation
 from bench.report.row_names import registered_names
+from tests.processes import Forked
 from tests.small import moving_clip
 
 
@@ -35,11 +34,15 @@ def test_frames_figure_shows_the_frames_themselves(videos: dict[str, np.ndarray]
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
 
 
+def _print_font_type() -> None:
+    """For a process of its own, in which no test has changed the style."""
+    print(style.STYLE["pdf.fonttype"], flush=True)
+
+
 @pytest.mark.process
 def test_fonts_are_embedded_as_publishers_want_them(videos: dict[str, np.ndarray], tmp_path: Path) -> None:
-    code = "from bench.report.figures.frames import STYLE; print(STYLE['pdf.fonttype'])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "42"  # TrueType; the tests' own setting is another one
+    done = Forked(tmp_path / "said", _print_font_type).wait()
+    assert (done.returncode, done.stdout.strip()) == (0, "42")  # TrueType; the tests' own setting is another one
     frames_figure(videos, tmp_path / "a.pdf")
     assert b"/Type /Font" in (tmp_path / "a.pdf").read_bytes()
 

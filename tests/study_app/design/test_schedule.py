@@ -20,8 +20,8 @@ BASE = StudySettings(
 )  # fmt: skip
 
 
-def test_the_schedule_in_the_database_is_the_one_that_the_seed_gives(where: str) -> None:
-    store = Store(where)
+def test_the_schedule_in_the_database_is_the_one_that_the_seed_gives(sqlite: str) -> None:
+    store = Store(sqlite)
     study = store.open()
     kept = study.schedule().to_bytes()
     assert kept == draw_schedule(StudySettings.from_json(study.settings.to_json()), study.row.seed).to_bytes()

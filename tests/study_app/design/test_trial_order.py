@@ -134,8 +134,8 @@ def test_raters_who_press_a_pattern_prefer_nobody(run_folder: Path, template: Pa
     assert binomtest(int((votes["chosen"] == "mdgan-2").sum()), len(votes), 0.5).pvalue > 0.01
 
 
-def test_every_rater_sees_every_comparison_about_as_often(where: str) -> None:
-    people = [Person(Store(where)) for _ in range(3)]
+def test_every_rater_sees_every_comparison_about_as_often(sqlite: str) -> None:
+    people = [Person(Store(sqlite)) for _ in range(3)]
     for person in people:
         person.finish()
     votes = people[0].study.votes()

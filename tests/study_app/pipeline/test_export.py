@@ -86,14 +86,14 @@ def test_an_unrated_study_exports_too(sqlite: str, tmp_path: Path) -> None:
     assert "MD-GAN over VGAN & -- & 0 & 92" in (tmp_path / "table2.tex").read_text()
 
 
+def call(*words: str) -> str:
+    """Run a verb of the study; returns what it prints."""
+    result = CliRunner().invoke(verbs, list(words))
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout
+
+
 def test_the_verbs(run_folder: Path, tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    runner = CliRunner()
-
-    def call(*args: str) -> str:
-        result = runner.invoke(verbs, list(args))
-        assert result.exit_code == 0, (result.output, result.exception)
-        return result.stdout
-
     url = str(Store(where).url.render_as_string(hide_password=False))
     monkeypatch.setenv("BENCH_DATABASE_URL", url)
     flags = ["--name", "cli", "--clips", "6", "--workload", "8", "--catch", "2", "--catch-pass", "2", "--practice", "1"]
@@ -109,17 +109,20 @@ def test_the_verbs(run_folder: Path, tmp_path: Path, where: str, monkeypatch: py
     out = tmp_path / "files"
     assert "table2.tex" in call("export", "--study", "cli simulated 1", "--out", str(out))
     assert "Simulated raters" in (out / "table2.tex").read_text()
+    wrong = CliRunner().invoke(verbs, ["create", "--run", str(run_folder), "--comparison", "a-b"])
+    assert isinstance(wrong.exception, BenchError)
+    missing = CliRunner().invoke(verbs, ["serve", "--db", str(tmp_path / "none.db")])
+    assert isinstance(missing.exception, BenchError)
+
+
+def test_the_verb_that_plans(tmp_path: Path) -> None:
     design = ["--comparisons", "7", "--raters", "30", "--clips", "100", "--votes", "1", "--preference", "0.6"]
-    said = call("plan", *design, "--out", str(out))
+    said = call("plan", *design, "--out", str(tmp_path))
     assert "7 comparisons of 100 votes (100 clips of 100 videos, 1 a pair), 30 raters of 24 trials each" in said
     assert "For 80 % power after Holm with 1 a pair:" in said
-    assert all((out / f"plan.{ending}").stat().st_size > 500 for ending in ("json", "csv", "png", "pdf"))
+    assert all((tmp_path / f"plan.{ending}").stat().st_size > 500 for ending in ("json", "csv", "png", "pdf"))
     planned = json.loads(call("plan", *design, "--json"))
-    assert planned == json.loads((out / "plan.json").read_text())
+    assert planned == json.loads((tmp_path / "plan.json").read_text())
     assert planned["exact"][1]["trials_for_80_power"] == 210
     assert planned["power"]["corrected"] < planned["power"]["alone"] < 0.5
     assert 324 < planned["safe_votes"] < 800  # more than independent votes would need
-    wrong = runner.invoke(verbs, ["create", "--run", str(run_folder), "--comparison", "a-b"])
-    assert isinstance(wrong.exception, BenchError)
-    missing = runner.invoke(verbs, ["serve", "--db", str(tmp_path / "none.db")])
-    assert isinstance(missing.exception, BenchError)

@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from study_app.design.settings import StudyTexts
+from study_app.pipeline.create import create
 from study_app.store.messages import Answer
 from study_app.store.store import Store
 from study_app.web import preview
-from tests.study_app.conftest import PASSWORD, AppProcess
+from tests.study_app import forked
+from tests.study_app.conftest import PASSWORD, AppProcess, study_request
+from tests.study_app.runfolder import FRAMES, decode
 
 pytestmark = pytest.mark.browser
 
 #: Records every frame that is drawn: which canvas, from where in its sheet, when, and in which frame of the screen (a
 #: time that all have in common that is drawn in it); how often a choice could be made while a clip was blank; and what
-#: raters were told of practice.
+#: raters were told of practice. While raters are asked to watch, it presses a key in every frame: that is too early.
 RECORDER = """
 window.drawn = [];
 const draw = CanvasRenderingContext2D.prototype.drawImage;
@@ -35,17 +40,24 @@ CanvasRenderingContext2D.prototype.drawImage = function (...a) {
 };
 window.blank = 0;
 window.told = [];
+window.early = 0;
 const watch = () => {
   const pens = [...document.querySelectorAll("canvas")].map((canvas) => canvas.getContext("2d"));
   const opaque = (pen) => pen.getImageData(pen.canvas.width / 2, pen.canvas.height / 2, 1, 1).data[3] === 255;
   if (document.querySelector("button.choice[aria-disabled=false]") && !pens.every(opaque)) window.blank += 1;
   const line = document.querySelector(".told:not([hidden])");
   if (line && line.textContent !== window.told.at(-1)) window.told.push(line.textContent);
+  if (document.querySelector(".status")?.textContent === "Watch both clips once.") {
+    document.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft", bubbles: true }));
+    window.early += 1;
+  }
   requestAnimationFrame(watch);
 };
 requestAnimationFrame(watch);
 """
 OPEN = "button.choice[aria-disabled=false]"
+#: Of the session that is recorded.
+TRIALS = 16
 
 
 class Visitor:
@@ -84,6 +96,13 @@ class Visitor:
         self.page.keyboard.press(key)
         self.page.locator(f".code, [role=progressbar]:not([aria-valuenow='{before}'])").first.wait_for(state="attached")
 
+    def mine(self, table: Any) -> Any:
+        """The rows of a table that are this visitor's: a study may have others."""
+        token = next(cookie["value"] for cookie in self.context.cookies() if cookie["name"] == "rater")
+        known = Store(self.app.where).open().rater(token)
+        assert known is not None
+        return table[table["rater"] == known.token_hash[:16]].reset_index(drop=True)
+
     def close(self) -> None:
         self.context.close()
         assert not self.errors
@@ -98,12 +117,37 @@ def visitor(chromium: Any, app: AppProcess) -> Any:
     someone.close()
 
 
+@pytest.fixture(scope="module")
+def shared(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
+    """One app for tests that look at nothing but their own visitors."""
+    folder = tmp_path_factory.mktemp("shared")
+    process = AppProcess(str(shutil.copy(template, folder / "study.db")), folder / "log")
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def guest(chromium: Any, shared: AppProcess) -> Any:
+    """A visitor at the shared app."""
+    someone = Visitor(chromium, shared)
+    yield someone
+    someone.close()
+
+
 def axe(page: Any) -> list[str]:
     """What axe finds on this page that is more than minor."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page).response["violations"]
     return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] != "minor"]
+
+
+def axe_at_rest(page: Any) -> list[str]:
+    """What axe finds on a page that is drawn anew by itself: Streamlit pales what it is about to replace."""
+    for _ in range(5):
+        if not (found := axe(page)):
+            break
+    return found
 
 
 def votes(app: AppProcess) -> Any:
@@ -126,6 +170,7 @@ class Recorded:
     pages: dict[str, list[str]] = field(default_factory=dict)
     drawn: list[tuple[str, int, int, float, float]] = field(default_factory=list)
     blank: int = 0
+    early: int = 0
     addresses: list[str] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
     bodies: list[tuple[str, bytes]] = field(default_factory=list)
@@ -140,10 +185,11 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def session(chromium: Any, template: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    """Thirty trials, keyboard only; recorded."""
+def session(chromium: Any, run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """Sixteen trials, keyboard only; recorded."""
     folder = tmp_path_factory.mktemp("session")
-    app = AppProcess(str(shutil.copy(template, folder / "study.db")), folder / "log")
+    create(folder / "study.db", study_request(run_folder, workload=TRIALS - 6))  # and 2 of practice, 4 catch trials
+    app = AppProcess(str(folder / "study.db"), folder / "log")
     record = Recorded(app.where)
     someone = Visitor(chromium, app)
     page = someone.page
@@ -184,12 +230,9 @@ def session(chromium: Any, template: Path, tmp_path_factory: pytest.TempPathFact
         page.get_by_role("button", name="Begin").focus()
         record.asked_at.append(time.monotonic())
         page.keyboard.press("Enter")
-        page.get_by_text("Watch both clips once.").wait_for()
-        page.keyboard.press("ArrowLeft")  # too early: nothing happens
-        assert page.locator(OPEN).count() == 0
         someone.ready()
         look("trial")
-        for n in range(30):
+        for n in range(TRIALS):
             record.asked_at.append(time.monotonic())
             record.places.append(page.locator(".place").inner_text())
             someone.choose(("ArrowLeft", "ArrowRight")[n % 2])
@@ -197,7 +240,7 @@ def session(chromium: Any, template: Path, tmp_path_factory: pytest.TempPathFact
                 record.drawn = page.evaluate("window.drawn")
         record.asked_at.append(time.monotonic())
         page.get_by_role("heading", name="Thank you").wait_for()
-        record.blank, record.told = page.evaluate("[window.blank, window.told]")
+        record.blank, record.told, record.early = page.evaluate("[window.blank, window.told, window.early]")
         look("thanks")
         record.codes.append(page.locator(".code").inner_text())
         page.goto(app.url)  # coming back does not start again
@@ -212,9 +255,10 @@ def session(chromium: Any, template: Path, tmp_path_factory: pytest.TempPathFact
 
 def test_a_whole_session_by_keyboard(session: Recorded) -> None:
     cast = session.votes
-    assert len(cast) == 30
-    assert list(cast["chosen"] == cast["left"]) == [n % 2 == 0 for n in range(30)]
-    assert (cast["response_ms"] >= 533).all()  # one play of 32 frames at 60 a second
+    assert len(cast) == TRIALS
+    assert list(cast["chosen"] == cast["left"]) == [n % 2 == 0 for n in range(TRIALS)]
+    assert (cast["response_ms"] >= 1000 * FRAMES / 60).all()  # one play at 60 frames a second
+    assert session.early >= TRIALS  # keys pressed before that: none is an answer
     # Each pair's time is its own: no more than has passed since the one before it was asked for.
     passed = 1000 * (np.array(session.asked_at[2:]) - session.asked_at[:-2])
     assert (cast["response_ms"] <= passed).all()
@@ -224,8 +268,8 @@ def test_a_whole_session_by_keyboard(session: Recorded) -> None:
 
 
 def test_raters_know_where_they_are_and_when_it_counts(session: Recorded) -> None:
-    assert session.places == ["Practice 1 of 2", "Practice 2 of 2", *(f"Pair {n} of 28" for n in range(1, 29))]
-    assert "It takes about 4 minutes" in session.html[0]
+    assert session.places == ["Practice 1 of 2", "Practice 2 of 2", *(f"Pair {n} of 14" for n in range(1, 15))]
+    assert "It takes about 3 minutes" in session.html[0]
 
 
 def test_practice_says_what_was_right(session: Recorded) -> None:
@@ -249,7 +293,7 @@ def test_how_each_pair_was_seen_is_kept(session: Recorded) -> None:
     assert set(seen["browser"]) == {"Chrome"}
     assert set(seen["pixel_ratio"]) == {1.0}
     assert set(seen["clip_px"]) == set(seen["screen_px"]) == {512}  # a whole number of times 32
-    assert seen["dropped"].between(0, 32).all()
+    assert seen["dropped"].between(0, FRAMES).all()
     assert list(seen["clip"]) == list(session.votes["clip"])
 
 
@@ -258,11 +302,11 @@ def test_axe_finds_nothing_serious(session: Recorded) -> None:
 
 
 def test_both_clips_start_and_move_together(session: Recorded, figures: dict[str, str]) -> None:
-    left = [drawn for side, *drawn in session.drawn if side.startswith("Left")][:32]
-    right = [drawn for side, *drawn in session.drawn if side.startswith("Right")][:32]
+    left = [drawn for side, *drawn in session.drawn if side.startswith("Left")][:FRAMES]
+    right = [drawn for side, *drawn in session.drawn if side.startswith("Right")][:FRAMES]
     assert [frame[:2] for frame in left] == [frame[:2] for frame in right]
     assert left[0][:2] == [0, 0]
-    assert len({(x, y) for x, y, *_ in left}) > 16  # it does move
+    assert len({(x, y) for x, y, *_ in left}) > FRAMES / 2  # it does move
     assert [frame[3] for frame in left] == [frame[3] for frame in right]  # both in the same frame of the screen
     skews = [abs(a[2] - b[2]) for a, b in zip(left, right, strict=True)]
     figures["start skew of the two clips"] = f"{skews[0]:.2f} ms; largest over a play {max(skews):.2f} ms"
@@ -283,14 +327,14 @@ def test_nothing_in_the_traffic_tells_models_apart(session: Recorded) -> None:
     texts += [("header", header.encode()) for header in session.headers]
     texts += session.bodies
     texts += [("page", html.encode()) for html in session.html]
-    assert len([1 for where, _ in texts if "/trial/clips/" in where]) >= 30
+    assert len([1 for where, _ in texts if "/trial/clips/" in where]) >= TRIALS
     assert any(b"export class Player" in body for _, body in texts)
     assert not session.frames
     assert not [url for url, _ in texts if "/static/" in url or "/_stcore/" in url]  # nothing of Streamlit's
     # Names of trials are drawn by chance: a hundred of 43 letters spell a word as short as "vgan" now and then.
     with contextlib.closing(sqlite3.connect(session.where)) as database:
         drawn = [token.lower().encode() for (token,) in database.execute("SELECT token FROM assignment")]
-    assert len(drawn) >= 30
+    assert len(drawn) >= TRIALS
     found = []
     for place, data in texts:
         low = data.lower()
@@ -311,7 +355,7 @@ def test_only_practice_is_called_by_its_name(session: Recorded) -> None:
     views = [reply.get("view", reply) for reply in replies]  # of an arrival, or of an answer
     views = [view for view in views if view and view["place"]]
     names = list(dict.fromkeys((view["place"][0], view["place"][1]) for view in views))
-    assert names == [("practice", 1), ("practice", 2), *(("pair", n) for n in range(1, 29))]  # also catch trials
+    assert names == [("practice", 1), ("practice", 2), *(("pair", n) for n in range(1, 15))]  # also catch trials
     judged = [view["answered"] for view in views if view["feedback"]]
     assert judged == [1, 2]  # of catch trials nobody is told
     elsewhere = [*session.addresses, *session.headers]
@@ -329,7 +373,7 @@ def test_media_are_of_one_size_and_under_names_used_once(session: Recorded) -> N
     plain = {name: {len(c.data) for (n, _), c in study.clips().items() if n == name} for name in ("real", "rnngan")}
     assert max(plain["real"]) < min(plain["rnngan"])
     tokens = [url.rsplit("/", 1)[1] for url, _ in media]
-    assert len(set(tokens)) == 30  # a name for each trial
+    assert len(set(tokens)) == TRIALS  # a name for each trial
     assert {len(token) for token in tokens} == {43}
 
 
@@ -372,12 +416,12 @@ def test_reload_back_double_click_and_two_tabs(visitor: Visitor) -> None:
     assert len(Store(visitor.app.where).open().raters()) == 1
 
 
-def test_a_phone(chromium: Any, app: AppProcess) -> None:
-    someone = Visitor(chromium, app, 360, 740, has_touch=True, is_mobile=True, device_scale_factor=3)
+def test_a_phone(chromium: Any, shared: AppProcess) -> None:
+    someone = Visitor(chromium, shared, 360, 740, has_touch=True, is_mobile=True, device_scale_factor=3)
     page = someone.page
     for step in ("consent", "instructions", "trial"):
         if step == "consent":
-            page.goto(app.url)
+            page.goto(shared.url)
             page.get_by_role("checkbox").wait_for()
         elif step == "instructions":
             page.get_by_text("I have read this").tap()
@@ -414,25 +458,26 @@ def test_a_phone(chromium: Any, app: AppProcess) -> None:
     page.get_by_text("This window is too small").wait_for()
     shoot(page, "small")
     assert axe(page) == []
-    page.wait_for_timeout(1500)  # the first play would be over
+    page.wait_for_timeout(900)  # the first play would be over
     assert page.locator(OPEN).count() == 0
     page.set_viewport_size({"width": 360, "height": 740})
     someone.ready()
-    study = Store(app.where).open()
-    assert list(study.votes()["chosen"] == study.votes()["right"]) == [True, False]
-    assert study.screens()[["layout", "pointer", "window"]].to_numpy().tolist() == [
+    study = Store(shared.where).open()
+    cast = someone.mine(study.votes())
+    assert list(cast["chosen"] == cast["right"]) == [True, False]
+    assert someone.mine(study.screens())[["layout", "pointer", "window"]].to_numpy().tolist() == [
         ["stacked", "coarse", "350x750"],
         ["low", "coarse", "750x350"],
     ]
     someone.close()
 
 
-def test_zoom_does_not_shrink_the_clips(visitor: Visitor, chromium: Any) -> None:
+def test_zoom_does_not_shrink_the_clips(guest: Visitor, chromium: Any) -> None:
     """A window of 1280 by 800 screen pixels at 100 and at 200 %."""
-    visitor.start()
-    visitor.ready()
-    plain = visitor.page.locator("canvas").first.bounding_box()["width"]
-    zoomed = Visitor(chromium, visitor.app, 640, 400, device_scale_factor=2)
+    guest.start()
+    guest.ready()
+    plain = guest.page.locator("canvas").first.bounding_box()["width"]
+    zoomed = Visitor(chromium, guest.app, 640, 400, device_scale_factor=2)
     zoomed.start()
     zoomed.ready()
     shoot(zoomed.page, "trial_200_percent")
@@ -491,17 +536,17 @@ def test_clips_that_fail_are_fetched_again_and_else_skipped(visitor: Visitor) ->
     assert visitor.answered() == 5
 
 
-def test_losing_focus_and_watching_again_are_counted(visitor: Visitor) -> None:
-    visitor.start()
-    visitor.ready()
-    visitor.page.wait_for_timeout(2000)  # two more plays of 0.53 s and a pause
-    visitor.page.evaluate("window.dispatchEvent(new Event('blur')); window.dispatchEvent(new Event('focus'));")
-    visitor.choose()
-    vote = votes(visitor.app).iloc[0]
+def test_losing_focus_and_watching_again_are_counted(guest: Visitor) -> None:
+    guest.start()
+    guest.ready()
+    guest.page.wait_for_timeout(1000)  # two more plays of 0.13 s and a pause of 0.3 s after each
+    guest.page.evaluate("window.dispatchEvent(new Event('blur')); window.dispatchEvent(new Event('focus'));")
+    guest.choose()
+    vote = guest.mine(votes(guest.app)).iloc[0]
     assert vote["replays"] >= 1
     assert vote["focus_losses"] == 1
     assert vote["flags"] == "unfocused"
-    assert vote["response_ms"] >= 2500
+    assert vote["response_ms"] >= 1300
 
 
 def test_a_paused_pair_plays_from_its_first_frame_when_the_window_is_large_enough_again(
@@ -544,45 +589,45 @@ def test_a_vote_outlives_the_app(visitor: Visitor) -> None:
     assert cast["chosen"][0] == cast["right"][0]
 
 
-def test_keys_and_focus(visitor: Visitor) -> None:
-    page = visitor.page
-    visitor.start()
-    visitor.ready()
+def test_keys_and_focus(guest: Visitor) -> None:
+    page = guest.page
+    guest.start()
+    guest.ready()
     for name in ("Stop or withdraw", "How it works"):
         page.get_by_role("button", name=name).focus()
         page.keyboard.press("ArrowLeft")
     page.get_by_role("button", name="Right").focus()
-    visitor.choose("Enter")
-    visitor.choose("Enter")  # the focus is still there
-    visitor.ready()
+    guest.choose("Enter")
+    guest.choose("Enter")  # the focus is still there
+    guest.ready()
     page.keyboard.down("Enter")  # held down, it answers once
     page.get_by_text("Pair 2 of 28").or_(page.get_by_text("Pair 1 of 28")).wait_for()
-    visitor.ready()
+    guest.ready()
     page.keyboard.down("Enter")
     page.keyboard.down("Enter")
     page.keyboard.up("Enter")
-    cast = votes(visitor.app)
+    cast = guest.mine(votes(guest.app))
     assert list(cast["chosen"] == cast["right"]) == [True] * 3
     page.get_by_role("button", name="How it works").click()
     page.get_by_role("heading", name="How it works").wait_for()
     page.get_by_role("button", name="Go on").click()
-    visitor.ready()
-    assert visitor.answered() == 3
+    guest.ready()
+    assert guest.answered() == 3
 
 
-def test_withdrawing(visitor: Visitor) -> None:
-    page = visitor.page
-    visitor.start()
-    visitor.choose()
+def test_withdrawing(guest: Visitor) -> None:
+    page = guest.page
+    guest.start()
+    guest.choose()
     page.get_by_role("button", name="Stop or withdraw").click()
     page.get_by_role("button", name="Go on with the study").click()
-    visitor.choose()
+    guest.choose()
     page.get_by_role("button", name="Stop or withdraw").click()
     shoot(page, "leave")
     assert axe(page) == []
     page.get_by_role("button", name="Withdraw my answers").click()
     page.get_by_role("heading", name="Withdraw your answers?").wait_for()
-    assert "withdrawn" not in set(votes(visitor.app)["excluded"])  # it asks first
+    assert "withdrawn" not in set(guest.mine(votes(guest.app))["excluded"])  # it asks first
     assert axe(page) == []
     page.get_by_role("button", name="No, keep them").click()
     page.get_by_role("button", name="Withdraw my answers").click()
@@ -590,7 +635,7 @@ def test_withdrawing(visitor: Visitor) -> None:
     page.get_by_role("heading", name="You have withdrawn").wait_for()
     assert page.locator(".code").inner_text()
     assert axe(page) == []
-    assert list(votes(visitor.app)["excluded"]) == ["withdrawn"] * 2
+    assert list(guest.mine(votes(guest.app))["excluded"]) == ["withdrawn"] * 2
 
 
 def test_people_from_prolific_come_back_to_their_session(chromium: Any, app: AppProcess) -> None:
@@ -608,7 +653,16 @@ def test_people_from_prolific_come_back_to_their_session(chromium: Any, app: App
     assert b"alert(1)" not in database
 
 
-def test_the_admin_page(chromium: Any, app: AppProcess) -> None:
+@pytest.fixture
+def hasty(sqlite: str, tmp_path: Path) -> Iterator[AppProcess]:
+    """The app on a fresh study, whose monitor looks again every other second."""
+    process = AppProcess(sqlite, tmp_path / "log", **{forked.PERIOD: "2"})
+    yield process
+    process.kill()
+
+
+def test_the_admin_page(chromium: Any, hasty: AppProcess) -> None:
+    app = hasty
     someone = Visitor(chromium, app, 1100, 1000)
     page = someone.page
     rated = Store(app.where).open()
@@ -632,7 +686,7 @@ def test_the_admin_page(chromium: Any, app: AppProcess) -> None:
     assert page.get_by_text("2", exact=True).first.is_visible()
     rated.enrol("a rater who has just come")
     shoot(page, "admin_progress")
-    assert axe(page) == []
+    assert axe_at_rest(page) == []
     # without a click: the numbers above the monitor are drawn anew as it is
     page.get_by_test_id("stMetric").filter(has_text="Raters").filter(has_text="3").wait_for()
     assert page.get_by_role("heading", name="Preference opinion scores").count() == 0
@@ -693,9 +747,6 @@ def test_pages_of_a_study_in_trouble(chromium: Any, app: AppProcess) -> None:
 
 
 def test_hostile_texts_are_shown_as_text(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
-    from study_app.pipeline.create import create
-    from tests.study_app.conftest import study_request
-
     nasty = "<img src=x onerror='window.broken=1'><script>window.broken=1</script> **bold** $x$"
     create(tmp_path / "n.db", study_request(run_folder, question=nasty, consent=nasty))
     app = AppProcess(str(tmp_path / "n.db"), tmp_path / "log")
@@ -716,22 +767,20 @@ def test_hostile_texts_are_shown_as_text(chromium: Any, run_folder: Path, tmp_pa
         app.kill()
 
 
-def test_clips_look_as_the_run_has_them(visitor: Visitor) -> None:
-    from tests.study_app.runfolder import decode
-
-    visitor.start()
-    visitor.ready()
-    store = Store(visitor.app.where)
+def test_clips_look_as_the_run_has_them(guest: Visitor) -> None:
+    guest.start()
+    guest.ready()
+    store = Store(guest.app.where)
     study = store.open()
-    cookie = next(c["value"] for c in visitor.context.cookies() if c["name"] == "rater")
+    cookie = next(c["value"] for c in guest.context.cookies() if c["name"] == "rater")
     trial = study.view(cookie).trials[0]
     sides = [decode(data, study.settings.frames) for data in study.media(cookie, trial)]
     grab = "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
     both = f"() => [...document.querySelectorAll('canvas')].map({grab})"
-    for _ in range(20):  # until it is not between two plays, when they are veiled
+    for _ in range(60):  # until it is not between two plays, when they are veiled
         pixels = [
             np.array(p, np.uint8).reshape(study.settings.size, study.settings.size, 4)
-            for p in visitor.page.evaluate(both)
+            for p in guest.page.evaluate(both)
         ]
         if any((sides[0][t] == pixels[0][..., :3]).all() for t in range(study.settings.frames)):
             break
@@ -743,10 +792,6 @@ def test_clips_look_as_the_run_has_them(visitor: Visitor) -> None:
 
 
 def test_markdown_two_languages_and_a_screen_that_is_measured(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
-    from study_app.design.settings import StudyTexts
-    from study_app.pipeline.create import create
-    from tests.study_app.conftest import study_request
-
     english, german = (
         "## What we ask\n\n**Two** clips.<script>window.broken=1</script>",
         "## Worum es geht\n\nZwei Clips.",

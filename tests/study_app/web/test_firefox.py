@@ -11,6 +11,7 @@ import pytest
 
 from study_app.store.store import Store
 from tests.study_app.conftest import AppProcess, free_port
+from tests.study_app.runfolder import FRAMES
 from tests.study_app.web.marionette import Firefox
 
 pytestmark = pytest.mark.browser
@@ -68,4 +69,4 @@ def test_a_session_in_firefox(firefox: Firefox, app: AppProcess) -> None:
     seen = study.screens()
     assert list(seen["browser"]) == ["Firefox"] * 2
     assert list(seen["layout"]) == ["beside", "stacked"]
-    assert seen["dropped"].between(0, 32).all()
+    assert seen["dropped"].between(0, FRAMES).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from study_app.store.messages import Answer
 from study_app.store.store import Store
 from study_app.web import preview
 from tests.study_app.conftest import PASSWORD, AppProcess, study_request
-from tests.study_app.web.test_browser import Visitor, axe, shoot
+from tests.study_app.web.test_browser import Visitor, axe, axe_at_rest, shoot
 
 pytestmark = pytest.mark.browser
 
@@ -47,15 +48,27 @@ TWO_QUESTIONS = {
 SHORT = {"workload": 4, "practice": 1, "catch": 0, "catch_pass": 0}
 
 
-def serve(run: Path, folder: Path, asked: dict[str, Any], **changes: object) -> AppProcess:
+def make(run: Path, folder: Path, asked: dict[str, Any], **changes: object) -> Path:
     create(folder / "study.db", study_request(run, questions=parse(asked), **{**SHORT, **changes}))
-    return AppProcess(str(folder / "study.db"), folder / "log")
+    return folder / "study.db"
+
+
+def serve(run: Path, folder: Path, asked: dict[str, Any], **changes: object) -> AppProcess:
+    return AppProcess(str(make(run, folder, asked, **changes)), folder / "log")
+
+
+@pytest.fixture(scope="module")
+def unasked(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with questions before and after, ties, and two questions a pair; tests take copies."""
+    folder = tmp_path_factory.mktemp("questions")
+    return make(run_folder, folder, ABOUT_RATERS | TWO_QUESTIONS, ineligible_code="NOTFORME")
 
 
 @pytest.fixture
-def asking(run_folder: Path, tmp_path: Path) -> Iterator[AppProcess]:
-    """A study with questions before and after, ties, and two questions a pair."""
-    app = serve(run_folder, tmp_path, ABOUT_RATERS | TWO_QUESTIONS, ineligible_code="NOTFORME")
+def asking(unasked: Path, tmp_path: Path) -> Iterator[AppProcess]:
+    """The app on a copy of that study."""
+    shutil.copytree(unasked.parent, tmp_path / "copy")
+    app = AppProcess(str(tmp_path / "copy" / unasked.name), tmp_path / "log")
     yield app
     app.kill()
 
@@ -274,8 +287,8 @@ def test_grades_with_questions_a_card_and_two_languages(chromium: Any, run_folde
         app.kill()
 
 
-def test_a_preview_shows_the_questions(chromium: Any, asking: AppProcess, tmp_path: Path) -> None:
-    database, name = preview.prepare(Store(asking.where).open(), tmp_path)
+def test_a_preview_shows_the_questions(chromium: Any, unasked: Path, tmp_path: Path) -> None:
+    database, name = preview.prepare(Store(unasked).open(), tmp_path)
     app = AppProcess(str(database), tmp_path / "preview log", BENCH_STUDY=name, BENCH_STUDY_PREVIEW="1")
     try:
         someone = Visitor(chromium, app)
@@ -330,7 +343,7 @@ def test_the_admin_page_of_such_studies(chromium: Any, run_folder: Path, tmp_pat
             page.get_by_role("button", name="answers.csv").click()
         answers = Path(download.value.path()).read_text().splitlines()
         assert len(answers) == 1 + 3 * 2 + 2  # who may not take part is asked for nothing more
-        assert axe(page) == []
+        assert axe_at_rest(page) == []
         assert page.get_by_role("heading", name="Mean opinion scores").count() == 0
         page.get_by_text("Show outcomes all the same").click()
         page.get_by_role("heading", name="Mean opinion scores").wait_for()
@@ -338,7 +351,7 @@ def test_the_admin_page_of_such_studies(chromium: Any, run_folder: Path, tmp_pat
         page.get_by_role("button", name="mos.csv").wait_for()
         assert page.get_by_role("button", name="table2.tex").count() == 0
         shoot(page, "admin_scale")
-        assert axe(page) == []
+        assert axe_at_rest(page) == []
         someone.close()
     finally:
         app.kill()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from study_app.store.messages import Answer
 from study_app.store.schema.columns import Base
 from study_app.store.store import Store
 from study_app.web import serve
+from tests.processes import Forked
 from tests.study_app.store.test_store import Person
 
 
@@ -76,11 +75,9 @@ def test_files_that_are_no_study_database(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_two_processes_that_make_the_tables_at_once(tmp_path: Path) -> None:
-    code = f"from study_app.store.store import Store; Store.migrated({str(tmp_path / 's.db')!r})"
-    root = Path(__file__).parents[4]
-    both = [subprocess.Popen([sys.executable, "-c", code], cwd=root, stderr=subprocess.PIPE) for _ in range(2)]
-    said = [process.communicate(timeout=60)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    both = [Forked(tmp_path / f"said{number}", Store.migrated, str(tmp_path / "s.db")) for number in range(2)]
+    done = [process.wait(60) for process in both]
+    assert [process.returncode for process in done] == [0, 0], done
     Store(tmp_path / "s.db")
 
 
