@@ -24,8 +24,8 @@ from hypothesis import HealthCheck, settings
 from bench.errors import BenchError
 from bench.metrics.networks.fetch_weights import fetch
 from bench.metrics.networks.weights_catalog import verify, weights_dir
-from tests import tiers
-from tests.once import built_once
+from tests.support import tiers
+from tests.support.once import built_once
 
 if TYPE_CHECKING:  # the process that hands tests out to others reads this file too, and need not wait for PyTorch
     import torch
@@ -80,7 +80,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real clips and reference fixtures; a test that needs it says why it is skipped."""
-    from tests.small import SHARED
+    from tests.support.small import SHARED
 
     if not (SHARED / "real").is_dir():
         pytest.skip(f"the real clips are not at {SHARED} (set BENCH_REAL_DATA)")
@@ -142,15 +142,15 @@ def _clips_encoded_once() -> None:
 @pytest.fixture
 def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that make runs and look at no figure; those of `tests/report` and `tests/pipeline` do."""
-    from tests import small
+    from tests.support import small
 
     small.blank_figures(monkeypatch)
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a reader of the documentation has, runs included (`tests.world`); for reading."""
-    from tests.world import build
+    """What a reader of the documentation has, runs included (`tests.support.world`); for reading."""
+    from tests.support.world import build
 
     return built_once(tmp_path_factory, "world", build)
 
@@ -158,7 +158,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sky(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small Sky Scene: 4 training and 2 test clips."""
-    from tests.small import make_sky
+    from tests.support.small import make_sky
 
     return make_sky(tmp_path_factory.mktemp("data") / "sky")
 
@@ -166,7 +166,7 @@ def sky(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def beach(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small Beach dataset: 4 training and 2 test clips."""
-    from tests.small import make_beach
+    from tests.support.small import make_beach
 
     return make_beach(tmp_path_factory.mktemp("data") / "beach")
 
@@ -178,7 +178,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     info = folder / "someones_model-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: someones-model\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[timelapse_bench.models]\ntint = tests.small:Tint\n")
+    (info / "entry_points.txt").write_text("[timelapse_bench.models]\ntint = tests.support.small:Tint\n")
     return folder
 
 
@@ -254,7 +254,7 @@ def pdflatex(tmp_path: Path) -> Callable[[str], None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests are grouped and ordered for several processes (`tests.tiers`)."""
+    """Tests are grouped and ordered for several processes (`tests.support.tiers`)."""
     tiers.check_fixtures(items)
     tiers.arrange(items)
 

@@ -28,7 +28,7 @@ from bench.errors import BenchError
 from bench.interface import Player, Stage, VideoModel
 from bench.registry import MODELS
 
-#: "tint" is a third party's (`tests.small`), registered by the fixture of that name.
+#: "tint" is a third party's (`tests.support.small`), registered by the fixture of that name.
 NAMES = [*MODELS, "tint"]
 WIDTH = 4
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 PACKAGES = ("bench", "mdgan", "baselines", "study_app")
 #: The whole, from the bottom up: a part imports only what lies on layers below its own.

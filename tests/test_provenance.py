@@ -14,7 +14,7 @@ import torch
 import bench
 from bench import provenance as module
 from bench.provenance import git_commit, our_version, package_version, provenance
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 
 def test_what_moves_a_number_is_told_and_nothing_else() -> None:
@@ -41,6 +41,7 @@ def test_what_decides_which_kernels_run_is_told(monkeypatch: pytest.MonkeyPatch)
     assert provenance("cpu")["instruction_set"] == found["instruction_set"]
 
 
+@pytest.mark.process
 def test_a_processor_has_a_name_where_the_system_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object, **__: object) -> str:
         raise FileNotFoundError

@@ -18,7 +18,7 @@ from bench.report.tables.printed_table import to_csv, to_json, to_latex, to_mark
 from bench.report.tables.score_table import read_protocol, stored_table
 from bench.report.tables.study_tables import read_study
 from bench.scoring.score_tables import read_summary
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 REFERENCE = REPOSITORY / "results" / "reference"
 FOLDERS = sorted(path for path in REFERENCE.iterdir() if path.is_dir())

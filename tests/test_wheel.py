@@ -1,4 +1,7 @@
-"""What a wheel and a source archive hold, and how little the plain install imports. `tests/pythons.sh` installs it."""
+"""What a wheel and a source archive hold, and how little the plain install imports.
+
+`tests/manual/pythons.sh` installs it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 #: What `bench score` and `bench report` may not need: it comes with extras.
 EXTRAS = (
@@ -79,7 +82,7 @@ def test_scoring_and_reporting_need_no_extra(tmp_path: Path) -> None:
         "    Path(folder).mkdir()\n"
         "    random = np.random.default_rng(len(folder))\n"
         "    np.save(Path(folder, 'a.npy'), random.integers(0, 256, (16, 32, 32, 3), np.uint8))\n"
-        "from tests.small import blank_figures\n"
+        "from tests.support.small import blank_figures\n"
         "blank_figures()\n"
         "from bench.cli.main import app, mount_commands\n"
         "mount_commands()\n"

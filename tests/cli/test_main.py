@@ -19,8 +19,8 @@ from bench import provenance
 from bench.cli import main as cli
 from bench.errors import BenchError
 from bench.registry import check_siblings
-from tests.processes import run_command
-from tests.small import REPOSITORY, blank_figures, make_beach, make_sky, moving_clip, truncate
+from tests.support.processes import run_command
+from tests.support.small import REPOSITORY, blank_figures, make_beach, make_sky, moving_clip, truncate
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 

@@ -12,7 +12,7 @@ from bench import provenance
 from bench.cli import main as cli
 from tests.pipeline.test_push import hub as hub
 from tests.pipeline.test_release import train
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 RUN = REPOSITORY / "results" / "reference" / "sky"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench.data.clips import Clip, Manifest, build_manifest, content_hash, sample, with_validation
 from bench.data.readers.file_listing import files_below, frame_folders
 from bench.errors import BenchError
-from tests.small import make_beach, make_sky, moving_clip, write_frames
+from tests.support.small import make_beach, make_sky, moving_clip, write_frames
 
 
 def clips(videos: int, each: int = 2, split: str = "train") -> list[Clip]:

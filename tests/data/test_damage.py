@@ -20,7 +20,7 @@ from bench.data.readers.video import (
 )
 from bench.errors import BenchError
 from tests.data.making import drifting, save_animation, write_container
-from tests.small import moving_clip
+from tests.support.small import moving_clip
 
 CLIP = drifting(4, 32, 32)
 

@@ -16,8 +16,8 @@ from bench.data.clips import Clip, Manifest, build_manifest
 from bench.data.packed_clips import Pack, pack, pack_path
 from bench.errors import BenchError
 from bench.files import digest
-from tests.processes import Forked, die_at
-from tests.small import make_sky, truncate
+from tests.support.processes import Forked, die_at
+from tests.support.small import make_sky, truncate
 
 
 @pytest.fixture

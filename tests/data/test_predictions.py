@@ -12,7 +12,7 @@ from bench.data.predictions import Predictions, PredictionWriter, to_uint8
 from bench.data.readers.video import resize
 from bench.errors import BenchError
 from bench.files import sha256, write_json
-from tests.small import moving_clip, write_frames, write_strip
+from tests.support.small import moving_clip, write_frames, write_strip
 
 
 def test_what_is_written_reads_back_bit_for_bit(tmp_path: Path) -> None:

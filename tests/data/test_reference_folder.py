@@ -15,7 +15,7 @@ from bench.pipeline.score import score_folders
 from bench.scoring.score_tables import read_summary
 from bench.scoring.scoring_plan import ScoringPlan
 from tests.data.making import save_animation
-from tests.small import moving_clip, truncate, write_frames
+from tests.support.small import moving_clip, truncate, write_frames
 
 
 def test_any_folder_can_stand_for_the_real_clips(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from bench.data.verify import verify
 from bench.errors import BenchError
 from tests.data.making import with_matrix, write_container
-from tests.small import make_beach, make_sky, moving_clip, truncate, write_frames
+from tests.support.small import make_beach, make_sky, moving_clip, truncate, write_frames
 
 
 def texts(found: object, kind: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from bench.data import workers
 from bench.data.workers import fresh_processes, processors, quota
 from bench.errors import BenchError
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 #: Of a container of version 2, of one of version 1 (whose own group is what it sees at the top), and of none.
 V2 = "0::/\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench import registry
-from tests import world as readers
 from tests.docs.pages import follow
+from tests.support import world as readers
 
 Follow = Callable[[str], None]
 

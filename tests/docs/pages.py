@@ -13,8 +13,8 @@ import numpy as np
 import typer
 
 from bench.cli.main import app, mount_commands
-from tests import world
-from tests.small import REPOSITORY, moving_clip
+from tests.support import world
+from tests.support.small import REPOSITORY, moving_clip
 
 #: Its commands are those of trainings of an hour each.
 REFERENCE = "results/reference/README.md"
@@ -29,7 +29,7 @@ SHARED_STUDY = "bench study create --run results/demo --clips 5 --catch 8"
 NOT_RUN = {
     "make demo": "a fresh clone",
     "make test": "a fresh clone",
-    "pip install": "tests/pythons.sh",
+    "pip install": "tests/manual/pythons.sh",
     "bench data fetch": "tests/pipeline/test_fetch_dataset.py, against a local server",
     "torchrun": "tests/engine/test_distributed.py",
     "bench push": "tests/pipeline/test_push.py, against a stand-in for Hugging Face",
@@ -111,7 +111,7 @@ def follow(page: str, here: Path, shared: Path, site: Path) -> None:
     Args:
         page: from the repository's root.
         here: the reader's folder.
-        shared: see `tests.world`.
+        shared: see `tests.support.world`.
         site: a folder of installed packages.
     """
     for language, text in blocks(page):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 
 @pytest.mark.docs

@@ -11,8 +11,8 @@ import pytest
 
 import mdgan.losses
 from tests.docs.pages import PAGES
-from tests.small import REPOSITORY
-from tests.world import DEMO
+from tests.support.small import REPOSITORY
+from tests.support.world import DEMO
 
 
 @pytest.mark.parametrize("page", PAGES)

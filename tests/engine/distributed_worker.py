@@ -103,7 +103,7 @@ if __name__ == "__main__":
         main(*sys.argv[2:])
     else:
         from bench.cli.main import main as bench
-        from tests.small import blank_figures
+        from tests.support.small import blank_figures
 
         blank_figures()
         bench()

@@ -10,7 +10,7 @@ import torch
 from bench.engine import checkpoints
 from bench.engine.model_factory import build
 from bench.errors import BenchError
-from tests.small import truncate
+from tests.support.small import truncate
 
 
 def content(**values: Any) -> dict[str, Any]:

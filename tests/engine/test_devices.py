@@ -10,7 +10,7 @@ from torch.distributed import TCPStore
 
 from bench.engine.devices import average_over_processes, make_fabric, step_minutes
 from bench.errors import BenchError
-from tests.processes import Forked
+from tests.support.processes import Forked
 
 
 def test_lightnings_environment_variables_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

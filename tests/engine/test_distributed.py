@@ -18,7 +18,7 @@ from bench.files import read_json
 from bench.pipeline.run import run
 from tests.engine import distributed_worker
 from tests.engine.distributed_worker import main as worker
-from tests.processes import Finished, Forked, command
+from tests.support.processes import Finished, Forked, command
 
 several_processes = pytest.mark.parametrize("several", ["two", "two nodes"])
 pytestmark = [pytest.mark.process, pytest.mark.training, pytest.mark.usefixtures("blank_figures")]

@@ -31,7 +31,7 @@ from mdgan.cpu_layers import (
 )
 from mdgan.networks import STAGE1_SKIPS, Generator
 from tests.engine.test_network_transforms import folded
-from tests.small import make_sky
+from tests.support.small import make_sky
 
 
 def stirred(network: nn.Module) -> nn.Module:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.files import read_json
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 pytestmark = [pytest.mark.process, pytest.mark.training]
 
@@ -21,7 +21,7 @@ def python(folder: Path) -> Path:
     program.write_text(
         f"#!{sys.executable}\n"
         "import os, runpy, sys, time\n"
-        "from tests.small import blank_figures\n"
+        "from tests.support.small import blank_figures\n"
         "blank_figures()\n"
         "if 'HOLD' in os.environ:\n"
         "    from bench.engine import train\n"

@@ -18,7 +18,7 @@ from bench.engine.gradient_check import (
 )
 from bench.engine.model_factory import build
 from bench.interface import VideoModel
-from tests.small import Tint, TintStage
+from tests.support.small import Tint, TintStage
 
 
 def clips(count: int = 2) -> Tensor:

@@ -1,6 +1,6 @@
 """Gradients of every model's training steps with each of oneDNN's instruction sets, on one thread and on two.
 
-A process reads the instruction set once, so each has one of its own (`tests.processes`).
+A process reads the instruction set once, so each has one of its own (`tests.support.processes`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.processes import Forked
+from tests.support.processes import Forked
 
 pytestmark = pytest.mark.process
 #: By oneDNN's name, what its account of itself has to say; what a processor lacks is what it has.

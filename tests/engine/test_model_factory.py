@@ -6,7 +6,7 @@ import torch
 from bench.engine.model_factory import departures, native_resolution
 from bench.engine.network_transforms import estimating_statistics
 from bench.errors import BenchError
-from tests.small import Tint
+from tests.support.small import Tint
 
 
 def test_a_model_takes_its_largest_size_that_fits() -> None:

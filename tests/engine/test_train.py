@@ -22,7 +22,7 @@ from bench.engine.training_log import read_log
 from bench.engine.training_step import make_optimizers, seed_step, train_step
 from bench.errors import BenchError
 from tests.engine.distributed_worker import Flat, FlatStage
-from tests.small import Tint, truncate
+from tests.support.small import Tint, truncate
 
 pytestmark = pytest.mark.training
 

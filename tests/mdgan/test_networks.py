@@ -15,7 +15,7 @@ from mdgan.authors_checkpoints import load_generator
 from mdgan.cpu_layers import over_still
 from mdgan.networks import STAGE1_SKIPS, STAGE2_SKIPS, Discriminator, Generator
 from tests.engine.test_network_transforms import folded
-from tests.small import SHARED
+from tests.support.small import SHARED
 
 REFERENCE = SHARED / "reference"
 #: Layers of the published Stage II discriminator, and their names here.

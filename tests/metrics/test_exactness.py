@@ -38,7 +38,7 @@ from bench.speed.metrics import random_inception
 from tests.metrics.test_frechet import _by_definition
 from tests.metrics.test_kvd import plain
 from tests.metrics.test_ssim import _scikit_image
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 CPU = torch.device("cpu")
 #: Environment variables under which oneDNN, PyTorch and MKL compute as on a processor without AVX-512.

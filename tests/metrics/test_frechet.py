@@ -16,7 +16,7 @@ from bench.metrics import frechet
 from bench.metrics.frechet import frechet_distance
 from bench.metrics.fvd import FVD
 from bench.metrics.kvd import KVD, unbiased_mmd
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 
 def _features(seed: int, count: int, dimension: int) -> np.ndarray:

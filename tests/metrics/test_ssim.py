@@ -16,7 +16,7 @@ from skimage.metrics import structural_similarity
 
 from bench.errors import BenchError
 from bench.metrics.ssim import SSIM, by_torch, ssim
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 SIZES = ((64, 64), (128, 128), (97, 113), (11, 11), (12, 75))
 

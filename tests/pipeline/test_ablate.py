@@ -10,7 +10,7 @@ from bench.errors import BenchError
 from bench.files import read_json
 from bench.pipeline.ablate import ablations
 from mdgan.model import MDGAN, MDGANOptions
-from tests.small import Tint
+from tests.support.small import Tint
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 

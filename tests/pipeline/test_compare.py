@@ -13,7 +13,7 @@ from bench.pipeline.score import score_folders
 from bench.scoring.score_tables import read_summary, write_csv
 from bench.scoring.scoring_plan import ScoringPlan
 from bench.scoring.set_metrics import REAL_HALVES
-from tests.small import moving_clip
+from tests.support.small import moving_clip
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from skimage.metrics import structural_similarity
 
 import bench
 from bench.errors import BenchError
-from tests.small import moving_clip
+from tests.support.small import moving_clip
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from bench.errors import BenchError
 from bench.pipeline import fetch_dataset as module
 from bench.pipeline.fetch_dataset import ACCOUNT, HASHES, FetchOptions, fetch
 from tests.download.test_archive import make_tar
-from tests.server import Server, cut, redirect, whole
+from tests.support.server import Server, cut, redirect, whole
 
 
 @pytest.fixture

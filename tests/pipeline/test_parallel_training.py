@@ -18,8 +18,8 @@ from bench.pipeline import parallel_training
 from bench.pipeline.parallel_training import threads_each, train_in_parallel
 from bench.pipeline.run import run
 from bench.runfolder import RunFolder
-from tests.processes import CONTEXT
-from tests.small import REPOSITORY
+from tests.support.processes import CONTEXT
+from tests.support.small import REPOSITORY
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 

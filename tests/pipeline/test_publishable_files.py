@@ -12,7 +12,7 @@ from bench.errors import BenchError
 from bench.pipeline.publishable_files import PublishOptions, Upload, pack_up
 from bench.report.results_file import read_results
 from tests.pipeline.test_release import train
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 #: What nobody else may have, in every form in which a run has it.
 SECRET = "/home/somebody/my data"

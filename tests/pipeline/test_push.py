@@ -11,7 +11,7 @@ from bench.errors import BenchError
 from bench.pipeline import push as pushing
 from bench.pipeline.publishable_files import Upload, UploadItem
 from bench.pipeline.push import Repository, push
-from tests.hub import TOKEN, Hub
+from tests.support.hub import TOKEN, Hub
 
 
 @pytest.fixture

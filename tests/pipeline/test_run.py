@@ -22,8 +22,8 @@ from bench.pipeline.parallel_training import train_one
 from bench.pipeline.run import run
 from bench.pipeline.score import score_folders
 from bench.scoring.scoring_plan import ScoringPlan
-from tests.processes import die_at, run_command
-from tests.small import make_sky, truncate
+from tests.support.processes import die_at, run_command
+from tests.support.small import make_sky, truncate
 
 pytestmark = [pytest.mark.training, pytest.mark.usefixtures("blank_figures")]  # `finished` draws its own
 

@@ -13,7 +13,7 @@ from bench.pipeline.score import named_folders, readable, score_command, score_f
 from bench.report.export_results import export
 from bench.scoring.score_tables import read_account, read_summary
 from bench.scoring.scoring_plan import ScoringPlan
-from tests.small import moving_clip, write_frames
+from tests.support.small import moving_clip, write_frames
 
 
 def test_folders_have_their_own_name_or_the_given_one(tmp_path: Path) -> None:

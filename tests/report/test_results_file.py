@@ -14,7 +14,7 @@ from bench.report.export_results import export
 from bench.report.results_file import MetricFacts, Results, ResultsRow, RowScore, read_results, write_results
 from bench.runfolder import RunFolder
 from bench.scoring.score_tables import read_summary
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 RUN = REPOSITORY / "results" / "reference" / "beach"
 SCHEMA = json.loads((Path(results_file.__file__).parent / "results.schema.json").read_text())

@@ -18,7 +18,7 @@ from bench.report.tables.score_table import make_table
 from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import SummaryLine
-from tests.small import Tint
+from tests.support.small import Tint
 
 PROTOCOL = Protocol("sky", 64, "all", 3, "0123456789abcdef", False)
 

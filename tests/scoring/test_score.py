@@ -22,7 +22,7 @@ from bench.scoring.score import score
 from bench.scoring.score_journal import ScoreJournal
 from bench.scoring.score_tables import read_summary
 from bench.scoring.scoring_plan import ScoringPlan
-from tests.small import make_sky, moving_clip, write_strip
+from tests.support.small import make_sky, moving_clip, write_strip
 
 METRICS = ("mse", "psnr", "psnr_frame", "ssim", "motion")
 OUTPUTS = ("summary.csv", "scores/per_clip.csv", "scores/per_frame.csv")

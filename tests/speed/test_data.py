@@ -13,7 +13,7 @@ from bench.data.batches import clip_numbers
 from bench.data.clips import Clip, Manifest, build_manifest, sample
 from bench.data.packed_clips import pack, pack_path
 from bench.speed.data import make_jpegs, measure_data
-from tests.processes import Forked
+from tests.support.processes import Forked
 
 
 def test_packed_and_read_clips_are_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

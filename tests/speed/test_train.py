@@ -16,7 +16,7 @@ from bench.speed.train import StageTraining, TrainingSetup, TrainingSpeedOptions
 from mdgan.model import repeat
 from mdgan.networks import STAGE1_SKIPS, Generator
 from mdgan.plain_reference import PlainMDGAN
-from tests.processes import CONTEXT
+from tests.support.processes import CONTEXT
 
 WIDTHS = {"mdgan": 2, "vgan": 4, "rnngan": 4}
 

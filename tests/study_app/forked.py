@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from tests.processes import CONTEXT
+from tests.support.processes import CONTEXT
 
 Pipe = CONTEXT.Pipe
 #: An environment variable: after how many seconds the admin page draws its monitor anew, in place of its own 10.

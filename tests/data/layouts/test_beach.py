@@ -10,7 +10,7 @@ from PIL import Image
 from bench.data.clips import build_manifest
 from bench.data.layouts.beach import index, source_video
 from bench.errors import BenchError
-from tests.small import make_beach, moving_clip, write_strip
+from tests.support.small import make_beach, moving_clip, write_strip
 
 
 def test_real_strips_have_the_ids_of_their_readme(real_data: Path) -> None:

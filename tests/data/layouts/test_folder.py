@@ -10,7 +10,7 @@ from bench.data.clips import build_manifest
 from bench.data.layouts.folder import index
 from bench.errors import BenchError
 from tests.data.making import drifting, save_animation, write_container
-from tests.small import moving_clip, write_frames
+from tests.support.small import moving_clip, write_frames
 
 
 def test_videos_and_frame_folders_of_every_kind_are_clips(tmp_path: Path) -> None:

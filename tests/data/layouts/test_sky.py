@@ -8,7 +8,7 @@ import pytest
 from bench.data.clips import build_manifest
 from bench.data.layouts.sky import index, source_video
 from bench.errors import BenchError
-from tests.small import moving_clip, write_frames
+from tests.support.small import moving_clip, write_frames
 
 
 def test_real_clips_have_the_ids_of_their_readme(real_data: Path) -> None:

@@ -15,7 +15,7 @@ from bench.data.readers.arrays import mapped
 from bench.data.readers.video import frames_of, length, read_video
 from bench.errors import BenchError
 from tests.data.making import drifting
-from tests.small import truncate
+from tests.support.small import truncate
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])

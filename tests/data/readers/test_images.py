@@ -24,7 +24,7 @@ from bench.data.readers.video import (
 )
 from bench.errors import BenchError
 from tests.data.making import drifting, save_animation, shown_by_ffmpeg
-from tests.small import moving_clip, truncate
+from tests.support.small import moving_clip, truncate
 
 ORIENTATION = 0x112
 

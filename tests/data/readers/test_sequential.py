@@ -20,7 +20,7 @@ from bench.data.readers.video import frames_of, read_video, resize
 from bench.data.verify import verify
 from bench.errors import BenchError
 from tests.data.making import save_animation, write_container
-from tests.small import moving_clip
+from tests.support.small import moving_clip
 
 CLIPS = 6
 

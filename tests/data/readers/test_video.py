@@ -11,7 +11,7 @@ from PIL import Image
 from bench.data.readers.video import image_size, natural, read_image, read_video, resize, strip_frames
 from bench.errors import BenchError
 from tests.data.making import write_container
-from tests.small import moving_clip, truncate, write_frames
+from tests.support.small import moving_clip, truncate, write_frames
 
 
 def test_natural_order_puts_2_before_10() -> None:

@@ -23,7 +23,7 @@ from tests.data.making import (
     with_matrix,
     write_container,
 )
-from tests.small import moving_clip, truncate
+from tests.support.small import moving_clip, truncate
 
 #: Name of the file, ffmpeg's options, frames a second: codecs, containers, colours and rates.
 FRAMES = 40

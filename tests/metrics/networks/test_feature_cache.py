@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench.metrics.networks.feature_cache import CPU, FeatureCache, arithmetic, through_cache
-from tests.processes import Forked
+from tests.support.processes import Forked
 
 
 def _clips(count: int) -> list[np.ndarray]:

@@ -19,7 +19,7 @@ from bench.errors import BenchError
 from bench.metrics.networks import weights_catalog
 from bench.metrics.networks.fetch_weights import fetch
 from bench.metrics.networks.weights_catalog import PublishedFile, Weights
-from tests.server import CONTENT, Server, cut, redirect, whole, without_ranges
+from tests.support.server import CONTENT, Server, cut, redirect, whole, without_ranges
 
 
 @pytest.fixture

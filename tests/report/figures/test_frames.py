@@ -10,8 +10,8 @@ from baselines.vgan import VGAN
 from bench.report.figures import frames, style
 from bench.report.figures.frames import frames_figure, samples_animation
 from bench.report.row_names import registered_names
-from tests.processes import Forked
-from tests.small import moving_clip
+from tests.support.processes import Forked
+from tests.support.small import moving_clip
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from bench.errors import BenchError
 from bench.report.html.leaderboard import leaderboard
 from bench.report.results_file import MetricFacts, Results, ResultsRow, RowScore, write_results
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 FACTS = {"mse": MetricFacts("MSE", "lower", 3, "mean squared error", "v1"), "fvd": MetricFacts("FVD", "lower", 1)}
 ALERT = "<script>document.title = 'taken over'</script>"

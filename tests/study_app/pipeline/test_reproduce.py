@@ -10,9 +10,9 @@ from bench.errors import BenchError
 from study_app.analysis import preference_scores
 from study_app.pipeline.reproduce import STUDY, paper, reproduce
 from study_app.store.store import Store
-from tests import world as readers
-from tests.small import make_beach
 from tests.study_app.store.test_store import Person
+from tests.support import world as readers
+from tests.support.small import make_beach
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 

@@ -15,8 +15,8 @@ from study_app.store.messages import Answer
 from study_app.store.schema.columns import Base
 from study_app.store.store import Store
 from study_app.web import serve
-from tests.processes import Forked
 from tests.study_app.store.test_store import Person
+from tests.support.processes import Forked
 
 
 def test_migrations_make_what_the_models_say(where: str) -> None:

@@ -2,19 +2,19 @@
 # The tests of `make check`, and those that start processes, with other versions than constraints.txt pins: the lowest of
 # each direct dependency that pyproject.toml allows (indirect ones as they are resolved), or the newest of all.
 #
-#   tests/versions.sh lowest|newest [VERSION]     of an installed Python: 3.11 and 3.13 by default
+#   tests/manual/versions.sh lowest|newest [VERSION]     of an installed Python: 3.11 and 3.13 by default
 #
 # PIP_ARGUMENTS are given to uv (an index), PYTEST to pytest (a file, -x). uv makes the environment, because pip cannot
 # resolve to lowest versions; pip installs it into build/uv if it is missing. The environment stays in
 # build/versions-lowest or build/versions-newest, several gigabytes each, with the list of its packages beside it.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-. tests/find_python.sh
+cd "$(dirname "$0")/../.."
+. tests/manual/find_python.sh
 
 case ${1:-} in
   lowest) resolution=lowest-direct version=${2:-3.11} ;;
   newest) resolution=highest version=${2:-3.13} ;;
-  *) echo "usage: tests/versions.sh lowest|newest [VERSION]" >&2; exit 2 ;;
+  *) echo "usage: tests/manual/versions.sh lowest|newest [VERSION]" >&2; exit 2 ;;
 esac
 python=$(find_python "$version")
 [ -n "$python" ] || { echo "Python $version is not installed" >&2; exit 1; }

@@ -1,4 +1,4 @@
-"""Print what grows with the number of clips, as Markdown: `python -m tests.scale`, some minutes of one core.
+"""Print what grows with the number of clips, as Markdown: `python -m tests.manual.scale`, some minutes of one core.
 
 Manifests are generated, as long as a real one's lines are; frames are not needed for anything here.
 """
@@ -22,7 +22,7 @@ from bench.metrics.mse import MSE
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import ScoredClips
 from bench.scoring.summary import rank, summarise
-from tests.processes import Forked
+from tests.support.processes import Forked
 
 #: A tenth of Sky Scene's training clips, all of them, ten times as many; and as many test clips as may go with them.
 CLIPS = (3_500, 35_000, 350_000)

@@ -22,7 +22,7 @@ from bench.interface import (
     check_resolution,
 )
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 #: Real clips and parity fixtures; tests that need them skip, with the reason, where they are not.
 SHARED = Path(os.environ.get("BENCH_REAL_DATA") or REPOSITORY.parent / "shared")
 

@@ -9,7 +9,7 @@ import re
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.server import Listening
+from tests.support.server import Listening
 
 TOKEN = "hf_may_write"
 #: Files that Hugging Face keeps beside its Git, by their endings.

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from tests.small import REPOSITORY
+from tests.support.small import REPOSITORY
 
 #: What the server imports before anything is asked of it: there is one for all tests of a process.
 PRELOADED = [

@@ -2,12 +2,12 @@
 # The wheel in a fresh environment of each Python that is installed, outside of the source tree, as people install it:
 # first alone (scores and reports; says in a sentence what training and the study need), then with all extras.
 #
-#   tests/pythons.sh [VERSION …]     3.11 3.12 3.13 by default; PIP_ARGUMENTS are given to pip (a constraint, an index)
+#   tests/manual/pythons.sh [VERSION …]     3.11 3.12 3.13 by default; PIP_ARGUMENTS are given to pip (a constraint, an index)
 #
 # Where uv is installed it takes pip's place: what it has unpacked once it links into the next environment.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-. tests/find_python.sh
+cd "$(dirname "$0")/../.."
+. tests/manual/find_python.sh
 versions=("$@")
 ((${#versions[@]})) || versions=(3.11 3.12 3.13)
 work=$(mktemp -d)

@@ -20,9 +20,8 @@ from typer.testing import CliRunner
 from bench.cli.main import app, mount_commands
 from bench.data.clips import build_manifest
 from bench.data.predictions import PredictionWriter
-from mdgan.authors_checkpoints import GENERATOR_LAYERS
 from tests.mdgan.test_authors_checkpoints import generator, published
-from tests.small import blank_figures, make_beach, make_sky, moving_clip
+from tests.support.small import blank_figures, make_beach, make_sky, moving_clip
 
 #: What `make demo` does.
 DEMO = "bench run --models mdgan,vgan,rnngan --preset smoke --out results/demo"
@@ -51,7 +50,7 @@ def build(here: Path) -> None:
         writer.close()
     shutil.make_archive(str(here / "mine"), "zip", here / "videos/mine")
     for seed, name in ((1, "netG_S1_030.pth"), (2, "netG_S2_067.pth")):
-        torch.save(published(generator(seed), GENERATOR_LAYERS), here / name)
+        torch.save(published(generator(seed)), here / name)
     with pytest.MonkeyPatch.context() as patch:
         blank_figures(patch)  # nobody looks at them: `tests/report` does at its own
         for command in (DEMO, TABLE2, TABLE4):
