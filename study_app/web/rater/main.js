@@ -220,7 +220,7 @@ function rate() {
   foot.append(halt, button(texts.trial.stop, leave, "quiet"), button(texts.trial.help, () => instructions(true), "quiet"));
   page.replaceChildren(document.getElementById("trial").content.cloneNode(true), foot);
   mark();
-  player = new Player({ root: page, server, study, texts: texts.trial, finished: end, card: card || {} });
+  player = new Player({ root: page, server, study, texts: { ...texts.trial, loading: texts.loading, slow: texts.slow }, finished: end, card: card || {} });
   const view = here.view;
   here.view = null; // good for the first time; after that the server is asked where the session stands
   if (view) player.show(view); else player.resume();
