@@ -122,7 +122,7 @@ def test_clips_can_be_shown_smaller_as_the_paper_did(small: Path, tmp_path: Path
 
 def test_first_frames_that_do_not_match_must_be_accepted(small: Path, tmp_path: Path) -> None:
     clip = Predictions(small / "predictions" / REAL).ids[2]
-    rewrite(small, "mdgan-2", clip, 255 - sky(2))
+    rewrite(small, "mdgan-2", clip, 255 - sky(2, FRAMES))
     wanted = study_request(small, practice=1, catch=1, catch_pass=1, workload=4)
     with pytest.raises(BenchError, match=rf"mdgan-2 {clip} \(.* dB\).*--accept-first-frames"):
         create(tmp_path / "s.db", wanted)
@@ -197,7 +197,7 @@ def test_the_consent_text_tells_how_long_a_session_is(small: Path, tmp_path: Pat
     short = create(tmp_path / "s.db", base).settings
     assert "about 3 minutes" in short.consent
     longer = create(tmp_path / "t.db", replace(base, rate=0.5, consent="{minutes} min.")).settings
-    assert longer.consent == "9 min."  # 6 pairs of 64 + 3 seconds, and two minutes for reading
+    assert longer.consent == "4 min."  # 6 pairs of 16 + 3 seconds, and two minutes for reading
     assert short.consent_version != longer.consent_version
 
 
