@@ -112,7 +112,7 @@ class RunConfig:
         preset: one of `PRESETS`.
         resolution: side of the scored frames in pixels; a model works at its largest size that is not above it.
         frames: scored frames: "all" 32 (the paper's way) or "future" (the given first frame left out).
-        metrics: registered names; all of them where none is named.
+        metrics: registered names; all that are computed by default where none is named.
         clips: score that many test clips, those with the smallest SHA-256 of their id; None for all.
         seeds: one training each.
         steps: training steps of each stage.

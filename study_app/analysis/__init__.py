@@ -1,1 +1,1 @@
-"""From votes to numbers: tallies, quality, rankings, exports, agreement with metrics."""
+"""From votes to numbers: scores, quality, rankings, tables of answers, agreement with metrics."""

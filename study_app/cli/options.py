@@ -23,7 +23,7 @@ Reason = Annotated[str, typer.Option(help="Why; kept in the audit trail.")]
 
 
 def open_study(db: str | None, name: str | None) -> OpenStudy:
-    """The study that `--db` and `--study` name; the one place where commands open a database."""
+    """The study that `--db` and `--study` name; most commands open their study here."""
     from study_app.store.store import Store
 
     return Store(db).open(name)

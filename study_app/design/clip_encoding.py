@@ -2,7 +2,7 @@
 
 A trial travels as one message of the same length throughout a study: left slot, right slot, each a lossless WebP that
 holds all frames of a clip in a grid, filled up with random bytes. Both clips so arrive together, and neither the number
-of bytes nor a name says which is which. The player cuts a slot at the length that the WebP itself states.
+of bytes nor a name says which is which. `api_client.js` cuts a slot at the length that the WebP itself states.
 """
 
 from __future__ import annotations

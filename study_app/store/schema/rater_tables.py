@@ -1,4 +1,4 @@
-"""What the study database holds, with the rules in the database and not only in code.
+"""Tables of raters and of what they do, with the rules in the database and not only in code.
 
 The schedule (system, clip, comparison, pair, slot) is written once when a study is made. Raters then get assignments,
 each at most one vote. Votes, exclusions and the audit trail cannot be changed or deleted: the migration's triggers

@@ -1,4 +1,4 @@
-"""The look of all pages: a neutral grey room, nothing that draws the eye, and none of Streamlit's own furniture."""
+"""The look of the admin's pages: neutral grey, nothing that draws the eye, and none of Streamlit's own controls."""
 
 from __future__ import annotations
 
