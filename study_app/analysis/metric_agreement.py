@@ -41,7 +41,10 @@ def read_scores(path: Path) -> pd.DataFrame:
     """A run's `scores/per_clip.csv` or `summary.csv`; a `BenchError` where there is none."""
     if not path.exists():
         raise BenchError(f"There are no metric scores at {path}: `bench score` writes them.")
-    return pd.read_csv(path, dtype={"clip": str, "row": str, "metric": str})
+    texts = ("clip", "row", "metric", "video")  # a method may be called None, NA or null
+    numbers = [name for name in pd.read_csv(path, nrows=0).columns if name not in texts]
+    empty = {name: ["", "nan"] for name in numbers}
+    return pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=empty)
 
 
 def directions(scores: pd.DataFrame) -> dict[str, str]:

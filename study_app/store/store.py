@@ -33,10 +33,10 @@ class Store(Transactions):
         database.check(self.engine)
 
     @classmethod
-    def migrated(cls, where: str | Path | None = None) -> Store:
-        """Make a new database, or bring an older one to this version's schema, and open it."""
+    def migrated(cls, where: str | Path | None = None, *, create: bool = True) -> Store:
+        """Bring a study database to this version's schema, or make a new one with `create`, and open it."""
         engine = database.connect(database.resolve(where))
-        database.migrate(engine)
+        database.migrate(engine, create=create)
         engine.dispose()
         return cls(where)
 

@@ -41,7 +41,7 @@ def prepare(where: str | Path | None, study: str | None) -> list[str]:
     url = resolve(where)
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
         raise BenchError(f"There is no study database {describe(url)}: make one with `bench study create`.")
-    store = Store.migrated(where)
+    store = Store.migrated(where, create=False)
     served = store.open(study)
     store.close()
     hints = [f"Study '{served.name}': {len(served.settings.comparisons)} comparisons in {describe(url)}."]

@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from bench.errors import BenchError
@@ -79,8 +79,11 @@ def _alembic(engine: Engine) -> Config:
     return config
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the database to this version's schema; a new one gets all tables.
+def migrate(engine: Engine, *, create: bool = True) -> None:
+    """Bring the database to this version's schema. Nothing is written into a database of another program.
+
+    Args:
+        create: make all tables where there is no study database yet.
 
     Raises:
         BenchError: a newer version or one before 0.2 wrote the database, it is not a study database, or it cannot be
@@ -89,7 +92,8 @@ def migrate(engine: Engine) -> None:
     if engine.url.get_backend_name() == "sqlite":
         Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
     config = _alembic(engine)
-    _revision(engine)
+    if _revision(engine) is None and not (create and _is_empty(engine)):
+        raise _not_a_study(engine.url)
     try:
         command.upgrade(config, "head")
     except CommandError as error:  # pragma: no cover - _revision() has ruled it out
@@ -105,11 +109,27 @@ def check(engine: Engine) -> None:
         raise BenchError(f"There is no study database {name}: make one with `bench study create`.")
     revision = _revision(engine)
     if revision is None:
-        raise BenchError(f"{name} is not a study database: make one with `bench study create`.")
+        raise _not_a_study(engine.url)
     if revision != ScriptDirectory.from_config(_alembic(engine)).get_current_head():
         raise BenchError(
             f"The study database {name} has an older schema ({revision}): `bench study serve` brings it up to date."
         )
+
+
+def _not_a_study(url: URL) -> BenchError:
+    return BenchError(f"{describe(url)} is not a study database: make one with `bench study create`.")
+
+
+def _is_empty(engine: Engine) -> bool:
+    """Whether a SQLite file has no tables of another program; a PostgreSQL database may be shared with one."""
+    if engine.url.get_backend_name() != "sqlite":
+        return True
+    try:
+        with engine.connect() as connection:
+            tables = inspect(connection).get_table_names()
+    except DBAPIError as error:
+        raise explain(error, engine.url) from error
+    return not tables or "study" in tables  # of two processes that make the tables at once, one may see the other's
 
 
 def _revision(engine: Engine) -> str | None:

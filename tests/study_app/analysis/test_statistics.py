@@ -458,6 +458,19 @@ def test_scores_that_are_not_there(tmp_path: Path) -> None:
         metric_agreement.read_scores(tmp_path / "none.csv")
 
 
+@pytest.mark.parametrize("name", ["None", "NA", "null", "nan"])
+def test_scores_of_a_method_whose_name_looks_like_a_missing_value(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "per_clip.csv"
+    path.write_text(f"row,seed,clip,video,metric,value\n{name},0,NA,null,mse,0.5\n{name},0,b,v,mse,nan\n")
+    scores = metric_agreement.read_scores(path)
+    assert list(scores["row"]) == [name, name]
+    assert list(scores["clip"]) == ["NA", "b"]
+    assert list(scores["video"]) == ["null", "v"]
+    assert scores["value"].tolist()[0] == 0.5
+    assert np.isnan(scores["value"][1])
+    assert scores["seed"].tolist() == [0, 0]
+
+
 def test_identical_clips_are_best_stills_worst_and_half_as_far_as_double() -> None:
     rows = [("a", "b", f"c{n}", f"r{n}", "a" if n < 2 else "b") for n in range(4)]
     votes = votes_table(rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,13 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event, text
 
 from bench.errors import BenchError
+from study_app.pipeline.create import create
 from study_app.store.connection import database
 from study_app.store.messages import Answer
 from study_app.store.schema.columns import Base
 from study_app.store.store import Store
 from study_app.web import serve
+from tests.study_app.conftest import study_request
 from tests.study_app.store.test_store import Person
 from tests.support.processes import Forked
 
@@ -47,6 +51,21 @@ def test_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(database.URL_VARIABLE, "postgresql://nobody@127.0.0.1:9/none")
     with pytest.raises(BenchError, match="cannot be used"):
         Store()
+
+
+def test_nothing_is_written_into_a_database_of_another_program(tmp_path: Path, run_folder: Path) -> None:
+    photos = tmp_path / "photos.db"
+    with contextlib.closing(sqlite3.connect(photos)) as connection:
+        connection.execute("CREATE TABLE picture (name TEXT)")
+    for refused in (
+        lambda: serve.prepare(photos, None),
+        lambda: Store(photos),
+        lambda: create(photos, study_request(run_folder)),
+    ):
+        with pytest.raises(BenchError, match=r"photos.db is not a study database: make one with `bench study create`"):
+            refused()
+    with contextlib.closing(sqlite3.connect(photos)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("picture",)]
 
 
 @pytest.mark.parametrize("url", ["mysql://a@b/c", "postgresql+none://a", "://"])
