@@ -142,8 +142,11 @@ def predictable(votes: pd.DataFrame) -> tuple[float, float]:
 
 
 def per_set(ranking: pd.DataFrame, summary: pd.DataFrame, direction: dict[str, str]) -> pd.DataFrame:
-    """Rank correlations of each metric's mean with the Bradley–Terry strength over models, as `PER_SET_COLUMNS`."""
-    strength = ranking.set_index("system")["strength"]
+    """Rank correlations of each metric's mean with the Bradley–Terry strength over models, as `PER_SET_COLUMNS`.
+
+    Strengths compare only within a group of systems that votes connect. Over several groups there is no correlation.
+    """
+    strength, group = (ranking.set_index("system")[name] for name in ("strength", "group"))
     rows = []
     for metric, lines in summary.groupby("metric"):
         value = lines.set_index("row")["value"]
@@ -153,6 +156,9 @@ def per_set(ranking: pd.DataFrame, summary: pd.DataFrame, direction: dict[str, s
         way = direction[str(metric)]
         far = pd.Series(log_distance(value[shared]), shared) if way == "one" else value[shared]
         good = far if way == "higher" else -far
+        if (groups := group[shared].nunique()) > 1:
+            rows.append([metric, len(shared), np.nan, np.nan, f"none: no vote connects {groups} groups of systems"])
+            continue
         note = f"descriptive: {len(shared)} systems" if len(shared) < FEW else ""
         correlations = [float(rank(good, strength[shared]).statistic) for rank in (spearmanr, kendalltau)]
         rows.append([metric, len(shared), *correlations, note])

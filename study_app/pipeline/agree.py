@@ -198,6 +198,9 @@ def _rank_note(agreement: Agreement, correlation: Mapping[str, float]) -> str:
     systems = f" over {agreement.sets['systems'].max()} models: descriptive" if len(agreement.sets) else ""
     only_sets = sorted(set(agreement.sets["metric"]) - set(agreement.overall["metric"]))
     correlations = [f"{name}: {correlation[name]:.2f}" for name in only_sets if math.isfinite(correlation[name])]
+    apart = sorted({note for note in agreement.sets["note"] if note.startswith("none:")})
+    if apart:
+        return f"Rank corr.: {apart[0]}, so their strengths cannot be compared."
     return f"Rank corr.: Spearman's, of a metric's mean with the Bradley–Terry strength{systems}." + (
         f" Of metrics without a value a clip: {', '.join(correlations)}." if correlations else ""
     )

@@ -542,8 +542,18 @@ def test_what_could_be_predicted_has_two_bounds() -> None:
 
 
 def test_rank_correlation_with_set_metrics_is_called_descriptive() -> None:
-    strengths = pd.DataFrame({"system": ["real", "a", "b", "c"], "strength": [3.0, 1.0, 0.0, -1.0]})
+    strengths = pd.DataFrame({"system": ["real", "a", "b", "c"], "strength": [3.0, 1.0, 0.0, -1.0], "group": 1})
     summary = pd.DataFrame({"row": ["a", "b", "c"], "metric": "fvd", "value": [1.0, 2.0, 3.0]})
     line = metric_agreement.per_set(strengths, summary, {"fvd": "lower"}).iloc[0]
     assert line["rank_correlation"] == pytest.approx(1.0)
     assert line["note"] == "descriptive: 3 systems"
+
+
+def test_groups_of_systems_that_no_vote_connects_have_no_rank_correlation() -> None:
+    votes = votes_table([(*pair, f"c{n}", "r", pair[0]) for n in range(4) for pair in (("a", "b"), ("c", "d"))])
+    strengths = ranking.bradley_terry(votes)
+    assert strengths["group"].nunique() == 2
+    summary = pd.DataFrame({"row": ["a", "b", "c", "d"], "metric": "fvd", "value": [1.0, 2.0, 3.0, 4.0]})
+    line = metric_agreement.per_set(strengths, summary, {"fvd": "lower"}).iloc[0]
+    assert np.isnan([line["rank_correlation"], line["kendall"]]).all()
+    assert line["note"] == "none: no vote connects 2 groups of systems"
