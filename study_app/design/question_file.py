@@ -110,17 +110,18 @@ def _question(value: Any, part: str) -> Question:
     id = _id(value, part)
     name = f"The question '{id}'"
     kind, optional = value.get("type", "choice"), value.get("optional", False)
-    if kind not in QUESTION_TYPES:
+    if not isinstance(kind, str) or kind not in QUESTION_TYPES:
         raise BenchError(f"{name} is of a type that there is not.{did_you_mean(str(kind), QUESTION_TYPES)}")
+    question_type = QUESTION_TYPES[kind]
     if not isinstance(optional, bool):
         raise BenchError(f"{name}: 'optional' is true or false.")
     low, high = (_bound(value.get(end), f"{name}: '{end}'") for end in ("minimum", "maximum"))
-    if (low is not None or high is not None) and kind != "number":
+    if (low is not None or high is not None) and not question_type.has_bounds:
         raise BenchError(f"{name} is no number, so it has no minimum or maximum.")
     if low is not None and high is not None and low > high:
         raise BenchError(f"{name} has a minimum above its maximum.")
-    choices = _choices(value.get("choices") or (), kind, name)
-    question = QUESTION_TYPES[kind](id, _text(value.get("text"), name), kind, choices, low, high, optional)
+    choices = _choices(value.get("choices") or (), question_type, name)
+    question = question_type(id, _text(value.get("text"), name), kind, choices, low, high, optional)
     return replace(question, eligible=_eligible(value.get("eligible") or (), question, part))
 
 
@@ -130,8 +131,8 @@ def _bound(value: Any, name: str) -> float | None:
     return value
 
 
-def _choices(value: Any, kind: str, name: str) -> tuple[Choice, ...]:
-    if not isinstance(value, list | tuple) or (kind == "choice") != (len(value) > 1):
+def _choices(value: Any, question_type: type[Question], name: str) -> tuple[Choice, ...]:
+    if not isinstance(value, list | tuple) or question_type.has_choices != (len(value) > 1):
         raise BenchError(f"{name}: a choice is among two answers or more, as choices = ['yes', 'no'].")
     made = []
     for one in value:

@@ -73,6 +73,9 @@ class Question(ABC):
     pattern: ClassVar[str] = ""
     #: Whether answers are free text, which no summary and no spreadsheet is to interpret.
     is_free: ClassVar[bool] = False
+    #: Whether a question of this type has choices, or bounds.
+    has_choices: ClassVar[bool] = False
+    has_bounds: ClassVar[bool] = False
 
     def is_answer(self, answer: str) -> bool:
         """Whether this can be answered so; an empty answer is one that was left out."""
@@ -119,6 +122,7 @@ class ChoiceQuestion(Question):
     """One of several answers."""
 
     type: str = "choice"
+    has_choices: ClassVar[bool] = True
 
     def accepts(self, answer: str) -> bool:
         """Whether it is the id of a choice."""
@@ -158,6 +162,7 @@ class NumberQuestion(Question):
     """A number, within bounds where it has them; of those eligible, the least and the largest are named."""
 
     type: str = "number"
+    has_bounds: ClassVar[bool] = True
     pattern: ClassVar[str] = r"-?\d{1,12}(\.\d{1,6})?"
 
     def accepts(self, answer: str) -> bool:

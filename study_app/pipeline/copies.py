@@ -23,13 +23,12 @@ def simulated(store: Store, study: OpenStudy) -> OpenStudy:
     """Make a simulated copy of a study in the same database; its votes never enter a tally of the study."""
     if study.simulated:
         raise BenchError(f"The study '{study.name}' is a simulation already: name the study it was made from.")
-    return copy(study, store, _next_name(store, f"{study.name} simulated"), simulated=True)
+    return copy(study, store, _next_name(store, f"{study.name} simulated"), pilot=study.settings.pilot, simulated=True)
 
 
-def copy(study: OpenStudy, store: Store, name: str, *, pilot: bool | None = None, simulated: bool = False) -> OpenStudy:
+def copy(study: OpenStudy, store: Store, name: str, *, pilot: bool, simulated: bool = False) -> OpenStudy:
     """Write a copy of a study under another name, with the same clips, seed and schedule and without its votes."""
-    as_pilot = study.settings.pilot if pilot is None else pilot
-    settings = replace(study.settings, name=name, pilot=as_pilot, slot_bytes=study.slot_bytes())
+    settings = replace(study.settings, name=name, pilot=pilot, slot_bytes=study.slot_bytes())
     return store.add(settings, study.row.seed, study.schedule(), study.clips(), simulated=simulated)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -92,9 +93,9 @@ def results(votes: pd.DataFrame, settings: StudySettings) -> Results:
     )
 
 
-def paper_table(name: str, pos: pd.DataFrame) -> Grid:
+def paper_table(name: str, pos: pd.DataFrame, notes: Sequence[str] = ()) -> Grid:
     """Table II or III ("table2", "table3") in the paper's form, ours beside the paper's figures."""
-    return pos_table(name, [{str(key): value for key, value in line.items()} for line in pos.to_dict("records")])
+    return pos_table(name, [{str(key): value for key, value in line.items()} for line in pos.to_dict("records")], notes)
 
 
 def screens_csv(screens: pd.DataFrame) -> str:

@@ -15,7 +15,7 @@ from bench.errors import BenchError, did_you_mean
 from bench.pipeline.run import run
 from bench.registry import MODELS, SYNTHETIC
 from bench.report.row_names import names_of
-from bench.report.tables.paper_tables import pos_table, table4
+from bench.report.tables.paper_tables import table4
 from bench.report.tables.printed_table import Grid, write_grid
 from bench.report.tables.score_table import caption, read_protocol
 from bench.runfolder import RunFolder
@@ -95,6 +95,7 @@ def reproduce(name: str, config: RunConfig, out: Path, *, offline: bool = False)
 def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
     from study_app.analysis import preference_scores
     from study_app.pipeline.create import create
+    from study_app.pipeline.export import paper_table
     from study_app.store.store import Store
 
     database = out / STUDY
@@ -111,7 +112,7 @@ def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
         notes.append(f"Raters: {counting['rater'].nunique()}; the paper does not say how many it had.")
     else:
         notes.append(f"Deviation, raters: none yet. Ask people with `bench study serve --db {database}`, then again.")
-    return pos_table(name, [{str(key): value for key, value in line.items()} for line in pos.to_dict("records")], notes)
+    return paper_table(name, pos, notes)
 
 
 def _study_request(name: str, config: RunConfig, out: Path) -> StudyRequest:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from bench.errors import BenchError
 
+#: The refusal of what a browser sends and no page of ours would.
+NOT_AN_ANSWER = "The answer is not one that can be given."
+
 
 class RefusedError(BenchError):
     """A request that this rater may not make; `gone`: the trial was theirs once."""

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from study_app.design.questions import PARTS, Question
-from study_app.store.messages import RefusedError
+from study_app.store.messages import NOT_AN_ANSWER, RefusedError
 from study_app.store.raters import excluded_reason
 from study_app.store.schema.rater_tables import Ending, Rater, Reply
 from study_app.store.schema.study_tables import Study
@@ -53,7 +53,7 @@ def keep(session: Session, study: Study, rater: Rater, answers: Mapping[str, str
     questions = study.settings.questions.part(part)
     given = {question.id: answers.get(question.id, "").strip() for question in questions}
     if not all(question.is_answer(given[question.id]) for question in questions):
-        raise RefusedError("The answer is not one that can be given.")
+        raise RefusedError(NOT_AN_ANSWER)
     kept = set(session.scalars(select(Reply.question).where(Reply.rater_id == rater.id)))
     session.add_all(
         Reply(rater_id=rater.id, question=id, part=part, answer=answer, replied_at=now)

@@ -60,7 +60,7 @@ def _add_pairs(
     schedule: Schedule,
 ) -> list[int]:
     """Write comparisons and pairs, trials first; returns the ids of the trials' pairs in the schedule's order."""
-    trials: list[int] = []
+    ids: dict[str, list[int]] = {}
     position = 0
     for kind, planned in (("trial", schedule.trials), ("practice", schedule.practice), ("catch", schedule.catch)):
         comparisons: dict[tuple[str, str], int] = {}
@@ -79,9 +79,8 @@ def _add_pairs(
             session.flush()
             comparisons[names] = comparison.id
             position += 1
-        ids = _write_pairs(session, planned, comparisons, clips)
-        trials = trials or ids  # trials come first
-    return trials
+        ids[kind] = _write_pairs(session, planned, comparisons, clips)
+    return ids["trial"]
 
 
 def _write_pairs(

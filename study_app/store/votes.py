@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from study_app.design.questions import Questions
-from study_app.store.messages import Answer, RefusedError
+from study_app.store.messages import NOT_AN_ANSWER, Answer, RefusedError
 from study_app.store.schema.rater_tables import Assignment, Opinion, Rater, SeenOn, Vote
 from study_app.store.schema.study_tables import Study
 
@@ -30,7 +30,7 @@ def vote(session: Session, study: Study, rater: Rater, assignment: Assignment, a
     """
     times = [answer.response_ms, *(one.response_ms for one in answer.further)]
     if min(answer.replays, answer.focus_losses, *times) < 0 or not _can_be_given(study.settings.questions, answer):
-        raise RefusedError("The answer is not one that can be given.")
+        raise RefusedError(NOT_AN_ANSWER)
     if assignment.state in ("voted", "void"):  # it has its vote
         return
     if assignment.state == "expired":

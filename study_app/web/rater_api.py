@@ -19,7 +19,7 @@ from starlette.routing import Route
 from bench.errors import BenchError
 from study_app.design import clip_encoding
 from study_app.locales import ENGLISH, texts
-from study_app.store.messages import Answer, Further, RefusedError, Screen, View
+from study_app.store.messages import NOT_AN_ANSWER, Answer, Further, RefusedError, Screen, View
 from study_app.web import localisation
 from study_app.web import visit as visits
 from study_app.web.served_study import log, serving
@@ -31,10 +31,6 @@ LARGEST = 4096
 LARGEST_REPLY = 65536
 #: What a rater reads when something is wrong that only the people who run the study can mend.
 SORRY = "Your answer could not be saved just now. Please keep this page open: it is sent again by itself."
-
-
-#: What the server answers where a browser sends what no page of ours would.
-NOT_AN_ANSWER = "The answer is not one that can be given."
 
 
 @dataclass(frozen=True)

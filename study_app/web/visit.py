@@ -12,7 +12,7 @@ from typing import Any
 from study_app.design.questions import LONGEST_ANSWER, PAIRS, PARTS, in_language
 from study_app.design.settings import StudySettings
 from study_app.locales import texts, words
-from study_app.store.messages import RefusedError, View
+from study_app.store.messages import NOT_AN_ANSWER, RefusedError, View
 from study_app.store.participants import LONGEST_ID, PARAMETERS, Visitor
 from study_app.store.study import OpenStudy
 from study_app.web import localisation
@@ -148,7 +148,7 @@ def _asked(settings: StudySettings, part: str, language: str) -> list[dict[str, 
 def examples(study: OpenStudy, part: str) -> dict[str, str]:
     """Answers to a part for a preview, in which every page is to be seen without filling in the ones before."""
     if PREVIEW_VARIABLE not in os.environ:
-        raise RefusedError("The answer is not one that can be given.")
+        raise RefusedError(NOT_AN_ANSWER)
     return {question.id: question.example() for question in study.settings.questions.part(part)}
 
 

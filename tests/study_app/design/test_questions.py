@@ -129,6 +129,7 @@ def one(**fields: Any) -> dict[str, Any]:
         (one(id="A b"), "small letters"),
         (one(id=None), "small letters"),
         (one(type="date"), "of a type that there is not"),
+        (one(type=["choice"]), "of a type that there is not"),
         (one(choices=["x"]), "two answers or more"),
         (one(choices=["x", "x"]), "two choices of one id"),
         (one(type="text"), "two answers or more"),
