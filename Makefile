@@ -25,7 +25,7 @@ test: .venv/ready-dev
 	exit $$((tests > types ? tests : types))
 
 # For every edit: the same without the tests that have a slow marker (pyproject.toml).
-check: MARKERS = -m "not (browser or process or training or docs)"
+check: MARKERS = -m "not (browser or process or training or docs or heavy)"
 check: test
 
 lint: .venv/ready-dev

@@ -29,6 +29,8 @@ from mdgan.cpu_layers import (
 )
 from tests.engine.test_network_transforms import folded
 
+pytestmark = pytest.mark.heavy
+
 #: Rounding of float32, relative to the largest value. A tap too many or too few makes more than 1e-2.
 ROUNDING = 2e-5
 

@@ -40,6 +40,8 @@ from tests.metrics.test_kvd import plain
 from tests.metrics.test_ssim import _scikit_image
 from tests.support.small import REPOSITORY
 
+pytestmark = pytest.mark.heavy
+
 CPU = torch.device("cpu")
 #: Environment variables under which oneDNN, PyTorch and MKL compute as on a processor without AVX-512.
 WITHOUT_AVX512 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}

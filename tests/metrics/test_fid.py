@@ -11,6 +11,8 @@ from bench.metrics.fid import FID, InceptionFeatures, inception
 from bench.metrics.networks import weights_catalog
 from bench.speed.metrics import random_inception
 
+pytestmark = pytest.mark.heavy
+
 pytest.importorskip("pytorch_fid", reason="the package pytorch_fid is not installed")
 
 

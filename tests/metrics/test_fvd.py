@@ -17,6 +17,8 @@ from bench.metrics.networks.feature_cache import FeatureCache
 from bench.metrics.networks.i3d import PORTED_EPSILON
 from bench.metrics.networks.i3d_features import I3DFeatures
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def weight_file(i3d_tensors: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:

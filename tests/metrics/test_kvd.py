@@ -6,6 +6,8 @@ import pytest
 from bench.metrics.base import UnfitError
 from bench.metrics.kvd import KVD, kernel_sums, mmd_without_each, unbiased_mmd
 
+pytestmark = pytest.mark.heavy
+
 
 def plain(x: np.ndarray, y: np.ndarray) -> float:
     """Every pair by itself, as the definition reads."""

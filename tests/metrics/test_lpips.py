@@ -15,6 +15,8 @@ from bench.metrics.lpips import LPIPS, frame_lpips, lpips_network
 from bench.metrics.networks import weights_catalog
 from bench.metrics.networks.alexnet import FastLPIPS
 
+pytestmark = pytest.mark.heavy
+
 pytest.importorskip("lpips", reason="the package lpips is not installed")
 CPU = torch.device("cpu")
 

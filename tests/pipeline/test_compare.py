@@ -15,6 +15,8 @@ from bench.scoring.scoring_plan import ScoringPlan
 from bench.scoring.set_metrics import REAL_HALVES
 from tests.support.small import moving_clip
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -19,7 +19,7 @@ from bench.metrics import ssim
 from bench.pipeline import numerics
 from mdgan.cpu_layers import ToPixels
 
-pytestmark = pytest.mark.usefixtures("few")
+pytestmark = [pytest.mark.usefixtures("few"), pytest.mark.heavy]
 
 
 @pytest.fixture

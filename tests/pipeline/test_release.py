@@ -19,6 +19,8 @@ from bench.errors import BenchError
 from bench.pipeline import release as releasing
 from bench.pipeline.release import HASHES, LIST, Release, release
 
+pytestmark = pytest.mark.heavy
+
 WIDTHS = {"mdgan": 4, "vgan": 4, "rnngan": 4}
 
 

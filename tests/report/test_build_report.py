@@ -19,6 +19,8 @@ from bench.report.tables.printed_table import Cell, Grid, Line, write_grid
 from bench.scoring.score_tables import read_scores
 from tests.report.tables.test_study_tables import study
 
+pytestmark = pytest.mark.heavy
+
 #: For what is asked of the page; the figures themselves are drawn in the first test.
 blank = pytest.mark.usefixtures("blank_figures")
 

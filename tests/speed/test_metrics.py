@@ -13,6 +13,8 @@ from bench.speed.interleaved_timing import pair_of_clips, timed_row, weights_at_
 from bench.speed.metrics import COMPARISONS, measure
 from bench.speed.other_packages import PEERS
 
+pytestmark = pytest.mark.heavy
+
 #: How far ours may be from the package beside it.
 AGREEMENT = {"ssim": 5e-6, "mse": 1e-12, "psnr": 1e-6, "lpips": 1e-5, "frechet": 1e-3}
 

@@ -1,6 +1,7 @@
-"""Two tiers of tests: `make check` runs those without a marker of `SLOW`, `make test` and CI run all.
+"""Two tiers of tests: `make check` runs those without a marker of `SLOW` or `heavy`, `make test` and CI run all.
 
-An unmarked test fails if it starts a process, or if it trains for more than a few steps. So the first tier stays quick.
+A test without a marker of `SLOW` fails if it starts a process, or if it trains for more than a few steps. So the first
+tier stays quick. `heavy` marks whole files that only compute, and allows neither.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import Any
 
 import pytest
 
-#: The markers of slow tests. `pyproject.toml` says what each means; `make check` leaves them out.
+#: The markers of tests that may start processes or train. `pyproject.toml` says what each means.
 SLOW = ("browser", "process", "training", "docs")
-#: Programs that any test may run: each ends within a few hundredths of a second.
-TOOLS = {"ffmpeg", "git", "mount", "umount"}
+#: Programs that any test may run. Each ends within a few hundredths of a second; only weights that this machine lacks
+#: take longer, once.
+TOOLS = {"ffmpeg", "git", "mount", "pip download", "umount"}
 #: Fixtures of these folders that start a process or train. Nothing starts when a test uses one that exists already.
 CONFTESTS = ("tests", "tests/study_app")
 FIXTURES = {"app", "chromium", "postgres", "world"}
@@ -72,8 +74,10 @@ class Guard:
 
 
 def _program(_: object, args: Any, *__: object, **___: object) -> str:
-    """The name of the program that `subprocess` starts."""
-    return Path(os.fsdecode(args if isinstance(args, str | bytes | os.PathLike) else args[0])).name
+    """The name of the program that `subprocess` starts; `pip download` for weights that this machine lacks so far."""
+    if isinstance(args, str | bytes | os.PathLike):
+        return Path(os.fsdecode(args)).name
+    return "pip download" if list(args[1:4]) == ["-m", "pip", "download"] else Path(os.fsdecode(args[0])).name
 
 
 def check_fixtures(items: list[pytest.Item]) -> None:

@@ -27,6 +27,8 @@ from bench.data.synthetic.generate import (
 from bench.data.synthetic.sky import SkyVideo
 from bench.errors import BenchError
 
+pytestmark = pytest.mark.heavy
+
 Frames = NDArray[np.uint8]
 SCENES = [("sky", scene) for scene in SKY_SCENES] + [("beach", scene) for scene in BEACH_SCENES]
 MAKERS = {"sky": make_sky, "beach": make_beach}

@@ -17,6 +17,8 @@ from bench.metrics.networks.i3d_features import preprocess
 from bench.metrics.networks.i3d_folded import FastI3D, _pool
 from bench.metrics.networks.weights_catalog import load_tensors
 
+pytestmark = pytest.mark.heavy
+
 CPU = torch.device("cpu")
 
 

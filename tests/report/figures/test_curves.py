@@ -20,6 +20,8 @@ from bench.report.row_names import registered_names
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import ScoredClips
 
+pytestmark = pytest.mark.heavy
+
 PROTOCOL = Protocol("sky", 64, "all", 2, "0123456789abcdef", False)
 
 NAMES = registered_names()

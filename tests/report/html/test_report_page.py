@@ -15,6 +15,8 @@ from bench.report.build_report import report
 from bench.report.html.report_page import code, flat, unbroken
 from tests.report.tables.test_study_tables import study
 
+pytestmark = pytest.mark.heavy
+
 ALERT = "<script>document.title = 'taken over'</script>"
 
 

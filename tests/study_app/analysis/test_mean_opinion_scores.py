@@ -15,6 +15,8 @@ from study_app.design.question_file import parse
 from study_app.store.tidy_tables import RATING_COLUMNS, VOTE_COLUMNS
 from tests.study_app.design.test_questions import SETTINGS
 
+pytestmark = pytest.mark.heavy
+
 SYSTEMS = ("good", "bad")
 
 

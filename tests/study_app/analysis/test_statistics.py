@@ -24,6 +24,8 @@ from study_app.store.store import Store
 from study_app.store.tidy_tables import VOTE_COLUMNS, comparison_name
 from tests.coverage import people
 
+pytestmark = pytest.mark.heavy
+
 REPEATS = 1000
 
 
