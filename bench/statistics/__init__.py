@@ -9,6 +9,7 @@ function gives the same bytes whatever the order of its clips, and those that dr
 - `seeds_and_videos_equivalence(a, b, clusters, margin) -> SeedsEquivalence`: that they differ by less than a margin.
 - `paired_difference(a, b, clusters) -> Difference`: two rows named beforehand, by sign flips.
 - `best_of_many(rows, clusters, direction, bound=) -> RankedRows`: order; each against the best (max-T).
+- `best_of_samples(values[..., n], k) -> [...]`: the expected best of k of n samples a clip.
 - `smallest_p_value(videos) -> float`: what sign flips of so many videos can reach.
 - `equivalence(a, b, clusters, margin) -> Equivalence`: that two rows differ by less than a margin.
 - `leave_out(distances, clusters) -> LeaveOneOutDistances`: metrics of sets; `.interval(row)`,
@@ -17,6 +18,7 @@ function gives the same bytes whatever the order of its clips, and those that dr
 - `holm(p_values)`, `printed_p(p_value)`, `over_seeds(values)`: corrections, print, mean and deviation over seeds.
 """
 
+from bench.statistics.best_of_samples import best_of_samples
 from bench.statistics.cluster_jackknife import LEVEL, SEED, Difference, Interval, jackknife_interval
 from bench.statistics.equivalence import Equivalence, equivalence
 from bench.statistics.leave_one_out import GROUPS, LeaveOneOutDistances, leave_out
@@ -61,6 +63,7 @@ __all__ = [
     "SeedsInterval",
     "SeedsSummary",
     "best_of_many",
+    "best_of_samples",
     "equivalence",
     "holm",
     "jackknife_interval",

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
+from scipy.stats import norm
 
 from bench.statistics import (
     best_of_many,
+    best_of_samples,
     equivalence,
     holm,
     jackknife_interval,
@@ -61,6 +64,29 @@ def interval(videos: int, shape: str, repeats: int, seed: int = 0, *, old: bool 
             found = jackknife_interval(values, of)
             low, high = found.low, found.high
         hits += low <= 0 <= high
+    return hits / repeats
+
+
+def expected_best(k: int) -> float:
+    """Mean of the smallest of k standard normal numbers, by quadrature."""
+    x = np.linspace(-9, 9, 20_001)
+    return float(trapezoid(x * k * norm.pdf(x) * norm.sf(x) ** (k - 1), x))
+
+
+def sampled_interval(videos: int, samples: int, k: int, repeats: int, seed: int = 0, *, old: bool = False) -> float:
+    """Coverage of the interval of best@k, lower is better, over videos with clips and their samples nested.
+
+    How far samples of one clip differ is a matter of the video: exponential with mean 1. `old`: every clip
+    counted as a video of its own.
+    """
+    rng = np.random.default_rng([seed, videos, samples, k])
+    of, hits, truth = videos_of(videos, "equal"), 0, expected_best(k)
+    for _ in range(repeats):
+        spread = rng.exponential(size=videos)[of][:, None]
+        clips = rng.normal(size=videos)[of] + CLIP_SD * rng.normal(size=len(of))
+        values = best_of_samples(clips[:, None] + spread * rng.normal(size=(len(of), samples)), k)
+        found = jackknife_interval(values, np.arange(len(of)) if old else of)
+        hits += found.low <= truth <= found.high
     return hits / repeats
 
 
