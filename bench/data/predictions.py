@@ -8,6 +8,7 @@ kind, or frame folders, named by clip id.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ import numpy as np
 from PIL import Image
 
 from bench.data.clips import content_hash
+from bench.data.readers.arrays import sample_of
 from bench.data.readers.file_listing import composed, file_state, seen
 from bench.data.readers.frames import Frames
-from bench.data.readers.video import STILLS, VIDEOS, images_in, length, read_video
+from bench.data.readers.video import STILLS, VIDEOS, images_in, length, read_video, resize
 from bench.errors import BenchError
-from bench.files import atomic_path, disk_error, read_json, sha256, write_json
+from bench.files import atomic_path, digest, disk_error, read_json, sha256, write_json
 from bench.runfolder import MANIFEST, PART
 
 
@@ -30,6 +32,8 @@ class Predictions:
     Attributes:
         folder: where they lie.
         manifest: what the folder says of itself; empty for somebody else's folder.
+        nested: of clips that are folders of several videos (`bench.data.samples`), each video by its number.
+        number: of the sample, where this is one of several of each clip (`sample`); None where a clip has one video.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -41,11 +45,14 @@ class Predictions:
             raise BenchError(
                 f"The predictions in {self.folder} are not finished: give the command that made them again."
             )
+        self.nested: dict[str, dict[int, Path]] = {}
+        self.number: int | None = None
         self._files = self._list()
-        named = self.manifest["clips"] if self.manifest else {}
-        self._hash_of = {composed(id): entry["sha256"] for id, entry in named.items()}
-        self._hashes: dict[str, tuple[list[tuple[int, ...]], str]] = {}
-        if not self._files:
+        self._members: dict[str, int] = {}  # places in arrays of several samples
+        named = self.manifest["clips"].values() if self.manifest else ()
+        self._hash_of = {self.folder / entry["file"]: entry["sha256"] for entry in named}
+        self._hashes: dict[Path, tuple[list[tuple[int, ...]], str]] = {}
+        if not self._files and not self.nested:
             raise BenchError(
                 f"The prediction folder {self.folder} holds no videos named by clip id: {seen(self.folder)}, "
                 "each directly in it."
@@ -60,6 +67,8 @@ class Predictions:
                 continue
             if path.is_dir():
                 if not images_in(path):
+                    if videos := _numbered(path):
+                        self.nested[composed(path.name)] = videos
                     continue
                 id = composed(path.name)
             elif path.suffix.lower() in VIDEOS | STILLS:
@@ -87,9 +96,23 @@ class Predictions:
         path = self._files[id]
         files = [path / name for name in images_in(path)] if path.is_dir() else [path]
         state = [file_state(file) for file in files]
-        if id not in self._hashes or self._hashes[id][0] != state:
-            self._hashes[id] = state, content_hash(files) if path.is_dir() else sha256(path)
-        return self._hashes[id][1]
+        if path not in self._hashes or self._hashes[path][0] != state:
+            self._hashes[path] = state, content_hash(files) if path.is_dir() else sha256(path)
+        content = self._hashes[path][1]
+        return digest([content, self._members[id]]) if id in self._members else content
+
+    def sample(self, number: int, videos: Mapping[str, tuple[Path, int | None]]) -> Predictions:
+        """The same folder, of which one sample of each clip is seen.
+
+        Args:
+            number: of the sample.
+            videos: by clip id the file or frame folder, and the place in it where it is an array of several samples.
+        """
+        one = copy.copy(self)  # hashes that are known are shared
+        one.number, one.nested = number, {}
+        one._files = {id: path for id, (path, _) in videos.items()}
+        one._members = {id: place for id, (_, place) in videos.items() if place is not None}
+        return one
 
     def read(self, id: str, resolution: int | None = None) -> Frames:
         """Read one clip as uint8 `[T, H, W, 3]`.
@@ -102,6 +125,9 @@ class Predictions:
             BenchError: it cannot be decoded, or is not the file that the folder's manifest names.
         """
         self._check(id)
+        if id in self._members:
+            frames = sample_of(self._files[id], self._members[id])
+            return frames if resolution is None else resize(frames, resolution)
         return read_video(self._files[id], resolution=resolution)
 
     def length(self, id: str) -> int:
@@ -110,8 +136,24 @@ class Predictions:
         return length(self._files[id])
 
     def _check(self, id: str) -> None:
-        if self._hash_of and self.sha256(id) != self._hash_of[id]:
+        if self._hash_of and self.sha256(id) != self._hash_of[self._files[id]]:
             raise BenchError(f"{self._files[id]} has changed since its manifest was written: generate it again.")
+
+
+def _numbered(folder: Path) -> dict[int, Path]:
+    """Videos and frame folders directly in a folder whose names are numbers, in order; none where others are there."""
+    found: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        is_video = bool(images_in(path)) if path.is_dir() else path.suffix.lower() in VIDEOS
+        if not is_video or path.name.startswith("."):
+            continue
+        name = path.name if path.is_dir() else path.stem
+        if not name.isdecimal():
+            return {}
+        if int(name) in found:
+            raise BenchError(f"{folder} has sample {name} twice: as {found[int(name)].name} and {path.name}. Keep one.")
+        found[int(name)] = path
+    return dict(sorted(found.items()))
 
 
 def own_manifest(folder: Path) -> dict[str, Any]:

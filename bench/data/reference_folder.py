@@ -24,6 +24,11 @@ def reference_manifest(folder: Path) -> tuple[Manifest, int]:
         BenchError: the folder has no videos, one cannot be read, or they differ in their number of frames.
     """
     videos = Predictions(folder)
+    if not videos.ids:
+        raise BenchError(
+            f"The clips in {folder} are folders of several videos: a reference has one real video per clip. "
+            "Give the folder of the real clips."
+        )
     lengths: dict[int, str] = {}
     clips = []
     with task("reading the reference", len(videos.ids)) as progress:

@@ -45,6 +45,38 @@ def array(path: Path) -> Iterator[Undeveloped]:
         yield partial(np.array, frame)
 
 
+def sample_count(path: Path) -> int:
+    """How many samples an array holds that has an axis of them in front, `[K, T, H, W, 3]`; 0 for any other file."""
+    if path.suffix.lower() not in (".npy", ".npz") or not path.is_file():
+        return 0
+    try:
+        shape = _samples(path).shape
+    except (BenchError, *_BROKEN):
+        return 0  # whoever reads it says what is wrong
+    return shape[0] if len(shape) == 5 else 0
+
+
+def sample_of(path: Path, number: int) -> Frames:
+    """One sample of an array of several, uint8 `[T, H, W, 3]`."""
+    try:
+        frames = _samples(path)[number]
+    except _BROKEN as error:
+        raise BenchError(f"The array {path} cannot be read ({error}).") from error
+    _check(frames.dtype, frames.shape, path)
+    return np.array(frames)
+
+
+def _samples(path: Path) -> Frames:
+    with ARRAY_HEADS:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return found
+        with found:
+            if len(found.files) != 1:
+                raise BenchError(f"The archive {path} must hold one array, the samples of a clip.")
+            return np.asarray(found[found.files[0]])
+
+
 def archive(path: Path) -> Iterator[Undeveloped]:
     """The frames of the only array in an `.npz` archive in order, unpacked one at a time.
 
