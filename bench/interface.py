@@ -5,6 +5,7 @@ Tensors carry values in [-1, 1]. A batch of clips is `[N, 3, T, H, W]`, a batch 
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,29 +108,45 @@ class VideoModel(nn.Module, ABC):
 
     @final
     @torch.no_grad()
-    def predict(self, first_frames: Tensor, row: str | None = None) -> Tensor:
+    def predict(
+        self, first_frames: Tensor, row: str | None = None, sample: int = 0, clips: Sequence[str] | None = None
+    ) -> Tensor:
         """Continue first frames `[N, 3, H, W]` as videos `[N, 3, T, H, W]`, both in [-1, 1].
 
-        Deterministic; a clip's result does not depend on the others in its batch. `row` is one of `rows`, by default
-        the last.
+        A clip's result does not depend on the others in its batch. A model that draws (`StochasticModel`) gives the
+        same video for the same clip and sample each time; any other model gives one video, whatever the sample.
+
+        Args:
+            first_frames: of the clips.
+            row: one of `rows`, by default the last.
+            sample: number of the sample, from 0.
+            clips: names of the clips, which seed their samples; by default their first frames do.
 
         Raises:
             BenchError: the model has no such row, works at another size, or is in training mode.
         """
         row = check_request(self, first_frames, row)
-        return self._continue(first_frames, (row,))[row]
+        return self._drawn(first_frames, (row,), sample, clips)[row]
 
     @final
     @torch.no_grad()
-    def predict_rows(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
+    def predict_rows(
+        self, first_frames: Tensor, rows: Sequence[str], sample: int = 0, clips: Sequence[str] | None = None
+    ) -> Mapping[str, Tensor]:
         """The videos of several rows of the same first frames, what they share computed once; see `predict`."""
         for row in rows:
             check_request(self, first_frames, row)
-        return self._continue(first_frames, rows)
+        return self._drawn(first_frames, rows, sample, clips)
 
     @abstractmethod
     def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
         """Videos by row; arguments are checked, the model is in evaluation mode, and there are no gradients."""
+
+    def _drawn(
+        self, first_frames: Tensor, rows: Sequence[str], sample: int, clips: Sequence[str] | None
+    ) -> Mapping[str, Tensor]:
+        """Videos of a sample; `StochasticModel` alone has more than one."""
+        return self._continue(first_frames, rows)
 
     def stages(self) -> Sequence[Stage]:
         """Training stages in order; none for a model that is not trained."""
@@ -138,6 +155,52 @@ class VideoModel(nn.Module, ABC):
     def parts(self, first_frames: Tensor) -> Mapping[str, Tensor]:
         """Intermediate videos worth a figure (background, foreground, mask), `[N, C, T, H, W]`; none by default."""
         return {}
+
+
+class StochasticModel(VideoModel):
+    """A model that gives several videos for one first frame: it defines `_sample` in place of `_continue`."""
+
+    @abstractmethod
+    def _sample(
+        self, first_frames: Tensor, rows: Sequence[str], generators: Sequence[torch.Generator]
+    ) -> Mapping[str, Tensor]:
+        """Videos by row, as `_continue` gives them.
+
+        All that is random is drawn from `generators`, one a clip, on the CPU (`torch.randn(..., generator=one)`, then
+        moved to the model's device): so a sample is the same on every device, in every batch and at any time.
+        """
+
+    @final
+    def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
+        return self._drawn(first_frames, rows, 0, None)
+
+    @final
+    def _drawn(
+        self, first_frames: Tensor, rows: Sequence[str], sample: int, clips: Sequence[str] | None
+    ) -> Mapping[str, Tensor]:
+        names = [first_frame_name(frame) for frame in first_frames] if clips is None else clips
+        if len(names) != len(first_frames) or sample < 0:
+            raise BenchError(
+                f"{len(names)} clips are named for {len(first_frames)} first frames, of sample {sample}: give a name "
+                "for each, and a sample from 0."
+            )
+        return self._sample(first_frames, rows, [sample_generator(name, sample) for name in names])
+
+
+def first_frame_name(frame: Tensor) -> str:
+    """A name made of a first frame `[3, H, W]` in [-1, 1]: a hash of its 8-bit values."""
+    levels = ((frame.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return hashlib.sha256(levels.contiguous().numpy().tobytes()).hexdigest()
+
+
+def sample_generator(clip: str, sample: int) -> torch.Generator:
+    """A generator on the CPU, seeded by a clip's name and the number of the sample.
+
+    >>> sample_generator("v100", 0).initial_seed() == sample_generator("v100", 1).initial_seed()
+    False
+    """
+    digest = hashlib.sha256(f"sample {sample} of {clip}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ from PIL import Image
 from bench.data.batches import to_tensor
 from bench.data.clips import FRAMES, Clip, Manifest, example_clips
 from bench.data.predictions import PredictionWriter, to_uint8
+from bench.data.samples import sample_name
 from bench.engine.checkpoints import load_model
 from bench.engine.devices import threads
 from bench.engine.network_transforms import channels_last, foldable
-from bench.engine.predict import predicted
+from bench.engine.predict import Job, predicted
 from bench.files import atomic_path, sha256
-from bench.interface import VideoModel
+from bench.interface import StochasticModel, VideoModel
 from bench.progress import console, task
 from bench.registry import PUBLISHED
 from bench.runfolder import REAL
@@ -99,6 +100,7 @@ def generate(
     made_by: Mapping[str, Any],
     device: str = "cpu",
     fabric: Fabric | None = None,
+    samples: int = 1,
 ) -> None:
     """Write the predictions of a model's rows for clips, going on where a killed process stopped.
 
@@ -110,29 +112,34 @@ def generate(
         made_by: what determines the videos, kept in each folder's manifest.
         device: "cpu" or "cuda", or a process's own such as "cuda:1".
         fabric: of the processes that share the clips; this one alone by default.
+        samples: videos of each clip, from a model that draws; any other model gives one.
 
     Raises:
         BenchError: a folder holds predictions made by something else, a first frame cannot be read, the disk is full.
     """
     model = model.to(device).eval()
-    writers = open_writers(model, folders, made_by, fabric)
+    samples = samples if isinstance(model, StochasticModel) else 1
+    writers = open_writers(model, folders, {**made_by, **({"samples": samples} if samples > 1 else {})}, fabric)
     size = BATCH.get(torch.device(device).type, 1)
     groups = [clips[start : start + size] for start in range(0, len(clips), size)]
     rank, ranks = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
+
+    def missing(group: Sequence[Clip], sample: int) -> list[str]:
+        names = [sample_name(clip.id, sample) for clip in group]
+        return [row for row, to in writers.items() if not all(map(to.has, names))]
+
     # A group is made whole or not at all: the same clips always share a batch.
-    jobs = [
-        (group, rows)
-        for group in groups[rank::ranks]
-        if (rows := [row for row, to in writers.items() if not all(to.has(clip.id) for clip in group)])
-    ]
-    total = sum(map(len, groups[rank::ranks]))
-    done = total - sum(len(group) for group, _ in jobs)
+    own = [(group, sample) for group in groups[rank::ranks] for sample in range(samples)]
+    jobs = [Job(group, rows, sample) for group, sample in own if (rows := missing(group, sample))]
+    total = sum(len(group) for group, _ in own)
+    done = total - sum(len(job.clips) for job in jobs)
     with task(f"generating {', '.join(folders)}", total, done) as progress:
-        for group, videos_of_group in predicted(model, jobs, root, device):
-            for clip, videos in zip(group, videos_of_group, strict=True):
+        for job, videos_of_group in predicted(model, jobs, root, device):
+            for clip, videos in zip(job.clips, videos_of_group, strict=True):
                 for row, video in videos.items():
-                    writers[row].write(clip.id, to_uint8(video.permute(1, 2, 3, 0).numpy()))
-            progress.advance(len(group))
+                    name = sample_name(clip.id, job.sample)
+                    writers[row].write(name, to_uint8(video.permute(1, 2, 3, 0).numpy()))
+            progress.advance(len(job.clips))
     wait_for_all(fabric)
     if rank == 0:
         for writer in writers.values():
@@ -174,11 +181,13 @@ class TrainedModel:
         checkpoint: its `model.pt`.
         name: the model it has to be of, if that is known.
         resolution: size that is scored, if the model has to fit it.
+        samples: videos of each clip, from a model that draws.
     """
 
     checkpoint: Path
     name: str | None = None
     resolution: int | None = None
+    samples: int = 1
 
 
 def generate_rows(
@@ -208,7 +217,7 @@ def generate_rows(
         folders = {row: folders / row for row in model.rows}
     made_by = {**account, "checkpoint": sha256(trained.checkpoint), "clips": manifest.hashes["test"]}
     clips = manifest.split("test")
-    generate(model, folders, clips, manifest.root, made_by, device, fabric)
+    generate(model, folders, clips, manifest.root, made_by, device, fabric, trained.samples)
     if parts and (fabric is None or fabric.is_global_zero):
         by_id = {clip.id: clip for clip in clips}
         shown = [by_id[id] for id in example_clips({clip.id: clip.video for clip in clips}, EXAMPLES)]

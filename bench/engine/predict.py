@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,39 +16,51 @@ from bench.engine.devices import threads
 from bench.interface import VideoModel
 from bench.metrics.networks.parallel_map import one_core_each
 
-#: Clips that are predicted together, and the rows that are wanted of them.
-Job = tuple[Sequence[Clip], Sequence[str]]
+
+@dataclass(frozen=True)
+class Job:
+    """What is predicted together.
+
+    Attributes:
+        clips: whose first frames are continued.
+        rows: that are wanted of them.
+        sample: which one, of a model that draws.
+    """
+
+    clips: Sequence[Clip]
+    rows: Sequence[str]
+    sample: int = 0
 
 
 @torch.inference_mode()
-def predict_clips(
-    model: VideoModel, rows: Sequence[str], clips: Sequence[Clip], root: Path, device: str
-) -> list[dict[str, torch.Tensor]]:
+def predict_clips(model: VideoModel, job: Job, root: Path, device: str) -> list[dict[str, torch.Tensor]]:
     """For each clip the videos of rows, from nothing but its first frame, float `[3, T, H, W]` in [-1, 1]."""
+    clips, names = job.clips, [clip.id for clip in job.clips]
     first = [clip.read(root, model.resolution, frames=1) for clip in clips]
     frames = torch.cat([to_tensor(frame[None], device) for frame in first])  # [N, 3, 1, H, W]
-    videos = {row: video.float().cpu() for row, video in model.predict_rows(frames[:, :, 0], rows).items()}
+    made = model.predict_rows(frames[:, :, 0], job.rows, job.sample, names)
+    videos = {row: video.float().cpu() for row, video in made.items()}
     return [{row: video[number] for row, video in videos.items()} for number in range(len(clips))]
 
 
 def predicted(
     model: VideoModel, jobs: Sequence[Job], root: Path, device: str
-) -> Iterator[tuple[Sequence[Clip], list[dict[str, torch.Tensor]]]]:
-    """The videos of each group of clips, in order; on a CPU several groups at a time, each on one core.
+) -> Iterator[tuple[Job, list[dict[str, torch.Tensor]]]]:
+    """The videos of each job, in order; on a CPU several jobs at a time, each on one core.
 
     The number of threads moves the last bits of a convolution, and so a level of grey here and there. On one core each
     it changes no byte.
     """
     if torch.device(device).type != "cpu":
-        for group, rows in jobs:
-            yield group, predict_clips(model, rows, group, root, device)
+        for job in jobs:
+            yield job, predict_clips(model, job, root, device)
         return
     copies = _ThreadModels(model)
     with threads(torch.get_num_threads() if copies.possible() else 1):
         for start in range(0, len(jobs), count := torch.get_num_threads()):
             few = jobs[start : start + count]
-            found = one_core_each(lambda job: predict_clips(copies.model, job[1], job[0], root, device), few)
-            yield from zip((group for group, _ in few), found, strict=True)
+            found = one_core_each(lambda job: predict_clips(copies.model, job, root, device), few)
+            yield from zip(few, found, strict=True)
 
 
 class _ThreadModels(threading.local):

@@ -14,6 +14,7 @@ from bench.cli.main import main
 from bench.data.clips import build_manifest
 from bench.data.predictions import Predictions
 from bench.data.readers.video import read_strip
+from bench.data.samples import sampled
 from bench.engine.generate import PublishedModel, for_generation, generate, generate_published, keep_parts
 from bench.engine.model_factory import build
 from bench.errors import BenchError
@@ -31,7 +32,7 @@ from mdgan.cpu_layers import (
 )
 from mdgan.networks import STAGE1_SKIPS, Generator
 from tests.engine.test_network_transforms import folded
-from tests.support.small import make_sky
+from tests.support.small import Noisy, make_sky
 
 
 def stirred(network: nn.Module) -> nn.Module:
@@ -235,3 +236,39 @@ def test_a_model_without_parts_keeps_none(sky: Path, tmp_path: Path) -> None:
     clips = build_manifest("sky", sky, ("test",)).clips[:1]
     keep_parts(build("copy", {}, 64), clips, sky, tmp_path / "parts", "cpu")
     assert not (tmp_path / "parts").exists()
+
+
+def test_samples_of_a_model_that_draws_are_resumed_and_the_first_is_what_it_was(sky: Path, tmp_path: Path) -> None:
+    model, clips = Noisy(64, 4).eval(), build_manifest("sky", sky, ("test",)).clips
+    generate(model, {"noisy": tmp_path / "one"}, clips, sky, {"model": "noisy"})
+    generate(model, {"noisy": tmp_path / "three"}, clips, sky, {"model": "noisy"}, samples=3)
+    one, *three = [Predictions(tmp_path / "one"), *sampled(Predictions(tmp_path / "three"), [c.id for c in clips])]
+    assert "samples" not in one.manifest["made_by"]
+    assert three[0].manifest["made_by"]["samples"] == 3
+    for clip in clips:
+        names = [path.stat().st_ino for path in (tmp_path / "three").glob(f"{clip.id}*.png")]
+        assert len(names) == 3
+        assert one.path(clip.id).read_bytes() == three[0].path(clip.id).read_bytes()
+        assert len({sample.sha256(clip.id) for sample in three}) == 3
+    kept = (tmp_path / "three" / f"{clips[0].id}@1.png").stat().st_ino
+    (tmp_path / "three" / "manifest.json").write_text(
+        (tmp_path / "three" / "manifest.json").read_text().replace('"complete": true', '"complete": false')
+    )
+    lost = tmp_path / "three" / f"{clips[0].id}@2.png"
+    content = lost.read_bytes()
+    lost.unlink()
+    generate(model, {"noisy": tmp_path / "three"}, clips, sky, {"model": "noisy"}, samples=3)
+    assert lost.read_bytes() == content
+    assert (tmp_path / "three" / f"{clips[0].id}@1.png").stat().st_ino == kept
+    with pytest.raises(BenchError, match="differing: samples"):
+        generate(model, {"noisy": tmp_path / "three"}, clips, sky, {"model": "noisy"})
+
+
+def test_a_deterministic_model_makes_one_video_however_many_are_asked_for(sky: Path, tmp_path: Path) -> None:
+    clips = build_manifest("sky", sky, ("test",)).clips
+    for samples in (1, 5):
+        generate(
+            build("copy", {}, 64), {"copy": tmp_path / str(samples)}, clips, sky, {"model": "copy"}, samples=samples
+        )
+    written = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("1", "5")]
+    assert written[0] == written[1]

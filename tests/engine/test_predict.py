@@ -13,7 +13,7 @@ from bench.data.clips import Clip, build_manifest
 from bench.engine.devices import threads
 from bench.engine.generate import for_generation
 from bench.engine.model_factory import build
-from bench.engine.predict import predict_clips, predicted
+from bench.engine.predict import Job, predict_clips, predicted
 from bench.interface import VideoModel
 
 
@@ -23,16 +23,16 @@ def clips(sky: Path) -> Sequence[Clip]:
 
 
 def videos(model: VideoModel, clips: Sequence[Clip], root: Path) -> list[Tensor]:
-    jobs = [([clip], model.rows) for clip in clips]
+    jobs = [Job([clip], model.rows) for clip in clips]
     found = list(predicted(model, jobs, root, "cpu"))
-    assert [group for group, _ in found] == [[clip] for clip in clips]
+    assert [job for job, _ in found] == jobs
     return [video for _, of_group in found for of_clip in of_group for video in of_clip.values()]
 
 
 def test_the_number_of_threads_changes_no_bit(sky: Path, clips: Sequence[Clip]) -> None:
     model = for_generation(build("mdgan", {"width": 8, "time_padding": "replicate"}, 64).eval())
     right = [
-        video for clip in clips for video in predict_clips(model, model.rows, [clip], sky, "cpu")[0].values()
+        video for clip in clips for video in predict_clips(model, Job([clip], model.rows), sky, "cpu")[0].values()
     ]  # the tests' own one thread
     for count in (1, 2, 3):
         with threads(count):
@@ -64,7 +64,7 @@ class Remembering(VideoModel):
 @pytest.mark.parametrize("locked", [False, True])
 def test_a_model_that_keeps_state_or_cannot_be_copied_is_right(locked: bool, sky: Path, clips: Sequence[Clip]) -> None:
     model = Remembering(locked).eval()
-    right = [predict_clips(model, model.rows, [clip], sky, "cpu")[0]["remembering"] for clip in clips]
+    right = [predict_clips(model, Job([clip], model.rows), sky, "cpu")[0]["remembering"] for clip in clips]
     model.used.clear()
     with threads(3):
         found = videos(model, clips, sky)

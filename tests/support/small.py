@@ -18,6 +18,7 @@ from bench.interface import (
     Player,
     Shared,
     Stage,
+    StochasticModel,
     VideoModel,
     check_resolution,
 )
@@ -121,3 +122,21 @@ class Tint(VideoModel):
 
     def stages(self) -> tuple[Stage, ...]:
         return (TintStage(self.network, self.rate),)
+
+
+class Noisy(StochasticModel):
+    """A third party's model that draws: the first frame with grey levels of its own in each frame; nothing to train."""
+
+    rows = ("noisy",)
+
+    def __init__(self, resolution: int, frames: int, level: float = 0.2) -> None:
+        super().__init__(resolution, frames)
+        self.level = nn.Parameter(torch.tensor(level))
+
+    def _sample(
+        self, first_frames: Tensor, rows: Sequence[str], generators: Sequence[torch.Generator]
+    ) -> Mapping[str, Tensor]:
+        shape = (1, self.frames, 1, 1)
+        drawn = torch.stack([torch.randn(shape, generator=one) for one in generators])
+        video = first_frames.unsqueeze(2) + self.level * drawn.to(first_frames)
+        return dict.fromkeys(rows, video.clamp(-1, 1))
