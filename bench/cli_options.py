@@ -127,9 +127,9 @@ def print_folder(folder: Path) -> None:
     print_json({"caption": table.caption, "rows": rows, "notes": list(table.notes)})
 
 
-def print_table(table: RichTable) -> None:
-    """Print a result for people, wide enough for all its columns where nobody's terminal sets a width."""
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+def wide_console() -> Console:
+    """Where results for people are printed: as wide as the terminal, or 160 characters where there is none."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
 
 
 def print_scores(table: ScoreTable) -> None:
@@ -139,9 +139,11 @@ def print_scores(table: ScoreTable) -> None:
 
 def print_grid(grid: Grid) -> None:
     """Print any table of results and what has to be read with it."""
-    from bench.report.tables.printed_table import to_rich
+    from bench.report.tables.terminal_table import to_rich
 
-    print_table(to_rich(grid))
+    console = wide_console()
+    for table in to_rich(grid, console.width):
+        console.print(table)
     print("\n".join([*([grid.warning] if grid.warning else []), *grid.notes]))
 
 
@@ -152,8 +154,8 @@ def show(rows: Sequence[Mapping[str, Any]], as_json: bool, heads: bool = True) -
         return
     table = RichTable(box=None, show_header=heads, header_style="italic")
     for key in rows[0] if rows else ():
-        table.add_column(Text(key))
+        table.add_column(Text(key), overflow="fold")
     for row in rows:
         # As Text: a name or a path in square brackets is no markup.
         table.add_row(*(Text(str(value), "bold" if value == "missing" else "") for value in row.values()))
-    print_table(table)
+    wide_console().print(table)

@@ -1,14 +1,16 @@
 """Sky Scene in its own layout: `sky_train/` and `sky_test/`, `<long video>/<short video>/<frame>.jpg` below.
 
 Copies that nest one folder level more or less are read too: the split folders may lie one folder deeper, frames may lie
-directly in a long video's folder, or one level deeper. A source video is a long video; in a flat copy it is the short
-video's name without its number (`a_1` and `a_2` come from `a`), unless the other split has that name too: there the
-numbers tell videos apart (`video_0` in train, `video_10` in test), and each folder is a source video of its own.
+directly in a long video's folder, or in one of their own (`<short video>/frames/`). A source video is a long video;
+in a flat copy it is the short video's name without its number (`a_1` and `a_2` come from `a`), unless the other split
+has that name too: there the numbers tell videos apart (`video_0` in train, `video_10` in test), and each folder is a
+source video of its own.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -23,12 +25,14 @@ def index(root: Path, splits: Sequence[str]) -> Listing:
     for split in splits:
         below = _split_folder(root, f"sky_{split}")
         elsewhere = _names_elsewhere(root, split)
-        for folder, names in frame_folders(below, listing.errors):
+        found = list(frame_folders(below, listing.errors))
+        shorts = short_videos([folder for folder, _ in found], below)
+        for folder, names in found:
             where = folder.relative_to(root).as_posix()
             if len(names) < FRAMES:
                 listing.short.append(f"{where}: {len(names)} frames")
             listing.remarks.extend(f"{where}: {gap}" for gap in _gaps(names))
-            video = source_video(folder, below, elsewhere)
+            video = source_video(shorts[folder], below, elsewhere)
             listing.clips.extend(cut(folder, root, split, names, below=below, video=video))
     return listing
 
@@ -46,12 +50,13 @@ def _split_folder(root: Path, name: str) -> Path:
 
 
 def _names_elsewhere(root: Path, split: str) -> set[str]:
-    """Names directly below the other split's folder, with and without their numbers; none where it is missing."""
+    """Names of a flat copy's short videos in the other split, with and without their numbers; else none."""
     try:
         other = _split_folder(root, "sky_test" if split == "train" else "sky_train")
     except BenchError:
         return set()
-    names = [composed(path.name) for path in other.iterdir() if path.is_dir()]
+    shorts = short_videos([folder for folder, _ in frame_folders(other, [])], other).values()
+    names = [composed(path.name) for path in shorts if path.parent == other]
     return {*names, *map(_without_number, names)}
 
 
@@ -59,8 +64,26 @@ def _without_number(name: str) -> str:
     return re.sub(r"(?<=.)_\d+$", "", name)
 
 
+def short_videos(folders: Sequence[Path], below: Path) -> dict[Path, Path]:
+    """The folder of the short video that each frame folder belongs to: itself, or the one above it.
+
+    It is the one above where a short video keeps its frames in a folder of their own (`A/A_1/frames`). Such a folder
+    is the only one in its short video, and is not named like a part of it (`A_1` in `A`). One level below the split
+    there must be several of one name: otherwise `A/x` is a short video `x`.
+    """
+    shared = len({folder.name for folder in folders}) == 1 and len(folders) > 1
+    siblings = Counter(folder.parent for folder in folders)
+    shorts = {}
+    for folder in folders:
+        depth = len(folder.relative_to(below).parts)
+        part = re.fullmatch(rf"{re.escape(folder.parent.name)}[ _-]?\d+", folder.name)
+        own = depth > 2 or (depth == 2 and shared and not folder.name.isdigit())
+        shorts[folder] = folder.parent if own and siblings[folder.parent] == 1 and not part else folder
+    return shorts
+
+
 def source_video(folder: Path, below: Path, elsewhere: Collection[str] = ()) -> str:
-    """The long video a frame folder was cut from, given the names in the other split."""
+    """The long video that a short video's folder was cut from, given the names in the other split."""
     parts = folder.relative_to(below).parts
     if len(parts) > 1:
         return composed("__".join(parts[:-1]))

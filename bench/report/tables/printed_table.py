@@ -1,4 +1,7 @@
-"""A table ready for print, whatever it is of: CSV, JSON, LaTeX, Markdown and the terminal, all with the same digits."""
+"""A table ready for print, whatever it is of: CSV, JSON, LaTeX and Markdown, all with the same digits.
+
+The terminal has `bench.report.tables.terminal_table`.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,6 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from bench.files import write_json, write_text
 from bench.metrics.base import Direction, best_first
@@ -264,20 +264,6 @@ def _latex_cell(cell: Cell, shown: str) -> str:
     """What is shown of a cell, its value bold where it is the best."""
     text, whole = escape_latex(cell.text), escape_latex(shown)
     return whole.replace(text, rf"\textbf{{{text}}}", 1) if cell.best else whole
-
-
-def to_rich(grid: Grid) -> RichTable:
-    """For the terminal; the notes are printed below it, at the terminal's width and not the table's."""
-    shown = RichTable(title=Text(grid.caption), title_justify="left")
-    shown.add_column(Text(grid.corner), no_wrap=True)
-    for place, head in enumerate(grid.heads):
-        # Long heads are broken; values never are.
-        widest = max((len(line.cells[place].whole) for line in grid.lines), default=0)
-        shown.add_column(Text(head), justify="right", min_width=widest)
-    for line in grid.lines:
-        cells = (Text(cell.whole, style="bold" if cell.best else "") for cell in line.cells)
-        shown.add_row(Text(line.title), *cells)
-    return shown
 
 
 def write_grid(grid: Grid, out: Path, stem: str = "table") -> list[Path]:

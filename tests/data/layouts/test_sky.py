@@ -56,6 +56,44 @@ def test_a_flat_copy_keeps_short_videos_of_one_source_together(tmp_path: Path) -
     assert source_video(tmp_path / "x" / "y", tmp_path) == "x"
 
 
+@pytest.mark.parametrize("leaf", ["frames", "A_1", "img 01"])
+@pytest.mark.parametrize("top", ["", "copy/"])
+def test_frames_in_a_folder_of_their_own_have_the_source_video_of_the_usual_layout(
+    top: str, leaf: str, tmp_path: Path
+) -> None:
+    for number, place in enumerate(("train/A/A_1", "train/D/D_1", "train/D/D_2", "test/C/C_1", "test/B/B_7")):
+        write_frames(tmp_path / f"{top}sky_{place}" / leaf, moving_clip(number))
+    videos = {clip.id: clip.video for clip in build_manifest("sky", tmp_path).clips}
+    assert sorted(set(videos.values())) == ["A", "B", "C", "D"]
+    assert videos[f"B__B_7__{leaf}__000"] == "B"  # ids name the folders as they are
+    write_frames(tmp_path / f"{top}sky_test/A/A_2" / leaf, moving_clip(9))
+    with pytest.raises(BenchError, match="The source video A is in train and in test"):
+        build_manifest("sky", tmp_path)
+
+
+def test_frames_of_a_flat_copy_in_folders_of_their_own(tmp_path: Path) -> None:
+    for number, place in enumerate(("train/a_1", "train/a_2", "train/d_4", "test/b_1", "test/b_2")):
+        write_frames(tmp_path / f"sky_{place}" / "frames", moving_clip(number))
+    assert {clip.video for clip in build_manifest("sky", tmp_path).clips} == {"a", "b", "d"}
+    write_frames(tmp_path / "sky_test/a_1/frames", moving_clip(9))
+    with pytest.raises(BenchError, match="a_1 is in train and in test"):
+        build_manifest("sky", tmp_path)
+
+
+def test_groups_of_long_videos_keep_their_names(tmp_path: Path) -> None:
+    for number, place in enumerate(("g/a/a_1", "g/a/a_2", "g/b/b_1", "h/c/1", "h/c/2", "x/1", "y/1")):
+        write_frames(tmp_path / "sky_test" / place, moving_clip(number))
+    assert [clip.video for clip in index(tmp_path, ("test",)).clips] == [
+        "g__a",
+        "g__a",
+        "g__b",
+        "h__c",
+        "h__c",
+        "x",
+        "y",
+    ]
+
+
 def test_a_gap_in_the_numbering_is_remarked(tmp_path: Path, sky: Path) -> None:
     shutil.copytree(sky / "sky_test", tmp_path / "sky_test")
     (tmp_path / "sky_test/v100/v100_1/frame_5.jpg").rename(tmp_path / "sky_test/v100/v100_1/frame_99.jpg")
