@@ -4,7 +4,8 @@ Of two systems the stronger is chosen with probability 1 / (1 + exp(−differenc
 differences of systems, fitted with Firth's penalty (Biometrika 1993), which takes off the bias of small samples.
 Strengths have a maximum only among systems that are strongly connected: each beats each by some chain of votes (Ford,
 American Mathematical Monthly 1957). Where all votes between two such parts go one way, the votes tell how far apart
-they are at least, and nothing of how far at most: that bound is exact, given the strengths within the parts.
+they are at least, and nothing of how far at most. Votes that all agree are worth one toss of a coin for each rater, or
+for each source video where those are fewer; the bound is exact for that many, given the strengths within the parts.
 
 Variances are over raters and source videos, as in `two_way_clusters`: leaving one out moves the strengths by one step
 of Newton's method. They are never less than what single votes would give.
@@ -12,7 +13,7 @@ of Newton's method. They are never less than what single votes would give.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -29,6 +30,10 @@ from bench.statistics.two_way_clusters import Crossing
 
 ITERATIONS = 200
 TOLERANCE = 1e-10
+#: Leverage of a vote below 1 by less than this: without it, strengths are not known.
+SURE = 1e-6
+#: Votes whose information is in memory at once.
+AT_ONCE = 4096
 #: Log odds beyond which a share is 1 for every purpose.
 FAR = 40.0
 Floats = NDArray[np.float64]
@@ -56,12 +61,14 @@ class Fit:
         covariance: [systems, systems] over raters and videos; NaN where there are fewer than two of either.
         single: [systems, systems] what the covariance would be if votes were independent.
         freedom: degrees of freedom.
+        units: raters, or source videos where those are fewer.
     """
 
     strengths: Floats
     covariance: Floats
     single: Floats
     freedom: float
+    units: int
 
     def contrast(self, weights: Floats) -> tuple[float, float]:
         """A weighted sum of strengths and its standard error."""
@@ -120,19 +127,41 @@ def fit(winner: Numbers, loser: Numbers, systems: int, crossing: Crossing) -> Fi
     over_raters, over_videos, over_cells = (_left_out(design, weight, score, information, part) for part in parts)
     covariance = over_raters + over_videos - over_cells if crossing.known else np.full_like(information, np.nan)
     single = np.linalg.inv(information)
-    return Fit(strength, basis @ covariance @ basis.T, basis @ single @ basis.T, crossing.freedom)
+    units = min(crossing.raters.count, crossing.videos.count)
+    return Fit(strength, basis @ covariance @ basis.T, basis @ single @ basis.T, crossing.freedom, units)
 
 
 def _left_out(design: Floats, weight: Floats, score: Floats, information: Floats, clusters: Clusters) -> Floats:
     """Jackknife covariance [S−1, S−1] of the coordinates, leaving out one cluster at a time in one Newton step."""
-    count, size = clusters.count, design.shape[1]
-    of_scores, of_information = np.zeros((count, size)), np.zeros((count, size, size))
-    np.add.at(of_scores, clusters.index, score)
-    np.add.at(of_information, clusters.index, design[:, :, None] * design[:, None, :] * weight[:, None, None])
-    # without a rater who alone connects two systems their distance is not known, and does not move
-    rest = np.linalg.pinv(information - of_information, rcond=1e-6, hermitian=True)
-    pull = np.einsum("gij,gj->gi", rest, of_scores)
-    return np.asarray((count - 1) / count * pull.T @ pull, np.float64)
+    count, moved = clusters.count, np.zeros_like(information)
+    order = np.argsort(clusters.index, kind="stable")
+    ends = np.cumsum(clusters.sizes).astype(np.intp)
+    alone = clusters.sizes[clusters.index] == 1
+    inverse = np.linalg.pinv(information, rcond=1e-6, hermitian=True)
+    leverage = weight * np.einsum("ij,jk,ik->i", design, inverse, design)
+    alone &= leverage < 1 - SURE  # one vote is taken out in closed form (Sherman and Morrison 1950)
+    pull = score[alone] @ inverse / (1 - leverage[alone])[:, None]
+    moved += pull.T @ pull
+    others = np.flatnonzero(~np.isin(np.arange(count), clusters.index[alone]))
+    for block in _blocks(others, clusters.sizes):
+        votes = np.concatenate([order[ends[g] - int(clusters.sizes[g]) : ends[g]] for g in block])
+        place = np.repeat(np.arange(len(block)), clusters.sizes[block].astype(np.intp))
+        of_scores = np.zeros((len(block), design.shape[1]))
+        of_information = np.zeros((len(block), *information.shape))
+        np.add.at(of_scores, place, score[votes])
+        np.add.at(of_information, place, design[votes, :, None] * (design[votes] * weight[votes, None])[:, None, :])
+        # without a rater who alone connects two systems their distance is not known, and does not move
+        rest = np.linalg.pinv(information - of_information, rcond=1e-6, hermitian=True)
+        pull = np.einsum("gij,gj->gi", rest, of_scores)
+        moved += pull.T @ pull
+    return np.asarray((count - 1) / count * moved, np.float64)
+
+
+def _blocks(numbers: NDArray[np.intp], sizes: Floats) -> Iterator[NDArray[np.intp]]:
+    """The clusters in blocks of about `AT_ONCE` votes: memory does not grow with votes times systems squared."""
+    if len(numbers):
+        before = np.cumsum(sizes[numbers]) - sizes[numbers]
+        yield from np.split(numbers, np.flatnonzero(np.diff(before // AT_ONCE)) + 1)
 
 
 @dataclass(frozen=True)
@@ -143,11 +172,13 @@ class Apart:
         part: [S] number of the strongly connected part of each system.
         within: [S] strength of each within its part, of mean 0 there.
         wins: [S, S] votes, row over column.
+        worth: [S, S] the same between parts, in tosses of a coin: `tosses`.
     """
 
     part: Numbers
     within: Floats
     wins: Floats
+    worth: Floats
 
     def above(self, one: int, other: int) -> bool:
         """Whether a chain of wins leads from the part of system `one` down to that of `other`."""
@@ -164,7 +195,7 @@ class Apart:
 
         `upper`, `lower`: parts, by number; the distance is between their means. The others lie where it is likeliest.
         """
-        between = [(a, b, self.wins[a, b]) for a, b in np.argwhere((self.wins > 0) & self._differ)]
+        between = [(a, b, self.worth[a, b]) for a, b in np.argwhere((self.wins > 0) & self._differ)]
         free = [part for part in range(int(self.part.max()) + 1) if part not in (upper, lower)]
         votes = np.array([count for _, _, count in between])
         gap = np.array([self.within[a] - self.within[b] for a, b, _ in between])
@@ -194,6 +225,21 @@ class Apart:
         """The least distance of two parts, `upper` above `lower`, that the votes allow at a two-sided `level`."""
         least = float(np.log((1 - level) / 2))
         return float(brentq(lambda d: self.log_likelihood(d, upper, lower) - least, -FAR, FAR, xtol=1e-9))
+
+
+def tosses(winner: Numbers, loser: Numbers, part: Numbers, crossing: Crossing) -> Floats:
+    """[S, S] what votes between parts, which all go one way, are worth.
+
+    Those of two parts are worth as many tosses of a coin as raters have cast them, or as they have source videos where
+    those are fewer, and at most their number. Each vote has the same share of it.
+    """
+    worth = np.zeros((len(part), len(part)))
+    upper, lower = part[winner], part[loser]
+    for one, other in {(a, b) for a, b in zip(upper.tolist(), lower.tolist(), strict=True) if a != b}:
+        votes = np.flatnonzero((upper == one) & (lower == other))
+        units = min(len(np.unique(clusters.index[votes])) for clusters in (crossing.raters, crossing.videos))
+        np.add.at(worth, (winner[votes], loser[votes]), units / len(votes))
+    return worth
 
 
 def largest(parts: Numbers, votes: Sequence[float]) -> int:

@@ -9,11 +9,12 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import logit
 from scipy.stats import t
 
 from bench.statistics import holm
-from bench.statistics.two_way_clusters import LEVEL, Crossing
-from study_app.analysis.bradley_terry import Apart, Fit, components, fit, largest, strengths, table_of_wins
+from bench.statistics.two_way_clusters import FEW, LEVEL, Crossing
+from study_app.analysis.bradley_terry import Apart, Fit, components, fit, largest, strengths, table_of_wins, tosses
 from study_app.analysis.preference_scores import counted
 
 ALPHA = 1 - LEVEL
@@ -57,14 +58,22 @@ class _Group:
         return largest(self.part, self.apart.wins.sum(axis=0) + self.apart.wins.sum(axis=1))
 
     def contrast(self, weights: Floats) -> tuple[float, float, float]:
-        """Ends and p value of a contrast of systems of one part, by t."""
+        """Ends and p value of a contrast of systems of one part, by t.
+
+        Fewer than `FEW` raters or videos are one toss of a coin each, as in `two_way_clusters`.
+        """
         part = int(self.part[np.flatnonzero(weights)[0]])
         fit = self.fits[part]
         value, error = fit.contrast(weights[self.part == part])
         if not np.isfinite(error):
             return -INFINITE, INFINITE, 1.0
         half = float(t.isf(ALPHA / 2, fit.freedom)) * error
-        return value - half, value + half, float(2 * t.sf(abs(value) / error, fit.freedom))
+        low, high, p_value = value - half, value + half, float(2 * t.sf(abs(value) / error, fit.freedom))
+        if fit.units < FEW:
+            end = float(logit((ALPHA / 2) ** (1 / fit.units)))
+            low, high = (min(low, end), high) if value > 0 else (low, max(high, -end))
+            p_value = max(p_value, 2 * 0.5**fit.units)
+        return low, high, min(1.0, p_value)
 
     def across(self, one: int, other: int | None) -> tuple[float, float, float]:
         """Ends and p value of the difference of systems of two parts; `other` None: the mean of the core."""
@@ -117,7 +126,8 @@ def _group(
     core = part == largest(part, wins.sum(axis=0) + wins.sum(axis=1))
     all_of_them = strengths(wins)[0]
     shown = np.where(core, within, all_of_them - all_of_them[core].mean())
-    return _Group(systems, winner, loser, part, fits, shown, Apart(part, within, wins))
+    worth = tosses(winner, loser, part, Crossing.of(list(votes["rater"]), list(votes["video"])))
+    return _Group(systems, winner, loser, part, fits, shown, Apart(part, within, wins, worth))
 
 
 def bradley_terry(votes: pd.DataFrame) -> pd.DataFrame:

@@ -40,12 +40,17 @@ class _Pairs:
 
     Attributes:
         one, other: [n₁], [n₀] numbers of the votes.
-        right: [n₁, n₀] 1 where the metric agrees with the pair, 0.5 for a tie.
+        twice: [n₁, n₀] 2 where the metric agrees with the pair, 1 for a tie; a byte each, as there are many.
     """
 
     one: NDArray[np.intp]
     other: NDArray[np.intp]
-    right: Floats
+    twice: NDArray[np.uint8]
+
+    @property
+    def right(self) -> Floats:
+        """[n₁, n₀] 1 where the metric agrees with the pair, 0.5 for a tie."""
+        return self.twice / 2.0
 
     def of_votes(self, votes: int, what: Floats) -> Floats:
         """[votes] sum of `what` [n₁, n₀] over the pairs that each vote is in."""
@@ -79,7 +84,7 @@ def within(better: Floats, first: NDArray[np.bool_], votes: pd.DataFrame) -> Wit
         if not len(one) or not len(other):
             continue
         x, y = better[one][:, None], better[other][None, :]
-        pairs.append(_Pairs(one, other, (x > y) + 0.5 * (x == y)))
+        pairs.append(_Pairs(one, other, 2 * (x > y).astype(np.uint8) + (x == y)))
         ranks = rankdata(better[of])
         association[of] = (ranks - ranks.mean()) * (first[of] - first[of].mean())
     if not pairs:
@@ -112,7 +117,7 @@ def _right(pair: _Pairs) -> Floats:
 
 
 def _every(pair: _Pairs) -> Floats:
-    return np.ones_like(pair.right)
+    return np.ones(pair.twice.shape)
 
 
 def _without(pairs: list[_Pairs], clusters: Clusters, votes: int, what: Callable[[_Pairs], Floats]) -> Floats:

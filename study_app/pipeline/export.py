@@ -16,6 +16,7 @@ from bench.files import plain, write_text
 from bench.report.tables.paper_tables import paper, pos_table
 from bench.report.tables.printed_table import Grid, write_grid
 from bench.runfolder import POS, STUDY_RESULTS, VOTES, RunFolder
+from bench.statistics.two_way_clusters import FEW
 from study_app.analysis import (
     mean_opinion_scores,
     metric_agreement,
@@ -61,6 +62,11 @@ def results(votes: pd.DataFrame, settings: StudySettings) -> Results:
         notes.append("Ties are left out of every share, interval and test, and stand beside them.")
     if not settings.questions.is_the_papers:
         notes.append("Raters could answer otherwise than in the paper, so its Tables II and III are not filled.")
+    if 0 < (raters := preference_scores.counted(votes)["rater"].nunique()) < FEW:
+        notes.append(
+            f"The votes of {raters} rater{'s' if raters > 1 else ''} count. With fewer than {FEW}, no comparison can "
+            "come out below 5 %, and intervals assume that raters hardly differ: ask more people."
+        )
     strengths, contrasts = ranking.bradley_terry(votes), ranking.contrasts(votes)
     groups = ranking.connectivity(votes)
     if len(groups) > 1:

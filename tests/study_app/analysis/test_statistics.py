@@ -22,7 +22,7 @@ from study_app.design.schedule import REAL
 from study_app.pipeline.simulate import PAPER_STRENGTHS, Crowd, left_share, simulate
 from study_app.store.store import Store
 from study_app.store.tidy_tables import VOTE_COLUMNS, comparison_name
-from tests.coverage import people
+from tests.coverage import fixed_taste, people
 
 pytestmark = pytest.mark.heavy
 
@@ -107,9 +107,38 @@ def test_of_one_rater_or_one_video_nothing_is_said() -> None:
     for raters, videos in (([0] * 9, range(9)), (range(9), [0] * 9)):
         found = shares(np.ones(9), Crossing.of(raters, videos))
         assert (found.low, found.high, found.p_value) == (0.0, 1.0, 1.0)
-    alike = shares(np.ones(40), Crossing.of(np.arange(40) % 8, np.arange(40) % 5))
-    assert 0.7 < alike.low < alike.high == pytest.approx(1.0)
-    assert alike.p_value < 0.01
+
+
+def test_votes_that_all_agree_are_worth_a_toss_a_rater_or_a_video() -> None:
+    for raters, videos in ((3, 20), (20, 3), (8, 5), (40, 60)):
+        votes = 3 * max(raters, videos)
+        least = min(raters, videos)
+        for won in (np.ones(votes), np.zeros(votes)):
+            found = shares(won, Crossing.of(np.arange(votes) % raters, np.arange(votes) % videos))
+            assert found.p_value >= binomtest(least, least, 0.5).pvalue
+            low, high = binomtest(int(won[0]) * least, least).proportion_ci(0.95, method="exact")
+            assert found.low <= low + 1e-12
+            assert high - 1e-12 <= found.high
+    assert float(shares(np.ones(60), Crossing.of(np.arange(60) % 3, np.arange(60) // 3)).p_value) == 0.25
+
+
+@pytest.mark.parametrize("raters", [2, 3, 4, 5])
+def test_few_raters_of_fixed_taste_are_not_taken_for_people_at_large(raters: int) -> None:
+    for slips in (0.0, 0.02):
+        covered, found = fixed_taste.pos(raters, 20, slips, 1000)
+        assert covered >= 0.93
+        assert found <= 0.07
+    assert fixed_taste.strengths(raters, 20, 0.0, 40) == 0.0
+    assert fixed_taste.strengths(raters, 20, 0.02, 40) <= 0.1
+
+
+def test_strengths_of_votes_that_all_agree_are_those_of_as_many_tosses() -> None:
+    """Three raters of 20 votes each: p is that of three tosses, and the bound that of Clopper and Pearson for them."""
+    rows = [("a", "b", f"c{n}", f"r{n % 3}", "a") for n in range(60)]
+    found = ranking.contrasts(votes_table(rows)).iloc[0]
+    assert found["p"] == pytest.approx(0.25)
+    assert found["ci_low"] == pytest.approx(np.log(0.025 ** (1 / 3) / (1 - 0.025 ** (1 / 3))))
+    assert found["ci_high"] == np.inf
 
 
 def test_an_interval_holds_its_share_to_the_last_bit() -> None:
@@ -234,13 +263,13 @@ def test_votes_on_one_video_are_alike() -> None:
 def test_a_system_that_wins_everything_has_a_bound_and_no_interval_of_no_width() -> None:
     votes = votes_table([("real", "a", f"c{n}", f"r{n % 10}", "real") for n in range(100)])
     table = ranking.bradley_terry(votes).set_index("system")
-    least = binomtest(100, 100).proportion_ci(0.95, method="exact").low
-    assert table.loc["real", "ci_low"] == pytest.approx(np.log(least / (1 - least)))  # 3.3
+    least = binomtest(10, 10).proportion_ci(0.95, method="exact").low  # ten raters: ten tosses
+    assert table.loc["real", "ci_low"] == pytest.approx(np.log(least / (1 - least)))
     assert table.loc["real", "ci_high"] == np.inf
     assert np.isfinite(table["strength"]).all()
     assert table.loc["a", ["ci_low", "ci_high"]].isna().all()  # it is what the other is measured from
     pair = ranking.contrasts(votes).iloc[0]
-    assert pair["p"] == pytest.approx(binomtest(100, 100).pvalue)
+    assert pair["p"] == pytest.approx(binomtest(10, 10).pvalue)
 
     rows = [("real", name, f"c{n}", f"r{n % 10}", "real") for n in range(50) for name in "ab"]
     rows += [("a", "b", f"c{n}", f"r{n % 10}", "a" if n % 3 else "b") for n in range(60)]
@@ -249,7 +278,7 @@ def test_a_system_that_wins_everything_has_a_bound_and_no_interval_of_no_width()
     assert table.loc["a", "strength"] == pytest.approx(-table.loc["b", "strength"])  # the mean is theirs alone
     lower, gap = table.loc["real", "ci_low"], table.loc["a", "strength"]
     odds = [lower - gap, lower + gap]
-    assert 50 * sum(np.log1p(np.exp(-o)) for o in odds) == pytest.approx(-np.log(0.025))
+    assert 5 * sum(np.log1p(np.exp(-o)) for o in odds) == pytest.approx(-np.log(0.025))
 
 
 def test_bounds_pass_through_systems_in_between() -> None:
