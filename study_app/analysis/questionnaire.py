@@ -13,18 +13,10 @@ DICTIONARY_COLUMNS = ["part", "question", "type", "optional", "text", "answers",
 COUNT_COLUMNS = ["part", "question", "answered", "left_out", "answers"]
 
 
-def answers_table(answers: pd.DataFrame, settings: StudySettings) -> pd.DataFrame:
-    """`answers.csv`: as the store has them, times as text.
-
-    What people wrote freely must not become a formula where a spreadsheet opens it: such a text begins with '.
-    """
-    free = {question.id for part in PARTS for question in settings.questions.part(part) if question.is_free}
-    shown = [
-        f"'{answer}" if question in free and answer[:1] in tuple("=+-@\t\r") and answer else answer
-        for question, answer in zip(answers["question"], answers["answer"], strict=True)
-    ]
+def answers_table(answers: pd.DataFrame) -> pd.DataFrame:
+    """`answers.csv`: as the store has them, times as text."""
     times = [time.isoformat(timespec="seconds") for time in answers["time_utc"]]
-    return answers.assign(answer=shown, time_utc=times)
+    return answers.assign(time_utc=times)
 
 
 def dictionary(settings: StudySettings) -> pd.DataFrame:

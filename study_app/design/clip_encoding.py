@@ -1,15 +1,17 @@
 """Clips as the browser gets them: visually lossless, without metadata, and alike in all that could tell models apart.
 
-A trial travels as one message of the same length throughout a study: left slot, right slot, each a lossless WebP that
-holds all frames of a clip in a grid, filled up with random bytes. Both clips so arrive together, and neither the number
-of bytes nor a name says which is which. `api_client.js` cuts a slot at the length that the WebP itself states.
+A trial travels as one message of the same length throughout a study: left slot, right slot. Each slot is a lossless
+WebP that holds all frames of a clip in a grid. The WebP fills its slot: its picture chunk ends with bytes that no
+decoder reads, drawn from the clip's own bytes. So every length that the file states is the slot's, everything before
+the picture is the same for all clips, and the end of the picture shows only to somebody who decodes it.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import os
+import secrets
+import struct
 
 import numpy as np
 from PIL import Image
@@ -19,6 +21,8 @@ from bench.errors import BenchError
 
 #: A WebP is at most this wide and high.
 WEBP_SIDE = 16383
+#: Bytes of a WebP before its picture, and before what the picture's own first bytes say: 5 of them, its size.
+HEAD, PICTURE = 20, 25
 
 
 def sheet_shape(frames: int) -> tuple[int, int]:
@@ -55,10 +59,19 @@ def message(left: bytes, right: bytes, length: int) -> bytes:
 
 
 def _padded(data: bytes, length: int) -> bytes:
+    """A WebP whose picture chunk, and so the file, is `length` bytes long; it decodes to the same pixels."""
     if len(data) > length:
         raise BenchError(f"A clip of {len(data)} bytes does not fit the study's messages of {length}: make it again.")
-    noise = np.frombuffer(os.urandom(length - len(data)), np.uint8) | 0x80  # above ASCII: never spells a word
-    return data + noise.tobytes()
+    if data[:4] != b"RIFF" or data[8:16] != b"WEBPVP8L":
+        raise BenchError("A clip of the study is not a lossless WebP: restore the database from a copy.")
+    # as many bytes are drawn for every clip, so that it takes as long; those of the picture are then put over them
+    own = np.frombuffer(data, np.uint8)
+    drawn = np.random.default_rng(secrets.randbits(128)).integers(PICTURE, len(own), length, dtype=np.int64)
+    slot = own[drawn]
+    slot[: len(own)] = own
+    slot[4:8] = np.frombuffer(struct.pack("<I", length - 8), np.uint8)
+    slot[16:HEAD] = np.frombuffer(struct.pack("<I", length - HEAD), np.uint8)
+    return slot.tobytes()
 
 
 def shrink(clip: Frames, size: int) -> Frames:

@@ -71,8 +71,6 @@ class Question(ABC):
 
     #: What a browser matches an answer against, as a regular expression of the whole answer; empty where it does not.
     pattern: ClassVar[str] = ""
-    #: Whether answers are free text, which no summary and no spreadsheet is to interpret.
-    is_free: ClassVar[bool] = False
     #: Whether a question of this type has choices, or bounds.
     has_choices: ClassVar[bool] = False
     has_bounds: ClassVar[bool] = False
@@ -213,7 +211,6 @@ class TextQuestion(Question):
     """A free text of at most `LONGEST_ANSWER` letters."""
 
     type: str = "text"
-    is_free: ClassVar[bool] = True
 
     def accepts(self, answer: str) -> bool:
         """Whether it is short enough."""

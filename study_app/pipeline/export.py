@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from study_app.analysis import (
 )
 from study_app.design.questions import PARTS, SCALE
 from study_app.design.settings import CODES, StudySettings
+from study_app.pipeline.csv_files import csv, unescaped
 from study_app.pipeline.registration import registration
 from study_app.store.schema.study_tables import Study
 from study_app.store.study import OpenStudy
@@ -119,13 +119,6 @@ def _second(time: Any) -> str:
     return "" if pd.isna(time) else time.isoformat(timespec="seconds")
 
 
-def csv(table: pd.DataFrame) -> str:
-    """A table as the text of a CSV file."""
-    out = io.StringIO()
-    table.to_csv(out, index=False, lineterminator="\n")
-    return out.getvalue()
-
-
 def read_votes(path: Path) -> pd.DataFrame:
     """Read a `votes.csv` back; it gives the same tallies."""
     try:
@@ -140,7 +133,7 @@ def read_votes(path: Path) -> pd.DataFrame:
         raise BenchError(f"{path} does not say which video a clip is from: export the study again with this version.")
     if list(votes.columns) != VOTE_COLUMNS:
         raise BenchError(f"{path} is not a votes.csv of a study: its columns are others.")
-    return votes
+    return unescaped(votes)
 
 
 def _head(study: Study, settings: StudySettings) -> dict[str, Any]:
@@ -265,7 +258,7 @@ def beside(study: OpenStudy) -> dict[str, str]:
     """The text of each file that holds no outcome: who took part, what they saw it on, what they said of themselves."""
     files = {"raters.csv": raters_csv(study.raters()), "screens.csv": screens_csv(study.screens())}
     if any(study.settings.questions.part(part) for part in PARTS):
-        files["answers.csv"] = csv(questionnaire.answers_table(study.answers(), study.settings))
+        files["answers.csv"] = csv(questionnaire.answers_table(study.answers()))
         files["answers_dictionary.csv"] = csv(questionnaire.dictionary(study.settings))
     return files
 

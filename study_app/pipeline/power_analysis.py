@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 from bench.files import write_json, write_text
 from study_app.design import power
 from study_app.design.power import WANTED, Design, Power
+from study_app.pipeline.csv_files import csv
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,7 @@ def power_analysis(design: Design, repeats: int = power.REPEATS, seed: int = 0) 
 
 def write(planned: PowerAnalysis, out: Path) -> list[Path]:
     """Write `plan.json`, `plan.csv` (the curves) and the figure; returns their paths."""
-    text = io.StringIO()
-    planned.curves.to_csv(text, index=False, lineterminator="\n")
-    write_text(out / "plan.csv", text.getvalue())
+    write_text(out / "plan.csv", csv(planned.curves))
     write_json(out / "plan.json", planned.as_json())
     draw(planned, out / "plan")
     return [out / f"plan.{ending}" for ending in ("json", "csv", "png", "pdf")]

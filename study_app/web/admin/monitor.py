@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from study_app.analysis import questionnaire
-from study_app.pipeline.export import csv
+from study_app.pipeline.csv_files import csv
 from study_app.store.monitor import ACTIVE
 from study_app.store.study import OpenStudy
 from study_app.web.admin import charts, style
@@ -42,7 +42,7 @@ def show(study: OpenStudy) -> None:
     if len(left := seen.left_after()):
         style.picture(charts.left_after(left), "Where raters have left")
     if len(counts := questionnaire.counts(study.answers(), study.settings)):
-        given = questionnaire.answers_table(study.answers(), study.settings)
+        given = questionnaire.answers_table(study.answers())
         _table("Questions before and after", counts, "questions.csv")
         st.download_button("answers.csv", csv(given), file_name="answers.csv", on_click="ignore")
     _table("Pairs that did not load", seen.skips, "skips.csv")

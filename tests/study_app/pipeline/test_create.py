@@ -65,15 +65,6 @@ def test_media_are_lossless_alike_and_bare() -> None:
         assert len(data) == riff + 8
         assert riff - 12 - chunk in (0, 1)
         assert not Image.open(io.BytesIO(data)).info.get("exif")
-    flat, noisy = clip_encoding.encode(np.zeros((4, 8, 8, 3), np.uint8)), clip_encoding.encode(clip)
-    one, two = clip_encoding.message(flat, noisy, 4096), clip_encoding.message(noisy, flat, 4096)
-    assert len(one) == len(two) == 8192
-    assert one[: len(flat)] == flat
-    assert one[4096 : 4096 + len(noisy)] == noisy
-    assert clip_encoding.message(flat, noisy, 4096) != one  # padded anew each time
-    assert min(one[len(flat) : 4096]) >= 0x80
-    with pytest.raises(BenchError, match="does not fit"):
-        clip_encoding.message(flat, noisy, 10)
 
 
 def test_a_run_without_predictions(tmp_path: Path) -> None:
