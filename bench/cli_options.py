@@ -58,6 +58,17 @@ Jobs = Annotated[
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Open no connection; metrics without weights are left out.")]
 Ci = Annotated[bool, typer.Option("--ci", help="Print 95 % intervals, and mark what does not differ from the best.")]
+Samples = Annotated[
+    int | None, typer.Option("--samples", min=1, help="Score the first N samples of each clip; all by default.")
+]
+BestOf = Annotated[
+    int,
+    typer.Option(
+        "--best",
+        min=1,
+        help="Rank by the expected best of K of a clip's samples instead of their mean; part of the protocol ID.",
+    ),
+]
 Steps = Annotated[int | None, typer.Option(min=0, help="Training steps of each stage.")]
 Batch = Annotated[int | None, typer.Option("--batch-size", "--batch", min=1, help="Clips in a training step.")]
 Workers = Annotated[
@@ -120,11 +131,13 @@ def print_json(value: Any) -> None:
 def print_folder(folder: Path) -> None:
     """Print a folder's stored numbers for machines, with all that has to be read with them."""
     from bench.report.tables.score_table import stored_table
+    from bench.scoring.sample_lines import read_samples
     from bench.scoring.score_tables import read_summary
 
     table = stored_table(folder)
     rows = [vars(line) for line in read_summary(folder)]
-    print_json({"caption": table.caption, "rows": rows, "notes": list(table.notes)})
+    several = {"samples": [vars(line) for line in found]} if (found := read_samples(folder)) else {}
+    print_json({"caption": table.caption, "rows": rows, **several, "notes": list(table.notes)})
 
 
 def wide_console() -> Console:
@@ -132,9 +145,14 @@ def wide_console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
 
 
-def print_scores(table: ScoreTable) -> None:
-    """Print a table of scores and what has to be read with it."""
+def print_scores(table: ScoreTable, folder: Path | None = None) -> None:
+    """Print a table of scores and what has to be read with it; of a folder also what several samples per clip say."""
+    from bench.report.tables.sample_table import sample_table
+
     print_grid(table.grid)
+    if folder and (several := sample_table(folder)):
+        print()
+        print_grid(several)
 
 
 def print_grid(grid: Grid) -> None:

@@ -115,6 +115,8 @@ class RunConfig:
         metrics: registered names; all that are computed by default where none is named.
         clips: score that many test clips, those with the smallest SHA-256 of their id; None for all.
         seeds: one training each.
+        samples: videos of each clip, from models that draw; others make one.
+        best: a clip counts with the expected best of this many of its samples; 1 for their mean.
         steps: training steps of each stage.
         batch: clips in a training step, over all processes.
         accumulate: work through a process's share of the batch in so many parts, where it does not fit into memory
@@ -152,6 +154,8 @@ class RunConfig:
         flag="--seeds",
         default=(0,),
     )
+    samples: int = _above_0(flag="--samples", default=1)
+    best: int = _above_0(flag="--best", default=1)
     options: Mapping[str, Mapping[str, Any]] = _key(
         _tables, "a table for each model, as in options.mdgan.width=16", default_factory=dict
     )

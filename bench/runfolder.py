@@ -43,6 +43,8 @@ class RunFolder:
         self.per_frame = self.scores / "per_frame.csv"
         self.per_clip = self.scores / "per_clip.csv"
         self.differences = self.scores / "differences.csv"
+        #: Means, bests of k, spread and pooled sets where a method has several samples of each clip.
+        self.samples = self.scores / "samples.csv"
         self.notes = self.scores / "notes.json"
         self.protocol = self.scores / "protocol.json"
         #: Command and sessions of `bench score`; those of `bench run` are in `account`.

@@ -28,6 +28,7 @@ from bench.cli.speed import speed_app
 from bench.cli.weights import weights_app
 from bench.cli_options import (
     Batch,
+    BestOf,
     Ci,
     Clips,
     ConfigFile,
@@ -42,6 +43,7 @@ from bench.cli_options import (
     Out,
     Preset,
     Resolution,
+    Samples,
     ScoredSize,
     ScoringRoot,
     Seeds,
@@ -122,6 +124,8 @@ def run(
     metrics: Metrics = "",
     clips: Clips = None,
     seeds: Seeds = "",
+    samples: Annotated[int | None, typer.Option(min=1, help="Videos per clip, from models that draw; 1.")] = None,
+    best: Annotated[int | None, typer.Option(min=1, help="As for `bench score`.")] = None,
     steps: Steps = None,
     batch: Batch = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
@@ -145,6 +149,8 @@ def run(
         "metrics": words(metrics) or None,
         "clips": clips,
         "seeds": numbers(seeds) or None,
+        "samples": samples,
+        "best": best,
         "steps": steps,
         "batch": batch,
         "device": device,
@@ -155,7 +161,7 @@ def run(
     if as_json:
         print_folder(folder)
     else:
-        print_scores(table)
+        print_scores(table, folder)
         print(f"Tables: {folder}/table.csv, .tex, .md   Figures: {folder}/figures   Page: {folder}/report.html")
 
 
@@ -203,6 +209,7 @@ def generate(
     resolution: Annotated[
         int, typer.Option(min=1, help="Size of the synthetic scenes, where those are continued.")
     ] = 64,
+    samples: Annotated[int, typer.Option(min=1, help="Videos of each clip, from a model that draws.")] = 1,
     device: Device = "auto",
 ) -> None:
     """Continue the first frames of the test clips with a trained model."""
@@ -218,7 +225,7 @@ def generate(
             raise BenchError("Published checkpoints need --model, --published-s1 and --published-s2.")
         source = PublishedModel(model, published_s1, published_s2, batch_norm)
     elif checkpoint:
-        source = TrainedModel(checkpoint, model)
+        source = TrainedModel(checkpoint, model, samples=samples)
     else:
         raise BenchError("Give --checkpoint with the model.pt of a training, or --published-s1 and --published-s2.")
     for folder in generate_alone(source, Dataset(dataset, data_root), resolution, out, device):
@@ -228,7 +235,11 @@ def generate(
 @app.command(rich_help_panel=ALL_STEPS)
 def score(
     predictions: Annotated[
-        list[str], typer.Argument(help="Folders named by row, or NAME=FOLDER; videos named by clip id.")
+        list[str],
+        typer.Argument(
+            help="FOLDER, NAME=FOLDER, or NAME@SEED=FOLDER for each training run; videos named by clip id, several "
+            "samples of a clip ID/0.mp4 or ID@0.mp4."
+        ),
     ],
     out: Out,
     dataset: DatasetName = DEFAULT_DATASET,
@@ -239,6 +250,8 @@ def score(
     clips: Clips = None,
     clip_length: Annotated[int, typer.Option(min=0, help="Look at so many frames of each clip; all by default.")] = 0,
     sampling: Annotated[str, typer.Option(help="Which frames those are: first, or random by the clip's id.")] = "first",
+    samples: Samples = None,
+    best: BestOf = 1,
     allow_partial: Annotated[bool, typer.Option(help="Score what there is; stamped on every table.")] = False,
     reference: Annotated[Path | None, typer.Option(help="A folder of videos in place of a dataset.")] = None,
     workers: Workers = None,
@@ -261,13 +274,15 @@ def score(
         offline=offline,
         clip_length=clip_length,
         sampling=sampling,
+        samples=samples,
+        best=best,
     )
     data = Dataset(dataset, scoring_root(data_root, reference))
     table = score_folders(predictions, out, plan, dataset=data, reference=reference, ci=ci)
     if as_json:
         print_folder(out)
     else:
-        print_scores(table)
+        print_scores(table, out)
 
 
 for _verb in (report, compare, export, leaderboard, release, push):

@@ -25,7 +25,7 @@ def report(
     if as_json:
         print_folder(folder)
     else:
-        print_scores(table)
+        print_scores(table, folder)
         print(f"{folder / 'report.html'}")
 
 

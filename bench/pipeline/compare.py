@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -83,9 +83,9 @@ def short_names(folders: Sequence[Path]) -> list[str]:
 
 def differing_items(a: Protocol, b: Protocol) -> list[str]:
     """What differs between two protocols, an item a line; metrics that only one of them has do not count."""
-    first, second = a.to_dict(), b.to_dict()
+    first, second = asdict(a), asdict(b)
     what = ("dataset", "resolution", "width", "frames", "length", "whole", "sampling", "clips", "manifest", "partial")
-    keys = ("definition", *what)
+    keys = ("definition", *what, "samples", "best")
     differing = [f"{key} is {first[key]!r} and {second[key]!r}" for key in keys if first[key] != second[key]]
     shared = sorted(set(a.metrics) & set(b.metrics))
     return differing + [f"{m} is {a.metrics[m]} and {b.metrics[m]}" for m in shared if a.metrics[m] != b.metrics[m]]

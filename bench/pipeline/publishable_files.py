@@ -25,9 +25,9 @@ from bench.runfolder import RunFolder
 from bench.scoring.score_tables import read_account
 
 #: Figures that show numbers; every other figure shows frames.
-CHARTS = ("over_time", "distribution", "training", "pos")
+CHARTS = ("over_time", "distribution", "best_of", "training", "pos")
 #: Of `scores/`: the rest is large, or a journal that only a killed scoring needs.
-SCORES = ("per_clip.csv", "differences.csv", "protocol.json", "notes.json")
+SCORES = ("per_clip.csv", "samples.csv", "differences.csv", "protocol.json", "notes.json")
 CARD = "README.md"
 _PICTURES = "Page, frames and animations are held back: they show frames of {data}, which are somebody else's."
 _NEVER = (

@@ -25,12 +25,13 @@ from bench.engine.model_factory import check_options, departures, result_rows, r
 from bench.engine.sessions import this_session, warn
 from bench.errors import BenchError
 from bench.files import disk_error, read_json, sole_writer, write_json
+from bench.interface import StochasticModel
 from bench.pipeline.parallel_training import threads_each, train_in_parallel, train_one
 from bench.provenance import with_session
-from bench.registry import SYNTHETIC
+from bench.registry import MODELS, SYNTHETIC
 from bench.report.tables.score_table import ScoreTable
 from bench.runfolder import MODEL, PART, REAL, RunFolder
-from bench.scoring.pairing import Row
+from bench.scoring.pairing import Row, with_samples
 from bench.scoring.score import score
 from bench.scoring.scoring_plan import ScoringPlan
 from bench.scoring.set_metrics import share_features
@@ -146,6 +147,7 @@ def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False
     """
     # Before anything is read or written: names, sizes and options have to fit.
     check_logger(config.logger)
+    check_samples(config)
     check_options({name: config.options.get(name, {}) for name in config.models}, config.resolution)
     if config.data_root != SYNTHETIC:
         data_of(config).folder(config.resolution)
@@ -156,6 +158,20 @@ def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False
             return Run(config, folder, fabric).through(offline, ci, jobs)
     except OSError as error:
         raise disk_error(error, out) from error
+
+
+def check_samples(config: RunConfig) -> None:
+    """Raise a `BenchError` where samples are asked for and no model draws any; a factory may be any function."""
+    if config.best > config.samples:
+        raise BenchError(f"The best of {config.best} cannot be taken of {config.samples} per clip: raise --samples.")
+    kinds = [MODELS.load(name) for name in config.models]
+    if config.samples > 1 and not any(
+        not isinstance(kind, type) or issubclass(kind, StochasticModel) for kind in kinds
+    ):
+        raise BenchError(
+            f"{config.samples} samples are asked for, and {', '.join(config.models)} give one video per clip: leave "
+            "--samples out, or name a model that draws (a `StochasticModel`)."
+        )
 
 
 class Run:
@@ -199,6 +215,7 @@ class Run:
                 frames=config.frames,
                 dataset=data_of(config).title,
                 offline=offline,
+                best=config.best,
             )
             scores = score(rows, self.manifest, folder.path, plan)
             self.account.update(protocol=scores.protocol.to_dict())
@@ -247,7 +264,7 @@ class Run:
         """Generate the rows of one trained model and open them for scoring."""
         folders = {row: self.folder.predictions(row, seed) for row in result_rows(name)}
         parts = self.folder.parts(name) if seed == self.config.seeds[0] else None
-        trained = TrainedModel(checkpoint, name, self.config.resolution)
+        trained = TrainedModel(checkpoint, name, self.config.resolution, self.config.samples)
         generate_rows(trained, folders, self.manifest, str(self.fabric.device), self.fabric, parts)
         return [Row(row, Predictions(path), seed) for row, path in folders.items()]
 
@@ -255,7 +272,7 @@ class Run:
         """Extract the features of set metrics on all processes; the first one scores with them."""
         config, fabric = self.config, self.fabric
         ids = [clip.id for clip in self.manifest.split("test")]
-        videos = [row.predictions for row in rows] + [Predictions(self.folder.predictions(REAL))]
+        videos = [row.predictions for row in with_samples(rows, ids)] + [Predictions(self.folder.predictions(REAL))]
         readers = [partial(lambda one, id: resize(one.read(id), config.resolution), one) for one in videos]
         share_features(config.metrics, readers, ids, config.frames, fabric.global_rank, fabric.world_size)
         fabric.barrier()

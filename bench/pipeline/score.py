@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.config import PRESETS
@@ -22,23 +23,46 @@ from bench.registry import DATASETS, METRICS, SYNTHETIC
 from bench.report.export_results import DATA_ROOT
 from bench.report.tables.score_table import ScoreTable
 from bench.runfolder import RunFolder
-from bench.scoring.pairing import Row, pair
+from bench.scoring.pairing import Row, check_best, pair, samples_of, with_samples
 from bench.scoring.score import score
 from bench.scoring.scoring_plan import ScoringPlan
 
 
-def named_folders(texts: Sequence[str]) -> dict[str, Path]:
-    """Read `FOLDER` or `NAME=FOLDER`, each name once; a folder's own name is its last part, without `.zip`."""
-    folders: dict[str, Path] = {}
+@dataclass(frozen=True)
+class NamedFolder:
+    """A folder of predictions: of which method, and of which of its training runs."""
+
+    name: str
+    seed: int
+    path: Path
+
+    @property
+    def label(self) -> str:
+        """The name as it is given on a command line."""
+        return f"{self.name}@{self.seed}" if self.seed else self.name
+
+
+def named_folders(texts: Sequence[str]) -> list[NamedFolder]:
+    """Read `FOLDER`, `NAME=FOLDER` or `NAME@SEED=FOLDER`, each name and seed once.
+
+    A folder's own name is its last part, without `.zip`; without `@SEED` the seed is 0.
+
+    >>> [(one.name, one.seed) for one in named_folders(["a@0=x", "a@7=y", "b@home=z"])]
+    [('a', 0), ('a', 7), ('b@home', 0)]
+    """
+    folders: list[NamedFolder] = []
     for text in texts:
         name, equals, folder = text.partition("=")
         path = Path(folder) if equals and not Path(text).exists() else Path(text)
-        name = name if path != Path(text) else path.resolve().name.removesuffix(".zip")
-        name = readable(name)
-        if name in folders:
-            raise BenchError(f"Two prediction folders are called '{name}': give one of them another name, NAME=FOLDER.")
-        folders[name] = path
-    return folders
+        named = path != Path(text)
+        name = readable(name if named else path.resolve().name.removesuffix(".zip"))
+        run = re.fullmatch(r"(.+)@(\d+)", name) if named else None
+        one = NamedFolder(run[1], int(run[2]), path) if run else NamedFolder(name, 0, path)
+        if any((other.name, other.seed) == (one.name, one.seed) for other in folders):
+            what = f"'{one.name}'" if not run else f"'{one.name}' with seed {one.seed}"
+            raise BenchError(f"Two prediction folders are called {what}: give one of them another name, NAME=FOLDER.")
+        folders.append(one)
+    return sorted(folders, key=lambda one: [other.name for other in folders].index(one.name))
 
 
 def readable(name: str) -> str:
@@ -67,7 +91,7 @@ def score_folders(
     """Score folders and leave scores, tables and figures in `out`.
 
     Args:
-        texts: `FOLDER` or `NAME=FOLDER`; a zip archive is a folder too.
+        texts: `FOLDER`, `NAME=FOLDER` or `NAME@SEED=FOLDER`; a zip archive is a folder too.
         out: folder for the results; not that of a `bench run`.
         plan: how to score; without metrics all of them, without a resolution (0) at the reference's own size or the
             paper's; title and length are those of the data.
@@ -84,7 +108,8 @@ def score_folders(
     if RunFolder(out).account.exists():
         raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
     requested = plan
-    rows = [Row(name, Predictions(unzipped(folder))) for name, folder in named_folders(texts).items()]
+    folders = named_folders(texts)
+    rows = [Row(one.name, Predictions(unzipped(one.path)), one.seed) for one in folders]
     dataset, real = dataset or Dataset(), None if reference is None else unzipped(reference)
     if not plan.resolution:
         width, height = own_size(real) if real else (0, papers_size(dataset))
@@ -98,7 +123,7 @@ def score_folders(
         else:
             manifest, length, title = dataset.manifest(plan.resolution, ("test",)), FRAMES, dataset.title
         score(rows, manifest, out, replace(plan, metrics=metrics, dataset=title, length=length))
-        command = score_command([row.name for row in rows], requested, None if reference else dataset)
+        command = score_command([one.label for one in folders], requested, None if reference else dataset)
         record(RunFolder(out), command)
         return report(out, ci)
 
@@ -107,7 +132,7 @@ def score_command(names: Sequence[str], plan: ScoringPlan, dataset: Dataset | No
     """The `bench score` that has this plan, for a shell; FOLDER, REFERENCE and DATA_ROOT stand for the user's own.
 
     Args:
-        names: of the methods.
+        names: of the methods, with `@SEED` of further training runs.
         plan: as it was asked for, without what follows from the data.
         dataset: None where a reference folder takes its place.
 
@@ -127,6 +152,8 @@ def score_command(names: Sequence[str], plan: ScoringPlan, dataset: Dataset | No
         "--clips": plan.count,
         "--clip-length": plan.clip_length or None,
         "--sampling": plan.sampling if plan.sampling != "first" else None,
+        "--samples": plan.samples,
+        "--best": plan.best if plan.best > 1 else None,
     }
     words += [word for flag, value in flags.items() if value is not None for word in (flag, str(value))]
     return shlex.join([*words, *(["--allow-partial"] if plan.allow_partial else [])])
@@ -163,4 +190,6 @@ def check_names(rows: Sequence[Row], dataset: Dataset, plan: ScoringPlan) -> Non
     listing = DATASETS.load(dataset.name)(dataset.folder(plan.resolution), ("test",))
     if not listing.errors and listing.clips:  # else the manifest says what is wrong with the data
         known = {clip.id for clip in listing.clips}
-        pair(rows, sample(listing.clips, plan.count), known, plan.allow_partial)
+        each = with_samples(rows, known, plan.samples)
+        check_best(samples_of(each), plan.best)
+        pair(each, sample(listing.clips, plan.count), known, plan.allow_partial)

@@ -14,6 +14,7 @@ from bench.data.predictions import Predictions
 from bench.data.readers.video import Frames
 from bench.errors import BenchError
 from bench.files import read_json, sha256
+from bench.report.figures.best_of import best_of_figure
 from bench.report.figures.curves import clip_metrics, distribution_figure, over_time_figure, pos_figure, training_figure
 from bench.report.figures.figure_cache import FigureCache
 from bench.report.figures.frames import contact_sheet, frames_figure, parts_videos, run_videos, samples_animation
@@ -21,10 +22,13 @@ from bench.report.figures.motion import RULE, motion_figure
 from bench.report.html.clip_strips import StripStore, extreme_groups, sample_groups
 from bench.report.html.report_page import PageContent, ReportFigure, write_page
 from bench.report.row_names import RowNames
+from bench.report.tables.printed_table import write_grid
+from bench.report.tables.sample_table import STEM, sample_table
 from bench.report.tables.score_table import ScoreTable, read_protocol, stored_table, write_tables
 from bench.report.tables.study_tables import StudyResults, find_study, read_study
 from bench.runfolder import REAL, RunFolder
 from bench.scoring.protocol import Protocol
+from bench.scoring.sample_lines import read_samples
 from bench.scoring.score_tables import ScoredClips, read_account, read_scores
 
 #: Clips that get a figure of their own frames, and that play on the page.
@@ -53,6 +57,12 @@ def report(out: Path, ci: bool = False, study: Path | None = None) -> ScoreTable
     found = find_study(folder, study)
     people = read_study(found, scored.rows, names) if found else None  # before anything is written
     write_tables(table, out)
+    of_samples = sample_table(out)
+    if of_samples:
+        write_grid(of_samples, out, STEM)
+    else:
+        for stale in out.glob(f"{STEM}.*"):  # of an earlier scoring
+            stale.unlink()
     shown = ReportInputs(folder, scored, read_protocol(out), names, examples_of(folder))
     pictures = write_figures(shown, people)
     if agreement := read_agreement(folder):
@@ -72,6 +82,7 @@ def report(out: Path, ci: bool = False, study: Path | None = None) -> ScoreTable
         run=run,
         protocol=shown.protocol.to_dict(),
         command=run.get("command", ""),
+        of_samples=of_samples,
     )
     write_page(out, content)
     return table
@@ -151,6 +162,11 @@ def write_figures(shown: ReportInputs, study: StudyResults | None = None) -> dic
     add("metrics", "Over frame number", over_time, "Means over clips, with 95 % bands over source videos.")
     spread = figures.draw("distribution", scores, partial(distribution_figure, shown.scored, shown.protocol, names))
     add("metrics", "Over clips", spread, "A dot is a clip; boxes are quartiles and medians.")
+    if of_samples := read_samples(folder.path):
+        best_of = figures.draw("best_of", [scores, sha256(folder.samples)], partial(best_of_figure, of_samples, names))
+        add(
+            "best_of", "Expected best of k samples", best_of, "Bands: 95 % over source videos. A level line: one video."
+        )
     logs = folder.trainings()
     hashes = {name: sha256(log) for name, log in logs.items()}
     titles = {model: [names.title(row) for row in rows] for model, rows in sorted(names.models.items())}

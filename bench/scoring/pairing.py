@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.data.clips import Clip
 from bench.data.predictions import Predictions
 from bench.data.readers.video import Frames, frame_size, images_in, is_lossy
+from bench.data.samples import sampled
 from bench.errors import BenchError
 from bench.scoring.protocol import Protocol
 
@@ -19,13 +21,83 @@ ADVICE = (
 )
 
 
+#: Pairs of a clip's samples that are compared at most: all of ten samples, some of more, the same for every clip.
+PAIRS = 45
+
+
 @dataclass(frozen=True)
 class Row:
-    """One row to score: a name, the training seed behind it, and its videos."""
+    """One row to score: a name, the training seed behind it, its videos, and which sample of each clip they are."""
 
     name: str
     predictions: Predictions
     seed: int = 0
+    sample: int = 0
+
+    @property
+    def which(self) -> str:
+        """The sample as its folder numbers it, for a message; nothing where a clip has one video."""
+        number = self.predictions.number
+        return "" if number is None else f"sample {number} of "
+
+
+def with_samples(rows: Sequence[Row], test_ids: Collection[str], most: int | None = None) -> list[Row]:
+    """A row for each sample of each row (`bench.data.samples.sampled`), those of one training run in a sequence.
+
+    Raises:
+        BenchError: fewer samples than asked for; the training runs of a method have different numbers of them.
+    """
+    found = [
+        replace(row, predictions=one, sample=sample)
+        for row in rows
+        for sample, one in enumerate(sampled(row.predictions, test_ids, most))
+    ]
+    for name in dict.fromkeys(row.name for row in rows):
+        counts = Counter(row.seed for row in found if row.name == name)
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{count} with seed {seed}" for seed, count in sorted(counts.items()))
+            raise BenchError(
+                f"The training runs of {name} have different numbers of samples per clip ({listed}): "
+                f"give --samples {min(counts.values())}, or make more of them."
+            )
+    return found
+
+
+def samples_of(rows: Sequence[Row]) -> dict[str, int]:
+    """How many samples of each clip every method has, from `with_samples`."""
+    return {row.name: 1 + max(one.sample for one in rows if one.name == row.name) for row in rows}
+
+
+def check_best(samples: Mapping[str, int], best: int) -> None:
+    """Raise a `BenchError` where a method has several samples a clip, but too few for a best of so many."""
+    if best > 1 and max(samples.values()) == 1:
+        raise BenchError(f"No method has several samples per clip, and --best {best} needs {best}: leave --best out.")
+    for row, count in samples.items():
+        if 1 < count < best:
+            raise BenchError(f"{row} has {count} samples per clip, and --best {best} needs {best}: lower --best.")
+
+
+def sample_notes(samples: Mapping[str, int], best: int) -> list[str]:
+    """What has to be read with numbers of several samples a clip; nothing where no method has several."""
+    if max(samples.values()) == 1:
+        return []
+    counts = ", ".join(f"{row} {count}" for row, count in samples.items())
+    notes = [f"Samples per clip: {counts}."]
+    if best == 1:
+        notes.append("Each number is a mean over samples; `table_samples.*` has the best of k, spread and pooled sets.")
+    else:
+        notes.append(
+            f"Each clip counts with the expected best of {best} of its samples (best@{best}), chosen by the metric "
+            "itself with the real clip in view; metrics of whole sets are means over samples."
+        )
+        if alone := [row for row, count in samples.items() if count == 1]:
+            notes.append(
+                f"{', '.join(alone)}: one video per clip, so no choice. best@{best} of other methods is not comparable "
+                "with it: compare the mean (without --best)."
+            )
+    if max(samples.values()) * (max(samples.values()) - 1) // 2 > PAIRS:
+        notes.append(f"Spread: over {PAIRS} pairs of a clip's samples, the same for every clip.")
+    return notes
 
 
 def pair(
@@ -50,9 +122,9 @@ def pair(
     for row in rows:
         ids, folder = set(row.predictions.ids), row.predictions.folder
         if missing := expected - ids:
-            complaints.append(f"{folder} misses {', '.join(sorted(missing))}")
+            complaints.append(f"{folder} misses {row.which}{', '.join(sorted(missing))}")
         if surplus := ids - test_ids:
-            complaints.append(f"{folder} has {', '.join(sorted(surplus))}, which the test set has not")
+            complaints.append(f"{folder} has {row.which}{', '.join(sorted(surplus))}, which the test set has not")
     if complaints and not allow_partial:
         raise BenchError(f"{'; '.join(complaints)}. {ADVICE}")
     shared = expected.intersection(*(row.predictions.ids for row in rows))

@@ -38,6 +38,8 @@ class Protocol:
         whole: frames that the clips have where only `length` of them are looked at, else 0.
         sampling: which those are: "first", or "random" by the hash of a clip's id.
         definition: `DEFINITION` at the time of the scoring; 1 where a folder does not say.
+        samples: of each clip, of the method that has most.
+        best: a clip's number is the expected best of this many of its samples; 1 for their mean.
     """
 
     dataset: str
@@ -52,6 +54,8 @@ class Protocol:
     whole: int = 0
     sampling: str = "first"
     definition: int = 1
+    samples: int = 1
+    best: int = 1
 
     @property
     def frames_to_read(self) -> int:
@@ -117,7 +121,10 @@ class Protocol:
         size = f"{self.width}x{self.resolution}px" if self.width else f"{self.resolution}px"
         window = f"-{self.sampling}-of-{self.whole}" if self.whole else ""
         parts = [f"v{self.definition}", self.dataset, size, f"{self.frames}{self.scored_frames}{window}"]
-        parts += [f"{self.clips}clips", self.manifest[:8], *(["partial"] if self.partial else [])]
+        parts += [f"{self.clips}clips", self.manifest[:8]]
+        parts += [f"{self.samples}samples"] if self.samples > 1 else []
+        parts += [f"best{self.best}"] if self.best > 1 else []
+        parts += ["partial"] if self.partial else []
         return "/".join(parts)
 
     def id_of(self, metric: str) -> str:
@@ -126,8 +133,9 @@ class Protocol:
         return f"{self.id}/{metric}:{digest[1]}" if digest else self.id
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON, with the id."""
-        return {"id": self.id, **asdict(self)}
+        """As plain JSON, with the id; samples are told only where there are several."""
+        content = {"id": self.id, **asdict(self)}
+        return {key: value for key, value in content.items() if key not in ("samples", "best") or value > 1}
 
     def save(self, path: Path) -> None:
         """Write as JSON."""

@@ -23,12 +23,30 @@ from bench.files import digest, disk_error, locked
 from bench.metrics.base import ClipMetric, Column, Metric, SetMetric, Unavailable, UnfitError
 from bench.progress import task
 from bench.runfolder import RunFolder
-from bench.scoring.pairing import ADVICE, Row, pair, read_prediction, read_real, row_notes
+from bench.scoring.pairing import (
+    ADVICE,
+    Row,
+    check_best,
+    pair,
+    read_prediction,
+    read_real,
+    row_notes,
+    sample_notes,
+    samples_of,
+    with_samples,
+)
 from bench.scoring.protocol import Protocol
+from bench.scoring.sample_lines import (
+    SampleLine,
+    clip_sample_lines,
+    set_sample_lines,
+    write_samples,
+)
 from bench.scoring.score_journal import ScoreJournal
-from bench.scoring.score_tables import Columns, ScoredClips, SummaryLine, read_summary
+from bench.scoring.score_tables import Columns, SampleKey, ScoredClips, SummaryLine, read_summary, stack_samples
 from bench.scoring.scoring_plan import ScoringPlan, clips_hash, load_metrics
 from bench.scoring.set_metrics import REAL_HALVES, KnownFeatures, set_lines
+from bench.scoring.spread import Spreads, spreads
 from bench.scoring.summary import write_scores
 
 
@@ -60,9 +78,13 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
         BenchError: clips missing or too many, a clip with another number of frames, an unreadable video, a full disk.
     """
     test = manifest.split("test")
-    clips, waived = pair(rows, sample(test, plan.count), {clip.id for clip in test}, plan.allow_partial)
+    test_ids = {clip.id for clip in test}
+    rows = with_samples(rows, test_ids, plan.samples)
+    samples = samples_of(rows)
+    check_best(samples, plan.best)
+    clips, waived = pair(rows, sample(test, plan.count), test_ids, plan.allow_partial)
     loaded, left_out = load_metrics(plan, len(clips))
-    protocol = plan.protocol(manifest, clips, waived, loaded)
+    protocol = replace(plan.protocol(manifest, clips, waived, loaded), samples=max(samples.values()), best=plan.best)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with locked(RunFolder(out).scores_lock):
@@ -75,15 +97,21 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
                 clips = without_failures(clips, failures, plan)
                 protocol = replace(protocol, clips=len(clips), manifest=clips_hash(clips), partial=True)
             kept = {clip.id: clip.video for clip in clips}
-            columns = {key: values for key, values in computed.items() if key[2] in kept}
-            of_sets, unfit = score_sets(rows, clips, manifest.root, protocol, loaded)
+            columns = stack_samples({key: values for key, values in computed.items() if key[-1] in kept})
+            of_sets, set_samples, unfit = score_sets(rows, clips, manifest.root, protocol, loaded)
             if unfit:
                 loaded = [metric for metric in loaded if metric.name not in unfit]
                 left_out += unfit.values()
                 protocol = replace(protocol, metrics={metric.name: protocol.metrics[metric.name] for metric in loaded})
-            notes = [note for row in rows for note in row_notes(row, clips, protocol)]
+            notes = [*sample_notes(samples, plan.best)]
+            notes += dict.fromkeys(note for row in rows for note in row_notes(row, clips, protocol))
             scored = ScoredClips(tuple(kept), kept, columns)
             summary = write_scores(out, scored, loaded, protocol, left_out, notes, of_sets)
+            of_samples: list[SampleLine] = []
+            if protocol.samples > 1:
+                found = spreads_of(rows, clips, protocol, of_clips, RunFolder(out).journal, plan.workers)
+                of_samples = [*clip_sample_lines(scored, of_clips, protocol, found), *set_samples]
+            write_samples(out, of_samples)
     except OSError as error:
         raise disk_error(error, out) from error
     return Scores(protocol, summary, left_out)
@@ -131,8 +159,8 @@ def compute(
     metrics: Sequence[ClipMetric],
     journal_path: Path,
     workers: int | None = None,
-) -> tuple[dict[tuple[str, int, str], Columns], dict[str, str]]:
-    """Per-frame columns of every row, seed and clip, from the journal where they are known.
+) -> tuple[dict[SampleKey, Columns], dict[str, str]]:
+    """Per-frame columns of every row, seed, sample and clip, from the journal where they are known.
 
     Clips that cannot be read are told by id in the second dict; all of them, not only the first.
 
@@ -141,7 +169,7 @@ def compute(
     """
     journal = ScoreJournal(journal_path)
     todo = [(clip, row) for clip in clips for row in rows]
-    results: dict[tuple[str, int, str], Columns] = {}
+    results: dict[SampleKey, Columns] = {}
     failures: dict[str, str] = {}
     with task("scoring", len(todo)) as progress:
         waiting = []
@@ -154,7 +182,7 @@ def compute(
                 measured.update(columns or {})
                 if columns is None:
                     missing.append(metric)
-            results[row.name, row.seed, clip.id] = measured
+            results[row.name, row.seed, row.sample, clip.id] = measured
             if missing:
                 waiting.append((clip, row, content, missing))
             else:
@@ -168,7 +196,7 @@ def compute(
             for metric in missing:
                 columns = dict(metric.compute(predicted, real))
                 journal.put(f"{metric.name} {protocol.metrics[metric.name]} {content}", columns)
-                results[row.name, row.seed, clip.id].update(columns)
+                results[row.name, row.seed, row.sample, clip.id].update(columns)
             progress.advance()
     journal.close()
     return results, failures
@@ -188,8 +216,8 @@ def content_key(clip: Clip, row: Row, protocol: Protocol) -> str:
 
 def score_sets(
     rows: Sequence[Row], clips: Sequence[Clip], root: Path, protocol: Protocol, metrics: Sequence[Metric]
-) -> tuple[list[SummaryLine], dict[str, Unavailable]]:
-    """Lines of the summary for the metrics of whole sets, and why some have none for these clips, by their names."""
+) -> tuple[list[SummaryLine], list[SampleLine], dict[str, Unavailable]]:
+    """Lines of the summary and of samples for metrics of whole sets; why some have none for these clips, by name."""
     by_id = {clip.id: clip for clip in clips}
     readers = [(row.name, row.seed, partial(read_prediction, row, protocol=protocol)) for row in rows]
     videos = [clip.video for clip in clips]
@@ -198,15 +226,35 @@ def score_sets(
         return read_real(by_id[id], root, protocol)
 
     lines: list[SummaryLine] = []
+    of_samples: list[SampleLine] = []
     unfit: dict[str, Unavailable] = {}
     features: KnownFeatures = {}
     for metric in metrics:
         if isinstance(metric, SetMetric):
             try:
                 lines += set_lines(metric, readers, real, dict(zip(by_id, videos, strict=True)), protocol, features)
+                if protocol.samples > 1:
+                    of_samples += set_sample_lines(metric, *features[metric.features_id()], samples_of(rows))
             except UnfitError as error:
                 unfit[metric.name] = Unavailable(metric.name, str(error).rstrip("."))
-    return lines, unfit
+    return lines, of_samples, unfit
+
+
+def spreads_of(
+    rows: Sequence[Row],
+    clips: Sequence[Clip],
+    protocol: Protocol,
+    metrics: Sequence[ClipMetric],
+    journal_path: Path,
+    workers: int | None,
+) -> Spreads:
+    """How much the samples of each clip differ, from the journal where it is known."""
+    by_id = {clip.id: clip for clip in clips}
+
+    def content(id: str, row: Row) -> str:
+        return content_key(by_id[id], row, protocol)
+
+    return spreads(rows, list(by_id), protocol, metrics, content, journal_path, workers)
 
 
 def _decoded(

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from bench.metrics.base import Column
-from bench.scoring.score_tables import Columns
 
 
 class ScoreJournal:
@@ -28,7 +27,7 @@ class ScoreJournal:
         self._file = path.open("a", encoding="utf-8")
         self._file.write("\n")  # whatever a cut line ends with, the next one starts afresh
 
-    def get(self, key: str) -> Columns | None:
+    def get(self, key: str) -> dict[str, Column] | None:
         """The columns under a content key, if they were computed before."""
         columns = self._known.get(key)
         return None if columns is None else {name: np.array(values) for name, values in columns.items()}

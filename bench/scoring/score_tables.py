@@ -13,17 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files import atomic_path, read_json
 from bench.metrics.base import ClipMetric, Column, Unavailable
 from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
+from bench.statistics import best_of_samples
 
-#: Per-frame values by column name, float64 `[T]` each.
+#: Per-frame values by column name, float64 `[T]` each; `[K, T]` where a method has K samples of each clip.
 Columns = dict[str, Column]
+#: A method, the seed of its training run, and a clip; in `SampleKey` the number of the sample before the clip.
+Key = tuple[str, int, str]
+SampleKey = tuple[str, int, int, str]
 
 
+#: Where a method has several samples of each clip, there is a column `sample` after `seed`.
 PER_FRAME = ("row", "seed", "clip", "video", "frame", "metric", "value")
 
 
@@ -48,10 +54,8 @@ class ScoredClips:
 
     ids: Sequence[str]
     videos: Mapping[str, str]
-    columns: Mapping[tuple[str, int, str], Columns]
-    values: dict[tuple[str, str], dict[tuple[str, int, str], float]] = field(
-        default_factory=dict, compare=False, repr=False
-    )
+    columns: Mapping[Key, Columns]
+    values: dict[tuple[str, str, int], dict[Key, float]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def rows(self) -> list[str]:
@@ -61,6 +65,14 @@ class ScoredClips:
     def seeds(self, row: str) -> list[int]:
         """Training seeds of a row."""
         return sorted({seed for name, seed, _ in self.columns if name == row})
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """How many samples of each clip a row has."""
+        counts = dict.fromkeys(self.rows, 1)
+        for (row, _, _), columns in self.columns.items():
+            counts[row] = max([counts[row], *(len(np.atleast_2d(values)) for values in columns.values())])
+        return counts
 
 
 @dataclass(frozen=True)
@@ -100,21 +112,80 @@ class SummaryLine:
     scope: str = ""
 
 
-def clip_values(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> dict[tuple[str, int, str], float]:
-    """A metric's number for every row, seed and clip, computed once."""
-    if (values := scored.values.get((metric.name, protocol.frames))) is None:
-        values = {key: metric.clip(protocol.cut(columns)) for key, columns in scored.columns.items()}
-        scored.values[metric.name, protocol.frames] = values
+def stack_samples(columns: Mapping[SampleKey, Columns]) -> dict[Key, Columns]:
+    """Columns of every sample, `[T]`, as those of every clip: `[K, T]` for rows that have several samples."""
+    counts: dict[str, int] = {}
+    for row, _, sample, _ in columns:
+        counts[row] = max(counts.get(row, 0), sample + 1)
+    stacked: dict[Key, Columns] = {}
+    for row, seed, sample, clip in columns:
+        if counts[row] == 1:
+            stacked[row, seed, clip] = columns[row, seed, sample, clip]
+        elif (row, seed, clip) not in stacked:
+            of_samples = [columns.get((row, seed, number, clip), {}) for number in range(counts[row])]
+            names = dict.fromkeys(name for one in of_samples for name in one)
+            length = max((len(values) for one in of_samples for values in one.values()), default=0)
+            nothing = np.full(length, math.nan)  # of a sample all of whose frames have no value
+            stacked[row, seed, clip] = {n: np.stack([one.get(n, nothing) for one in of_samples]) for n in names}
+    return stacked
+
+
+def sample_values(scored: ScoredClips, metric: ClipMetric, row: str, protocol: Protocol) -> NDArray[np.float64]:
+    """A metric's number for every training seed, clip and sample of a row, `[S, N, K]`."""
+    return np.array(
+        [[_of_samples(scored.columns[row, seed, clip], metric, protocol) for clip in scored.ids]
+         for seed in scored.seeds(row)],
+        np.float64,
+    )  # fmt: skip
+
+
+def _of_samples(columns: Columns, metric: ClipMetric, protocol: Protocol) -> Column:
+    apart = {name: np.atleast_2d(values) for name, values in columns.items()}
+    count = max((len(values) for values in apart.values()), default=1)
+    of_each = ({name: values[sample] for name, values in apart.items()} for sample in range(count))
+    return np.array([metric.clip(protocol.cut(one)) for one in of_each])
+
+
+def over_samples(values: NDArray[np.float64], metric: type[ClipMetric], best: int) -> NDArray[np.float64]:
+    """Numbers of K samples [..., K] as one number [...]: their mean, or the expected best of `best` of them.
+
+    One sample is that sample: what is deterministic has no best of several.
+    """
+    if values.shape[-1] == 1:
+        return values[..., 0]
+    judged = metric.judged(values)
+    worse_first = -judged if metric.judged_direction() == "higher" else judged
+    return best_of_samples(values, best, lower=worse_first)
+
+
+def clip_values(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> dict[Key, float]:
+    """A metric's number for every row, seed and clip, computed once; of several samples `over_samples`."""
+    place = metric.name, protocol.frames, protocol.best
+    if (values := scored.values.get(place)) is None:
+        values = {
+            key: float(over_samples(_of_samples(columns, metric, protocol), type(metric), protocol.best))
+            for key, columns in scored.columns.items()
+        }
+        scored.values[place] = values
     return values
+
+
+def per_frame_columns(scored: ScoredClips) -> tuple[str, ...]:
+    """Names of the columns of the table per frame."""
+    sampled = max(scored.samples.values(), default=1) > 1
+    return (*PER_FRAME[:2], *(["sample"] if sampled else []), *PER_FRAME[2:])
 
 
 def frame_rows(scored: ScoredClips) -> Iterator[tuple[Any, ...]]:
     """Lines of the table per frame; frames without a value have none."""
+    sampled = len(per_frame_columns(scored)) > len(PER_FRAME)
     for (row, seed, clip), columns in scored.columns.items():
-        for name, values in columns.items():
-            for frame, value in enumerate(values, start=1):
-                if not math.isnan(value):
-                    yield row, seed, clip, scored.videos[clip], frame, name, float(value)
+        for name, of_clip in columns.items():
+            for sample, values in enumerate(np.atleast_2d(of_clip)):
+                of = (row, seed, *([sample] if sampled else []), clip, scored.videos[clip])
+                for frame, value in enumerate(values, start=1):
+                    if not math.isnan(value):
+                        yield *of, frame, name, float(value)
 
 
 def clip_rows(scored: ScoredClips, metrics: Iterable[ClipMetric], protocol: Protocol) -> Iterator[tuple[Any, ...]]:
@@ -163,16 +234,16 @@ def read_summary(out: Path) -> list[SummaryLine]:
 
 def read_scores(out: Path) -> ScoredClips:
     """Read the per-frame table back; frames without a value are NaN."""
-    columns: dict[tuple[str, int, str], Columns] = {}
+    columns: dict[SampleKey, Columns] = {}
     videos: dict[str, str] = {}
     length = Protocol.load(RunFolder(out).protocol).length
     with RunFolder(out).per_frame.open(newline="", encoding="utf-8") as file:  # line by line: it may be large
         for cell in csv.DictReader(file):
             videos[cell["clip"]] = cell["video"]
-            of_clip = columns.setdefault((cell["row"], int(cell["seed"]), cell["clip"]), {})
-            column = of_clip.setdefault(cell["metric"], np.full(length, math.nan))
+            key = (cell["row"], int(cell["seed"]), int(cell.get("sample", 0)), cell["clip"])
+            column = columns.setdefault(key, {}).setdefault(cell["metric"], np.full(length, math.nan))
             column[int(cell["frame"]) - 1] = float(cell["value"])
-    return ScoredClips(tuple(videos), videos, columns)
+    return ScoredClips(tuple(videos), videos, stack_samples(columns))
 
 
 def read_account(out: Path) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class ScoringPlan:
         clip_length: look at so many frames of each clip only; 0 for all.
         sampling: which those are: "first", or "random" by the hash of a clip's id.
         width: of the frames where they are not square and scored as they are, else 0.
+        samples: score the first ones of each clip only; by default all that a method has.
+        best: a clip's number is the expected best of this many of its samples; 1 for their mean.
     """
 
     resolution: int
@@ -49,9 +51,13 @@ class ScoringPlan:
     clip_length: int = 0
     sampling: str = "first"
     width: int = 0
+    samples: int | None = None
+    best: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse frames and windows that nobody knows."""
+        """Refuse frames and windows that nobody knows, and a best of more samples than are scored."""
+        if self.best < 1 or (self.samples is not None and self.samples < self.best):
+            raise BenchError(f"The best of {self.best} cannot be taken of {self.samples} samples per clip.")
         for key, value, known in (("frames", self.frames, SCORED_FRAMES), ("sampling", self.sampling, SAMPLINGS)):
             if value not in known:
                 raise BenchError(f"{key} is '{value}': expected one of {', '.join(known)}.")

@@ -54,7 +54,7 @@ class ScoredFrames(Sequence[Frames]):
 
 #: Features of the real clips, and of each row of each of its seeds, by what they depend on beside the clips.
 KnownFeatures = dict[str, tuple[list[Features], dict[str, list[list[Features]]]]]
-#: Name, training seed and reader of a row; rows of one name are trainings of one model.
+#: Name, training seed and reader of a row; rows of one name are trainings of one model, those of one seed its samples.
 Reader = tuple[str, int, Callable[[str], Frames]]
 
 
@@ -92,7 +92,9 @@ def set_lines(
                 progress.advance()
         cached[key] = real_features, features
     real_features, features = cached[key]
-    sides, videos = SetFeatures(metric, list(features.values()), real_features), [*clips.values()]
+    seeds = {row: len({seed for name, seed, _ in rows if name == row}) for row in features}
+    sides = SetFeatures(metric, list(features.values()), real_features, list(seeds.values()))
+    videos = [*clips.values()]
     with task(f"{metric.name}: distances", 1) as progress:
         lines = _row_lines(sides, list(features), videos, protocol)
         progress.advance()
@@ -110,16 +112,18 @@ class SetFeatures:
 
     Attributes:
         metric: that made them.
-        rows: of each row, of each of its seeds, of each clip.
+        rows: of each row, of each of its seeds (and of each sample, those of one seed in a sequence), of each clip.
         real: of each clip.
+        seeds: how many each row has.
     """
 
     metric: SetMetric
     rows: Sequence[Sequence[Sequence[Features]]]
     real: Sequence[Features]
+    seeds: Sequence[int]
 
     def distances(self, numbers: NDArray[np.intp]) -> list[float]:
-        """Distance of each row to the real side on some of the clips, mean over seeds."""
+        """Distance of each row to the real side on some of the clips, mean over seeds and samples."""
         real = [self.real[n] for n in numbers]
         return [
             float(np.mean([self.metric.distance([one[n] for n in numbers], real) for one in of_seeds]))
@@ -138,7 +142,8 @@ def _row_lines(
     """A line for each row: value, interval, and place and p value where there are clips enough to rank."""
     metric, clips = sides.metric, len(videos)
     whole = np.arange(clips)
-    of_seeds = [over_seeds([metric.distance(one, sides.real) for one in row]) for row in sides.rows]
+    apart = [np.array([metric.distance(one, sides.real) for one in row]) for row in sides.rows]
+    of_seeds = [over_seeds(row.reshape(seeds, -1).mean(axis=1)) for row, seeds in zip(apart, sides.seeds, strict=True)]
     left = _left_out(sides, videos)
     lines = []
     best = int(np.argmin(left.values)) if metric.ranks(clips) and len(names) > 1 else -1
@@ -150,7 +155,7 @@ def _row_lines(
         low = low if metric.unbiased else max(low, 0.0)  # no Fréchet distance is below
         tested = interval is not None and best >= 0 and row != best
         p_best = left.difference(row, best, rows=len(names)).p_value if tested else math.nan
-        counts = (len(whole), 0, len(sides.rows[row]), over.std)
+        counts = (len(whole), 0, sides.seeds[row], over.std)
         line = SummaryLine(
             protocol.dataset, name, metric.name, over.mean, low, high, *counts, protocol.id_of(metric.name)
         )

@@ -18,12 +18,13 @@ from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import (
     DIFFERENCES,
     PER_CLIP,
-    PER_FRAME,
     ScoredClips,
     SummaryLine,
     clip_rows,
     clip_values,
     frame_rows,
+    per_frame_columns,
+    sample_values,
     write_csv,
 )
 from bench.statistics import (
@@ -31,6 +32,7 @@ from bench.statistics import (
     ComparisonWithBest,
     Difference,
     best_of_many,
+    best_of_samples,
     over_seeds,
     seeds_and_videos_difference,
     seeds_and_videos_interval,
@@ -66,6 +68,19 @@ def of_seeds(scored: ScoredClips, metric: ClipMetric, row: str, protocol: Protoc
     return np.array([[values[row, seed, clip] for clip in scored.ids] for seed in scored.seeds(row)], np.float64)
 
 
+def judged_of_seeds(scored: ScoredClips, metric: ClipMetric, row: str, protocol: Protocol) -> NDArray[np.float64]:
+    """A row's numbers as rows are judged by them, by training seed and clip, `[S, N]`.
+
+    Samples are judged one by one before they become one number, infinite ones at the metric's bound.
+    """
+    judged = metric.judged(sample_values(scored, metric, row, protocol))
+    if judged.shape[-1] == 1:
+        return judged[..., 0]
+    judged = np.where(np.isinf(judged), np.sign(judged) * abs(metric.bound), judged)
+    lower = -judged if metric.judged_direction() == "higher" else judged
+    return best_of_samples(judged, protocol.best, lower=lower)
+
+
 @dataclass(frozen=True)
 class Ranking:
     """The rows of a table by one metric.
@@ -93,7 +108,7 @@ def rank(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> Ranking
     With one training a row by flipping signs of whole videos (max-T), which speaks of these trainings; with several by
     a t test over videos and trainings. None where there are no two rows, or no clip on which all have a value.
     """
-    judged = {row: metric.judged(of_seeds(scored, metric, row, protocol)) for row in scored.rows}
+    judged = {row: judged_of_seeds(scored, metric, row, protocol) for row in scored.rows}
     means = {row: values.mean(axis=0) for row, values in judged.items()}
     common = ~np.isnan(np.array([*means.values()])).any(axis=0)
     if len(means) < 2 or not common.any():
@@ -186,7 +201,7 @@ def write_scores(
     rankings = {metric.name: one for metric in of_clips if (one := rank(scored, metric, protocol))}
     compared = [line for ranking in rankings.values() for line in difference_rows(ranking, len(scored.ids))]
     # Only now, when everything is known: a kill between two of these files is noticed by `read_summary`.
-    write_csv(folder.per_frame, PER_FRAME, frame_rows(scored))
+    write_csv(folder.per_frame, per_frame_columns(scored), frame_rows(scored))
     write_csv(folder.per_clip, PER_CLIP, clip_rows(scored, of_clips, protocol))
     write_json(folder.notes, {"left_out": [asdict(reason) for reason in left_out], "notes": list(notes)})
     write_csv(folder.differences, DIFFERENCES, compared)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from bench.errors import BenchError
 from bench.pipeline.compare import compare
 from bench.pipeline.score import score_folders
+from bench.report.export_results import export
+from bench.report.html.leaderboard import leaderboard
 from bench.scoring.score_tables import read_summary, write_csv
 from bench.scoring.scoring_plan import ScoringPlan
 from bench.scoring.set_metrics import REAL_HALVES
@@ -112,3 +116,55 @@ def test_too_few_folders_and_folders_without_scores_are_named(scored: Path, tmp_
     summary.write_text(summary.read_text().replace(",p_best", ""))
     with pytest.raises(BenchError, match="another version"):
         compare([scored / "one", tmp_path / "old"])
+
+
+#: Choices of the protocol that no two folders of which may differ in: name → options of the scoring.
+CHOICES: dict[str, dict[str, Any]] = {
+    "all three": {},
+    "two": {"samples": 2},
+    "one": {"samples": 1},
+    "best of two of three": {"best": 2},
+    "best of three": {"best": 3},
+    "best of two": {"samples": 2, "best": 2},
+    "future": {"frames": "future"},
+    "smaller": {"resolution": 16},
+}
+
+
+@pytest.fixture(scope="module")
+def chosen(scored: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A method of three samples per clip, scored under each choice."""
+    root = tmp_path_factory.mktemp("chosen")
+    (root / "drawn").mkdir()
+    for clip in range(3):
+        np.save(root / "drawn" / f"{clip}.npy", np.stack([moving_clip(7 * clip + k, size=32) for k in range(3)]))
+    for name, options in CHOICES.items():
+        plan = ScoringPlan(**{"resolution": 32, "metrics": ["mse"], **options})
+        score_folders([f"drawn={root / 'drawn'}"], root / name, plan, reference=scored / "real")
+    return root
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(CHOICES, 2)))
+def test_no_two_choices_of_the_protocol_are_joined(one: str, other: str, chosen: Path) -> None:
+    with pytest.raises(BenchError, match=r"cannot be compared with .*: .* is .* and "):
+        compare([chosen / one, chosen / other])
+
+
+def test_the_leaderboard_has_a_table_for_each_choice(chosen: Path, scored: Path, tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.json" for number in range(len(CHOICES) + 1)]
+    for file, folder in zip(files, [*(chosen / name for name in CHOICES), scored / "one"], strict=True):
+        export(folder, file)
+    tables = leaderboard(files, tmp_path / "board")
+    titles = sorted([line.title for line in table.grid.lines] for table in tables)
+    # One sample is one video: nothing differs from a scoring of deterministic methods.
+    assert titles == sorted([*([["drawn"]] * (len(CHOICES) - 1)), ["drawn", "a"]])
+
+
+def test_methods_of_equal_samples_are_joined(chosen: Path, scored: Path, tmp_path: Path) -> None:
+    plan = ScoringPlan(32, ["mse"], best=2)
+    score_folders([f"other={chosen / 'drawn'}"], tmp_path / "again", plan, reference=scored / "real")
+    table = compare([chosen / "best of two of three", tmp_path / "again"])
+    assert list(table.rows) == ["drawn", "other"]
+    assert "Samples per clip: drawn 3." in table.notes
+    single = compare([chosen / "one", scored / "one"])
+    assert list(single.rows) == ["drawn", "a"]

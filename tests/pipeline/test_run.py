@@ -21,6 +21,7 @@ from bench.pipeline import run as pipeline
 from bench.pipeline.parallel_training import train_one
 from bench.pipeline.run import run
 from bench.pipeline.score import score_folders
+from bench.registry import MODELS
 from bench.scoring.scoring_plan import ScoringPlan
 from tests.support.processes import die_at, run_command
 from tests.support.small import make_sky, truncate
@@ -227,3 +228,47 @@ def test_a_run_killed_while_training_generating_or_scoring_goes_on(
     assert not (out / "summary.csv").exists()
     run(config(sky), out)
     assert read(out) == read(finished)
+
+
+def test_a_runs_own_folders_given_as_training_runs_have_the_runs_own_numbers(sky: Path, tmp_path: Path) -> None:
+    run(config(sky, seeds=[0, 7], metrics=["mse", "ssim"]), tmp_path / "run")
+    made = tmp_path / "run" / "predictions"
+    rows = [
+        f"vgan@0={made / 'vgan'}",
+        f"copy@0={made / 'copy'}",
+        f"vgan@7={made / 'vgan@7'}",
+        f"copy@7={made / 'copy@7'}",
+    ]
+    plan = ScoringPlan(64, ["mse", "ssim"])
+    score_folders(rows, tmp_path / "scored", plan, dataset=Dataset("sky", str(sky)))
+    for name in ("summary.csv", "scores/per_clip.csv", "scores/differences.csv", "scores/protocol.json"):
+        lines = [(tmp_path / folder / name).read_text().splitlines() for folder in ("run", "scored")]
+        assert sorted(lines[0]) == sorted(lines[1])
+    table = (tmp_path / "scored" / "table.md").read_text()
+    assert "±" in table
+    assert "Mean ± standard deviation over 2 training seeds." in table
+    assert "vgan@7=FOLDER" in read_json(tmp_path / "scored" / "scores" / "provenance.json")["command"]
+
+
+def test_a_run_of_a_model_that_draws_scores_all_of_its_samples(
+    sky: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS._targets, "noisy", "tests.support.small:Noisy")
+    settings = {"models": ["noisy"], "samples": 3, "best": 2, "metrics": ["mse", "ssim"], "options": {}}
+    run(config(sky, **settings), tmp_path / "run")
+    account = read_json(tmp_path / "run" / "run.json")
+    assert account["protocol"]["id"].endswith("/3samples/best2")
+    assert "--samples 3 --best 2" in account["command"]
+    assert len(list((tmp_path / "run/predictions/noisy").glob("*@2.png"))) == 2
+    assert not list((tmp_path / "run/predictions/copy").glob("*@*.png"))
+    assert "best of 2 of 3" in (tmp_path / "run" / "table_samples.md").read_text()
+    assert "Several samples per clip" in (tmp_path / "run" / "report.html").read_text()
+    assert (tmp_path / "run" / "figures" / "best_of.png").exists()
+
+
+def test_samples_that_no_model_draws_are_refused_before_anything_is_trained(sky: Path, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="5 samples are asked for, and vgan, copy give one video per clip"):
+        run(config(sky, samples=5), tmp_path / "run")
+    with pytest.raises(BenchError, match="best of 3 cannot be taken of 2 per clip"):
+        run(config(sky, samples=2, best=3), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

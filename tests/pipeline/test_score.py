@@ -20,7 +20,18 @@ def test_folders_have_their_own_name_or_the_given_one(tmp_path: Path) -> None:
     odd = tmp_path / "a=b"
     odd.mkdir()
     folders = named_folders([f"mine={tmp_path}/x", f"{tmp_path}/y/", str(odd)])
-    assert folders == {"mine": tmp_path / "x", "y": tmp_path / "y", "a=b": odd}
+    assert [(one.name, one.seed, one.path) for one in folders] == [
+        ("mine", 0, tmp_path / "x"),
+        ("y", 0, tmp_path / "y"),
+        ("a=b", 0, odd),
+    ]
+
+
+def test_training_runs_of_one_name_are_one_method() -> None:
+    folders = named_folders(["a@3=x", "b=y", "a@0=z", "x/c@1"])
+    assert [(one.label, one.seed) for one in folders] == [("a@3", 3), ("a", 0), ("b", 0), ("c@1", 0)]
+    with pytest.raises(BenchError, match="called 'a' with seed 3"):
+        named_folders(["a@3=x", "a@03=y"])
 
 
 def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:

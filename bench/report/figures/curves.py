@@ -43,7 +43,7 @@ def over_time_figure(scored: ScoredClips, names: RowNames, path: Path) -> None:
         return
     colour, line = names.colours_of(scored.rows), dict(zip(scored.rows, itertools.cycle(LINES), strict=False))
     with plt.rc_context(STYLE):
-        figure, axes = _panels(len(curves), 1.75)
+        figure, axes = panels(len(curves), 1.75)
         for axis, (metric, rows) in zip(axes, curves.items(), strict=True):
             for row, curve in rows.items():
                 frames = np.arange(1, len(curve.mean) + 1)
@@ -53,11 +53,11 @@ def over_time_figure(scored: ScoredClips, names: RowNames, path: Path) -> None:
             axis.set(title=metric.curve_head, xlabel="frame", xlim=(1, None))
             if metric.direction == "one":
                 axis.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
-        _legend_below(figure, axes)
+        legend_below(figure, axes)
         save_figure(figure, path, cut=False)
 
 
-def _panels(count: int, height: float, **shape: Any) -> tuple[Figure, list[Axes]]:
+def panels(count: int, height: float, **shape: Any) -> tuple[Figure, list[Axes]]:
     """A figure as wide as a page with so many panels, in rows of a few; `height` is that of a row, in inches."""
     columns = min(count, ACROSS)
     rows = -(-count // columns)
@@ -69,7 +69,7 @@ def _panels(count: int, height: float, **shape: Any) -> tuple[Figure, list[Axes]
     return figure, list(axes.flat[:count])
 
 
-def _legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
+def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
     """One legend for all panels, each name once, below them."""
     found: dict[str, Any] = {}
     for axis in axes:
@@ -89,7 +89,7 @@ class _Curve:
 
 
 def _curves(scored: ScoredClips, metric: type[ClipMetric]) -> dict[str, _Curve]:
-    """A metric's curve by row, from the means over clips and seeds of its columns; rows that lack one have none.
+    """A metric's curve by row, from means over clips, seeds and samples of its columns; rows that lack one have none.
 
     The band leaves out one source video after another (jackknife, t).
     """
@@ -99,7 +99,7 @@ def _curves(scored: ScoredClips, metric: type[ClipMetric]) -> dict[str, _Curve]:
         if not all(name in columns for _, columns in own for name in metric.columns):
             continue
         video = np.array([scored.videos[clip] for clip, _ in own])
-        values = {name: np.array([columns[name] for _, columns in own]) for name in metric.columns}
+        values = {n: np.array([_mean_of_samples(columns[n]) for _, columns in own]) for n in metric.columns}
         if (mean := metric.curve(_means(values))) is None:
             continue
         distinct = np.unique(video)
@@ -121,6 +121,11 @@ def _means(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         with np.errstate(invalid="ignore"):
             means[name] = np.where(finite, column, 0).sum(axis=0) / finite.sum(axis=0)
     return means
+
+
+def _mean_of_samples(values: Column) -> Column:
+    """Values of a clip, `[T]`, or of its samples, `[K, T]`, as one value a frame."""
+    return _means({"": values})[""] if values.ndim == 2 else values
 
 
 def training_figure(logs: Mapping[str, Path], names: RowNames, path: Path) -> None:
@@ -162,7 +167,7 @@ def training_figure(logs: Mapping[str, Path], names: RowNames, path: Path) -> No
             for panel, title, unit in ((panels[1], "validation", "MSE"), (panels[2], "speed", "clips/s")):
                 highest = max((value for curve in panel.get_lines() for value in curve.get_ydata()), default=0) or 1
                 panel.set(title=title, ylabel=unit, xlabel="step", ylim=(0, 1.08 * highest))
-        _legend_below(figure, axes[:, 0])
+        legend_below(figure, axes[:, 0])
         save_figure(figure, path, cut=False)
 
 
@@ -205,7 +210,7 @@ def distribution_figure(scored: ScoredClips, protocol: Protocol, names: RowNames
         return
     colour, rows = names.colours_of(scored.rows), scored.rows[::-1]
     with plt.rc_context(STYLE):
-        figure, axes = _panels(len(metrics), 0.2 * len(rows) + 0.6, sharey=True)
+        figure, axes = panels(len(metrics), 0.2 * len(rows) + 0.6, sharey=True)
         for axis, metric in zip(axes, metrics.values(), strict=True):
             values = clip_values(scored, metric, protocol)
             for y, row in enumerate(rows):

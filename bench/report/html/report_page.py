@@ -68,6 +68,7 @@ class PageContent:
         run: content of `run.json`.
         protocol: of the scores, as plain values.
         command: what makes the run again; empty where there is no run.
+        of_samples: mean, best of k and spread, where a method has several samples per clip.
     """
 
     table: ScoreTable
@@ -81,6 +82,7 @@ class PageContent:
     run: Mapping[str, Any] = field(default_factory=dict)
     protocol: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
+    of_samples: Grid | None = None
 
     @property
     def remark(self) -> str:

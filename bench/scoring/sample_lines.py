@@ -1,0 +1,137 @@
+"""What several samples per clip say beside the summary: mean, best of k for every k, spread, and pooled sets.
+
+`scores/samples.csv` has a line for each number. Of a metric with a value per clip, `mean` is that over samples, `best`
+the expected best of `k` of them, and `spread` the mean over pairs of a clip's samples. Intervals are over source
+videos; samples are nested in their clips. Of a metric of whole sets, `mean` and `sd` are those of the distances of
+the samples, each a set with one video per clip, and `pooled` is the distance of one set of all samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.metrics.base import ClipMetric, SetMetric
+from bench.runfolder import RunFolder
+from bench.scoring.protocol import Protocol
+from bench.scoring.score_tables import ScoredClips, over_samples, read_csv, sample_values, write_csv
+from bench.statistics import over_seeds, seeds_and_videos_interval
+
+MEAN, BEST, SPREAD, SD, POOLED = "mean", "best", "spread", "sd", "pooled"
+#: Features of each clip, as a `SetMetric` has them.
+Features = Sequence[NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class SampleLine:
+    """One number of a method with several samples, or of one that stands beside such.
+
+    Attributes:
+        row, metric: what it is of.
+        statistic: `MEAN`, `BEST`, `SPREAD`, `SD` or `POOLED`.
+        k: of `BEST`, from 2 on; 1 for the mean, 0 for what has no k.
+        value: the number; NaN where no clip has a finite one.
+        ci_low, ci_high: 95 % interval over source videos; NaN where there is none.
+        samples: of each clip.
+    """
+
+    row: str
+    metric: str
+    statistic: str
+    k: int
+    value: float
+    ci_low: float
+    ci_high: float
+    samples: int
+
+
+def clip_sample_lines(
+    scored: ScoredClips,
+    metrics: Iterable[ClipMetric],
+    protocol: Protocol,
+    spreads: Mapping[tuple[str, str], NDArray[np.float64]],
+) -> list[SampleLine]:
+    """Mean, best of every k, and spread of every method by metrics with a value a clip."""
+    lines = []
+    for metric in metrics:
+        for row, count in scored.samples.items():
+            values = sample_values(scored, metric, row, protocol)
+            for k in range(1, count + 1):
+                numbers = over_samples(values, type(metric), k)
+                of = (row, metric.name, BEST if k > 1 else MEAN, k)
+                lines.append(SampleLine(*of, *_over_videos(numbers, scored), count))
+            if (row, metric.name) in spreads:
+                lines.append(
+                    SampleLine(row, metric.name, SPREAD, 0, *_over_videos(spreads[row, metric.name], scored), count)
+                )
+    return lines
+
+
+def _over_videos(values: NDArray[np.float64], scored: ScoredClips) -> tuple[float, float, float]:
+    """Mean over the clips that have a finite value with every seed, and its interval."""
+    finite = np.asarray(np.isfinite(values).all(axis=0))
+    if not finite.any():
+        return math.nan, math.nan, math.nan
+    videos = [scored.videos[clip] for clip, keep in zip(scored.ids, finite, strict=True) if keep]
+    interval = seeds_and_videos_interval(values[:, finite], videos)
+    return over_seeds(values[:, finite].mean(axis=1)).mean, interval.low, interval.high
+
+
+def set_sample_lines(
+    metric: SetMetric, real: Features, rows: Mapping[str, Sequence[Features]], samples: Mapping[str, int]
+) -> list[SampleLine]:
+    """Distances of single samples and of all in one, of every method; means over training seeds.
+
+    Args:
+        metric: of whole sets.
+        real: features of the real clips.
+        rows: by method those of each sample, the samples of one training run in a sequence.
+        samples: of each clip, by method.
+    """
+    lines = []
+    for row, features in rows.items():
+        count = samples[row]
+        runs = [features[start : start + count] for start in range(0, len(features), count)]
+        apart = np.array([[metric.distance(one, real) for one in run] for run in runs], np.float64)
+        numbers = {MEAN: float(np.mean(apart))}
+        if count > 1:
+            numbers[SD] = float(np.mean(np.std(apart, axis=1, ddof=1)))
+            numbers[POOLED] = float(np.mean([pooled_distance(metric, run, real) for run in runs]))
+        for statistic, value in numbers.items():
+            lines.append(SampleLine(row, metric.name, statistic, 0, value, math.nan, math.nan, count))
+    return lines
+
+
+def pooled_distance(metric: SetMetric, samples: Sequence[Features], real: Features) -> float:
+    """Distance of one set of all samples to the real clips: K videos a clip on one side, one on the other."""
+    return metric.distance([np.concatenate(of_clip) for of_clip in zip(*samples, strict=True)], real)
+
+
+def write_samples(out: Path, lines: Sequence[SampleLine]) -> None:
+    """Write `scores/samples.csv`; without lines there is none, also none of an earlier scoring."""
+    path = RunFolder(out).samples
+    if not lines:
+        path.unlink(missing_ok=True)
+        return
+    write_csv(path, [field.name for field in fields(SampleLine)], (asdict(line).values() for line in lines))
+
+
+def read_samples(out: Path) -> list[SampleLine]:
+    """Read `scores/samples.csv`; no lines where no method has several samples."""
+    path = RunFolder(out).samples
+    if not path.exists():
+        return []
+    kinds: dict[str, Any] = {"k": int, "value": float, "ci_low": float, "ci_high": float, "samples": int}
+    try:
+        return [
+            SampleLine(**{name: kinds.get(name, str)(cell) for name, cell in row.items()}) for row in read_csv(path)
+        ]
+    except (TypeError, ValueError) as error:
+        raise BenchError(f"{path} was written by another version, or changed by hand: score again.") from error
