@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from bench.cli.main import app, mount_commands
 from bench.data.clips import build_manifest
 from bench.data.predictions import PredictionWriter
+from bench.data.samples import sample_name
 from tests.mdgan.test_authors_checkpoints import generator, published
 from tests.support.small import blank_figures, make_beach, make_sky, moving_clip
 
@@ -48,6 +49,11 @@ def build(here: Path) -> None:
         for clip in build_manifest("sky", sky, ("test",)).clips:
             writer.write(clip.id, np.roll(clip.read(sky), 0 if name == "real" else 2, axis=2))
         writer.close()
+    writer = PredictionWriter(here / "videos/drawn", {})
+    for clip in build_manifest("sky", sky, ("test",)).clips:
+        for sample in range(3):
+            writer.write(sample_name(clip.id, sample), np.roll(clip.read(sky), sample, axis=2))
+    writer.close()
     shutil.make_archive(str(here / "mine"), "zip", here / "videos/mine")
     for seed, name in ((1, "netG_S1_030.pth"), (2, "netG_S2_067.pth")):
         torch.save(published(generator(seed)), here / name)
