@@ -255,6 +255,9 @@ def score(
     allow_partial: Annotated[bool, typer.Option(help="Score what there is; stamped on every table.")] = False,
     reference: Annotated[Path | None, typer.Option(help="A folder of videos in place of a dataset.")] = None,
     workers: Workers = None,
+    keep_clips: Annotated[
+        bool, typer.Option("--keep-clips", help="Write the scored frames, so that the HTML report plays the clips.")
+    ] = False,
     ci: Ci = False,
     offline: Offline = False,
     as_json: Json = False,
@@ -278,7 +281,7 @@ def score(
         best=best,
     )
     data = Dataset(dataset, scoring_root(data_root, reference))
-    table = score_folders(predictions, out, plan, dataset=data, reference=reference, ci=ci)
+    table = score_folders(predictions, out, plan, dataset=data, reference=reference, ci=ci, keep=keep_clips)
     if as_json:
         print_folder(out)
     else:

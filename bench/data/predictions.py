@@ -20,7 +20,7 @@ from bench.data.clips import content_hash
 from bench.data.readers.arrays import sample_of
 from bench.data.readers.file_listing import composed, file_state, seen
 from bench.data.readers.frames import Frames
-from bench.data.readers.video import STILLS, VIDEOS, images_in, length, read_video, resize
+from bench.data.readers.video import STILLS, VIDEOS, images_in, length, read_image, read_video, resize
 from bench.errors import BenchError
 from bench.files import atomic_path, digest, disk_error, read_json, sha256, write_json
 from bench.runfolder import MANIFEST, PART
@@ -127,8 +127,11 @@ class Predictions:
         self._check(id)
         if id in self._members:
             frames = sample_of(self._files[id], self._members[id])
-            return frames if resolution is None else resize(frames, resolution)
-        return read_video(self._files[id], resolution=resolution)
+        elif count := self.manifest.get("frames"):
+            frames = _cut(self._files[id], count)
+        else:
+            return read_video(self._files[id], resolution=resolution)
+        return frames if resolution is None else resize(frames, resolution)
 
     def length(self, id: str) -> int:
         """How many frames a clip has; a `BenchError` as for `read`."""
@@ -171,11 +174,13 @@ class PredictionWriter:
         folder: made if it does not exist.
         made_by: what determines the videos (row, model, seed, checkpoint hash, resolution, ...). Files that an earlier
             writer left under the same `made_by` are kept; a folder of another one is a `BenchError`, never overwritten.
+        frames: number of frames of every clip, which then need not be square; 0 for square ones of any number.
     """
 
-    def __init__(self, folder: str | Path, made_by: Mapping[str, Any]) -> None:
+    def __init__(self, folder: str | Path, made_by: Mapping[str, Any], frames: int = 0) -> None:
         self.folder = Path(folder)
         self.made_by = dict(made_by)
+        self.frames = frames
         if manifest := own_manifest(self.folder):
             if (kept := manifest["made_by"]) != self.made_by:
                 differing = ", ".join(sorted(k for k in kept | self.made_by if kept.get(k) != self.made_by.get(k)))
@@ -196,7 +201,7 @@ class PredictionWriter:
 
     def write(self, id: str, frames: Frames) -> None:
         """Write one clip, uint8 `[T, H, W, 3]`, atomically."""
-        write_strip(self.folder / f"{id}.png", frames)
+        write_strip(self.folder / f"{id}.png", frames, square=not self.frames)
 
     def close(self) -> None:
         """Write the manifest: only now is the folder complete.
@@ -214,14 +219,21 @@ class PredictionWriter:
             return
         files = sorted(self.folder.glob("*.png"))
         clips = {composed(p.stem): {"file": p.name, "sha256": sha256(p)} for p in files}
-        manifest = {"format": 1, "complete": True, "made_by": self.made_by, "clips": clips}
+        count = {"frames": self.frames} if self.frames else {}
+        manifest = {"format": 1, "complete": True, "made_by": self.made_by, **count, "clips": clips}
         write_json(self.folder / MANIFEST, manifest)
 
 
-def write_strip(path: str | Path, frames: Frames) -> None:
-    """Write uint8 `[T, H, W, 3]` as one PNG, frames from top to bottom."""
+def _cut(path: Path, count: int) -> Frames:
+    """Read a strip of `count` frames, which need not be square, as uint8 `[T, H, W, 3]`."""
+    strip = read_image(path)
+    return strip.reshape(count, len(strip) // count, *strip.shape[1:])
+
+
+def write_strip(path: str | Path, frames: Frames, square: bool = True) -> None:
+    """Write uint8 `[T, H, W, 3]` as one PNG, frames from top to bottom; `square` refuses frames that are not."""
     count, height, width, _ = frames.shape
-    if height != width:
+    if square and height != width:
         raise BenchError(f"Predictions are square; {path} would be {width}×{height}.")
     try:
         with atomic_path(path) as part:

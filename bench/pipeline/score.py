@@ -18,6 +18,7 @@ from bench.data.reference_folder import reference_manifest, unzipped
 from bench.errors import BenchError
 from bench.files import read_json, sole_writer, write_json
 from bench.metrics.networks.feature_cache import default_device
+from bench.pipeline.keep_clips import keep_clips
 from bench.provenance import provenance, with_session
 from bench.registry import DATASETS, METRICS, SYNTHETIC
 from bench.report.export_results import DATA_ROOT
@@ -87,6 +88,7 @@ def score_folders(
     dataset: Dataset | None = None,
     reference: Path | None = None,
     ci: bool = False,
+    keep: bool = False,
 ) -> ScoreTable:
     """Score folders and leave scores, tables and figures in `out`.
 
@@ -98,6 +100,7 @@ def score_folders(
         dataset: whose test split is scored against, by default the synthetic scenes.
         reference: a folder of videos that stands for the real clips, in place of a dataset.
         ci: print intervals in the tables.
+        keep: write the scored frames into `predictions/`, so that the HTML report plays them.
 
     Raises:
         BenchError: as in `bench.scoring.score.score`; or `out` belongs to a run.
@@ -122,7 +125,9 @@ def score_folders(
             title = readable(reference.resolve().name.removesuffix(".zip"))
         else:
             manifest, length, title = dataset.manifest(plan.resolution, ("test",)), FRAMES, dataset.title
-        score(rows, manifest, out, replace(plan, metrics=metrics, dataset=title, length=length))
+        scores = score(rows, manifest, out, replace(plan, metrics=metrics, dataset=title, length=length))
+        if keep:
+            keep_clips(rows, manifest, out, scores.protocol)
         command = score_command([one.label for one in folders], requested, None if reference else dataset)
         record(RunFolder(out), command)
         return report(out, ci)

@@ -15,10 +15,18 @@ from bench.data.readers.video import Frames
 from bench.errors import BenchError
 from bench.files import read_json, sha256
 from bench.report.figures.best_of import best_of_figure
-from bench.report.figures.curves import clip_metrics, distribution_figure, over_time_figure, pos_figure, training_figure
+from bench.report.figures.curves import (
+    clip_metrics,
+    distribution_figure,
+    frame_curves,
+    over_time_figure,
+    pos_figure,
+    training_figure,
+)
 from bench.report.figures.figure_cache import FigureCache
 from bench.report.figures.frames import contact_sheet, frames_figure, parts_videos, run_videos, samples_animation
 from bench.report.figures.motion import RULE, motion_figure
+from bench.report.html.clip_browser import browser_data
 from bench.report.html.clip_strips import StripStore, extreme_groups, sample_groups
 from bench.report.html.report_page import PageContent, ReportFigure, write_page
 from bench.report.row_names import RowNames
@@ -63,13 +71,13 @@ def report(out: Path, ci: bool = False, study: Path | None = None) -> ScoreTable
     else:
         for stale in out.glob(f"{STEM}.*"):  # of an earlier scoring
             stale.unlink()
-    shown = ReportInputs(folder, scored, read_protocol(out), names, examples_of(folder))
+    shown = ReportInputs(folder, scored, read_protocol(out), names, examples_of(folder, scored))
     pictures = write_figures(shown, people)
     if agreement := read_agreement(folder):
         pictures["agreement"] = [ReportFigure("Votes that each metric predicts", folder.agreement.with_suffix(".png"))]
     strips, metrics = StripStore(folder, names), clip_metrics(scored)
     by = EXTREMES_BY if EXTREMES_BY in metrics else next(iter(metrics), "")
-    run = read_account(out)
+    run, curves = read_account(out), {name: frame_curves(scored, type(metric)) for name, metric in metrics.items()}
     content = PageContent(
         table=stored_table(out, ci=True),
         strips=strips,
@@ -83,6 +91,7 @@ def report(out: Path, ci: bool = False, study: Path | None = None) -> ScoreTable
         protocol=shown.protocol.to_dict(),
         command=run.get("command", ""),
         of_samples=of_samples,
+        browser=browser_data(scored, metrics, shown.protocol, folder, names, curves),
     )
     write_page(out, content)
     return table
@@ -99,10 +108,12 @@ def read_agreement(folder: RunFolder) -> dict[str, Any]:
     return content
 
 
-def examples_of(folder: RunFolder) -> list[str]:
-    """The clips of a run that its figures show; none where it keeps no predictions."""
+def examples_of(folder: RunFolder, scored: ScoredClips) -> list[str]:
+    """The clips of a folder that its figures show; none where it keeps no predictions."""
     if not folder.predictions(REAL).is_dir():
         return []
+    if not folder.clips.exists():  # scored by `bench score --keep-clips`
+        return example_clips(scored.videos, EXAMPLES)
     clips = Manifest.load(folder.clips).split("test")
     return example_clips({clip.id: clip.video for clip in clips}, EXAMPLES)
 
@@ -151,15 +162,15 @@ def write_figures(shown: ReportInputs, study: StudyResults | None = None) -> dic
     folder, names, figures = shown.folder, shown.names, FigureCache(shown.folder.figures)
     pictures: dict[str, list[ReportFigure]] = {}
 
-    def add(section: str, caption: str, path: Path | None, text: str = "") -> None:
+    def add(section: str, caption: str, path: Path | None, text: str = "", live: bool = False) -> None:
         if path:
-            pictures.setdefault(section, []).append(ReportFigure(caption, path, text))
+            pictures.setdefault(section, []).append(ReportFigure(caption, path, text, live))
 
     if shown.examples:
         _draw_examples(shown, figures, add)
     scores = shown.scores_identity()
     over_time = figures.draw("over_time", scores, partial(over_time_figure, shown.scored, names))
-    add("metrics", "Over frame number", over_time, "Means over clips, with 95 % bands over source videos.")
+    add("metrics", "Over frame number", over_time, "Means over clips, with 95 % bands over source videos.", True)
     spread = figures.draw("distribution", scores, partial(distribution_figure, shown.scored, shown.protocol, names))
     add("metrics", "Over clips", spread, "A dot is a clip; boxes are quartiles and medians.")
     if of_samples := read_samples(folder.path):

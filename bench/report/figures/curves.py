@@ -38,7 +38,7 @@ ACROSS, LEGEND_COLUMNS = 3, 3
 def over_time_figure(scored: ScoredClips, names: RowNames, path: Path) -> None:
     """Each metric over the frame number: the mean over clips of every row, and its 95 % band over source videos."""
     metrics = [metric for name in METRICS if issubclass(metric := METRICS.load(name), ClipMetric)]
-    curves = {metric: found for metric in metrics if (found := _curves(scored, metric))}
+    curves = {metric: found for metric in metrics if (found := frame_curves(scored, metric))}
     if not curves:
         return
     colour, line = names.colours_of(scored.rows), dict(zip(scored.rows, itertools.cycle(LINES), strict=False))
@@ -80,7 +80,7 @@ def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
 
 
 @dataclass(frozen=True)
-class _Curve:
+class FrameCurve:
     """A metric over the frame number, float64 `[T]`: the mean over clips and its 95 % band; NaN where there is none."""
 
     mean: Column
@@ -88,7 +88,7 @@ class _Curve:
     high: Column
 
 
-def _curves(scored: ScoredClips, metric: type[ClipMetric]) -> dict[str, _Curve]:
+def frame_curves(scored: ScoredClips, metric: type[ClipMetric]) -> dict[str, FrameCurve]:
     """A metric's curve by row, from means over clips, seeds and samples of its columns; rows that lack one have none.
 
     The band leaves out one source video after another (jackknife, t).
@@ -109,7 +109,7 @@ def _curves(scored: ScoredClips, metric: type[ClipMetric]) -> dict[str, _Curve]:
             spread = np.array(without, np.float64)
             error = np.sqrt((count - 1) / count * ((spread - spread.mean(axis=0)) ** 2).sum(axis=0))
             reach = error * stdtrit(count - 1, 0.975)
-        found[row] = _Curve(mean, mean - reach, mean + reach)
+        found[row] = FrameCurve(mean, mean - reach, mean + reach)
     return found
 
 

@@ -118,8 +118,6 @@ def parts_videos(run: RunFolder, model: str) -> dict[str, Frames]:
 
 def run_videos(run: RunFolder, rows: Sequence[str], id: str, resolution: int) -> dict[str, Frames]:
     """One clip of every row of a run, the real one first, at one size."""
-    return {
-        row: resize(Predictions(run.predictions(row)).read(id), resolution)
-        for row in (REAL, *rows)
-        if run.predictions(row).is_dir()
-    }
+    kept = [row for row in (REAL, *rows) if run.predictions(row).is_dir()]
+    clips = {row: Predictions(run.predictions(row)).read(id) for row in kept}
+    return {row: clip if clip.shape[1] == resolution else resize(clip, resolution) for row, clip in clips.items()}

@@ -50,12 +50,14 @@ class StripStore:
         names: of the rows, in print.
         sources: `data:` URIs by name.
         frames: number of frames of the clips.
+        ratio: width of a frame over its height.
     """
 
     run: RunFolder
     names: RowNames
     sources: dict[str, str] = field(default_factory=dict)
     frames: int = 0
+    ratio: float = 1.0
     _stored: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def tile(self, row: str, id: str, label: str) -> ClipTile:
@@ -64,7 +66,7 @@ class StripStore:
             clip = Predictions(self.run.predictions(row)).read(id)
             name = f"s{len(self._stored)}"
             self._stored[row, id], self.sources[name] = name, strip_uri(clip)
-            self.frames = max(self.frames, len(clip))
+            self.frames, self.ratio = max(self.frames, len(clip)), clip.shape[2] / clip.shape[1]
         return ClipTile(self._stored[row, id], label, f"{self.names.title(row)}, clip {id}")
 
     def has(self, row: str) -> bool:

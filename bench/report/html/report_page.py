@@ -17,6 +17,7 @@ from PIL import Image
 
 from bench.files import write_text
 from bench.provenance import changes
+from bench.report.html.clip_browser import as_json
 from bench.report.html.clip_strips import ClipGroup, StripStore, data_uri
 from bench.report.tables.printed_table import Grid
 from bench.report.tables.score_table import ScoreTable
@@ -25,6 +26,8 @@ from bench.runfolder import RunFolder
 
 #: Pixels of a figure for one of the page, so that figures are sharp on fine screens and their letters as large as text.
 SCALE = 1.5
+#: The parts of the page's script, in the order in which they run.
+SCRIPTS = ("page.js", "chart.js", "browse.js", "viewer.js")
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,13 @@ class ReportFigure:
         caption: what it shows.
         path: of the PNG.
         text: what a reader must know to read it.
+        live: whether the page draws the same with values under the pointer, where scripts run.
     """
 
     caption: str
     path: Path
     text: str = ""
+    live: bool = False
 
     @property
     def source(self) -> str:
@@ -69,6 +74,7 @@ class PageContent:
         protocol: of the scores, as plain values.
         command: what makes the run again; empty where there is no run.
         of_samples: mean, best of k and spread, where a method has several samples per clip.
+        browser: the list of clips (`bench.report.html.clip_browser`).
     """
 
     table: ScoreTable
@@ -83,6 +89,7 @@ class PageContent:
     protocol: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     of_samples: Grid | None = None
+    browser: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def remark(self) -> str:
@@ -117,13 +124,15 @@ def templates() -> jinja2.Environment:
 def write_page(out: Path, content: PageContent) -> Path:
     """Write `report.html` into a folder; returns its path.
 
-    The page's one script is named by its hash in a policy that forbids every other, and every connection.
+    The page's one script is named by its hash in a policy that forbids every other, and every connection. The frames of
+    a clip that is opened are read from the folder beside the page.
     """
     environment = templates()
-    script = environment.get_template("page.js").render()
+    script = "\n".join(environment.get_template(name).render() for name in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("page.html.j2").render(
         content=content,
+        data=as_json(content.browser) if content.browser else "",
         script=script,
         digest=digest,
         facts=[*flat(content.run.get("provenance", {})), *resumptions(content.run.get("sessions", []))],

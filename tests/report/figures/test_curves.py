@@ -39,18 +39,18 @@ def test_curves_are_means_over_clips_and_leave_infinite_values_out() -> None:
         for clip in "ab"
     }
     scored = ScoredClips(("a", "b"), {"a": "a", "b": "b"}, columns)
-    np.testing.assert_array_equal(curves._curves(scored, PSNRFrame)["row"].mean, [30.0, 30.0])
-    assert curves._curves(scored, Motion)["row"].mean[1] == 1.0
-    assert curves._curves(scored, SSIM) == {}
+    np.testing.assert_array_equal(curves.frame_curves(scored, PSNRFrame)["row"].mean, [30.0, 30.0])
+    assert curves.frame_curves(scored, Motion)["row"].mean[1] == 1.0
+    assert curves.frame_curves(scored, SSIM) == {}
 
 
 def test_bands_are_those_of_a_mean_over_source_videos() -> None:
     values = np.random.default_rng(0).normal(size=(6, 4))
     columns = {("row", 0, str(n)): {"mse": value} for n, value in enumerate(values)}
-    band = curves._curves(ScoredClips(tuple("012345"), {c: c for c in "012345"}, columns), MSE)["row"]
+    band = curves.frame_curves(ScoredClips(tuple("012345"), {c: c for c in "012345"}, columns), MSE)["row"]
     half = t.ppf(0.975, 5) * values.std(axis=0, ddof=1) / np.sqrt(6)  # of a mean, the jackknife is the usual one
     np.testing.assert_allclose([band.low, band.high], [values.mean(axis=0) - half, values.mean(axis=0) + half])
-    alike = curves._curves(ScoredClips(tuple("012345"), dict.fromkeys("012345", "v"), columns), MSE)["row"]
+    alike = curves.frame_curves(ScoredClips(tuple("012345"), dict.fromkeys("012345", "v"), columns), MSE)["row"]
     assert np.isnan(alike.low).all()
 
 

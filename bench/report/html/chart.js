@@ -1,0 +1,84 @@
+"use strict";
+// Lines over the frame number, as SVG, with the values under the pointer. Used by the curves and by the viewer.
+const timelapseChart = (() => {
+  const SPACE = "http://www.w3.org/2000/svg";
+  const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [360, 190, 48, 8, 8, 22];
+
+  const make = (name, attributes, parent) => {
+    const element = document.createElementNS(SPACE, name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    if (parent) parent.append(element);
+    return element;
+  };
+  const known = (value) => typeof value === "number" && Number.isFinite(value);
+  const digits = (value, decimals) => known(value) ? value.toFixed(decimals) : "–";
+
+  // About four round numbers between two values.
+  const ticks = (low, high) => {
+    const rough = (high - low) / 4 || 1;
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough);
+    const found = [];
+    for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-9; tick += step) found.push(tick);
+    return [found, Math.max(0, -Math.floor(Math.log10(step)))];
+  };
+
+  // lines: [{title, colour, mean: [value or null], low, high}]; first: number of the first frame.
+  const draw = (host, {lines, decimals, first = 1, title, pick}) => {
+    host.replaceChildren();
+    const count = Math.max(...lines.map((line) => line.mean.length));
+    const shown = lines.flatMap((line) => [...line.mean, ...(line.low || []), ...(line.high || [])]).filter(known);
+    if (!shown.length) return {mark: () => {}};
+    let [low, high] = [Math.min(...shown), Math.max(...shown)];
+    if (low === high) [low, high] = [low - 0.5, high + 0.5];
+    const x = (place) => LEFT + (WIDTH - LEFT - RIGHT) * (count > 1 ? place / (count - 1) : 0.5);
+    const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low);
+    const picture = make("svg", {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title}, host);
+    const [rows, places] = ticks(low, high);
+    for (const tick of rows) {
+      make("line", {x1: LEFT, x2: WIDTH - RIGHT, y1: y(tick), y2: y(tick), class: "rule"}, picture);
+      make("text", {x: LEFT - 5, y: y(tick) + 3.5, "text-anchor": "end"}, picture).textContent = tick.toFixed(places);
+    }
+    for (const place of new Set([0, Math.round((count - 1) / 2), count - 1]))
+      make("text", {x: x(place), y: HEIGHT - 6, "text-anchor": "middle"}, picture).textContent = place + first;
+    const path = (values) => {
+      let text = "", open = false;
+      values.forEach((value, place) => {
+        if (known(value)) text += `${open ? "L" : "M"}${x(place).toFixed(1)} ${y(value).toFixed(1)}`;
+        open = known(value);
+      });
+      return text;
+    };
+    lines.forEach((line, number) => {
+      if (line.low) {
+        const there = line.mean.map((_, place) => place).filter((place) => known(line.low[place]));
+        const edge = [...there.map((p) => [p, line.high[p]]), ...there.reverse().map((p) => [p, line.low[p]])];
+        const points = edge.map(([place, value]) => `${x(place).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+        make("polygon", {points, fill: line.colour, class: "band"}, picture);
+      }
+      const dashes = ["", "6 3", "6 2 1 2", "1 2", "6 2 1 2 1 2", "1 5"][number % 6];
+      make("path", {d: path(line.mean), stroke: line.colour, "stroke-dasharray": dashes, class: "curve"}, picture);
+    });
+    const cursor = make("line", {y1: TOP, y2: HEIGHT - BOTTOM, class: "cursor", visibility: "hidden"}, picture);
+    const values = document.createElement("p");
+    values.className = "values";
+    host.append(values);
+    const mark = (place) => {
+      cursor.setAttribute("x1", x(place));
+      cursor.setAttribute("x2", x(place));
+      cursor.setAttribute("visibility", "visible");
+      values.textContent = `Frame ${place + first}: ` +
+        lines.map((line) => `${line.title} ${digits(line.mean[place], decimals)}`).join(" · ");
+    };
+    const under = (event) => {
+      const box = picture.getBoundingClientRect();
+      const share = ((event.clientX - box.left) / box.width * WIDTH - LEFT) / (WIDTH - LEFT - RIGHT);
+      return Math.min(count - 1, Math.max(0, Math.round(share * (count - 1))));
+    };
+    picture.addEventListener("pointermove", (event) => mark(under(event)));
+    picture.addEventListener("pointerdown", (event) => { mark(under(event)); if (pick) pick(under(event)); });
+    return {mark};
+  };
+
+  return {draw, digits, known};
+})();

@@ -1,0 +1,168 @@
+"""The data behind a report's list of clips: every clip's values, its values over time, and where its frames are.
+
+The HTML report holds it as JSON, so that it works from a file. Frames are not part of it: the viewer reads them from
+the folder's `predictions/`, beside the report.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from markupsafe import Markup
+
+from bench.data.predictions import Predictions
+from bench.metrics.base import ClipMetric
+from bench.report.row_names import RowNames
+from bench.runfolder import REAL, RunFolder
+from bench.scoring.protocol import Protocol
+from bench.scoring.score_tables import Columns, ScoredClips, clip_values
+
+#: Values over time are left out above this size, as bytes of all of them.
+LARGEST = 2_500_000
+#: Steps between the smallest and the largest value over time; the next whole number stands for "no value".
+STEPS = 65534
+NO_VALUE = 65535
+
+
+def browser_data(
+    scored: ScoredClips,
+    metrics: Mapping[str, ClipMetric],
+    protocol: Protocol,
+    run: RunFolder,
+    names: RowNames,
+    curves: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """All that the list of clips, its viewer and the curves show; empty where no metric has a value for each clip.
+
+    Args:
+        scored: per-frame values.
+        metrics: those with a value for each clip.
+        protocol: of the scores.
+        run: the folder.
+        names: of the methods, in print.
+        curves: by metric and method, with `mean`, `low` and `high`, float64 `[T]`, over the frame number.
+    """
+    if not metrics:
+        return {}
+    videos = list(dict.fromkeys(scored.videos[id] for id in scored.ids))
+    colours, frames = names.colours_of(scored.rows), _over_time(scored, metrics.values())
+    return {
+        "methods": [
+            {
+                "name": row,
+                "title": names.title(row),
+                "colour": colours[row],
+                "files": _files(run, row, scored),
+            }
+            for row in scored.rows
+        ],
+        "real": _files(run, REAL, scored),
+        "metrics": [
+            {
+                "name": metric.name,
+                "title": metric.title,
+                "head": metric.curve_head,
+                "direction": metric.direction,
+                "decimals": metric.decimals,
+                "values": _clip_values(scored, metric, protocol),
+                "frames": frames.get(metric.name),
+            }
+            for metric in metrics.values()
+        ],
+        "clips": list(scored.ids),
+        "videos": videos,
+        "video": [videos.index(scored.videos[id]) for id in scored.ids],
+        "curves": {name: {row: _plain(curve) for row, curve in rows.items()} for name, rows in curves.items() if rows},
+        "count": protocol.length,
+    }
+
+
+def as_json(data: Mapping[str, Any]) -> Markup:
+    """JSON that can be the text of a script element: nothing in it ends the element."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _files(run: RunFolder, row: str, scored: ScoredClips) -> list[str]:
+    """Where the frames of each clip of a method are, as addresses relative to the report; none if they are not kept."""
+    if not run.predictions(row).is_dir():
+        return []
+    kept = Predictions(run.predictions(row))
+    return [_address(run, kept.path(id)) for id in scored.ids]
+
+
+def _address(run: RunFolder, path: Path) -> str:
+    return quote(path.relative_to(run.path).as_posix())
+
+
+def _clip_values(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> list[list[float | str | None]]:
+    """A metric's value for every method and clip: the mean over training seeds."""
+    values = clip_values(scored, metric, protocol)
+    return [
+        [_rounded(_mean(values[row, seed, id] for seed in scored.seeds(row))) for id in scored.ids]
+        for row in scored.rows
+    ]
+
+
+def _mean(values: Iterable[float]) -> float:
+    """The mean; infinite where all are, and otherwise of the finite ones."""
+    every = list(values)
+    finite = [value for value in every if math.isfinite(value)]
+    return sum(finite) / len(finite) if finite else every[0]
+
+
+def _rounded(value: float) -> float | str | None:
+    """Six digits of a value; None where it is not a number, "inf" where it is infinite."""
+    return "inf" if math.isinf(value) else _digits(value)
+
+
+def _over_time(scored: ScoredClips, metrics: Iterable[ClipMetric]) -> dict[str, dict[str, Any]]:
+    """Every clip's values over the frame number, by metric, from the first seed and sample; empty where too many.
+
+    Whole numbers of 16 bits between the smallest and the largest value, as base64: methods, in them clips, in them
+    frames. What a viewer shows is off by at most 1/131,068 of that range.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    size = 0
+    for metric in metrics:
+        curves = [
+            metric.curve(_first_sample(scored.columns[row, scored.seeds(row)[0], id]))
+            for row in scored.rows
+            for id in scored.ids
+        ]
+        known = [curve for curve in curves if curve is not None]
+        if len(known) < len(curves) or len({len(curve) for curve in known}) != 1:
+            continue
+        values = np.array(known, np.float64)
+        finite = values[np.isfinite(values)]
+        if not finite.size:
+            continue
+        low, high = float(finite.min()), float(finite.max())
+        with np.errstate(invalid="ignore"):
+            steps = np.where(np.isfinite(values), np.rint((values - low) / ((high - low) or 1) * STEPS), NO_VALUE)
+        encoded = base64.b64encode(steps.astype("<u2").tobytes()).decode()
+        found[metric.name] = {"low": low, "high": high, "count": values.shape[1], "data": encoded}
+        size += len(encoded)
+    return found if size <= LARGEST else {}
+
+
+def _digits(value: float) -> float | None:
+    """Six digits of a value; None where it is not finite."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def _plain(curve: Any) -> dict[str, list[float | None]]:
+    """A curve as plain numbers."""
+    return {part: [_digits(value) for value in getattr(curve, part)] for part in ("mean", "low", "high")}
+
+
+def _first_sample(columns: Columns) -> Columns:
+    """Columns `[T]` of a clip's first sample, from those of all samples `[K, T]`."""
+    return {name: np.atleast_2d(values)[0] for name, values in columns.items()}

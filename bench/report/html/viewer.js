@@ -1,0 +1,152 @@
+"use strict";
+// One clip, enlarged: methods in parallel, as a wipe or as a difference image, frame by frame.
+(() => {
+  const clips = timelapseClips;
+  if (!clips) return;
+  const {data} = clips;
+  const {draw} = timelapseChart;
+  const element = (id) => document.getElementById(id);
+  const dialog = element("viewer");
+  const [mode, left, right, slider, wipe] = ["view-mode", "view-left", "view-right", "view-frame", "view-wipe"].map(element);
+  const stage = element("view-stage");
+  const RATE = 10; // frames a second
+  const frames = data.count;
+  let place = 0, frame = 0, playing = false, since = 0, chart = {mark: () => {}};
+
+  const videos = [{title: "Real", files: data.real}, ...data.methods];
+  slider.max = frames;
+  stage.style.setProperty("--view-frames", frames);
+  videos.forEach(({title}, number) => {
+    left.add(new Option(title, number));
+    right.add(new Option(title, number));
+  });
+
+  const pane = (video, parent, label = true) => {
+    const {title, files} = videos[video];
+    const unit = document.createElement("div");
+    unit.className = "pane";
+    const picture = document.createElement("div");
+    picture.className = "large";
+    picture.setAttribute("role", "img");
+    picture.setAttribute("aria-label", `${title}, clip ${data.clips[clips.clipAt(place)]}`);
+    const address = files[clips.clipAt(place)];
+    const missing = () => {
+      picture.classList.add("missing");
+      picture.textContent = files.length
+        ? "The frames are in the folder “predictions”, which is not beside this file."
+        : "The frames of this method were not kept.";
+    };
+    if (address) {
+      const probe = new Image();
+      probe.addEventListener("error", missing);
+      probe.addEventListener("load", () => {
+        picture.style.aspectRatio = data.count * probe.naturalWidth / probe.naturalHeight;
+        picture.style.backgroundImage = `url("${address}")`;
+      });
+      probe.src = address;
+    } else missing();
+    unit.append(picture);
+    if (label) {
+      const name = document.createElement("span");
+      const method = video - 1;
+      const value = method < 0 ? "" : ` · ${clips.metric().title} ${clips.text(clips.valueOf(method, clips.clipAt(place)))}`;
+      name.textContent = `${title}${value}`;
+      unit.append(name);
+    }
+    parent.append(unit);
+    return picture;
+  };
+
+  const show = (next) => {
+    frame = next;
+    slider.value = frame + 1;
+    element("view-number").textContent = `${frame + 1} / ${frames}`;
+    stage.style.setProperty("--view-t", frame);
+    chart.mark(frame);
+  };
+  const play = (wanted) => {
+    if (wanted === playing) return;
+    playing = wanted;
+    element("view-play").textContent = playing ? "Pause" : "Play";
+    since = performance.now();
+    if (playing) requestAnimationFrame(tick);
+  };
+  const tick = (now) => {
+    if (!playing || !dialog.open) return;
+    const due = Math.floor((now - since) * RATE / 1000);
+    if (due > 0) { show((frame + due) % frames); since += due * 1000 / RATE; }
+    requestAnimationFrame(tick);
+  };
+
+  const overTime = () => {
+    const host = element("view-chart");
+    host.replaceChildren();
+    chart = {mark: () => {}};
+    const stored = clips.metric().frames;
+    element("view-curve").textContent = stored
+      ? `${clips.metric().title} of each frame. Choose a frame in the chart to see it.`
+      : `${clips.metric().title} has no value for each frame here.`;
+    if (!stored) return;
+    const bytes = Uint8Array.from(atob(stored.data), (letter) => letter.charCodeAt(0));
+    const steps = new DataView(bytes.buffer);
+    const lines = clips.methods().map((method) => {
+      const start = (method * data.clips.length + clips.clipAt(place)) * stored.count;
+      const mean = Array.from({length: stored.count}, (_, at) => {
+        const step = steps.getUint16(2 * (start + at), true);
+        return step === 65535 ? null : stored.low + (stored.high - stored.low) * step / 65534;
+      });
+      return {title: data.methods[method].title, colour: data.methods[method].colour, mean};
+    });
+    const {title, decimals} = clips.metric();
+    chart = draw(host, {lines, decimals, title: `${title} of this clip`, pick: (at) => { play(false); show(at); }});
+  };
+
+  const update = () => {
+    const clip = clips.clipAt(place);
+    element("view-title").textContent = `Clip ${data.clips[clip]}`;
+    element("view-video").textContent = `Source video ${data.videos[data.video[clip]]}, ${place + 1} of ${clips.count()} in the list`;
+    stage.replaceChildren();
+    stage.className = mode.value;
+    const two = mode.value !== "parallel";
+    element("view-pair").hidden = !two;
+    element("view-wiper").hidden = mode.value !== "wipe";
+    if (two) {
+      const layers = document.createElement("div");
+      layers.className = "layers";
+      pane(Number(left.value), layers, false);
+      pane(Number(right.value), layers, false).classList.add("over");
+      stage.append(layers);
+    } else {
+      pane(0, stage);
+      for (const method of clips.methods()) pane(method + 1, stage);
+    }
+    overTime();
+    show(frame);
+  };
+  const step = (by) => { place = (place + by + clips.count()) % clips.count(); update(); };
+
+  clips.onOpen((chosen) => {
+    place = chosen;
+    frame = 0;
+    left.value = "0";
+    right.value = String((clips.methods()[0] ?? 0) + 1);
+    update();
+    dialog.showModal();
+  });
+  for (const box of [mode, left, right]) box.addEventListener("change", update);
+  slider.addEventListener("input", () => { play(false); show(Number(slider.value) - 1); });
+  wipe.addEventListener("input", () => stage.style.setProperty("--wipe", `${wipe.value}%`));
+  element("view-play").addEventListener("click", () => play(!playing));
+  element("view-before").addEventListener("click", () => step(-1));
+  element("view-after").addEventListener("click", () => step(1));
+  element("view-close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => play(false));
+  dialog.addEventListener("keydown", (event) => {
+    if (["INPUT", "SELECT"].includes(event.target.tagName)) return;
+    const by = {ArrowLeft: -1, ArrowRight: 1}[event.key];
+    if (!by) return;
+    event.preventDefault();
+    play(false);
+    show(Math.min(frames - 1, Math.max(0, frame + by)));
+  });
+})();
