@@ -17,6 +17,7 @@ from bench.errors import BenchError
 from bench.registry import METRICS
 from bench.runfolder import RunFolder
 from bench.scoring.pairing import Row
+from bench.scoring.sample_lines import read_samples
 from bench.scoring.score import score
 from bench.scoring.score_tables import PER_CLIP, read_csv
 from bench.scoring.scoring_plan import ScoringPlan
@@ -35,7 +36,8 @@ def evaluate(
     """Score arrays of videos exactly as `bench score` scores folders.
 
     Args:
-        predicted: uint8 `[N, T, H, W, 3]`, or several of them by row name.
+        predicted: uint8 `[N, T, H, W, 3]`, or several of them by row name; with K samples of each clip
+            `[N, K, T, H, W, 3]`.
         real: uint8 `[N, T, H, W, 3]`, clip for clip and frame for frame.
         metrics: registered names, as a list or one text with commas; by default all that need no weights.
         resolution: both sides are resized to squares of this side; by default they are scored as they are, and have to
@@ -50,6 +52,7 @@ def evaluate(
 
     Returns:
         The columns of `summary.csv`, or of `per_clip.csv`; `attrs["left_out"]` says what could not be computed.
+        Of several samples the numbers are means; `attrs["samples"]` has the lines of `samples.csv`, with every best@k.
 
     Raises:
         BenchError: arrays of another kind or that do not fit each other, an unknown metric.
@@ -83,11 +86,14 @@ def evaluate(
             lines = read_csv(RunFolder(out).per_clip)  # as text: a row may be called NA, or 001
             table = pd.DataFrame(lines, columns=list(PER_CLIP)).astype({"seed": int, "value": float})
         table.attrs["left_out"] = [str(reason) for reason in scores.left_out]
+        table.attrs["samples"] = [asdict(line) for line in read_samples(out)]
         return table
 
 
 def check_array(name: str, videos: Frames, real: Frames, resolution: int | None) -> None:
     """Raise a `BenchError` about an array that is no videos, or that does not fit the real ones."""
+    if videos is not real and videos.ndim == 6 and videos.shape[1]:  # several samples of each clip: one speaks for all
+        videos = videos[:, 0]
     if videos.dtype != np.uint8 or videos.ndim != 5 or videos.shape[-1] != 3:
         raise BenchError(f"{name} is {videos.dtype} {list(videos.shape)}: expected uint8 [clips, frames, H, W, 3].")
     if not videos.size:

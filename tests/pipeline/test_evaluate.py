@@ -88,3 +88,19 @@ def test_metrics_may_be_one_text_with_commas() -> None:
     assert list(bench.evaluate(still, still, "mse, ssim")["metric"]) == ["mse", "ssim"]
     with pytest.raises(BenchError, match=r"no metric 'MSE'\. Did you mean 'mse'\?"):
         bench.evaluate(still, still, "MSE")
+
+
+def test_several_samples_of_each_clip_have_an_axis_of_their_own() -> None:
+    real = np.stack([moving_clip(n, 4, 32) for n in range(3)])
+    drawn = np.stack([[moving_clip(10 * n + k, 4, 32) for k in range(1, 5)] for n in range(3)])
+    apart = [bench.evaluate(drawn[:, k], real, "mse", per_clip=True)["value"] for k in range(4)]
+    values = np.array(apart)  # [K, N]
+    table = bench.evaluate({"drawn": drawn, "first": drawn[:, 0]}, real, "mse")
+    assert table.loc[0, "value"] == pytest.approx(values.mean(), rel=1e-12)
+    assert table.loc[1, "value"] == pytest.approx(values[0].mean(), rel=1e-12)
+    assert table.loc[0, "protocol"].endswith("/4samples")
+    best = [line["value"] for line in table.attrs["samples"] if line["statistic"] == "best"]
+    assert best[-1] == pytest.approx(values.min(axis=0).mean(), rel=1e-12)
+    assert best == sorted(best, reverse=True)
+    with pytest.raises(BenchError, match=r"real is uint8 \[3, 4, 4, 32, 32, 3\]"):
+        bench.evaluate(real, drawn, "mse")
