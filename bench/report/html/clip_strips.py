@@ -108,10 +108,12 @@ def extreme_groups(strips: StripStore, scored: ScoredClips, metric: ClipMetric, 
         if not ranked:
             continue
         tiles, labels = [], []
+        count = scored.samples[row]
+        several = f" over {count} samples, the first shown" if count > 1 else ""
         for word, id in {"best": ranked[0], "worst": ranked[-1]}.items():
             tiles += [
                 strips.tile(REAL, id, f"{word}: real"),
-                strips.tile(row, id, f"{metric.title} {of_clips[id]:.3f}"),
+                strips.tile(row, id, f"{metric.title} {of_clips[id]:.3f}{several}"),
             ]
             labels.append(f"{word} {id}")
         groups.append(ClipGroup(strips.names.title(row), tiles, "; ".join(labels)))

@@ -94,3 +94,10 @@ def test_a_clip_without_a_value_is_neither_best_nor_worst(run: Path) -> None:
     assert (
         extreme_groups(StripStore(RunFolder(run), registered_names()), scored(nothing, "ssim"), SSIM(), PROTOCOL) == []
     )
+
+
+def test_a_number_over_several_samples_says_that_the_first_is_shown(run: Path) -> None:
+    columns = {("mine", 0, id): {"ssim": np.full((2, 32), 0.1 * n)} for n, id in enumerate(IDS)}
+    several = ScoredClips(IDS, {id: id for id in IDS}, columns)
+    groups = extreme_groups(StripStore(RunFolder(run), registered_names()), several, SSIM(), PROTOCOL)
+    assert groups[0].tiles[1].label == "SSIM 0.200 over 2 samples, the first shown"
