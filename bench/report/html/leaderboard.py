@@ -15,7 +15,7 @@ from typing import Any
 from bench.errors import BenchError
 from bench.files import write_text
 from bench.metrics.base import ARROWS
-from bench.report.html.report_page import templates
+from bench.report.html.report_page import script_of, templates
 from bench.report.results_file import MetricFacts, Results, ResultsRow, RowScore, read_results
 from bench.report.tables.printed_table import Cell, ColumnEntry, Grid, Line, best_values, format_column
 from bench.scoring.protocol import Protocol
@@ -68,7 +68,12 @@ def leaderboard(paths: Sequence[Path], out: Path) -> list[LeaderboardTable]:
         check_alike(same)
     measured = [_measured(number, [results for _, results in same]) for number, same in enumerate(by_protocol.values())]
     published = [_published(number, one) for number, (_, one) in enumerate(files) if one.kind == "published"]
-    page = templates().get_template("leaderboard.html.j2").render(measured=measured, published=published, table=TABLE)
+    script, digest = script_of("sort.js")
+    page = (
+        templates()
+        .get_template("leaderboard.html.j2")
+        .render(measured=measured, published=published, table=TABLE, script=script, digest=digest)
+    )
     write_csv(out / TABLE, COLUMNS, _lines([results for _, results in files]))
     write_text(out / PAGE, page)
     return [*measured, *published]

@@ -128,8 +128,7 @@ def write_page(out: Path, content: PageContent) -> Path:
     a clip that is opened are read from the folder beside the page.
     """
     environment = templates()
-    script = "\n".join(environment.get_template(name).render() for name in SCRIPTS)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script, digest = script_of(*SCRIPTS)
     page = environment.get_template("page.html.j2").render(
         content=content,
         data=as_json(content.browser) if content.browser else "",
@@ -142,6 +141,12 @@ def write_page(out: Path, content: PageContent) -> Path:
     path = RunFolder(out).page
     write_text(path, page)
     return path
+
+
+def script_of(*names: str) -> tuple[str, str]:
+    """A page's script, put together from files of this package, and the hash that a page's policy names it by."""
+    script = "\n".join(templates().get_template(name).render() for name in names)
+    return script, base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def resumptions(sessions: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

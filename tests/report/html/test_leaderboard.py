@@ -87,3 +87,19 @@ def test_our_first_entries_make_a_page_that_fits_a_telephone(tmp_path: Path, chr
     assert page.title().startswith("Leaderboard")
     assert troubles == []
     context.close()
+
+
+@pytest.mark.browser
+def test_a_column_is_sorted_upwards_and_downwards(tmp_path: Path, chromium: Any) -> None:
+    leaderboard(written(tmp_path, results("A", a=0.5, b=0.25, c=0.75)), tmp_path / "page")
+    page = chromium.new_context().new_page()
+    troubles: list[str] = []
+    page.on("console", lambda message: troubles.append(message.text))
+    page.goto((tmp_path / "page" / "index.html").as_uri())
+    head = page.locator("thead th").nth(1)
+    for sort, rows in (("ascending", ["B", "A", "C"]), ("descending", ["C", "A", "B"])):
+        head.get_by_role("button").click()
+        assert head.get_attribute("aria-sort") == sort
+        assert page.locator("tbody th").all_text_contents() == rows
+    assert troubles == []
+    page.context.close()
