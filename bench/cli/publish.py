@@ -41,18 +41,24 @@ def push(
         bool, typer.Option("--with-clips", help="Send what shows frames of your data too; their owner lets you.")
     ] = False,
     public: Annotated[bool, typer.Option("--public", help="Make a new repository public.")] = False,
+    benchmark: Annotated[
+        str,
+        typer.Option(help="OWNER/NAME of a benchmark dataset on the hub, whose leaderboards get the numbers."),
+    ] = "",
     by: Annotated[str, typer.Option(help="Who sends it, as it is to stand on the card.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and open no connection.")] = False,
     as_json: Json = False,
 ) -> None:
     """Send a run's page, tables and figures to a Hugging Face repository; needs HF_TOKEN, a token that may write."""
     from bench.pipeline.publishable_files import PublishOptions, pack_up
-    from bench.pipeline.push import Repository
+    from bench.pipeline.push import Repository, check_benchmark
     from bench.pipeline.push import push as send
 
     repository = Repository(to, kind or ("model" if checkpoints else "dataset"), "public" if public else "private")
+    if benchmark:
+        check_benchmark(benchmark, repository)
     with tempfile.TemporaryDirectory() as staging:
-        upload = pack_up(folder, Path(staging), PublishOptions(with_clips, checkpoints, by))
+        upload = pack_up(folder, Path(staging), PublishOptions(with_clips, checkpoints, by, benchmark))
         listed = [{"file": item.name, "bytes": item.size} for item in upload.items]
         total = sum(item.size for item in upload.items)
         address = "" if dry_run else send(upload, repository, f"Results of {folder.resolve().name}")

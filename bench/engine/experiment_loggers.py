@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -129,6 +130,21 @@ class _NoLogger:
     def image(self, name: str, image: Tensor, step: int) -> None: ...
 
     def close(self) -> None: ...
+
+
+def log_scores(logger: str, folder: Path, values: Mapping[str, float]) -> None:
+    """Log a run's scores where its training runs went, by `method/metric`; TensorBoard and "none" get nothing.
+
+    Args:
+        logger: a key of `PACKAGES`.
+        folder: of the scores; it names the record.
+        values: finite numbers.
+    """
+    if logger in ("wandb", "mlflow"):
+        record = open_logger(logger, folder, 0, 0)
+        for name, value in values.items():
+            record.scalar(name, value, 0)
+        record.close()
 
 
 def open_logger(logger: str, folder: Path, stage: int, first: int) -> ExperimentLogger:

@@ -7,10 +7,12 @@ prediction begins with a real frame. What names a person or a folder never goes:
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from markupsafe import escape
 
@@ -21,14 +23,17 @@ from bench.registry import SYNTHETIC
 from bench.report.export_results import DATA_ROOT, export, public_account
 from bench.report.html.hub_card import card
 from bench.report.tables.score_table import read_protocol, stored_table
-from bench.runfolder import RunFolder
-from bench.scoring.score_tables import read_account
+from bench.runfolder import REAL, RunFolder
+from bench.scoring.score_tables import read_account, read_summary
+from bench.scoring.set_metrics import REAL_HALVES
 
 #: Figures that show numbers; every other figure shows frames.
 CHARTS = ("over_time", "distribution", "best_of", "training", "pos")
 #: Of `scores/`: the rest is large, or a journal that only a killed scoring needs.
 SCORES = ("per_clip.csv", "samples.csv", "differences.csv", "protocol.json", "notes.json")
 CARD = "README.md"
+#: Where the hub looks for a model's evaluation results.
+HUB_RESULTS = ".eval_results"
 _PICTURES = "Page, frames and animations are held back: they show frames of {data}, which are somebody else's."
 _NEVER = (
     "Never sent: predictions and real clips as files, checkpoints for going on with a training, votes of single "
@@ -44,11 +49,13 @@ class PublishOptions:
         clips: what shows frames of data that are not this program's own.
         checkpoints: of the run's trainings, made small (`bench.pipeline.release`).
         by: who sends it, as it is to stand on the card.
+        benchmark: a benchmark dataset of the hub, "owner/name", to whose leaderboards the numbers go; empty for none.
     """
 
     clips: bool = False
     checkpoints: bool = False
     by: str = ""
+    benchmark: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,13 +100,17 @@ def pack_up(run: Path, staging: Path, options: PublishOptions) -> Upload:
         raise BenchError(f"{run} has scores but no tables: `bench report {run}` makes them.")
     account = read_account(run)
     root = account.get("config", {}).get("data_root", "")
-    # A folder of somebody's videos that were scored keeps no clips, and its page shows none.
-    frames = root in ("", SYNTHETIC) or options.clips
+    # A folder of scored videos shows frames only where it keeps them.
+    shows_none = not folder.account.exists() and not folder.predictions(REAL).is_dir()
+    frames = options.clips or root == SYNTHETIC or shows_none
     export(run, staging / "results.json", options.by)
     if folder.account.exists():
         write_json(staging / "run.json", plain(public_account(account)))
     if frames and folder.page.exists():
         write_text(staging / "report.html", without_root(folder.page.read_text(encoding="utf-8"), root))
+    if options.benchmark:
+        for name, entries in hub_results(run, options.benchmark).items():
+            write_json(staging / HUB_RESULTS / f"{name}.yaml", entries)  # JSON is YAML
     if options.checkpoints:
         release([run], staging / "checkpoints")
     items = [*_as_they_lie(folder, frames), *_staged(staging)]
@@ -109,6 +120,26 @@ def pack_up(run: Path, staging: Path, options: PublishOptions) -> Upload:
     write_text(staging / CARD, text)
     items.append(UploadItem(CARD, staging / CARD))
     return Upload(sorted(items, key=lambda item: item.name), [*held_back, _NEVER])
+
+
+def hub_results(run: Path, benchmark: str) -> dict[str, list[dict[str, Any]]]:
+    """Numbers in the hub's form for evaluation results, by method: a task for each metric.
+
+    The form is https://huggingface.co/docs/hub/eval-results. The notes of an entry name the method and the protocol ID,
+    without which the number means nothing.
+    """
+    table = stored_table(run)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in read_summary(run):
+        if line.row != REAL_HALVES and math.isfinite(line.value):
+            interval = f", 95 % interval [{line.ci_low:.6g}, {line.ci_high:.6g}]" if math.isfinite(line.ci_low) else ""
+            entry = {
+                "dataset": {"id": benchmark, "task_id": line.metric},
+                "value": line.value,
+                "notes": f"{table.names.title(line.row)}, protocol {line.protocol}{interval}",
+            }
+            found.setdefault(line.row, []).append(entry)
+    return found
 
 
 def _as_they_lie(folder: RunFolder, frames: bool) -> Iterator[UploadItem]:

@@ -49,6 +49,16 @@ class Repository:
             raise BenchError(f"A repository is a {' or a '.join(KINDS)}, not a '{self.kind}'.")
 
 
+def check_benchmark(benchmark: str, to: Repository) -> None:
+    """Raise a `BenchError` where numbers cannot go to a benchmark's leaderboards from a repository."""
+    Repository(benchmark)  # the name is one
+    if to.kind != "model":
+        raise BenchError(
+            f"{to.name} is a {to.kind} repository: the hub takes numbers for a benchmark from model repositories only. "
+            "Give --checkpoints or --kind model."
+        )
+
+
 def push(upload: Upload, to: Repository, message: str) -> str:
     """Send an upload; returns the address of the commit that holds it.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from bench.data.dataset import Dataset
 from bench.data.predictions import Predictions
 from bench.data.readers.video import resize
 from bench.engine.devices import make_fabric, threads
-from bench.engine.experiment_loggers import check_logger
+from bench.engine.experiment_loggers import check_logger, log_scores
 from bench.engine.generate import TrainedModel, generate_rows, store_real
 from bench.engine.model_factory import check_options, departures, result_rows, rows_account
 from bench.engine.sessions import this_session, warn
@@ -219,6 +220,8 @@ class Run:
             )
             scores = score(rows, self.manifest, folder.path, plan)
             self.account.update(protocol=scores.protocol.to_dict())
+            finite = {f"{line.row}/{line.metric}": line.value for line in scores.summary if isfinite(line.value)}
+            log_scores(config.logger, folder.scores, finite)
         with self._step("report"):
             table = report(folder.path, ci)
         self.fabric.barrier()

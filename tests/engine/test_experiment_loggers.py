@@ -119,6 +119,20 @@ def test_mlflow_keeps_a_training_in_one_run_below_its_folder(
     assert next(entry for entry in logged if entry[0] == "log_image")[3] == "mdgan-1-0000001.png"
 
 
+def test_scores_go_where_trainings_went(tmp_path: Path, installed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow, wandb = ModuleType("mlflow"), StandIn("wandb")
+    mlflow.MlflowClient = Client  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "mlflow", mlflow)
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    Client.kept.clear()
+    for logger in ("mlflow", "wandb", "tensorboard", "none"):
+        experiment_loggers.log_scores(logger, tmp_path / logger / "vgan-0", {"vgan/mse": 0.25})
+    [kept] = Client.kept.values()
+    assert ("log_metric", "run0", "vgan/mse", 0.25, 0) in kept["logged"]
+    assert ("log", ({"vgan/mse": 0.25, "training_step": 0},)) in [call[:2] for call in wandb.calls]
+    assert not (tmp_path / "tensorboard").exists()
+
+
 def test_any_logger_leaves_the_same_rows(tmp_path: Path) -> None:
     for logger in ("tensorboard", "none"):
         log(tmp_path / logger, logger)

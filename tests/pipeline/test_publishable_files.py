@@ -6,11 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.errors import BenchError
 from bench.pipeline.publishable_files import PublishOptions, Upload, pack_up
 from bench.report.results_file import read_results
+from bench.scoring.score_tables import read_summary
+from bench.scoring.set_metrics import REAL_HALVES
 from tests.pipeline.test_release import train
 from tests.support.small import REPOSITORY
 
@@ -118,6 +121,30 @@ def test_a_folder_of_scored_videos_goes_with_its_page(run: Path) -> None:
     upload = packed(run)
     assert names(upload) - ALWAYS >= {"report.html"}
     assert "The same run again" not in (run.with_name("staging") / "README.md").read_text()
+
+
+def test_kept_frames_of_scored_videos_stay_unless_asked_for(run: Path) -> None:
+    (run / "run.json").unlink()
+    shutil.rmtree(run / "checkpoints")
+    assert not names(packed(run)) & FRAMES
+    assert names(packed(run, clips=True)) >= FRAMES
+
+
+def test_numbers_for_a_benchmark_are_in_the_form_that_the_hub_reads(run: Path) -> None:
+    import yaml
+    from huggingface_hub import parse_eval_result_entries
+
+    upload = packed(run, benchmark="lab/sky-benchmark")
+    stored = {(line.row, line.metric): line for line in read_summary(run) if np.isfinite(line.value)}
+    files = {item.name: item.path for item in upload.items if item.name.startswith(".eval_results/")}
+    rows = {row for row, _ in stored if row != REAL_HALVES}
+    assert set(files) == {f".eval_results/{row}.yaml" for row in rows}
+    for row in rows:
+        entries = parse_eval_result_entries(yaml.safe_load(files[f".eval_results/{row}.yaml"].read_text()))
+        assert {entry.dataset_id for entry in entries} == {"lab/sky-benchmark"}
+        for entry in entries:
+            assert entry.value == stored[row, entry.task_id].value
+            assert f"protocol {stored[row, entry.task_id].protocol}" in entry.notes
 
 
 def test_what_cannot_be_sent_is_said(run: Path, tmp_path: Path) -> None:

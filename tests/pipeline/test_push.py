@@ -10,7 +10,7 @@ import pytest
 from bench.errors import BenchError
 from bench.pipeline import push as pushing
 from bench.pipeline.publishable_files import Upload, UploadItem
-from bench.pipeline.push import Repository, push
+from bench.pipeline.push import Repository, check_benchmark, push
 from tests.support.hub import TOKEN, Hub
 
 
@@ -108,3 +108,11 @@ def test_what_is_no_repository_is_named() -> None:
     with pytest.raises(BenchError, match="A repository is a dataset or a model, not a 'space'"):
         Repository("lab/sky", "space")
     assert pushing.TOKEN == "HF_TOKEN"
+
+
+def test_numbers_for_a_benchmark_go_from_model_repositories_only() -> None:
+    check_benchmark("lab/sky-benchmark", Repository("lab/sky", "model"))
+    with pytest.raises(BenchError, match="lab/sky is a dataset repository: the hub takes numbers for a benchmark from"):
+        check_benchmark("lab/sky-benchmark", Repository("lab/sky"))
+    with pytest.raises(BenchError, match="'sky' is no repository"):
+        check_benchmark("sky", Repository("lab/sky", "model"))

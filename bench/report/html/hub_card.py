@@ -18,6 +18,7 @@ _FILES = (
     ("scores/", "values of every clip, paired differences, the protocol"),
     ("figures/", "figures, PDF for print and PNG for the screen"),
     ("agreement/", "which metric predicts people"),
+    (".eval_results/", "the numbers for the hub's leaderboards of a benchmark"),
     ("checkpoints/", "weights for `bench generate`, with their SHA-256"),
 )
 #: Charts that the card shows, with what stands below them.
