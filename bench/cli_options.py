@@ -76,6 +76,29 @@ Workers = Annotated[
 ]
 
 
+#: What a value is called in `--help`, by the name of its option; every other one by its type.
+VALUES = {"metrics": "NAMES", "models": "NAMES", "seeds": "NUMBERS", "settings": "KEY=VALUE", "to": "TO", "by": "TEXT"}
+
+
+def name_values(command: Any) -> None:
+    """Name the values of all options of a command, and of its subcommands, in the words that `--help` prints."""
+    for inner in getattr(command, "commands", {}).values():
+        name_values(inner)
+    for option in getattr(command, "params", ()):
+        if option.param_type_name == "option" and option.metavar is None and not option.is_flag:
+            option.metavar = VALUES.get(option.name) or _kind_of_value(option)
+
+
+def _kind_of_value(option: Any) -> str:
+    """N for a whole number, X for another number, PATH, NAME or TEXT."""
+    kind = getattr(option, "type", None) or getattr(option, "type_descriptor", None)
+    known = str(getattr(kind, "name", kind)).lower()
+    for word, name in (("int", "N"), ("float", "X"), ("path", "PATH"), ("choice", "NAME")):
+        if word in known:
+            return name
+    return "TEXT"
+
+
 def scoring_root(data_root: str | None, reference: Path | None) -> str:
     """The data root to score against; a `BenchError` where nobody has said what the real clips are."""
     if data_root is None and reference is None:

@@ -51,6 +51,7 @@ from bench.cli_options import (
     Steps,
     Workers,
     configure,
+    name_values,
     numbers,
     print_folder,
     print_scores,
@@ -75,7 +76,13 @@ class StoppedError(Exception):
 
 
 class SubcommandGroup(TyperGroup):
-    """The subcommands, whose interruption reaches `main`."""
+    """The subcommands, whose interruption reaches `main`, and whose help says what a value is, not Python's type."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The subcommand of a name."""
+        command = super().get_command(ctx, cmd_name)
+        name_values(command)
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         """Run the subcommand that is named."""

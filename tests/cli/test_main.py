@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from filelock import FileLock
 from PIL import Image
 
@@ -361,3 +363,18 @@ def test_any_name_and_any_pipe_do_where_the_locale_knows_no_utf8(tmp_path: Path)
     assert b"0.00000" in done.stdout
     assert done.stdout.isascii()
     assert (tmp_path / "out" / "table.csv").read_text(encoding="utf-8").splitlines()[1] == "Küste,0.00000"
+
+
+def test_help_names_values_and_not_pythons_types() -> None:
+    cli.mount_commands()
+
+    def check(command: Any, name: str) -> None:
+        for inner_name, inner in getattr(command, "commands", {}).items():
+            check(inner, f"{name} {inner_name}")
+        for option in command.params:
+            if option.param_type_name == "option" and not option.is_flag:
+                assert re.fullmatch(r"[A-Z][A-Z=]*", option.metavar or ""), (name, option.opts, option.metavar)
+
+    group = typer.main.get_command(cli.app)
+    for name in group.commands:  # type: ignore[attr-defined]
+        check(group.get_command(None, name), name)  # type: ignore[attr-defined,arg-type]
