@@ -223,6 +223,13 @@ class SetMetric(Metric):
         Raises `UnfitError` for sets that have none, as one that is too small.
         """
 
+    def pooled(self, samples: Sequence[Sequence[NDArray[np.float32]]], real: Sequence[NDArray[np.float32]]) -> float:
+        """The number of one set of all samples, K videos of each clip, and the real clips, one video of each.
+
+        `samples` are the features of each sample of each clip.
+        """
+        return self.distance([np.concatenate(of_clip) for of_clip in zip(*samples, strict=True)], real)
+
     def without_each(
         self,
         predicted: Sequence[NDArray[np.float32]],

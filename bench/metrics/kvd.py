@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,17 @@ class KVD(LogitsMetric):
     def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
         """Squared maximum mean discrepancy of two sets of logits."""
         return unbiased_mmd(np.concatenate(predicted), np.concatenate(real))
+
+    def pooled(self, samples: Sequence[Sequence[Features]], real: Sequence[Features]) -> float:
+        """Squared maximum mean discrepancy of all samples and the real clips, without pairs of videos of one clip.
+
+        Two samples of a clip share its first frame, as a prediction and its real clip do. With m(a, b) the mean of the
+        kernel over pairs of different clips, this is mean m(k, l) + m(real, real) − 2 mean m(k, real), over all samples
+        k and l; in terms of distances the mean to the real clips, less half the mean over all pairs of samples.
+        """
+        to_real = [self.distance(one, real) for one in samples]
+        between = [self.distance(one, other) for one, other in combinations(samples, 2)]
+        return float(np.mean(to_real) - np.sum(between) / len(samples) ** 2)
 
     def without_each(self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups) -> Vector:
         """The distances without each group of clips in turn."""

@@ -103,15 +103,10 @@ def set_sample_lines(
         numbers = {MEAN: float(np.mean(apart))}
         if count > 1:
             numbers[SD] = float(np.mean(np.std(apart, axis=1, ddof=1)))
-            numbers[POOLED] = float(np.mean([pooled_distance(metric, run, real) for run in runs]))
+            numbers[POOLED] = float(np.mean([metric.pooled(run, real) for run in runs]))
         for statistic, value in numbers.items():
             lines.append(SampleLine(row, metric.name, statistic, 0, value, math.nan, math.nan, count))
     return lines
-
-
-def pooled_distance(metric: SetMetric, samples: Sequence[Features], real: Features) -> float:
-    """Distance of one set of all samples to the real clips: K videos a clip on one side, one on the other."""
-    return metric.distance([np.concatenate(of_clip) for of_clip in zip(*samples, strict=True)], real)
 
 
 def write_samples(out: Path, lines: Sequence[SampleLine]) -> None:

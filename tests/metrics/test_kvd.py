@@ -112,3 +112,30 @@ def test_one_clip_has_no_number_and_one_video_no_remainder() -> None:
     with pytest.raises(UnfitError, match="without one source video"):
         mmd_without_each(x, x, np.array([0, 0, 0, 1]))
     assert "unbiased" in KVD.note(3, 32)
+
+
+def test_of_pooled_samples_no_pair_of_one_clip_is_compared() -> None:
+    rng = np.random.default_rng(4)
+    real = rng.normal(size=(6, 1, 17))
+    samples = rng.normal(0.3, 1.2, size=(3, 6, 1, 17)) + real / 2  # of a clip, alike
+
+    def kernel(a: np.ndarray, b: np.ndarray) -> float:
+        return float((a[0] @ b[0] / 17 + 1) ** 3)
+
+    pairs = [(i, j) for i in range(6) for j in range(6) if i != j]
+    among = np.mean([kernel(one[i], other[j]) for one in samples for other in samples for i, j in pairs])
+    cross = np.mean([kernel(one[i], real[j]) for one in samples for i, j in pairs])
+    expected = among + np.mean([kernel(real[i], real[j]) for i, j in pairs]) - 2 * cross
+    assert KVD().pooled([list(one) for one in samples], list(real)) == pytest.approx(expected, rel=1e-10)
+    assert KVD().pooled([list(samples[0])], list(real)) == unbiased_mmd(samples[0][:, 0], real[:, 0])
+
+
+def test_pooled_samples_that_are_as_good_as_real_ones_have_no_distance_on_average() -> None:
+    rng, found = np.random.default_rng(5), []
+    for _ in range(400):
+        clips = rng.normal(size=(8, 1, 5))  # what the clips' first frames tell
+        real, *samples = (list(clips + 0.3 * rng.normal(size=(8, 1, 5))) for _ in range(4))
+        found.append(KVD().pooled(samples, real))
+    error = np.std(found) / np.sqrt(len(found))
+    assert abs(np.mean(found)) < 3 * error
+    assert error < 0.05
