@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
 DatasetName = Annotated[str, typer.Option(help="A name from `bench list datasets`.")]
 DataRoot = Annotated[str, typer.Option(help="The dataset's folder, or 'synthetic' for the embedded scenes.")]
+ClipFrames = Annotated[
+    int | None, typer.Option(min=1, help="Frames of a clip, which the dataset's videos are cut into. Default: 32.")
+]
 ScoringRoot = Annotated[str | None, typer.Option(help="The folder of the dataset to score against, or 'synthetic'.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results.")]
 Metrics = Annotated[str, typer.Option(help="Names from `bench list metrics`, with commas; all of them by default.")]
-FrameSelection = Annotated[str, typer.Option(help="Scored frames: 'all' 32, or 'future' without the given first one.")]
+FrameSelection = Annotated[str, typer.Option(help="Scored frames: 'all', or 'future' without the given first one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Resolution = Annotated[

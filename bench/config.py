@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import os
+import re
 import shlex
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,9 +40,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "log_every": 50,
     },
 }
-#: How many of a clip's first frames are not scored, by the name of the choice: the paper scored all 32, though the
-#: first one is given.
-SCORED_FRAMES: Mapping[str, int] = {"all": 0, "future": 1}
+#: Choices of scored frames (`bench.scoring.protocol_choices.skipped_frames`).
+SCORED_FRAMES = re.compile(r"all|future|context(?P<given>[2-9]|[1-9]\d+)-future")
 
 
 def _whole(least: int) -> Callable[[Any], bool]:
@@ -111,7 +111,7 @@ class RunConfig:
         data_root: its folder, or "synthetic".
         preset: one of `PRESETS`.
         resolution: side of the scored frames in pixels; a model works at its largest size that is not above it.
-        frames: scored frames: "all" 32 (the paper's way) or "future" (the given first frame left out).
+        frames: scored frames: "all" (the paper's way), "future" (without the given first one), or "context10-future".
         metrics: registered names; all that are computed by default where none is named.
         clips: score that many test clips, those with the smallest SHA-256 of their id; None for all.
         seeds: one training each.
@@ -143,7 +143,9 @@ class RunConfig:
     log_every: int = _above_0()
     dataset: str = _key(_word, "a name", default=DEFAULT_DATASET)
     data_root: str = _key(_word, "a folder or 'synthetic'", flag="--data-root", default=SYNTHETIC)
-    frames: str = _one_of(SCORED_FRAMES, flag="--frames", default="all")
+    frames: str = _key(
+        lambda value: bool(SCORED_FRAMES.fullmatch(str(value))), "all or future", flag="--frames", default="all"
+    )
     metrics: tuple[str, ...] = _names(flag="--metrics", default=())
     clips: int | None = _key(
         lambda value: value is None or _whole(1)(value), "a whole number above 0", flag="--clips", default=None

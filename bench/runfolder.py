@@ -46,6 +46,8 @@ class RunFolder:
         #: Means, bests of k, spread and pooled sets where a method has several samples of each clip.
         self.samples = self.scores / "samples.csv"
         self.notes = self.scores / "notes.json"
+        #: Metrics of whole sets over time, where they were asked for.
+        self.horizon = self.scores / "horizon.csv"
         self.protocol = self.scores / "protocol.json"
         #: Command and sessions of `bench score`; those of `bench run` are in `account`.
         self.scored_by = self.scores / "provenance.json"

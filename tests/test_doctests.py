@@ -17,6 +17,8 @@ MODULES = (
     "bench.pipeline.evaluate",
     "bench.runfolder",
     "bench.scoring.protocol",
+    "bench.scoring.named_protocols",
+    "bench.scoring.protocol_choices",
     "mdgan.losses",
 )
 

@@ -66,7 +66,7 @@ LIMITS = {
     "bench.report.figures": Limit(3),
     "bench.report.html": Limit(3),
     "bench.report.tables": Limit(3),
-    "bench.scoring": Limit(4),
+    "bench.scoring": Limit(5),
     "bench.speed": Limit(3),
     "bench.statistics": Limit(3),
     "mdgan": Limit(4),

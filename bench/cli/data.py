@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli_options import DataRoot, DatasetName, Json, Workers, print_json, show, words
+from bench.cli_options import ClipFrames, DataRoot, DatasetName, Json, Workers, print_json, show, words
 from bench.errors import BenchError
 from bench.files import in_words
 from bench.registry import DEFAULT_DATASET, SYNTHETIC
@@ -49,12 +49,18 @@ def data_make(
 
 
 @data_app.command("verify")
-def data_verify(dataset: DatasetName = DEFAULT_DATASET, data_root: DataRoot = SYNTHETIC, as_json: Json = False) -> None:
+def data_verify(
+    dataset: DatasetName = DEFAULT_DATASET,
+    data_root: DataRoot = SYNTHETIC,
+    clip_frames: ClipFrames = None,
+    as_json: Json = False,
+) -> None:
     """Decode a whole dataset and say what is wrong with it, file by file."""
+    from bench.data.clips import FRAMES
     from bench.data.dataset import Dataset
     from bench.data.verify import verify
 
-    found = verify(dataset, Dataset(dataset, data_root).folder(64))
+    found = verify(dataset, Dataset(dataset, data_root).folder(64), clip_frames or FRAMES)
     if as_json:
         print_json({"clips": found.clips, "videos": found.videos, "findings": [vars(f) for f in found.findings]})
     else:
@@ -73,12 +79,14 @@ def data_sheet(
     data_root: DataRoot = SYNTHETIC,
     resolution: Annotated[int, typer.Option(min=1, help="Side of the frames in pixels.")] = 128,
     clips: Annotated[int, typer.Option(min=1, help="How many clips, each of another video while there are any.")] = 12,
+    clip_frames: ClipFrames = None,
 ) -> None:
     """Draw frames 1, 8, 16, 24, 32 of some test clips, to see what the data look like."""
+    from bench.data.clips import FRAMES
     from bench.data.dataset import Dataset
     from bench.report.build_report import sheet
 
-    sheet(Dataset(dataset, data_root), resolution, clips, out)
+    sheet(Dataset(dataset, data_root, clip_frames or FRAMES), resolution, clips, out)
     print(out)
 
 

@@ -24,18 +24,17 @@ from bench.cli.data import data_app
 from bench.cli.inspect import doctor, list_app
 from bench.cli.publish import push, release
 from bench.cli.results import compare, export, leaderboard, report
+from bench.cli.score import score
 from bench.cli.speed import speed_app
 from bench.cli.weights import weights_app
 from bench.cli_options import (
     Batch,
-    BestOf,
     Ci,
     Clips,
     ConfigFile,
     DataRoot,
     DatasetName,
     Device,
-    FrameSelection,
     Jobs,
     Json,
     Metrics,
@@ -43,19 +42,14 @@ from bench.cli_options import (
     Out,
     Preset,
     Resolution,
-    Samples,
-    ScoredSize,
-    ScoringRoot,
     Seeds,
     SettingOverrides,
     Steps,
-    Workers,
     configure,
     name_values,
     numbers,
     print_folder,
     print_scores,
-    scoring_root,
     words,
 )
 from bench.errors import BenchError
@@ -239,62 +233,7 @@ def generate(
         print(folder)
 
 
-@app.command(rich_help_panel=ALL_STEPS)
-def score(
-    predictions: Annotated[
-        list[str],
-        typer.Argument(
-            help="FOLDER, NAME=FOLDER, or NAME@SEED=FOLDER for each training run; videos named by clip id, several "
-            "samples of a clip ID/0.mp4 or ID@0.mp4."
-        ),
-    ],
-    out: Out,
-    dataset: DatasetName = DEFAULT_DATASET,
-    data_root: ScoringRoot = None,
-    resolution: ScoredSize = None,
-    metrics: Metrics = "",
-    frames: FrameSelection = "all",
-    clips: Clips = None,
-    clip_length: Annotated[int, typer.Option(min=0, help="Look at so many frames of each clip; all by default.")] = 0,
-    sampling: Annotated[str, typer.Option(help="Which frames those are: first, or random by the clip's id.")] = "first",
-    samples: Samples = None,
-    best: BestOf = 1,
-    allow_partial: Annotated[bool, typer.Option(help="Score what there is; stamped on every table.")] = False,
-    reference: Annotated[Path | None, typer.Option(help="A folder of videos in place of a dataset.")] = None,
-    workers: Workers = None,
-    keep_clips: Annotated[
-        bool, typer.Option("--keep-clips", help="Write the scored frames, so that the HTML report plays the clips.")
-    ] = False,
-    ci: Ci = False,
-    offline: Offline = False,
-    as_json: Json = False,
-) -> None:
-    """Score anybody's videos against the real test clips, or against another folder."""
-    from bench.data.dataset import Dataset
-    from bench.pipeline.score import score_folders
-    from bench.scoring.scoring_plan import ScoringPlan
-
-    plan = ScoringPlan(
-        resolution=resolution or 0,
-        metrics=words(metrics),
-        frames=frames,
-        count=clips,
-        allow_partial=allow_partial,
-        workers=workers,
-        offline=offline,
-        clip_length=clip_length,
-        sampling=sampling,
-        samples=samples,
-        best=best,
-    )
-    data = Dataset(dataset, scoring_root(data_root, reference))
-    table = score_folders(predictions, out, plan, dataset=data, reference=reference, ci=ci, keep=keep_clips)
-    if as_json:
-        print_folder(out)
-    else:
-        print_scores(table, out)
-
-
+app.command(rich_help_panel=ALL_STEPS)(score)
 for _verb in (report, compare, export, leaderboard, release, push):
     app.command(rich_help_panel=RESULTS)(_verb)
 app.command(rich_help_panel=MACHINE)(doctor)

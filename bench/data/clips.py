@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
+from inspect import signature
 from itertools import chain
 from pathlib import Path
 
@@ -29,7 +30,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """`FRAMES` consecutive frames of one source video.
+    """Consecutive frames of one source video, `FRAMES` of them unless its manifest says otherwise.
 
     Attributes:
         id: path below the split folder, parts joined by `__`, then the clip's number within its short video; in
@@ -86,8 +87,9 @@ class Listing:
     absent: list[str] = field(default_factory=list)
 
 
-#: What the registry's entries for datasets are: (data root, splits of "train" and "test") -> Listing.
-Index = Callable[[Path, Sequence[str]], Listing]
+#: What the registry's entries for datasets are: (data root, splits of "train" and "test") -> Listing. One that cuts
+#: clips of another number of frames as well takes that number as `frames`.
+Index = Callable[..., Listing]
 
 
 @dataclass(frozen=True)
@@ -98,13 +100,15 @@ class Manifest:
         dataset: registered name.
         root: data root at the time of indexing; content hashes and not this path say which data it was.
         clips: in order of split and id.
-        short: how many videos were left out for having fewer than `FRAMES` frames.
+        short: how many videos were left out for having fewer frames than a clip.
+        frames: of each clip.
     """
 
     dataset: str
     root: Path
     clips: tuple[Clip, ...]
     short: int = 0
+    frames: int = FRAMES
 
     def split(self, *names: str) -> list[Clip]:
         """Clips of the named splits."""
@@ -122,6 +126,7 @@ class Manifest:
     def save(self, path: Path) -> None:
         """Write as JSON lines: a header, then a line a clip."""
         header = {"dataset": self.dataset, "root": str(self.root), "short": self.short, "hashes": self.hashes}
+        header |= {"frames": self.frames} if self.frames != FRAMES else {}
         lines = [header, *(asdict(clip) for clip in self.clips)]
         write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
@@ -133,7 +138,7 @@ class Manifest:
         with path.open(encoding="utf-8") as lines:
             header = json.loads(next(lines))
             clips = tuple(Clip(**json.loads(line)) for line in lines)
-        return Manifest(header["dataset"], Path(header["root"]), clips, header["short"])
+        return Manifest(header["dataset"], Path(header["root"]), clips, header["short"], header.get("frames", FRAMES))
 
 
 def content_hash(files: Iterable[Path], *place: int) -> str:
@@ -219,13 +224,30 @@ def with_validation(clips: Sequence[Clip]) -> list[Clip]:
     return [replace(c, split="val") if c.split == "train" and c.video in taken else c for c in clips]
 
 
-def build_manifest(dataset: str, root: str | Path, splits: Sequence[str] = ("train", "test")) -> Manifest:
+def listing_of(dataset: str, root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
+    """The clips of a dataset, of so many frames each, without hashes.
+
+    Raises:
+        BenchError: the dataset's reader, a third party's, cuts clips of one length only.
+    """
+    index: Index = DATASETS.load(dataset)
+    if frames == FRAMES:
+        return index(root, splits)
+    if "frames" not in signature(index).parameters:
+        raise BenchError(f"The dataset {dataset} has clips of {FRAMES} frames only, not of {frames}.")
+    return index(root, splits, frames=frames)
+
+
+def build_manifest(
+    dataset: str, root: str | Path, splits: Sequence[str] = ("train", "test"), frames: int = FRAMES
+) -> Manifest:
     """Index and hash a dataset.
 
     Args:
         dataset: registered name.
         root: its folder.
         splits: of "train" and "test"; scoring needs "test" only and then reads nothing else.
+        frames: of a clip.
 
     Raises:
         BenchError: the root is missing, has a file that cannot be used, has no clips in a split that was asked for,
@@ -234,25 +256,24 @@ def build_manifest(dataset: str, root: str | Path, splits: Sequence[str] = ("tra
     root = Path(root)
     if not root.is_dir():
         raise BenchError(f"The data root {root} does not exist: give the folder of the {dataset} dataset.")
-    index: Index = DATASETS.load(dataset)
-    listing = index(root, splits)
+    listing = listing_of(dataset, root, splits, frames)
     if listing.errors:
         more = f" (and {len(listing.errors) - 1} more: see `bench data verify`)" if len(listing.errors) > 1 else ""
         raise BenchError(f"{listing.errors[0]}{more}")
-    if found := problems(dataset, root, splits, listing):
+    if found := problems(dataset, root, splits, listing, frames):
         raise BenchError(found[0])
     with ThreadPoolExecutor() as pool:  # reading and hashing both let go of the interpreter lock
         groups = by_file(with_validation(listing.clips))
-        clips = pool.map(lambda group: [hashed(clip, root) for clip in group], groups)
-        return manifest_of(dataset, root, chain.from_iterable(clips), listing)
+        clips = pool.map(lambda group: [hashed(clip, root, frames) for clip in group], groups)
+        return replace(manifest_of(dataset, root, chain.from_iterable(clips), listing), frames=frames)
 
 
-def problems(dataset: str, root: Path, splits: Iterable[str], listing: Listing) -> list[str]:
+def problems(dataset: str, root: Path, splits: Iterable[str], listing: Listing, frames: int = FRAMES) -> list[str]:
     """What is wrong with a listing as a whole: splits without clips, shared source videos, repeated ids."""
     clips, messages = listing.clips, []
     for split in splits:
         if not any(clip.split == split for clip in clips):
-            short = f" ({len(listing.short)} videos have fewer than {FRAMES} frames)" if listing.short else ""
+            short = f" ({len(listing.short)} videos have fewer than {frames} frames)" if listing.short else ""
             messages.append(f"The data root {root} has no {split} clips in the {dataset} layout{short}: {seen(root)}.")
     train = {c.video for c in clips if c.split == "train"}
     if shared := sorted(train & {c.video for c in clips if c.split == "test"}):
@@ -270,9 +291,9 @@ def by_file(clips: Iterable[Clip]) -> list[list[Clip]]:
     return list(groups.values())
 
 
-def hashed(clip: Clip, root: Path) -> Clip:
-    """A clip with the hash of what lies at its place now."""
-    return replace(clip, sha256=content_hash(clip.files(root), clip.start, FRAMES))
+def hashed(clip: Clip, root: Path, frames: int = FRAMES) -> Clip:
+    """A clip with the hash of what is at its place now."""
+    return replace(clip, sha256=content_hash(clip.files(root), clip.start, frames))
 
 
 def manifest_of(dataset: str, root: Path, clips: Iterable[Clip], listing: Listing) -> Manifest:
@@ -290,8 +311,10 @@ def _first_repeated(names: Iterable[str]) -> str | None:
     return None
 
 
-def cut(path: Path, root: Path, split: str, names: Sequence[str], *, below: Path, video: str) -> list[Clip]:
-    """Cut a frame folder into clips of `FRAMES` consecutive frames that do not overlap."""
+def cut(
+    path: Path, root: Path, split: str, names: Sequence[str], *, below: Path, video: str, frames: int = FRAMES
+) -> list[Clip]:
+    """Cut a frame folder into clips of so many consecutive frames that do not overlap."""
     prefix = clip_prefix(path, below)
     return [
         Clip(
@@ -299,10 +322,10 @@ def cut(path: Path, root: Path, split: str, names: Sequence[str], *, below: Path
             video=video,
             split=split,
             path=path.relative_to(root).as_posix(),
-            start=number * FRAMES,
-            names="/".join(names[number * FRAMES : (number + 1) * FRAMES]),
+            start=number * frames,
+            names="/".join(names[number * frames : (number + 1) * frames]),
         )
-        for number in range(len(names) // FRAMES)
+        for number in range(len(names) // frames)
     ]
 
 

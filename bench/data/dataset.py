@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.clips import Manifest, build_manifest
+from bench.data.clips import FRAMES, Manifest, build_manifest
 from bench.data.synthetic.generate import SCENES, SYNTHETIC_VERSION, make
 from bench.errors import BenchError
 from bench.files import built_once, cache_dir
@@ -20,10 +20,12 @@ class Dataset:
     Attributes:
         name: registered name.
         root: its folder, or "synthetic".
+        frames: of a clip; training and published models need the default.
     """
 
     name: str = DEFAULT_DATASET
     root: str = SYNTHETIC
+    frames: int = FRAMES
 
     @property
     def title(self) -> str:
@@ -55,4 +57,4 @@ class Dataset:
 
     def manifest(self, resolution: int, splits: Sequence[str] = ("train", "test")) -> Manifest:
         """Its clips, indexed and hashed (`bench.data.clips.build_manifest`)."""
-        return build_manifest(self.name, self.folder(resolution), splits)
+        return build_manifest(self.name, self.folder(resolution), splits, self.frames)

@@ -9,14 +9,24 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from bench.data.clips import FRAMES, Clip, Listing, Manifest, by_file, hashed, manifest_of, problems, with_validation
+from bench.data.clips import (
+    FRAMES,
+    Clip,
+    Listing,
+    Manifest,
+    by_file,
+    hashed,
+    listing_of,
+    manifest_of,
+    problems,
+    with_validation,
+)
 from bench.data.readers.file_listing import composed
 from bench.data.readers.frames import Trait
 from bench.data.readers.video import frames_of, read_image
 from bench.data.workers import processors
 from bench.errors import BenchError
 from bench.progress import task
-from bench.registry import DATASETS
 
 #: How many files of a kind the report names.
 _EXAMPLES = 3
@@ -50,8 +60,8 @@ class VerificationResult:
         return not any(finding.kind == "error" for finding in self.findings)
 
 
-def verify(dataset: str, root: Path) -> VerificationResult:
-    """Index a dataset and decode every file of it.
+def verify(dataset: str, root: Path, frames: int = FRAMES) -> VerificationResult:
+    """Index a dataset, with clips of so many frames, and decode every file of it.
 
     Raises:
         BenchError: the root does not exist, or the dataset is unknown.
@@ -61,7 +71,7 @@ def verify(dataset: str, root: Path) -> VerificationResult:
     found, refused, demanded = Listing([]), [], []
     for split in ("train", "test"):
         try:
-            listing = DATASETS.load(dataset)(root, (split,))
+            listing = listing_of(dataset, root, (split,), frames)
         except BenchError as error:
             refused.append(str(error))
             continue
@@ -72,9 +82,9 @@ def verify(dataset: str, root: Path) -> VerificationResult:
             demanded.append(split)
     if not refused and not found.errors and not demanded:
         demanded = ["test"]
-    errors = [*refused, *found.errors, *problems(dataset, root, demanded, found)]
+    errors = [*refused, *found.errors, *problems(dataset, root, demanded, found, frames)]
     remarks = [*(f"{short}: too short for a clip, left out" for short in found.short), *found.remarks]
-    looked = _decoded(with_validation(found.clips), root)
+    looked = _decoded(with_validation(found.clips), root, frames)
     findings = [DatasetFinding("error", text) for text in dict.fromkeys([*errors, *looked.faults])]
     findings += [DatasetFinding("remark", text) for text in dict.fromkeys(remarks)]
     findings += _trait_remarks(looked.traits, looked.clips, root)
@@ -97,11 +107,11 @@ class _DecodedClips:
     traits: dict[Path, set[Trait]]
 
 
-def _decoded(clips: Sequence[Clip], root: Path) -> _DecodedClips:
+def _decoded(clips: Sequence[Clip], root: Path, frames: int) -> _DecodedClips:
     """Hash and decode every file of every clip, a file that holds several of them once."""
     found = _DecodedClips([], [], {})
     with ThreadPoolExecutor(processors()) as pool, task("decoding", len(clips)) as progress:
-        for looked in pool.map(partial(_look, root), by_file(clips)):
+        for looked in pool.map(partial(_look, root, frames), by_file(clips)):
             found.clips.extend(looked.clips)
             found.faults.extend(looked.faults)
             found.traits.update(looked.traits)
@@ -109,18 +119,18 @@ def _decoded(clips: Sequence[Clip], root: Path) -> _DecodedClips:
     return found
 
 
-def _look(root: Path, clips: Sequence[Clip]) -> _DecodedClips:
+def _look(root: Path, frames: int, clips: Sequence[Clip]) -> _DecodedClips:
     """Look at one clip of a frame folder, or at all clips of one file."""
     found = _DecodedClips([], [], {})
     try:
         for clip in clips:
-            found.clips.append(hashed(clip, root))
+            found.clips.append(hashed(clip, root, frames))
     except BenchError as error:
         return _DecodedClips(list(clips), [str(error)], {})
     if clips[0].names:
         _look_at_frames(clips[0], root, found)
     else:
-        _look_at_file(clips, root, found)
+        _look_at_file(clips, root, frames, found)
     return found
 
 
@@ -136,7 +146,7 @@ def _look_at_frames(clip: Clip, root: Path, found: _DecodedClips) -> None:
         found.faults.append(f"The frames of clip {clip.id} differ in size ({', '.join(sorted(sizes))}).")
 
 
-def _look_at_file(clips: Sequence[Clip], root: Path, found: _DecodedClips) -> None:
+def _look_at_file(clips: Sequence[Clip], root: Path, of_clip: int, found: _DecodedClips) -> None:
     file, sizes, frames = root / clips[0].path, set(), 0
     try:
         for frames, develop in enumerate(frames_of(file, found.traits.setdefault(file, set())), start=1):
@@ -145,7 +155,7 @@ def _look_at_file(clips: Sequence[Clip], root: Path, found: _DecodedClips) -> No
     except BenchError as error:
         found.faults.append(str(error))
         return
-    expected = max(clip.start for clip in clips) + FRAMES
+    expected = max(clip.start for clip in clips) + of_clip
     if frames < expected:
         found.faults.append(f"{file} has {frames} frames: {expected} are due.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -50,7 +50,7 @@ def common_protocol(folders: Sequence[Path]) -> Protocol:
     """The protocol of the first folder; raises where another's differs, and names the items."""
     first, *others = [read_protocol(folder) for folder in folders]
     for folder, protocol in zip(folders[1:], others, strict=True):
-        if differing := differing_items(first, protocol):
+        if differing := first.differences(protocol):
             raise BenchError(f"{folder} cannot be compared with {folders[0]}: {'; '.join(differing)}.")
     return first
 
@@ -79,13 +79,3 @@ def short_names(folders: Sequence[Path]) -> list[str]:
     while len({path[-depth:] for path in parts}) < len(parts):
         depth += 1
     return ["/".join(path[-depth:]) for path in parts]
-
-
-def differing_items(a: Protocol, b: Protocol) -> list[str]:
-    """What differs between two protocols, an item a line; metrics that only one of them has do not count."""
-    first, second = asdict(a), asdict(b)
-    what = ("dataset", "resolution", "width", "frames", "length", "whole", "sampling", "clips", "manifest", "partial")
-    keys = ("definition", *what, "samples", "best")
-    differing = [f"{key} is {first[key]!r} and {second[key]!r}" for key in keys if first[key] != second[key]]
-    shared = sorted(set(a.metrics) & set(b.metrics))
-    return differing + [f"{m} is {a.metrics[m]} and {b.metrics[m]}" for m in shared if a.metrics[m] != b.metrics[m]]

@@ -17,6 +17,7 @@ from bench.errors import BenchError
 from bench.registry import METRICS
 from bench.runfolder import RunFolder
 from bench.scoring.pairing import Row
+from bench.scoring.protocol_choices import frames_after
 from bench.scoring.sample_lines import read_samples
 from bench.scoring.score import score
 from bench.scoring.score_tables import PER_CLIP, read_csv
@@ -30,6 +31,7 @@ def evaluate(
     *,
     resolution: int | None = None,
     frames: str = "all",
+    context: int | None = None,
     per_clip: bool = False,
     offline: bool = False,
 ) -> pd.DataFrame:
@@ -43,6 +45,7 @@ def evaluate(
         resolution: both sides are resized to squares of this side; by default they are scored as they are, and have to
             be of one size.
         frames: "all", or "future" without the given first frame.
+        context: the number of given frames, which are not scored, in place of `frames`: 0 is "all", 1 is "future".
         per_clip: return a line a clip and metric instead of the summary.
         offline: do not fetch missing weights; such metrics are left out.
 
@@ -77,6 +80,7 @@ def evaluate(
         manifest, length = reference_manifest(stored("real", real))
         out = Path(temporary) / "out"
         sources = [Row(name, Predictions(stored(str(n), videos))) for n, (name, videos) in enumerate(rows.items())]
+        frames = frames if context is None else frames_after(context)
         plan = ScoringPlan(resolution or height, names, frames, offline=offline, length=length)
         if resolution is None and width != height:
             plan = replace(plan, width=width)

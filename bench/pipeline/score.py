@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.config import PRESETS
-from bench.data.clips import FRAMES, sample
+from bench.data.clips import FRAMES, listing_of, sample
 from bench.data.dataset import Dataset
 from bench.data.predictions import Predictions
 from bench.data.readers.video import frame_size, read_video
@@ -19,8 +19,9 @@ from bench.errors import BenchError
 from bench.files import read_json, sole_writer, write_json
 from bench.metrics.networks.feature_cache import default_device
 from bench.pipeline.keep_clips import keep_clips
+from bench.pipeline.score_unpaired import score_unpaired
 from bench.provenance import provenance, with_session
-from bench.registry import DATASETS, METRICS, SYNTHETIC
+from bench.registry import METRICS, SYNTHETIC
 from bench.report.export_results import DATA_ROOT
 from bench.report.tables.score_table import ScoreTable
 from bench.runfolder import RunFolder
@@ -116,18 +117,23 @@ def score_folders(
     dataset, real = dataset or Dataset(), None if reference is None else unzipped(reference)
     if not plan.resolution:
         width, height = own_size(real) if real else (0, papers_size(dataset))
+        if plan.choices.crop == "centre":
+            width = height = min(width, height) if real else height
         plan = replace(plan, resolution=height, width=0 if width == height else width)
-    if real is None:
+    if keep and plan.choices.unpaired:
+        raise BenchError("--keep-clips keeps pairs of clips, and --unpaired has none: leave one of them out.")
+    title = dataset.title if reference is None else readable(reference.resolve().name.removesuffix(".zip"))
+    plan = replace(plan, metrics=metrics, dataset=title)
+    if real is None and not plan.choices.unpaired:
         check_names(rows, dataset, plan)
     with sole_writer(RunFolder(out)):
-        if reference is not None and real is not None:
-            manifest, length = reference_manifest(real)
-            title = readable(reference.resolve().name.removesuffix(".zip"))
+        if plan.choices.unpaired:
+            score_unpaired(rows, real or dataset, out, plan)
         else:
-            manifest, length, title = dataset.manifest(plan.resolution, ("test",)), FRAMES, dataset.title
-        scores = score(rows, manifest, out, replace(plan, metrics=metrics, dataset=title, length=length))
-        if keep:
-            keep_clips(rows, manifest, out, scores.protocol)
+            known = reference_manifest(real) if real else (dataset.manifest(plan.resolution, ("test",)), dataset.frames)
+            scores = score(rows, known[0], out, replace(plan, length=known[1]))
+            if keep:
+                keep_clips(rows, known[0], out, scores.protocol)
         command = score_command([one.label for one in folders], requested, None if reference else dataset)
         record(RunFolder(out), command)
         return report(out, ci)
@@ -150,6 +156,7 @@ def score_command(names: Sequence[str], plan: ScoringPlan, dataset: Dataset | No
     else:
         words += ["--dataset", dataset.name]
         words += ["--data-root", DATA_ROOT] if dataset.root != SYNTHETIC else []
+        words += ["--clip-frames", str(dataset.frames)] if dataset.frames != FRAMES else []
     flags = {
         "--resolution": plan.resolution or None,
         "--metrics": ",".join(plan.metrics) or None,
@@ -161,6 +168,9 @@ def score_command(names: Sequence[str], plan: ScoringPlan, dataset: Dataset | No
         "--best": plan.best if plan.best > 1 else None,
     }
     words += [word for flag, value in flags.items() if value is not None for word in (flag, str(value))]
+    words += plan.choices.flags()
+    words += ["--horizon", ",".join(map(str, plan.horizon))] if plan.horizon else []
+    words += ["--windows", ":".join(map(str, plan.windows))] if plan.windows else []
     return shlex.join([*words, *(["--allow-partial"] if plan.allow_partial else [])])
 
 
@@ -192,7 +202,7 @@ def papers_size(dataset: Dataset) -> int:
 
 def check_names(rows: Sequence[Row], dataset: Dataset, plan: ScoringPlan) -> None:
     """Compare the rows' names with those of the test clips, before anything is hashed or decoded."""
-    listing = DATASETS.load(dataset.name)(dataset.folder(plan.resolution), ("test",))
+    listing = listing_of(dataset.name, dataset.folder(plan.resolution), ("test",), dataset.frames)
     if not listing.errors and listing.clips:  # else the manifest says what is wrong with the data
         known = {clip.id for clip in listing.clips}
         each = with_samples(rows, known, plan.samples)

@@ -25,6 +25,7 @@ from bench.report.figures.curves import (
 )
 from bench.report.figures.figure_cache import FigureCache
 from bench.report.figures.frames import contact_sheet, frames_figure, parts_videos, run_videos, samples_animation
+from bench.report.figures.horizon import horizon_figure
 from bench.report.figures.motion import RULE, motion_figure
 from bench.report.html.clip_browser import browser_data
 from bench.report.html.clip_strips import StripStore, extreme_groups, sample_groups
@@ -35,6 +36,7 @@ from bench.report.tables.sample_table import STEM, sample_table
 from bench.report.tables.score_table import ScoreTable, read_protocol, stored_table, write_tables
 from bench.report.tables.study_tables import StudyResults, find_study, read_study
 from bench.runfolder import REAL, RunFolder
+from bench.scoring.horizon import read_horizon
 from bench.scoring.protocol import Protocol
 from bench.scoring.sample_lines import read_samples
 from bench.scoring.score_tables import ScoredClips, read_account, read_scores
@@ -172,6 +174,10 @@ def write_figures(shown: ReportInputs, study: StudyResults | None = None) -> dic
     over_time = figures.draw("over_time", scores, partial(over_time_figure, shown.scored, names))
     add("metrics", "Over frame number", over_time, "Means over clips, with 95 % bands over source videos.", True)
     spread = figures.draw("distribution", scores, partial(distribution_figure, shown.scored, shown.protocol, names))
+    if points := read_horizon(folder.path):
+        curves = figures.draw("horizon", [sha256(folder.horizon), scores], partial(horizon_figure, points, names))
+        text = "FVD, KVD and FID of parts of the clips, with 95 % bands; grey: real vs. real (split-half)."
+        add("metrics", "Whole sets over time", curves, text)
     add("metrics", "Over clips", spread, "A dot is a clip; boxes are quartiles and medians.")
     if of_samples := read_samples(folder.path):
         best_of = figures.draw("best_of", [scores, sha256(folder.samples)], partial(best_of_figure, of_samples, names))
@@ -237,4 +243,4 @@ def sheet(dataset: Dataset, resolution: int, count: int, path: Path) -> None:
     manifest = dataset.manifest(resolution, ("test",))
     clips = {clip.id: clip for clip in manifest.clips}
     chosen = sorted(example_clips({clip.id: clip.video for clip in manifest.clips}, count))
-    contact_sheet([clips[id].read(manifest.root, resolution) for id in chosen], path)
+    contact_sheet([clips[id].read(manifest.root, resolution, manifest.frames) for id in chosen], path)

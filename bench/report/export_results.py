@@ -58,7 +58,7 @@ def export(out: Path, to: Path, by: str = "") -> Results:
 
 
 def _facts(metric: type[Metric], protocol: Protocol) -> MetricFacts:
-    ranked = not issubclass(metric, SetMetric) or metric.ranks(protocol.clips)
+    ranked = not issubclass(metric, SetMetric) or metric.ranks(protocol.smaller_side)
     description = (metric.title, metric.direction, metric.decimals, metric.definition)
     return MetricFacts(*description, protocol.metrics.get(metric.name, ""), ranked)
 

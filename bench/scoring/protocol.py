@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bench.config import SCORED_FRAMES
 from bench.data.clips import FRAMES
 from bench.data.readers.video import Frames, resize
 from bench.errors import BenchError
 from bench.files import read_json, write_json
 from bench.metrics.base import Column
+from bench.scoring.protocol_choices import CHOICES, Choices, skipped_frames, with_flag
 
 #: Raised whenever the meaning of a number changes in a way that no metric's own version says. 2: frames are read as
 #: people see them (orientation, alpha, chroma, edit lists), and rows are ranked by paired clips.
@@ -28,8 +28,8 @@ class Protocol:
     Attributes:
         dataset: registered name, with "synthetic" said where the scenes are ours.
         resolution: side of the scored frames in pixels; their height where they are not square.
-        frames: "all" or "future".
-        clips: how many clips are scored.
+        frames: "all", "future", or "context10-future" where the first 10 frames are given.
+        clips: how many clips are scored; real ones where sets are not paired.
         manifest: hash of their ids and contents.
         partial: whether clips without a prediction were left out (`--allow-partial`).
         metrics: version of each metric's definition, with the weights' name and hash where it has weights.
@@ -40,6 +40,7 @@ class Protocol:
         definition: `DEFINITION` at the time of the scoring; 1 where a folder does not say.
         samples: of each clip, of the method that has most.
         best: a clip's number is the expected best of this many of its samples; 1 for their mean.
+        choices: what else is done otherwise than by default.
     """
 
     dataset: str
@@ -56,25 +57,34 @@ class Protocol:
     definition: int = 1
     samples: int = 1
     best: int = 1
+    choices: Choices = field(default_factory=Choices)
 
     @property
     def frames_to_read(self) -> int:
         """How many frames a clip has to have."""
-        return self.whole or self.length
+        return self.whole or self.span
+
+    @property
+    def span(self) -> int:
+        """How many consecutive frames the frames that are looked at are spread over."""
+        return span(self.length, self.choices.stride)
 
     def window(self, id: str) -> slice:
         """Which frames of a clip are looked at: its first ones, or a window that follows from its id alone."""
-        last = self.frames_to_read - self.length
-        drawn = int(hashlib.sha256(f"window {id}".encode()).hexdigest(), 16) % (last + 1)
-        start = drawn if self.sampling == "random" else 0
-        return slice(start, start + self.length)
+        last = self.frames_to_read - self.span
+        start = hashed_number(f"window {id}") % (last + 1) if self.sampling == "random" else 0
+        return slice(start, start + self.span, self.choices.stride)
 
     def fit(self, frames: Frames) -> Frames:
         """Frames uint8 `[T, H, W, 3]` at the scored size; of frames that are not square only what has that size.
 
+        Cropping comes first, so that what is resized is a square already.
+
         Raises:
             BenchError: the scored frames are not square and these have another size.
         """
+        if self.choices.crop == "centre":
+            frames = middle_square(frames)
         if frames.shape[1:3] == (self.resolution, self.width or self.resolution):
             return frames
         if self.width:
@@ -92,24 +102,41 @@ class Protocol:
     @property
     def skipped(self) -> int:
         """How many of a clip's first frames are not scored."""
-        return SCORED_FRAMES[self.frames]
+        return skipped_frames(self.frames)
+
+    @property
+    def scored(self) -> slice:
+        """Which of the frames that are looked at are scored."""
+        if not self.choices.part:
+            return slice(self.skipped, self.length)
+        first, last = map(int, self.choices.part.split("-"))
+        return slice(self.skipped + first - 1, self.skipped + last)
 
     @property
     def scored_frames(self) -> int:
         """How many frames of a clip are scored."""
-        return self.length - self.skipped
+        return self.scored.stop - self.scored.start
+
+    @property
+    def smaller_side(self) -> int:
+        """How many clips the smaller of the two sides has."""
+        return min(self.clips, self.choices.generated or self.clips)
 
     @property
     def frames_in_words(self) -> str:
         """Which frames are scored, for a caption."""
+        given = "the given one" if self.skipped == 1 else f"the {self.skipped} given ones"
         if self.whole:
             which = f"the first {self.length}" if self.sampling == "first" else f"{self.length} consecutive"
-            return f"{which} of {self.whole} frames" + (", the first left out" if self.skipped else "")
-        return f"the {self.scored_frames} frames after the given one" if self.skipped else f"all {self.length} frames"
+            left_out = f", the first{f' {self.skipped}' if self.skipped > 1 else ''} left out"
+            return f"{which} of {self.whole} frames" + (left_out if self.skipped else "")
+        if self.choices.unpaired:
+            return f"{self.length} frames of each video" + (f" without {given}" if self.skipped else "")
+        return f"the {self.length - self.skipped} frames after {given}" if self.skipped else f"all {self.length} frames"
 
     def cut(self, columns: Mapping[str, Column]) -> dict[str, Column]:
         """Per-frame columns, cut to the frames that are scored."""
-        return {name: values[self.skipped :] for name, values in columns.items()}
+        return {name: values[self.scored] for name, values in columns.items()}
 
     @property
     def id(self) -> str:
@@ -120,12 +147,14 @@ class Protocol:
         """
         size = f"{self.width}x{self.resolution}px" if self.width else f"{self.resolution}px"
         window = f"-{self.sampling}-of-{self.whole}" if self.whole else ""
-        parts = [f"v{self.definition}", self.dataset, size, f"{self.frames}{self.scored_frames}{window}"]
+        if self.choices.unpaired and self.sampling != "first":
+            window = f"-{self.sampling}"
+        parts = [f"v{self.definition}", self.dataset, size, f"{self.frames}{self.length - self.skipped}{window}"]
         parts += [f"{self.clips}clips", self.manifest[:8]]
         parts += [f"{self.samples}samples"] if self.samples > 1 else []
         parts += [f"best{self.best}"] if self.best > 1 else []
         parts += ["partial"] if self.partial else []
-        return "/".join(parts)
+        return "/".join([*parts, *self.choices.stamps()])
 
     def id_of(self, metric: str) -> str:
         """The id of one metric's numbers: with the weights' hash where the metric has weights."""
@@ -133,13 +162,26 @@ class Protocol:
         return f"{self.id}/{metric}:{digest[1]}" if digest else self.id
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON, with the id; samples are told only where there are several."""
-        content = {"id": self.id, **asdict(self)}
-        return {key: value for key, value in content.items() if key not in ("samples", "best") or value > 1}
+        """As plain JSON, with the id; samples are told only where there are several, choices where one is made."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "choices"}
+        plain = {key: value for key, value in plain.items() if key not in ("samples", "best") or value > 1}
+        return {"id": self.id, **plain, "metrics": dict(self.metrics), **self.choices.to_dict()}
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
         write_json(path, self.to_dict())
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> Protocol:
+        """Read what `to_dict` gives; a `BenchError` says what is missing or unknown."""
+        items = {f.name: f for f in fields(Protocol) if f.name != "choices"}
+        required = {n for n, f in items.items() if f.default is MISSING and f.default_factory is MISSING}
+        wrong = [f"{key} is missing" for key in sorted(required - content.keys())]
+        wrong += [f"{key} is unknown" for key in sorted(content.keys() - items.keys() - CHOICES.keys() - {"id"})]
+        if wrong:
+            raise BenchError(", ".join(wrong))
+        choices = Choices(**{key: value for key, value in content.items() if key in CHOICES})
+        return Protocol(**{key: value for key, value in content.items() if key in items}, choices=choices)
 
     @staticmethod
     def load(path: Path) -> Protocol:
@@ -147,11 +189,35 @@ class Protocol:
         content = read_json(path)
         if not isinstance(content, dict):
             raise BenchError(f"{path} is no protocol: score again.")
-        content.pop("id", None)
-        items = fields(Protocol)
-        required = {f.name for f in items if f.default is MISSING and f.default_factory is MISSING}
-        wrong = [f"{key} is missing" for key in sorted(required - content.keys())]
-        wrong += [f"{key} is unknown" for key in sorted(content.keys() - {f.name for f in items})]
-        if wrong:
-            raise BenchError(f"{path} is no protocol of this version ({', '.join(wrong)}): score again.")
-        return Protocol(**content)
+        try:
+            return Protocol.from_dict(content)
+        except BenchError as error:
+            raise BenchError(f"{path} is no protocol of this version ({error}): score again.") from error
+
+    def differences(self, other: Protocol) -> list[str]:
+        """What differs between two protocols, a text for each choice; metrics that only one has do not count."""
+        keys = [f.name for f in fields(self) if f.name not in ("metrics", "choices")]
+        pairs = [(key, getattr(self, key), getattr(other, key)) for key in keys]
+        pairs += [(with_flag(key), getattr(self.choices, key), getattr(other.choices, key)) for key in CHOICES]
+        differing = [f"{key} is {mine!r} and {theirs!r}" for key, mine, theirs in pairs if mine != theirs]
+        shared = sorted(set(self.metrics) & set(other.metrics))
+        computed = [(metric, self.metrics[metric], other.metrics[metric]) for metric in shared]
+        return differing + [f"{metric} is {mine} and {theirs}" for metric, mine, theirs in computed if mine != theirs]
+
+
+def span(length: int, stride: int) -> int:
+    """How many consecutive frames `length` frames are spread over, of which every `stride`-th is looked at."""
+    return (length - 1) * stride + 1
+
+
+def hashed_number(text: str) -> int:
+    """A number that follows from a text alone, the same on every machine."""
+    return int(hashlib.sha256(text.encode()).hexdigest(), 16)
+
+
+def middle_square(frames: Frames) -> Frames:
+    """The middle square of frames uint8 `[T, H, W, 3]`, as large as their smaller side allows."""
+    height, width = frames.shape[1:3]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return frames[:, top : top + side, left : left + side]

@@ -23,6 +23,7 @@ from bench.files import digest, disk_error, locked
 from bench.metrics.base import ClipMetric, Column, Metric, SetMetric, Unavailable, UnfitError
 from bench.progress import task
 from bench.runfolder import RunFolder
+from bench.scoring.horizon import parts_of, write_horizon
 from bench.scoring.pairing import (
     ADVICE,
     Row,
@@ -83,6 +84,7 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
     samples = samples_of(rows)
     check_best(samples, plan.best)
     clips, waived = pair(rows, sample(test, plan.count), test_ids, plan.allow_partial)
+    parts_of(plan)  # refused before anything is computed
     loaded, left_out = load_metrics(plan, len(clips))
     protocol = replace(plan.protocol(manifest, clips, waived, loaded), samples=max(samples.values()), best=plan.best)
     try:
@@ -105,6 +107,8 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
                 protocol = replace(protocol, metrics={metric.name: protocol.metrics[metric.name] for metric in loaded})
             notes = [*sample_notes(samples, plan.best)]
             notes += dict.fromkeys(note for row in rows for note in row_notes(row, clips, protocol))
+            score_part = partial(_score_part, rows, clips, manifest.root, loaded)
+            notes += write_horizon(out, plan, protocol, score_part)
             scored = ScoredClips(tuple(kept), kept, columns)
             summary = write_scores(out, scored, loaded, protocol, left_out, notes, of_sets)
             of_samples: list[SampleLine] = []
@@ -211,6 +215,8 @@ def content_key(clip: Clip, row: Row, protocol: Protocol) -> str:
         parts.append(f"width {protocol.width}")
     if protocol.whole:
         parts.append(f"frames {protocol.window(clip.id).start}")
+    made = protocol.choices.to_dict()
+    parts += [f"{name} {made[name]}" for name in ("crop", "stride") if name in made]  # what changes frames of a pair
     return digest(parts)
 
 
@@ -238,6 +244,14 @@ def score_sets(
             except UnfitError as error:
                 unfit[metric.name] = Unavailable(metric.name, str(error).rstrip("."))
     return lines, of_samples, unfit
+
+
+def _score_part(
+    rows: Sequence[Row], clips: Sequence[Clip], root: Path, metrics: Sequence[Metric], protocol: Protocol
+) -> tuple[list[SummaryLine], dict[str, Unavailable]]:
+    """Lines of the summary for metrics of whole sets, of part of the frames; why some have none, by name."""
+    lines, _, unfit = score_sets(rows, clips, root, protocol, metrics)
+    return lines, unfit
 
 
 def spreads_of(

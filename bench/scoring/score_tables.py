@@ -93,6 +93,8 @@ class SummaryLine:
         rank: place of the row by the metric, 1 for the best; 0 where rows are not ranked.
         smallest_p: what so many videos can reach; NaN where nothing was tested.
         scope: what the interval speaks of: "for these trainings" or "over trainings".
+        draws: how often the clips were drawn; the value is the mean over the draws.
+        draw_sd: standard deviation over draws; NaN with one draw.
     """
 
     dataset: str
@@ -110,6 +112,19 @@ class SummaryLine:
     rank: int = 0
     smallest_p: float = math.nan
     scope: str = ""
+    draws: int = 1
+    draw_sd: float = math.nan
+
+
+#: Columns of `summary.csv` that only some scorings have.
+DRAWN_COLUMNS = ("draws", "draw_sd")
+
+
+def write_summary(out: Path, lines: Sequence[SummaryLine]) -> None:
+    """Write `summary.csv`, with columns about draws where clips were drawn several times."""
+    drawn = any(line.draws > 1 for line in lines)
+    columns = [f.name for f in fields(SummaryLine) if drawn or f.name not in DRAWN_COLUMNS]
+    write_csv(RunFolder(out).summary, columns, ([getattr(line, name) for name in columns] for line in lines))
 
 
 def stack_samples(columns: Mapping[SampleKey, Columns]) -> dict[Key, Columns]:
@@ -216,6 +231,7 @@ def read_summary(out: Path) -> list[SummaryLine]:
     path = RunFolder(out).summary
     kinds: dict[str, Any] = {"value": float, "ci_low": float, "ci_high": float, "seed_sd": float, "p_best": float}
     kinds |= {"clips": int, "left_out": int, "seeds": int, "rank": int, "smallest_p": float}
+    kinds |= {"draws": int, "draw_sd": float}
     required = [f.name for f in fields(SummaryLine) if f.default is MISSING]
     names = [f.name for f in fields(SummaryLine)]
     try:

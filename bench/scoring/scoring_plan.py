@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from bench.config import SCORED_FRAMES, is_offline
+from bench.config import is_offline
 from bench.data.clips import FRAMES, Clip, Manifest
 from bench.errors import BenchError
 from bench.files import digest
 from bench.metrics.base import Metric, Unavailable
 from bench.progress import console
 from bench.registry import METRICS
-from bench.scoring.protocol import DEFINITION, Protocol
+from bench.scoring.protocol import DEFINITION, Protocol, span
+from bench.scoring.protocol_choices import Choices, skipped_frames
 
 #: Which frames of a longer clip are looked at.
 SAMPLINGS = ("first", "random")
@@ -25,7 +26,7 @@ class ScoringPlan:
     Attributes:
         resolution: both sides are brought to this size (antialiased bilinear).
         metrics: registered names.
-        frames: "all" 32 or "future" 31 frames.
+        frames: "all", "future", or "context10-future" where the first 10 frames are given.
         count: score the clips with the smallest SHA-256 of their id only.
         allow_partial: score what there is; stamped on the tables.
         dataset: its name on the tables, by default the manifest's.
@@ -37,6 +38,9 @@ class ScoringPlan:
         width: of the frames where they are not square and scored as they are, else 0.
         samples: score the first ones of each clip only; by default all that a method has.
         best: a clip's number is the expected best of this many of its samples; 1 for their mean.
+        choices: what else is done otherwise than by default.
+        horizon: numbers of first scored frames, for curves of metrics of whole sets.
+        windows: length and step of windows of scored frames, for such curves.
     """
 
     resolution: int
@@ -53,19 +57,27 @@ class ScoringPlan:
     width: int = 0
     samples: int | None = None
     best: int = 1
+    choices: Choices = field(default_factory=Choices)
+    horizon: tuple[int, ...] = ()
+    windows: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Refuse frames and windows that nobody knows, and a best of more samples than are scored."""
         if self.best < 1 or (self.samples is not None and self.samples < self.best):
             raise BenchError(f"The best of {self.best} cannot be taken of {self.samples} samples per clip.")
-        for key, value, known in (("frames", self.frames, SCORED_FRAMES), ("sampling", self.sampling, SAMPLINGS)):
-            if value not in known:
-                raise BenchError(f"{key} is '{value}': expected one of {', '.join(known)}.")
+        skipped_frames(self.frames)
+        if self.sampling not in SAMPLINGS:
+            raise BenchError(f"sampling is '{self.sampling}': expected one of {', '.join(SAMPLINGS)}.")
+
+    @property
+    def looked_at(self) -> int:
+        """How many frames of a clip are looked at."""
+        return self.clip_length or -(-self.length // self.choices.stride)
 
     @property
     def scored_frames(self) -> int:
         """How many frames of a clip are scored."""
-        return (self.clip_length or self.length) - SCORED_FRAMES[self.frames]
+        return self.looked_at - skipped_frames(self.frames)
 
     def protocol(self, manifest: Manifest, clips: Sequence[Clip], partial: bool, metrics: Sequence[Metric]) -> Protocol:
         """What the numbers of this plan mean.
@@ -76,9 +88,16 @@ class ScoringPlan:
             partial: whether clips were left out that were due.
             metrics: that are computed.
         """
-        if self.clip_length > self.length:
-            raise BenchError(f"The clips have {self.length} frames: {self.clip_length} of them cannot be scored.")
-        cut = 0 < self.clip_length < self.length
+        needed = span(self.looked_at, self.choices.stride)
+        if needed > self.length and not self.choices.unpaired:
+            apart = f" at stride {self.choices.stride}, which spread over {needed}," if self.choices.stride > 1 else ""
+            raise BenchError(f"The clips have {self.length} frames: {self.looked_at} of them{apart} cannot be scored.")
+        if self.scored_frames < 1:
+            raise BenchError(
+                f"{self.looked_at} frames of a clip are looked at, of which {skipped_frames(self.frames)} are given: "
+                "none is left to score. Give a smaller --context."
+            )
+        cut = needed < self.length and not self.choices.unpaired
         return Protocol(
             dataset=self.dataset or manifest.dataset,
             resolution=self.resolution,
@@ -87,11 +106,12 @@ class ScoringPlan:
             manifest=clips_hash(clips),
             partial=partial,
             metrics={metric.name: f"v{metric.version} {metric.weights_id()}".strip() for metric in metrics},
-            length=self.clip_length if cut else self.length,
+            length=self.looked_at,
             width=self.width,
             whole=self.length if cut else 0,
             sampling=self.sampling,
             definition=DEFINITION,
+            choices=self.choices,
         )
 
 

@@ -17,12 +17,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.config import SCORED_FRAMES
 from bench.data.readers.video import Frames
 from bench.metrics.base import SetMetric, UnfitError
 from bench.progress import task
 from bench.registry import METRICS
 from bench.scoring.protocol import Protocol
+from bench.scoring.protocol_choices import skipped_frames
 from bench.scoring.score_tables import SummaryLine
 from bench.statistics import LEVEL, SEED, THESE_TRAININGS, LeaveOneOutDistances, leave_out, over_seeds
 
@@ -41,9 +41,9 @@ Features = NDArray[np.float32]
 class ScoredFrames(Sequence[Frames]):
     """The scored frames of clips, decoded when they are looked at, so that memory does not grow with their number."""
 
-    def __init__(self, ids: Sequence[str], read: Callable[[str], Frames], skipped: int) -> None:
+    def __init__(self, ids: Sequence[str], read: Callable[[str], Frames], scored: slice) -> None:
         self._ids = ids
-        self._read = lru_cache(KEPT)(lambda id: read(id)[skipped:])
+        self._read = lru_cache(KEPT)(lambda id: read(id)[scored])
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -84,11 +84,11 @@ def set_lines(
     if key not in cached:
         ids = list(clips)
         with task(f"{metric.name}: features", 1 + len(rows)) as progress:
-            real_features = metric.features(ScoredFrames(ids, real, protocol.skipped))
+            real_features = metric.features(ScoredFrames(ids, real, protocol.scored))
             progress.advance()
             features: dict[str, list[list[Features]]] = {}
             for row, _, read in rows:
-                features.setdefault(row, []).append(metric.features(ScoredFrames(ids, read, protocol.skipped)))
+                features.setdefault(row, []).append(metric.features(ScoredFrames(ids, read, protocol.scored)))
                 progress.advance()
         cached[key] = real_features, features
     real_features, features = cached[key]
@@ -98,12 +98,18 @@ def set_lines(
     with task(f"{metric.name}: distances", 1) as progress:
         lines = _row_lines(sides, list(features), videos, protocol)
         progress.advance()
-    real_halves = _real_halves(sides, videos)
-    if real_halves is not None:
-        stamp = protocol.id_of(metric.name)
-        shared = (protocol.dataset, REAL_HALVES, metric.name, real_halves.value, real_halves.low, real_halves.high)
-        lines.append(SummaryLine(*shared, real_halves.clips, 0, 1, math.nan, stamp))
-    return lines
+    return [*lines, *real_halves_line(metric, real_features, videos, protocol)]
+
+
+def real_halves_line(
+    metric: SetMetric, real: Sequence[Features], videos: Sequence[str], protocol: Protocol
+) -> list[SummaryLine]:
+    """The line of real vs. real from the real clips' features and source videos; none where they are too few."""
+    halves = _real_halves(SetFeatures(metric, rows=[], seeds=[], real=real), videos)
+    if halves is None:
+        return []
+    shared = (protocol.dataset, REAL_HALVES, metric.name, halves.value, halves.low, halves.high)
+    return [SummaryLine(*shared, halves.clips, 0, 1, math.nan, protocol.id_of(metric.name))]
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,7 @@ def share_features(
     for metric in (METRICS.load(name)() for name in names):
         if share and isinstance(metric, SetMetric) and not metric.unavailable():
             for read in readers:
-                metric.features(ScoredFrames(share, read, SCORED_FRAMES[frames]))
+                metric.features(ScoredFrames(share, read, slice(skipped_frames(frames), None)))
 
 
 @dataclass(frozen=True)

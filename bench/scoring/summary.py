@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from bench.scoring.score_tables import (
     per_frame_columns,
     sample_values,
     write_csv,
+    write_summary,
 )
 from bench.statistics import (
     THESE_TRAININGS,
@@ -207,9 +208,5 @@ def write_scores(
     write_csv(folder.differences, DIFFERENCES, compared)
     protocol.save(folder.protocol)
     summary = [*ranked(summary, rankings), *of_sets]
-    write_csv(
-        folder.summary,
-        [f.name for f in fields(SummaryLine)],
-        (asdict(line).values() for line in summary),
-    )
+    write_summary(out, summary)
     return summary

@@ -14,6 +14,7 @@ function gives the same bytes whatever the order of its clips, and those that dr
 - `equivalence(a, b, clusters, margin) -> Equivalence`: that two rows differ by less than a margin.
 - `leave_out(distances, clusters) -> LeaveOneOutDistances`: metrics of sets; `.interval(row)`,
   `.difference(row, other, rows=2)`, `.equivalence(row, other, margin)`.
+- `TwoSetDistances(real, generated)`: the same where the two sides are not paired.
 - `log_distance(ratios)`: how far ratios are from 1, infinite for a still.
 - `holm(p_values)`, `printed_p(p_value)`, `over_seeds(values)`: corrections, print, mean and deviation over seeds.
 """
@@ -21,7 +22,7 @@ function gives the same bytes whatever the order of its clips, and those that dr
 from bench.statistics.best_of_samples import best_of_samples
 from bench.statistics.cluster_jackknife import LEVEL, SEED, Difference, Interval, jackknife_interval
 from bench.statistics.equivalence import Equivalence, equivalence
-from bench.statistics.leave_one_out import GROUPS, LeaveOneOutDistances, leave_out
+from bench.statistics.leave_one_out import GROUPS, LeaveOneOutDistances, TwoSetDistances, leave_out
 from bench.statistics.log_ratio import log_distance
 from bench.statistics.multiple_testing import holm, printed_p
 from bench.statistics.sign_flip import (
@@ -62,6 +63,7 @@ __all__ = [
     "SeedsEquivalence",
     "SeedsInterval",
     "SeedsSummary",
+    "TwoSetDistances",
     "best_of_many",
     "best_of_samples",
     "equivalence",

@@ -46,8 +46,14 @@ class LeaveOneOutDistances:
 
     def interval(self, row: int, level: float = LEVEL) -> Interval:
         """Of the distance of a row, by its number."""
-        estimate = self._estimate(self.values[row], self.without[:, row])
+        estimate = self.estimate(row)
         return Interval(estimate.value, *estimate.ends(level), self.groups.count)
+
+    def estimate(self, row: int, other: int | None = None) -> Estimate:
+        """The distance of a row with its variance; or the difference to another row's."""
+        if other is not None:
+            return self._difference(row, other)
+        return self._estimate(self.values[row], self.without[:, row])
 
     def difference(self, row: int, other: int, *, rows: int = 2, level: float = LEVEL) -> Difference:
         """Of the distances of two rows; `rows`: of how many the two were picked by their values."""
@@ -112,3 +118,41 @@ def leave_out(
     else:
         left = without(of_clips)
     return LeaveOneOutDistances(values, left, kept_clusters)
+
+
+@dataclass(frozen=True)
+class TwoSetDistances:
+    """Distances of R rows to one real side, where clips are not paired: both sides vary, each by its own videos.
+
+    The real videos and each row's videos are independent samples, so the variance is the sum of two jackknives: one
+    leaves out real videos, the other generated ones (Arvesen, Annals of Mathematical Statistics 1969). All rows are
+    held against the same real videos, whose part of a difference of two rows is taken of the difference itself.
+
+    Attributes:
+        real: of all rows, without groups of real videos.
+        generated: of each row, of each of its training runs alone, without groups of that run's videos.
+    """
+
+    real: LeaveOneOutDistances
+    generated: Sequence[Sequence[LeaveOneOutDistances]]
+
+    def interval(self, row: int, level: float = LEVEL) -> Interval:
+        """Of the distance of a row, by its number."""
+        estimate = _sum(self.real.estimate(row), self._own(row))
+        return Interval(estimate.value, *estimate.ends(level), self.real.groups.count)
+
+    def difference(self, row: int, other: int, *, rows: int = 2, level: float = LEVEL) -> Difference:
+        """Of the distances of two rows; `rows`: of how many the two were picked by their values."""
+        estimate = _sum(self.real.estimate(row, other), [*self._own(row), *self._own(other)])
+        return Difference(estimate.value, *estimate.ends(level), estimate.p_value(rows=rows), self.real.groups.count)
+
+    def _own(self, row: int) -> list[tuple[float, float]]:
+        """Parts of a row's variance that are due to its own videos; a mean over training runs varies less."""
+        runs = self.generated[row]
+        parts = [part for run in runs for part in run.estimate(0).parts]
+        return [(variance / len(runs) ** 2, freedom) for variance, freedom in parts]
+
+
+def _sum(real: Estimate, own: Sequence[tuple[float, float]]) -> Estimate:
+    """A distance whose variance has further, independent parts."""
+    return Estimate(real.value, real.variance + sum(variance for variance, _ in own), (*real.parts, *own))

@@ -35,6 +35,7 @@ NOT_RUN = {
     "bench push": "tests/pipeline/test_push.py, against a stand-in for Hugging Face",
     "bench ablate": "tests/pipeline/test_ablate.py",
     "tests/gpu.sh": "tests/engine/test_gpu_script.py",
+    "bench score --unpaired": "tests/pipeline/test_score_unpaired.py, by a metric that needs no weights",
     "bench study serve": "tests/study_app/web/test_browser.py",
     "bench study preview": "tests/study_app/web/test_browser.py",
     "bench speed": "tests/speed/test_train.py, tests/speed/test_metrics.py",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 from itertools import combinations
 from pathlib import Path
@@ -9,11 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.data.predictions import Predictions
+from bench.data.reference_folder import reference_manifest
 from bench.errors import BenchError
-from bench.pipeline.compare import compare
+from bench.pipeline.compare import common_protocol, compare
 from bench.pipeline.score import score_folders
 from bench.report.export_results import export
 from bench.report.html.leaderboard import leaderboard
+from bench.runfolder import RunFolder
+from bench.scoring.pairing import Row
+from bench.scoring.protocol import Protocol
+from bench.scoring.protocol_choices import Choices
+from bench.scoring.score import score
 from bench.scoring.score_tables import read_summary, write_csv
 from bench.scoring.scoring_plan import ScoringPlan
 from bench.scoring.set_metrics import REAL_HALVES
@@ -168,3 +176,36 @@ def test_methods_of_equal_samples_are_joined(chosen: Path, scored: Path, tmp_pat
     assert "Samples per clip: drawn 3." in table.notes
     single = compare([chosen / "one", scored / "one"])
     assert list(single.rows) == ["drawn", "a"]
+
+
+FRAME_CHOICES: dict[str, dict[str, Any]] = {
+    "all": {},
+    "future": {"frames": "future"},
+    "context": {"frames": "context4-future"},
+    "crop": {"choices": Choices(crop="centre")},
+    "stride": {"choices": Choices(stride=2)},
+    "window": {"clip_length": 16},
+    "drawn": {"clip_length": 16, "sampling": "random"},
+    "fewer": {"count": 2},
+    "small": {"resolution": 16},
+}
+
+
+def test_no_two_choices_of_frames_are_ever_in_one_table(tmp_path: Path) -> None:
+    for row, seed in (("real", 0), ("a", 1)):
+        (tmp_path / row).mkdir()
+        for clip in range(3):
+            wide = np.concatenate([moving_clip(10 * seed + clip, size=32)] * 2, axis=2)
+            np.save(tmp_path / row / f"{clip}.npy", wide)
+    for name, values in FRAME_CHOICES.items():
+        plan = ScoringPlan(**{"resolution": 32, "metrics": ["mse"], **values})
+        manifest, length = reference_manifest(tmp_path / "real")
+        rows = [Row("a", Predictions(tmp_path / "a"))]
+        score(rows, manifest, tmp_path / name, dataclasses.replace(plan, length=length))
+    for one, other in itertools.permutations(FRAME_CHOICES, 2):
+        with pytest.raises(BenchError, match=r" is .* and "):
+            common_protocol([tmp_path / one, tmp_path / other])
+    protocols = [Protocol.load(RunFolder(tmp_path / name).protocol) for name in FRAME_CHOICES]
+    assert len({protocol.id for protocol in protocols}) == len(FRAME_CHOICES)
+    values = {name: read_summary(tmp_path / name)[0].value for name in FRAME_CHOICES}
+    assert len(set(values.values())) == len(FRAME_CHOICES)  # each of them changes the number

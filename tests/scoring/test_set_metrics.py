@@ -123,7 +123,7 @@ def test_frames_are_those_that_count_and_few_are_kept() -> None:
         reads.append(id)
         return video(id)
 
-    clips = ScoredFrames(IDS, read, skipped=1)
+    clips = ScoredFrames(IDS, read, slice(1, None))
     assert len(clips) == 12
     assert clips[3].shape == (3, 8, 8, 3)
     assert (clips[3] == video(IDS[3])[1:]).all()

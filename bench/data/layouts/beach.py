@@ -24,8 +24,8 @@ FOLDER = "frames-stable-many"
 TRAINING_SHARE = 0.1
 
 
-def index(root: Path, splits: Sequence[str]) -> Listing:
-    """List the clips of the Beach dataset; splits are "train" and "test"."""
+def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
+    """List the clips of the Beach dataset, of so many frames each; splits are "train" and "test"."""
     inner = (folder for folder in sorted(root.iterdir()) if not folder.name.startswith("."))
     below = next((f for f in (root, *inner) if (f / FOLDER).is_dir()), None)
     if below is None:
@@ -46,13 +46,13 @@ def index(root: Path, splits: Sequence[str]) -> Listing:
                 listing.errors.append(f"{file} is named in the {split} list of {below} but is missing.")
                 continue
             try:
-                frames = strip_frames(file, *image_size(file))
+                count = strip_frames(file, *image_size(file))
             except BenchError as error:
                 listing.errors.append(str(error))
                 continue
             where = file.relative_to(root).as_posix()
-            if frames < FRAMES:
-                listing.short.append(f"{where}: {frames} frames")
+            if count < frames:
+                listing.short.append(f"{where}: {count} frames")
                 continue
             stem = file.with_suffix("")
             listing.clips.append(

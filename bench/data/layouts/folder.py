@@ -1,7 +1,7 @@
 """A plain folder of videos: video files, animations, `.npy` and `.npz` arrays, or folders of frames.
 
 With `train/` and `test/` inside, those are the splits; without them everything is the test split. Each video or frame
-folder is a source video of its own and is cut into clips of 32 consecutive frames.
+folder is a source video of its own and is cut into clips of consecutive frames, 32 unless another number is asked for.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from bench.data.readers.video import is_video, length, natural
 from bench.errors import BenchError
 
 
-def index(root: Path, splits: Sequence[str]) -> Listing:
-    """List the clips of a plain folder; splits are "train" and "test"."""
+def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
+    """List the clips of a plain folder, of so many frames each; splits are "train" and "test"."""
     divided = (root / "train").is_dir() or (root / "test").is_dir()
     listing = Listing([])
     for split in splits:
@@ -26,22 +26,22 @@ def index(root: Path, splits: Sequence[str]) -> Listing:
         if not below.is_dir() or (split == "train" and not divided):
             listing.absent.append(split)
             continue
-        for clips, frames, where in _videos(root, below, listing.errors):
+        for clips, count, where in _videos(root, below, listing.errors, frames):
             listing.clips.extend(replace(clip, split=split) for clip in clips)
-            if frames < FRAMES:
-                listing.short.append(f"{where}: {frames} frames")
+            if count < frames:
+                listing.short.append(f"{where}: {count} frames")
     return listing
 
 
-def _videos(root: Path, below: Path, errors: list[str]) -> Iterator[tuple[list[Clip], int, str]]:
-    """The clips of each video below a folder, its number of frames, and its path."""
+def _videos(root: Path, below: Path, errors: list[str], frames: int) -> Iterator[tuple[list[Clip], int, str]]:
+    """The clips of each video below a folder, of so many frames each; its number of frames, and its path."""
     files = [path for path in files_below(below) if is_video(path)]
     paths = set(files)
     for folder, names in frame_folders(below, errors):
-        frames = [name for name in names if folder / name not in paths]
-        if folder != below and frames:  # loose images beside the videos are no video
-            clips = cut(folder, root, "", frames, below=below, video=clip_prefix(folder, below))
-            yield clips, len(frames), folder.relative_to(root).as_posix()
+        images = [name for name in names if folder / name not in paths]
+        if folder != below and images:  # loose images beside the videos are no video
+            clips = cut(folder, root, "", images, below=below, video=clip_prefix(folder, below), frames=frames)
+            yield clips, len(images), folder.relative_to(root).as_posix()
     files.sort(key=lambda path: natural(path.as_posix()))
     with ThreadPoolExecutor() as pool:
         counts = list(pool.map(_length, files))
@@ -50,7 +50,7 @@ def _videos(root: Path, below: Path, errors: list[str]) -> Iterator[tuple[list[C
             errors.append(str(count))
             continue
         prefix, path = clip_prefix(file.with_suffix(""), below), file.relative_to(root).as_posix()
-        starts = range(0, count - FRAMES + 1, FRAMES)
+        starts = range(0, count - frames + 1, frames)
         yield (
             [Clip(f"{prefix}__{n:03d}", prefix, "", path, start) for n, start in enumerate(starts)],
             count,

@@ -19,8 +19,8 @@ from bench.data.readers.file_listing import composed, frame_folders, seen
 from bench.errors import BenchError
 
 
-def index(root: Path, splits: Sequence[str]) -> Listing:
-    """List the clips of Sky Scene; splits are "train" and "test"."""
+def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
+    """List the clips of Sky Scene, of so many frames each; splits are "train" and "test"."""
     listing = Listing([])
     for split in splits:
         below = _split_folder(root, f"sky_{split}")
@@ -29,11 +29,11 @@ def index(root: Path, splits: Sequence[str]) -> Listing:
         shorts = short_videos([folder for folder, _ in found], below)
         for folder, names in found:
             where = folder.relative_to(root).as_posix()
-            if len(names) < FRAMES:
+            if len(names) < frames:
                 listing.short.append(f"{where}: {len(names)} frames")
             listing.remarks.extend(f"{where}: {gap}" for gap in _gaps(names))
             video = source_video(shorts[folder], below, elsewhere)
-            listing.clips.extend(cut(folder, root, split, names, below=below, video=video))
+            listing.clips.extend(cut(folder, root, split, names, below=below, video=video, frames=frames))
     return listing
 
 

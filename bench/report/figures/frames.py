@@ -90,14 +90,14 @@ def samples_animation(videos: Sequence[dict[str, Frames]], path: Path, size: int
 
 
 def contact_sheet(clips: Sequence[Frames], path: Path, columns: int = 2) -> None:
-    """Frames 1, 8, 16, 24, 32 of clips side by side, pixel for pixel, in columns of clips.
+    """Frames 1, 8, 16, 24, 32 of clips side by side, as far as they have them, pixel for pixel, in columns of clips.
 
     Args:
         clips: uint8 `[T, H, W, 3]`, all of one size.
         path: `.png`.
         columns: how many clips stand beside each other.
     """
-    strips = [np.concatenate([clip[number - 1] for number in SHOWN], axis=1) for clip in clips]
+    strips = [np.concatenate([clip[n - 1] for n in SHOWN if n <= len(clip)], axis=1) for clip in clips]
     gap = np.full((strips[0].shape[0], 4, 3), 255, np.uint8)
     blank = np.full_like(strips[0], 255)
     lines = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,13 @@ class LeaderboardTable:
         grid: for print.
         anchor: its name in the page's address.
         files: what it is made of.
+        apart: for earlier tables of the same dataset, what differs between their protocol and this one.
     """
 
     grid: Grid
     anchor: str
     files: Sequence[Results]
+    apart: Sequence[str] = ()
 
     @property
     def facts(self) -> dict[str, MetricFacts]:
@@ -66,7 +68,10 @@ def leaderboard(paths: Sequence[Path], out: Path) -> list[LeaderboardTable]:
             by_protocol.setdefault(results.protocol["id"], []).append((path, results))
     for same in by_protocol.values():
         check_alike(same)
-    measured = [_measured(number, [results for _, results in same]) for number, same in enumerate(by_protocol.values())]
+    measured: list[LeaderboardTable] = []
+    for same in by_protocol.values():
+        board = [results for _, results in same]
+        measured.append(replace(_measured(len(measured), board), apart=_apart(board[0], measured)))
     published = [_published(number, one) for number, (_, one) in enumerate(files) if one.kind == "published"]
     script, digest = script_of("sort.js")
     page = (
@@ -83,14 +88,33 @@ def check_alike(same: Sequence[tuple[Path, Results]]) -> None:
     """Raise a `BenchError` where files of one protocol id are not of the same clips or not computed alike."""
     first_path, first = same[0]
     for path, results in same[1:]:
-        facts = [key for key in first.protocol if key != "metrics" and first.protocol[key] != results.protocol.get(key)]
-        differences = [f"{key} is {first.protocol[key]!r} and {results.protocol.get(key)!r}" for key in facts]
+        differences = _differences(first, results)
         for name in first.metrics.keys() & results.metrics.keys():
             first_facts, other_facts = first.metrics[name], results.metrics[name]
             if (first_facts.computed, first_facts.direction) != (other_facts.computed, other_facts.direction):
                 differences.append(f"{name} is {first_facts.computed or '?'} and {other_facts.computed or '?'}")
         if differences:
             raise BenchError(f"{path} cannot stand in one table with {first_path}: {'; '.join(sorted(differences))}.")
+
+
+def _differences(first: Results, other: Results) -> list[str]:
+    """What differs between the protocols of two files beside how metrics are computed, a text for each choice."""
+    try:
+        mine, theirs = (replace(Protocol.from_dict(one.protocol), metrics={}) for one in (first, other))
+    except BenchError:  # of a version that says more than this one knows
+        keys = sorted((first.protocol.keys() | other.protocol.keys()) - {"metrics"})
+        pairs = [(key, first.protocol.get(key), other.protocol.get(key)) for key in keys]
+        return [f"{key} is {one!r} and {another!r}" for key, one, another in pairs if one != another]
+    return mine.differences(theirs)
+
+
+def _apart(results: Results, earlier: Sequence[LeaderboardTable]) -> list[str]:
+    """What keeps a table from being one with each earlier one of its dataset, a sentence each."""
+    others = [board for board in earlier if board.files[0].dataset == results.dataset]
+    return [
+        f"Not in one table with {board.files[0].protocol['id']}: {'; '.join(_differences(board.files[0], results))}."
+        for board in others
+    ]
 
 
 def _measured(number: int, files: Sequence[Results]) -> LeaderboardTable:
@@ -124,10 +148,9 @@ def _same(one: float, other: float) -> bool:
 def _caption(results: Results) -> str:
     from bench.report.tables.score_table import caption
 
-    fields = {key: value for key, value in results.protocol.items() if key != "id"}
     try:
-        return caption(Protocol(**fields))
-    except TypeError:  # of a version that says more than this one knows
+        return caption(Protocol.from_dict(results.protocol))
+    except BenchError:  # of a version that says more than this one knows
         return f"{results.dataset}, protocol {results.protocol['id']}."
 
 

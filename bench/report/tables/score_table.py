@@ -104,8 +104,8 @@ def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool)
 def _entry(line: SummaryLine, metric: type[Metric]) -> ColumnEntry:
     return ColumnEntry(
         value=line.value,
-        seeds=line.seeds,
-        seed_sd=line.seed_sd,
+        seeds=max(line.seeds, line.draws),
+        seed_sd=line.draw_sd if line.draws > 1 else line.seed_sd,
         ci_low=line.ci_low,
         ci_high=line.ci_high,
         mark=_mark(line),
@@ -141,9 +141,12 @@ def _mark(line: SummaryLine) -> str:
 def caption(protocol: Protocol) -> str:
     """What a table's numbers are of, in a sentence."""
     partial = ", only the clips that every row has" if protocol.partial else ""
-    clips = f"{protocol.clips} test clip{'s' if protocol.clips > 1 else ''}"
+    kind = "real" if protocol.choices.unpaired else "test"
+    clips = f"{protocol.clips} {kind} clip{'s' if protocol.clips > 1 else ''}"
     name = f"{protocol.dataset[:1].upper()}{protocol.dataset[1:]}"
-    return f"{name}, {clips}{partial}, {protocol.size}, {protocol.frames_in_words}."
+    return (
+        ", ".join([name, f"{clips}{partial}", protocol.size, protocol.frames_in_words, *protocol.choices.words()]) + "."
+    )
 
 
 def _notes(
@@ -155,17 +158,20 @@ def _notes(
 ) -> list[str]:
     notes = _inference_notes(summary) if ci else []
     for name, metric in metrics.items():
-        if note := metric.note(protocol.clips, protocol.scored_frames):
+        if note := metric.note(protocol.smaller_side, protocol.scored_frames):
             notes.append(f"{name}: {note}.")
-        if issubclass(metric, SetMetric) and not metric.ranks(protocol.clips):
-            notes.append(f"{name}: too few clips to rank rows by it ({protocol.clips} of {ENOUGH * metric.dimension}).")
+        if issubclass(metric, SetMetric) and not metric.ranks(protocol.smaller_side):
+            enough = ENOUGH * metric.dimension
+            notes.append(f"{name}: too few clips to rank rows by it ({protocol.smaller_side} of {enough}).")
         if weights := protocol.metrics.get(name, "").partition(" ")[2]:
             notes.append(f"{name}: weights {weights}.")
     for line in summary:
         if line.left_out:
             total, why = line.clips + line.left_out, metrics[line.metric].no_value
             notes.append(f"{names.title(line.row)}, {line.metric}: {line.left_out} of {total} clips left out ({why}).")
-    if seeds := {line.row: line.seeds for line in summary if line.seeds > 1}:
+    if draws := {line.draws for line in summary if line.draws > 1}:
+        notes.append(f"Mean ± standard deviation over {max(draws)} draws of the clips.")
+    elif seeds := {line.row: line.seeds for line in summary if line.seeds > 1}:
         counts = sorted(set(seeds.values()))
         rows = "" if len(counts) == 1 and len(seeds) == len({line.row for line in summary}) else ", each row's own"
         notes.append(f"Mean ± standard deviation over {' or '.join(map(str, counts))} training seeds{rows}.")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data.clips import build_manifest
+from bench.data import clips
+from bench.data.clips import Manifest, build_manifest
 from bench.data.layouts.folder import index
 from bench.errors import BenchError
 from tests.data.making import drifting, save_animation, write_container
@@ -102,3 +103,20 @@ def test_nothing_that_fits_is_told_with_what_is_there(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(BenchError, match=r"no test clips .*it holds 2 \.flac files, 1 file without an ending in a, "):
         build_manifest("folder", tmp_path, ("test",))
+
+
+def test_clips_have_any_number_of_frames(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", moving_clip(0, 50))
+    write_frames(tmp_path / "b", moving_clip(1, 20), name="{:d}.png")
+    manifest = build_manifest("folder", tmp_path, ("test",), 20)
+    assert [clip.id for clip in manifest.clips] == ["a__000", "a__001", "b__000"]
+    assert (manifest.clips[1].read(tmp_path, frames=20) == moving_clip(0, 50)[20:40]).all()
+    manifest.save(tmp_path / "clips.jsonl")
+    assert Manifest.load(tmp_path / "clips.jsonl").frames == manifest.frames == 20
+    assert build_manifest("folder", tmp_path, ("test",), 40).short == 1
+
+
+def test_a_reader_of_one_length_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clips.DATASETS, "load", lambda name: lambda root, splits: clips.Listing([]))
+    with pytest.raises(BenchError, match="has clips of 32 frames only, not of 20"):
+        build_manifest("theirs", tmp_path, ("test",), 20)

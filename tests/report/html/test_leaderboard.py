@@ -10,6 +10,8 @@ import pytest
 from bench.errors import BenchError
 from bench.report.html.leaderboard import leaderboard
 from bench.report.results_file import MetricFacts, Results, ResultsRow, RowScore, write_results
+from bench.scoring.protocol import Protocol
+from bench.scoring.protocol_choices import Choices
 from tests.support.small import REPOSITORY
 
 FACTS = {"mse": MetricFacts("MSE", "lower", 3, "mean squared error", "v1"), "fvd": MetricFacts("FVD", "lower", 1)}
@@ -42,6 +44,22 @@ def test_one_table_for_each_protocol(tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "page" / "leaderboard.csv")
     assert list(table["value"]) == [0.5, 0.2, 0.4, 0.2, 0.1]
     assert set(table["protocol"]) == {"v2/sky/64px", "v2/beach"}
+
+
+def test_a_table_says_what_keeps_it_apart_from_earlier_ones(tmp_path: Path) -> None:
+    whole = Protocol("sky", 64, "all", 4, "0123456789abcdef", False)
+    cropped = replace(whole, choices=Choices(unpaired=True, crop="centre", draws=10))
+    files = [replace(results(by, a=0.5), protocol=p.to_dict()) for by, p in (("A", whole), ("B", cropped))]
+    older = {key: value for key, value in whole.to_dict().items() if key not in ("width", "whole", "sampling")}
+    files.append(replace(results("C", b=0.5), protocol=older))
+    first, second = leaderboard(written(tmp_path, *files), tmp_path / "page")
+    assert not first.apart
+    assert [line.title for line in first.grid.lines] == ["A (A)", "B (C)"]  # what an older file lacks is the default
+    assert list(second.apart) == [
+        f"Not in one table with {whole.id}: unpaired (--unpaired) is False and True; crop (--crop) is 'squash' and "
+        "'centre'; draws (--draws) is 1 and 10."
+    ]
+    assert "Not in one table with" in (tmp_path / "page" / "index.html").read_text()
 
 
 def test_numbers_that_are_not_computed_alike_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,139 @@
+"""`bench score`: third-party videos against real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli_options import (
+    BestOf,
+    Ci,
+    ClipFrames,
+    Clips,
+    DatasetName,
+    FrameSelection,
+    Json,
+    Metrics,
+    Offline,
+    Out,
+    Samples,
+    ScoredSize,
+    ScoringRoot,
+    Workers,
+    print_folder,
+    print_scores,
+    scoring_root,
+    words,
+)
+from bench.registry import DEFAULT_DATASET
+
+
+def score(
+    predictions: Annotated[
+        list[str],
+        typer.Argument(
+            help="FOLDER, NAME=FOLDER, or NAME@SEED=FOLDER for each training run; videos named by clip id, several "
+            "samples of a clip ID/0.mp4 or ID@0.mp4."
+        ),
+    ],
+    out: Out,
+    dataset: DatasetName = DEFAULT_DATASET,
+    data_root: ScoringRoot = None,
+    resolution: ScoredSize = None,
+    metrics: Metrics = "",
+    frames: FrameSelection = "",
+    context: Annotated[
+        int | None, typer.Option(min=0, help="Given frames, which are not scored: 0 is --frames all, 1 is future.")
+    ] = None,
+    clips: Clips = None,
+    clip_length: Annotated[
+        int | None, typer.Option(min=0, help="Frames of each clip to look at. Default: all.")
+    ] = None,
+    sampling: Annotated[
+        str | None, typer.Option(help="Which frames those are: first (default), or random by the clip's id.")
+    ] = None,
+    clip_frames: ClipFrames = None,
+    stride: Annotated[int | None, typer.Option(min=1, help="Look at every N-th frame of a clip.")] = None,
+    crop: Annotated[
+        str | None, typer.Option(help="squash frames to a square (default), or cut the middle square: centre.")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Flags of a paper: stylegan-v, tats, cd-fvd or mdgan. Further flags override it.")
+    ] = None,
+    unpaired: Annotated[
+        bool | None, typer.Option("--unpaired", help="Compare whole sets: any names, any numbers of videos.")
+    ] = None,
+    mirror: Annotated[
+        bool | None, typer.Option("--mirror", help="Unpaired: add a mirrored copy of every real clip.")
+    ] = None,
+    reference_split: Annotated[
+        str | None, typer.Option(help="Unpaired: real videos of the dataset: test (default), train or all.")
+    ] = None,
+    per_video: Annotated[
+        int | None, typer.Option(min=0, help="Unpaired: windows of each real video; 0 for all. Default: 1.")
+    ] = None,
+    generated: Annotated[
+        int | None,
+        typer.Option(min=1, help="Unpaired: videos of each method. Default: as many as the smallest folder has."),
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="Unpaired: repeat with other windows and clips; mean ± deviation.")
+    ] = None,
+    horizon: Annotated[
+        str, typer.Option(help="Curves of FVD, KVD and FID over the first frames, as in 10,16,24,32.")
+    ] = "",
+    windows: Annotated[str, typer.Option(help="The same over windows, LENGTH:STEP, as in 16:8.")] = "",
+    samples: Samples = None,
+    best: BestOf = 1,
+    allow_partial: Annotated[bool, typer.Option(help="Score what there is; stamped on every table.")] = False,
+    reference: Annotated[Path | None, typer.Option(help="A folder of videos in place of a dataset.")] = None,
+    workers: Workers = None,
+    keep_clips: Annotated[
+        bool, typer.Option("--keep-clips", help="Write the scored frames, so that the HTML report plays the clips.")
+    ] = False,
+    ci: Ci = False,
+    offline: Offline = False,
+    as_json: Json = False,
+) -> None:
+    """Score third-party videos against the real test clips, or against another folder."""
+    from bench.data.clips import FRAMES
+    from bench.data.dataset import Dataset
+    from bench.pipeline.score import score_folders
+    from bench.scoring.horizon import horizon_of, windows_of
+    from bench.scoring.named_protocols import plan_of
+
+    plan = plan_of(
+        protocol,
+        {
+            "resolution": resolution,
+            "metrics": words(metrics) or None,
+            "frames": frames or None,
+            "context": context,
+            "count": clips,
+            "clip_length": clip_length,
+            "sampling": sampling,
+            "stride": stride,
+            "crop": crop,
+            "unpaired": unpaired,
+            "mirror": mirror,
+            "reference_split": reference_split,
+            "per_video": per_video,
+            "generated": generated,
+            "draws": draws,
+            "horizon": horizon_of(horizon),
+            "windows": windows_of(windows),
+            "samples": samples,
+            "best": best,
+            "allow_partial": allow_partial,
+            "workers": workers,
+            "offline": offline,
+        },
+    )
+    data = Dataset(dataset, scoring_root(data_root, reference), clip_frames or FRAMES)
+    table = score_folders(predictions, out, plan, dataset=data, reference=reference, ci=ci, keep=keep_clips)
+    if as_json:
+        print_folder(out)
+    else:
+        print_scores(table, out)

@@ -1,0 +1,288 @@
+"""Sets that are not paired: generated videos of any names and numbers against windows of real ones.
+
+A draw is a choice of real windows and of generated videos. It follows from their names and the draw's number, so that
+the order of a folder and the number of workers change no byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.clips import Clip
+from bench.data.readers.video import Frames
+from bench.data.windows import WholeVideo, drawn, windows
+from bench.errors import BenchError
+from bench.metrics.base import SetMetric, UnfitError
+from bench.metrics.networks.parallel_map import one_core_each
+from bench.progress import task
+from bench.scoring.pairing import Row
+from bench.scoring.protocol import Protocol
+from bench.scoring.score_tables import SummaryLine
+from bench.scoring.scoring_plan import ScoringPlan
+from bench.scoring.set_metrics import LARGEST, Features, ScoredFrames, real_halves_line
+from bench.statistics import THESE_TRAININGS, Interval, LeaveOneOutDistances, TwoSetDistances, leave_out, over_seeds
+
+#: Groups of videos that are left out in turn, on each side.
+GROUPS = 40
+#: Behind the ID of a window that is mirrored from left to right.
+MIRRORED = " mirrored"
+
+#: Features by a clip's ID: of the real windows, and of each row's videos.
+FeaturesOfSets = tuple[dict[str, Features], list[dict[str, Features]]]
+
+
+@dataclass(frozen=True)
+class UnpairedSets:
+    """What is compared with what.
+
+    Attributes:
+        rows: methods, one for each training run.
+        windows: the real ones of all draws by their IDs, mirrored copies too.
+        draws: the IDs of the real windows in each draw.
+        generated: the names of each row's videos in each draw.
+        notes: what has to be read with the numbers.
+    """
+
+    rows: Sequence[Row]
+    windows: Mapping[str, Clip]
+    draws: Sequence[Sequence[str]]
+    generated: Sequence[Sequence[Sequence[str]]]
+    notes: list[str] = field(default_factory=list)
+
+
+def frames_of_generated(rows: Sequence[Row]) -> int:
+    """How many frames the generated videos have.
+
+    Raises:
+        BenchError: they differ.
+    """
+    lengths: dict[int, Path] = {}
+    for row in rows:
+        for id in row.predictions.ids:
+            lengths.setdefault(row.predictions.length(id), row.predictions.path(id))
+    if len(lengths) > 1:
+        listed = ", ".join(f"{path} has {length}" for length, path in sorted(lengths.items()))
+        raise BenchError(
+            f"The generated videos differ in their number of frames ({listed}): give --clip-length, to which longer "
+            "videos are cut."
+        )
+    return next(iter(lengths))
+
+
+def draw_sets(rows: Sequence[Row], videos: Sequence[WholeVideo], plan: ScoringPlan, span: int) -> UnpairedSets:
+    """Draw what is compared.
+
+    Args:
+        rows: methods.
+        videos: real ones.
+        plan: with the choices, the number of real clips and the sampling.
+        span: how many consecutive frames a window has.
+
+    Raises:
+        BenchError: fewer generated videos than asked for, real videos that are all too short, or draws that would all
+            be the same.
+    """
+    choices, notes = plan.choices, []
+    long = [video for video in videos if video.frames >= span]
+    if not long:
+        longest = max((video.frames for video in videos), default=0)
+        raise BenchError(
+            f"The real videos have at most {longest} frames, and a window needs {span}: give a smaller --clip-length "
+            "or --stride."
+        )
+    if len(long) < len(videos):
+        notes.append(f"{len(videos) - len(long)} of {len(videos)} real videos have under {span} frames: left out.")
+    fewest = min(len(row.predictions.ids) for row in rows)
+    if choices.generated > fewest:
+        lacking = [f"{row.name} has {len(row.predictions.ids)}" for row in rows]
+        raise BenchError(
+            f"--generated asks for {choices.generated} videos of each method, but {', '.join(lacking)}: generate more, "
+            "or give a smaller number."
+        )
+    count = choices.generated or fewest
+    notes += [
+        f"{row.name}: {count} of {len(row.predictions.ids)} videos, drawn by name."
+        for row in rows
+        if len(row.predictions.ids) > count
+    ]
+    found: dict[str, Clip] = {}
+    draws, generated = [], []
+    for draw in range(choices.draws):
+        clips = {
+            clip.id: clip
+            for clip in windows(long, span, choices.per_video, draw if plan.sampling == "random" else None)
+        }
+        ids = drawn(list(clips), plan.count or len(clips), draw)
+        draws.append(ids)
+        found |= {id: clips[id] for id in ids}
+        generated.append([drawn(row.predictions.ids, count, draw) for row in rows])
+    if choices.draws > 1 and all(draws[0] == ids for ids in draws) and all(generated[0] == ids for ids in generated):
+        raise BenchError(
+            f"All {choices.draws} draws would be the same: give --sampling random, or --clips or --generated below "
+            "what there is, or leave --draws out."
+        )
+    if plan.count and plan.count > len(draws[0]):
+        notes.append(f"{len(draws[0])} real clips, where --clips asks for {plan.count}: there are no more.")
+    if choices.mirror:
+        found |= {id + MIRRORED: clip for id, clip in found.items()}
+        draws = [[*ids, *(id + MIRRORED for id in ids)] for ids in draws]
+    return UnpairedSets(rows, found, draws, generated, notes)
+
+
+@dataclass(frozen=True)
+class SetReaders:
+    """Read both sides at the protocol's size.
+
+    Attributes:
+        sets: what is compared.
+        root: of the real videos.
+        protocol: of the scoring.
+        cut: rows of which longer videos were cut, with the numbers of frames found.
+    """
+
+    sets: UnpairedSets
+    root: Path
+    protocol: Protocol
+    cut: dict[str, set[int]] = field(default_factory=dict)
+
+    def real(self, id: str) -> Frames:
+        """The frames of a window that are looked at."""
+        protocol = self.protocol
+        frames = self.sets.windows[id].read(self.root, frames=protocol.span)[:: protocol.choices.stride]
+        return protocol.fit(np.ascontiguousarray(frames[:, :, ::-1]) if id.endswith(MIRRORED) else frames)
+
+    def generated(self, row: Row) -> Callable[[str], Frames]:
+        """A reader of one method's videos: as they are, or every N-th of their first frames where they are longer."""
+        protocol = self.protocol
+
+        def read(id: str) -> Frames:
+            frames = row.predictions.read(id)
+            if len(frames) == protocol.length:
+                return protocol.fit(frames)
+            if len(frames) < protocol.span:
+                path, stride = row.predictions.path(id), protocol.choices.stride
+                spread = (
+                    f", or {protocol.span} or more, of which one of {stride} is taken" if stride > 1 else " or more"
+                )
+                raise BenchError(f"{path} has {len(frames)} frames: expected {protocol.length}{spread}.")
+            self.cut.setdefault(row.name, set()).add(len(frames))
+            return protocol.fit(frames[: protocol.span : protocol.choices.stride])
+
+        return read
+
+    def notes(self) -> list[str]:
+        """What was done to generated videos before they were compared."""
+        taken = f"one of {self.protocol.choices.stride}" if self.protocol.choices.stride > 1 else "the first ones"
+        return [
+            f"{row}: of videos with {' or '.join(map(str, sorted(lengths)))} frames {self.protocol.length} are looked "
+            f"at, {taken}."
+            for row, lengths in self.cut.items()
+        ]
+
+
+def features_of_sets(metric: SetMetric, readers: SetReaders) -> FeaturesOfSets:
+    """Features of every window and every generated video that any draw has."""
+    sets, scored = readers.sets, readers.protocol.scored
+    with task(f"{metric.name}: features", 1 + len(sets.rows)) as progress:
+        ids = sorted(sets.windows)
+        real = dict(zip(ids, metric.features(ScoredFrames(ids, readers.real, scored)), strict=True))
+        progress.advance()
+        generated = []
+        for number, row in enumerate(sets.rows):
+            ids = sorted({id for draw in sets.generated for id in draw[number]})
+            read = readers.generated(row)
+            generated.append(dict(zip(ids, metric.features(ScoredFrames(ids, read, scored)), strict=True)))
+            progress.advance()
+    return real, generated
+
+
+def unpaired_lines(
+    metric: SetMetric, sets: UnpairedSets, protocol: Protocol, features: FeaturesOfSets
+) -> list[SummaryLine]:
+    """One line of the summary for each method, and one for real vs. real.
+
+    The value is the mean over draws and training runs. The interval is that of the first draw, moved to the mean.
+
+    Raises:
+        UnfitError: the metric has no number for these sets.
+    """
+    real, generated = features
+    names = list(dict.fromkeys(row.name for row in sets.rows))
+    runs = {name: [number for number, row in enumerate(sets.rows) if row.name == name] for name in names}
+    distances = np.array(
+        [
+            [
+                metric.distance([generated[number][id] for id in sets.generated[draw][number]], [real[i] for i in ids])
+                for draw, ids in enumerate(sets.draws)
+            ]
+            for number in range(len(sets.rows))
+        ]
+    )  # [rows, draws]
+    left = None
+    if sum(map(len, real.values())) <= LARGEST:
+        with contextlib.suppress(UnfitError):  # too few videos to leave one out
+            left = _left_out(metric, sets, features, list(runs.values()))
+    means = [float(distances[numbers].mean()) for numbers in runs.values()]
+    best = int(np.argmin(means)) if metric.ranks(protocol.smaller_side) and len(names) > 1 else -1
+    places = np.argsort(np.argsort(means)) + 1 if best >= 0 else np.zeros(len(names), int)
+    stamp, lines = protocol.id_of(metric.name), []
+    for place, (name, numbers) in enumerate(runs.items()):
+        interval = left.interval(place) if left else Interval(math.nan, math.nan, math.nan, 0)
+        moved = means[place] - interval.mean
+        low, high = interval.low + moved, interval.high + moved
+        low = low if metric.unbiased or math.isnan(low) else max(low, 0.0)
+        seeds, over_draws = over_seeds(distances[numbers].mean(axis=1)), over_seeds(distances[numbers].mean(axis=0))
+        line = SummaryLine(
+            *(protocol.dataset, name, metric.name, means[place], low, high),
+            *(protocol.smaller_side, 0, len(numbers), seeds.std, stamp),
+            draws=len(sets.draws),
+            draw_sd=over_draws.std,
+        )
+        p_best = math.nan
+        if left and best >= 0 and place != best and not math.isnan(low):
+            p_best = left.difference(place, best, rows=len(names)).p_value
+        scope = "" if math.isnan(low) else THESE_TRAININGS
+        lines.append(replace(line, p_best=p_best, rank=int(places[place]), scope=scope))
+    ids = sets.draws[0]
+    videos = [sets.windows[id].video for id in ids]
+    return [*lines, *real_halves_line(metric, [real[id] for id in ids], videos, protocol)]
+
+
+def _left_out(
+    metric: SetMetric, sets: UnpairedSets, features: FeaturesOfSets, runs: Sequence[Sequence[int]]
+) -> TwoSetDistances:
+    """The distances of the first draw without groups of real videos, and without groups of each row's own videos."""
+    real = [features[0][id] for id in sets.draws[0]]
+    own = [[features[1][n][id] for id in ids] for n, ids in enumerate(sets.generated[0])]
+    videos = [sets.windows[id].video for id in sets.draws[0]]
+
+    def to_real(numbers: NDArray[np.intp]) -> list[float]:
+        kept = [real[n] for n in numbers]
+        return [float(np.mean([metric.distance(own[run], kept) for run in of_row])) for of_row in runs]
+
+    def of_run(run: int) -> LeaveOneOutDistances:
+        def distances(numbers: NDArray[np.intp]) -> list[float]:
+            return [metric.distance([own[run][n] for n in numbers], real)]
+
+        return leave_out(distances, sets.generated[0][run], GROUPS, without=_each(distances))
+
+    return TwoSetDistances(
+        leave_out(to_real, videos, GROUPS, without=_each(to_real)), [[of_run(run) for run in of_row] for of_row in runs]
+    )
+
+
+def _each(distances: Callable[[NDArray[np.intp]], list[float]]) -> Callable[[NDArray[np.intp]], NDArray[np.float64]]:
+    """Distances without each group in turn, several groups at a time."""
+
+    def without(groups: NDArray[np.intp]) -> NDArray[np.float64]:
+        kept = [np.flatnonzero(groups != group) for group in range(int(groups.max()) + 1)]
+        return np.array(one_core_each(distances, kept), np.float64)
+
+    return without
