@@ -1,0 +1,136 @@
+"""A call of the rater's page: what is read of a request, within which time, and what is refused unread."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+#: Set where a proxy on this machine stands before the app, and is believed when it tells whom it asks for.
+PROXY_VARIABLE = "BENCH_STUDY_PROXY"
+#: Seconds in which a call's body must have come.
+PATIENCE = 20.0
+THIS_MACHINE = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of the rater's page: what its headers say and what its body holds.
+
+    Attributes:
+        token: stands for the rater; empty at a first visit.
+        agent: the browser's description of itself.
+        languages: the browser's languages, as in `Accept-Language`.
+        address: the network address that it came from.
+        body: a JSON object; its values can be anything.
+        cookies: that the browser has sent.
+        secure: whether it came by TLS.
+        kept: cookies for the browser to keep, put in by whoever answers.
+    """
+
+    token: str
+    agent: str
+    languages: str
+    address: str
+    body: Mapping[str, Any]
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    secure: bool = False
+    kept: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, request: Request, body: Mapping[str, Any]) -> Call:
+        """A request's headers, and its body as it was parsed."""
+        header = request.headers
+        named = (header.get("x-rater", ""), header.get("user-agent", ""), header.get("accept-language", ""))
+        secure = request.url.scheme == "https" or (is_behind_a_proxy() and header.get("x-forwarded-proto") == "https")
+        return cls(*named, address(request), body, request.cookies, secure)
+
+    def text(self, key: str) -> str:
+        """A value as text; empty where there is none."""
+        return str(self.body.get(key, ""))
+
+    def texts(self, key: str) -> dict[str, str]:
+        """An object of texts; empty where there is none."""
+        value = self.body.get(key)
+        return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
+
+    @property
+    def trial(self) -> str:
+        """The name that the browser has for a trial."""
+        return self.text("trial")
+
+    @property
+    def requested_language(self) -> str:
+        """The language that the rater has just chosen."""
+        return str(self.body.get("language") or "")[:20]
+
+
+def is_behind_a_proxy() -> bool:
+    """Whether whoever started the app has said that a proxy stands before it."""
+    return os.environ.get(PROXY_VARIABLE, "") == "1"
+
+
+def address(request: Request) -> str:
+    """The network address of a request; a proxy on this machine says whom it asks for, where there is one."""
+    direct = request.client.host if request.client else ""
+    return forwarded(direct, request.headers.get("x-forwarded-for", ""))
+
+
+def forwarded(direct: str, header: str) -> str:
+    """The address that a proxy tells, last of those in its header; else the direct one."""
+    told = header.rpartition(",")[2].strip() if is_behind_a_proxy() and direct in THIS_MACHINE else ""
+    return told or direct
+
+
+def check_origin(request: Request) -> None:
+    """Refuse a call that a page of another site has made a browser send.
+
+    Such a page can send forms and plain text, and no JSON unless we allowed it, which we do not. Browsers say besides
+    which site a call is from.
+
+    Raises:
+        HTTPException: 415 or 403.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise HTTPException(415, "send application/json")
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise HTTPException(403, "calls of other sites are refused")
+
+
+async def read(request: Request, largest: int) -> dict[str, Any]:
+    """The JSON object that a call holds.
+
+    Raises:
+        HTTPException: 408 where it does not come in time, 413 where it is too long, 400 where it is not an object of
+            texts that can be written down.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE):
+            raw = await _receive(request, largest)
+    except TimeoutError as error:
+        raise HTTPException(408, "too slow", {"Connection": "close"}) from error
+    try:
+        body = json.loads(raw or b"{}")
+        written = json.dumps(body, ensure_ascii=False)
+        written.encode()  # half of a pair of surrogates is no character
+    except (ValueError, RecursionError) as error:  # a few thousand brackets are valid JSON, and too deep
+        raise HTTPException(400, "not understood") from error
+    if not isinstance(body, dict) or "\\u0000" in written:  # which PostgreSQL cannot store
+        raise HTTPException(400, "not understood")
+    return body
+
+
+async def _receive(request: Request, largest: int) -> bytes:
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > largest:
+            raise HTTPException(413, "too long")
+    return bytes(raw)

@@ -1,0 +1,99 @@
+"""A web server that a script cannot fill."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from study_app.web import calls, connections
+from tests.study_app.conftest import free_port
+
+
+async def _slow(request: Request) -> Response:
+    await request.body()
+    return PlainTextResponse("read")
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A server whose patience is a quarter of a second, at a port."""
+    monkeypatch.setattr(connections, "PATIENCE", 0.25)
+    monkeypatch.setattr(connections, "MOST_OF_ONE", 20)
+    monkeypatch.delenv(calls.PROXY_VARIABLE, raising=False)
+    app = Starlette(routes=[Route("/", _slow, methods=["GET", "POST"])])
+    number = free_port()
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=number, http=connections.GuardedProtocol, log_config=None, lifespan="off")
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield number
+    server.should_exit = True
+    thread.join()
+
+
+def connect(port: int, sent: bytes = b"") -> socket.socket:
+    one = socket.create_connection(("127.0.0.1", port), timeout=5)
+    one.sendall(sent)
+    return one
+
+
+def is_closed(one: socket.socket) -> bool:
+    try:
+        return one.recv(100) == b""
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab"])
+def test_a_request_that_does_not_end_is_closed(port: int, sent: bytes) -> None:
+    with connect(port, sent) as one:
+        start = time.monotonic()
+        assert is_closed(one)
+        assert time.monotonic() - start < 4
+
+
+def test_a_crowd_of_one_address_is_closed_and_leaves_no_trace(port: int) -> None:
+    crowd = [connect(port) for _ in range(40)]
+    closed = 0
+    for one in crowd[20:]:
+        closed += is_closed(one)
+    assert closed == 20
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connections, "MOST_OF_ONE", 10_000)
+        with connect(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as one:
+            assert one.recv(100).startswith(b"HTTP/1.1 200")
+    for one in crowd:
+        one.close()
+
+
+def test_one_line_a_second_from_one_place(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    caplog.handler.addFilter(sparing := connections.Sparing())
+    try:
+        log = logging.getLogger("a test")
+        for second in range(3):
+            now = 100.0 + 1.01 * second
+            for number in range(500):
+                log.warning("fault %s", number)
+        log.warning("another place")
+    finally:
+        caplog.handler.removeFilter(sparing)
+    assert [record.getMessage() for record in caplog.records] == [
+        "fault 0",
+        *["fault 0 (499 more like it were not written)"] * 2,
+        "another place",
+    ]
