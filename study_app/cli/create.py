@@ -37,7 +37,8 @@ def _codes(texts: list[str] | None) -> dict[str, str]:
     """The codes that `--code` gives, by how a session ends."""
     codes = [text.partition("=") for text in texts or []]
     if any(f"{outcome}_code" not in CODES[1:] or not code for outcome, _, code in codes):
-        raise BenchError("A code is written failed=CODE, technical=CODE, withdrawn=CODE or ineligible=CODE.")
+        outcomes = ", ".join(f"{code.removesuffix('_code')}=CODE" for code in CODES[1:])
+        raise BenchError(f"A code is written as one of {outcomes}.")
     return {outcome: code for outcome, _, code in codes}
 
 
@@ -136,7 +137,8 @@ CompletionCode = Annotated[str, typer.Option(help="Shown at the end; default: on
 Codes = Annotated[
     list[str] | None,
     typer.Option(
-        "--code", help="failed=, technical=, withdrawn= or ineligible=CODE: shown instead of the completion code."
+        "--code",
+        help="failed=, technical=, withdrawn=, ineligible=, full=, closed= or declined=CODE: how a session ended.",
     ),
 ]
 
@@ -148,6 +150,19 @@ QuestionsFile = Annotated[
 
 
 CompletionURL = Annotated[str, typer.Option(help="https address at the end, for example Prolific's.")]
+
+
+LinkParameter = Annotated[
+    str, typer.Option(help="Parameter that names a participant in links of a platform of your own, such as id.")
+]
+
+
+Entry = Annotated[str, typer.Option(help="open: everybody may take part; links: only people with a signed link.")]
+
+
+FlaggedShare = Annotated[
+    float, typer.Option(help="Raters with a larger share of flagged answers do not count; 1 for no such rule.")
+]
 
 
 AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept clips that do not start alike.")]
@@ -186,6 +201,9 @@ def create(
     code: Codes = None,
     completion_url: CompletionURL = StudyRequest.completion_url,
     erased_votes: ErasedVotes = StudyRequest.erased_votes,
+    link_parameter: LinkParameter = StudyRequest.link_parameter,
+    entry: Entry = StudyRequest.entry,
+    flagged_share: FlaggedShare = StudyRequest.flagged_share,
     accept_first_frames: AcceptFirstFrames = StudyRequest.accept_first_frames,
     accept_weak_catch: AcceptWeakCatch = StudyRequest.accept_weak_catch,
 ) -> None:
@@ -218,10 +236,10 @@ def create(
         calibration=calibration,
         distance_cm=distance,
         completion_code=completion_code,
-        failed_code=codes.get("failed", ""),
-        technical_code=codes.get("technical", ""),
-        withdrawn_code=codes.get("withdrawn", ""),
-        ineligible_code=codes.get("ineligible", ""),
+        link_parameter=link_parameter,
+        entry=entry,
+        flagged_share=flagged_share,
+        **{name: codes.get(name.removesuffix("_code"), "") for name in CODES[1:]},
         completion_url=completion_url,
         erased_votes=erased_votes,
         accept_first_frames=accept_first_frames,

@@ -15,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it
 COMMANDS = (
     create.create,
     manage.serve,
+    manage.links,
     results.status,
     results.export,
     results.simulate,

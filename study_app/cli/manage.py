@@ -84,18 +84,44 @@ def _change(db: str | None, study: str | None, action: Action, reason: str) -> N
     typer.echo(f"The study '{opened.name}' is {opened.state()}.")
 
 
+def links(
+    url: Annotated[str, typer.Option(help="Address at which people reach the study.")],
+    db: Database = None,
+    study: Name = None,
+    count: Annotated[int, typer.Option(help="Links to make, for P01, P02 and so on.")] = 0,
+    first: Annotated[int, typer.Option(help="Number of the first of them.")] = 1,
+    participant: Annotated[list[str] | None, typer.Option(help="In their place: an ID; can be repeated.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("study-links"),
+) -> None:
+    """Make a signed link for each participant, as a table and as a sheet of QR codes."""
+    from study_app.pipeline import links as pipeline
+
+    if bool(count) == bool(participant):
+        raise BenchError("Say whom the links are for: give --count, or --participant for each ID.")
+    opened = open_study(db, study)
+    made = pipeline.links(opened, participant or pipeline.numbered(count, first), url)
+    for path in pipeline.write(opened, made, out):
+        typer.echo(path)
+
+
 def serve(
     db: Database = None,
     study: Name = None,
     port: Annotated[int, typer.Option(help="Port.")] = 8501,
     address: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
+    proxy: Annotated[
+        bool, typer.Option(help="A proxy on this machine stands before the app and sets X-Forwarded-For and -Proto.")
+    ] = False,
+    sessions: Annotated[
+        int, typer.Option(help="New sessions an hour from one network address, without signed links; 0: no limit.")
+    ] = 30,
 ) -> None:
     """Serve a study to raters."""
-    from study_app.web.serve import prepare
+    from study_app.web.serve import Options, prepare
     from study_app.web.serve import serve as run
 
     print_notes(prepare(db, study))
-    raise typer.Exit(run(db, study, port, address))
+    raise typer.Exit(run(db, study, Options(port, address, proxy, sessions)))
 
 
 def extend(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+
+from markdown_it import MarkdownIt
 
 from bench.errors import BenchError
 from study_app.design import question_file
@@ -21,7 +24,14 @@ SECONDS_TO_CHOOSE = 3.0
 #: For each further question about a pair, and for a question before or after the pairs.
 SECONDS_TO_ANSWER, SECONDS_TO_FILL_IN = 2.0, 8.0
 #: Settings that hold a code of how a session has ended.
-CODES = ("completion_code", "failed_code", "technical_code", "withdrawn_code", "ineligible_code")
+CODES = (
+    "completion_code", "failed_code", "technical_code", "withdrawn_code", "ineligible_code", "full_code", "closed_code",
+    "declined_code",
+)  # fmt: skip
+#: A code that a spreadsheet reads as a number and so changes.
+NUMBER_LIKE = re.compile(r"[+-]?\d+([.,]\d*)?([eE][+-]?\d+)?")
+#: Who may come: everybody, or only those who have a signed link.
+ENTRIES = OPEN, LINKS = ("open", "links")
 #: Trials and catch trials of one rater by default.
 WORKLOAD, CATCH = 50, 10
 #: What can become of votes whose rater is erased.
@@ -62,6 +72,12 @@ class SharedSettings:
         failed_code, technical_code, withdrawn_code: the same for who failed the catch trials or was excluded, for whose
             clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
         ineligible_code: for who may not take part by the screening questions.
+        full_code, closed_code: for who has agreed to take part and finds no pair left, or the study closed.
+        declined_code: for who does not agree; empty: none, as nothing is known of them.
+        link_parameter: the parameter of a link that names a participant, of a platform that the program does not know.
+        entry: open to everybody, or only to people with a signed link (links).
+        flagged_share: raters with a larger share of answers flagged fast, rushed, undelivered or unfocused do not
+            count. 1, as in studies of version 0.2, is no rule.
         completion_url: where the last page leads; empty: nowhere.
         contact, ethics: whom to ask, and the number of the ethics board's approval; below the consent text.
         erased_votes: what becomes of the votes of raters who ask to be erased: kept, or left out.
@@ -87,6 +103,12 @@ class SharedSettings:
     technical_code: str = ""
     withdrawn_code: str = ""
     ineligible_code: str = ""
+    full_code: str = ""
+    closed_code: str = ""
+    declined_code: str = ""
+    link_parameter: str = ""
+    entry: str = OPEN
+    flagged_share: float = 1.0
     completion_url: str = ""
     contact: str = ""
     ethics: str = ""
@@ -117,6 +139,7 @@ class StudyRequest(SharedSettings):
     """
 
     runs: tuple[Path, ...]
+    flagged_share: float = 0.5
     comparisons: tuple[tuple[str, str], ...] | None = None
     workload: int | None = None
     catch: int | None = None
@@ -191,6 +214,14 @@ class StudySettings(SharedSettings):
         own = StudyTexts(self.language, self.question, self.consent, self.consent_version, self.consent_format)
         return next((words for words in self.translations if words.language == language), own)
 
+    @staticmethod
+    def has_pictures(words: StudyTexts) -> bool:
+        """Whether a consent text in Markdown has a picture."""
+        if words.consent_format != "markdown":
+            return False
+        tokens = MarkdownIt("commonmark").parse(words.consent)
+        return any(part.type == "image" for token in tokens for part in token.children or [])
+
     def code_of(self, outcome: str) -> str:
         """The code for how a session ended, one of `rater_tables.OUTCOMES`; empty: one for each rater."""
         return {
@@ -200,6 +231,8 @@ class StudySettings(SharedSettings):
             "technical": self.technical_code,
             "withdrawn": self.withdrawn_code,
             "ineligible": self.ineligible_code,
+            "full": self.full_code,
+            "closed": self.closed_code,
         }[outcome]
 
     @property
@@ -256,5 +289,16 @@ class StudySettings(SharedSettings):
         texts_shown = [self.words(language) for language in self.languages]
         if not all(shown.question.strip() and shown.consent.strip() for shown in texts_shown):
             raise BenchError("A study needs a question and a consent text.")
+        for name in CODES:
+            if NUMBER_LIKE.fullmatch(code := getattr(self, name)):
+                raise BenchError(f"A spreadsheet would change the code {code}, as it is a number: add letters to it.")
+        if self.entry not in ENTRIES:
+            raise BenchError(f"A study is open to everybody (open) or to signed links (links), not '{self.entry}'.")
+        if not 0 < self.flagged_share <= 1:
+            raise BenchError(f"The share of flagged answers is above 0 and at most 1, not {self.flagged_share:g}.")
+        if self.link_parameter and not re.fullmatch(r"[A-Za-z][\w.-]{0,39}", self.link_parameter):
+            raise BenchError(f"A link's parameter has letters, digits, - and _, unlike '{self.link_parameter}'.")
+        if any(self.has_pictures(self.words(language)) for language in self.languages):
+            raise BenchError("The consent text has a picture, which raters' pages do not show: leave it out.")
         if self.completion_url and not self.completion_url.startswith("https://"):
             raise BenchError("The completion address must begin with https://.")

@@ -26,6 +26,7 @@ from study_app.analysis import (
 )
 from study_app.design.questions import PARTS, SCALE
 from study_app.design.settings import CODES, StudySettings
+from study_app.pipeline import flag_counts
 from study_app.pipeline.csv_files import csv, unescaped
 from study_app.pipeline.registration import registration
 from study_app.store.schema.study_tables import Study
@@ -58,6 +59,8 @@ class Results:
 def results(votes: pd.DataFrame, settings: StudySettings) -> Results:
     """Compute everything from a table of votes."""
     notes = ["A pilot of a study: these votes do not count for it."] if settings.pilot else []
+    if flagged := flag_counts.of_answers(votes).sentence():
+        notes.append(flagged)
     if settings.questions.cannot_tell:
         notes.append("Ties are left out of every share, interval and test, and stand beside them.")
     if not settings.questions.is_the_papers:
@@ -234,6 +237,8 @@ def _graded(study: OpenStudy) -> Outcomes:
         files[named("mos_differences.csv", question)] = csv(gaps)
         value = plain({"mos": means.to_dict("records"), "differences": gaps.to_dict("records")})
         if question is None:
+            flagged = flag_counts.of_answers(ratings).sentence()
+            content["notes"] += [flagged] if flagged else []
             content |= value
             grades = len(ratings)
         else:

@@ -34,6 +34,8 @@ CODE_TYPES = {
     "technical_code": "OTHER",
     "withdrawn_code": "OTHER",
     "ineligible_code": "OTHER",
+    "full_code": "OTHER",
+    "closed_code": "OTHER",
 }
 WAITING = "AWAITING REVIEW"
 

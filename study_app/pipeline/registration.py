@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from study_app.design.flags import SUSPECT
 from study_app.design.questions import SCALE
 from study_app.design.schedule import schedule_before
 from study_app.design.settings import CODES, StudySettings
@@ -110,7 +111,7 @@ def registration(study: OpenStudy) -> Registration:
         **states[0],
         "design": {key: value for key, value in study.kept_settings().items() if key not in PRIVATE},
         "hypotheses": _hypotheses(settings),
-        "rules": [*RULES, f"Rule on catch trials: {settings.catch_pass} of {settings.catch} right."],
+        "rules": _rules(settings),
         "analysis": _analysis(settings),
     }
     contents, added = [base], []
@@ -126,6 +127,18 @@ def _hypotheses(settings: StudySettings) -> list[str]:
     if settings.questions.kind == SCALE:
         return ["The systems' mean grades differ"]
     return [f"{first} is chosen over {second} not as often as not" for first, second in settings.comparisons]
+
+
+def _rules(settings: StudySettings) -> list[str]:
+    """The rules on who counts; studies of version 0.2 have none on flagged answers."""
+    rules = [*RULES, f"Rule on catch trials: {settings.catch_pass} of {settings.catch} right."]
+    if settings.flagged_share < 1:
+        flagged = f"{', '.join(SUSPECT[:-1])} or {SUSPECT[-1]}"
+        rules.append(
+            f"Rule on flagged answers: raters do not count if more than {100 * settings.flagged_share:g} % of their "
+            f"answers are flagged {flagged}."
+        )
+    return rules
 
 
 def _analysis(settings: StudySettings) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from study_app.pipeline import flag_counts
 from study_app.store.study import OpenStudy
 
 
 def status(study: OpenStudy) -> dict[str, Any]:
     """Progress by comparison and counts of raters. Outcomes are not part of it: nobody should steer by them."""
-    progress, raters = study.progress(), study.raters()
+    progress, raters, flagged = study.progress(), study.raters(), flag_counts.of_study(study)
     return {
         "study": study.name,
         "state": study.state(),
@@ -25,6 +26,8 @@ def status(study: OpenStudy) -> dict[str, Any]:
         "completed": int(raters["completed"].notna().sum()),
         "excluded": int((raters["excluded"] != "").sum()),
         "erased": int((raters["erased"] != "").sum()),
+        "counted": flagged.answers,
+        "flags": flagged.flags,
         "declined": study.declined(),
         "ineligible": int((raters["status"] == "ineligible").sum()),
         "workload": study.settings.workload,
@@ -39,6 +42,8 @@ def lines(standing: dict[str, Any]) -> list[str]:
         f"{head}: {standing['votes']} of {standing['wanted']} votes, {standing['raters']} raters; {standing['state']}."
     ]
     text.append(f"{standing['completed']} raters have finished, {standing['excluded']} are excluded or have withdrawn.")
+    if flagged := flag_counts.Flagged(standing["counted"], standing["flags"]).sentence():
+        text.append(flagged)
     if standing["declined"] or standing["erased"]:
         text.append(
             f"{standing['declined']} people did not agree to take part, {standing['erased']} raters were erased."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Select, bindparam, case, func, literal, select, update
 from sqlalchemy.orm import Session
@@ -22,6 +22,11 @@ from study_app.store.schema.study_tables import Comparison, Pair, Slot, Study
 NEVER = timedelta(days=36500)
 #: Trials handed to a rater at once: the one to answer and the one to load meanwhile.
 AHEAD = 2
+#: How long a pair is held for somebody who has not answered a pair that counts: before its clips are asked for, and
+#: after. Others wait for it, and a crowd that only looks must not hold the study.
+GLANCE, FIRST_LOOK = timedelta(minutes=1), timedelta(minutes=3)
+#: The share of pairs without a vote that such newcomers can hold together.
+FOR_NEWCOMERS = 0.5
 LIVE = ("leased", "voted")
 
 
@@ -31,7 +36,7 @@ def seat(session: Session, study: Study, rater: Rater, now: datetime) -> None:
     pairs: dict[str, list[int]] = {"practice": [], "catch": [], "trial": []}
     for kind, pair_id in session.execute(query):
         pairs[kind].append(pair_id)
-    for place in seats(study.seed, rater.id, len(pairs["practice"]), len(pairs["catch"]), study.settings.workload):
+    for place in seats(study.seed, rater.number, len(pairs["practice"]), len(pairs["catch"]), study.settings.workload):
         pair = pairs[place.kind][place.pair]
         left = place.first_on_left or study.settings.questions.kind == SCALE
         session.add(_lease(rater, pair, place.position, left, now, now + NEVER))
@@ -50,35 +55,85 @@ def upcoming(
     """The rater's next trials, at most `AHEAD`, in order; empty when there is nothing left to show.
 
     The rater's own leases are renewed first, so whoever comes back late finds the same trial unless it was taken.
+    Newcomers, who have answered no pair that counts, hold one at most.
     """
-    until = now + timedelta(minutes=study.settings.lease_minutes)
+    new = is_new(assignments)
     for assignment in assignments:
         if assignment.state == "leased" and assignment.slot_id is not None:
-            assignment.lease_until = until
+            assignment.lease_until = now + lease(study, new, assignment.delivered_at is not None)
     expire(session, now)
     taken = {a.position: a for a in assignments if a.state in ("leased", "voted", "void")}
     seated = sorted(a.position for a in assignments if a.slot_id is None)
     trial_places = [position for position in range(places(study)) if position not in seated]
     turn_at = {position: turn for turn, position in enumerate(trial_places)}
+    holds = sum(a.slot_id is not None and a.state == "leased" for a in assignments)
+    if new and not holds and room(session, study, rater, now) != "open":
+        return []  # nobody practises for a study that has no trial left for them
     trials: list[Assignment] = []
     exhausted = False
-    if not any(a.slot_id for a in assignments):
-        # nobody practises for a study that has no trial left for them
-        first = trial_places[0]
-        trial = claim(session, study, rater, first, 0, now, until)
-        if trial is None:
-            return []
-        taken[first] = trial
     for position in sorted({*trial_places, *seated}):
         if len(trials) == AHEAD:
             break
         candidate = taken.get(position)
         if candidate is None and position in turn_at and not exhausted:
+            if new and holds:
+                break
+            until = now + lease(study, new, False)
             candidate = claim(session, study, rater, position, turn_at[position], now, until)
             exhausted = candidate is None
+            holds += candidate is not None
+            if new and exhausted:
+                break  # somebody was faster
         if candidate is not None and candidate.state == "leased":
             trials.append(candidate)
     return trials
+
+
+def is_new(assignments: Sequence[Assignment]) -> bool:
+    """Whether somebody with these assignments has answered no pair that counts yet."""
+    return not any(a.slot_id is not None and a.state in ("voted", "void") for a in assignments)
+
+
+def lease(study: Study, new: bool, delivered: bool) -> timedelta:
+    """How long a pair is held from now on."""
+    whole = timedelta(minutes=study.settings.lease_minutes)
+    return min(whole, FIRST_LOOK if delivered else GLANCE) if new else whole
+
+
+def renew(session: Session, study: Study, assignment: Assignment, now: datetime) -> None:
+    """Hold a pair for longer whose clips have just gone out."""
+    if assignment.slot_id is not None and assignment.state == "leased":
+        of_rater = select(Assignment).where(Assignment.rater_id == assignment.rater_id)
+        assignment.lease_until = now + lease(study, is_new(session.scalars(of_rater).all()), True)
+
+
+Room = Literal["open", "waiting", "full"]
+
+
+def room(session: Session, study: Study, rater: Rater | None, now: datetime) -> Room:
+    """Whether there is a pair for somebody new: now, perhaps when others give theirs back, or none any more."""
+    expire(session, now)
+    if has_room(session, study, rater, now) or (
+        catch_trials.reopen(session, study, now) and has_room(session, study, rater, now)
+    ):
+        return "open"
+    query, whose = _pairs_for(rater, UNVOTED, UNVOTED_ALLOWED)
+    return "waiting" if session.scalars(query, whose | {"study": study.id}).first() else "full"
+
+
+def has_room(session: Session, study: Study, rater: Rater | None, now: datetime) -> bool:
+    """Whether a newcomer may be given a pair: one that is open, while newcomers hold no more than their share."""
+    of_study = {"study": study.id}
+    without_vote = session.scalar(COUNT_UNVOTED, of_study) or 0
+    held = session.scalar(COUNT_NEWCOMERS, of_study | {"now": now}) or 0
+    if held >= max(1, FOR_NEWCOMERS * without_vote):
+        return False
+    query, whose = _pairs_for(rater, ANY_OPEN, ALLOWED)
+    return session.scalars(query, whose | of_study).first() is not None
+
+
+def _pairs_for(rater: Rater | None, anybody: Select[Any], own: Select[Any]) -> tuple[Select[Any], dict[str, int]]:
+    return (own, {"rater": rater.id}) if rater else (anybody, {})
 
 
 def places(study: Study) -> int:
@@ -140,7 +195,7 @@ def claim(
 
 def _as_drawn(session: Session, study: Study, rater: Rater, turn: int) -> Slot | None:
     """The side that was drawn, then the comparison; where it is closed, one that the rater had less often."""
-    drawn = turns(study.seed, rater.id, study.settings.workload, len(study.settings.comparisons))[turn]
+    drawn = turns(study.seed, rater.number, study.settings.workload, len(study.settings.comparisons))[turn]
     whose = {"study": study.id, "rater": rater.id}
     left = drawn.first_on_left or study.settings.questions.kind == SCALE  # one clip has no side
     slot = session.scalars(AS_DRAWN, {**whose, "left": left, "comparison": drawn.comparison}).first()
@@ -153,9 +208,9 @@ def _as_drawn(session: Session, study: Study, rater: Rater, turn: int) -> Slot |
     return session.scalars(ALLOWED.order_by(side, comparison, less_often, Slot.priority), whose).first()
 
 
-def _open_slots() -> Select[Any]:
-    """Slots of a study that nobody holds or has voted on."""
-    live = select(Assignment.slot_id).where(Assignment.state.in_(LIVE), Assignment.slot_id.is_not(None))
+def _slots_without(states: tuple[str, ...]) -> Select[Any]:
+    """Slots of a study that have no assignment in one of some states."""
+    live = select(Assignment.slot_id).where(Assignment.state.in_(states), Assignment.slot_id.is_not(None))
     return (
         select(Slot)
         .join(Pair, Pair.id == Slot.pair_id)
@@ -164,8 +219,8 @@ def _open_slots() -> Select[Any]:
     )
 
 
-def _allowed_slots() -> Select[Any]:
-    """Open slots of pairs that a rater never had, of scenes that came less than `SCENE_LIMIT` times."""
+def _allowed(slots: Select[Any]) -> Select[Any]:
+    """Those of pairs that a rater never had, of scenes that came less than `SCENE_LIMIT` times."""
     seen = select(Assignment.pair_id).where(Assignment.rater_id == bindparam("rater"))
     often = (
         select(Pair.scene)
@@ -174,11 +229,34 @@ def _allowed_slots() -> Select[Any]:
         .group_by(Pair.scene)
         .having(func.count() >= SCENE_LIMIT)
     )
-    return _open_slots().where(Pair.id.not_in(seen), Pair.scene.not_in(often)).limit(1)
+    return slots.where(Pair.id.not_in(seen), Pair.scene.not_in(often)).limit(1)
+
+
+def _held_by_newcomers() -> Select[Any]:
+    """How many pairs people hold who have answered none that counts."""
+    voted = (
+        select(Assignment.rater_id)
+        .where(Assignment.slot_id.is_not(None), Assignment.state.in_(("voted", "void")))
+        .correlate(None)
+    )
+    return (
+        select(func.count(Assignment.id))
+        .join(Rater, Rater.id == Assignment.rater_id)
+        .where(
+            Rater.study_id == bindparam("study"),
+            Assignment.state == "leased",
+            Assignment.slot_id.is_not(None),
+            Assignment.lease_until >= bindparam("now"),
+            Assignment.rater_id.not_in(voted),
+        )
+    )
 
 
 #: Built once: to put these together takes longer than the database needs to answer.
-ALLOWED = _allowed_slots()
+ALLOWED, UNVOTED_ALLOWED = _allowed(_slots_without(LIVE)), _allowed(_slots_without(("voted",)))
+ANY_OPEN, UNVOTED = _slots_without(LIVE).limit(1), _slots_without(("voted",)).limit(1)
+COUNT_UNVOTED = select(func.count()).select_from(_slots_without(("voted",)).subquery())
+COUNT_NEWCOMERS = _held_by_newcomers()
 AS_DRAWN = ALLOWED.where(
     Slot.first_on_left == bindparam("left"), Comparison.position == bindparam("comparison")
 ).order_by(Slot.priority)

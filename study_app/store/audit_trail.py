@@ -57,6 +57,7 @@ ATTEMPTS, LOCKOUT = 5, timedelta(minutes=15)
 
 
 ENTERED, REFUSED, SHUT_OUT, UNLOCKED = "admin entered", "admin refused", "admin shut out", "admin unlocked"
+LEFT = "admin left"
 
 
 def sign_in(session: Session, right: bool, address: str) -> bool:
@@ -77,6 +78,17 @@ def sign_in(session: Session, right: bool, address: str) -> bool:
     action = ENTERED if allowed else (SHUT_OUT if right else REFUSED)
     audit(session, None, "admin", action, address_hash)
     return allowed
+
+
+def sign_out(session: Session, value: str) -> None:
+    """Record that a pass to the admin page opens nothing any more; it is kept as a hash."""
+    audit(session, None, "admin", LEFT, token_hash(value)[:16])
+
+
+def has_signed_out(session: Session, value: str) -> bool:
+    """Whether a pass to the admin page was ended."""
+    ended = select(Audit.id).where(Audit.action == LEFT, Audit.detail == token_hash(value)[:16])
+    return session.scalar(ended.limit(1)) is not None
 
 
 def unlock(session: Session) -> None:

@@ -1,4 +1,4 @@
-"""The rule on catch trials put to what the database holds. Runs inside the store's sessions."""
+"""The rules on catch trials and on flagged answers put to what the database holds. Runs inside the store's sessions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import cast
 from sqlalchemy import CursorResult, case, func, select, update
 from sqlalchemy.orm import Session
 
+from study_app.design import flags
 from study_app.design.catch_rule import CatchRule
 from study_app.design.questions import LOW_GRADES, SCALE
 from study_app.store.schema.rater_tables import Assignment, Exclusion, Rater, Vote
@@ -39,11 +40,18 @@ def uncounted(session: Session, study: Study) -> dict[int, str]:
     unfinished, judge = session.scalars(query).all(), rule(study)
     scores = _scores(session, study, unfinished)
     scored = {rater: scores.get(rater, (0, 0)) for rater in unfinished}
-    return {
+    why = {
         rater: f"unfinished: {right} of {had} catch trials right"
         for rater, (right, had) in scored.items()
         if not judge.counts_after_leaving(right, had)
     }
+    rest = (
+        [rater for rater in unfinished if rater not in why]
+        if study.settings.flagged_share < 1 and not study.simulated
+        else []
+    )
+    flagged = {rater: flags.verdict(study.settings, *counts) for rater, counts in suspect(session, study, rest).items()}
+    return why | {rater: reason for rater, reason in flagged.items() if reason}
 
 
 def reopen(session: Session, study: Study, now: datetime) -> bool:
@@ -81,3 +89,22 @@ def _scores(session: Session, study: Study, raters: Collection[int]) -> dict[int
         .group_by(Vote.rater_id)
     )
     return {rater: (correct, had) for rater, correct, had in session.execute(query)}
+
+
+def suspect(session: Session, study: Study, raters: Collection[int]) -> dict[int, tuple[int, int]]:
+    """Id → answers with a flag of `SUSPECT`, and all answers, of those raters who have answered."""
+    query = (
+        select(Vote.rater_id, Vote.response_ms, Vote.focus_losses, Assignment.delivered_at, Vote.voted_at)
+        .join(Assignment, Assignment.id == Vote.assignment_id)
+        .where(Vote.rater_id.in_(raters))
+        .order_by(Vote.id)
+    )
+    play = flags.one_play(study.settings)
+    counts: dict[int, tuple[int, int]] = {}
+    last: dict[int, datetime] = {}
+    for rater, ms, losses, delivered, at in session.execute(query):
+        raised = flags.flags(ms, losses, delivered, last.get(rater), at, play)
+        last[rater] = at
+        flagged, had = counts.get(rater, (0, 0))
+        counts[rater] = flagged + any(flag in flags.SUSPECT for flag in raised), had + 1
+    return counts

@@ -77,10 +77,11 @@ def clip_hashes(session: Session, study: Study) -> list[tuple[str, str, str, str
     ]
 
 
-def delivered(session: Session, assignment_id: int) -> None:
+def delivered(session: Session, assignment_id: int) -> Assignment:
     """Record when an assignment's clips first went out."""
     assignment = session.get_one(Assignment, assignment_id, with_for_update=True)
     assignment.delivered_at = assignment.delivered_at or datetime.now(UTC)
+    return assignment
 
 
 def lost(session: Session, assignment_id: int) -> None:

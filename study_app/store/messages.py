@@ -19,6 +19,14 @@ class RefusedError(BenchError):
         self.gone = gone
 
 
+class TooSoonError(RefusedError):
+    """An answer that comes before its pair can have been seen; it is taken when it comes again after `wait` seconds."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__("The pair cannot have been seen yet: send the answer again.")
+        self.wait = wait
+
+
 @dataclass(frozen=True)
 class Screen:
     """How a rater saw the clips that they voted on. No more than that: nothing here is to tell people apart.

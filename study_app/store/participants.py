@@ -24,17 +24,44 @@ PARAMETERS = {
     "mturk": ("workerId", ("hitId", "assignmentId")),
     "lab": ("participant", ()),
 }
+#: The parameter of a lab's link that holds its signature, and the signature's length.
+KEY, KEY_LETTERS = "key", 20
+#: The platform of a study's own parameter.
+OTHER = "other"
 #: Characters of a participant's ID at most.
 LONGEST_ID = 200
+#: Letters of codes: without vowels and digits, so that a code is no word, no number and no date in a spreadsheet.
+LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """What a link says of who follows it."""
+    """What a link says of who follows it; `key` is a signature, of a lab's links only."""
 
     platform: str
     participant: str
     session: str
+    key: str = ""
+
+
+def new_code() -> str:
+    """A code for how a session has ended, of ten letters."""
+    return "".join(secrets.choice(LETTERS) for _ in range(10))
+
+
+def new_draw() -> int:
+    """The number that a rater's session is drawn by."""
+    return secrets.randbits(62)
+
+
+def signature(key: bytes, *parts: str) -> str:
+    """A signature of `KEY_LETTERS` letters: 86 bits, which nobody guesses."""
+    number = int(keyed(key, "link", *parts), 16)
+    letters = []
+    for _ in range(KEY_LETTERS):
+        number, place = divmod(number, len(LETTERS))
+        letters.append(LETTERS[place])
+    return "".join(letters)
 
 
 def secret(url: URL) -> bytes:

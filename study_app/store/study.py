@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,20 +10,22 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bench.errors import BenchError
+from study_app.design import flags
 from study_app.design.questions import PAIRS, TIE
 from study_app.store import (
     assignment,
     audit_trail,
     catch_trials,
     clips,
+    participants,
     questionnaire,
     raters,
     tidy_tables,
     votes,
 )
 from study_app.store.messages import Answer, RefusedError, View
-from study_app.store.participants import Visitor, keyed, secret, token_hash
-from study_app.store.schema.rater_tables import Assignment, Ending, Exclusion, Rater
+from study_app.store.participants import Visitor, keyed, new_code, secret, token_hash
+from study_app.store.schema.rater_tables import OUTCOMES, Assignment, Ending, Exclusion, Rater
 from study_app.store.study_admin import StudyAdmin
 from study_app.store.study_reader import StudyReader
 
@@ -53,13 +54,19 @@ class OpenStudy(StudyReader, StudyAdmin):
 
         self._transactions.write(work)
 
+    def room(self) -> assignment.Room:
+        """Whether there is a pair for somebody new: now, perhaps later, or none any more."""
+        now = datetime.now(UTC)
+        if self._transactions.read(lambda s: assignment.has_room(s, self.row, None, now)):
+            return "open"
+        return self._transactions.write(lambda s: assignment.room(s, self.row, None, now))
+
     def enrol(self, token: str, visitor: Visitor | None = None, language: str = "") -> None:
         """Record consent and seat the rater; somebody who did so before (another tab) is left as they are.
 
         The language is the one in which they have read the consent text; by default, the study's own.
         """
         words = self.settings.words(language)
-        key = secret(self._transactions.url) if visitor else b""
 
         def work(session: Session) -> None:
             if raters.rater(session, self.row, token):
@@ -73,11 +80,12 @@ class OpenStudy(StudyReader, StudyAdmin):
                 token_hash=token_hash(token),
                 platform=visitor.platform if visitor else ("simulated" if self.simulated else "link"),
                 platform_hash=self.platform_hash(visitor) if visitor else None,
-                session_hash=keyed(key, self.name, "session", visitor.session) if visitor else None,
+                session_hash=self.session_hash(visitor) if visitor else None,
                 created_at=now,
                 consent_version=words.consent_version,
                 consented_at=now,
                 language=words.language,
+                draw=None if self.simulated else participants.new_draw(),
             )
             session.add(rater)
             session.flush()
@@ -104,7 +112,8 @@ class OpenStudy(StudyReader, StudyAdmin):
         A vote that comes again (double click, second tab, lost reply) changes nothing and is acknowledged.
 
         Raises:
-            RefusedError: the trial is not this rater's, or went to somebody else meanwhile.
+            RefusedError: the trial is not this rater's, or went to somebody else meanwhile, or its clips were not
+                delivered; a `TooSoonError` where they cannot have been seen yet.
         """
 
         def work(session: Session) -> View:
@@ -158,12 +167,16 @@ class OpenStudy(StudyReader, StudyAdmin):
             return trial_row, clips.media(session, trial_row)
 
         trial_row, encoded = self._transactions.read(work)
-        if trial_row.delivered_at is None or encoded is None:
-            note = clips.delivered if encoded else clips.lost
-            self._transactions.write(lambda s: note(s, trial_row.id))
         if encoded is None:
+            self._transactions.write(lambda s: clips.lost(s, trial_row.id))
             raise RefusedError("The clips of this pair are not there any more.", gone=True)
+        if trial_row.delivered_at is None:
+            self._transactions.write(lambda s: self._delivered(s, trial_row.id))
         return encoded
+
+    def _delivered(self, session: Session, assignment_id: int) -> None:
+        """Record that clips go out, and hold the pair for the time that it takes to look at them."""
+        assignment.renew(session, self.row, clips.delivered(session, assignment_id), datetime.now(UTC))
 
     def shown(self, token: str, trial: str) -> tuple[str, str, str]:
         """Scene, left and right system of a trial, for simulated raters only: people's browsers never learn it."""
@@ -233,6 +246,8 @@ class OpenStudy(StudyReader, StudyAdmin):
         if questionnaire.is_ineligible(session, self.row, rater):
             return View("ineligible")
         if (now := audit_trail.state(session, self.row)) != "open":
+            if now == "closed":
+                self._end(session, rater, "closed")
             return View(now, answered)
         trials = assignment.upcoming(session, self.row, rater, assignments, datetime.now(UTC))
         # nobody is asked for a study that has no pair for them, so a pair is held meanwhile
@@ -243,8 +258,11 @@ class OpenStudy(StudyReader, StudyAdmin):
             total = max(assignment.places(self.row), answered + len(trials))
             names = tuple(trial.token for trial in trials)
             return View("rating", answered, total, names, assignment.place(self.row, assignments, trials[0]))
-        if not answered:
-            return View("full")
+        if assignment.is_new(assignments):
+            if assignment.room(session, self.row, rater, datetime.now(UTC)) == "waiting":
+                return View("waiting", answered)
+            self._end(session, rater, "full")
+            return View("full", answered)
         self._complete(session, rater)
         return View("done", answered, answered)
 
@@ -263,12 +281,16 @@ class OpenStudy(StudyReader, StudyAdmin):
         if not catch_trials.rule(self.row).counts_after_leaving(right, had):
             # some of their catch trials did not load: no fault of theirs, and yet nobody knows whether they looked
             self._exclude(session, rater, f"catch trials: {right} of {had} right, too few to tell", "rule")
+            return
+        flagged = catch_trials.suspect(session, self.row, [rater.id]).get(rater.id, (0, 0))
+        if not self.simulated and (reason := flags.verdict(self.settings, *flagged)):
+            self._exclude(session, rater, reason, "rule")
 
     def _end(self, session: Session, rater: Rater, outcome: str) -> str:
         """Record how a session ends; returns the code for it, the same when it ends so once more."""
         code = session.scalar(select(Ending.code).where(Ending.rater_id == rater.id, Ending.outcome == outcome))
         if code is None:
-            code = self.settings.code_of(outcome) or secrets.token_hex(4).upper()
+            code = self.settings.code_of(outcome) or new_code()
             session.add(Ending(rater_id=rater.id, outcome=outcome, code=code, ended_at=datetime.now(UTC)))
         return code
 
@@ -279,6 +301,17 @@ class OpenStudy(StudyReader, StudyAdmin):
             rater = raters.rater(session, self.row, token)
             query = select(Ending).order_by(Ending.id.desc()).limit(1)
             return session.scalar(query.where(Ending.rater_id == rater.id)) if rater else None
+
+        return self._transactions.read(work)
+
+    def codes(self, token: str) -> list[str]:
+        """Codes of a rater's own, shown to nobody else; shared ones name nobody."""
+        shared = {self.settings.code_of(outcome) for outcome in OUTCOMES}
+
+        def work(session: Session) -> list[str]:
+            rater = raters.rater(session, self.row, token)
+            query = select(Ending.code).where(Ending.rater_id == rater.id) if rater else None
+            return [code for code in session.scalars(query) if code not in shared] if query is not None else []
 
         return self._transactions.read(work)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
@@ -9,7 +10,8 @@ from sqlalchemy.orm import Session
 from bench.errors import BenchError
 from study_app.store import audit_trail, erasure, raters, schedule_rows
 from study_app.store.connection.transactions import Transactions
-from study_app.store.participants import PARAMETERS, Visitor, keyed, secret
+from study_app.store.participants import OTHER, PARAMETERS, Visitor, keyed, secret, signature
+from study_app.store.schema.rater_tables import Rater
 from study_app.store.schema.study_tables import Extension, Study
 
 
@@ -38,6 +40,14 @@ class StudyAdmin:
         """
         return self._transactions.write(lambda s: audit_trail.sign_in(s, right, address))
 
+    def sign_out(self, value: str) -> None:
+        """End a pass to the admin page."""
+        self._transactions.write(lambda s: audit_trail.sign_out(s, value))
+
+    def has_signed_out(self, value: str) -> bool:
+        """Whether a pass to the admin page was ended."""
+        return self._transactions.read(lambda s: audit_trail.has_signed_out(s, value))
+
     def platform_hash(self, visitor: Visitor) -> str:
         """What the database keeps of a platform participant's id."""
         return keyed(secret(self._transactions.url), self.row.name, visitor.platform, self.participant(visitor))
@@ -45,6 +55,28 @@ class StudyAdmin:
     def participant(self, visitor: Visitor) -> str:
         """A lab's own codes are typed by hand: P07 and p07 are one person."""
         return visitor.participant.casefold() if visitor.platform == "lab" else visitor.participant
+
+    def link_key(self, participant: str) -> str:
+        """The signature of a lab's link for a participant, without which nobody gets in by that id."""
+        return signature(secret(self._transactions.url), self.row.name, participant.strip().casefold())
+
+    def is_signed(self, visitor: Visitor) -> bool:
+        """Whether a lab's link has the signature of its id."""
+        return hmac.compare_digest(visitor.key.upper().encode(), self.link_key(visitor.participant).encode())
+
+    def owner_key(self, token: str) -> str:
+        """What the browser keeps in which a rater who came by a link with an id has agreed to take part."""
+        return keyed(secret(self._transactions.url), "owner", self.row.name, token)
+
+    def is_same_visit(self, rater: Rater, visitor: Visitor) -> bool:
+        """Whether a platform's link names the visit in which a rater has agreed; only they and the platform know it."""
+        if not visitor.session.strip("|") or rater.session_hash is None:
+            return False
+        return hmac.compare_digest(rater.session_hash, self.session_hash(visitor))
+
+    def session_hash(self, visitor: Visitor) -> str:
+        """What the database keeps of a platform's id of a visit."""
+        return keyed(secret(self._transactions.url), self.row.name, "session", visitor.session)
 
     def erase(self, reason: str, made_by: str, *, rater: str = "", participant: str = "") -> str:
         """Make a rater anonymous, named by their pseudonym or by the id that their link had; returns the new pseudonym.
@@ -56,7 +88,7 @@ class StudyAdmin:
         """
         if bool(rater) == bool(participant):
             raise BenchError("Say who is to be erased: a rater's pseudonym or the id of their link, and not both.")
-        ids = [Visitor(platform, participant, "") for platform in PARAMETERS] if participant else []
+        ids = [Visitor(platform, participant, "") for platform in (*PARAMETERS, OTHER)] if participant else []
         hashes = tuple(self.platform_hash(visitor) for visitor in ids)
 
         def work(session: Session) -> str:

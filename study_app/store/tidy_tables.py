@@ -9,6 +9,7 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Executable, and_, case, func, select
 from sqlalchemy.orm import Session, aliased, join
 
+from study_app.design import flags
 from study_app.design.questions import ALONE
 from study_app.store import catch_trials
 from study_app.store.messages import visual_angle
@@ -38,8 +39,6 @@ SCREEN_COLUMNS = [
     "rater", "comparison", "clip", "clip_px", "screen_px", "pixel_ratio", "window", "layout", "pointer", "browser",
     "dropped", "pauses", "dots_per_mm", "distance_cm", "degrees",
 ]  # fmt: skip
-#: A vote slower than this is flagged.
-SLOW_MS = 60_000
 First, Second = aliased(System), aliased(System)
 #: Every vote with its rater and what it was between.
 VOTES = (
@@ -65,7 +64,7 @@ def votes(session: Session, study: Study, question: str | None = None) -> pd.Dat
     Flags, of which none excludes: `fast`, `slow`, `unfocused` by what the browser said; `undelivered`, `rushed` by when
     the server sent the clips and got the answer.
     """
-    one_play = 1000 * study.settings.frames / study.settings.rate
+    play = flags.one_play(study.settings)
     last: dict[str, datetime] = {}
     uncounted = catch_trials.uncounted(session, study)
     others = _further(session, study, question) if question else {}
@@ -73,19 +72,16 @@ def votes(session: Session, study: Study, question: str | None = None) -> pd.Dat
     for row in session.execute(_cast(study)):
         left, right = (row.a, row.b) if row.on_left else (row.b, row.a)
         side, ms = others[row.vote_id] if question else (row.side, row.ms)
-        flags = {"fast": ms < one_play, "slow": ms > SLOW_MS, "unfocused": row.losses > 0}
-        if not (row.simulated or row.erased):  # of the erased, no times are left to tell that from
-            # by the server's own clock: the next pair is delivered while the one before is looked at
-            seen = max(row.delivered, last.get(row.rater, row.delivered)) if row.delivered else None
-            flags["undelivered"] = seen is None
-            flags["rushed"] = seen is not None and (row.at - seen).total_seconds() * 1000 < one_play
-            last[row.rater] = row.at
+        raised = flags.flags(ms, row.losses, row.delivered, last.get(row.rater), row.at, play)
+        if row.simulated or row.erased:  # of the erased, no times are left to tell that from
+            raised = [flag for flag in raised if flag not in ("undelivered", "rushed")]
+        last[row.rater] = row.at
         shown = [study.name, comparison_name(row.a, row.b), row.a, row.b, row.scene, row.video, left, right]
         chosen = {"left": left, "right": right}.get(side, side)
         given = [chosen, row.rater[:16], row.kind == "catch", row.kind == "practice"]
         timing = [ms, row.replays, row.losses, row.at.isoformat(timespec="milliseconds")]
         why = row.excluded or uncounted.get(row.rater_id) or (GIVEN_AWAY if row.state == "void" else "")
-        marks = [row.simulated, why, " ".join(name for name, raised in flags.items() if raised)]
+        marks = [row.simulated, why, " ".join(raised)]
         rows.append([*shown, *given, *timing, *marks])
     return pd.DataFrame(rows, columns=VOTE_COLUMNS)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from study_app.design.flags import one_play
 from study_app.design.questions import Questions
-from study_app.store.messages import NOT_AN_ANSWER, Answer, RefusedError
+from study_app.store.messages import NOT_AN_ANSWER, Answer, RefusedError, TooSoonError
 from study_app.store.schema.rater_tables import Assignment, Opinion, Rater, SeenOn, Vote
 from study_app.store.schema.study_tables import Study
 
@@ -26,13 +27,16 @@ def vote(session: Session, study: Study, rater: Rater, assignment: Assignment, a
     """Write the vote of an assignment, with the answers to all questions of its trial, unless it has one.
 
     Raises:
-        RefusedError: the answer makes no sense, or the assignment is over.
+        RefusedError: the answer makes no sense, the assignment is over, or its clips were not delivered; a
+            `TooSoonError` where they cannot have been seen yet.
     """
     times = [answer.response_ms, *(one.response_ms for one in answer.further)]
     if min(answer.replays, answer.focus_losses, *times) < 0 or not _can_be_given(study.settings.questions, answer):
         raise RefusedError(NOT_AN_ANSWER)
     if assignment.state in ("voted", "void"):  # it has its vote
         return
+    if not study.simulated:
+        _check_seen(session, study, rater, assignment, now)
     if assignment.state == "expired":
         # Late, but nobody may have taken it: then it is still good.
         taken = select(Assignment.id).where(
@@ -65,6 +69,25 @@ def vote(session: Session, study: Study, rater: Rater, assignment: Assignment, a
     if answer.screen:
         session.add(SeenOn(vote_id=cast.id, **asdict(answer.screen)))
     session.flush()
+
+
+def _check_seen(session: Session, study: Study, rater: Rater, assignment: Assignment, now: datetime) -> None:
+    """Refuse an answer to a pair that was not delivered, or was delivered less than one play ago.
+
+    While a pair is looked at, the next one is loaded already, so a pair can be seen from the answer before it. Where
+    the server's clock was put back, nothing can be told and the answer is taken.
+
+    Raises:
+        RefusedError: the clips were never asked for.
+        TooSoonError: it is too early.
+    """
+    if assignment.delivered_at is None:
+        raise RefusedError("The clips of this pair have not been loaded.", gone=True)
+    last = session.scalar(select(func.max(Vote.voted_at)).where(Vote.rater_id == rater.id))
+    since = max(time for time in (assignment.delivered_at, last) if time)
+    missing = since + one_play(study.settings) - now
+    if timedelta() < missing <= one_play(study.settings):
+        raise TooSoonError(missing.total_seconds())
 
 
 def _can_be_given(questions: Questions, answer: Answer) -> bool:

@@ -1,6 +1,7 @@
 """The web app: the rater's page and the addresses that it calls, and Streamlit's page of who runs the study.
 
-Start it with `bench study serve`, or with `streamlit run study_app/web/app.py` and `BENCH_DATABASE_URL` set.
+Start it with `bench study serve`. `streamlit run study_app/web/app.py` with `BENCH_DATABASE_URL` set serves it too,
+without the caps and time-outs of `study_app.web.connections`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
-from study_app.web import middleware, rater_api
+from study_app.web import admin_session, middleware, rater_api
 
 app = st.App(
     Path(__file__).parent / "admin" / "main.py",
-    routes=[*rater_api.ROUTES, *middleware.ROUTES],
+    routes=[*rater_api.ROUTES, *admin_session.ROUTES, *middleware.ROUTES],
     middleware=[Middleware(middleware.Front)],
 )

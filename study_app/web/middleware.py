@@ -6,14 +6,16 @@ run a study and wrong for raters.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import parse_qs
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 FILES = Path(__file__).parent / "rater"
 ROUTES = [Mount("/rater", StaticFiles(directory=FILES))]
@@ -22,6 +24,16 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+#: Addresses of the app, by the method of a request: ours, and those of Streamlit's that its page needs. There is
+#: nothing elsewhere, neither Streamlit's page, which it shows at any address, nor its metrics.
+PLACES = {
+    "GET": re.compile(
+        r"/|/favicon\.(png|ico)|/(rater|static|component|media)/.+|/trial/clips/[^/]+"
+        r"|/_stcore/(health|host-config|bidi-components/.+)"
+    ),
+    "POST": re.compile(r"/trial/[a-z]+|/admin/session"),
+    "websocket": re.compile(r"/_stcore/stream"),
+}
 
 
 class Front:
@@ -43,13 +55,25 @@ class Front:
                 headers["Referrer-Policy"] = "no-referrer"
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["X-Frame-Options"] = "SAMEORIGIN"
+                if rater or scope["path"].startswith("/rater/"):
+                    headers["Cache-Control"] = "no-cache"  # asked again whether it has changed
                 if rater:
                     headers["Content-Security-Policy"] = POLICY
-                    headers["Cache-Control"] = "no-cache"
             await send(message)
 
+        if not _is_there(scope):
+            nothing = WebSocketClose() if scope["type"] == "websocket" else PlainTextResponse("Nothing is here.", 404)
+            await nothing(scope, receive, with_headers)
+            return
         answer = FileResponse(FILES / "page.html") if rater else self.app
         await answer(scope, receive, with_headers)
+
+
+def _is_there(scope: Scope) -> bool:
+    if scope["type"] == "lifespan":
+        return True
+    method = scope.get("method", "websocket").replace("HEAD", "GET")
+    return method in PLACES and PLACES[method].fullmatch(scope["path"]) is not None
 
 
 def _is_rater(scope: Scope) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,14 +15,28 @@ from study_app.web.visit import PREVIEW_VARIABLE
 
 
 def preview(study: OpenStudy, port: int, address: str) -> int:
-    """Serve a copy of a study that is thrown away afterwards, with the way to every page; returns the exit status."""
+    """Serve a copy of a study that is thrown away afterwards, with the way to every page; returns the exit status.
+
+    A signal that ends this process ends the server and removes the copy first.
+    """
     with tempfile.TemporaryDirectory(prefix="preview-") as folder:
         database, copied = prepare(study, Path(folder))
-        env = serve.environment(database, copied) | {PREVIEW_VARIABLE: "1"}
+        env = serve.environment(database, copied) | serve.Options(port, address, sessions=0).variables()
+        env[PREVIEW_VARIABLE] = "1"
+        before = signal.signal(signal.SIGTERM, _stop)
+        server = subprocess.Popen(serve.command(port, address), env=env, cwd=serve.APP.parent)
         try:
-            return subprocess.run(serve.command(port, address), env=env, cwd=serve.APP.parent, check=False).returncode
+            return server.wait()
         except KeyboardInterrupt:
             return 0
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            server.terminate()
+            server.wait()
+
+
+def _stop(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def prepare(study: OpenStudy, folder: Path) -> tuple[Path, str]:

@@ -6,14 +6,16 @@ Replies tell a browser nothing but opaque names of its next trials. They are sen
 
 from __future__ import annotations
 
-import json
+import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from functools import cache
 from typing import Any
 
 import anyio
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -21,9 +23,11 @@ from starlette.routing import Route
 from bench.errors import BenchError
 from study_app.design import clip_encoding
 from study_app.locales import ENGLISH, texts
-from study_app.store.messages import NOT_AN_ANSWER, Answer, Further, RefusedError, Screen, View
+from study_app.store.messages import NOT_AN_ANSWER, Answer, Further, RefusedError, Screen, TooSoonError, View
 from study_app.web import localisation
 from study_app.web import visit as visits
+from study_app.web.calls import Call, check_origin, read
+from study_app.web.new_sessions import NewSessions, limit
 from study_app.web.served_study import log, serving
 from study_app.web.visit import visitor
 
@@ -31,50 +35,10 @@ from study_app.web.visit import visitor
 LARGEST = 4096
 #: The same of a call that brings free texts.
 LARGEST_REPLY = 65536
+#: Seconds for which a browser is known again.
+MONTH = 30 * 24 * 3600
 #: What a rater reads when something is wrong that only the people who run the study can mend.
 SORRY = "Your answer could not be saved just now. Please keep this page open: it is sent again by itself."
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call of the rater's page: what its headers say and what its body holds.
-
-    Attributes:
-        token: stands for the rater; empty at a first visit.
-        agent: the browser's description of itself.
-        languages: the browser's languages, as in `Accept-Language`.
-        body: a JSON object; its values can be anything.
-    """
-
-    token: str
-    agent: str
-    languages: str
-    body: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, request: Request, body: Mapping[str, Any]) -> Call:
-        """A request's headers, and its body as it was parsed."""
-        header = request.headers
-        return cls(header.get("x-rater", ""), header.get("user-agent", ""), header.get("accept-language", ""), body)
-
-    def text(self, key: str) -> str:
-        """A value as text; empty where there is none."""
-        return str(self.body.get(key, ""))
-
-    def texts(self, key: str) -> dict[str, str]:
-        """An object of texts; empty where there is none."""
-        value = self.body.get(key)
-        return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
-
-    @property
-    def trial(self) -> str:
-        """The name that the browser has for a trial."""
-        return self.text("trial")
-
-    @property
-    def requested_language(self) -> str:
-        """The language that the rater has just chosen."""
-        return str(self.body.get("language") or "")[:20]
 
 
 def _number(values: Mapping[str, Any], key: str) -> int:
@@ -142,30 +106,60 @@ def _further(call: Call) -> tuple[Further, ...]:
     return tuple(Further(str(answer.get("chosen")), _number(answer, "response_ms")) for answer in answers)
 
 
+MANY = "Many people have begun from your network within the last hour. Please try again later."
+
+
+@cache
+def _new_sessions() -> NewSessions:
+    """New sessions by address; signed links cannot be invented, and are not counted."""
+    return NewSessions(limit())
+
+
+def _identify(call: Call) -> visits.Visit:
+    study, link = serving(), call.texts("link")
+    who = visitor(link, study.settings.link_parameter)
+    owner = call.cookies.get(visits.cookie_of(study.token_of(who)), "") if who else ""
+    return visits.visit(study, link, call.token, owner, call.requested_language, call.languages)
+
+
+def _owner(call: Call) -> str:
+    return call.cookies.get(visits.cookie_of(call.token), "")
+
+
 def hello(call: Call) -> dict[str, Any]:
-    """Somebody opens the page: who they are and where they left off."""
-    here = visits.visit(serving(), call.texts("link"), call.token, call.requested_language, call.languages)
-    if here.study.rater(here.token):
+    """Somebody opens the page: who they are and where they left off; or why they cannot begin, before they consent."""
+    here = _identify(call)
+    if here.known:
         return visits.page_data(here, here.study.view(here.token))
-    state = here.study.state()
+    state: str = here.study.state()
+    state = here.study.room() if state == "open" else state
     return visits.page_data(here, View(state) if state != "open" else None)
 
 
 def enrol(call: Call) -> dict[str, Any]:
     """They agree to take part."""
-    study, who = serving(), visitor(call.texts("link"))
-    language = localisation.language(study.settings.languages, call.requested_language, call.languages)
-    here = visits.Visit(study, study.token_of(who) if who else call.token, who, language)
-    if not who and not visits.TOKEN.fullmatch(call.token):
-        raise RefusedError("This session is not known: please open your link again.")
-    study.enrol(here.token, who, language)
-    return visits.page_data(here, study.view(here.token))
+    here = _identify(call)
+    study, who = here.study, here.visitor
+    if not who and not here.known:
+        if not visits.TOKEN.fullmatch(call.token):
+            raise RefusedError("This session is not known: please open your link again.")
+        here = replace(here, token=call.token)
+    if not here.known and not (who and who.platform == "lab") and not _new_sessions().begin(call.address):
+        raise RefusedError(MANY)
+    study.enrol(here.token, who, here.language)
+    if who and not here.known:
+        call.kept[visits.cookie_of(here.token)] = study.owner_key(here.token)
+    return visits.page_data(replace(here, known=study.rater(here.token)), study.view(here.token))
 
 
 def decline(call: Call) -> dict[str, Any]:
     """They do not agree: one more who did not, and nothing of who it was."""
-    serving().decline()
-    return {}
+    if _new_sessions().begin(call.address):
+        serving().decline()
+    return {"code": serving().settings.declined_code}
+
+
+NOT_YOURS_TO_WITHDRAW = "To withdraw, use the browser in which you have agreed to take part, or give your code."
 
 
 def state(call: Call) -> dict[str, Any]:
@@ -175,12 +169,15 @@ def state(call: Call) -> dict[str, Any]:
 
 def end(call: Call) -> dict[str, Any]:
     """The code for how the session has ended."""
-    return visits.ending(serving(), call.token)
+    return visits.ending(serving(), call.token, call.texts("link"), _owner(call))
 
 
 def withdraw(call: Call) -> dict[str, Any]:
-    """Take the rater's answers out."""
-    serving().withdraw(call.token)
+    """Take the rater's answers out, in the browser in which they have agreed or with their code."""
+    study = serving()
+    if not visits.may_withdraw(study, call.token, call.texts("link"), _owner(call), call.text("code")):
+        raise RefusedError(NOT_YOURS_TO_WITHDRAW)
+    study.withdraw(call.token)
     return state(call)
 
 
@@ -207,20 +204,15 @@ def _endpoint(work: Callable[[Call], dict[str, Any]]) -> Callable[[Request], Any
     largest = LARGEST_REPLY if work is reply else LARGEST
 
     async def endpoint(request: Request) -> Response:
-        body: Any = None
-        raw = bytearray()
-        async for chunk in request.stream():
-            raw += chunk
-            if len(raw) > largest:
-                return JSONResponse({"message": "too long"}, 413)
         try:
-            body = json.loads(bytes(raw) or b"{}")
-        except (ValueError, RecursionError):  # a few thousand brackets are valid JSON, and too deep
-            body = None
-        if not isinstance(body, dict):
-            return JSONResponse({"message": "not understood"}, 400)
-        call = Call.of(request, body)
-        return await _answer(lambda: JSONResponse(work(call)), call.languages)
+            check_origin(request)
+            call = Call.of(request, await read(request, largest))
+        except HTTPException as refusal:
+            return JSONResponse({"message": refusal.detail}, refusal.status_code, refusal.headers)
+        response = await _answer(lambda: JSONResponse(work(call)), call.languages)
+        for name, value in call.kept.items():
+            response.set_cookie(name, value, MONTH, secure=call.secure, httponly=True, samesite="strict")
+        return response
 
     return endpoint
 
@@ -228,6 +220,9 @@ def _endpoint(work: Callable[[Call], dict[str, Any]]) -> Callable[[Request], Any
 async def _answer(work: Callable[[], Response], accepted: str = "") -> Response:
     try:
         response = await run_in_threadpool(work)
+    except TooSoonError as early:
+        wait = {"Retry-After": str(math.ceil(early.wait))}
+        response = JSONResponse({"message": str(early), "wait": round(early.wait, 3)}, 429, wait)
     except RefusedError as refusal:
         language = localisation.language(serving().settings.languages, "", accepted)
         words, sentence = texts(language), str(refusal)

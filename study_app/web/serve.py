@@ -5,22 +5,43 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
 from study_app.store.connection.database import URL_VARIABLE, describe, resolve
 from study_app.store.participants import secret
 from study_app.store.store import Store
-from study_app.web.served_study import STUDY_VARIABLE
+from study_app.web import new_sessions
+from study_app.web.calls import PROXY_VARIABLE
+from study_app.web.served_study import PASSWORD_VARIABLE, SHORTEST_PASSWORD, STUDY_VARIABLE
 
 APP = Path(__file__).with_name("app.py")
-PASSWORD_VARIABLE = "BENCH_ADMIN_PASSWORD"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an app process is reached.
+
+    Attributes:
+        port, address: where it listens.
+        proxy: whether a proxy on this machine stands before it, whose headers say who asks.
+        sessions: new sessions an hour from one network address, of people without a signed link; 0 is no limit.
+    """
+
+    port: int
+    address: str
+    proxy: bool = False
+    sessions: int = new_sessions.LIMIT
+
+    def variables(self) -> dict[str, str]:
+        """The same as environment variables of the process."""
+        return {PROXY_VARIABLE: str(int(self.proxy)), new_sessions.LIMIT_VARIABLE: str(self.sessions)}
 
 
 def command(port: int, address: str) -> list[str]:
     """The command line of one app process."""
-    flags = [f"--server.port={port}", f"--server.address={address}"]
-    return [sys.executable, "-m", "streamlit", "run", str(APP), *flags]
+    return [sys.executable, "-m", "study_app.web.run", f"--port={port}", f"--address={address}"]
 
 
 def environment(where: str | Path | None, study: str | None) -> dict[str, str]:
@@ -47,8 +68,18 @@ def prepare(where: str | Path | None, study: str | None) -> list[str]:
     hints = [f"Study '{served.name}': {len(served.settings.comparisons)} comparisons in {describe(url)}."]
     if served.simulated:
         hints.append("This study is simulated: its votes never count as real ones.")
-    if not os.environ.get(PASSWORD_VARIABLE):
+    password = os.environ.get(PASSWORD_VARIABLE, "")
+    if password and len(password) < SHORTEST_PASSWORD:
+        raise BenchError(
+            f"{PASSWORD_VARIABLE} has {len(password)} characters, and a password needs {SHORTEST_PASSWORD} or more: "
+            "give a longer one."
+        )
+    if not password:
         hints.append(f"The admin page stays shut: set {PASSWORD_VARIABLE} to open it at /?admin.")
+    if url.get_backend_name() == "sqlite" and os.name == "posix":
+        file = Path(str(url.database))
+        if file.stat().st_mode & 0o077:
+            hints.append(f"Others on this machine can read {file}: run `chmod 600 {file}`.")
     try:
         secret(url)
     except BenchError as error:
@@ -56,15 +87,13 @@ def prepare(where: str | Path | None, study: str | None) -> list[str]:
     return hints
 
 
-def serve(where: str | Path | None, study: str | None, port: int, address: str) -> int:
+def serve(where: str | Path | None, study: str | None, options: Options) -> int:
     """Run one app process in the foreground; returns its exit status, or takes this process's place where it can."""
+    line, env = command(options.port, options.address), environment(where, study) | options.variables()
     if os.name == "posix":  # so that a signal to this process reaches the app
-        line, env = command(port, address), environment(where, study)
         os.chdir(APP.parent)
         os.execve(line[0], line, env)
     try:
-        return subprocess.run(
-            command(port, address), env=environment(where, study), cwd=APP.parent, check=False
-        ).returncode
+        return subprocess.run(line, env=env, cwd=APP.parent, check=False).returncode
     except KeyboardInterrupt:
         return 0

@@ -11,6 +11,9 @@ from study_app.store.study import OpenStudy
 
 #: Names the study to serve where a database holds several.
 STUDY_VARIABLE = "BENCH_STUDY"
+#: Holds the password of the admin page, and how many characters it must have.
+PASSWORD_VARIABLE = "BENCH_ADMIN_PASSWORD"
+SHORTEST_PASSWORD = 8
 log = logging.getLogger("study_app")
 _guard = threading.Lock()
 _open: list[OpenStudy] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 import secrets
@@ -10,10 +11,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from study_app.design.questions import LONGEST_ANSWER, PAIRS, PARTS, in_language
-from study_app.design.settings import StudySettings
+from study_app.design.settings import LINKS, StudySettings
 from study_app.locales import texts, words
 from study_app.store.messages import NOT_AN_ANSWER, RefusedError, View
-from study_app.store.participants import LONGEST_ID, PARAMETERS, Visitor
+from study_app.store.participants import KEY, LONGEST_ID, OTHER, PARAMETERS, Visitor, token_hash
+from study_app.store.schema.rater_tables import Rater
 from study_app.store.study import OpenStudy
 from study_app.web import localisation
 
@@ -29,6 +31,13 @@ NOT_READ = ("consent", "consent_questions", "consent_measured", "said")
 UNFILLED = re.compile(r"[{}<>%$]|\[\[|\]\]|^(undefined|null|none|nan|your[_ -].*|n/a)$", re.IGNORECASE)
 
 
+#: What somebody reads who comes by a link that names nobody, or by one that is not theirs.
+INCOMPLETE = "The link is not complete: please open it again from where you got it."
+ELSEWHERE = (
+    "This session was begun in another browser: please go on there, or open the link again from where you got it."
+)
+
+
 @dataclass(frozen=True)
 class Visit:
     """A visit: the study, and the token that stands for the person.
@@ -40,61 +49,97 @@ class Visit:
     token: str
     visitor: Visitor | None
     language: str
+    known: Rater | None
 
 
-def visitor(parameters: Mapping[str, str]) -> Visitor | None:
-    """Read a link's parameters; None when it names nobody.
+def visitor(parameters: Mapping[str, str], parameter: str = "") -> Visitor | None:
+    """Read a link's parameters, whose names may be in any case; None when it names nobody.
+
+    Args:
+        parameters: of the link.
+        parameter: the study's own, which names a participant as platforms' do.
 
     Raises:
-        RefusedError: the id is empty, too long or a placeholder that was not filled in, or MTurk shows a preview where
-            work is not accepted yet; its words are for whoever followed the link.
+        RefusedError: the id is missing where other parameters of its platform are there; it is empty, too long or a
+            placeholder that was not filled in; or MTurk shows a preview where work is not accepted yet. Its words are
+            for whoever followed the link.
     """
-    if parameters.get("assignmentId") == "ASSIGNMENT_ID_NOT_AVAILABLE":
+    given = {name.lower(): value for name, value in parameters.items()}
+    if given.get("assignmentid") == "ASSIGNMENT_ID_NOT_AVAILABLE":
         raise RefusedError("This is a preview: please accept the task first.")
-    for platform, (key, others) in PARAMETERS.items():
-        if key not in parameters:
+    own = {OTHER: (parameter, ())} if parameter else {}
+    for platform, (key, others) in {**own, **PARAMETERS}.items():
+        if not {key.lower(), *(other.lower() for other in others)} & given.keys():
             continue
-        participant = parameters[key].strip()
-        session = "|".join(parameters.get(other, "") for other in others)
+        participant = given.get(key.lower(), "").strip()
+        session = "|".join(given.get(other.lower(), "") for other in others)
         unfilled = UNFILLED.search(participant) or "_ID_NOT_AVAILABLE" in participant
         if not participant or unfilled or len(participant) > LONGEST_ID or len(session) > 2 * LONGEST_ID:
-            raise RefusedError("The link is not complete: please open it again from where you got it.")
-        return Visitor(platform, participant, session)
+            raise RefusedError(INCOMPLETE)
+        return Visitor(platform, participant, session, given.get(KEY, "").strip() if platform == "lab" else "")
     return None
 
 
-def visit(study: OpenStudy, link: Mapping[str, str], kept: str, asked: str = "", accepted: str = "") -> Visit:
+def visit(
+    study: OpenStudy, link: Mapping[str, str], kept: str, owner: str = "", asked: str = "", accepted: str = ""
+) -> Visit:
     """Identify a visit by its link's parameters, else by the token that the browser kept, else give it a new one.
 
     Args:
+        kept: the token that the browser kept.
+        owner: the cookie of the browser in which the person has agreed to take part.
         asked: the language that somebody has just chosen; else a rater has the one that they had.
         accepted: the languages of their browser, as in `Accept-Language`.
 
     Raises:
-        RefusedError: the link's ids make no sense.
+        RefusedError: the link's ids make no sense, it is not signed, or it is of somebody who has begun elsewhere.
         BenchError: there is no key to hash them with.
     """
-    who = visitor(link)
+    who = visitor(link, study.settings.link_parameter)
+    if who and who.platform == "lab" and not study.is_signed(who):
+        raise RefusedError(INCOMPLETE)
     token = study.token_of(who) if who else (kept if TOKEN.fullmatch(kept) else "")
     known = study.rater(token) if token else None
+    if who and known and not _proves(study, who, known, token, owner):
+        raise RefusedError(ELSEWHERE)
+    if not known and study.settings.entry == LINKS and not (who and who.platform == "lab"):
+        raise RefusedError(INCOMPLETE)
     if not who and not known:
         token = secrets.token_urlsafe(32)
     had = known.language if known else None
     chosen = localisation.language(study.settings.languages, asked or had or "", accepted)
     if known and asked and chosen != had:
         study.speak(token, chosen)
-    return Visit(study, token, who, chosen)
+    return Visit(study, token, who, chosen, known)
+
+
+def _proves(study: OpenStudy, who: Visitor, known: Rater, token: str, owner: str) -> bool:
+    """Whether a link is of the person who has begun: signed, or of the same visit, or in the same browser."""
+    return who.platform == "lab" or study.is_same_visit(known, who) or is_owner(study, known, token, owner)
+
+
+def is_owner(study: OpenStudy, known: Rater, token: str, owner: str) -> bool:
+    """Whether a browser is the one in which a rater has agreed; without a link's id, the token itself says so."""
+    return known.platform_hash is None or hmac.compare_digest(owner.encode(), study.owner_key(token).encode())
+
+
+def cookie_of(token: str) -> str:
+    """Name of the cookie of a rater's browser; several raters may share one."""
+    return f"owner_{token_hash(token)[:8]}"
 
 
 def page_data(here: Visit, view: View | None) -> dict[str, Any]:
-    """All that a page needs: where the rater is (None before they consent), what is shown, and every word."""
+    """All that a page needs: where the rater is (None before they consent), what is shown, and every word.
+
+    The token of somebody whom a link names goes out once they have agreed, and not to whoever knows the id before.
+    """
     settings = here.study.settings
     questions, own = settings.questions, settings.words(here.language)
     read = words(here.language, questions.wording)
     asked = questions.asked(own.question, here.language)
-    known = here.study.rater(here.token) if view else None
+    known = here.known
     return {
-        "token": here.token,
+        "token": here.token if known or here.visitor is None else "",
         "keep": here.visitor is None,  # a crowd platform's link brings its people back by itself
         "language": here.language,
         "languages": {code: texts(code)["name"] for code in settings.languages},
@@ -152,12 +197,40 @@ def examples(study: OpenStudy, part: str) -> dict[str, str]:
     return {question.id: question.example() for question in study.settings.questions.part(part)}
 
 
-def ending(study: OpenStudy, token: str) -> dict[str, str]:
+def ending(study: OpenStudy, token: str, link: Mapping[str, str], owner: str) -> dict[str, Any]:
     """The code for how a session has ended, and where to go with it; empty while it goes on.
 
-    The address holds the code for a complete session on most platforms, so who has failed is not led there.
+    The address holds the code for a complete session on most platforms, so who has failed is not led there. The code
+    is for the browser in which the rater has agreed (`elsewhere` says that this is another one), or for their visit
+    of a platform. Somebody who has not agreed gets the study's own code for why they cannot take part.
     """
-    last, rater = study.ending(token), study.rater(token)
-    code = last.code if last else (rater.completion_code if rater else None)
-    complete = rater is not None and rater.completed_at is not None and (last is None or last.outcome == "complete")
-    return {"code": code or "", "url": study.settings.completion_url if complete else ""}
+    rater = study.rater(token)
+    if rater is None:
+        return {"code": _before_consent(study), "url": "", "elsewhere": False}
+    who = visitor(link, study.settings.link_parameter)
+    same = (
+        who is not None and who.platform != "lab" and study.token_of(who) == token and study.is_same_visit(rater, who)
+    )
+    if not same and not is_owner(study, rater, token, owner):
+        return {"code": "", "url": "", "elsewhere": True}
+    last = study.ending(token)
+    code = last.code if last else rater.completion_code
+    complete = rater.completed_at is not None and (last is None or last.outcome == "complete")
+    return {"code": code or "", "url": study.settings.completion_url if complete else "", "elsewhere": False}
+
+
+def _before_consent(study: OpenStudy) -> str:
+    """The study's own code for somebody who comes when it is closed or has no pair left."""
+    state = study.state()
+    if state == "closed":
+        return study.settings.closed_code
+    return study.settings.full_code if state == "open" and study.room() == "full" else ""
+
+
+def may_withdraw(study: OpenStudy, token: str, link: Mapping[str, str], owner: str, code: str) -> bool:
+    """Whether somebody may take a rater's answers out: from their own browser or visit, or with their code."""
+    rater = study.rater(token)
+    if rater is None or not ending(study, token, link, owner)["elsewhere"]:
+        return True
+    given = code.strip().upper().encode()
+    return any(hmac.compare_digest(given, known.upper().encode()) for known in study.codes(token))

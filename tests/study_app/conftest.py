@@ -20,13 +20,30 @@ from sqlalchemy import text
 
 from study_app.design.settings import StudyRequest
 from study_app.pipeline.create import create
+from study_app.store import participants, votes
 from study_app.store.connection import database
 from study_app.store.store import Store
 from study_app.web import serve
+from study_app.web.new_sessions import LIMIT_VARIABLE
+from study_app.web.served_study import PASSWORD_VARIABLE
 from tests.study_app import forked
 from tests.study_app.runfolder import write_run
 
 PASSWORD = "correct horse battery"
+#: The store's own check that a pair was delivered and can have been seen.
+CHECK_SEEN = votes._check_seen
+NEW_DRAW = participants.new_draw
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let raters of this process answer without looking, as a test cannot wait for a play of each pair.
+
+    Their sessions are drawn by their ids, so that chance decides no test. App processes, and raters in processes of
+    their own, have the check and the draws; so have the tests of them.
+    """
+    monkeypatch.setattr(votes, "_check_seen", lambda *_: None)
+    monkeypatch.setattr(participants, "new_draw", lambda: None)
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +55,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def study_request(run: Path, **changes: object) -> StudyRequest:
     """A study of 16 clips, 112 slots, whose clips play in an eighth of a second; short, so with few catch trials."""
     chosen = {"clips": 16, "workload": 24, "practice": 2, "catch": 4, "catch_pass": 3, "rate": 60.0, "seed": 7}
+    chosen["flagged_share"] = 1.0  # raters of tests do not take their time
     return StudyRequest(runs=(run,), accept_weak_catch=True, **{**chosen, **changes})  # type: ignore[arg-type]
 
 
@@ -129,7 +147,8 @@ class AppProcess:
 
     def start(self) -> None:
         """Start the process and wait until it answers."""
-        env = {**serve.environment(self.where, None), serve.PASSWORD_VARIABLE: PASSWORD, **self.env}
+        limits = {PASSWORD_VARIABLE: PASSWORD, LIMIT_VARIABLE: "0"}
+        env = {**serve.environment(self.where, None), **limits, **self.env}
         command = serve.command(self.port, "127.0.0.1")
         self.process = forked.start(forked.run_module, command, env, serve.APP.parent, self.log)
         wait_for(self.url, self.process.is_alive, self.log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,8 @@ def migrate(engine: Engine, *, create: bool = True) -> None:
         BenchError: a newer version or one before 0.2 wrote the database, it is not a study database, or it cannot be
             reached.
     """
-    if engine.url.get_backend_name() == "sqlite":
-        Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+    if create and engine.url.get_backend_name() == "sqlite":
+        _touch(Path(str(engine.url.database)))
     config = _alembic(engine)
     if _revision(engine) is None and not (create and _is_empty(engine)):
         raise _not_a_study(engine.url)
@@ -102,8 +103,15 @@ def migrate(engine: Engine, *, create: bool = True) -> None:
         raise explain(error, engine.url) from error
 
 
+def _touch(path: Path) -> None:
+    """Make an empty file for a new database that only this user can read; SQLite's other files get the same mode."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 def check(engine: Engine) -> None:
-    """Raise a `BenchError` unless the database can be opened and has exactly this version's schema."""
+    """Raise a `BenchError` unless the database can be opened; a schema of an older version from 0.2 on is upgraded."""
     name = describe(engine.url)
     if engine.url.get_backend_name() == "sqlite" and not Path(str(engine.url.database)).is_file():
         raise BenchError(f"There is no study database {name}: make one with `bench study create`.")
@@ -111,9 +119,7 @@ def check(engine: Engine) -> None:
     if revision is None:
         raise _not_a_study(engine.url)
     if revision != ScriptDirectory.from_config(_alembic(engine)).get_current_head():
-        raise BenchError(
-            f"The study database {name} has an older schema ({revision}): `bench study serve` brings it up to date."
-        )
+        migrate(engine, create=False)
 
 
 def _not_a_study(url: URL) -> BenchError:

@@ -54,7 +54,9 @@ class Transactions:
                 if not left:
                     raise BenchError(f"The study database refused a row: {error.orig}.") from error
             except (DBAPIError, PoolTimeout) as error:
-                raise self._explain(error) from error
+                if not left or not _is_on_a_standby(error):
+                    raise self._explain(error) from error
+                self.engine.dispose()  # connections stayed with the server that was the primary before a failover
         raise AssertionError("unreachable")
 
     def scrub(self, tables: Sequence[str]) -> None:
@@ -95,6 +97,12 @@ class Transactions:
         if isinstance(error, PoolTimeout):
             return BenchError("Too many people use the study database at once: start another app process.")
         return database.explain(error, self.url)
+
+
+def _is_on_a_standby(error: Exception) -> bool:
+    """Whether a PostgreSQL server takes no writes (25006), or is going down (57P01 to 57P03)."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return state in ("25006", "57P01", "57P02", "57P03")
 
 
 #: Stands for all studies of a database where a lock is asked for.

@@ -9,6 +9,7 @@ seconds each.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections import deque
@@ -74,7 +75,7 @@ class WriterQueue:
         if sys.platform == "win32":
             return None
         try:
-            file = self._door.open("ab")
+            file = os.fdopen(os.open(self._door, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
         except OSError:
             return None
         try:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Float,
     ForeignKey,
@@ -32,8 +33,9 @@ from study_app.store.schema.columns import Base, one_of
 #: void: has a vote that no longer fills its slot (rater withdrawn or excluded).
 STATES = ("leased", "voted", "skipped", "expired", "void")
 #: How a session can end: to its end; so, but by the rule on catch trials it does not count; the clips do not load; the
-#: rater has withdrawn; somebody who runs the study has excluded them; by their answers they may not take part.
-OUTCOMES = ("complete", "failed", "technical", "withdrawn", "excluded", "ineligible")
+#: rater has withdrawn; somebody who runs the study has excluded them; by their answers they may not take part; no pair
+#: is left for them; the study is closed.
+OUTCOMES = ("complete", "failed", "technical", "withdrawn", "excluded", "ineligible", "full", "closed")
 #: What can be answered at a trial of whatever kind of study.
 ANSWERS = (*SIDES, TIE, *GRADES)
 
@@ -57,6 +59,15 @@ class Rater(Base):
     completion_code: Mapped[str | None]
     came_at: Mapped[datetime | None]
     language: Mapped[str | None]
+    #: A random number that the rater's sides, comparisons and catch trials are drawn by. It never leaves the database,
+    #: so the seed tells nobody what comes. Raters of version 0.2 and simulated ones have none.
+    draw: Mapped[int | None] = mapped_column(BigInteger)
+
+    @property
+    def number(self) -> int:
+        """The number that this rater's session is drawn by."""
+        return self.id if self.draw is None else self.draw
+
     __table_args__ = (
         UniqueConstraint("study_id", "token_hash"),
         UniqueConstraint("study_id", "platform_hash"),

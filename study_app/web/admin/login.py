@@ -1,77 +1,64 @@
-"""The door of the admin page: its password, and a signed cookie that opens it again after a reload."""
+"""The door of the admin page: its password, and a cookie that opens it again after a reload."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import time
-from functools import cache
 
 import streamlit as st
 
 from study_app.store.study import OpenStudy
+from study_app.web import admin_session, calls
+from study_app.web.admin import style
+from study_app.web.served_study import PASSWORD_VARIABLE, SHORTEST_PASSWORD
 
-#: How long a browser stays signed in, in seconds.
-WORKING_DAY = 8 * 3600
-COOKIE = "people_who_run_it"
+#: Lets the server set the cookie, so that no script can read it.
 REMEMBER = """
 export default function remember({ data }) {
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `${data.name}=${data.value}; path=/; max-age=${data.seconds}; SameSite=Strict${secure}`;
+  if (window.adminPass === data.value) return;
+  window.adminPass = data.value;
+  const body = JSON.stringify({ value: data.value });
+  const headers = { "Content-Type": "application/json" };
+  fetch(new URL("admin/session", document.baseURI), { method: "POST", headers, body });
 }
 """
 _remember = st.components.v2.component("remember", js=REMEMBER)
 
 
-def is_open(study: OpenStudy, password: str) -> bool:
+def is_open(study: OpenStudy) -> bool:
     """Whether this visit may see the page; asks for the password where it may not."""
-    if "admin" not in st.session_state:
-        st.session_state["admin"] = is_valid(str(st.context.cookies.get(COOKIE, "")), password)
-    if st.session_state["admin"]:
-        value = st.session_state.setdefault("pass", new_pass(password))
-        _remember(key="remember", data={"name": COOKIE, "value": value, "seconds": WORKING_DAY})
+    password = admin_session.password()
+    if not password:
+        style.page(
+            "Shut",
+            f"The admin page opens when the app is started with {PASSWORD_VARIABLE} set to {SHORTEST_PASSWORD} "
+            "characters or more.",
+        )
+        return False
+    if "pass" not in st.session_state:
+        st.session_state["pass"] = (
+            "" if "left" in st.session_state else st.context.cookies.get(admin_session.COOKIE, "")
+        )
+    value = str(st.session_state["pass"])
+    if admin_session.is_valid(value, password, study):
+        _remember(key="remember", data={"value": value})
         return True
     if st.session_state.get("left"):
-        _remember(key="forget", data={"name": COOKIE, "value": "", "seconds": 0})
+        _remember(key="forget", data={"value": ""})
     _ask(study, password)
     return False
 
 
-def leave() -> None:
-    """Sign out, in this browser."""
-    st.session_state.update(admin=False, left=True)
-    st.session_state.pop("pass", None)
-
-
-def new_pass(password: str) -> str:
-    """A cookie's value: until when it is good, signed under the password, so that another password ends it."""
-    until = str(int(time.time()) + WORKING_DAY)
-    return f"{until}.{_signature(until, password)}"
-
-
-def is_valid(value: str, password: str) -> bool:
-    """Whether a cookie's value is ours and still good."""
-    until, _, signature = value.partition(".")
-    if not until.isdecimal() or not hmac.compare_digest(signature.encode(), _signature(until, password).encode()):
-        return False
-    return int(until) > time.time()
-
-
-def _signature(until: str, password: str) -> str:
-    return hmac.new(_key(password), until.encode(), hashlib.sha256).hexdigest()
-
-
-@cache
-def _key(password: str) -> bytes:
-    """Slow on purpose: a cookie that got away must not be a way to try passwords fast."""
-    return hashlib.scrypt(password.encode(), salt=b"study_app admin page", n=2**14, r=8, p=1)
+def leave(study: OpenStudy) -> None:
+    """Sign out: this pass opens nothing any more, in whatever browser it is."""
+    study.sign_out(str(st.session_state.get("pass", "")))
+    st.session_state["left"] = True
+    st.session_state["pass"] = ""
 
 
 def address() -> str:
-    """The network address of a visit. A proxy on this machine is believed when it tells whom it asks for."""
-    direct = st.context.ip_address  # None for this machine itself
-    forwarded = st.context.headers.get("X-Forwarded-For", "") if direct is None else ""
-    return forwarded.rpartition(",")[2].strip() or direct or "this machine"
+    """The network address of a visit."""
+    direct = st.context.ip_address or calls.THIS_MACHINE[0]  # None for this machine itself
+    return calls.forwarded(direct, st.context.headers.get("X-Forwarded-For", ""))
 
 
 def _ask(study: OpenStudy, password: str) -> None:
@@ -80,7 +67,7 @@ def _ask(study: OpenStudy, password: str) -> None:
         if st.form_submit_button("Enter", type="primary"):
             right = hmac.compare_digest(given.encode(), password.encode())
             if study.sign_in(right, address()):
-                st.session_state["admin"] = True
+                st.session_state["pass"] = admin_session.new_pass(password)
                 st.rerun()
             # the same words for a wrong password and for too many attempts: nothing to learn from them
             st.error(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from bench.errors import BenchError
-from study_app.web.admin import page, style
+from study_app.web.admin import login, style
 from study_app.web.served_study import log, serving
 
 
@@ -17,7 +17,11 @@ def main() -> None:
         style.page("Welcome", "Please open the link that you were given.")
         return
     try:
-        page.show(serving())
+        study = serving()
+        if login.is_open(study):
+            from study_app.web.admin import page  # which loads PyTorch, and not for everybody who finds the door
+
+            page.show(study)
     except BenchError as error:
         log.error("%s", error)
         style.page(

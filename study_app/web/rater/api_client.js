@@ -2,6 +2,7 @@
 // until there is a reply.
 
 const CLIP_TRIES = 4;
+const FAULTS = 5; // times in a row that the server fails at a call before the page gives up; while it cannot be reached, it goes on trying
 const LONGEST_PAUSE = 15000;
 
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -25,20 +26,25 @@ export class Server {
     const reply = await fetch(new URL(`trial/${name}`, document.baseURI), {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Rater": this.token },
-      body: JSON.stringify(body || {}),
+      body: JSON.stringify(body || {}, (_, value) => (value && value.toWellFormed ? value.toWellFormed() : value)),
     });
     if (reply.ok) return reply.json();
     const said = reply.status < 500 ? await reply.json() : {};
     throw new Refused(reply.status, said);
   }
 
-  // Calls until the server has answered; `waiting` is called each time that it does not. Only a refusal ends it.
+  // Calls until the server has answered; `waiting` is called each time that it does not. Only a refusal, or a fault of the
+  // server that comes again and again, ends it.
   async insist(name, body, waiting) {
+    let faults = 0;
     for (let tries = 0; ; tries += 1) {
       try {
         return await this.call(name, body);
       } catch (error) {
         if (error instanceof Refused && error.status < 500 && error.status !== 429) throw error;
+        faults = error.status === 500 ? faults + 1 : 0;
+        if (faults === FAULTS) { error.call = name; throw error; }
+        if (error.status === 429 && error.said.wait) { await pause(1000 * error.said.wait); continue; }
         if (tries > 0 || error.status >= 500) waiting();
         await Promise.race([pause(Math.min(LONGEST_PAUSE, 500 * 2 ** tries)), online()]);
       }

@@ -6,6 +6,7 @@ import { form } from "./questionnaire.js";
 import { Refused, Server } from "./api_client.js";
 import { fill } from "./trial_page.js";
 
+const AGAIN_MS = 15000; // between two looks whether there is a pair for somebody who waits
 const MONTH = 30 * 24 * 3600; // how long a browser is known again, in seconds
 const page = document.getElementById("page");
 const link = Object.fromEntries(new URLSearchParams(location.search));
@@ -63,7 +64,7 @@ function menu() {
   const parts = Object.keys(study.parts).map((part) => [part, [texts.asked[part], async () => { await arrive("enrol"); asked(part); }]]);
   const questions = (...names) => parts.filter(([part]) => names.includes(part)).map(([, entry]) => entry);
   const screened = study.can_be_ineligible ? ["ineligible"] : [];
-  const ends = ["done", "withdrawn", "excluded", ...screened, "full", "broken", "paused", "closed"].map((state) => [texts[state].title, () => end(state)]);
+  const ends = ["done", "withdrawn", "excluded", ...screened, "full", "waiting", "broken", "paused", "closed"].map((state) => [texts[state].title, () => end(state)]);
   const pages = [
     [texts.consent_page.title, consent], [texts.declined.title, declined],
     ...questions("screening", "demographic"), [texts.instructions.title, () => instructions()],
@@ -109,7 +110,8 @@ function consent() {
   const decline = button(words.decline, declined, "quiet");
   const told = [["contact", study.contact], ["ethics", study.ethics]].filter(([, said]) => said);
   const lines = told.map(([name, said]) => make("p", fill(words[name], { [name]: said })));
-  show(words.title, "", ...tongues(), prose(study), ...lines, label, row(go, decline), row(copy(words.download)));
+  const codes = make("p", words.codes);
+  show(words.title, "", ...tongues(), prose(study), ...lines, codes, label, row(go, decline), row(copy(words.download)));
 }
 
 // The consent text. Only what the server has made of Markdown is HTML; there are no tags of anybody else's in it.
@@ -152,8 +154,11 @@ function tongues() {
 // Nothing is kept of who does not agree; it is counted once that somebody did not.
 function declined() {
   const words = here.texts.declined;
-  if (!refusals && !here.view) { refusals += 1; ask("decline"); }
-  show(words.title, words.text, row(button(words.back, consent, "quiet")));
+  const code = make("div");
+  show(words.title, words.text, code, row(button(words.back, consent, "quiet")));
+  if (refusals || here.view) return;
+  refusals += 1;
+  ask("decline").then((told) => { if (told.code) code.append(make("p", words.code), make("p", told.code, { class: "code" })); });
 }
 
 // Lets this browser find its session again without an id in the address.
@@ -231,20 +236,35 @@ function leave() {
   show(words.title, words.text, row(button(words.go_on, rate, "main"), button(words.withdraw, () => withdraw(leave))));
 }
 
-// Asks once more: it cannot be undone.
+// Asks once more: it cannot be undone. In another browser than the one in which the rater has agreed it takes their code.
 function withdraw(back) {
   const words = here.texts.confirm;
-  const yes = button(words.yes, async () => { yes.disabled = true; end((await ask("withdraw")).state); });
-  show(words.title, words.text, row(button(words.no, back, "main"), yes));
+  const code = make("input", "", { type: "text", id: "code", autocomplete: "off" });
+  const label = make("label", words.code, { for: "code", hidden: "" });
+  const wrong = make("p", "", { class: "wrong", role: "alert" });
+  code.hidden = true;
+  const yes = button(words.yes, async () => {
+    yes.disabled = true;
+    try {
+      end((await ask("withdraw", { code: code.value })).state);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      wrong.textContent = error.said.message || "";
+      yes.disabled = label.hidden = code.hidden = false;
+    }
+  });
+  show(words.title, words.text, label, code, wrong, row(button(words.no, back, "main"), yes));
 }
 
 // The last page of a session; its code exists only since the session has ended so.
 async function end(state, said) {
   if (state === "refused") { refused(said); return; }
   if (state === "asked") { asked(said.part); return; }
+  if (state === "failed") { failed(said); return; }
   const words = here.texts[state];
+  if (state === "waiting") { wait(words); return; }
   const told = await ask("end");
-  const parts = [];
+  const parts = told.elsewhere && words.code ? [make("p", here.texts.elsewhere)] : [];
   const code = told.code || (here.preview ? "EXAMPLE" : "");
   if (code && words.code) parts.push(make("p", words.code), make("p", code, { class: "code" }));
   if (told.url) parts.push(row(make("a", words.back, { href: told.url, class: "button main" })));
@@ -255,7 +275,21 @@ async function end(state, said) {
   show(words.title, words.text, ...parts);
 }
 
+// Asks again by itself whether somebody has given a pair back.
+function wait(words) {
+  show(words.title, words.text, row(button(words.again, () => arrive("hello"), "main")));
+  const shown = page.firstElementChild;
+  if (!here.preview) setTimeout(() => { if (page.firstElementChild === shown) arrive("hello"); }, AGAIN_MS);
+}
+
+// The server fails at a call again and again: what to tell the people who run the study.
+function failed(error) {
+  const words = here.texts.failed;
+  show(words.title, words.text, make("p", words.code), make("p", `${error.status} ${error.call || ""}`, { class: "code" }));
+}
+
 function refused(error) {
+  if (error.status >= 500 && here) { failed(error); return; }
   document.documentElement.lang = error.said.language || "en";
   show(error.said.title || "", error.said.message || "");
 }

@@ -139,6 +139,7 @@ export class Player {
       view = await this.server.insist(name, body, () => this.page.say(waiting));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
+      if (error.status >= 500) { this.finished("failed", error); return; }
     }
     if (view) this.show(view); else this.resume(); // refused: the trial went to another rater meanwhile
   }

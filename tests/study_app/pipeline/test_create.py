@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -231,3 +232,22 @@ def test_a_study_in_german(small: Path, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no texts in the language 'xx'"):
         create(tmp_path / "xx.db", replace(asked, language="xx"))
     assert not (tmp_path / "xx.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"completion_code": "12345"}, "spreadsheet would change the code 12345"),
+        ({"failed_code": "12E45"}, "spreadsheet would change"),
+        ({"consent": "See ![x](http://example.org/x.png)", "consent_format": "markdown"}, "has a picture"),
+        ({"link_parameter": "a b"}, "link's parameter"),
+        ({"entry": "friends"}, "open to everybody"),
+        ({"flagged_share": 0.0}, "share of flagged answers"),
+    ],
+)
+def test_settings_that_would_do_harm_are_refused(
+    run_folder: Path, tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(BenchError, match=sentence):
+        create(tmp_path / "s.db", study_request(run_folder, **changes))
+    assert not (tmp_path / "s.db").exists()

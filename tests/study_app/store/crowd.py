@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
+from study_app.design.flags import one_play
 from study_app.store.messages import Answer
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
@@ -100,6 +101,8 @@ def rate(study: OpenStudy, seed: int, speaker: Speaker) -> None:
     while view.state == "rating":
         answer = Answer(rng.choice(["left", "right"]), rng.randrange(10_000))
         vote = Acknowledged(view.trials[0], answer.chosen, answer.response_ms)
+        study.media(token, vote.trial)
+        time.sleep(one_play(study.settings).total_seconds())
         before, start = speaker.count, time.perf_counter()
         view = study.vote(token, vote.trial, answer)
         speaker.tell(vote, time.perf_counter() - start, before)

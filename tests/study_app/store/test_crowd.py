@@ -136,8 +136,8 @@ def test_what_a_vote_asks_of_the_database_does_not_grow(where: str) -> None:
             asked.append(0)
             view = person.vote(view.trials[0])
         last.append(asked.pop())  # which also ends the session, and may exclude
-    assert max(asked) <= 15
-    assert max(last) <= 18
+    assert max(asked) <= 17
+    assert max(last) <= 20
 
 
 def test_the_last_open_slot_goes_to_one(where: str, run_folder: Path) -> None:
@@ -162,7 +162,7 @@ def test_the_last_open_slot_goes_to_one(where: str, run_folder: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert Counter(states) == {"rating": 1, "full": 15}
+    assert Counter(states) == {"rating": 1, "waiting": 15}
 
 
 @pytest.mark.process
@@ -210,6 +210,8 @@ def test_kill_9_of_the_app_while_people_vote(app: AppProcess, figures: dict[str,
                     if view["state"] != "rating":
                         return
                     pending = Acknowledged(str(view["trials"][0]), rng.choice(["left", "right"]), rng.randrange(9999))
+                    clips = urllib.request.Request(f"{app.url}/trial/clips/{pending.trial}", headers={"X-Rater": token})
+                    urllib.request.urlopen(clips, timeout=10).read()
                 start = time.perf_counter()
                 call(app.url, "vote", token, **asdict(pending), replays=0, focus_losses=0)
                 times.append(time.perf_counter() - start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import sqlite3
 from collections import Counter
@@ -184,9 +185,9 @@ def test_the_database_itself_refuses(where: str, statement: str) -> None:
 
 def test_a_slot_is_given_once(where: str) -> None:
     store = Store(where)
-    person = Person(store)
-    person.view()
-    Person(store).view()
+    for person in (Person(store), Person(store)):
+        for _ in range(person.study.settings.practice):
+            person.vote(person.view().trials[0])
     statement = (
         "INSERT INTO assignment (rater_id, pair_id, slot_id, first_on_left, position, state, token, leased_at, "
         "lease_until) SELECT rater.id, pair_id, slot_id, first_on_left, 999, 'leased', 'other', leased_at, lease_until "
@@ -409,7 +410,7 @@ def test_raters_are_paid_by_a_list_that_tells_outcomes_apart(where: str, run_fol
     assert list(raters.columns) == RATER_COLUMNS
     assert list(raters["status"]) == ["complete", "failed", "technical", "withdrawn", "started"]
     assert list(raters["code"][:3]) == ["C-DONE", "C-FAIL", "C-TECH"]
-    assert len(raters["code"][3]) == 8  # an own one
+    assert re.fullmatch("[B-Z]{10}", raters["code"][3])  # an own one, of letters only
     assert raters["code"][4] == ""
     assert list(raters["passed"]) == ["yes", "no", "", "", ""]
     assert list(raters["answers"][[0, 2, 3, 4]]) == [30, 0, 1, 0]
@@ -456,7 +457,18 @@ def test_platform_ids_are_kept_as_keyed_hashes_only(where: str, monkeypatch: pyt
     assert one.study.token_of(lab) != one.study.token_of(mturk)
 
 
-@pytest.mark.parametrize("link", [{"PROLIFIC_PID": ""}, {"participant": "x" * 300}, {"PROLIFIC_PID": " "}])
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"PROLIFIC_PID": ""},
+        {"participant": "x" * 300},
+        {"PROLIFIC_PID": " "},
+        {"PROLIFIC_PID": "", "SESSION_ID": "X"},
+        {"STUDY_ID": "S", "SESSION_ID": "X"},
+        {"study_id": "S"},
+        {"hitId": "H", "assignmentId": "A9"},
+    ],
+)
 def test_links_without_an_id_are_refused(link: dict[str, str]) -> None:
     with pytest.raises(BenchError, match="link"):
         visitor(link)
@@ -479,6 +491,16 @@ def test_links_without_an_id_are_refused(link: dict[str, str]) -> None:
 def test_a_placeholder_that_was_not_filled_in_is_nobody(link: dict[str, str]) -> None:
     with pytest.raises(RefusedError, match="link is not complete"):
         visitor(link)
+
+
+def test_names_of_parameters_are_read_in_any_case_and_a_study_may_have_its_own() -> None:
+    assert visitor({"workerid": "W1"}) == visitor({"workerId": "W1"}) == Visitor("mturk", "W1", "|")
+    assert visitor({"prolific_pid": "5f", "Session_Id": "X"}) == Visitor("prolific", "5f", "|X")
+    connect = {"participantId": "c7", "assignmentId": "a", "projectId": "p"}
+    assert visitor(connect, "participantid") == Visitor("other", "c7", "")
+    assert visitor({"anything": "else"}, "participantId") is None
+    with pytest.raises(RefusedError, match="link is not complete"):
+        visitor({"participantId": ""}, "participantId")
 
 
 def test_codes_of_a_lab_are_read_as_people_type_them(sqlite: str) -> None:

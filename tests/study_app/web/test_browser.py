@@ -20,7 +20,7 @@ from study_app.design.settings import StudyTexts
 from study_app.pipeline.create import create
 from study_app.store.messages import Answer
 from study_app.store.store import Store
-from study_app.web import preview
+from study_app.web import admin_session, preview
 from tests.study_app import forked
 from tests.study_app.conftest import PASSWORD, AppProcess, study_request
 from tests.study_app.runfolder import FRAMES, decode
@@ -589,6 +589,27 @@ def test_a_vote_outlives_the_app(visitor: Visitor) -> None:
     assert cast["chosen"][0] == cast["right"][0]
 
 
+def test_a_server_that_fails_again_and_again_is_not_asked_for_ever(guest: Visitor) -> None:
+    page = guest.page
+    guest.start()
+    guest.ready()
+    asked: list[str] = []
+
+    def fail(route: Any) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=500, body="Internal Server Error")
+
+    page.route("**/trial/vote", fail)
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("heading", name="Something is wrong on our side").wait_for(timeout=40_000)
+    assert page.locator(".code").inner_text() == "500 vote"
+    assert len(asked) == 5
+    assert axe(page) == []
+    page.unroute("**/trial/vote")
+    page.reload()
+    guest.ready()  # and nothing is lost
+
+
 def test_keys_and_focus(guest: Visitor) -> None:
     page = guest.page
     guest.start()
@@ -644,11 +665,15 @@ def test_people_from_prolific_come_back_to_their_session(chromium: Any, app: App
     first.start(link)
     first.choose()
     first.close()
-    again = Visitor(chromium, app)  # another browser, another visit
-    again.page.goto(f"{app.url}/{link[:-1]}2")
+    again = Visitor(chromium, app)  # another browser, the same visit
+    again.page.goto(f"{app.url}/{link}")
     again.ready()
     assert again.answered() == 1
     again.close()
+    other = Visitor(chromium, app)  # somebody who knows the id
+    other.page.goto(f"{app.url}/{link[:-1]}2")
+    other.page.get_by_text("begun in another browser").wait_for()
+    other.close()
     database = Path(app.where).read_bytes() + Path(f"{app.where}-wal").read_bytes()
     assert b"alert(1)" not in database
 
@@ -713,11 +738,14 @@ def test_the_admin_page(chromium: Any, hasty: AppProcess) -> None:
     page.get_by_text("Erased: ").wait_for()
     assert list(rated.raters()["erased"] != "") == [True, False, False]
     for _ in range(4):
-        assert not store.open().sign_in(False, "this machine")
+        assert not store.open().sign_in(False, "127.0.0.1")
     page.reload()  # still signed in
     page.get_by_text("Show outcomes all the same").wait_for()
+    (kept,) = [cookie for cookie in someone.context.cookies() if cookie["name"] == admin_session.COOKIE]
+    assert (kept["httpOnly"], kept["sameSite"]) == (True, "Strict")
     page.get_by_role("button", name="Sign out").click()
     password.wait_for()
+    assert not admin_session.is_valid(kept["value"], PASSWORD, rated)  # in whatever browser it got to
     page.reload()
     password.fill(PASSWORD)  # right, but too late
     page.get_by_role("button", name="Enter").click()
@@ -873,7 +901,7 @@ def test_a_preview_shows_every_page(chromium: Any, template: Path, tmp_path: Pat
         pages = page.get_by_role("navigation").get_by_role("button")
         pages.first.wait_for()
         names = pages.all_inner_texts()
-        assert len(names) == 14
+        assert len(names) == 15
         for number, name in enumerate(names):
             pages.nth(number).click()
             page.get_by_role("heading", name=name, exact=True).first.wait_for()

@@ -11,12 +11,14 @@ import secrets
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from study_app.design.flags import one_play
 from study_app.pipeline.status import status
 from study_app.store.store import Store
 from study_app.web import rater_api
@@ -41,17 +43,21 @@ def ask(
 ) -> tuple[int, bytes, dict[str, str]]:
     """Send exactly this path: no client-side clean-up of dots."""
     connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=10)
-    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    given = {"content_type": "application/json", **headers} if method == "POST" else headers
+    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in given.items()})
     reply = connection.getresponse()
     return reply.status, reply.read(), {k.lower(): v for k, v in reply.getheaders()}
 
 
 def person(app: AppProcess) -> tuple[str, str]:
-    """A rater's token and first trial."""
+    """A rater's token and first trial, which they have seen."""
     store, token = Store(app.where), secrets.token_urlsafe(32)
     study = store.open()
     study.enrol(token)
-    return token, study.view(token).trials[0]
+    trial = study.view(token).trials[0]
+    study.media(token, trial)
+    time.sleep(one_play(study.settings).total_seconds())
+    return token, trial
 
 
 @pytest.mark.parametrize(
@@ -91,7 +97,7 @@ def test_the_first_page_is_small_and_says_something_at_once(running: AppProcess)
     bodies = [ask(running, "GET", f"/{file.decode()}")[1] for file in files]
     hello = ask(running, "POST", "/trial/hello", b"{}")[1]
     assert json.loads(hello)["view"] is None  # nobody is enrolled by looking
-    assert len(page) + sum(map(len, bodies)) + len(hello) < 60_000  # Streamlit's page is four megabytes
+    assert len(page) + sum(map(len, bodies)) + len(hello) < 75_000  # Streamlit's page is four megabytes
     assert b"stApp" not in page
     assert ask(running, "GET", "/?admin")[1] != page
 
@@ -150,7 +156,7 @@ def test_a_screen_that_makes_no_sense_stops_no_vote(running: AppProcess) -> None
 def test_who_has_failed_is_not_sent_to_the_address_of_who_is_complete(running: AppProcess) -> None:
     token, _ = person(running)
     said = json.loads(ask(running, "POST", "/trial/end", b"{}", x_rater=token)[1])
-    assert said == {"code": "", "url": ""}  # while it goes on
+    assert said == {"code": "", "url": "", "elsewhere": False}  # while it goes on
     status, _, _ = ask(running, "POST", "/trial/withdraw", b"{}", x_rater=token)
     said = json.loads(ask(running, "POST", "/trial/end", b"{}", x_rater=token)[1])
     assert (status, bool(said["code"]), said["url"]) == (200, True, "")

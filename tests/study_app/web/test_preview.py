@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,7 @@ from study_app.pipeline.status import lines, status
 from study_app.store.messages import Answer
 from study_app.store.store import Store
 from study_app.web import preview
+from tests.study_app.conftest import free_port, wait_for
 
 
 def test_votes_in_a_pilot_are_not_in_the_study(where: str, tmp_path: Path) -> None:
@@ -39,3 +45,22 @@ def test_a_preview_is_a_copy_elsewhere(sqlite: str, tmp_path: Path) -> None:
     assert Store(database).names() == [name]
     assert Store(database).open(name).settings.pilot
     assert Path(sqlite).read_bytes() == before
+
+
+@pytest.mark.process
+def test_a_preview_that_is_ended_leaves_neither_server_nor_copy(sqlite: str, tmp_path: Path) -> None:
+    port, folder = free_port(), tmp_path / "temporary"
+    folder.mkdir()
+    env = {**os.environ, "TMPDIR": str(folder)}
+    command = [sys.executable, "-m", "study_app.cli.main", "preview", "--db", sqlite, "--port", str(port)]
+    process = subprocess.Popen(command, env=env, cwd=Path(__file__).parents[3])
+    try:
+        wait_for(f"http://127.0.0.1:{port}", lambda: process.poll() is None, Path(os.devnull))
+        assert list(folder.glob("preview-*"))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+    assert not list(folder.glob("preview-*"))
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from study_app.store.messages import Answer
 from study_app.store.schema.columns import Base
 from study_app.store.store import Store
 from study_app.web import serve
+from study_app.web.served_study import PASSWORD_VARIABLE
 from tests.study_app.conftest import study_request
 from tests.study_app.store.test_store import Person
 from tests.support.processes import Forked
@@ -133,3 +135,32 @@ def test_only_the_store_opens_sessions() -> None:
     folder = Path(database.__file__).parents[1]
     opening = [p.name for p in folder.rglob("*.py") if "sessionmaker(" in p.read_text() or "Session(" in p.read_text()]
     assert opening == ["transactions.py"]
+
+
+def test_a_new_database_is_its_users_alone(tmp_path: Path) -> None:
+    store = Store.migrated(tmp_path / "new.db")
+    store.write(lambda s: s.execute(text("DELETE FROM media")))
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert set(modes.values()) == {0o600}, modes
+
+
+def test_a_short_password_stops_the_start(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "a")
+    with pytest.raises(BenchError, match=r"has 1 characters.* needs 8 or more"):
+        serve.prepare(sqlite, None)
+
+
+@pytest.mark.process
+def test_connections_to_a_server_that_became_a_standby_are_left(postgres: Callable[[], str]) -> None:
+    url = postgres()
+    store = Store(url)
+    people = [Person(store) for _ in range(3)]
+    before = people[0].view()
+    # the old server takes no more writes on the connections that there are, and new ones reach one that does
+    with store.engine.connect() as one, store.engine.connect() as other:
+        for connection in (one, other):
+            connection.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+            connection.commit()
+    assert people[0].vote(before.trials[0]).answered == 1
+    assert people[1].view().state == "rating"
+    assert len(people[0].study.votes()) == 1

@@ -1,0 +1,49 @@
+"""A limit on new sessions from one network address, so that a script cannot invent a crowd."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict, deque
+
+from bench.errors import BenchError
+
+#: Sets how many new sessions one address can begin in an hour; 0 is no limit.
+LIMIT_VARIABLE = "BENCH_STUDY_SESSIONS"
+#: By default: more than a lab or a family needs, and too few to fill a study.
+LIMIT, HOUR = 30, 3600.0
+#: Addresses that are remembered at most, in memory and nowhere else.
+REMEMBERED = 10_000
+
+
+class NewSessions:
+    """Counts the sessions that each address has begun within the last hour, in this process."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._begun: OrderedDict[str, deque[float]] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def begin(self, address: str) -> bool:
+        """Whether one more may begin, which is counted then."""
+        now = time.monotonic()
+        with self._guard:
+            begun = self._begun.setdefault(address, deque())
+            self._begun.move_to_end(address)
+            while begun and begun[0] < now - HOUR:
+                begun.popleft()
+            if self.limit and len(begun) >= self.limit:
+                return False
+            begun.append(now)
+            while len(self._begun) > REMEMBERED:
+                self._begun.popitem(last=False)
+            return True
+
+
+def limit() -> int:
+    """The limit that the environment sets; a `BenchError` where it is not a number."""
+    given = os.environ.get(LIMIT_VARIABLE, str(LIMIT))
+    if not given.isdecimal():
+        raise BenchError(f"{LIMIT_VARIABLE} is '{given}': give a whole number, or 0 for no limit.")
+    return int(given)
