@@ -2,7 +2,7 @@
 
 A trial travels as one message of the same length throughout a study: left slot, right slot. Each slot is a lossless
 WebP that holds all frames of a clip in a grid. The WebP fills its slot: its picture chunk ends with bytes that no
-decoder reads, drawn from the clip's own bytes. So every length that the file states is the slot's, everything before
+decoder reads, made of the clip's own bits. So every length that the file states is the slot's, everything before
 the picture is the same for all clips, and the end of the picture shows only to somebody who decodes it.
 """
 
@@ -23,6 +23,8 @@ from bench.errors import BenchError
 WEBP_SIDE = 16383
 #: Bytes of a WebP before its picture, and before what the picture's own first bytes say: 5 of them, its size.
 HEAD, PICTURE = 20, 25
+#: Bytes of a piece of padding.
+PIECE = 512
 
 
 def sheet_shape(frames: int) -> tuple[int, int]:
@@ -66,12 +68,21 @@ def _padded(data: bytes, length: int) -> bytes:
         raise BenchError("A clip of the study is not a lossless WebP: restore the database from a copy.")
     # as many bytes are drawn for every clip, so that it takes as long; those of the picture are then put over them
     own = np.frombuffer(data, np.uint8)
-    drawn = np.random.default_rng(secrets.randbits(128)).integers(PICTURE, len(own), length, dtype=np.int64)
-    slot = own[drawn]
+    slot = _alike(own[PICTURE:], length)
     slot[: len(own)] = own
     slot[4:8] = np.frombuffer(struct.pack("<I", length - 8), np.uint8)
     slot[16:HEAD] = np.frombuffer(struct.pack("<I", length - HEAD), np.uint8)
     return slot.tobytes()
+
+
+def _alike(stream: np.ndarray, length: int) -> np.ndarray:
+    """Bytes that look like a stream of bits: pieces of it from anywhere, moved by some bits so that none recurs."""
+    rng = np.random.default_rng(secrets.randbits(128))
+    pieces = -(-length // PIECE)
+    starts, bits = rng.integers(len(stream), size=(pieces, 1)), rng.integers(1, 8, size=(pieces, 1), dtype=np.uint8)
+    taken = stream[(starts + np.arange(PIECE + 1)) % len(stream)]
+    moved = (taken[:, :-1] >> bits) | (taken[:, 1:] << (8 - bits))
+    return moved.astype(np.uint8).reshape(-1)[:length]
 
 
 def shrink(clip: Frames, size: int) -> Frames:
