@@ -30,11 +30,22 @@ ClipFrames = Annotated[
 ScoringRoot = Annotated[str | None, typer.Option(help="The folder of the dataset to score against, or 'synthetic'.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results.")]
 Metrics = Annotated[str, typer.Option(help="Names from `bench list metrics`, with commas; all of them by default.")]
+Primary = Annotated[
+    str, typer.Option(help="The metric on which your claim rests, named before scoring; the others are exploratory.")
+]
+SyntheticSize = Annotated[int, typer.Option(min=1, help="Size of the synthetic scenes, where those are continued.")]
 FrameSelection = Annotated[str, typer.Option(help="Scored frames: 'all', or 'future' without the given first one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Resolution = Annotated[
     int | None, typer.Option("--resolution", "--size", min=1, help="Side of the scored frames in pixels.")
+]
+ScoredFolders = Annotated[
+    list[str],
+    typer.Argument(
+        help="FOLDER, NAME=FOLDER, or NAME@SEED=FOLDER for each training run; videos named by clip id, several "
+        "samples of a clip ID/0.mp4 or ID@0.mp4."
+    ),
 ]
 ScoredSize = Annotated[
     int | None,
@@ -60,7 +71,10 @@ Jobs = Annotated[
     typer.Option(min=1, help="Training runs in parallel on a CPU. Default: one per core, at most four."),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Open no connection; metrics without weights are left out.")]
-Ci = Annotated[bool, typer.Option("--ci", help="Print 95 % intervals, and mark what does not differ from the best.")]
+Ci = Annotated[
+    bool,
+    typer.Option("--ci", help="Print 95 % intervals, and mark methods that are significantly worse than the best."),
+]
 Samples = Annotated[
     int | None, typer.Option("--samples", min=1, help="Score the first N samples of each clip; all by default.")
 ]

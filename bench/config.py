@@ -107,18 +107,16 @@ class RunConfig:
 
     Attributes:
         models: registered names, in the order of the table.
-        dataset: registered name.
-        data_root: its folder, or "synthetic".
+        dataset, data_root: registered name; its folder, or "synthetic".
         preset: one of `PRESETS`.
         resolution: side of the scored frames in pixels; a model works at its largest size that is not above it.
         frames: scored frames: "all" (the paper's way), "future" (without the given first one), or "context10-future".
-        metrics: registered names; all that are computed by default where none is named.
+        metrics, primary: registered names, all default ones where none is named; the one on which a claim rests.
         clips: score that many test clips, those with the smallest SHA-256 of their id; None for all.
         seeds: one training each.
         samples: videos of each clip, from models that draw; others make one.
         best: a clip counts with the expected best of this many of its samples; 1 for their mean.
-        steps: training steps of each stage.
-        batch: clips in a training step, over all processes.
+        steps, batch: training steps of each stage; clips in a step, over all processes.
         accumulate: work through a process's share of the batch in so many parts, where it does not fit into memory
             whole; batch norms and Gram matrices then see a part at a time.
         compile: let `torch.compile` have the networks.
@@ -147,8 +145,9 @@ class RunConfig:
         lambda value: bool(SCORED_FRAMES.fullmatch(str(value))), "all or future", flag="--frames", default="all"
     )
     metrics: tuple[str, ...] = _names(flag="--metrics", default=())
+    primary: str = _key(lambda value: isinstance(value, str), "a metric's name", flag="--primary", default="")
     clips: int | None = _key(
-        lambda value: value is None or _whole(1)(value), "a whole number above 0", flag="--clips", default=None
+        lambda n: n is None or _whole(1)(n), "a whole number above 0", flag="--clips", default=None
     )
     seeds: tuple[int, ...] = _key(
         _different,
@@ -212,7 +211,8 @@ def make_config(requested: Mapping[str, Any], *, baseline: bool = True) -> RunCo
     dataset = DATASETS.check(values.get("dataset", DEFAULT_DATASET))
     sizes = preset["resolution"]
     values = {**preset, "resolution": sizes.get(dataset, sizes[""]), **values}
-    values["metrics"] = tuple(dict.fromkeys(METRICS.check(m) for m in values.get("metrics") or METRICS.defaults()))
+    metrics = [*(values.get("metrics") or METRICS.defaults()), *filter(None, [values.get("primary")])]
+    values["metrics"] = tuple(dict.fromkeys(METRICS.check(name) for name in metrics))
     if "seeds" in values:
         values["seeds"] = tuple(values["seeds"])
     options = values.get("options", {})

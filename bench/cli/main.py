@@ -41,10 +41,12 @@ from bench.cli_options import (
     Offline,
     Out,
     Preset,
+    Primary,
     Resolution,
     Seeds,
     SettingOverrides,
     Steps,
+    SyntheticSize,
     configure,
     name_values,
     numbers,
@@ -123,6 +125,7 @@ def run(
     resolution: Resolution = None,
     frames: Annotated[str | None, typer.Option(help="Scored frames: all or future.")] = None,
     metrics: Metrics = "",
+    primary: Primary = "",
     clips: Clips = None,
     seeds: Seeds = "",
     samples: Annotated[int | None, typer.Option(min=1, help="Videos per clip, from models that draw; 1.")] = None,
@@ -148,6 +151,7 @@ def run(
         "resolution": resolution,
         "frames": frames,
         "metrics": words(metrics) or None,
+        "primary": primary or None,
         "clips": clips,
         "seeds": numbers(seeds) or None,
         "samples": samples,
@@ -184,15 +188,8 @@ def train(
     """Train one model; leaves OUT/model.pt, resumable checkpoints and logs."""
     from bench.pipeline.single_steps import train_alone
 
-    flags = {
-        "dataset": dataset,
-        "data_root": data_root,
-        "resolution": resolution,
-        "seeds": [seed],
-        "steps": steps,
-        "batch": batch,
-        "device": device,
-    }
+    data = {"dataset": dataset, "data_root": data_root, "resolution": resolution}
+    flags = {**data, "seeds": [seed], "steps": steps, "batch": batch, "device": device}
     chosen = configure([model], preset, config, settings or [], flags, baseline=False)
     print(train_alone(chosen, out))
 
@@ -207,9 +204,7 @@ def generate(
     batch_norm: Annotated[str, typer.Option(help="Theirs: running, or batch as the authors.")] = "running",
     dataset: DatasetName = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
-    resolution: Annotated[
-        int, typer.Option(min=1, help="Size of the synthetic scenes, where those are continued.")
-    ] = 64,
+    resolution: SyntheticSize = 64,
     samples: Annotated[int, typer.Option(min=1, help="Videos of each clip, from a model that draws.")] = 1,
     device: Device = "auto",
 ) -> None:

@@ -16,12 +16,15 @@ def report(
         Path | None, typer.Option(help="A folder that `bench study export` wrote; FOLDER/study by default.")
     ] = None,
     ci: Ci = False,
+    holm: Annotated[
+        bool, typer.Option("--holm-metrics", help="Correct the marks for the number of metrics, by Holm; implies --ci.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make tables, figures and the page again from the stored scores, with a study's results where there is one."""
     from bench.pipeline.single_steps import report_alone
 
-    table = report_alone(folder, ci, study)
+    table = report_alone(folder, ci or holm, study, holm)
     if as_json:
         print_folder(folder)
     else:

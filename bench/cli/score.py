@@ -18,6 +18,7 @@ from bench.cli_options import (
     Metrics,
     Offline,
     Out,
+    Primary,
     Samples,
     ScoredSize,
     ScoringRoot,
@@ -43,6 +44,7 @@ def score(
     data_root: ScoringRoot = None,
     resolution: ScoredSize = None,
     metrics: Metrics = "",
+    primary: Primary = "",
     frames: FrameSelection = "",
     context: Annotated[
         int | None, typer.Option(min=0, help="Given frames, which are not scored: 0 is --frames all, 1 is future.")
@@ -109,6 +111,7 @@ def score(
         {
             "resolution": resolution,
             "metrics": words(metrics) or None,
+            "primary": primary or None,
             "frames": frames or None,
             "context": context,
             "count": clips,

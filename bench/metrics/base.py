@@ -159,6 +159,27 @@ class ClipMetric(Metric):
         return log_distance(values) if cls.direction == "one" else values
 
     @classmethod
+    def on_scale(cls, values: Column) -> Column:
+        """Clips' numbers on the scale on which they are averaged; `from_scale` leads back.
+
+        A metric that is best at 1 is a ratio, of which the geometric mean is printed, since it is judged by logarithms:
+        so half and double average to 1. A ratio of 0 counts as exp(−`bound`).
+        """
+        if cls.direction != "one":
+            return values
+        with np.errstate(divide="ignore"):
+            logarithms = np.log(values)
+        return np.where(np.isneginf(logarithms), -cls.bound, logarithms)
+
+    @classmethod
+    def from_scale(cls, value: float) -> float:
+        """A mean, or an end of its interval, as it is printed; of nothing but zeros, zero."""
+        if cls.direction != "one":
+            return value
+        with np.errstate(over="ignore"):
+            return 0.0 if value <= -cls.bound else float(np.exp(value))
+
+    @classmethod
     def judged_direction(cls) -> Literal["lower", "higher"]:
         """Which of the judged values are better."""
         return "higher" if cls.direction == "higher" else "lower"
@@ -223,25 +244,54 @@ class SetMetric(Metric):
         Raises `UnfitError` for sets that have none, as one that is too small.
         """
 
-    def pooled(self, samples: Sequence[Sequence[NDArray[np.float32]]], real: Sequence[NDArray[np.float32]]) -> float:
+    def distance_of_videos(
+        self,
+        predicted: Sequence[NDArray[np.float32]],
+        real: Sequence[NDArray[np.float32]],
+        videos: Sequence[Any],
+        real_videos: Sequence[Any],
+    ) -> float:
+        """`distance`, for a metric that has to know the source videos of the clips; by default they change nothing.
+
+        `videos` and `real_videos` are the names of the videos that each clip of either side is from.
+        """
+        return self.distance(predicted, real)
+
+    def pooled(
+        self,
+        samples: Sequence[Sequence[NDArray[np.float32]]],
+        real: Sequence[NDArray[np.float32]],
+        videos: Sequence[Any] | None = None,
+    ) -> float:
         """The number of one set of all samples, K videos of each clip, and the real clips, one video of each.
 
-        `samples` are the features of each sample of each clip.
+        `samples` are the features of each sample of each clip, `videos` the names of the clips' source videos; without
+        them every clip is its own.
         """
-        return self.distance([np.concatenate(of_clip) for of_clip in zip(*samples, strict=True)], real)
+        names = range(len(real)) if videos is None else videos
+        of_clips = [np.concatenate(of_clip) for of_clip in zip(*samples, strict=True)]
+        return self.distance_of_videos(of_clips, real, names, names)
 
     def without_each(
         self,
         predicted: Sequence[NDArray[np.float32]],
         real: Sequence[NDArray[np.float32]],
         groups: NDArray[np.intp],
+        videos: Sequence[Any] | None = None,
     ) -> NDArray[np.float64]:
-        """`distance` without each group of clips in turn, float64 [G], which a jackknife needs.
+        """`distance_of_videos` without each group of clips in turn, float64 [G], which a jackknife needs.
 
-        `groups` are the numbers 0 … G − 1 of the groups (source videos) that prediction i and its real clip are in.
+        `groups` are the numbers 0 … G − 1 of the groups of source videos that prediction i and its real clip are in,
+        `videos` the names of their videos; without them every clip is its own.
         """
-        kept = [np.flatnonzero(groups != group).tolist() for group in range(int(groups.max()) + 1)]
-        return np.array([self.distance([predicted[i] for i in rest], [real[i] for i in rest]) for rest in kept])
+        names = range(len(groups)) if videos is None else videos
+
+        def without(group: int) -> float:
+            kept = np.flatnonzero(groups != group).tolist()
+            of = [names[i] for i in kept]
+            return self.distance_of_videos([predicted[i] for i in kept], [real[i] for i in kept], of, of)
+
+        return np.array([without(group) for group in range(int(groups.max()) + 1)])
 
 
 def best_first(direction: Direction, value: float) -> float:

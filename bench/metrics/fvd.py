@@ -9,6 +9,7 @@ for those who have to stand beside them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,11 @@ class FVD(LogitsMetric):
         return frechet_distance(predicted, real)
 
     def without_each(
-        self, predicted: Sequence[Features], real: Sequence[Features], groups: NDArray[np.intp]
+        self,
+        predicted: Sequence[Features],
+        real: Sequence[Features],
+        groups: NDArray[np.intp],
+        videos: Sequence[Any] | None = None,
     ) -> NDArray[np.float64]:
         """The distances without each group of clips in turn, several in parallel."""
 

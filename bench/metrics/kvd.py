@@ -1,10 +1,11 @@
 """Kernel video distance: the kernel distance of Bińkowski et al., "Demystifying MMD GANs" (ICLR 2018), of I3D's logits.
 
 The squared maximum mean discrepancy of two sets of logits with the kernel (x·y/400 + 1)³, estimated without bias: no
-clip is compared with itself, and no prediction with the one real clip that it continues, whose first frame it has
-(Gretton et al., "A kernel two-sample test", JMLR 2012, the U-statistic of pairs that follows their lemma 6). So it is 0
-for two equal sets, and 0 on average for two samples of one distribution, however few clips there are, where a Fréchet
-distance has a bias that grows as they get fewer and differs from model to model. A single value may be negative.
+clip is compared with one of its own source video, be it real or predicted, since clips of one video resemble each other
+(Gretton et al., "A kernel two-sample test", JMLR 2012, the U-statistic of pairs that follows their lemma 6, with videos
+as units). So it is 0 for two equal sets, and 0 on average for two samples of one distribution, however few videos there
+are, where a Fréchet distance has a bias that grows as they get fewer and differs from model to model. A single value
+may be negative. Version 1 left out only a clip and itself, and a prediction and its own real clip.
 
 Rows of the matrix of kernels are computed several blocks in parallel, each on one core, and summed in order: the number
 of threads changes no bit.
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from bench.metrics.networks.parallel_map import one_core_each
 
 Vector = NDArray[np.float64]
 Groups = NDArray[np.intp]
+Names = Sequence[Any] | NDArray[Any]
 _ROWS = 512  # of the matrix of kernels at a time
 
 
@@ -56,64 +57,100 @@ class KernelSums:
         return np.asarray(self.whole - self.first - self.second + self.within)
 
 
-def kernel_sums(x: Vector, y: Vector, of_x: Groups, of_y: Groups) -> KernelSums:
-    """Sums of (a·b/D + 1)³ over pairs of a row a of x [N, D] and a row b of y [M, D], by groups numbered from 0.
+@dataclass(frozen=True)
+class Side:
+    """Items [N, D] of one set, the number of each one's source video, and of the group of videos it is left out with.
 
-    Where there are as many rows in both, pairs (i, i) are left out: an item and itself, or a prediction and its clip.
+    A video has the same number on both sides that are compared, and is in one group.
     """
-    count = 1 + int(max(of_x.max(), of_y.max()))
-    left, right = torch.tensor(x), torch.tensor(y)
 
-    def block(start: int) -> tuple[Vector, Vector, Vector]:
+    items: Vector
+    videos: Groups
+    groups: Groups
+
+
+def kernel_sums(one: Side, other: Side) -> tuple[KernelSums, KernelSums]:
+    """Sums of (a·b/D + 1)³ over pairs of an item of each side, by groups numbered from 0; and the numbers of the pairs.
+
+    Pairs of one video are left out. Where there are as many items on both sides, pairs (i, i) are left out too: an item
+    and itself, or a prediction and its clip.
+    """
+    count = 1 + int(max(one.groups.max(), other.groups.max()))
+    left, right, paired = torch.tensor(one.items), torch.tensor(other.items), len(one.items) == len(other.items)
+
+    def block(start: int) -> list[tuple[Vector, Vector, Vector]]:
         rows = slice(start, start + _ROWS)
-        kernel = ((left[rows] @ right.T).numpy() / x.shape[1] + 1) ** 3
-        if len(x) == len(y):
-            kernel[np.arange(len(kernel)), np.arange(start, start + len(kernel))] = 0
-        of_group = np.where(of_x[rows, None] == of_y, kernel, 0).sum(1)
-        return grouped(of_x[rows], kernel.sum(1)), kernel.sum(0), grouped(of_x[rows], of_group)
+        kernel = ((left[rows] @ right.T).numpy() / one.items.shape[1] + 1) ** 3
+        apart = one.videos[rows, None] != other.videos
+        if paired:
+            apart[np.arange(len(apart)), np.arange(start, start + len(apart))] = False
+        inside = one.groups[rows, None] == other.groups
+        tables = np.where(apart, kernel, 0.0), apart.astype(np.float64)
+        return [
+            (grouped(one.groups[rows], t.sum(1)), t.sum(0), grouped(one.groups[rows], np.where(inside, t, 0).sum(1)))
+            for t in tables
+        ]
 
     def grouped(groups: Groups, values: Vector) -> Vector:
         return np.bincount(groups, values, count).astype(np.float64)
 
-    blocks = one_core_each(block, range(0, len(x), _ROWS))
-    first, second, within = (np.sum(parts, axis=0) for parts in zip(*blocks, strict=True))
-    return KernelSums(first, grouped(of_y, second), within)
+    def added(blocks: Sequence[tuple[Vector, Vector, Vector]]) -> KernelSums:
+        first, second, within = (np.sum(parts, axis=0) for parts in zip(*blocks, strict=True))
+        return KernelSums(first, grouped(other.groups, second), within)
+
+    values, numbers = zip(*one_core_each(block, range(0, len(one.items), _ROWS)), strict=True)
+    return added(values), added(numbers)
 
 
-def _checked(x: NDArray[Any], y: NDArray[Any]) -> tuple[Vector, Vector]:
-    if min(len(x), len(y)) < 2:
-        raise UnfitError(f"KVD needs two clips on both sides; here are {len(x)} and {len(y)}.")
-    return x.astype(np.float64), y.astype(np.float64)
-
-
-def unbiased_mmd(x: NDArray[Any], y: NDArray[Any]) -> float:
+def unbiased_mmd(x: NDArray[Any], y: NDArray[Any], of_x: Names | None = None, of_y: Names | None = None) -> float:
     """Squared maximum mean discrepancy of two samples [N, D] and [M, D], kernel (a·b/D + 1)³, without bias.
 
-    Item i of one and item i of the other are not compared where N is M. Raises `UnfitError` for fewer than two items on
-    a side: there is no pair of different ones.
+    Args:
+        x, y: the samples.
+        of_x, of_y: names of the items' source videos; without them every item is its own, and item i of one sample and
+            item i of the other are of one video where N is M.
+
+    Items of one video are not compared, nor item i of one and item i of the other where N is M. Raises `UnfitError`
+    where a side has items of fewer than two videos: there is no pair to compare.
     """
-    x, y = _checked(x, y)
+    of_x = np.arange(len(x)) if of_x is None else of_x
+    of_y = np.arange(len(y)) + (0 if len(x) == len(y) else len(x)) if of_y is None else of_y
+    numbers = np.unique([str(name) for name in (*of_x, *of_y)], return_inverse=True)[1]
+    sides = [
+        Side(items.astype(np.float64), videos, np.zeros(len(items), np.intp))
+        for items, videos in ((x, numbers[: len(x)]), (y, numbers[len(x) :]))
+    ]
+    counts = [len(np.unique(side.videos)) for side in sides]
+    if min(counts) < 2:
+        raise UnfitError(
+            f"KVD needs clips of two source videos on both sides; here are {counts[0]} and {counts[1]} videos."
+        )
 
-    def mean(a: Vector, b: Vector) -> float:
-        pairs = len(a) * (len(a) - 1) if len(a) == len(b) else len(a) * len(b)
-        return kernel_sums(a, b, np.zeros(len(a), np.intp), np.zeros(len(b), np.intp)).whole / pairs
+    def mean(one: Side, other: Side) -> float:
+        values, pairs = kernel_sums(one, other)
+        if not pairs.whole:
+            raise UnfitError("KVD compares clips of different source videos, and all clips here are of one video.")
+        return values.whole / pairs.whole
 
-    return mean(x, x) + mean(y, y) - 2 * mean(x, y)
+    first, second = sides
+    return mean(first, first) + mean(second, second) - 2 * mean(first, second)
 
 
-def mmd_without_each(x: NDArray[Any], y: NDArray[Any], groups: Groups) -> Vector:
+def mmd_without_each(x: NDArray[Any], y: NDArray[Any], groups: Groups, of: Names | None = None) -> Vector:
     """`unbiased_mmd` of two samples [N, D] without each group of items in turn, [G], at the price of one of them.
 
-    `groups` are the numbers 0 … G − 1 of the groups that item i of both samples is in. Raises `UnfitError` where fewer
-    than two items are left.
+    `groups` are the numbers 0 … G − 1 of the groups that item i of both samples is in, and `of` the names of their
+    source videos; without them every item is its own. Raises `UnfitError` where fewer than two videos are left.
     """
-    left = len(groups) - np.bincount(groups)  # of both samples
-    x, y = _checked(x, y)
-    if left.min() < 2:
-        raise UnfitError("KVD needs two clips; without one source video fewer are left.")
-    same = (kernel_sums(side, side, groups, groups).without_each for side in (x, y))
-    cross = kernel_sums(x, y, groups, groups).without_each
-    return np.asarray((sum(same) - 2 * cross) / (left * (left - 1)))
+    names = range(len(groups)) if of is None else of
+    videos = np.unique([str(name) for name in names], return_inverse=True)[1]
+    first, second = (Side(items.astype(np.float64), videos, groups) for items in (x, y))
+    of_pairs = [kernel_sums(first, first), kernel_sums(second, second), kernel_sums(first, second)]
+    same_x, same_y, cross = (values.without_each for values, _ in of_pairs)
+    left = of_pairs[0][1].without_each  # the same for all three: item i of both sides is of one video
+    if left.min() <= 0:
+        raise UnfitError("KVD needs clips of two source videos; without one group of them fewer are left.")
+    return np.asarray((same_x + same_y - 2 * cross) / left)
 
 
 class KVD(LogitsMetric):
@@ -123,9 +160,10 @@ class KVD(LogitsMetric):
     range = "any, 0 for equal sets"
     decimals = 3
     unbiased = True
+    version = 2  # version 1 compared clips of one source video, which resemble each other
     definition = (
-        "unbiased squared maximum mean discrepancy of the logits of fvd, kernel (x·y/400 + 1)³; 0 on average for equal "
-        "sets at any number of clips"
+        "unbiased squared maximum mean discrepancy of the logits of fvd, kernel (x·y/400 + 1)³, over pairs of clips of "
+        "different source videos; 0 on average for equal distributions at any number of clips"
     )
 
     @classmethod
@@ -134,20 +172,23 @@ class KVD(LogitsMetric):
         return f"{clips} clips; unbiased at any number of clips, so it may be negative"
 
     def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
-        """Squared maximum mean discrepancy of two sets of logits."""
+        """Squared maximum mean discrepancy of two sets of logits, every clip a source video of its own."""
         return unbiased_mmd(np.concatenate(predicted), np.concatenate(real))
 
-    def pooled(self, samples: Sequence[Sequence[Features]], real: Sequence[Features]) -> float:
-        """Squared maximum mean discrepancy of all samples and the real clips, without pairs of videos of one clip.
+    def distance_of_videos(
+        self, predicted: Sequence[Features], real: Sequence[Features], videos: Names, real_videos: Names
+    ) -> float:
+        """Squared maximum mean discrepancy of two sets of logits, over pairs of different source videos.
 
-        Two samples of a clip share its first frame, as a prediction and its real clip do. With m(a, b) the mean of the
-        kernel over pairs of different clips, this is mean m(k, l) + m(real, real) − 2 mean m(k, real), over all samples
-        k and l; in terms of distances the mean to the real clips, less half the mean over all pairs of samples.
+        A clip may have logits of several samples, [K, 400], which are of one video and not compared either.
         """
-        to_real = [self.distance(one, real) for one in samples]
-        between = [self.distance(one, other) for one, other in combinations(samples, 2)]
-        return float(np.mean(to_real) - np.sum(between) / len(samples) ** 2)
+        of_predicted, of_real = (
+            np.repeat(names, [len(one) for one in side]) for names, side in ((videos, predicted), (real_videos, real))
+        )
+        return unbiased_mmd(np.concatenate(predicted), np.concatenate(real), of_predicted, of_real)
 
-    def without_each(self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups) -> Vector:
+    def without_each(
+        self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups, videos: Names | None = None
+    ) -> Vector:
         """The distances without each group of clips in turn."""
-        return mmd_without_each(np.concatenate(predicted), np.concatenate(real), groups)
+        return mmd_without_each(np.concatenate(predicted), np.concatenate(real), groups, videos)

@@ -32,11 +32,12 @@ class Motion(ClipMetric):
     bound = 24.0  # |ln ratio|: no two 8-bit clips of 1,024 pixels and 64 frames differ more, unless one stands still
     range = "[0, inf), 1 is right"
     decimals = 3
+    version = 2  # version 1 printed the arithmetic mean of the ratios
     min_frames = 2
     no_value = "the real clip stands still"
     definition = (
-        "mean absolute difference of successive frames, prediction divided by real clip; mean over the clips whose "
-        "real one moves, the others counted"
+        "mean absolute difference of successive frames, prediction divided by real clip; geometric mean over the clips "
+        "whose real one moves, the others counted"
     )
     columns = ("motion_prediction", "motion_real")
 

@@ -2,13 +2,15 @@
 
 Two conventions are in use and differ wherever the error varies over a clip, so each has a name of its own: `psnr` takes
 the logarithm of the clip's mean squared error, `psnr_frame` the mean over frames of each frame's ratio (OpenSTL and
-others). Identical clips have no finite `psnr`: they are counted beside the mean, and rows are ranked with them as best.
+others). Identical clips have no finite `psnr`: they are counted beside the mean. Rows are ranked and tested with every
+clip at `LIMIT` at most, which identical ones have: what is nearer than the rounding of 8 bits is equally good.
 A frame of `psnr_frame` counts as 100 dB at most, identical ones too: left out of the mean, as version 1 did, a perfect
 frame made a clip worse.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -19,6 +21,9 @@ from bench.metrics.mse import frame_mse
 
 #: dB that a frame counts as at most.
 CAP = 100.0
+#: dB that a clip counts as at most where rows are ranked: the error of rounding to 8 bits alone, 10·log10(12 · 255²). A
+#: higher bound would let one identical clip outweigh all others.
+LIMIT = 10 * math.log10(12 * 255**2)
 
 
 def psnr_from_mse(mse: Column) -> Column:
@@ -39,7 +44,7 @@ class PSNR(ClipMetric):
     no_value_cell = "identical"
     definition = "−10·log10 of the clip's mse, peak 1; mean over the clips with a finite value, identical clips counted"
     columns = ("mse",)
-    bound = 130.0  # dB: a clip of 1,024 pixels and 64 frames that differs in one value by 1 has less
+    bound = LIMIT
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
         """Mean squared error of each frame, column `mse` [T], shared with that metric."""
@@ -48,6 +53,11 @@ class PSNR(ClipMetric):
     def clip(self, columns: Mapping[str, Column]) -> float:
         """−10·log10 of the mean over the scored frames; inf for identical clips."""
         return float(psnr_from_mse(np.mean(columns["mse"], keepdims=True))[0])
+
+    @classmethod
+    def judged(cls, values: Column) -> Column:
+        """The values, `LIMIT` at most."""
+        return np.minimum(values, LIMIT)
 
     @classmethod
     def curve(cls, means: Mapping[str, Column]) -> None:

@@ -41,7 +41,8 @@ def equivalent_rows(folders: Sequence[Path], margins: Mapping[str, float]) -> li
 
     Returns:
         A line a metric and pair, as metric, first, second, difference, ci_low, ci_high (90 %, which decides), margin,
-        p, equivalent, clips, videos, scope. p is not corrected for the number of pairs.
+        p, equivalent, clips, videos, scope, turned_by (videos without any one of which the verdict would be another).
+        p is not corrected for the number of pairs.
 
     Raises:
         BenchError: folders without scores or of different protocols, a metric that they lack or that is of whole sets,
@@ -93,7 +94,18 @@ def _tested(first: Any, second: Any, scored: ScoredClips, margin: float) -> dict
         "clips": len(videos),
         "videos": result.clusters,
         "scope": result.scope,
+        "turned_by": _turned_by(first[:, common], second[:, common], np.array(videos), margin, result.shown),
     }
+
+
+def _turned_by(first: Any, second: Any, videos: Any, margin: float, shown: bool) -> str:
+    """The source videos, comma-separated, without any one of which the verdict would be another."""
+    turned = []
+    for video in np.unique(videos) if len(set(videos)) > 2 else ():
+        kept = videos != video
+        result = seeds_and_videos_equivalence(first[:, kept], second[:, kept], videos[kept].tolist(), margin)
+        turned += [str(video)] if result.shown != shown else []
+    return ", ".join(turned)
 
 
 def printed(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -106,7 +118,8 @@ def printed(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             "90 % interval": f"[{line['ci_low']:.4g}, {line['ci_high']:.4g}]",
             "margin": f"±{line['margin']:g}",
             "p": printed_p(line["p"]),
-            "within the margin": "shown" if line["equivalent"] else "not shown",
+            "within the margin": ("shown" if line["equivalent"] else "not shown")
+            + (f" (turned without {line['turned_by']})" if line["turned_by"] else ""),
             "of": f"{line['clips']} clips, {line['videos']} videos, {line['scope']}",
         }
         for line in lines

@@ -217,6 +217,7 @@ class Run:
                 dataset=data_of(config).title,
                 offline=offline,
                 best=config.best,
+                primary=config.primary,
             )
             scores = score(rows, self.manifest, folder.path, plan)
             self.account.update(protocol=scores.protocol.to_dict())

@@ -108,7 +108,8 @@ def score_folders(
     """
     from bench.report.build_report import report  # here: matplotlib is slow to import
 
-    metrics = tuple(METRICS.check(name) for name in plan.metrics) or tuple(METRICS.defaults())
+    named = [*(plan.metrics or METRICS.defaults()), *filter(None, [plan.primary])]
+    metrics = tuple(dict.fromkeys(METRICS.check(name) for name in named))
     if RunFolder(out).account.exists():
         raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
     requested = plan
@@ -160,6 +161,7 @@ def score_command(names: Sequence[str], plan: ScoringPlan, dataset: Dataset | No
     flags = {
         "--resolution": plan.resolution or None,
         "--metrics": ",".join(plan.metrics) or None,
+        "--primary": plan.primary or None,
         "--frames": plan.frames if plan.frames != "all" else None,
         "--clips": plan.count,
         "--clip-length": plan.clip_length or None,

@@ -62,11 +62,11 @@ def pack_data(dataset: Dataset, resolution: int, workers: int | None = None) -> 
     return [pack(clips, manifest.root, resolution, workers=workers).path for clips in splits]
 
 
-def report_alone(out: Path, ci: bool, study: Path | None) -> ScoreTable:
+def report_alone(out: Path, ci: bool, study: Path | None, holm: bool = False) -> ScoreTable:
     """Report a folder that no other command is writing to; see `bench.report.build_report.report`."""
     from bench.report.build_report import report
     from bench.report.tables.score_table import stored_table  # here: matplotlib is slow to import
 
     stored_table(out)  # a folder without scores is refused, and not made
     with sole_writer(RunFolder(out)):
-        return report(out, ci, study)
+        return report(out, ci, study, holm)

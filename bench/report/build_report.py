@@ -47,7 +47,7 @@ EXAMPLES = 3
 EXTREMES_BY = "ssim"
 
 
-def report(out: Path, ci: bool = False, study: Path | None = None) -> ScoreTable:
+def report(out: Path, ci: bool = False, study: Path | None = None, holm: bool = False) -> ScoreTable:
     """Write `table.*`, `figures/` and `report.html` from a folder's stored scores and predictions.
 
     A folder without predictions (a `bench score` of somebody's videos) gets what its scores allow. Figures are drawn
@@ -55,14 +55,15 @@ def report(out: Path, ci: bool = False, study: Path | None = None) -> ScoreTable
 
     Args:
         out: the folder.
-        ci: print intervals in the tables too, and mark rows that do not differ significantly from the best; the page
+        ci: print intervals in the tables too, and mark methods that are significantly worse than the best; the page
             always does.
         study: a folder that `bench study export` wrote; OUT/study by default, where there is one.
+        holm: correct the marks for the number of metrics.
 
     Raises:
         BenchError: the folder has no scores; or the study is none, or is of other rows.
     """
-    folder, table = RunFolder(out), stored_table(out, ci)
+    folder, table = RunFolder(out), stored_table(out, ci, holm)
     scored, names = read_scores(out), table.names
     found = find_study(folder, study)
     people = read_study(found, scored.rows, names) if found else None  # before anything is written
@@ -81,7 +82,7 @@ def report(out: Path, ci: bool = False, study: Path | None = None) -> ScoreTable
     by = EXTREMES_BY if EXTREMES_BY in metrics else next(iter(metrics), "")
     run, curves = read_account(out), {name: frame_curves(scored, type(metric)) for name, metric in metrics.items()}
     content = PageContent(
-        table=stored_table(out, ci=True),
+        table=stored_table(out, True, holm),
         strips=strips,
         samples=sample_groups(strips, scored.rows, shown.examples),
         extremes=extreme_groups(strips, scored, metrics[by], shown.protocol) if by and shown.examples else (),

@@ -45,7 +45,7 @@ def export(out: Path, to: Path, by: str = "") -> Results:
         protocol=protocol.to_dict(),
         metrics={name: _facts(metric, protocol) for name, metric in table.metrics.items()},
         rows=[
-            ResultsRow(row, table.names.title(row), _scores(summary, row), _made_by(folder, row, account))
+            ResultsRow(row, table.title(row), _scores(summary, row), _made_by(folder, row, account))
             for row in table.rows
         ],
         notes=list(table.notes),

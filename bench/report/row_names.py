@@ -56,7 +56,7 @@ class RowNames:
 @lru_cache(maxsize=1)
 def registered_names() -> RowNames:
     """Names of the rows that registered models give; a plug-in that cannot be imported gives none."""
-    titles, colours, stages = {REAL: "Real", REAL_HALVES: "Real, half against half"}, {REAL: "#000000"}, []
+    titles, colours, stages = {REAL: "Real", REAL_HALVES: "Real vs. real (split-half)"}, {REAL: "#000000"}, []
     models = {}
     for name in MODELS:
         try:

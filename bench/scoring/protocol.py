@@ -19,6 +19,8 @@ from bench.scoring.protocol_choices import CHOICES, Choices, skipped_frames, wit
 #: Raised whenever the meaning of a number changes in a way that no metric's own version says. 2: frames are read as
 #: people see them (orientation, alpha, chroma, edit lists), and rows are ranked by paired clips.
 DEFINITION = 2
+#: Versions of metrics that were raised before an ID named them. A later version is named, as in "kvd.v2".
+UNNAMED_VERSIONS = {"fvd": 2, "psnr_frame": 2}
 
 
 @dataclass(frozen=True)
@@ -157,9 +159,18 @@ class Protocol:
         return "/".join([*parts, *self.choices.stamps()])
 
     def id_of(self, metric: str) -> str:
-        """The id of one metric's numbers: with the weights' hash where the metric has weights."""
-        digest = re.search(r"sha256:([0-9a-f]{8})", self.metrics.get(metric, ""))
-        return f"{self.id}/{metric}:{digest[1]}" if digest else self.id
+        """The ID of one metric's numbers: with the weights' hash where it has weights, and its version where raised.
+
+        >>> Protocol("sky", 64, "all", 10, "1a2b3c4d", False, {"kvd": "v2 i3d.pt sha256:beba2715a7"}).id_of("kvd")
+        'v1/sky/64px/all32/10clips/1a2b3c4d/kvd.v2:beba2715'
+        """
+        computed = self.metrics.get(metric, "")
+        digest, version = re.search(r"sha256:([0-9a-f]{8})", computed), re.match(r"v(\d+)", computed)
+        raised = version is not None and int(version[1]) > UNNAMED_VERSIONS.get(metric, 1)
+        name = f"{metric}.v{version[1]}" if version and raised else metric
+        if digest:
+            return f"{self.id}/{name}:{digest[1]}"
+        return f"{self.id}/{name}" if raised else self.id
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON, with the id; samples are told only where there are several, choices where one is made."""

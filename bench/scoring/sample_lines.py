@@ -66,7 +66,8 @@ def clip_sample_lines(
             for k in range(1, count + 1):
                 numbers = over_samples(values, type(metric), k)
                 of = (row, metric.name, BEST if k > 1 else MEAN, k)
-                lines.append(SampleLine(*of, *_over_videos(numbers, scored), count))
+                value, low, high = map(metric.from_scale, _over_videos(metric.on_scale(numbers), scored))
+                lines.append(SampleLine(*of, value, low, high, count))
             if (row, metric.name) in spreads:
                 lines.append(
                     SampleLine(row, metric.name, SPREAD, 0, *_over_videos(spreads[row, metric.name], scored), count)
@@ -85,7 +86,11 @@ def _over_videos(values: NDArray[np.float64], scored: ScoredClips) -> tuple[floa
 
 
 def set_sample_lines(
-    metric: SetMetric, real: Features, rows: Mapping[str, Sequence[Features]], samples: Mapping[str, int]
+    metric: SetMetric,
+    real: Features,
+    rows: Mapping[str, Sequence[Features]],
+    samples: Mapping[str, int],
+    videos: Sequence[str],
 ) -> list[SampleLine]:
     """Distances of single samples and of all in one, of every method; means over training seeds.
 
@@ -94,16 +99,19 @@ def set_sample_lines(
         real: features of the real clips.
         rows: by method those of each sample, the samples of one training run in a sequence.
         samples: of each clip, by method.
+        videos: source video of each clip.
     """
     lines = []
     for row, features in rows.items():
         count = samples[row]
         runs = [features[start : start + count] for start in range(0, len(features), count)]
-        apart = np.array([[metric.distance(one, real) for one in run] for run in runs], np.float64)
+        apart = np.array(
+            [[metric.distance_of_videos(one, real, videos, videos) for one in run] for run in runs], np.float64
+        )
         numbers = {MEAN: float(np.mean(apart))}
         if count > 1:
             numbers[SD] = float(np.mean(np.std(apart, axis=1, ddof=1)))
-            numbers[POOLED] = float(np.mean([metric.pooled(run, real) for run in runs]))
+            numbers[POOLED] = float(np.mean([metric.pooled(run, real, videos) for run in runs]))
         for statistic, value in numbers.items():
             lines.append(SampleLine(row, metric.name, statistic, 0, value, math.nan, math.nan, count))
     return lines

@@ -44,7 +44,16 @@ from bench.scoring.sample_lines import (
     write_samples,
 )
 from bench.scoring.score_journal import ScoreJournal
-from bench.scoring.score_tables import Columns, SampleKey, ScoredClips, SummaryLine, read_summary, stack_samples
+from bench.scoring.score_tables import (
+    Columns,
+    Primary,
+    SampleKey,
+    ScoredClips,
+    SummaryLine,
+    read_primary,
+    read_summary,
+    stack_samples,
+)
 from bench.scoring.scoring_plan import ScoringPlan, clips_hash, load_metrics
 from bench.scoring.set_metrics import REAL_HALVES, KnownFeatures, set_lines
 from bench.scoring.spread import Spreads, spreads
@@ -91,6 +100,7 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
         out.mkdir(parents=True, exist_ok=True)
         with locked(RunFolder(out).scores_lock):
             check_folder(out, rows, protocol)
+            primary = named_primary(out, plan, [metric.name for metric in loaded], left_out)
             of_clips = [metric for metric in loaded if isinstance(metric, ClipMetric)]
             computed, failures = compute(
                 rows, clips, manifest.root, protocol, of_clips, RunFolder(out).journal, plan.workers
@@ -110,7 +120,7 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
             score_part = partial(_score_part, rows, clips, manifest.root, loaded)
             notes += write_horizon(out, plan, protocol, score_part)
             scored = ScoredClips(tuple(kept), kept, columns)
-            summary = write_scores(out, scored, loaded, protocol, left_out, notes, of_sets)
+            summary = write_scores(out, scored, loaded, protocol, left_out, notes, of_sets, primary)
             of_samples: list[SampleLine] = []
             if protocol.samples > 1:
                 found = spreads_of(rows, clips, protocol, of_clips, RunFolder(out).journal, plan.workers)
@@ -119,6 +129,24 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
     except OSError as error:
         raise disk_error(error, out) from error
     return Scores(protocol, summary, left_out)
+
+
+def named_primary(out: Path, plan: ScoringPlan, metrics: Sequence[str], left_out: Sequence[Unavailable]) -> Primary:
+    """The primary metric of a plan, or else of the folder, and whether it was named before there were any scores.
+
+    Raises:
+        BenchError: it is not computed.
+    """
+    stored, known = read_primary(out), RunFolder(out).summary.exists()
+    if not plan.primary:
+        return stored
+    if plan.primary not in metrics:
+        why = next(
+            (reason.reason for reason in left_out if reason.metric == plan.primary), "it is not among the metrics"
+        )
+        raise BenchError(f"The primary metric {plan.primary} is not computed: {why}. Name another one.")
+    before = stored.before if stored.metric == plan.primary else not known
+    return Primary(plan.primary, before)
 
 
 def without_failures(clips: Sequence[Clip], failures: Mapping[str, str], plan: ScoringPlan) -> list[Clip]:
@@ -240,7 +268,7 @@ def score_sets(
             try:
                 lines += set_lines(metric, readers, real, dict(zip(by_id, videos, strict=True)), protocol, features)
                 if protocol.samples > 1:
-                    of_samples += set_sample_lines(metric, *features[metric.features_id()], samples_of(rows))
+                    of_samples += set_sample_lines(metric, *features[metric.features_id()], samples_of(rows), videos)
             except UnfitError as error:
                 unfit[metric.name] = Unavailable(metric.name, str(error).rstrip("."))
     return lines, of_samples, unfit

@@ -95,6 +95,10 @@ class SummaryLine:
         scope: what the interval speaks of: "for these trainings" or "over trainings".
         draws: how often the clips were drawn; the value is the mean over the draws.
         draw_sd: standard deviation over draws; NaN with one draw.
+        at_split: of a metric of whole sets, the mean of the row over the splits of real vs. real, at as many clips as
+            those have on a side; NaN where there are none.
+        turned_by: the source video without which the verdict against the best would be another one; empty where no
+            single one has that weight.
     """
 
     dataset: str
@@ -114,6 +118,8 @@ class SummaryLine:
     scope: str = ""
     draws: int = 1
     draw_sd: float = math.nan
+    at_split: float = math.nan
+    turned_by: str = ""
 
 
 #: Columns of `summary.csv` that only some scorings have.
@@ -230,7 +236,7 @@ def read_summary(out: Path) -> list[SummaryLine]:
     """Read the lines of `summary.csv`; one that another version wrote is a `BenchError`."""
     path = RunFolder(out).summary
     kinds: dict[str, Any] = {"value": float, "ci_low": float, "ci_high": float, "seed_sd": float, "p_best": float}
-    kinds |= {"clips": int, "left_out": int, "seeds": int, "rank": int, "smallest_p": float}
+    kinds |= {"clips": int, "left_out": int, "seeds": int, "rank": int, "smallest_p": float, "at_split": float}
     kinds |= {"draws": int, "draw_sd": float}
     required = [f.name for f in fields(SummaryLine) if f.default is MISSING]
     names = [f.name for f in fields(SummaryLine)]
@@ -267,6 +273,25 @@ def read_account(out: Path) -> dict[str, Any]:
     folder = RunFolder(out)
     path = folder.account if folder.account.exists() else folder.scored_by
     return dict(read_json(path)) if path.exists() else {}
+
+
+@dataclass(frozen=True)
+class Primary:
+    """The metric that was named as the primary one, on which a claim rests; empty where none was.
+
+    Attributes:
+        metric: its name.
+        before: whether it was named before the folder had any scores.
+    """
+
+    metric: str = ""
+    before: bool = True
+
+
+def read_primary(out: Path) -> Primary:
+    """Read which metric was named as the primary one of a folder."""
+    path = RunFolder(out).notes
+    return Primary(**(read_json(path).get("primary", {}) if path.exists() else {}))
 
 
 def read_notes(out: Path) -> tuple[list[Unavailable], list[str]]:

@@ -41,6 +41,7 @@ class ScoringPlan:
         choices: what else is done otherwise than by default.
         horizon: numbers of first scored frames, for curves of metrics of whole sets.
         windows: length and step of windows of scored frames, for such curves.
+        primary: the metric on which a claim rests, named before scoring; empty for none.
     """
 
     resolution: int
@@ -60,6 +61,7 @@ class ScoringPlan:
     choices: Choices = field(default_factory=Choices)
     horizon: tuple[int, ...] = ()
     windows: tuple[int, int] | None = None
+    primary: str = ""
 
     def __post_init__(self) -> None:
         """Refuse frames and windows that nobody knows, and a best of more samples than are scored."""

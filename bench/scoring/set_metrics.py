@@ -93,19 +93,26 @@ def set_lines(
         cached[key] = real_features, features
     real_features, features = cached[key]
     seeds = {row: len({seed for name, seed, _ in rows if name == row}) for row in features}
-    sides = SetFeatures(metric, list(features.values()), real_features, list(seeds.values()))
     videos = [*clips.values()]
+    sides = SetFeatures(metric, list(features.values()), real_features, list(seeds.values()), videos)
     with task(f"{metric.name}: distances", 1) as progress:
-        lines = _row_lines(sides, list(features), videos, protocol)
+        lines = _row_lines(sides, list(features), protocol)
         progress.advance()
-    return [*lines, *real_halves_line(metric, real_features, videos, protocol)]
+    halves = real_halves(sides)
+    if halves is not None:
+        lines = [replace(line, at_split=value) for line, value in zip(lines, halves.rows, strict=True)]
+    return [*lines, *_halves_line(metric, halves, protocol)]
 
 
 def real_halves_line(
     metric: SetMetric, real: Sequence[Features], videos: Sequence[str], protocol: Protocol
 ) -> list[SummaryLine]:
     """The line of real vs. real from the real clips' features and source videos; none where they are too few."""
-    halves = _real_halves(SetFeatures(metric, rows=[], seeds=[], real=real), videos)
+    halves = real_halves(SetFeatures(metric, rows=[], real=real, seeds=[], videos=videos))
+    return _halves_line(metric, halves, protocol)
+
+
+def _halves_line(metric: SetMetric, halves: RealHalves | None, protocol: Protocol) -> list[SummaryLine]:
     if halves is None:
         return []
     shared = (protocol.dataset, REAL_HALVES, metric.name, halves.value, halves.low, halves.high)
@@ -121,36 +128,45 @@ class SetFeatures:
         rows: of each row, of each of its seeds (and of each sample, those of one seed in a sequence), of each clip.
         real: of each clip.
         seeds: how many each row has.
+        videos: source video of each clip.
     """
 
     metric: SetMetric
     rows: Sequence[Sequence[Sequence[Features]]]
     real: Sequence[Features]
     seeds: Sequence[int]
+    videos: Sequence[str]
+
+    def between(self, side: Sequence[Features], numbers: Sequence[int], real: Sequence[int]) -> float:
+        """Distance of some clips of a row, or of the real side itself, to some real ones, both by their numbers."""
+        of_side, of_real = ([self.videos[n] for n in chosen] for chosen in (numbers, real))
+        features = [side[n] for n in numbers], [self.real[n] for n in real]
+        return self.metric.distance_of_videos(*features, of_side, of_real)
+
+    def of_row(self, row: int, numbers: Sequence[int], real: Sequence[int]) -> list[float]:
+        """The same of each seed and sample of a row."""
+        return [self.between(one, numbers, real) for one in self.rows[row]]
 
     def distances(self, numbers: NDArray[np.intp]) -> list[float]:
         """Distance of each row to the real side on some of the clips, mean over seeds and samples."""
-        real = [self.real[n] for n in numbers]
-        return [
-            float(np.mean([self.metric.distance([one[n] for n in numbers], real) for one in of_seeds]))
-            for of_seeds in self.rows
-        ]
+        chosen = numbers.tolist()
+        return [float(np.mean(self.of_row(row, chosen, chosen))) for row in range(len(self.rows))]
 
     def without_each(self, groups: NDArray[np.intp]) -> NDArray[np.float64]:
         """`distances` without each group of clips in turn, float64 [G, R]."""
-        left = ([self.metric.without_each(one, self.real, groups) for one in of_seeds] for of_seeds in self.rows)
+        left = (
+            [self.metric.without_each(one, self.real, groups, self.videos) for one in of_seeds]
+            for of_seeds in self.rows
+        )
         return np.stack([np.mean(of_seeds, axis=0) for of_seeds in left], axis=1)
 
 
-def _row_lines(
-    sides: SetFeatures, names: Sequence[str], videos: Sequence[str], protocol: Protocol
-) -> list[SummaryLine]:
+def _row_lines(sides: SetFeatures, names: Sequence[str], protocol: Protocol) -> list[SummaryLine]:
     """A line for each row: value, interval, and place and p value where there are clips enough to rank."""
-    metric, clips = sides.metric, len(videos)
-    whole = np.arange(clips)
-    apart = [np.array([metric.distance(one, sides.real) for one in row]) for row in sides.rows]
+    metric, clips = sides.metric, len(sides.videos)
+    apart = [np.array(sides.of_row(row, range(clips), range(clips))) for row in range(len(names))]
     of_seeds = [over_seeds(row.reshape(seeds, -1).mean(axis=1)) for row, seeds in zip(apart, sides.seeds, strict=True)]
-    left = _left_out(sides, videos)
+    left = _left_out(sides)
     lines = []
     best = int(np.argmin(left.values)) if metric.ranks(clips) and len(names) > 1 else -1
     places = np.argsort(np.argsort(left.values)) + 1 if best >= 0 else np.zeros(len(names), int)
@@ -161,7 +177,7 @@ def _row_lines(
         low = low if metric.unbiased else max(low, 0.0)  # no Fréchet distance is below
         tested = interval is not None and best >= 0 and row != best
         p_best = left.difference(row, best, rows=len(names)).p_value if tested else math.nan
-        counts = (len(whole), 0, sides.seeds[row], over.std)
+        counts = (clips, 0, sides.seeds[row], over.std)
         line = SummaryLine(
             protocol.dataset, name, metric.name, over.mean, low, high, *counts, protocol.id_of(metric.name)
         )
@@ -169,12 +185,12 @@ def _row_lines(
     return lines
 
 
-def _left_out(sides: SetFeatures, videos: Sequence[str]) -> LeaveOneOutDistances:
+def _left_out(sides: SetFeatures) -> LeaveOneOutDistances:
     """All rows with and without each video; only with, where features are too many or what is left has no distance."""
     if sum(len(clip) for clip in sides.real) <= LARGEST:
         with contextlib.suppress(UnfitError):
-            return leave_out(sides.distances, videos, without=sides.without_each)
-    return leave_out(sides.distances, ["all"] * len(videos))
+            return leave_out(sides.distances, sides.videos, without=sides.without_each)
+    return leave_out(sides.distances, ["all"] * len(sides.videos))
 
 
 def share_features(
@@ -204,35 +220,44 @@ def share_features(
 
 @dataclass(frozen=True)
 class RealHalves:
-    """What real clips are apart from real clips.
+    """What real clips are apart from real clips, and what methods are at that number of clips.
 
     Attributes:
         value: mean over `SPLITS` random divisions of the source videos into two sides of equally many clips.
         low, high: between which 95 % of the divisions lie.
         clips: on each side.
+        rows: of each row, the mean over the same divisions of the distance of its clips of one side to the real ones
+            of the other; mean over seeds and samples.
     """
 
     value: float
     low: float
     high: float
     clips: int
+    rows: Sequence[float]
 
 
-def _real_halves(sides: SetFeatures, videos: Sequence[str]) -> RealHalves | None:
-    """Real vs. real by a metric; None where a side would have fewer than two clips, or features are too many."""
-    names = sorted(set(videos))
+def real_halves(sides: SetFeatures) -> RealHalves | None:
+    """Real vs. real by a metric; None where a side has too little for a distance, or features are too many."""
+    names = sorted(set(sides.videos))
     if len(names) < 2 or sum(len(clip) for clip in sides.real) > LARGEST:
         return None
-    numbers = {name: [n for n, video in enumerate(videos) if video == name] for name in names}
-    rng, distances, clips = np.random.default_rng(SEED), [], len(videos)
+    numbers = {name: [n for n, video in enumerate(sides.videos) if video == name] for name in names}
+    rng, distances, clips = np.random.default_rng(SEED), [], len(sides.videos)
     for _ in range(SPLITS):
         mixed = [names[place] for place in rng.permutation(len(names))]
         halves = [[n for name in half for n in numbers[name]] for half in (mixed[::2], mixed[1::2])]
         size = min(map(len, halves))
         if size < 2:
             return None
-        first, second = ([sides.real[n] for n in half[:size]] for half in halves)
+        first, second = (half[:size] for half in halves)
         clips = min(clips, size)
-        distances.append(sides.metric.distance(first, second))
-    low, high = np.quantile(distances, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return RealHalves(float(np.mean(distances)), float(low), float(high), clips)
+        try:
+            real = sides.between(sides.real, first, second)
+            rows = [float(np.mean(sides.of_row(row, first, second))) for row in range(len(sides.rows))]
+        except UnfitError:
+            return None
+        distances.append([real, *rows])
+    values = np.array(distances)[:, 0]
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return RealHalves(float(np.mean(values)), float(low), float(high), clips, np.mean(distances, axis=0)[1:].tolist())

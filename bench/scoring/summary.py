@@ -18,6 +18,7 @@ from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import (
     DIFFERENCES,
     PER_CLIP,
+    Primary,
     ScoredClips,
     SummaryLine,
     clip_rows,
@@ -31,36 +32,36 @@ from bench.scoring.score_tables import (
 from bench.statistics import (
     THESE_TRAININGS,
     ComparisonWithBest,
-    Difference,
+    SeedsDifference,
+    at_bound,
     best_of_many,
     best_of_samples,
     over_seeds,
-    seeds_and_videos_difference,
+    seeds_and_videos_against_best,
     seeds_and_videos_interval,
 )
 
 
 def summarise(scored: ScoredClips, metrics: Iterable[ClipMetric], protocol: Protocol) -> list[SummaryLine]:
     """Means over clips with 95 % intervals over source videos and trainings, a line for each row and metric."""
-    lines = []
-    for metric in metrics:
-        for row in scored.rows:
-            by_seed = of_seeds(scored, metric, row, protocol)
-            finite = np.asarray(np.isfinite(by_seed).all(axis=0))  # the same clips for every seed
-            kept = by_seed[:, finite]
-            videos = [scored.videos[clip] for clip, keep in zip(scored.ids, finite, strict=True) if keep]
-            value = low = high = sd = math.nan
-            scope = ""
-            if videos:
-                interval = seeds_and_videos_interval(kept, videos)
-                low, high, scope = interval.low, interval.high, interval.scope
-                over = over_seeds(kept.mean(axis=1))
-                value, sd = over.mean, over.std
-            counts = (len(videos), len(scored.ids) - len(videos), len(by_seed))
-            stamp = protocol.id_of(metric.name)
-            line = SummaryLine(protocol.dataset, row, metric.name, value, low, high, *counts, sd, stamp, scope=scope)
-            lines.append(line)
-    return lines
+    return [_summary_line(scored, metric, row, protocol) for metric in metrics for row in scored.rows]
+
+
+def _summary_line(scored: ScoredClips, metric: ClipMetric, row: str, protocol: Protocol) -> SummaryLine:
+    by_seed = metric.on_scale(of_seeds(scored, metric, row, protocol))
+    finite = np.asarray(np.isfinite(by_seed).all(axis=0))  # the same clips for every seed
+    kept = by_seed[:, finite]
+    videos = [scored.videos[clip] for clip, keep in zip(scored.ids, finite, strict=True) if keep]
+    value = low = high = sd = math.nan
+    scope = ""
+    if videos:
+        interval = seeds_and_videos_interval(kept, videos)
+        low, high, scope = metric.from_scale(interval.low), metric.from_scale(interval.high), interval.scope
+        value = metric.from_scale(over_seeds(kept.mean(axis=1)).mean)
+        sd = over_seeds([metric.from_scale(float(mean)) for mean in kept.mean(axis=1)]).std
+    counts = (len(videos), len(scored.ids) - len(videos), len(by_seed))
+    stamp = protocol.id_of(metric.name)
+    return SummaryLine(protocol.dataset, row, metric.name, value, low, high, *counts, sd, stamp, scope=scope)
 
 
 def of_seeds(scored: ScoredClips, metric: ClipMetric, row: str, protocol: Protocol) -> NDArray[np.float64]:
@@ -93,48 +94,48 @@ class Ranking:
         smallest_p: no p value of these videos can be smaller.
         videos: source videos of the clips that all rows have.
         scope: what the tests speak of.
+        worse: sign of the difference of a row that is worse than the best.
     """
 
     metric: str
     order: Sequence[str]
-    against: Mapping[str, Difference | ComparisonWithBest]
+    against: Mapping[str, SeedsDifference | ComparisonWithBest]
     smallest_p: float
     videos: int
     scope: str
+    worse: int = 1
 
 
 def rank(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> Ranking | None:
     """Order the rows by their clips, paired, and test each against the best, corrected for the choice of the best.
 
-    With one training a row by flipping signs of whole videos (max-T), which speaks of these trainings; with several by
-    a t test over videos and trainings. None where there are no two rows, or no clip on which all have a value.
+    With one training run a row by exchanging names within videos (max-T), which speaks of these runs; with several by
+    a t test over videos and runs. Infinite values count at the metric's bound before anything is averaged, so that
+    order and test are of the same numbers. None where there are no two rows, or no clip on which all have a value.
     """
     judged = {row: judged_of_seeds(scored, metric, row, protocol) for row in scored.rows}
-    means = {row: values.mean(axis=0) for row, values in judged.items()}
-    common = ~np.isnan(np.array([*means.values()])).any(axis=0)
-    if len(means) < 2 or not common.any():
+    common = ~np.isnan(np.concatenate([*judged.values()])).any(axis=0)
+    if len(judged) < 2 or not common.any():
         return None
     videos = [scored.videos[clip] for clip, keep in zip(scored.ids, common, strict=True) if keep]
-    rows = {row: values[common] for row, values in means.items()}
-    against_best = best_of_many(rows, videos, metric.judged_direction(), bound=metric.bound)
-    if against_best.best is None:
-        return Ranking(metric.name, (), {}, against_best.smallest_p, against_best.clusters, "")
-    against: dict[str, Difference | ComparisonWithBest] = {other.row: other for other in against_best.others}
+    counted = {row: at_bound(values[:, common], metric.bound) for row, values in judged.items()}
+    found = best_of_many(
+        {row: values.mean(axis=0) for row, values in counted.items()}, videos, metric.judged_direction()
+    )
+    best, worst = found.order[0], -np.inf if metric.judged_direction() == "higher" else np.inf
+    if (judged[best][:, common] == worst).all():  # nothing but stills
+        return Ranking(metric.name, (), {}, found.smallest_p, found.clusters, "")
+    against: dict[str, SeedsDifference | ComparisonWithBest] = {other.row: other for other in found.others}
     scope = THESE_TRAININGS
-    if max(len(values) for values in judged.values()) > 1:
-        worst = abs(metric.bound)
-        bounded = {
-            row: np.where(np.isinf(values), np.sign(values) * worst, values)[:, common]
-            for row, values in judged.items()
-        }
-        best = bounded[against_best.best]
+    if max(len(values) for values in counted.values()) > 1:
         tests = {
-            row: seeds_and_videos_difference(bounded[row], best, videos, rows=len(rows))
-            for row in against_best.order[1:]
+            row: seeds_and_videos_against_best(counted[row], counted[best], videos, rows=len(counted))
+            for row in found.order[1:]
         }
         against, scope = {**tests}, "; ".join(sorted({test.scope for test in tests.values()}))
-    smallest = against_best.smallest_p if scope == THESE_TRAININGS else math.nan
-    return Ranking(metric.name, against_best.order, against, smallest, against_best.clusters, scope)
+    smallest = found.smallest_p if scope == THESE_TRAININGS else math.nan
+    sign = -1 if metric.judged_direction() == "higher" else 1
+    return Ranking(metric.name, found.order, against, smallest, found.clusters, scope, sign)
 
 
 def difference_rows(ranking: Ranking, clips: int) -> list[tuple[Any, ...]]:
@@ -163,11 +164,15 @@ def ranked(lines: Sequence[SummaryLine], rankings: Mapping[str, Ranking]) -> lis
     for line in lines:
         if (ranking := rankings.get(line.metric)) and line.row in ranking.order:
             test = ranking.against.get(line.row)
+            p_best = math.nan
+            if test:  # what is not worse than the best is not called so, whatever its p value
+                p_best = test.p_value if ranking.worse * test.difference >= 0 else 1.0
             line = replace(
                 line,
                 rank=ranking.order.index(line.row) + 1,
-                p_best=test.p_value if test else math.nan,
+                p_best=p_best,
                 smallest_p=ranking.smallest_p,
+                turned_by=test.turned_by if test else "",
             )
         shown.append(line)
     return shown
@@ -181,6 +186,7 @@ def write_scores(
     left_out: Sequence[Unavailable] = (),
     notes: Sequence[str] = (),
     of_sets: Sequence[SummaryLine] = (),
+    primary: Primary | None = None,
 ) -> list[SummaryLine]:
     """Write `summary.csv` and, in `scores/`, the tables per frame and per clip, differences, protocol and notes.
 
@@ -192,6 +198,7 @@ def write_scores(
         left_out: metrics that were not, and why.
         notes: what else has to be read with the numbers.
         of_sets: lines of the set metrics, appended to the summary.
+        primary: the metric that was named as the primary one, if any.
 
     Returns:
         The lines of the summary.
@@ -204,7 +211,8 @@ def write_scores(
     # Only now, when everything is known: a kill between two of these files is noticed by `read_summary`.
     write_csv(folder.per_frame, per_frame_columns(scored), frame_rows(scored))
     write_csv(folder.per_clip, PER_CLIP, clip_rows(scored, of_clips, protocol))
-    write_json(folder.notes, {"left_out": [asdict(reason) for reason in left_out], "notes": list(notes)})
+    named = {"primary": asdict(primary)} if primary and primary.metric else {}
+    write_json(folder.notes, {"left_out": [asdict(reason) for reason in left_out], "notes": list(notes), **named})
     write_csv(folder.differences, DIFFERENCES, compared)
     protocol.save(folder.protocol)
     summary = [*ranked(summary, rankings), *of_sets]

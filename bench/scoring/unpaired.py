@@ -219,7 +219,7 @@ def unpaired_lines(
     distances = np.array(
         [
             [
-                metric.distance([generated[number][id] for id in sets.generated[draw][number]], [real[i] for i in ids])
+                _distance(metric, sets, (generated[number], sets.generated[draw][number]), (real, ids))
                 for draw, ids in enumerate(sets.draws)
             ]
             for number in range(len(sets.rows))
@@ -255,23 +255,37 @@ def unpaired_lines(
     return [*lines, *real_halves_line(metric, [real[id] for id in ids], videos, protocol)]
 
 
+def _distance(
+    metric: SetMetric,
+    sets: UnpairedSets,
+    generated: tuple[Mapping[str, Features], Sequence[str]],
+    real: tuple[Mapping[str, Features], Sequence[str]],
+) -> float:
+    """Distance of generated videos, each one of its own, to windows of real ones: features by id, and which of them."""
+    sides = [[of[id] for id in ids] for of, ids in (generated, real)]
+    own, videos = [f"generated {id}" for id in generated[1]], [sets.windows[id].video for id in real[1]]
+    return metric.distance_of_videos(sides[0], sides[1], own, videos)
+
+
 def _left_out(
     metric: SetMetric, sets: UnpairedSets, features: FeaturesOfSets, runs: Sequence[Sequence[int]]
 ) -> TwoSetDistances:
     """The distances of the first draw without groups of real videos, and without groups of each row's own videos."""
-    real = [features[0][id] for id in sets.draws[0]]
-    own = [[features[1][n][id] for id in ids] for n, ids in enumerate(sets.generated[0])]
-    videos = [sets.windows[id].video for id in sets.draws[0]]
+    real, ids = features[0], sets.draws[0]
+    videos = [sets.windows[id].video for id in ids]
 
     def to_real(numbers: NDArray[np.intp]) -> list[float]:
-        kept = [real[n] for n in numbers]
-        return [float(np.mean([metric.distance(own[run], kept) for run in of_row])) for of_row in runs]
+        kept = real, [ids[n] for n in numbers]
+        sides = [[(features[1][run], sets.generated[0][run]) for run in of_row] for of_row in runs]
+        return [float(np.mean([_distance(metric, sets, side, kept) for side in of_row])) for of_row in sides]
 
     def of_run(run: int) -> LeaveOneOutDistances:
-        def distances(numbers: NDArray[np.intp]) -> list[float]:
-            return [metric.distance([own[run][n] for n in numbers], real)]
+        own = sets.generated[0][run]
 
-        return leave_out(distances, sets.generated[0][run], GROUPS, without=_each(distances))
+        def distances(numbers: NDArray[np.intp]) -> list[float]:
+            return [_distance(metric, sets, (features[1][run], [own[n] for n in numbers]), (real, ids))]
+
+        return leave_out(distances, own, GROUPS, without=_each(distances))
 
     return TwoSetDistances(
         leave_out(to_real, videos, GROUPS, without=_each(to_real)), [[of_run(run) for run in of_row] for of_row in runs]

@@ -16,23 +16,18 @@ function gives the same bytes whatever the order of its clips, and those that dr
   `.difference(row, other, rows=2)`, `.equivalence(row, other, margin)`.
 - `TwoSetDistances(real, generated)`: the same where the two sides are not paired.
 - `log_distance(ratios)`: how far ratios are from 1, infinite for a still.
-- `holm(p_values)`, `printed_p(p_value)`, `over_seeds(values)`: corrections, print, mean and deviation over seeds.
+- `holm(p_values)`, `holm_over_families(p_values, families)`: corrections; `printed_p(p_value)`: print.
+- `over_seeds(values)`: mean and deviation over seeds.
 """
 
+from bench.statistics.best_of_many import ComparisonWithBest, RankedRows, at_bound, best_of_many
 from bench.statistics.best_of_samples import best_of_samples
-from bench.statistics.cluster_jackknife import LEVEL, SEED, Difference, Interval, jackknife_interval
+from bench.statistics.cluster_jackknife import ALPHA, LEVEL, SEED, Difference, Interval, jackknife_interval
 from bench.statistics.equivalence import Equivalence, equivalence
 from bench.statistics.leave_one_out import GROUPS, LeaveOneOutDistances, TwoSetDistances, leave_out
 from bench.statistics.log_ratio import log_distance
-from bench.statistics.multiple_testing import holm, printed_p
-from bench.statistics.sign_flip import (
-    DRAWS,
-    ComparisonWithBest,
-    RankedRows,
-    best_of_many,
-    paired_difference,
-    smallest_p_value,
-)
+from bench.statistics.multiple_testing import holm, holm_over_families, printed_p
+from bench.statistics.sign_flip import DRAWS, paired_difference, smallest_p_value
 from bench.statistics.training_seeds import (
     OVER_TRAININGS,
     THESE_TRAININGS,
@@ -41,12 +36,14 @@ from bench.statistics.training_seeds import (
     SeedsInterval,
     SeedsSummary,
     over_seeds,
+    seeds_and_videos_against_best,
     seeds_and_videos_difference,
     seeds_and_videos_equivalence,
     seeds_and_videos_interval,
 )
 
 __all__ = [
+    "ALPHA",
     "DRAWS",
     "GROUPS",
     "LEVEL",
@@ -64,16 +61,19 @@ __all__ = [
     "SeedsInterval",
     "SeedsSummary",
     "TwoSetDistances",
+    "at_bound",
     "best_of_many",
     "best_of_samples",
     "equivalence",
     "holm",
+    "holm_over_families",
     "jackknife_interval",
     "leave_out",
     "log_distance",
     "over_seeds",
     "paired_difference",
     "printed_p",
+    "seeds_and_videos_against_best",
     "seeds_and_videos_difference",
     "seeds_and_videos_equivalence",
     "seeds_and_videos_interval",

@@ -19,6 +19,8 @@ from scipy.special import stdtr, stdtrit
 from bench.errors import BenchError
 
 LEVEL = 0.95
+#: Below which a p value is a verdict.
+ALPHA = 0.05
 SEED = 20_240_101
 NAN = float("nan")
 Floats = NDArray[np.float64]

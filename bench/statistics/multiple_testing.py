@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -16,6 +19,27 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
     corrected = np.empty_like(values)
     corrected[order] = np.minimum(stepped, 1.0)
+    return corrected
+
+
+def holm_over_families(p_values: ArrayLike, families: Sequence[Any]) -> NDArray[np.float64]:
+    """Holm's correction over families, each of which holds its own p values together at the level already.
+
+    The smallest p is multiplied by the number of families, each further one by the number of families that still have
+    a p as large or larger. So the chance of any false finding in any family is kept, as a family's p values are
+    corrected for each other (here: for the choice of the best). Families of one p each: `holm`. The step-down is that
+    of the sequential rejection principle (Goeman and Solari, Annals of Statistics 2010).
+
+    Args:
+        p_values: [M], each corrected within its family.
+        families: [M] names of the families, as metrics.
+    """
+    values = np.asarray(p_values, np.float64)
+    names = np.asarray([str(family) for family in families])
+    order = np.argsort(values, kind="stable")
+    left = np.array([len(set(names[order[place:]])) for place in range(len(order))], np.float64)
+    corrected = np.empty_like(values)
+    corrected[order] = np.minimum(np.maximum.accumulate(values[order] * left), 1.0)
     return corrected
 
 

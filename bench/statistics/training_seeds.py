@@ -11,7 +11,7 @@ With one seed nothing is known of other trainings, and the interval holds for th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from bench.errors import BenchError
 from bench.statistics.cluster_jackknife import (
+    ALPHA,
     LEVEL,
     NAN,
     Clusters,
@@ -56,9 +57,15 @@ class SeedsInterval:
 
 @dataclass(frozen=True)
 class SeedsDifference(Difference):
-    """A difference of two rows over source videos and training seeds; `scope` as in `SeedsInterval`."""
+    """A difference of two rows over source videos and training seeds; `scope` as in `SeedsInterval`.
+
+    Attributes:
+        turned_by: the one source video without which p would be on the other side of `ALPHA`; empty where no single
+            video has that weight, or nobody asked.
+    """
 
     scope: str = THESE_TRAININGS
+    turned_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,27 @@ def seeds_and_videos_difference(
     estimate, videos = _difference(a, b, clusters)
     p_value = estimate.p_value(rows=rows)
     return SeedsDifference(estimate.value, *estimate.ends(level), p_value, videos, scope=_scope(a, b))
+
+
+def seeds_and_videos_against_best(
+    row: ArrayLike, best: ArrayLike, clusters: Sequence[Any], *, rows: int = 2
+) -> SeedsDifference:
+    """`seeds_and_videos_difference` of a row and the best of `rows`, with the one video that would turn the verdict."""
+    test = seeds_and_videos_difference(row, best, clusters, rows=rows)
+    if test.clusters < 2:
+        return test
+    names = np.asarray([str(cluster) for cluster in clusters])
+    a, b = np.atleast_2d(np.asarray(row, np.float64)), np.atleast_2d(np.asarray(best, np.float64))
+    sign = -1.0 if test.difference < 0 else 1.0
+    away = sign * Clusters.of(clusters, len(names)).sums(a.mean(axis=0) - b.mean(axis=0))
+    squares = np.sum(away**2) - away**2
+    without = (away.sum() - away) / np.sqrt(np.where(squares > 0, squares, np.inf))
+    different = test.p_value < ALPHA
+    video = np.unique(names)[without.argmin() if different else without.argmax()]
+    kept = names != video
+    other = seeds_and_videos_difference(a[:, kept], b[:, kept], names[kept], rows=rows)
+    still = other.p_value < ALPHA and sign * other.difference > 0
+    return replace(test, turned_by=str(video)) if still != different else test
 
 
 def seeds_and_videos_equivalence(

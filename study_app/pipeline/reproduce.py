@@ -17,7 +17,8 @@ from bench.registry import MODELS, SYNTHETIC
 from bench.report.row_names import names_of
 from bench.report.tables.paper_tables import table4
 from bench.report.tables.printed_table import Grid, write_grid
-from bench.report.tables.score_table import caption, read_protocol
+from bench.report.tables.score_table import read_protocol
+from bench.report.tables.table_notes import caption
 from bench.runfolder import RunFolder
 from bench.scoring.score_tables import read_notes, read_summary
 from study_app.design.settings import CATCH, StudyRequest

@@ -1,15 +1,20 @@
-"""Print the measured coverages and sizes, as Markdown: `python -m tests.coverage`, about ten minutes of one core."""
+"""Print the measured coverages and sizes, as Markdown: `python -m tests.coverage`, about half an hour of one core.
+
+`python -m tests.coverage marks set_metrics` prints those tables alone.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
-from bench.metrics.frechet import frechet_distance
-from tests.coverage import clips, people
+from tests.coverage import clips, people, sets, tables
 
 VIDEOS = (2, 3, 5, 10, 26, 100)
 #: How much trainings differ, where videos differ by 1.
 SEED_SD = 0.5
+#: The same where training runs differ much.
+FAR_APART = 2.0
 #: Raters, videos, clips a video, votes a pair.
 LAYOUTS = ((28, 100, 1, 1), (28, 20, 5, 1), (28, 20, 5, 2), (28, 20, 5, 3), (28, 20, 5, 5), (10, 10, 4, 3))
 EVEN, ONE_WINS = (1.2, 0.4, -0.4, -1.2), (3.6, -0.8, -1.2, -1.6)
@@ -38,6 +43,10 @@ def intervals() -> None:
             yield [f"three trainings, {shape}", *map(percent, covered)]
         covered = (clips.seeds_interval(v, "equal", 3, SEED_SD, 1000, old=True) for v in VIDEOS)
         yield ["*their mean, over videos alone*", *map(percent, covered)]
+        for shape in ("equal", "unequal", "skewed", "log-normal"):
+            covered = (clips.interval(v, shape, 600, studentized=True) for v in VIDEOS[2:])
+            yield [f"*bootstrap-t, {shape} (600 repeats)*", "", "", *map(percent, covered)]
+        yield ["one training, log-normal", *(percent(clips.interval(v, "log-normal", 2000)) for v in VIDEOS)]
         yield [
             "*bootstrap, one training, equal*",
             *(percent(clips.interval(v, "equal", 1000, old=True)) for v in VIDEOS),
@@ -68,7 +77,7 @@ def samples() -> None:
 def rows_tests() -> None:
     """Tests of rows that do not differ."""
     table(
-        "Equal rows: how often any is called worse than the best at 5 %, in % (1,000 repeats)",
+        "Equal rows: how often any is called worse than the best at 5 %, in % (500 repeats)",
         [
             "rows",
             "7 videos",
@@ -81,9 +90,9 @@ def rows_tests() -> None:
         (
             [
                 rows,
-                *(percent(clips.best(rows, videos, "equal", 1000)) for videos in (7, 10, 26)),
-                *(percent(clips.best(rows, 26, shape, 1000)) for shape in ("unequal", "skewed")),
-                percent(clips.best(rows, 10, "equal", 1000, old=True)),
+                *(percent(clips.best(rows, videos, "equal", 500, draws=500)) for videos in (7, 10, 26)),
+                *(percent(clips.best(rows, 26, shape, 500, draws=500)) for shape in ("unequal", "skewed")),
+                percent(clips.best(rows, 10, "equal", 500, old=True)),
             ]
             for rows in (2, 5, 8, 12)
         ),
@@ -107,20 +116,94 @@ def rows_tests() -> None:
     )
 
 
+def marks() -> None:
+    """Marks of a table where it is hard to have them right."""
+    table(
+        "A method that is better on each of 8 videos, where one clip of the other is identical, in % (1,000 repeats)",
+        ["training runs", "better by (dB)", "the better one is first", "the better one gets a mark"],
+        (
+            [runs, gap, percent(found.best), percent(found.wrong)]
+            for runs, gap in ((1, 5.9), (3, 2.7))
+            for found in [tables.identical_clip(runs, gap, 1000)]
+        ),
+    )
+    table(
+        "Two methods of equal means, of which one fails on a tenth of the videos, in % (2,000 repeats)",
+        [
+            "videos",
+            "told apart at 5 %",
+            "of all, one video turns the verdict",
+            "equivalent, where they differ by the margin",
+        ],
+        (
+            [videos, percent(found.told_apart), percent(found.turned), percent(found.equivalent)]
+            for videos in (5, 8, 10, 26, 100)
+            for found in [tables.one_fails(videos, 2000)]
+        ),
+    )
+    table(
+        "Equal methods of which one fails on each video: how often any is called worse, in % (1,000 repeats)",
+        ["methods", "9 videos", "26 videos"],
+        (
+            [
+                f"{rows}, and {worse} that are worse by far" if worse else rows,
+                *(percent(tables.one_of_many_fails(rows, videos, 0.02, 1000, worse=worse)) for videos in (9, 26)),
+            ]
+            for rows, worse in ((3, 0), (4, 0), (8, 0), (3, 2))
+        ),
+    )
+    table(
+        "Equal methods of few training runs, which differ by four times what videos do, 26 videos, in %",
+        ["", "at 5 %"],
+        (
+            [name, percent(value)]
+            for name, value in (
+                ("2 runs, coverage of the mean (2,000 repeats)", clips.seeds_interval(26, "equal", 2, FAR_APART, 2000)),
+                ("2 against 2 runs, told apart (2,000)", tables.few_runs((2, 2), 26, (FAR_APART, FAR_APART), 2000)),
+                ("2 against 5 runs, told apart (2,000)", tables.few_runs((2, 5), 26, (FAR_APART, FAR_APART), 2000)),
+                ("the same, those 5 four times as alike", tables.few_runs((2, 5), 26, (FAR_APART, SEED_SD), 2000)),
+                ("3 against 3 runs, told apart (2,000)", tables.few_runs((3, 3), 26, (FAR_APART, FAR_APART), 2000)),
+                ("8 methods of 2 runs, any mark (1,000)", tables.few_runs_of_many(8, 2, 26, FAR_APART, 1000)),
+                ("8 methods of 3 runs, any mark (1,000)", tables.few_runs_of_many(8, 3, 26, FAR_APART, 1000)),
+            )
+        ),
+    )
+    table(
+        "Four equal methods by several metrics (correlation one half), 12 videos: how often any mark appears, in % "
+        "(1,000 repeats)",
+        ["metrics", "each at 5 %", "Holm over metrics"],
+        ([count, *map(percent, tables.several_metrics(4, count, 12, 1000))] for count in (1, 4, 8)),
+    )
+
+
 def set_metrics() -> None:
     """Distances of sets by leaving out videos."""
     table(
-        "Coverage of 95 % intervals of set metrics at their number of clips, in % (500 repeats)",
-        ["", "10 videos", "26 videos"],
+        "KVD of two sets of one distribution, of 4 clips a video: mean ± standard error (2,000 repeats)",
+        ["videos", "over pairs of different videos", "*over all pairs but a clip's own, as version 1*"],
         (
-            [name, *(percent(clips.sets(distance, videos, what, 500)[0]) for videos in (10, 26))]
-            for name, distance, what in (
-                ("kernel distance", clips.kernel_distance, "value"),
-                ("paired difference of two", clips.kernel_distance, "difference"),
-                ("Fréchet distance", frechet_distance, "value"),
-                ("paired difference of two", frechet_distance, "difference"),
-            )
+            [videos, *(f"{mean:+.4f} ± {error:.4f}" for mean, error in both)]
+            for videos in (4, 10, 26)
+            if (both := [sets.no_distance(videos, 4, 2000, old=old) for old in (False, True)])
         ),
+    )
+
+    def lines() -> Iterable[Sequence[object]]:
+        for name, coverage, repeats in (("KVD", sets.kernel_coverage, 1000), ("FVD", sets.frechet_coverage, 400)):
+            for world in sets.WORLDS:
+                found = [coverage(videos, world, repeats) for videos in (10, 26)]
+                yield [f"{name}, {world}", *(percent(one) for of in found for one in (of.value, of.difference))]
+
+    table(
+        "Coverage of 95 % intervals of KVD (of the distance of the distributions) and FVD (of its mean at this number "
+        "of clips), in % (1,000 and 400 repeats)",
+        ["", "10 videos", "10, difference of two", "26 videos", "26, difference of two"],
+        lines(),
+    )
+    table(
+        "A method that is worse than real clips: how often its FVD is below that of real vs. real, in % (200 repeats)",
+        ["videos of 4 clips", "*at all its clips*", "at the clips of real vs. real"],
+        ([videos, *map(percent, sets.nearer_than_real(videos, 200))] for videos in (8, 20)),
     )
 
 
@@ -198,5 +281,6 @@ def agreement() -> None:
 
 
 if __name__ == "__main__":
-    for part in (intervals, samples, rows_tests, set_metrics, preferences, agreement):
-        part()
+    for part in (intervals, samples, rows_tests, marks, set_metrics, preferences, agreement):
+        if len(sys.argv) == 1 or part.__name__ in sys.argv[1:]:
+            part()

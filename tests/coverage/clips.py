@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import trapezoid
@@ -16,21 +13,17 @@ from bench.statistics import (
     equivalence,
     holm,
     jackknife_interval,
-    leave_out,
     paired_difference,
     seeds_and_videos_difference,
     seeds_and_videos_interval,
 )
 
 Floats = NDArray[np.float64]
-Distance = Callable[[Floats, Floats], float]
 #: Clips a video, and the distribution of the videos' own means.
 SHAPES = ("equal", "unequal", "skewed")
 ALPHA = 0.05
 #: How much clips of one video differ, where videos differ by 1.
 CLIP_SD = 0.5
-#: Of the features of a set metric.
-DIMENSIONS = 8
 
 
 def videos_of(videos: int, shape: str) -> NDArray[np.int64]:
@@ -40,7 +33,9 @@ def videos_of(videos: int, shape: str) -> NDArray[np.int64]:
 
 
 def effects(rng: np.random.Generator, shape: str, size: int | tuple[int, ...]) -> Floats:
-    """Effects of mean 0 and deviation 1: normal, or exponential where the shape is skewed."""
+    """Effects of mean 0 and deviation 1: normal, exponential where the shape is skewed, or log-normal as errors are."""
+    if shape == "log-normal":
+        return np.asarray((rng.lognormal(size=size) - np.exp(0.5)) / np.sqrt(np.exp(2) - np.exp(1)), np.float64)
     return rng.exponential(size=size) - 1 if shape == "skewed" else rng.normal(size=size)
 
 
@@ -52,14 +47,35 @@ def percentile_bootstrap(values: Floats, of: NDArray[np.int64], rng: np.random.G
     return float(low), float(high)
 
 
-def interval(videos: int, shape: str, repeats: int, seed: int = 0, *, old: bool = False) -> float:
-    """Coverage of the interval of a mean over clips; `old`: of the bootstrap's."""
+def bootstrap_t(values: Floats, of: NDArray[np.int64], rng: np.random.Generator) -> tuple[float, float]:
+    """The interval that draws videos with replacement and takes each mean in units of its own jackknife error."""
+    sums, counts = np.bincount(of, values), np.bincount(of).astype(np.float64)
+    mean = sums.sum() / counts.sum()
+
+    def error(sums: Floats, counts: Floats, mean: Floats) -> Floats:
+        pull = (sums - mean[..., None] * counts) / (counts.sum(axis=-1, keepdims=True) - counts)
+        return np.asarray(np.sqrt((sums.shape[-1] - 1) / sums.shape[-1] * np.sum(pull**2, axis=-1)), np.float64)
+
+    own = float(error(sums, counts, np.asarray(mean)))
+    drawn = rng.integers(len(sums), size=(1000, len(sums)))
+    means = sums[drawn].sum(1) / counts[drawn].sum(1)
+    errors = error(sums[drawn], counts[drawn], means)
+    far = np.sign(means - mean) * 1e9  # of one video alone, which has no error
+    t = np.divide(means - mean, errors, out=far, where=errors > 1e-12 * own)
+    low, high = np.quantile(t, [0.025, 0.975])
+    return float(mean - high * own), float(mean - low * own)
+
+
+def interval(
+    videos: int, shape: str, repeats: int, seed: int = 0, *, old: bool = False, studentized: bool = False
+) -> float:
+    """Coverage of the interval of a mean over clips; `old`: of the bootstrap's; `studentized`: of the bootstrap-t's."""
     rng = np.random.default_rng([seed, videos])
     of, hits = videos_of(videos, shape), 0
     for _ in range(repeats):
         values = effects(rng, shape, videos)[of] + CLIP_SD * rng.normal(size=len(of))
-        if old:
-            low, high = percentile_bootstrap(values, of, rng)
+        if old or studentized:
+            low, high = (bootstrap_t if studentized else percentile_bootstrap)(values, of, rng)
         else:
             found = jackknife_interval(values, of)
             low, high = found.low, found.high
@@ -136,7 +152,9 @@ def rows_of(rng: np.random.Generator, rows: int, of: NDArray[np.int64], shape: s
     return {f"row {number}": row for number, row in enumerate(values)}
 
 
-def best(rows: int, videos: int, shape: str, repeats: int, seed: int = 0, *, old: bool = False) -> float:
+def best(
+    rows: int, videos: int, shape: str, repeats: int, seed: int = 0, *, old: bool = False, draws: int = 1000
+) -> float:
     """How often any of equal rows is called worse than the best; `old`: by pairs with the best, Holm-corrected."""
     rng = np.random.default_rng([seed, videos, rows])
     of, found = videos_of(videos, shape), 0
@@ -147,7 +165,7 @@ def best(rows: int, videos: int, shape: str, repeats: int, seed: int = 0, *, old
             others = (values[name] for name in values if name != first)
             p_values = holm([paired_difference(row, values[first], of, draws=1000).p_value for row in others])
         else:
-            p_values = np.array([other.p_value for other in best_of_many(values, of, "higher", draws=1000).others])
+            p_values = np.array([other.p_value for other in best_of_many(values, of, "higher", draws=draws).others])
         found += bool((p_values < ALPHA).any())
     return found / repeats
 
@@ -160,44 +178,3 @@ def equivalent(videos: int, shape: str, repeats: int, seed: int = 0) -> float:
         row = margin + 0.5 * effects(rng, shape, videos)[of] + CLIP_SD * rng.normal(size=len(of))
         found += equivalence(row, np.zeros(len(of)), of, margin).shown
     return found / repeats
-
-
-def kernel_distance(x: Floats, y: Floats) -> float:
-    """Unbiased squared maximum mean discrepancy of [N, D] and [M, D], kernel (x·y / D + 1)³."""
-
-    def kernel(a: Floats, b: Floats) -> Floats:
-        product = a @ b.T / a.shape[1] + 1
-        return np.asarray(product * product * product, np.float64)
-
-    own = [(table.sum() - np.trace(table)) / (len(table) * (len(table) - 1)) for table in (kernel(x, x), kernel(y, y))]
-    return float(own[0] + own[1] - 2 * kernel(x, y).mean())
-
-
-def sets(distance: Distance, videos: int, what: str, repeats: int, seed: int = 0) -> tuple[float, float]:
-    """Coverage and mean length of the interval of a set metric (`what`: value), or of two rows' paired difference.
-
-    The truth is the mean over all repeats, which is the distance at this number of clips.
-    """
-    rng = np.random.default_rng([seed, videos])
-    of = videos_of(videos, "equal")
-
-    def features(shift: float, scale: float) -> Floats:
-        means = rng.normal(size=(videos, DIMENSIONS)) * scale + shift
-        return np.asarray(means[of] + 0.5 * rng.normal(size=(len(of), DIMENSIONS)), np.float64)
-
-    found = []
-    for _ in range(repeats):
-        real = features(0.0, 1.0)
-        # of the same scenes as the real ones
-        rows = [0.5 * real + features(0.3, 0.5), 0.5 * real + features(0.4, 0.6)]
-
-        def distances(clips: NDArray[np.intp], real: Floats = real, rows: Sequence[Floats] = rows) -> list[float]:
-            return [distance(row[clips], real[clips]) for row in rows]
-
-        left: Any = leave_out(distances, list(of))
-        one = left.interval(0) if what == "value" else left.difference(0, 1)
-        value = one.mean if what == "value" else one.difference
-        found.append((value, one.low, one.high))
-    values, low, high = np.array(found).T
-    truth = values.mean()
-    return float(np.mean((low <= truth) & (truth <= high))), float(np.mean(high - low))

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from bench.metrics.base import UnfitError
-from bench.metrics.kvd import KVD, kernel_sums, mmd_without_each, unbiased_mmd
+from bench.metrics.kvd import KVD, Side, kernel_sums, mmd_without_each, unbiased_mmd
+from tests.coverage import sets
 
 pytestmark = pytest.mark.heavy
 
@@ -97,20 +99,80 @@ def test_sums_by_group_add_up() -> None:
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=(6, 4)), rng.normal(size=(8, 4))
     of_x, of_y = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 2, 0, 1, 2, 0, 1])
-    kernel = (x @ y.T / 4 + 1) ** 3  # of six and eight items: none is left out
-    sums = kernel_sums(x, y, of_x, of_y)
-    assert sums.whole == pytest.approx(kernel.sum())
-    for group in range(3):
-        assert sums.second[group] == pytest.approx(kernel[:, of_y == group].sum())
-        assert sums.without_each[group] == pytest.approx(kernel[of_x != group][:, of_y != group].sum())
+    videos_x, videos_y = np.arange(6), np.array([0, 6, 7, 8, 9, 5, 10, 11])  # two videos are on both sides
+    apart = videos_x[:, None] != videos_y
+    kernel = np.where(apart, (x @ y.T / 4 + 1) ** 3, 0)
+    for sums, table in zip(kernel_sums(Side(x, videos_x, of_x), Side(y, videos_y, of_y)), (kernel, apart), strict=True):
+        assert sums.whole == pytest.approx(table.sum())
+        for group in range(3):
+            assert sums.second[group] == pytest.approx(table[:, of_y == group].sum())
+            assert sums.without_each[group] == pytest.approx(table[of_x != group][:, of_y != group].sum())
 
 
-def test_one_clip_has_no_number_and_one_video_no_remainder() -> None:
+def of_videos(x: np.ndarray, y: np.ndarray, videos: list[int]) -> float:
+    """The definition: pairs of clips of different videos, real and predicted, over their number."""
+    pairs = [(i, j) for i in range(len(x)) for j in range(len(x)) if videos[i] != videos[j]]
+
+    def kernel(a: np.ndarray, b: np.ndarray) -> float:
+        return float((np.dot(a, b) / len(a) + 1) ** 3)
+
+    return sum(kernel(x[i], x[j]) + kernel(y[i], y[j]) - 2 * kernel(x[i], y[j]) for i, j in pairs) / len(pairs)
+
+
+def test_clips_of_one_source_video_are_not_compared() -> None:
+    rng = np.random.default_rng(5)
+    x, y, videos = rng.normal(size=(9, 400)), rng.normal(0.2, 1, size=(9, 400)), [0, 0, 0, 1, 1, 2, 3, 3, 4]
+    assert unbiased_mmd(x, y, videos, videos) == pytest.approx(of_videos(x, y, videos), rel=1e-11)
+    sides = [[row[None].astype(np.float32) for row in side] for side in (x, y)]
+    names = [f"video {number}" for number in videos]
+    assert KVD().distance_of_videos(*sides, names, names) == pytest.approx(of_videos(x, y, videos), rel=1e-5)
+    groups = np.array([0, 0, 0, 1, 1, 1, 0, 0, 2])  # some of several videos
+    slow = super(KVD, KVD()).without_each(*sides, groups, names)  # as for any set metric: computed anew each time
+    np.testing.assert_allclose(KVD().without_each(*sides, groups, names), slow, rtol=1e-9)
+
+
+def test_where_every_clip_is_its_own_video_no_bit_moves() -> None:
+    # what version 1 gave for these clips, which leaves out a clip and itself, and a prediction and its real clip
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(30, 400)), rng.normal(0.2, 1, size=(30, 400))
+    names = [f"v{number:02d}" for number in rng.permutation(30)]
+    tables = [(torch.tensor(a) @ torch.tensor(b).T).numpy() / 400 + 1 for a, b in ((x, x), (y, y), (x, y))]
+    means = []
+    for table in tables:
+        kernel = table**3
+        np.fill_diagonal(kernel, 0)
+        means.append(float(np.bincount(np.zeros(30, np.intp), kernel.sum(1)).sum()) / (30 * 29))
+    assert unbiased_mmd(x, y, names, names) == unbiased_mmd(x, y) == means[0] + means[1] - 2 * means[2]
+
+
+def test_videos_of_several_clips_bring_no_bias() -> None:
+    mean, error = sets.no_distance(6, 4, 300)
+    before, _ = sets.no_distance(6, 4, 300, old=True)
+    assert abs(mean) < 4 * error < before / 4
+
+
+def test_sides_of_other_videos_are_compared_whole() -> None:
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=(6, 20)), rng.normal(size=(5, 20))
+    of_x, of_y = list("aabbcc"), list("ddeef")
+    cross = np.mean((x @ y.T / 20 + 1) ** 3)
+    own = []
+    for side, of in ((x, np.array(of_x)), (y, np.array(of_y))):
+        kernel = (side @ side.T / 20 + 1) ** 3
+        own.append(kernel[of[:, None] != of].mean())
+    assert unbiased_mmd(x, y, of_x, of_y) == pytest.approx(sum(own) - 2 * cross, rel=1e-12)
+
+
+def test_one_video_has_no_number_and_of_two_none_without_the_other() -> None:
     x = np.random.default_rng(0).normal(size=(4, 400))
-    with pytest.raises(UnfitError, match="two clips on both sides; here are 1 and 4"):
+    with pytest.raises(UnfitError, match="two source videos on both sides; here are 1 and 4"):
         unbiased_mmd(x[:1], x)
-    with pytest.raises(UnfitError, match="without one source video"):
+    with pytest.raises(UnfitError, match="two source videos on both sides; here are 1 and 1"):
+        unbiased_mmd(x, x, "aaaa", "aaaa")
+    with pytest.raises(UnfitError, match="without one group of them"):
         mmd_without_each(x, x, np.array([0, 0, 0, 1]))
+    with pytest.raises(UnfitError, match="without one group of them"):
+        mmd_without_each(x, x, np.array([0, 0, 1, 1]), "aabb")
     assert "unbiased" in KVD.note(3, 32)
 
 

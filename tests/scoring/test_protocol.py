@@ -23,6 +23,20 @@ def test_the_id_says_what_must_be_equal() -> None:
     assert other.id == "v1/sky/64px/future31/3clips/01234567/partial"
 
 
+def test_the_id_of_a_metric_names_its_weights_and_a_raised_version() -> None:
+    weights = "w.pt sha256:0011223344"
+    of = {"fvd": f"v2 {weights}", "kvd": f"v2 {weights}", "mse": "v1", "psnr_frame": "v2", "motion": "v2"}
+    ids = {name: replace(PROTOCOL, metrics=of).id_of(name).removeprefix(PROTOCOL.id) for name in of}
+    # those of metrics that were raised before an ID named versions stay as they were
+    assert ids == {
+        "fvd": "/fvd:00112233",
+        "kvd": "/kvd.v2:00112233",
+        "mse": "",
+        "psnr_frame": "",
+        "motion": "/motion.v2",
+    }
+
+
 def test_a_protocol_reads_back_as_it_was(tmp_path: Path) -> None:
     PROTOCOL.save(tmp_path / "protocol.json")
     assert Protocol.load(tmp_path / "protocol.json") == PROTOCOL

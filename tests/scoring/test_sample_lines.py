@@ -79,10 +79,12 @@ def test_the_mean_over_samples_is_what_is_reported_and_ranked(made: Path) -> Non
     scores, values = run(made, "drawn still"), apart(made, "drawn")
     lines = {(line.row, line.metric): line for line in scores.summary}
     for metric in PER_CLIP:
-        assert lines["drawn", metric].value == pytest.approx(values[metric].mean(), rel=1e-12)
+        of = METRICS.load(metric)
+        mean = of.from_scale(of.on_scale(values[metric].mean(axis=1)).mean())
+        assert lines["drawn", metric].value == pytest.approx(mean, rel=1e-12)
         assert (lines["drawn", metric].clips, lines["drawn", metric].seeds) == (3, 1)
     assert scores.protocol.id.endswith("/4samples")
-    assert {line.protocol for line in read_summary(made / "out")} == {scores.protocol.id}
+    assert {line.protocol for line in read_summary(made / "out")} == {scores.protocol.id_of(name) for name in PER_CLIP}
 
 
 def test_best_of_all_is_each_metrics_own_best_bit_for_bit(made: Path) -> None:
@@ -203,7 +205,7 @@ def test_both_distances_of_sets_and_their_deviation_over_samples() -> None:
     rows = {"drawn": samples, "still": samples[:1]}
     found = {
         (line.row, line.statistic): line.value
-        for line in set_sample_lines(metric, real, rows, {"drawn": 4, "still": 1})
+        for line in set_sample_lines(metric, real, rows, {"drawn": 4, "still": 1}, [f"v{n}" for n in range(9)])
     }
     embeddings = np.array([samples[k][n][0] for n in range(9) for k in range(4)])  # as mcvd has them: clip by clip
     targets = np.concatenate(real)

@@ -73,6 +73,16 @@ def test_real_halves_divide_the_real_clips_by_source_video() -> None:
     assert halves.ci_low < halves.value < halves.ci_high
 
 
+def test_methods_are_measured_at_the_clips_of_real_against_real_too() -> None:
+    found = lines({"near": [0], "far": [60]})
+    assert math.isnan(found[REAL_HALVES].at_split)
+    assert found["near"].at_split < found["far"].at_split
+    # against the real clips of other videos: the real clips themselves come out as real vs. real
+    same = set_lines(Colour(), [("real", 0, video)], video, CLIPS, PROTOCOL)  # type: ignore[arg-type]
+    assert same[0].value == pytest.approx(0, abs=1e-6)
+    assert same[0].at_split == pytest.approx(same[1].value)
+
+
 def test_a_biased_metric_ranks_no_rows_with_few_clips_and_an_unbiased_one_does() -> None:
     class Unbiased(Colour):
         unbiased = True

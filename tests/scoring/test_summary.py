@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from bench.metrics.mse import MSE
 from bench.metrics.psnr import PSNR, PSNRFrame
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import Columns, ScoredClips, read_csv, read_scores, read_summary
-from bench.scoring.summary import rank, summarise, write_scores
-from bench.statistics import jackknife_interval
+from bench.scoring.summary import Ranking, rank, ranked, summarise, write_scores
+from bench.statistics import SeedsDifference, jackknife_interval
 
 PROTOCOL = Protocol("sky", 64, "all", 3, "0123456789abcdef", False, {"mse": "v1"})
 
@@ -89,7 +90,7 @@ def test_the_columns_are_the_frozen_ones(tmp_path: Path) -> None:
         "scores/per_frame.csv": "row,seed,clip,video,frame,metric,value",
         "scores/per_clip.csv": "row,seed,clip,video,metric,value",
         "summary.csv": "dataset,row,metric,value,ci_low,ci_high,clips,left_out,seeds,seed_sd,protocol,p_best,rank,"
-        "smallest_p,scope",
+        "smallest_p,scope,at_split,turned_by",
     }
     for name, head in heads.items():
         assert (tmp_path / name).read_text().splitlines()[0] == head
@@ -137,6 +138,54 @@ def test_a_row_that_is_identical_on_half_of_the_clips_and_better_elsewhere_is_be
     assert found is not None
     assert list(found.order) == ["perfect", "good"]
     assert found.against["good"].p_value == pytest.approx(2 / 2**8)
+
+
+def test_order_and_test_are_of_the_same_numbers_over_training_runs() -> None:
+    # An identical clip in one of three runs is infinite in the mean over runs. Bounded only then, it made a method that
+    # is worse on seven of eight clips the best, and the better one got the mark.
+    rng = np.random.default_rng(0)
+    columns = {}
+    for seed in range(3):
+        for n in range(8):
+            noise = 1 + 0.02 * rng.normal()
+            identical = n == 0 and seed == 0
+            columns["once identical", seed, f"v{n}"] = {"mse": np.full(32, 0.0 if identical else 0.002 * noise)}
+            columns["better", seed, f"v{n}"] = {"mse": np.full(32, 0.001 * noise)}
+    ids = tuple(f"v{n}" for n in range(8))
+    scores = ScoredClips(ids, {id: id for id in ids}, columns)
+    found = rank(scores, PSNR(), PROTOCOL)
+    assert found is not None
+    assert list(found.order) == ["better", "once identical"]
+    assert found.against["once identical"].difference < 0
+    lines = {line.row: line for line in ranked(summarise(scores, [PSNR()], PROTOCOL), {"psnr": found})}
+    assert lines["better"].rank == 1
+    assert math.isnan(lines["better"].p_best)
+
+
+def test_what_is_not_worse_gets_no_small_p() -> None:
+    test = SeedsDifference(2.73, 2.34, 3.13, 0.001, 8)
+    lines = summarise(scored(), [PSNR()], PROTOCOL)
+    of = {"psnr": Ranking("psnr", ["one", "two"], {"two": test}, math.nan, 8, "", worse=-1)}
+    assert {line.row: line.p_best for line in ranked(lines, of)}["two"] == 1.0
+    of = {"psnr": replace(of["psnr"], worse=1)}
+    assert {line.row: line.p_best for line in ranked(lines, of)}["two"] == 0.001
+
+
+def test_one_identical_clip_of_eight_does_not_outweigh_the_others() -> None:
+    one = [{"mse": np.full(32, 0.0 if n == 0 else 10**-3.02)} for n in range(8)]  # 30.2 dB
+    all_better = [{"mse": np.full(32, 10**-3.61)} for _ in range(8)]  # 36.1 dB
+    found = rank(clips_of({"one identical": one, "better": all_better}), PSNR(), PROTOCOL)
+    assert found is not None
+    assert list(found.order) == ["better", "one identical"]
+
+
+def test_the_mean_of_motion_is_geometric_as_its_order_is() -> None:
+    rows = {"both ways": [moving(0.25), moving(4.0)] * 4, "still once": [moving(0.0), *[moving(1.0)] * 7]}
+    lines = {line.row: line for line in summarise(clips_of(rows), [Motion()], PROTOCOL)}
+    assert lines["both ways"].value == pytest.approx(1.0)  # the arithmetic mean would be 2.125
+    assert lines["both ways"].ci_low == pytest.approx(1 / lines["both ways"].ci_high)
+    assert lines["still once"].value == pytest.approx(math.exp(-Motion.bound / 8))
+    assert lines["still once"].left_out == 0
 
 
 def test_making_a_frame_worse_never_makes_the_frames_psnr_better() -> None:

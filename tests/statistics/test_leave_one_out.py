@@ -9,9 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.metrics.frechet import frechet_distance
 from bench.statistics import equivalence, jackknife_interval, leave_out, seeds_and_videos_difference
-from tests.coverage import clips
+from tests.coverage import sets
 
 
 def means(*rows: NDArray[np.float64]) -> Callable[[NDArray[np.intp]], list[float]]:
@@ -94,12 +93,14 @@ def test_one_video_has_no_interval_and_no_difference() -> None:
         leave_out(means(np.arange(0.0)), [])
 
 
-@pytest.mark.parametrize("distance", [clips.kernel_distance, frechet_distance])
-def test_intervals_of_set_metrics_hold_the_distance_at_their_number_of_clips(distance: clips.Distance) -> None:
-    coverage, _ = clips.sets(distance, 12, "value", 250)
-    assert 0.92 <= coverage <= 0.99
+@pytest.mark.parametrize("world", ["unequal", "informative"])
+def test_intervals_of_kvd_hold_the_distance_of_the_distributions(world: str) -> None:
+    found = sets.kernel_coverage(12, world, 150)
+    assert 0.88 <= found.value <= 1.0
+    assert 0.88 <= found.difference <= 1.0
 
 
-def test_the_paired_difference_of_set_metrics_holds_the_truth() -> None:
-    coverage, _ = clips.sets(frechet_distance, 12, "difference", 250)
-    assert 0.92 <= coverage <= 0.99
+def test_intervals_of_fvd_hold_its_mean_at_their_number_of_clips() -> None:
+    found = sets.frechet_coverage(12, "equal", 150)
+    assert 0.91 <= found.value <= 1.0
+    assert 0.91 <= found.difference <= 1.0

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import t, ttest_1samp
 
 from bench.errors import BenchError
-from bench.statistics import equivalence, holm, log_distance, printed_p
+from bench.statistics import equivalence, holm, holm_over_families, log_distance, printed_p
 from tests.coverage import clips
 
 
@@ -17,6 +17,19 @@ def test_holm_is_the_step_down_of_the_paper() -> None:
     np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
     np.testing.assert_allclose(holm([0.6, 0.9]), [1.0, 1.0])
     assert holm([]).size == 0
+
+
+def test_holm_over_families_is_holm_where_each_has_one_p() -> None:
+    p_values = [0.01, 0.04, 0.03, 0.005]
+    np.testing.assert_array_equal(holm_over_families(p_values, "abcd"), holm(p_values))
+    # of one family they are corrected already
+    np.testing.assert_array_equal(
+        holm_over_families(p_values, "aaaa"), np.maximum.accumulate(np.sort(p_values))[[1, 3, 2, 0]]
+    )
+    # a family counts as long as a p of it is left: .001 and .01 of two, then b has none left
+    found = holm_over_families([0.001, 0.04, 0.01], ["a", "a", "b"])
+    np.testing.assert_allclose(found, [0.002, 0.04, 0.02])
+    assert holm_over_families([], []).size == 0
 
 
 def test_holm_is_that_of_statsmodels_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:

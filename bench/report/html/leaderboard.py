@@ -146,7 +146,7 @@ def _same(one: float, other: float) -> bool:
 
 
 def _caption(results: Results) -> str:
-    from bench.report.tables.score_table import caption
+    from bench.report.tables.table_notes import caption
 
     try:
         return caption(Protocol.from_dict(results.protocol))

@@ -10,7 +10,9 @@ from bench.metrics.base import Metric, SetMetric
 from bench.registry import METRICS
 from bench.report.row_names import RowNames, names_of
 from bench.report.tables.printed_table import NO_VALUE, Cell, Grid, Line
-from bench.report.tables.score_table import caption, read_protocol
+from bench.report.tables.table_notes import caption
+from bench.runfolder import RunFolder
+from bench.scoring.protocol import Protocol
 from bench.scoring.sample_lines import BEST, MEAN, POOLED, SD, SPREAD, SampleLine, read_samples
 
 #: Name of the files of this table.
@@ -32,7 +34,7 @@ def sample_table(out: Path) -> Grid | None:
     lines = read_samples(out)
     if not lines:
         return None
-    protocol = read_protocol(out)
+    protocol = Protocol.load(RunFolder(out).protocol)
     return make_sample_table(lines, protocol.best, names_of(out), caption(protocol), [f"Protocol {protocol.id}."])
 
 

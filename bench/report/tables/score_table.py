@@ -9,13 +9,11 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.files import read_json
-from bench.metrics.base import ENOUGH, Metric, SetMetric, Unavailable
+from bench.metrics.base import ARROWS, ENOUGH, Metric, SetMetric, Unavailable
 from bench.registry import METRICS
 from bench.report.row_names import RowNames, names_of
 from bench.report.tables.printed_table import (
     NO_VALUE,
-    UNTESTED,
-    WORSE,
     Cell,
     ColumnEntry,
     Grid,
@@ -24,12 +22,11 @@ from bench.report.tables.printed_table import (
     format_column,
     write_grid,
 )
+from bench.report.tables.table_notes import caption, inference_notes, mark_of, over_metrics, split_notes
 from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
-from bench.scoring.score_tables import SummaryLine, read_notes, read_summary
+from bench.scoring.score_tables import Primary, SummaryLine, read_notes, read_primary, read_summary
 from bench.scoring.set_metrics import REAL_HALVES
-
-SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -38,12 +35,14 @@ class ScoreTable:
 
     Attributes:
         rows: names of the rows.
-        heads: metric names.
+        heads: metric names; "NAME@N" for a metric of whole sets at the N clips of real vs. real.
         cells: a line a row, a cell a metric.
         metrics: the metrics' own account of themselves.
         caption: what the numbers are of.
         notes: what has to be read with them: protocol, clips left out, metrics left out.
         names: of the rows, in print.
+        titles: of the columns, in print.
+        split_clips: clips on each side of real vs. real; 0 without that row.
     """
 
     rows: Sequence[str]
@@ -53,13 +52,19 @@ class ScoreTable:
     caption: str
     notes: Sequence[str]
     names: RowNames
+    titles: Sequence[str]
+    split_clips: int = 0
+
+    def title(self, row: str) -> str:
+        """A row's name in print; that of real vs. real says how many clips it is of."""
+        title = self.names.title(row)
+        return f"{title.removesuffix(')')}, N = {self.split_clips})" if row == REAL_HALVES else title
 
     @property
     def grid(self) -> Grid:
         """The table without what the metrics say of themselves."""
-        heads = [self.metrics[name].head for name in self.heads]
-        lines = [Line(row, self.names.title(row), cells) for row, cells in zip(self.rows, self.cells, strict=True)]
-        return Grid("Model", self.heads, heads, lines, self.caption, self.notes)
+        lines = [Line(row, self.title(row), cells) for row, cells in zip(self.rows, self.cells, strict=True)]
+        return Grid("Model", self.heads, self.titles, lines, self.caption, self.notes)
 
 
 def make_table(
@@ -69,6 +74,9 @@ def make_table(
     left_out: Sequence[Unavailable] = (),
     notes: Sequence[str] = (),
     ci: bool = False,
+    *,
+    primary: Primary | None = None,
+    holm: bool = False,
 ) -> ScoreTable:
     """Lay a summary out as a table: rows of models, columns of metrics, the best value of each column marked.
 
@@ -79,26 +87,58 @@ def make_table(
         left_out: metrics that could not be computed.
         notes: what else has to be read with the numbers.
         ci: print 95 % intervals, and mark what is worse than the best and what was not tested.
+        primary: the metric that was named as the primary one.
+        holm: correct the marks for the number of metrics; a primary metric is apart from the others.
     """
+    primary = primary or Primary()
+    summary = over_metrics(summary, primary.metric) if holm else summary
     rows = list(dict.fromkeys(line.row for line in summary))
-    heads = list(dict.fromkeys(line.metric for line in summary))
     lines = {(line.row, line.metric): line for line in summary}
-    metrics: dict[str, type[Metric]] = {name: METRICS.load(name) for name in heads}
-    columns = [_column([lines.get((row, name)) for row in rows], metrics[name], ci) for name in heads]
+    metrics: dict[str, type[Metric]] = {name: METRICS.load(name) for name in dict.fromkeys(s.metric for s in summary)}
+    heads, titles, columns = [], [], []
+    for name, metric in metrics.items():
+        of_metric = [lines.get((row, name)) for row in rows]
+        real = lines.get((REAL_HALVES, name))
+        apart = real is not None and any(line and math.isfinite(line.at_split) for line in of_metric)
+        heads.append(name)
+        titles.append(metric.head)
+        columns.append(_column([None if apart and line is real else line for line in of_metric], metric, ci))
+        if real and apart:  # like beside like: methods at as many clips as real vs. real has on a side
+            heads.append(f"{name}@{real.clips}")
+            titles.append(f"{metric.title}, {real.clips} clips {ARROWS[metric.direction]}")
+            columns.append(_split_column(of_metric, metric, ci))
+    said = [*inference_notes(summary, primary, holm)] if ci else []
     return ScoreTable(
         rows=rows,
         heads=heads,
         cells=[list(line) for line in zip(*columns, strict=True)],
         metrics=metrics,
         caption=caption(protocol),
-        notes=[*_notes(summary, metrics, protocol, names, ci), *notes, *map(str, left_out), f"Protocol {protocol.id}."],
+        notes=[
+            *said,
+            *_notes(summary, metrics, protocol, names),
+            *split_notes(summary, names),
+            *notes,
+            *map(str, left_out),
+            f"Protocol {protocol.id}.",
+        ],
         names=names,
+        titles=titles,
+        split_clips=next((line.clips for line in summary if line.row == REAL_HALVES), 0),
     )
 
 
 def _column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool) -> list[Cell]:
     entries = [_entry(line, metric) if line else ColumnEntry() for line in lines]
     return format_column(entries, metric.decimals, _leading(lines, metric), ci)
+
+
+def _split_column(lines: Sequence[SummaryLine | None], metric: type[Metric], ci: bool) -> list[Cell]:
+    entries = [ColumnEntry(line.at_split if line else math.nan) for line in lines]
+    for place, line in enumerate(lines):
+        if line and line.row == REAL_HALVES:
+            entries[place] = _entry(line, metric)
+    return format_column(entries, metric.decimals, (), ci)
 
 
 def _entry(line: SummaryLine, metric: type[Metric]) -> ColumnEntry:
@@ -108,7 +148,7 @@ def _entry(line: SummaryLine, metric: type[Metric]) -> ColumnEntry:
         seed_sd=line.draw_sd if line.draws > 1 else line.seed_sd,
         ci_low=line.ci_low,
         ci_high=line.ci_high,
-        mark=_mark(line),
+        mark=mark_of(line),
         competes=line.row != REAL_HALVES,
         no_value=Cell(metric.no_value_cell) if line.left_out else NO_VALUE,
     )
@@ -129,34 +169,13 @@ def _leading(lines: Sequence[SummaryLine | None], metric: type[Metric]) -> list[
     return best_values((line.value for line in known), metric.direction)
 
 
-def _mark(line: SummaryLine) -> str:
-    """How a value compares with the best of its column; real vs. real is a reference and does not compete."""
-    if line.row == REAL_HALVES or line.rank == 1:
-        return ""
-    if line.rank == 0 or math.isnan(line.p_best):
-        return UNTESTED
-    return WORSE if line.p_best < SIGNIFICANCE else ""
-
-
-def caption(protocol: Protocol) -> str:
-    """What a table's numbers are of, in a sentence."""
-    partial = ", only the clips that every row has" if protocol.partial else ""
-    kind = "real" if protocol.choices.unpaired else "test"
-    clips = f"{protocol.clips} {kind} clip{'s' if protocol.clips > 1 else ''}"
-    name = f"{protocol.dataset[:1].upper()}{protocol.dataset[1:]}"
-    return (
-        ", ".join([name, f"{clips}{partial}", protocol.size, protocol.frames_in_words, *protocol.choices.words()]) + "."
-    )
-
-
 def _notes(
     summary: Sequence[SummaryLine],
     metrics: Mapping[str, type[Metric]],
     protocol: Protocol,
     names: RowNames,
-    ci: bool,
 ) -> list[str]:
-    notes = _inference_notes(summary) if ci else []
+    notes = []
     for name, metric in metrics.items():
         if note := metric.note(protocol.smaller_side, protocol.scored_frames):
             notes.append(f"{name}: {note}.")
@@ -178,38 +197,19 @@ def _notes(
     return notes
 
 
-def _inference_notes(summary: Sequence[SummaryLine]) -> list[str]:
-    """What intervals and marks say, and what they cannot."""
-    scopes = sorted({line.scope for line in summary if line.scope})
-    notes = [f"In brackets: 95 % interval over source videos{', ' + ' and '.join(scopes) if scopes else ''}."]
-    competing = [line for line in summary if math.isfinite(line.value) and line.row != REAL_HALVES and line.rank != 1]
-    shown = {_mark(line) for line in competing}
-    paired = any(line.rank for line in summary)
-    marks = [
-        "bold: best of the paired clips" if paired else "bold: best value",
-        *([f"{WORSE} worse than it (p < {SIGNIFICANCE:g}, corrected for all rows)"] if WORSE in shown else []),
-        *(["unmarked: one cannot tell"] if "" in shown else []),
-        *([f"{UNTESTED} not tested"] if UNTESTED in shown else []),
-    ]
-    notes.append(f"{'; '.join(marks)[0].upper()}{'; '.join(marks)[1:]}.")
-    smallest = {line.smallest_p for line in summary if math.isfinite(line.smallest_p)}
-    if smallest and max(smallest) > 0.001:
-        reach = f"With so few source videos no p is below {max(smallest):.2g}"
-        notes.append(f"{reach}{': nothing can be marked as worse' if max(smallest) >= SIGNIFICANCE else ''}.")
-    return notes
-
-
 def write_tables(table: ScoreTable, out: Path) -> None:
     """Write `table.csv`, `.json`, `.tex` and `.md`."""
     write_grid(table.grid, out)
 
 
-def stored_table(out: Path, ci: bool = False) -> ScoreTable:
-    """The table of a folder's stored scores, with intervals if asked for; nothing is written."""
+def stored_table(out: Path, ci: bool = False, holm: bool = False) -> ScoreTable:
+    """The table of a folder's stored scores, with what `make_table` adds if asked for; nothing is written."""
     if not RunFolder(out).summary.exists():
         raise BenchError(f"{out} has no scores to report: give a folder that `bench run` or `bench score` has filled.")
     left_out, notes = read_notes(out)
-    return make_table(read_summary(out), read_protocol(out), names_of(out), left_out, [*notes, *departures(out)], ci=ci)
+    said = [*notes, *departures(out)]
+    facts = (read_summary(out), read_protocol(out), names_of(out))
+    return make_table(*facts, left_out, said, ci, primary=read_primary(out), holm=holm)
 
 
 def departures(out: Path) -> list[str]:

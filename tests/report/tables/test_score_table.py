@@ -11,8 +11,9 @@ import pytest
 
 from bench.metrics.base import Unavailable
 from bench.report.row_names import registered_names
-from bench.report.tables.printed_table import escape_latex, to_csv, to_json, to_latex, to_markdown, to_rich
+from bench.report.tables.printed_table import escape_latex, to_csv, to_json, to_latex, to_markdown
 from bench.report.tables.score_table import ScoreTable, make_table
+from bench.report.tables.terminal_table import to_rich
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import SummaryLine
 
@@ -77,7 +78,7 @@ def test_what_has_to_be_read_with_the_numbers_stands_in_every_form() -> None:
         assert "my_model 100%, psnr: 1 of 10 clips left out" in text
         assert "31 frames after the given one" in text
         assert "Synthetic-sky" in text
-    assert str(to_rich(shown.grid).title) == shown.caption
+    assert str(to_rich(shown.grid, 400)[0].title) == shown.caption
 
 
 def test_the_spread_over_seeds_is_printed() -> None:

@@ -1,0 +1,120 @@
+"""What a table is of, what its intervals, marks and tests say and what they cannot, in sentences; and the marks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from bench.report.row_names import RowNames
+from bench.report.tables.printed_table import UNTESTED, WORSE
+from bench.scoring.protocol import Protocol
+from bench.scoring.score_tables import Primary, SummaryLine
+from bench.scoring.set_metrics import REAL_HALVES, SPLITS
+from bench.statistics import ALPHA, OVER_TRAININGS, holm_over_families
+
+
+def caption(protocol: Protocol) -> str:
+    """What a table's numbers are of, in a sentence."""
+    partial = ", only the clips that every row has" if protocol.partial else ""
+    kind = "real" if protocol.choices.unpaired else "test"
+    clips = f"{protocol.clips} {kind} clip{'s' if protocol.clips > 1 else ''}"
+    name = f"{protocol.dataset[:1].upper()}{protocol.dataset[1:]}"
+    return (
+        ", ".join([name, f"{clips}{partial}", protocol.size, protocol.frames_in_words, *protocol.choices.words()]) + "."
+    )
+
+
+def mark_of(line: SummaryLine) -> str:
+    """How a value compares with the best of its column; real vs. real is a reference and does not compete."""
+    if line.row == REAL_HALVES or line.rank == 1:
+        return ""
+    if line.rank == 0 or math.isnan(line.p_best):
+        return UNTESTED
+    return WORSE if line.p_best < ALPHA else ""
+
+
+def over_metrics(summary: Sequence[SummaryLine], primary: str = "") -> list[SummaryLine]:
+    """The lines with their p values corrected by Holm over all metrics; over those but the primary one, if any."""
+    lines = list(summary)
+    tested = [
+        place for place, line in enumerate(lines) if math.isfinite(line.p_best) and line.rank and line.metric != primary
+    ]
+    corrected = holm_over_families([lines[n].p_best for n in tested], [lines[n].metric for n in tested])
+    for place, p_value in zip(tested, corrected, strict=True):
+        lines[place] = replace(lines[place], p_best=float(p_value))
+    return lines
+
+
+def inference_notes(summary: Sequence[SummaryLine], primary: Primary, holm: bool) -> Iterator[str]:
+    """What intervals and marks say, and what they cannot."""
+    scopes = sorted({line.scope for line in summary if line.scope})
+    yield f"In brackets: 95 % interval over source videos{', ' + ' and '.join(scopes) if scopes else ''}."
+    competing = [line for line in summary if math.isfinite(line.value) and line.row != REAL_HALVES and line.rank != 1]
+    shown = {mark_of(line) for line in competing}
+    corrected = "all methods and metrics" if holm else "all methods"
+    marks = [
+        "Bold: best of the paired clips" if any(line.rank for line in summary) else "Bold: best value",
+        *([f"{WORSE} worse than it (p < {ALPHA:g}, corrected for {corrected})"] if WORSE in shown else []),
+        *(["unmarked: inconclusive"] if "" in shown else []),
+        *([f"{UNTESTED} not tested"] if UNTESTED in shown else []),
+    ]
+    yield f"{'; '.join(marks)}."
+    smallest = {line.smallest_p for line in summary if math.isfinite(line.smallest_p)}
+    if smallest and max(smallest) > 0.001:
+        reach = f"With so few source videos no p is below {max(smallest):.2g}"
+        yield f"{reach}{': nothing can be marked as worse' if max(smallest) >= ALPHA else ''}."
+    tested = list(dict.fromkeys(line.metric for line in competing if mark_of(line) != UNTESTED))
+    yield from _metrics_note(tested, primary, holm)
+    yield from _turned_note(competing)
+    yield from _training_runs_note(summary)
+
+
+def _metrics_note(tested: Sequence[str], primary: Primary, holm: bool) -> Iterator[str]:
+    """That several metrics are several chances, and which of them was named beforehand."""
+    others = [metric for metric in tested if metric != primary.metric]
+    if primary.metric:
+        when = "before scoring" if primary.before else "after the folder had scores, so it may have been picked by them"
+        yield f"Primary metric, named {when}: {primary.metric}." + (" The others are exploratory." if others else "")
+    if holm and len(others) > 1:
+        apart = f", {primary.metric} apart" if primary.metric in tested else ""
+        yield f"Marks are corrected by Holm over {len(others)} metrics{apart}."
+    elif len(tested) > 1 and not primary.metric:
+        yield (
+            f"Each of {len(tested)} metrics is tested on its own at {ALPHA:.0%}, so among equal methods some {WORSE} "
+            "appears more often: name one beforehand (--primary), or correct for them all (--holm-metrics)."
+        )
+
+
+def _turned_note(competing: Sequence[SummaryLine]) -> Iterator[str]:
+    """Verdicts that rest on one source video."""
+    turned = [line for line in competing if line.turned_by]
+    if turned:
+        listed = "; ".join(f"{line.row}, {line.metric} (without {line.turned_by})" for line in turned)
+        yield f"Leaving out one source video turns the verdict: {listed}."
+
+
+def _training_runs_note(summary: Sequence[SummaryLine]) -> Iterator[str]:
+    """What two training runs allow one to say, as `docs/statistics.md` has measured it."""
+    if any(line.seeds == 2 and OVER_TRAININGS in line.scope for line in summary):
+        yield (
+            "Two training runs tell little of others: 95 % intervals hold the mean in 92 to 94 %, and tests at 5 % "
+            "tell equal methods apart in up to 10 %, where training runs differ much."
+        )
+
+
+def split_notes(summary: Sequence[SummaryLine], names: RowNames) -> Iterator[str]:
+    """What has to be read with real vs. real: at how many clips it is, and which methods are nearer than real clips."""
+    for real in (line for line in summary if line.row == REAL_HALVES):
+        methods = [line for line in summary if line.metric == real.metric and line.row != REAL_HALVES]
+        if not any(math.isfinite(line.at_split) for line in methods):
+            more = f"methods are at {methods[0].clips}" if methods else "methods are at more"
+            yield f"{real.metric}: real vs. real is at {real.clips} clips a side and {more}: do not compare the two."
+            continue
+        yield (
+            f"{real.metric}, {real.clips} clips: mean over {SPLITS} splits of the source videos, a method's clips of "
+            "one side against the real clips of the other."
+        )
+        below = [names.title(line.row) for line in methods if line.at_split < real.value]
+        if below:
+            yield f"{real.metric}: nearer to real clips than these are to each other: {', '.join(below)}."
