@@ -110,7 +110,7 @@ CatchPass = Annotated[
 ]
 
 
-Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
+Seed = Annotated[int | None, typer.Option(help="Seed for schedule and sides; default: random, kept by the study.")]
 
 
 Rate = Annotated[float, typer.Option(help="Frames a second.")]

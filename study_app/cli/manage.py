@@ -132,7 +132,9 @@ def extend(
     clips: Annotated[
         int, typer.Option(help="Further clips per comparison, of those that the run has.")
     ] = StudyRequest.clips,
-    seed: Annotated[int, typer.Option(help="Seed of what is added.")] = StudyRequest.seed,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed for what is added; default: random, kept by the study.")
+    ] = StudyRequest.seed,
     size: Annotated[int | None, typer.Option(help="Show the clips at this size.")] = None,
     accept_first_frames: Annotated[bool, typer.Option(help="Accept clips that do not start alike.")] = False,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ ENTRIES = OPEN, LINKS = ("open", "links")
 WORKLOAD, CATCH = 50, 10
 #: What can become of votes whose rater is erased.
 ERASED_VOTES = KEPT, LEFT_OUT = ("kept", "left out")
+#: How the sides of a rater's trials are drawn, see `trial_order`; studies of 0.2 balance each session.
+SIDES = BIG_STICK, BALANCED = ("big stick", "balanced")
 #: What a consent text is written in, and how raters can measure their screens.
 FORMATS, CALIBRATIONS = ("text", "markdown"), ("none", "card")
 
@@ -132,7 +135,7 @@ class StudyRequest(SharedSettings):
     Attributes:
         runs: run folders, whose rows are joined.
         comparisons, workload, catch, catch_pass: as in `StudySettings`.
-        seed: of the schedule.
+        seed: of the schedule; None: a random one, which the study keeps.
         size: pixels a side.
         accept_first_frames: take clips that do not begin like the real one.
         accept_weak_catch: take a rule on catch trials that tells attentive raters and random clickers apart badly.
@@ -144,10 +147,21 @@ class StudyRequest(SharedSettings):
     workload: int | None = None
     catch: int | None = None
     catch_pass: int | None = None
-    seed: int = 0
+    seed: int | None = None
     size: int | None = None
     accept_first_frames: bool = False
     accept_weak_catch: bool = False
+
+    def with_seed(self) -> StudyRequest:
+        """The same with a random seed where none is given: nobody can compute the sides beforehand."""
+        return self if self.seed is not None else replace(self, seed=secrets.randbelow(2**31))
+
+    @property
+    def drawn_seed(self) -> int:
+        """The seed; a `BenchError` where none is given and `with_seed` was not asked."""
+        if self.seed is None:
+            raise BenchError("A schedule needs a seed.")
+        return self.seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +180,7 @@ class StudySettings(SharedSettings):
         slot_bytes: length of one clip's slot in a trial's message.
         consent_version: hash of the consent text.
         rule: see `RULE`.
+        sides: one of `SIDES`.
         pilot: whether this is a study's copy for trying it out; its votes are in no tally of the study.
     """
 
@@ -181,6 +196,7 @@ class StudySettings(SharedSettings):
     slot_bytes: int
     consent_version: str
     rule: int = RULE
+    sides: str = BIG_STICK
     pilot: bool = False
 
     def with_consent(self, text: str) -> StudySettings:
@@ -259,6 +275,7 @@ class StudySettings(SharedSettings):
         value["comparisons"] = tuple((first, second) for first, second in value["comparisons"])
         value["scenes"] = tuple(value["scenes"])
         value["translations"] = tuple(StudyTexts(**words) for words in value.get("translations", ()))
+        value.setdefault("sides", BALANCED)  # of 0.2
         value["questions"] = question_file.parse(value.get("questions", {}))
         return cls(**value)
 

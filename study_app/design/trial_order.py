@@ -1,10 +1,14 @@
 """One rater's session, drawn whole before it begins: pure functions of the study's seed and the rater's number.
 
 If each trial had the side that undoes the rater's tilt, one comparison would be left, right, left, right, and whoever
-pressed the keys in turn would choose the same system every time. So all orders of a session that balance the sides are
-equally probable: a pattern that does not look at the clips is right in half of the trials, whatever it is. What can be
-known of a balanced order by somebody who knows every side so far is that the last trials make up for the first ones;
-there is no balanced order without that, and here there is nothing else.
+pressed the keys in turn would choose the same system every time. So sides are tosses of a coin, but for those that
+would take a session further than `BIG_STICK` from balance (big-stick design: Soares and Wu, Communications in
+Statistics 1983). A pattern that does not look at the clips is right in half of the trials, whatever it is. Whoever
+counts sides knows the next one only at that distance, in the last trials as in the others. The slots balance each
+comparison.
+
+Studies of version 0.2 drew all orders of a session that balance its sides to ±1 with equal probability. There the last
+trials make up for the first ones: whoever counts knows the very last. They keep that order.
 """
 
 from __future__ import annotations
@@ -13,6 +17,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from study_app.design.schedule import shuffled
+from study_app.design.settings import BALANCED
+
+#: Sides of a session differ in number by this at most.
+BIG_STICK = 6
 
 
 @dataclass(frozen=True)
@@ -24,18 +32,42 @@ class Turn:
 
 
 @lru_cache(maxsize=1024)
-def turns(seed: int, rater: int, workload: int, comparisons: int) -> tuple[Turn, ...]:
+def turns(seed: int, rater: int, workload: int, comparisons: int, sides_are: str) -> tuple[Turn, ...]:
     """The trials of one rater, in order.
 
-    Sides are balanced to ±1 over the session, and so are the comparisons, each in an order of its own: which comparison
-    comes says nothing of the side. Where numbers are odd, it is drawn who has one more.
+    Comparisons are balanced to ±1 over the session, in an order of their own: which comparison comes says nothing of
+    the side. Where numbers are odd, it is drawn who has one more.
+
+    Args:
+        seed: of the study.
+        rater: number of the rater.
+        workload: trials of a session.
+        comparisons: of the study.
+        sides_are: one of `settings.SIDES`.
     """
-    more_left = shuffled((True, False), seed, "more left", rater)[0]
-    lefts = (workload + more_left) // 2
-    sides = [place < lefts for place in shuffled(range(workload), seed, "session sides", rater)]
+    draw = _balanced_sides if sides_are == BALANCED else _big_stick_sides
+    sides = draw(seed, rater, workload)
     names = shuffled(range(comparisons), seed, "more trials", rater)
     compared = [names[place % comparisons] for place in shuffled(range(workload), seed, "session comparisons", rater)]
     return tuple(Turn(comparison, left) for comparison, left in zip(compared, sides, strict=True))
+
+
+def _balanced_sides(seed: int, rater: int, workload: int) -> list[bool]:
+    more_left = shuffled((True, False), seed, "more left", rater)[0]
+    lefts = (workload + more_left) // 2
+    return [place < lefts for place in shuffled(range(workload), seed, "session sides", rater)]
+
+
+def _big_stick_sides(seed: int, rater: int, workload: int) -> list[bool]:
+    sides: list[bool] = []
+    tilt = 0
+    for place in range(workload):
+        left = shuffled((True, False), seed, "tossed side", rater, place)[0]
+        if abs(tilt) == BIG_STICK:
+            left = tilt < 0
+        sides.append(left)
+        tilt += 1 if left else -1
+    return sides
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def prepare(
             for name in dict.fromkeys(systems):
                 if name in catch_clips.WAYS:
                     clip, source = (
-                        catch_clips.alter(name, real, np.random.default_rng(_number(request.seed, name, scene))),
+                        catch_clips.alter(name, real, np.random.default_rng(_number(request.drawn_seed, name, scene))),
                         "",
                     )
                 else:

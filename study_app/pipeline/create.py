@@ -61,6 +61,7 @@ def create(where: str | Path | None, request: StudyRequest) -> CreatedStudy:
     Raises:
         BenchError: the run folders do not allow the study that is requested; nothing is written then.
     """
+    request = request.with_seed()
     material = open_runs(request.runs)
     comparisons = _comparisons(request, material)
     names = list(dict.fromkeys([REAL, *(name for pair in comparisons for name in pair if name != ALONE)]))
@@ -91,7 +92,7 @@ def create(where: str | Path | None, request: StudyRequest) -> CreatedStudy:
     draft.check()
     if request.clips > len(scenes):
         material.notes.append(f"The run has {len(scenes)} clips that all rows share, so these are compared.")
-    schedule = draw_schedule(draft, request.seed)
+    schedule = draw_schedule(draft, request.drawn_seed)
     most = capacity(schedule)
     if most < 1:
         raise BenchError(
@@ -106,7 +107,7 @@ def create(where: str | Path | None, request: StudyRequest) -> CreatedStudy:
     longest = max(len(clip.data) for clip in clips.values())
     workload, slot = min(draft.workload, most), clip_encoding.slot_bytes(longest)
     settings = replace(draft, frames=frames, size=size, slot_bytes=slot, workload=workload).with_consent(draft.consent)
-    register(Store.migrated(where).add(settings, request.seed, schedule, clips), "create")
+    register(Store.migrated(where).add(settings, request.drawn_seed, schedule, clips), "create")
     return CreatedStudy(settings.name, settings, schedule, tuple(material.notes))
 
 

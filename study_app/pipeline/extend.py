@@ -23,6 +23,7 @@ def extend(study: OpenStudy, request: StudyRequest) -> str:
     Raises:
         BenchError: nothing is requested, the study is closed, or the clips do not go with those that it has.
     """
+    request = request.with_seed()
     if request.votes < 0 or (not request.votes and not request.runs):
         raise BenchError("Say what is to be added: --votes for every pair, or --run with further clips.")
     if study.state() == "closed":
@@ -30,7 +31,7 @@ def extend(study: OpenStudy, request: StudyRequest) -> str:
     register(study, "extend")  # where a creation was killed before its registration, or the study is a pilot
     material = open_runs(request.runs) if request.runs else Material({}, {}, "")
     scenes = _new_scenes(study, request, material) if request.runs else ()
-    added = Addition(request.seed, request.votes, scenes)
+    added = Addition(request.drawn_seed, request.votes, scenes)
     before = study.schedule()
     after = extended_schedule(before, study.settings.comparisons, added)
     new = Schedule(after.trials[len(before.trials) :], (), (), ())
@@ -59,7 +60,7 @@ def _new_scenes(study: OpenStudy, request: StudyRequest, material: Material) -> 
     if not new:
         raise BenchError("The runs have no clip that the study has not: give one with further clips.")
     if request.clips < len(new):
-        return tuple(sorted(shuffled(new, request.seed, "added scenes")[: request.clips]))
+        return tuple(sorted(shuffled(new, request.drawn_seed, "added scenes")[: request.clips]))
     if request.clips > len(new) and request.clips != StudyRequest.clips:
         material.notes.append(f"The runs have {len(new)} clips that the study has not, so these are added.")
     return tuple(new)

@@ -195,9 +195,10 @@ def claim(
 
 def _as_drawn(session: Session, study: Study, rater: Rater, turn: int) -> Slot | None:
     """The side that was drawn, then the comparison; where it is closed, one that the rater had less often."""
-    drawn = turns(study.seed, rater.number, study.settings.workload, len(study.settings.comparisons))[turn]
+    settings = study.settings
+    drawn = turns(study.seed, rater.number, settings.workload, len(settings.comparisons), settings.sides)[turn]
     whose = {"study": study.id, "rater": rater.id}
-    left = drawn.first_on_left or study.settings.questions.kind == SCALE  # one clip has no side
+    left = drawn.first_on_left or settings.questions.kind == SCALE  # one clip has no side
     slot = session.scalars(AS_DRAWN, {**whose, "left": left, "comparison": drawn.comparison}).first()
     if slot is not None:
         return slot
