@@ -22,14 +22,16 @@ from bench.files import read_json
 from bench.registry import METRICS
 from bench.runfolder import MANIFEST, REAL, RunFolder
 from bench.statistics import holm, log_distance
+from study_app.analysis.pair_agreement import predictable
 from study_app.analysis.preference_scores import counted
 from study_app.analysis.within_comparison_auc import within
 
-#: Frozen column names. Between 0 and 1: auc and its ends. In percent: agrees (votes predicted), and the bounds on what
-#: any metric could predict. Counts: comparisons whose preferred system the metric prefers, of how many.
+#: Frozen column names. Between 0 and 1: auc and its ends. In percent: agrees (votes predicted); lower and upper,
+#: estimates of the least and the most that any metric could predict, and the ends of an interval of it. Counts:
+#: comparisons whose preferred system the metric prefers, of how many.
 PER_CLIP_COLUMNS = [
     "metric", "votes", "auc", "ci_low", "ci_high", "p", "p_holm", "agrees", "lower", "upper", "systems_right",
-    "comparisons", "raters", "clips", "videos",
+    "comparisons", "raters", "clips", "videos", "possible_low", "possible_high",
 ]  # fmt: skip
 PER_SET_COLUMNS = ["metric", "systems", "rank_correlation", "kendall", "note"]
 #: With fewer systems than this a rank correlation describes and proves nothing.
@@ -79,8 +81,9 @@ def per_clip(
     interval is over raters and source videos, and `p` that of votes that have nothing to do with the metric, by
     flipping the signs of whole videos (`p_holm`: corrected over the metrics). NaN where no comparison has votes for
     both. `agrees` is the percentage of votes that the metric predicts, ties counted half, systems and clips together,
-    and has no test. `lower` and `upper` bound the percentage that anything could predict, from pairs that two raters or
-    more have judged (`predictable`). `seeds` says which of several trainings of a row people saw; the others' scores
+    and has no test. `lower` and `upper` are estimates of what anything could predict, from pairs that two raters or
+    more have judged, and `possible_low` and `possible_high` the ends of an interval of it (`predictable`).
+    `seeds` says which of several trainings of a row people saw; the others' scores
     are left out.
     """
     table = scores[scores["seed"] == scores["row"].map(seeds or {}).fillna(scores["seed"])]
@@ -98,9 +101,10 @@ def per_clip(
             pd.DataFrame({"better": np.sign(better), "chose": chose}).groupby(decided["comparison"].to_numpy()).mean()
         )
         right = int((np.sign(sides["better"]) * np.sign(sides["chose"]) > 0).sum())
-        line = [area.auc, area.low, area.high, area.p_value, np.nan, 100 * agrees, *predictable(decided)]
+        most = predictable(decided)
+        line = [area.auc, area.low, area.high, area.p_value, np.nan, 100 * agrees, 100 * most.least, 100 * most.most]
         counts = [right, len(sides), *(decided[of].nunique() for of in ("rater", "clip", "video"))]
-        rows.append([metric, len(decided), *line, *counts])
+        rows.append([metric, len(decided), *line, *counts, 100 * most.low, 100 * most.high])
     lines = pd.DataFrame(rows, columns=PER_CLIP_COLUMNS)
     tested = lines["p"].notna()
     lines.loc[tested, "p_holm"] = holm(lines.loc[tested, "p"])
@@ -121,24 +125,6 @@ def _preferences(votes: pd.DataFrame, values: pd.Series, direction: str) -> tupl
     with np.errstate(invalid="ignore"):  # two infinite values are a tie
         better = first - second if direction == "higher" else second - first
     return votes[defined], np.where(first == second, 0.0, better)
-
-
-def predictable(votes: pd.DataFrame) -> tuple[float, float]:
-    """Lower and upper bound, in percent, on the share of votes that the best guess of each pair's majority would meet.
-
-    From pairs that two raters or more have judged, by how often two of them agree, a: where a share s of people chooses
-    the one, the best guess meets max(s, 1 − s), which lies between a = s² + (1 − s)² and (1 + √(2a − 1)) / 2, on
-    average over pairs as well. Both are 50 for votes at random. NaN where no pair has two votes.
-    """
-    chosen = (votes["chosen"] == votes["first"]).astype(int)
-    of = chosen.groupby([votes["comparison"], votes["clip"]])
-    won, count = of.sum().to_numpy(np.float64), of.count().to_numpy(np.float64)
-    won, count = won[count >= 2], count[count >= 2]
-    if not len(count):
-        return float("nan"), float("nan")
-    lost = count - won
-    agree = float(np.average((won * (won - 1) + lost * (lost - 1)) / (count * (count - 1)), weights=count))
-    return 100 * agree, 100 * (1 + float(np.sqrt(max(0.0, 2 * agree - 1)))) / 2
 
 
 def per_set(ranking: pd.DataFrame, summary: pd.DataFrame, direction: dict[str, str]) -> pd.DataFrame:

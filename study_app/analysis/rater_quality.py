@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import krippendorff
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, ttest_1samp
 
+from study_app.analysis.pair_agreement import Estimate, PairedVotes
 from study_app.analysis.preference_scores import counted
 from study_app.design.questions import TIE
 
@@ -16,29 +16,21 @@ ALL = "all"
 def agreement(votes: pd.DataFrame) -> pd.DataFrame:
     """Krippendorff's alpha (nominal) of each comparison, coded by first and second and not by side; then of all.
 
-    Of decided votes, as comparison, alpha, pairs (those that two raters or more have decided). NaN where none has, or
-    where all votes of a comparison are the same: then chance agreement is perfect too and alpha has no meaning.
+    Of decided votes, as comparison, alpha, pairs (those that two raters or more have decided), ci_low, ci_high: the
+    interval is over raters and source videos. NaN where no pair has two votes, or where all votes of a comparison are
+    the same: then chance agreement is perfect too and alpha has no meaning.
 
     Over all comparisons disagreement is added up, observed and expected, each within its comparison: 1 − ΣDₒ/ΣDₑ. That
     one system is chosen more often than another, which every rater sees, is no agreement on clips.
     """
     counting = counted(votes)
-    rows: list[tuple[str, float, int]] = []
-    expected = weighted = 0.0
-    for name, of_comparison in counting.groupby("comparison", sort=False):
-        counts = pd.crosstab(of_comparison["clip"], of_comparison["chosen"] == of_comparison["first"]).to_numpy()
-        paired = counts[counts.sum(axis=1) >= 2]
-        totals = paired.sum(axis=0)
-        if (totals > 0).sum() < 2:
-            rows.append((str(name), np.nan, len(paired)))
-            continue
-        alpha = float(krippendorff.alpha(value_counts=paired, level_of_measurement="nominal"))
-        # disagreements expected by chance, as pairs of votes; those observed are (1 − alpha) times as many
-        by_chance = 2.0 * float(np.prod(totals)) / (totals.sum() - 1)
-        expected, weighted = expected + by_chance, weighted + by_chance * alpha
-        rows.append((str(name), alpha, len(paired)))
-    rows.append((ALL, weighted / expected if expected else np.nan, sum(pairs for _, _, pairs in rows)))
-    return pd.DataFrame(rows, columns=["comparison", "alpha", "pairs"])
+    parts = [(str(name), of_comparison) for name, of_comparison in counting.groupby("comparison", sort=False)]
+    rows = []
+    for name, of_part in [*parts, (ALL, counting)]:
+        paired = PairedVotes.of(of_part)
+        alpha = Estimate() if paired is None else paired.alpha()
+        rows.append([name, alpha.value, 0 if paired is None else paired.count, alpha.low, alpha.high])
+    return pd.DataFrame(rows, columns=["comparison", "alpha", "pairs", "ci_low", "ci_high"])
 
 
 def side_bias(votes: pd.DataFrame) -> tuple[int, int, float]:

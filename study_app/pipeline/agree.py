@@ -160,9 +160,12 @@ def make_grid(agreement: Agreement) -> Grid:
         interval = f"[{line['ci_low']:.2f}, {line['ci_high']:.2f}]" if defined else ""
         # what is no better than chance is best at nothing
         leads = bool(defined and round(line["auc"], 2) == best and best > CHANCE)
-        bounds = f"{line['lower']:.0f} to {line['upper']:.0f}" if math.isfinite(line["lower"]) else "–"
+        bounds, likely = "–", ""
+        if math.isfinite(line["lower"]):
+            bounds = f"{line['lower']:.0f} to {line['upper']:.0f}"
+            likely = f"[{line['possible_low']:.0f}, {line['possible_high']:.0f}]"
         cells = [Cell(_fixed(line["auc"], 2), leads, interval), Cell(printed_p(line["p_holm"]))]
-        cells += [Cell(_fixed(line["agrees"])), Cell(bounds)]
+        cells += [Cell(_fixed(line["agrees"])), Cell(bounds, interval=likely)]
         cells += [Cell(f"{line['systems_right']:.0f} of {line['comparisons']:.0f}"), *apart]
         lines.append(Line(metric, metric, [*cells, Cell(_fixed(correlation.get(metric, math.nan), 2))]))
     votes, raters, clips, videos = (int(agreement.overall[key].max()) for key in ("votes", "raters", "clips", "videos"))
@@ -188,8 +191,9 @@ def _notes(videos: int) -> list[str]:
         "they chose the second; 0.5 for a metric that knows nothing of clips. In brackets: 95 % interval over raters "
         f"and videos. p: of 0.5, whole videos flipped, Holm-corrected over metrics; with {videos} videos no p is below "
         f"{smallest_p_value(videos):.2g} before that.",
-        "Votes: percentage that the metric predicts, systems and clips together. Possible: lower and upper bound for "
-        "anything that predicts, from pairs with two votes or more.",
+        "Votes: percentage that the metric predicts, systems and clips together. Possible: estimates of the least and "
+        "the most that anything could predict, from pairs with two votes or more. In brackets: "
+        "its 95 % interval.",
         "Systems: comparisons whose preferred system the metric prefers; too few for a test.",
     ]
 
@@ -216,9 +220,10 @@ def draw(agreement: Agreement, path: Path) -> None:
         for axis, chance in zip(axes, (CHANCE, 100 * CHANCE), strict=True):
             axis.axvline(chance, color="0.5", linewidth=0.8, linestyle=":", label="chance")
             axis.grid(axis="y", visible=False)
-        bounds = overall[["lower", "upper"]].mean()
+        bounds = overall[["possible_low", "possible_high", "lower", "upper"]].mean()
         if bounds.notna().all():
-            axes[1].axvspan(bounds["lower"], bounds["upper"], color="0.85", label="bounds of what is possible")
+            axes[1].axvspan(bounds["possible_low"], bounds["possible_high"], color="0.94", label="its 95 % interval")
+            axes[1].axvspan(bounds["lower"], bounds["upper"], color="0.85", label="estimate of what is possible")
         for number, pair in enumerate(pairs):
             lines = (
                 agreement.lines[agreement.lines["comparison"] == pair].set_index("metric").reindex(overall["metric"])

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
+import krippendorff
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,13 +17,14 @@ from bench.errors import BenchError
 from bench.statistics.two_way_clusters import Crossing, shares
 from study_app.analysis import metric_agreement, preference_scores, ranking, rater_quality
 from study_app.analysis.bradley_terry import strengths
+from study_app.analysis.pair_agreement import PairedVotes, predictable
 from study_app.analysis.within_comparison_auc import within
 from study_app.design import power
 from study_app.design.schedule import REAL
 from study_app.pipeline.simulate import PAPER_STRENGTHS, Crowd, left_share, simulate
 from study_app.store.store import Store
 from study_app.store.tidy_tables import VOTE_COLUMNS, comparison_name
-from tests.coverage import fixed_taste, people
+from tests.coverage import fixed_taste, paired_votes, people
 
 pytestmark = pytest.mark.heavy
 
@@ -551,25 +553,74 @@ def test_a_metric_that_knows_only_systems_does_not_agree_within_comparisons(
     assert beside.covered >= 0.91
 
 
-def test_what_could_be_predicted_has_two_bounds() -> None:
+def test_what_could_be_predicted_is_estimated_from_two_sides() -> None:
     chosen = {"c0": "aaa", "c1": "aab", "c2": "b"}  # the last has one vote, which nobody can agree with
     rows = [("a", "b", clip, f"r{n}", row) for clip, votes in chosen.items() for n, row in enumerate(votes)]
     agree = (3 * 1 + 3 * 1 / 3) / 6  # pairs of raters who agree: 3 of 3, 1 of 3
-    lower, upper = metric_agreement.predictable(votes_table(rows))
-    assert (lower, upper) == pytest.approx((100 * agree, 50 * (1 + np.sqrt(2 * agree - 1))))
-    assert np.isnan(metric_agreement.predictable(votes_table(rows[-1:]))).all()
+    found = predictable(votes_table(rows))
+    assert (found.least, found.most) == pytest.approx((agree, (1 + np.sqrt(2 * agree - 1)) / 2))
+    assert found.low <= found.least <= found.most <= found.high
+    assert np.isnan(predictable(votes_table(rows[-1:])).least)
     rng = np.random.default_rng(3)
     noise = votes_table([("a", "b", f"c{n}", f"r{r}", rng.choice(["a", "b"])) for n in range(1500) for r in range(3)])
-    lower, upper = metric_agreement.predictable(noise)
-    assert lower == pytest.approx(50, abs=2)
-    assert lower <= upper + 2 < 64
+    found = predictable(noise)
+    assert found.least == pytest.approx(0.5, abs=0.02)
+    assert found.least <= found.most < 0.62
     share = rng.uniform(0, 1, 3000)  # the best guess of a pair's majority meets 75 % of votes
     cast = votes_table(
         [("a", "b", f"c{n}", f"r{r}", "a" if rng.random() < s else "b") for n, s in enumerate(share) for r in (0, 1)]
     )
-    lower, upper = metric_agreement.predictable(cast)
-    assert lower < 75 < upper
-    assert (lower, upper) == pytest.approx((100 * 2 / 3, 50 * (1 + np.sqrt(1 / 3))), abs=2.5)
+    found = predictable(cast)
+    assert found.least < 0.75 < found.most
+    assert (found.least, found.most) == pytest.approx((2 / 3, (1 + np.sqrt(1 / 3)) / 2), abs=0.025)
+
+
+@pytest.mark.parametrize("panel", [paired_votes.PANELS[0], paired_votes.PANELS[3]])
+def test_what_can_be_predicted_and_alpha_lie_in_their_intervals(panel: paired_votes.Panel) -> None:
+    between, inside, alpha = paired_votes.covered(panel, 100)
+    assert between < 0.9 < inside  # as bounds, the two estimates would hold it too rarely
+    assert alpha >= 0.9
+
+
+def test_alpha_is_that_of_the_krippendorff_package_and_its_interval_is_the_plain_jackknifes() -> None:
+    """Leaving out raters, videos and cells one by one, with everything computed anew."""
+    votes = paired_votes.Panel(6, 8, 3, unequal=True).draw(np.random.default_rng(2))
+    votes["video"] = (votes["clip"].astype(int) // 2).astype(str)
+
+    def alpha(of: pd.DataFrame) -> float:
+        observed = expected = 0.0
+        for _, part in of.groupby("comparison"):
+            counts = pd.crosstab(part["clip"], part["chosen"]).reindex(columns=["a", "b"], fill_value=0).to_numpy()
+            counts = counts[counts.sum(axis=1) >= 2]
+            n = counts.sum(axis=0)
+            chance = 2.0 * n[0] * n[1] / (n.sum() - 1)
+            expected += chance
+            observed += chance * (1 - krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+        return 1 - observed / expected
+
+    def left_out(by: list[str]) -> float:
+        groups = votes.groupby(by).ngroup()
+        moved = [alpha(votes[groups != group]) - alpha(votes) for group in groups.unique()]
+        return (len(moved) - 1) / len(moved) * float(np.sum(np.square(moved)))
+
+    paired = PairedVotes.of(votes)
+    assert paired is not None
+    found = paired.alpha()
+    assert found.value == pytest.approx(alpha(votes), abs=1e-10)
+    assert (paired.agreement().value, paired.count) == (pytest.approx(_agreeing(votes)), 16)
+    variance = left_out(["rater"]) + left_out(["video"]) - left_out(["rater", "video"])
+    half = t.ppf(0.975, paired.crossing.freedom) * np.sqrt(variance)
+    # a rater whose cell has two pairs takes both away; the sums are those of single votes
+    assert found.value - found.low >= 0.95 * half
+
+
+def _agreeing(votes: pd.DataFrame) -> float:
+    same = total = 0.0
+    for _, pair in votes.groupby(["comparison", "clip"]):
+        ordered = [(x, y) for (i, x), (j, y) in itertools.product(enumerate(pair["chosen"]), repeat=2) if i != j]
+        same += len(pair) * float(np.mean([x == y for x, y in ordered]))
+        total += len(pair)
+    return same / total
 
 
 def test_rank_correlation_with_set_metrics_is_called_descriptive() -> None:
