@@ -46,7 +46,7 @@ def components(winner: Numbers, loser: Numbers, systems: int, by: Literal["weak"
     return np.asarray(connected_components(wins, directed=True, connection=by)[1], np.int64)
 
 
-def _centred(systems: int) -> Floats:
+def centred(systems: int) -> Floats:
     """[systems, systems − 1] orthonormal columns that span strengths of mean 0."""
     full = np.linalg.qr(np.column_stack([np.ones(systems), np.eye(systems)[:, :-1]]))[0]
     return np.asarray(full[:, 1:], np.float64)
@@ -79,7 +79,7 @@ class Fit:
 def strengths(wins: Floats) -> tuple[Floats, Floats]:
     """Firth's strengths [S], of mean 0, from a table of wins [S, S] (row over column), and their information.
 
-    The information [S − 1, S − 1] is that of the coordinates that `_centred` spans.
+    The information [S − 1, S − 1] is that of the coordinates that `centred` spans.
 
     Raises:
         BenchError: the iteration does not settle.
@@ -89,7 +89,7 @@ def strengths(wins: Floats) -> tuple[Floats, Floats]:
     design = np.zeros((len(pairs), systems))
     for line, (a, b) in enumerate(pairs):
         design[line, a], design[line, b] = 1.0, -1.0
-    design = design @ _centred(systems)  # [pairs, S − 1]
+    design = design @ centred(systems)  # [pairs, S − 1]
     won = np.array([wins[pair] for pair in pairs])
     had = won + np.array([wins[b, a] for a, b in pairs])
     strength = np.zeros(systems - 1)
@@ -104,7 +104,7 @@ def strengths(wins: Floats) -> tuple[Floats, Floats]:
         step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
         strength = strength + step
         if np.abs(step).max() < TOLERANCE:
-            return _centred(systems) @ strength, information
+            return centred(systems) @ strength, information
     raise BenchError("The Bradley–Terry strengths do not settle: the votes between some systems are too few.")
 
 
@@ -118,7 +118,7 @@ def table_of_wins(winner: Numbers, loser: Numbers, systems: int) -> Floats:
 def fit(winner: Numbers, loser: Numbers, systems: int, crossing: Crossing) -> Fit:
     """Strengths of systems that are strongly connected by these votes, with their covariances."""
     strength, information = strengths(table_of_wins(winner, loser, systems))
-    basis = _centred(systems)
+    basis = centred(systems)
     design = basis[winner] - basis[loser]  # [N, S − 1], each vote as a win
     lost = 1 / (1 + np.exp(strength[winner] - strength[loser]))  # probability of what did not happen
     score = design * lost[:, None]

@@ -20,12 +20,14 @@ from scipy.stats import binomtest
 from bench.errors import BenchError
 from bench.statistics import holm
 from bench.statistics.two_way_clusters import LEVEL, Crossing, shares
+from study_app.analysis.rater_means import over_raters
 from study_app.design.questions import TIE
 
 #: Frozen column names of `pos.csv`; shares in percent.
 POS_COLUMNS = [
     "comparison", "first", "second", "chosen", "votes", "pos", "ci_low", "ci_high", "p", "p_holm",
-    "exact_low", "exact_high", "exact_p", "raters", "clips", "videos", "simulated",
+    "exact_low", "exact_high", "exact_p", "raters", "clips", "videos", "simulated", "rater_mean", "rater_low",
+    "rater_high", "rater_p",
 ]  # fmt: skip
 
 
@@ -42,6 +44,11 @@ def counted(votes: pd.DataFrame) -> pd.DataFrame:
     if votes["simulated"].nunique() > 1:
         raise BenchError("Real and simulated votes are never tallied together: give the votes of one study.")
     return _of_trials(votes, votes["chosen"] != TIE)
+
+
+def trials(votes: pd.DataFrame) -> pd.DataFrame:
+    """The votes that count, ties among them."""
+    return _of_trials(votes, votes["chosen"] != "")
 
 
 def _of_trials(votes: pd.DataFrame, which: pd.Series[bool]) -> pd.DataFrame:
@@ -73,7 +80,8 @@ def pos_table(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]]) -> pd
     """POS of each comparison, as `POS_COLUMNS`; a comparison without votes has an empty line.
 
     `ci_low`, `ci_high` and `p`, the two-sided test against 50, are over raters and source videos; with one rater or one
-    video they are 0, 100 and 1. `p_holm` is corrected over the comparisons that have votes.
+    video they are 0, 100 and 1. `p_holm` is corrected over the comparisons that have votes. `rater_mean`, with its
+    interval and p, counts each rater once (`rater_means`).
     """
     simulated = bool(votes["simulated"].any())
     counting = counted(votes)
@@ -82,6 +90,8 @@ def pos_table(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]]) -> pd
         of_pair = counting[(counting["first"] == first) & (counting["second"] == second)]
         n, k = len(of_pair), int((of_pair["chosen"] == first).sum())
         tail = [*(of_pair[of].nunique() for of in ("rater", "clip", "video")), simulated]
+        each = over_raters(np.asarray(of_pair["chosen"] == first), of_pair["rater"])
+        tail += [100 * each.mean, 100 * each.low, 100 * each.high, each.p_value]
         name = f"{first} over {second}"
         if not n:
             rows.append([name, first, second, 0, 0, *[np.nan] * 8, *tail])

@@ -181,6 +181,33 @@ def contrasts(votes: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+@dataclass(frozen=True)
+class OneSided:
+    """A difference of strengths, and p of "it is as large as the limit, or larger", by two one-sided tests."""
+
+    first: str
+    second: str
+    value: float
+    p: float
+
+
+def one_sided(votes: pd.DataFrame, limit: float) -> list[OneSided]:
+    """Every two systems of a group, the stronger one first; p is 1 where votes between parts all go one way."""
+    found = []
+    for group in _groups(votes):
+        for one, other in combinations(np.argsort(-group.strengths, kind="stable").tolist(), 2):
+            value, p_value = float(group.strengths[one] - group.strengths[other]), 1.0
+            if group.part[one] == group.part[other]:
+                fit = group.fits[int(group.part[one])]
+                weights = np.zeros(len(group.systems))
+                weights[one], weights[other] = 1.0, -1.0
+                value, error = fit.contrast(weights[group.part == group.part[one]])
+                if np.isfinite(error):
+                    p_value = float(t.sf((limit - abs(value)) / error, fit.freedom))
+            found.append(OneSided(group.systems[one], group.systems[other], value, p_value))
+    return found
+
+
 def rank_sets(pairs: pd.DataFrame) -> pd.DataFrame:
     """Best and worst rank that each system can have within its group, from `contrasts`, as `RANK_COLUMNS`.
 

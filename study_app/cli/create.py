@@ -21,6 +21,9 @@ Contact = Annotated[str, typer.Option(help="Whom raters can ask; below the conse
 Ethics = Annotated[str, typer.Option(help="Number of the ethics board's approval; below the consent text.")]
 Calibration = Annotated[str, typer.Option(help="card: raters measure their screen with a bank card first; or none.")]
 Distance = Annotated[float | None, typer.Option(help="Centimetres from eye to screen; default: raters are asked.")]
+Looks = Annotated[int, typer.Option(help="Planned looks at outcomes; `extend` adds the votes of each after the first.")]
+Boundary = Annotated[str, typer.Option(help="Levels of planned looks: obrien-fleming or pocock.")]
+Margin = Annotated[float | None, typer.Option(help="Equivalence within: percent from 50, or grades. Registered.")]
 ErasedVotes = Annotated[str, typer.Option(help="Votes of raters who are erased at their wish: kept, or left out.")]
 
 
@@ -204,6 +207,9 @@ def create(
     link_parameter: LinkParameter = StudyRequest.link_parameter,
     entry: Entry = StudyRequest.entry,
     flagged_share: FlaggedShare = StudyRequest.flagged_share,
+    looks: Looks = StudyRequest.looks,
+    boundary: Boundary = StudyRequest.boundary,
+    margin: Margin = StudyRequest.margin,
     accept_first_frames: AcceptFirstFrames = StudyRequest.accept_first_frames,
     accept_weak_catch: AcceptWeakCatch = StudyRequest.accept_weak_catch,
 ) -> None:
@@ -242,6 +248,9 @@ def create(
         **{name: codes.get(name.removesuffix("_code"), "") for name in CODES[1:]},
         completion_url=completion_url,
         erased_votes=erased_votes,
+        looks=looks,
+        boundary=boundary,
+        margin=margin,
         accept_first_frames=accept_first_frames,
         accept_weak_catch=accept_weak_catch,
     )

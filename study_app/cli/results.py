@@ -75,6 +75,9 @@ def plan(
     preference: Annotated[float, typer.Option(help="True share of votes for the first.")] = 0.6,
     rater_sd: Annotated[float, typer.Option(help="How much raters differ (log odds).")] = 0.3,
     clip_sd: Annotated[float, typer.Option(help="How much clips differ (log odds).")] = 0.5,
+    workload: Annotated[int | None, typer.Option(help="Trials per rater; default: that of `create`.")] = None,
+    unequal: Annotated[float, typer.Option(help="Differences of session lengths, as a share of their mean.")] = 0.0,
+    drop_out: Annotated[float, typer.Option(help="Share of raters who leave early.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for plan.json, plan.csv and a figure.")] = None,
     as_json: Json = False,
@@ -85,7 +88,8 @@ def plan(
     from study_app.pipeline.power_analysis import write
 
     of = clips if videos is None else videos
-    planned = simulate_plan(Design(comparisons, raters, clips, votes, preference, of, rater_sd, clip_sd), seed=seed)
+    sizes = Design(comparisons, raters, clips, votes, preference, of, rater_sd, clip_sd, workload, unequal, drop_out)
+    planned = simulate_plan(sizes, seed=seed)
     written = write(planned, out) if out else []
     typer.echo(json.dumps(planned.as_json(), indent=2) if as_json else "\n".join(planned.lines()))
     for path in written:
@@ -99,13 +103,21 @@ def agree(
     out: Annotated[Path | None, typer.Option(help="Folder for table and figure; RUN/agreement by default.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say which metric predicts what people chose, how often, and how that compares with other people."""
+    """Say which metric predicts what people chose (how often, beside other people), or the grades that they gave."""
     from bench.report.tables.printed_table import to_json
     from study_app.pipeline.agree import agree as compare_with_votes
+    from study_app.pipeline.agree_grades import agree_grades, ratings_of
 
-    _, grid = compare_with_votes(run, study, name, out)
+    ratings = ratings_of(study, name)
+    if ratings is not None:
+        grid = agree_grades(run, ratings, out)
+    else:
+        _, grid = compare_with_votes(run, study, name, out)
     if as_json:
         print_json(to_json(grid))
+    elif ratings is not None:
+        print_grid(grid)
+        print(f"Tables: {out or run / 'agreement'}/agree.csv, .json, .tex, .md")
     else:
         print_grid(grid)
         print(f"Tables: {out or run / 'agreement'}/agree.csv, .json, .tex, .md   Figure: agree.png, .pdf")

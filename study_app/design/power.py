@@ -8,6 +8,7 @@ clip be judged by different raters and each rater see each pair once, and tests 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from scipy.stats import binom
 
 from bench.errors import BenchError
 from bench.statistics.two_way_clusters import Crossing, shares
+from study_app.design.settings import WORKLOAD
 
 ALPHA = 0.05
 PREFERENCES = (0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.90)
@@ -28,6 +30,8 @@ WANTED = 0.8
 LARGEST = 5000
 #: Simulated comparisons a design; their power is known to ± 2 %.
 REPEATS = 2000
+#: Studies of unequal sessions that are laid out by themselves; the repeats are shared among them.
+LAYOUTS = 50
 #: Votes a comparison at which a design is looked at, and votes a pair.
 VOTES = (50, 100, 150, 200, 300, 400, 600, 800)
 PER_PAIR = (1, 2, 5)
@@ -97,6 +101,9 @@ class Design:
         preference: the true share of votes for the first.
         videos: source videos of the clips; as many as clips where each has its own.
         rater_sd, clip_sd: how much raters and clips differ, in log odds.
+        workload: trials that a rater does; None: as many as it takes to give all votes.
+        unequal: how much sessions differ in length, as a coefficient of variation; 0: not at all.
+        drop_out: share of raters who leave early, anywhere in their session.
     """
 
     comparisons: int = 7
@@ -107,6 +114,9 @@ class Design:
     videos: int = 100
     rater_sd: float = 0.3
     clip_sd: float = 0.5
+    workload: int | None = None
+    unequal: float = 0.0
+    drop_out: float = 0.0
 
     def check(self) -> None:
         """Raise a `BenchError` for numbers that make no study."""
@@ -123,11 +133,29 @@ class Design:
             raise BenchError(f"A preference is a share of votes between 0 and 1, not {self.preference}.")
         if min(self.rater_sd, self.clip_sd) < 0:
             raise BenchError("Raters and clips cannot differ by less than 0.")
+        if self.workload is not None and self.workload < 1:
+            raise BenchError(f"A rater does at least 1 trial, not {self.workload}.")
+        if not (0 <= self.unequal <= 3 and 0 <= self.drop_out < 1):
+            raise BenchError(
+                f"Sessions differ by 0 to 3 times their mean, not {self.unequal:g}; a share of 0 to 1 of raters leaves "
+                f"early, not {self.drop_out:g}."
+            )
 
     @property
     def all_votes(self) -> int:
         """Votes of one comparison."""
         return self.clips * self.votes
+
+    @property
+    def trials(self) -> int:
+        """Trials that each rater has to do, on average, to give all votes of all comparisons."""
+        return math.ceil(self.comparisons * self.all_votes / self.raters)
+
+    @property
+    def raters_needed(self) -> int:
+        """Raters who give all votes where each does `workload` trials (`WORKLOAD` if not set), drop-out included."""
+        done = (self.workload or WORKLOAD) * (1 - self.drop_out / 2)
+        return math.ceil(self.comparisons * self.all_votes / done)
 
     def of_size(self, all_votes: int, votes: int) -> Design:
         """The same with about so many votes a comparison, `votes` a pair; videos grow with the clips."""
@@ -159,9 +187,28 @@ def centre(preference: float, spread: float) -> float:
 
 def p_values(design: Design, repeats: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """[repeats] p values of one comparison of simulated studies."""
-    clip = np.repeat(np.arange(design.clips), design.votes)
+    if design.unequal or design.drop_out:
+        each = math.ceil(repeats / LAYOUTS)
+        parts = [_p_values(design, each, _unequal_raters(design, rng), rng) for _ in range(LAYOUTS)]
+        return np.concatenate(parts)[:repeats]
     # consecutive raters, so that no pair meets one twice
-    rater = np.arange(len(clip)) % design.raters
+    return _p_values(design, repeats, np.arange(design.all_votes) % design.raters, rng)
+
+
+def _unequal_raters(design: Design, rng: np.random.Generator) -> NDArray[np.intp]:
+    """[votes] raters of one study: each has a share of the votes as long as their session, and no pair twice."""
+    length = np.ones(design.raters)
+    if design.unequal:
+        length = np.maximum(rng.gamma(design.unequal**-2, design.unequal**2, design.raters), 1e-3)
+    length = length * np.where(rng.random(design.raters) < design.drop_out, rng.uniform(0, 1, design.raters), 1.0)
+    # the largest of weights and Gumbel noise: drawn in proportion to the weights, without repeats within a pair
+    scores = np.log(np.maximum(length, 1e-9)) + rng.gumbel(size=(design.clips, design.raters))
+    return np.argsort(-scores, axis=1)[:, : design.votes].ravel()
+
+
+def _p_values(design: Design, repeats: int, rater: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.float64]:
+    """The same of studies in which these raters give the votes."""
+    clip = np.repeat(np.arange(design.clips), design.votes)
     video = np.arange(design.clips) % design.videos
     single = 1 - OF_VIDEOS if design.videos < design.clips else 1.0
     of_clip = np.sqrt(single) * rng.normal(size=(repeats, design.clips))

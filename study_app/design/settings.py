@@ -37,6 +37,9 @@ ENTRIES = OPEN, LINKS = ("open", "links")
 WORKLOAD, CATCH = 50, 10
 #: What can become of votes whose rater is erased.
 ERASED_VOTES = KEPT, LEFT_OUT = ("kept", "left out")
+#: Shapes of the bounds of planned looks, and how many looks there are at most.
+LOOK_SHAPES = OBRIEN_FLEMING, POCOCK = ("obrien-fleming", "pocock")
+MOST_LOOKS = 20
 #: How the sides of a rater's trials are drawn, see `trial_order`; studies of 0.2 balance each session.
 SIDES = BIG_STICK, BALANCED = ("big stick", "balanced")
 #: What a consent text is written in, and how raters can measure their screens.
@@ -86,6 +89,10 @@ class SharedSettings:
         erased_votes: what becomes of the votes of raters who ask to be erased: kept, or left out.
         calibration: card, where raters measure their screen with a bank card before they begin; else none.
         distance_cm: how far raters are told to sit from the screen, in centimetres; None asks them.
+        looks: how often outcomes are looked at, planned beforehand: after the first votes, and after each extension by
+            as many.
+        boundary: one of `LOOK_SHAPES`, for several looks.
+        margin: within which systems are called equivalent: percent from a POS of 50, or grades; None: not tested.
         questions: what is asked beside the question of each trial, and of which kind a trial is. The default is the
             paper's one question and nothing else.
     """
@@ -116,6 +123,9 @@ class SharedSettings:
     contact: str = ""
     ethics: str = ""
     erased_votes: str = KEPT
+    looks: int = 1
+    boundary: str = OBRIEN_FLEMING
+    margin: float | None = None
     calibration: str = CALIBRATIONS[0]
     distance_cm: float | None = None
     questions: Questions = THE_PAPERS
@@ -290,6 +300,15 @@ class StudySettings(SharedSettings):
             raise BenchError(f"Screens are measured by {' or '.join(CALIBRATIONS)}, not '{self.calibration}'.")
         if self.distance_cm is not None and not 10 <= self.distance_cm <= 500:
             raise BenchError(f"Raters sit 10 to 500 cm from their screens, not {self.distance_cm:g}.")
+        if not 1 <= self.looks <= MOST_LOOKS:
+            raise BenchError(f"A study can have 1 to {MOST_LOOKS} planned looks, not {self.looks}.")
+        if self.boundary not in LOOK_SHAPES:
+            raise BenchError(f"Bounds of planned looks are {' or '.join(LOOK_SHAPES)}, not '{self.boundary}'.")
+        if self.looks > 1 and self.questions.kind == asking.SCALE:
+            raise BenchError("Planned looks are for studies of pairs: leave --looks out for grades.")
+        widest, unit = (4.0, "grades") if self.questions.kind == asking.SCALE else (50.0, "percent")
+        if self.margin is not None and not 0 < self.margin < widest:
+            raise BenchError(f"A margin is above 0 and below {widest:g} {unit}, not {self.margin:g}.")
         if self.erased_votes not in ERASED_VOTES:
             raise BenchError(f"Votes of erased raters are {' or '.join(ERASED_VOTES)}, not '{self.erased_votes}'.")
         for name in ("clips", "votes", "workload", "frames", "size"):

@@ -17,6 +17,10 @@ from bench.report.tables.printed_table import Grid, write_grid
 from bench.runfolder import POS, STUDY_RESULTS, VOTES, RunFolder
 from bench.statistics.two_way_clusters import FEW
 from study_app.analysis import (
+    davidson,
+    equivalence,
+    intraclass,
+    long_table,
     mean_opinion_scores,
     metric_agreement,
     preference_scores,
@@ -24,6 +28,7 @@ from study_app.analysis import (
     ranking,
     rater_quality,
 )
+from study_app.analysis.looks import looks_table
 from study_app.design.questions import PARTS, SCALE
 from study_app.design.settings import CODES, StudySettings
 from study_app.pipeline import flag_counts
@@ -54,6 +59,8 @@ class Results:
     metrics: pd.DataFrame
     set_metrics: pd.DataFrame
     notes: list[str]
+    equivalence: pd.DataFrame | None = None
+    with_ties: pd.DataFrame | None = None
 
 
 def results(votes: pd.DataFrame, settings: StudySettings) -> Results:
@@ -99,6 +106,8 @@ def results(votes: pd.DataFrame, settings: StudySettings) -> Results:
         per_clip,
         per_set,
         notes,
+        None if settings.margin is None else equivalence.of_votes(votes, settings.comparisons, settings.margin),
+        davidson.strengths_with_ties(votes) if settings.questions.cannot_tell else None,
     )
 
 
@@ -173,8 +182,13 @@ def as_json(study: Study, settings: StudySettings, tallies: Results) -> dict[str
         "rank_correlation_with_metrics": tallies.set_metrics.to_dict("records"),
         "notes": tallies.notes,
     }
-    if tallies.ties is not None:
-        value["ties"] = tallies.ties.to_dict("records")
+    for key, table in (
+        ("ties", tallies.ties),
+        ("strengths_with_ties", tallies.with_ties),
+        ("equivalence", tallies.equivalence),
+    ):
+        if table is not None:
+            value[key] = table.to_dict("records")
     content: dict[str, Any] = plain(value)
     return content
 
@@ -205,21 +219,57 @@ def outcomes(study: OpenStudy, votes: pd.DataFrame | None = None, tallies: Resul
 
 def _compared(study: OpenStudy, votes: pd.DataFrame, tallies: Results) -> Outcomes:
     """The outcomes of a study of pairs."""
-    files = _vote_files(None, votes, tallies)
+    files = _vote_files(None, votes, tallies) | _for_other_programs(votes)
     content = as_json(study.row, study.settings, tallies)
+    if study.settings.looks > 1:
+        table = _looks(study, votes)
+        files["looks.csv"] = csv(table)
+        content["looks"] = plain(table.to_dict("records"))
     for question in study.settings.questions.further:
         further_votes = study.votes(question)
         further = results(further_votes, study.settings)
         files |= _vote_files(question, further_votes, further)
         value = as_json(study.row, study.settings, further)
-        shared = ("pos", "ties", "bradley_terry", "agreement", "side_bias", "humans_against_metrics")
+        shared = (
+            "pos",
+            "ties",
+            "strengths_with_ties",
+            "equivalence",
+            "bradley_terry",
+            "agreement",
+            "side_bias",
+            "humans_against_metrics",
+        )
         content.setdefault("further", {})[question] = {key: value[key] for key in shared if key in value}
     return Outcomes(len(votes), tallies.pos, files | {STUDY_RESULTS: _json(content, study)})
 
 
 def _vote_files(question: str | None, votes: pd.DataFrame, tallies: Results) -> dict[str, str]:
     files = {named(VOTES, question): csv(votes), named(POS, question): csv(tallies.pos)}
-    return files if tallies.ties is None else files | {named("ties.csv", question): csv(tallies.ties)}
+    further = {
+        "ties.csv": tallies.ties,
+        "strengths_ties.csv": tallies.with_ties,
+        "equivalence.csv": tallies.equivalence,
+    }
+    return files | {named(name, question): csv(table) for name, table in further.items() if table is not None}
+
+
+def _for_other_programs(votes: pd.DataFrame) -> dict[str, str]:
+    return {
+        "votes_long.csv": csv(long_table.long_table(votes)),
+        "votes_long_dictionary.csv": csv(long_table.dictionary()),
+        "crossed_logistic.R": long_table.R_SCRIPT,
+    }
+
+
+def _looks(study: OpenStudy, votes: pd.DataFrame) -> pd.DataFrame:
+    """What each planned look decides; a `BenchError` where the study has had more votes or looks than planned."""
+    extensions, slots = study.extensions(), len(study.schedule().slots)
+    had = [extension.slots_before for extension in extensions] + [slots]
+    fractions = [count / (study.settings.looks * had[0]) for count in had]
+    ends = [extension.made_at for extension in extensions]
+    settings = study.settings
+    return looks_table(votes, settings.comparisons, ends, fractions, settings.looks, settings.boundary)
 
 
 def _graded(study: OpenStudy) -> Outcomes:
@@ -235,7 +285,18 @@ def _graded(study: OpenStudy) -> Outcomes:
         means, gaps = mean_opinion_scores.mos_table(ratings, systems), mean_opinion_scores.differences(ratings, systems)
         files |= {named("ratings.csv", question): csv(ratings), named("mos.csv", question): csv(means)}
         files[named("mos_differences.csv", question)] = csv(gaps)
-        value = plain({"mos": means.to_dict("records"), "differences": gaps.to_dict("records")})
+        clips, reliable = mean_opinion_scores.clip_table(ratings), intraclass.reliability(ratings)
+        files |= {named("mos_clips.csv", question): csv(clips), named("reliability.csv", question): csv(reliable)}
+        value = {"mos": means, "differences": gaps, "reliability": reliable}
+        if question is None and mean_opinion_scores.follows_one_rater(clips):
+            content["notes"].append(
+                "The quality by ITU-T P.910, Annex E, follows a single rater, far steadier than the others: read the "
+                "plain means."
+            )
+        if settings.margin is not None:
+            value["equivalence"] = equivalence.of_grades(ratings, systems, settings.margin)
+            files[named("equivalence.csv", question)] = csv(value["equivalence"])
+        value = plain({key: table.to_dict("records") for key, table in value.items()})
         if question is None:
             flagged = flag_counts.of_answers(ratings).sentence()
             content["notes"] += [flagged] if flagged else []

@@ -34,6 +34,7 @@ def extend(study: OpenStudy, request: StudyRequest) -> str:
     added = Addition(request.drawn_seed, request.votes, scenes)
     before = study.schedule()
     after = extended_schedule(before, study.settings.comparisons, added)
+    _check_looks(study, len(after.slots))
     new = Schedule(after.trials[len(before.trials) :], (), (), ())
     clips = _clips(new, study.settings, request, material) if scenes else {}
     longest = clip_encoding.slot_bytes(max((len(clip.data) for clip in clips.values()), default=0))
@@ -43,6 +44,19 @@ def extend(study: OpenStudy, request: StudyRequest) -> str:
         f"Added {len(after.slots) - len(before.slots)} votes to the study '{study.name}': it wants {len(after.slots)}."
     )
     return "\n".join([*material.notes, f"{summary} Its registration now has the hash {made.sha256}."])
+
+
+def _check_looks(study: OpenStudy, slots: int) -> None:
+    """Raise a `BenchError` for a look, or for votes, that were not planned where looks were."""
+    looks, extensions = study.settings.looks, study.extensions()
+    if looks == 1:
+        return
+    first = extensions[0].slots_before if extensions else len(study.schedule().slots)
+    if len(extensions) + 2 > looks or slots > looks * first:
+        raise BenchError(
+            f"The study '{study.name}' has {looks} planned looks of {first} votes each, and would have {slots} votes "
+            f"at look {len(extensions) + 2}: add no more than was registered, or make another study."
+        )
 
 
 def _new_scenes(study: OpenStudy, request: StudyRequest, material: Material) -> tuple[str, ...]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 from bench.files import write_json, write_text
 from study_app.design import power
 from study_app.design.power import WANTED, Design, Power
+from study_app.design.settings import WORKLOAD
 from study_app.pipeline.csv_files import csv
 
 
@@ -39,6 +39,8 @@ class PowerAnalysis:
         return {
             "design": asdict(self.design),
             "power": asdict(self.power),
+            "trials_a_rater": self.design.trials,
+            "raters_needed": self.design.raters_needed,
             "safe_votes": self.safe,
             "exact": self.exact.to_dict("records"),
             "curves": self.curves.to_dict("records"),
@@ -48,7 +50,6 @@ class PowerAnalysis:
         """The same for reading."""
         design = self.design
         name = "comparison" if design.comparisons == 1 else "comparisons"
-        trials = math.ceil(design.comparisons * design.all_votes / design.raters)
         wanted = f"{100 * WANTED:.0f} % power"
         safe = (
             f"{self.safe} votes a comparison"
@@ -59,11 +60,12 @@ class PowerAnalysis:
         spread.columns = [f"{votes} a pair" for votes in spread.columns]
         return [
             f"{design.comparisons} {name} of {design.all_votes} votes ({design.clips} clips of {design.videos} videos, "
-            f"{design.votes} a pair), {design.raters} raters of {trials} trials each; true preference "
+            f"{design.votes} a pair), {design.raters} raters of {design.trials} trials each; true preference "
             f"{design.preference:g}; raters differ by {design.rater_sd:g} and clips by {design.clip_sd:g} log odds.",
             f"Power: {self.power.alone:.2f} for one comparison at 5 %, {self.power.corrected:.2f} after Holm over "
             f"{design.comparisons} whatever the others are.",
             f"For {wanted} after Holm with {design.votes} a pair: {safe}.",
+            *self._sessions(),
             "",
             "Power after Holm by votes a comparison; spread over more clips they tell more:",
             spread.dropna(how="all").round(2).to_string(na_rep="–"),
@@ -71,6 +73,29 @@ class PowerAnalysis:
             "If votes were independent, an exact test at 5 % would need:",
             self.exact.to_string(index=False),
         ]
+
+    def _sessions(self) -> list[str]:
+        """How many trials that is for each rater, and how many raters it takes with sessions of another length."""
+        design = self.design
+        workload = design.workload or WORKLOAD
+        lines = []
+        if design.unequal or design.drop_out:
+            lines.append(
+                f"Sessions differ by {design.unequal:g} times their mean, and {100 * design.drop_out:.0f} % of raters "
+                "leave early."
+            )
+        wanted = max(design.all_votes, self.safe or 0)
+        for votes in dict.fromkeys([design.all_votes, wanted]):
+            of = replace(design, clips=max(2, round(votes / design.votes)), videos=2)
+            needs = f"{votes} votes a comparison: {of.trials} trials each for {design.raters} raters"
+            more = f", or {of.raters_needed} raters of {workload} trials" if of.raters_needed > design.raters else ""
+            lines.append(f"{needs}{more}.")
+        if design.trials > workload:
+            lines.append(
+                f"`bench study create` gives a rater {workload} trials unless --workload says otherwise: with "
+                f"{design.raters} raters this study would not be finished."
+            )
+        return lines
 
 
 def power_analysis(design: Design, repeats: int = power.REPEATS, seed: int = 0) -> PowerAnalysis:

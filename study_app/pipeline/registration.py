@@ -31,6 +31,16 @@ ANALYSIS = (
 OF_TIES = (
     "Ties are left out of every share, interval and test, and stand beside them as a share of all votes that count.",
 )
+#: Of a study whose outcomes are looked at several times, as planned.
+OF_LOOKS = (
+    "Outcomes are looked at {looks} times: after the first votes, and after each extension by as many. Each look has a "
+    "level of its own ({boundary}; Lan and DeMets where votes differ from the plan), so that all together keep 0.05; "
+    "Holm's correction at each look over the comparisons that are not decided.",
+)
+OF_MARGIN = (
+    "Equivalence by two one-sided tests at 0.05 over raters and source videos, within {margin:g} {unit}, with Holm's "
+    "correction.",
+)
 #: Of a study whose trials are one clip on a scale, in place of `ANALYSIS`.
 OF_GRADES = (
     "The mean grade of each system (MOS), with a 95 % interval that knows that grades of one rater and grades of one "
@@ -42,6 +52,12 @@ RULES = (
     "does is recorded.",
     "Practice and catch trials are in no share. Raters who fail the rule on catch trials, who have withdrawn, or who "
     "left before they had shown that they attend do not count; any other exclusion is recorded with its reason.",
+)
+#: The same where looks are planned.
+RULES_OF_LOOKS = (
+    "Votes are collected until every comparison has those that are wanted at a planned look; outcomes are not looked "
+    "at between looks, and who does is recorded.",
+    RULES[1],
 )
 
 
@@ -131,7 +147,7 @@ def _hypotheses(settings: StudySettings) -> list[str]:
 
 def _rules(settings: StudySettings) -> list[str]:
     """The rules on who counts; studies of version 0.2 have none on flagged answers."""
-    rules = [*RULES, f"Rule on catch trials: {settings.catch_pass} of {settings.catch} right."]
+    rules = [*(RULES if settings.looks == 1 else RULES_OF_LOOKS), f"Rule on catch trials: {settings.catch_pass} of {settings.catch} right."]
     if settings.flagged_share < 1:
         flagged = f"{', '.join(SUSPECT[:-1])} or {SUSPECT[-1]}"
         rules.append(
@@ -142,10 +158,15 @@ def _rules(settings: StudySettings) -> list[str]:
 
 
 def _analysis(settings: StudySettings) -> list[str]:
-    if settings.questions.kind == SCALE:
-        return list(OF_GRADES)
+    graded = settings.questions.kind == SCALE
+    margin = [line.format(margin=settings.margin or 0, unit="grades" if graded else "percent") for line in OF_MARGIN]
+    margin = margin if settings.margin is not None else []
+    if graded:
+        return [*OF_GRADES, *margin]
+    looks = [line.format(looks=settings.looks, boundary=settings.boundary) for line in OF_LOOKS]
+    looks = looks if settings.looks > 1 else []
     each = ["Each question of a trial by itself, in the same way."] if settings.questions.further else []
-    return [*ANALYSIS, *(OF_TIES if settings.questions.cannot_tell else ()), *each]
+    return [*ANALYSIS, *(OF_TIES if settings.questions.cannot_tell else ()), *each, *looks, *margin]
 
 
 def register(study: OpenStudy, actor: str) -> Registration:
