@@ -72,7 +72,7 @@ LIMITS = {
     "mdgan": Limit(4),
     "baselines": Limit(1),
     "study_app": Limit(6, 7, STUDY),
-    "study_app.analysis": Limit(2),
+    "study_app.analysis": Limit(4),
     "study_app.cli": Limit(3),
     "study_app.design": Limit(5),
     "study_app.pipeline": Limit(3),

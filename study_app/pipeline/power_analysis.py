@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bench.files import write_json, write_text
+from bench.statistics.two_way_clusters import FEW
 from study_app.design import power
 from study_app.design.power import WANTED, Design, Power
 from study_app.design.settings import WORKLOAD
@@ -90,6 +91,8 @@ class PowerAnalysis:
             needs = f"{votes} votes a comparison: {of.trials} trials each for {design.raters} raters"
             more = f", or {of.raters_needed} raters of {workload} trials" if of.raters_needed > design.raters else ""
             lines.append(f"{needs}{more}.")
+        if design.raters < FEW:
+            lines.append(f"With fewer than {FEW} raters no comparison can come out below 5 %: ask more people.")
         if design.trials > workload:
             lines.append(
                 f"`bench study create` gives a rater {workload} trials unless --workload says otherwise: with "

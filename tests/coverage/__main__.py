@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from tests.coverage import clips, people, sets, tables
+from tests.coverage import clips, people, sets, studies, tables
 
 VIDEOS = (2, 3, 5, 10, 26, 100)
 #: How much trainings differ, where videos differ by 1.
@@ -280,7 +280,12 @@ def agreement() -> None:
     )
 
 
+def in_harder_worlds() -> None:
+    """Studies of few raters, drop-out, sessions of unequal length, several looks."""
+    studies.tables(table)
+
+
 if __name__ == "__main__":
-    for part in (intervals, samples, rows_tests, marks, set_metrics, preferences, agreement):
+    for part in (intervals, samples, rows_tests, marks, set_metrics, preferences, agreement, in_harder_worlds):
         if len(sys.argv) == 1 or part.__name__ in sys.argv[1:]:
             part()

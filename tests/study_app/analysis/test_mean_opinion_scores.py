@@ -13,6 +13,7 @@ from bench.errors import BenchError
 from study_app.analysis import mean_opinion_scores, preference_scores, questionnaire, ranking, rater_quality
 from study_app.design.question_file import parse
 from study_app.store.tidy_tables import RATING_COLUMNS, VOTE_COLUMNS
+from tests.coverage import grades
 from tests.study_app.design.test_questions import SETTINGS
 
 pytestmark = pytest.mark.heavy
@@ -78,6 +79,20 @@ def test_intervals_cover_what_other_raters_and_videos_would_say(figures: dict[st
     figures["coverage of MOS and of differences"] = f"{np.mean(covered):.3f} and {np.mean(apart):.3f} of 0.95"
     assert 0.91 <= np.mean(covered) <= 0.99
     assert 0.91 <= np.mean(apart) <= 0.99
+
+
+def test_intervals_hold_means_near_the_end_of_the_scale(figures: dict[str, str]) -> None:
+    """At 4.9 of 5 an interval that is symmetric in grades holds the mean too rarely."""
+    ours, symmetric = grades.covered(3.2, 12, 20, 400)
+    figures["coverage of a MOS of 4.9"] = f"{ours:.3f}; symmetric in grades {symmetric:.3f}"
+    assert ours >= 0.915
+    assert symmetric < 0.91
+
+
+def test_grades_that_are_all_the_best_are_tosses_of_a_coin() -> None:
+    table = mean_opinion_scores.mos_table(given({"good": np.full((6, 9), 5)}), ("good",)).iloc[0]
+    assert table["ci_low"] == pytest.approx(1 + 4 * 0.025 ** (1 / 6))
+    assert (table["mos"], table["ci_high"], table["p910"]) == (5.0, 5.0, pytest.approx(5.0))
 
 
 def test_differences_find_what_there_is() -> None:
