@@ -42,8 +42,8 @@ def mapped(values: Floats, grades: Floats) -> Floats:
     place = (values - low) / (high - low)
     free = np.polynomial.Polynomial.fit(place, grades, 3, domain=[0, 1])
     slope = free.deriv()
-    turns = [root.real for root in slope.deriv().roots() if abs(root.imag) < 1e-9 and 0 < root.real < 1]
-    if min(float(slope(at)) for at in (0.0, 1.0, *turns)) >= 0:
+    turn = float(np.real(slope.deriv().roots()[0])) if slope.coef.size > 2 and slope.coef[2] else 0.0
+    if min(float(slope(at)) for at in (0.0, 1.0, min(max(turn, 0.0), 1.0))) >= 0:
         return np.asarray(free(place), np.float64)
     basis = np.column_stack([math.comb(3, k) * place**k * (1 - place) ** (3 - k) for k in range(4)])
     steps = np.cumsum(basis[:, ::-1], axis=1)[:, ::-1]  # [N, 4] what each coefficient's rise adds

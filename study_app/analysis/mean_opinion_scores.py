@@ -63,7 +63,7 @@ def mos_table(ratings: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
         ratings_of = counting[counting["system"] == system]
         grades = ratings_of["rating"].to_numpy(np.float64)
         counts = [int((grades == int(grade)).sum()) for grade in GRADES]
-        tail = [*counts, *(ratings_of[of].nunique() for of in ("rater", "clip", "video")), simulated]
+        tail: list[object] = [*counts, *(ratings_of[of].nunique() for of in ("rater", "clip", "video")), simulated]
         of_clips = clips[clips["system"] == system]
         tail.append(float(np.average(of_clips["p910"], weights=of_clips["ratings"])) if len(grades) else np.nan)
         if not len(grades):

@@ -121,8 +121,8 @@ class PairedVotes:
     def _counts(self) -> tuple[Floats, Floats]:
         """[N] votes for the first and for the second on each vote's pair."""
         index = self.pairs.index
-        won = np.bincount(index, self.first)[index]
-        return won, self.pairs.sizes[index] - won
+        won = np.asarray(np.bincount(index, self.first)[index], np.float64)
+        return won, np.asarray(self.pairs.sizes[index] - won, np.float64)
 
     def _whole(self) -> _Lost:
         """With all votes of a pair, each taking its share."""
@@ -157,7 +157,7 @@ class PairedVotes:
 
         disagreement = float(np.sum(self._whole().disagreement))
         return Sums(
-            disagreement - np.bincount(clusters.index, lost.disagreement, minlength=clusters.count),
+            disagreement - np.bincount(clusters.index, lost.disagreement, minlength=clusters.count).astype(np.float64),
             len(self.first) - over(taken.sum(axis=1)),
             _by_chance(totals).sum() - over(_by_chance(of) - _by_chance(of - taken)),
         )

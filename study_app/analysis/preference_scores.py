@@ -89,7 +89,7 @@ def pos_table(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]]) -> pd
     for first, second in comparisons:
         of_pair = counting[(counting["first"] == first) & (counting["second"] == second)]
         n, k = len(of_pair), int((of_pair["chosen"] == first).sum())
-        tail = [*(of_pair[of].nunique() for of in ("rater", "clip", "video")), simulated]
+        tail: list[object] = [*(of_pair[of].nunique() for of in ("rater", "clip", "video")), simulated]
         each = over_raters(np.asarray(of_pair["chosen"] == first), of_pair["rater"])
         tail += [100 * each.mean, 100 * each.low, 100 * each.high, each.p_value]
         name = f"{first} over {second}"

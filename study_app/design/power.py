@@ -31,7 +31,7 @@ LARGEST = 5000
 #: Simulated comparisons a design; their power is known to ± 2 %.
 REPEATS = 2000
 #: Studies of unequal sessions that are laid out by themselves; the repeats are shared among them.
-LAYOUTS = 50
+LAYOUTS = 200
 #: Votes a comparison at which a design is looked at, and votes a pair.
 VOTES = (50, 100, 150, 200, 300, 400, 600, 800)
 PER_PAIR = (1, 2, 5)

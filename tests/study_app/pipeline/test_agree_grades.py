@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from bench.cli.main import app
+from bench.cli import main as cli
 from bench.errors import BenchError
 from bench.runfolder import RunFolder
 from study_app.design.question_file import parse
@@ -55,7 +55,8 @@ def test_metrics_are_held_against_grades(run_folder: Path, tmp_path: Path) -> No
     assert psnr[0].best
     assert psnr[0].interval
     assert "Simulated" in grid.warning
-    said = CliRunner().invoke(app, ["agree", str(run), str(tmp_path / "out"), "--json"])
+    cli.mount_commands()
+    said = CliRunner().invoke(cli.app, ["agree", str(run), str(tmp_path / "out"), "--json"])
     assert said.exit_code == 0, said.output
     assert json.loads(said.stdout)["rows"][0]["metric"] == "psnr"
     assert (run / "agreement" / "agree.csv").exists()

@@ -214,7 +214,8 @@ def test_grades_of_single_clips(where: str, run_folder: Path, tmp_path: Path) ->
     assert view.state == "excluded"
     assert "MOS" in registration(person.study).text
     files = [path.name for path in export.export(Store(where).open(name), tmp_path / "out")]
-    assert files == ["ratings.csv", "mos.csv", "mos_differences.csv", "study.json", "raters.csv", "screens.csv"]
+    of_grades = ["ratings.csv", "mos.csv", "mos_differences.csv", "mos_clips.csv", "reliability.csv"]
+    assert files == [*of_grades, "study.json", "raters.csv", "screens.csv"]
 
 
 def test_copies_of_such_studies(where: str, run_folder: Path, tmp_path: Path) -> None:
@@ -228,7 +229,9 @@ def test_copies_of_such_studies(where: str, run_folder: Path, tmp_path: Path) ->
     assert set(study.answers()["answer"]) <= {"yes", "0", ""}
     files = [path.name for path in export.export(Store(where).open(twin.name), tmp_path / "out")]
     assert files == [
-        *("votes.csv", "pos.csv", "ties.csv", "votes_motion.csv", "pos_motion.csv", "ties_motion.csv", "study.json"),
+        *("votes.csv", "pos.csv", "ties.csv", "strengths_ties.csv"),
+        *("votes_long.csv", "votes_long_dictionary.csv", "crossed_logistic.R"),
+        *("votes_motion.csv", "pos_motion.csv", "ties_motion.csv", "strengths_ties_motion.csv", "study.json"),
         *("raters.csv", "screens.csv", "answers.csv", "answers_dictionary.csv"),
     ]
     rows_shown = sorted({name for pair in study.settings.comparisons for name in pair} - {"real"})
