@@ -28,11 +28,11 @@ from study_app.analysis import (
     ranking,
     rater_quality,
 )
-from study_app.analysis.looks import looks_table
 from study_app.design.questions import PARTS, SCALE
 from study_app.design.settings import CODES, StudySettings
 from study_app.pipeline import flag_counts
 from study_app.pipeline.csv_files import csv, unescaped
+from study_app.pipeline.planned_looks import planned_looks
 from study_app.pipeline.registration import registration
 from study_app.store.schema.study_tables import Study
 from study_app.store.study import OpenStudy
@@ -222,7 +222,7 @@ def _compared(study: OpenStudy, votes: pd.DataFrame, tallies: Results) -> Outcom
     files = _vote_files(None, votes, tallies) | _for_other_programs(votes)
     content = as_json(study.row, study.settings, tallies)
     if study.settings.looks > 1:
-        table = _looks(study, votes)
+        table = planned_looks(study, votes)
         files["looks.csv"] = csv(table)
         content["looks"] = plain(table.to_dict("records"))
     for question in study.settings.questions.further:
@@ -260,16 +260,6 @@ def _for_other_programs(votes: pd.DataFrame) -> dict[str, str]:
         "votes_long_dictionary.csv": csv(long_table.dictionary()),
         "crossed_logistic.R": long_table.R_SCRIPT,
     }
-
-
-def _looks(study: OpenStudy, votes: pd.DataFrame) -> pd.DataFrame:
-    """What each planned look decides; a `BenchError` where the study has had more votes or looks than planned."""
-    extensions, slots = study.extensions(), len(study.schedule().slots)
-    had = [extension.slots_before for extension in extensions] + [slots]
-    fractions = [count / (study.settings.looks * had[0]) for count in had]
-    ends = [extension.made_at for extension in extensions]
-    settings = study.settings
-    return looks_table(votes, settings.comparisons, ends, fractions, settings.looks, settings.boundary)
 
 
 def _graded(study: OpenStudy) -> Outcomes:

@@ -147,7 +147,10 @@ def _hypotheses(settings: StudySettings) -> list[str]:
 
 def _rules(settings: StudySettings) -> list[str]:
     """The rules on who counts; studies of version 0.2 have none on flagged answers."""
-    rules = [*(RULES if settings.looks == 1 else RULES_OF_LOOKS), f"Rule on catch trials: {settings.catch_pass} of {settings.catch} right."]
+    rules = [
+        *(RULES if settings.looks == 1 else RULES_OF_LOOKS),
+        f"Rule on catch trials: {settings.catch_pass} of {settings.catch} right.",
+    ]
     if settings.flagged_share < 1:
         flagged = f"{', '.join(SUSPECT[:-1])} or {SUSPECT[-1]}"
         rules.append(
