@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +48,10 @@ def test_a_forwarded_address_is_believed_of_a_proxy_that_was_announced(monkeypat
     assert calls.forwarded("127.0.0.1", "198.51.100.1, 203.0.113.9") == "203.0.113.9"  # what the proxy itself has seen
     assert calls.forwarded("127.0.0.1", "") == "127.0.0.1"
     assert calls.forwarded("192.0.2.7", "203.0.113.9") == "192.0.2.7"
+
+
+@pytest.mark.process
+def test_the_door_of_the_page_loads_no_pytorch() -> None:
+    code = "import sys, study_app.web.app, study_app.web.admin.login; print('torch' in sys.modules)"
+    said = subprocess.check_output([sys.executable, "-c", code], cwd=Path(__file__).parents[4], text=True)
+    assert said.split()[-1] == "False"
