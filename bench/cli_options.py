@@ -56,6 +56,17 @@ ScoredSize = Annotated[
         help="Both sides are brought to this size; by default the reference's own, or the paper's: 128, Beach 64.",
     ),
 ]
+Scored = Annotated[
+    list[str],
+    typer.Argument(
+        help="FOLDER, NAME=FOLDER, or NAME@SEED=FOLDER for each training run; videos named by clip ID, several "
+        "samples of a clip ID/0.mp4 or ID@0.mp4. Archives and arrays are folders too."
+    ),
+]
+Axes = Annotated[str, typer.Option(help="Order of an array's axes if its shape is not clear, as NTCHW, NTHWC or NTHW.")]
+ValueRange = Annotated[
+    str, typer.Option("--range", help="Values of black and white in arrays that are not uint8: 0,1 or -1,1.")
+]
 Clips = Annotated[
     int | None,
     typer.Option("--clips", "--max-clips", min=1, help="Score so many clips at most, chosen by their id's hash."),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli_options import (
+    Axes,
     BestOf,
     Ci,
     ClipFrames,
@@ -20,8 +21,10 @@ from bench.cli_options import (
     Out,
     Primary,
     Samples,
+    Scored,
     ScoredSize,
     ScoringRoot,
+    ValueRange,
     Workers,
     print_folder,
     print_scores,
@@ -32,13 +35,7 @@ from bench.registry import DEFAULT_DATASET
 
 
 def score(
-    predictions: Annotated[
-        list[str],
-        typer.Argument(
-            help="FOLDER, NAME=FOLDER, or NAME@SEED=FOLDER for each training run; videos named by clip id, several "
-            "samples of a clip ID/0.mp4 or ID@0.mp4."
-        ),
-    ],
+    predictions: Scored,
     out: Out,
     dataset: DatasetName = DEFAULT_DATASET,
     data_root: ScoringRoot = None,
@@ -90,7 +87,9 @@ def score(
     samples: Samples = None,
     best: BestOf = 1,
     allow_partial: Annotated[bool, typer.Option(help="Score what there is; stamped on every table.")] = False,
-    reference: Annotated[Path | None, typer.Option(help="A folder of videos in place of a dataset.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Videos in place of a dataset: folder or array.")] = None,
+    axes: Axes = "",
+    value_range: ValueRange = "",
     workers: Workers = None,
     keep_clips: Annotated[
         bool, typer.Option("--keep-clips", help="Write the scored frames, so that the HTML report plays the clips.")
@@ -100,6 +99,7 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Score third-party videos against the real test clips, or against another folder."""
+    from bench.data.clip_arrays import stated
     from bench.data.clips import FRAMES
     from bench.data.dataset import Dataset
     from bench.pipeline.score import score_folders
@@ -135,7 +135,8 @@ def score(
         },
     )
     data = Dataset(dataset, scoring_root(data_root, reference), clip_frames or FRAMES)
-    table = score_folders(predictions, out, plan, dataset=data, reference=reference, ci=ci, keep=keep_clips)
+    said = stated(axes, value_range)
+    table = score_folders(predictions, out, plan, dataset=data, reference=reference, ci=ci, keep=keep_clips, said=said)
     if as_json:
         print_folder(out)
     else:

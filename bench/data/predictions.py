@@ -18,12 +18,19 @@ from PIL import Image
 
 from bench.data.clips import content_hash
 from bench.data.readers.arrays import sample_of
-from bench.data.readers.file_listing import composed, file_state, seen
+from bench.data.readers.file_listing import composed, file_state, files_below, printable, seen
 from bench.data.readers.frames import Frames
-from bench.data.readers.video import STILLS, VIDEOS, images_in, length, read_image, read_video, resize
+from bench.data.readers.video import STILLS, VIDEOS, images_in, is_video, length, read_image, read_video, resize
 from bench.errors import BenchError
 from bench.files import atomic_path, digest, disk_error, read_json, sha256, write_json
 from bench.runfolder import MANIFEST, PART
+
+#: Ends messages about a folder whose videos are in folders below it.
+DEEPER = (
+    " If each is a video of its own, `--dataset folder --data-root FOLDER` reads them, cut into clips of 32 frames."
+)
+#: What operating systems leave in folders and archives.
+_OF_SYSTEMS = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
 
 
 class Predictions:
@@ -34,16 +41,31 @@ class Predictions:
         manifest: what the folder says of itself; empty for somebody else's folder.
         nested: of clips that are folders of several videos (`bench.data.samples`), each video by its number.
         number: of the sample, where this is one of several of each clip (`sample`); None where a clip has one video.
+        skipped: names in the folder that are no videos; a folder's ends with a slash.
+
+    Args:
+        folder: of the videos, one per clip.
+        what: they are, for messages.
+        given: what the user named, where that is not the folder itself (an archive, an array).
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, what: str = "prediction", given: str | Path | None = None) -> None:
         self.folder = Path(folder)
+        self.shown = Path(given or folder)
+        self.skipped: list[str] = []
         if not self.folder.is_dir():
-            raise BenchError(f"There is no prediction folder {self.folder}.")
+            found = (
+                f"{self.shown} is a file that is not read as a {what} folder"
+                if self.folder.is_file()
+                else f"There is no {what} folder {self.shown}"
+            )
+            raise BenchError(
+                f"{found}: give a folder of videos, a .zip archive of one, or one array of all clips (.npy, .npz, .pt)."
+            )
         self.manifest = own_manifest(self.folder)
         if self.manifest and not self.manifest.get("complete"):
             raise BenchError(
-                f"The predictions in {self.folder} are not finished: give the command that made them again."
+                f"The predictions in {self.shown} are not finished: give the command that made them again."
             )
         self.nested: dict[str, dict[int, Path]] = {}
         self.number: int | None = None
@@ -54,8 +76,8 @@ class Predictions:
         self._hashes: dict[Path, tuple[list[tuple[int, ...]], str]] = {}
         if not self._files and not self.nested:
             raise BenchError(
-                f"The prediction folder {self.folder} holds no videos named by clip id: {seen(self.folder)}, "
-                "each directly in it."
+                f"The {what} folder {self.shown} holds no videos named by clip id: {seen(self.folder)}, "
+                f"each directly in it.{_deeper(self.folder)}"
             )
 
     def _list(self) -> dict[str, Path]:
@@ -69,15 +91,19 @@ class Predictions:
                 if not images_in(path):
                     if videos := _numbered(path):
                         self.nested[composed(path.name)] = videos
+                    elif path.name not in _OF_SYSTEMS:
+                        self.skipped.append(f"{printable(path.name)}/")
                     continue
                 id = composed(path.name)
             elif path.suffix.lower() in VIDEOS | STILLS:
                 id = composed(path.stem)
             else:
+                if path.name not in _OF_SYSTEMS:
+                    self.skipped.append(printable(path.name))
                 continue
             if id in files:
                 raise BenchError(
-                    f"The clip {id} lies twice in {self.folder}: as {files[id].name} and as {path.name}. Keep one."
+                    f"The clip {id} lies twice in {self.shown}: as {files[id].name} and as {path.name}. Keep one."
                 )
             files[id] = path
         return files
@@ -157,6 +183,11 @@ def _numbered(folder: Path) -> dict[int, Path]:
             raise BenchError(f"{folder} has sample {name} twice: as {found[int(name)].name} and {path.name}. Keep one.")
         found[int(name)] = path
     return dict(sorted(found.items()))
+
+
+def _deeper(folder: Path) -> str:
+    """What to do with a folder whose videos are in folders below it; "" where there are none."""
+    return DEEPER if any(is_video(path) for path in files_below(folder)) else ""
 
 
 def own_manifest(folder: Path) -> dict[str, Any]:

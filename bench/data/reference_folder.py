@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 from bench.data.clips import Clip, Manifest
-from bench.data.predictions import Predictions
+from bench.data.predictions import DEEPER, Predictions
 from bench.data.readers.video import images_in, is_video
 from bench.errors import BenchError
 from bench.files import built_once, cache_dir, sha256
@@ -17,18 +17,13 @@ from bench.progress import task
 from bench.runfolder import PART
 
 
-def reference_manifest(folder: Path) -> tuple[Manifest, int]:
+def reference_manifest(folder: Predictions | Path) -> tuple[Manifest, int]:
     """The clips of a folder of videos, each a test clip and a source video of its own, and their number of frames.
 
     Raises:
         BenchError: the folder has no videos, one cannot be read, or they differ in their number of frames.
     """
-    videos = Predictions(folder)
-    if not videos.ids:
-        raise BenchError(
-            f"The clips in {folder} are folders of several videos: a reference has one real video per clip. "
-            "Give the folder of the real clips."
-        )
+    videos = one_video_each(folder if isinstance(folder, Predictions) else Predictions(folder, "reference"))
     lengths: dict[int, str] = {}
     clips = []
     with task("reading the reference", len(videos.ids)) as progress:
@@ -36,13 +31,25 @@ def reference_manifest(folder: Path) -> tuple[Manifest, int]:
             path = videos.path(id)
             lengths.setdefault(videos.length(id), id)
             names = "/".join(images_in(path)) if path.is_dir() else ""
-            where = path.relative_to(folder).as_posix()
+            where = path.relative_to(videos.folder).as_posix()
             clips.append(Clip(id, id, "test", where, names=names, sha256=videos.sha256(id)))
             progress.advance()
     if len(lengths) > 1:
         listed = ", ".join(f"{id} has {length}" for length, id in sorted(lengths.items()))
-        raise BenchError(f"The videos in {folder} differ in their number of frames ({listed}): cut them to one length.")
-    return Manifest("reference", folder, tuple(clips)), next(iter(lengths))
+        raise BenchError(
+            f"The videos in {videos.shown} differ in their number of frames ({listed}): cut them to one length."
+        )
+    return Manifest("reference", videos.folder, tuple(clips)), next(iter(lengths))
+
+
+def one_video_each(videos: Predictions) -> Predictions:
+    """The same videos; a `BenchError` where the folder has several videos for each clip, or none in it but below."""
+    if videos.nested:
+        raise BenchError(
+            f"The reference folder {videos.shown} has folders of several videos ({next(iter(videos.nested))}): a "
+            f"reference has one real video per clip, each directly in it.{DEEPER}"
+        )
+    return videos
 
 
 def unzipped(path: Path) -> Path:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from bench.data.clip_arrays import ClipArray, Statement, stated
 from bench.data.predictions import Predictions
-from bench.data.readers.video import Frames
 from bench.data.reference_folder import reference_manifest
 from bench.errors import BenchError
 from bench.registry import METRICS
@@ -23,10 +26,16 @@ from bench.scoring.score import score
 from bench.scoring.score_tables import PER_CLIP, read_csv
 from bench.scoring.scoring_plan import ScoringPlan
 
+#: An array of videos: uint8 or numbers of a stated range, `[N, T, C, H, W]`, `[N, T, H, W, C]` or `[N, T, H, W]`.
+Videos = NDArray[Any]
+
+#: How notes name the real clips.
+REAL = "Real clips"
+
 
 def evaluate(
-    predicted: Frames | Mapping[str, Frames],
-    real: Frames,
+    predicted: Videos | Mapping[str, Videos],
+    real: Videos,
     metrics: Sequence[str] | str = (),
     *,
     resolution: int | None = None,
@@ -34,13 +43,18 @@ def evaluate(
     context: int | None = None,
     per_clip: bool = False,
     offline: bool = False,
+    axes: str = "",
+    value_range: tuple[float, float] | None = None,
 ) -> pd.DataFrame:
     """Score arrays of videos exactly as `bench score` scores folders.
 
+    Notes on the videos, such as first frames of another picture, are warnings (`UserWarning`) too.
+
     Args:
-        predicted: uint8 `[N, T, H, W, 3]`, or several of them by row name; with K samples of each clip
-            `[N, K, T, H, W, 3]`.
-        real: uint8 `[N, T, H, W, 3]`, clip for clip and frame for frame.
+        predicted: videos `[N, T, H, W, 3]`, `[N, T, 3, H, W]` or, if they are grey, `[N, T, H, W]`, or several such
+            arrays by method; with K samples of each clip `[N, K, T, H, W, 3]`. uint8, or floats with `value_range`;
+            those are rounded to the 8 bits that are scored.
+        real: the same, clip for clip and frame for frame.
         metrics: registered names, as a list or one text with commas; by default all that need no weights.
         resolution: both sides are resized to squares of this side; by default they are scored as they are, and have to
             be of one size.
@@ -48,68 +62,76 @@ def evaluate(
         context: the number of given frames, which are not scored, in place of `frames`: 0 is "all", 1 is "future".
         per_clip: return a line a clip and metric instead of the summary.
         offline: do not fetch missing weights; such metrics are left out.
+        axes: order of the axes, for arrays whose shape can be read in several ways, e.g. "NTCHW".
+        value_range: the values of black and white, for arrays that are not uint8, e.g. (0, 1).
 
     >>> still = np.zeros((1, 16, 32, 32, 3), np.uint8)
     >>> evaluate(still + 51, still, ["mse"]).loc[0, "value"].item()  # (51 / 255)²
     0.04
 
     Returns:
-        The columns of `summary.csv`, or of `per_clip.csv`; `attrs["left_out"]` says what could not be computed.
-        Of several samples the numbers are means; `attrs["samples"]` has the lines of `samples.csv`, with every best@k.
+        The columns of `summary.csv`, or of `per_clip.csv`; `attrs["left_out"]` says what could not be computed,
+        `attrs["notes"]` what has to be read with the numbers. Of several samples the numbers are means;
+        `attrs["samples"]` has the lines of `samples.csv`, with every best@k.
 
     Raises:
-        BenchError: arrays of another kind or that do not fit each other, an unknown metric.
+        BenchError: arrays of another kind or that do not fit each other, a missing statement, an unknown metric.
     """
     rows = predicted if isinstance(predicted, Mapping) else {"predicted": predicted}
-    for name, videos in [("real", real), *rows.items()]:
-        check_array(name, videos, real, resolution)
+    if not rows:
+        raise BenchError("There is nothing to score: predicted is an empty dictionary. Give an array by each name.")
+    said = stated(axes, "" if value_range is None else ",".join(map(str, np.ravel(value_range))))
+    truth = ClipArray(real, "real", said)
+    if truth.samples:
+        raise BenchError(f"real is {real.dtype} {list(real.shape)}: real clips have no axis of samples.")
+    arrays = {name: fitting(str(name), videos, truth, resolution, said) for name, videos in rows.items()}
     without_weights = (metric for metric in METRICS if not METRICS.load(metric).needs_weights)
     if isinstance(metrics, str):  # as on the command line
         metrics = [word.strip() for word in metrics.split(",")]
     names = [METRICS.check(metric) for metric in metrics or without_weights]
-    height, width = real.shape[2:4]
+    height, width = truth.size
     with tempfile.TemporaryDirectory() as temporary:
-
-        def stored(place: str, videos: Frames) -> Path:
-            folder = Path(temporary) / place
-            folder.mkdir()
-            for number, video in enumerate(videos):
-                np.save(folder / f"{number:06d}.npy", video)
-            return folder
-
-        manifest, length = reference_manifest(stored("real", real))
         out = Path(temporary) / "out"
-        sources = [Row(name, Predictions(stored(str(n), videos))) for n, (name, videos) in enumerate(rows.items())]
         frames = frames if context is None else frames_after(context)
+        manifest, length = reference_manifest(stored(truth, Path(temporary) / "real", REAL))
+        sources = [
+            Row(name, stored(one, Path(temporary) / str(n), name)) for n, (name, one) in enumerate(arrays.items())
+        ]
+        notes = [f"{name}: {note}." for name, one in [(REAL, truth), *arrays.items()] for note in one.notes()]
         plan = ScoringPlan(resolution or height, names, frames, offline=offline, length=length)
         if resolution is None and width != height:
             plan = replace(plan, width=width)
-        scores = score(sources, manifest, out, plan)
+        scores = score(sources, manifest, out, plan, notes)
         table = pd.DataFrame([asdict(line) for line in scores.summary])
         if per_clip:
             lines = read_csv(RunFolder(out).per_clip)  # as text: a row may be called NA, or 001
             table = pd.DataFrame(lines, columns=list(PER_CLIP)).astype({"seed": int, "value": float})
-        table.attrs["left_out"] = [str(reason) for reason in scores.left_out]
-        table.attrs["samples"] = [asdict(line) for line in read_samples(out)]
-        return table
+        samples = [asdict(line) for line in read_samples(out)]
+    table.attrs |= {"left_out": [*map(str, scores.left_out)], "notes": scores.notes, "samples": samples}
+    for note in scores.notes:
+        if note.startswith(tuple(f"{name}: " for name in (REAL, *rows))) and "resized from" not in note:
+            warnings.warn(note, stacklevel=2)
+    return table
 
 
-def check_array(name: str, videos: Frames, real: Frames, resolution: int | None) -> None:
-    """Raise a `BenchError` about an array that is no videos, or that does not fit the real ones."""
-    if videos is not real and videos.ndim == 6 and videos.shape[1]:  # several samples of each clip: one speaks for all
-        videos = videos[:, 0]
-    if videos.dtype != np.uint8 or videos.ndim != 5 or videos.shape[-1] != 3:
-        raise BenchError(f"{name} is {videos.dtype} {list(videos.shape)}: expected uint8 [clips, frames, H, W, 3].")
-    if not videos.size:
-        raise BenchError(f"{name} is empty ({list(videos.shape)}): there is nothing to score.")
-    for axis, what in ((0, "clips"), (1, "frames")):
-        if videos.shape[axis] != real.shape[axis]:
-            raise BenchError(
-                f"{name} has {videos.shape[axis]} {what} where {real.shape[axis]} are real: they are paired one by one."
-            )
-    if resolution is None and videos.shape[2:4] != real.shape[2:4]:
-        sizes = [f"{width}×{height}" for height, width in (videos.shape[2:4], real.shape[2:4])]
+def stored(clips: ClipArray, folder: Path, title: str) -> Predictions:
+    """Write the clips of an array into a new folder, named by their numbers."""
+    folder.mkdir()
+    for number, video in enumerate(clips):
+        np.save(folder / f"{number:06d}.npy", video)
+    return Predictions(folder, given=title)
+
+
+def fitting(name: str, videos: Videos, truth: ClipArray, resolution: int | None, said: Statement) -> ClipArray:
+    """One method's clips; a `BenchError` about an array that is no videos, or does not fit the real ones."""
+    clips = ClipArray(videos, name, said)
+    for count, real, what in ((len(clips), len(truth), "clips"), (clips.frames, truth.frames, "frames")):
+        if count != real:
+            raise BenchError(f"{name} has {count} {what} but real has {real}: give one prediction for each real clip.")
+    if resolution is None and clips.size != truth.size:
+        sizes = [f"{width}×{height}" for height, width in (clips.size, truth.size)]
         raise BenchError(
             f"{name} is {sizes[0]} pixels where the real clips are {sizes[1]}: resize it, or give a "
             "resolution, to which both are brought."
         )
+    return clips

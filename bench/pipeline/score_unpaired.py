@@ -33,7 +33,9 @@ from bench.scoring.unpaired import (
 )
 
 
-def score_unpaired(rows: Sequence[Row], real: Path | Dataset, out: Path, plan: ScoringPlan) -> Scores:
+def score_unpaired(
+    rows: Sequence[Row], real: Path | Dataset, out: Path, plan: ScoringPlan, said: Sequence[str] = ()
+) -> Scores:
     """Score sets that are not paired; leaves the same files as `bench.scoring.score.score`, without values per clip.
 
     Args:
@@ -41,6 +43,7 @@ def score_unpaired(rows: Sequence[Row], real: Path | Dataset, out: Path, plan: S
         real: a folder of real videos, or a dataset.
         out: folder for the results.
         plan: how, with `choices.unpaired`.
+        said: what has to be read with the numbers, of how the videos came to be read.
 
     Raises:
         BenchError: an unreadable or too short video, too few videos, no metric of whole sets.
@@ -71,11 +74,11 @@ def score_unpaired(rows: Sequence[Row], real: Path | Dataset, out: Path, plan: S
             raise BenchError(f"None of the metrics has a number: {'; '.join(map(str, unfit.values()))}.")
         protocol = replace(protocol, metrics={metric.name: protocol.metrics[metric.name] for metric in kept})
         left_out += unfit.values()
-        notes = [*sets.notes, *readers.notes()]
+        notes = [*said, *sets.notes, *readers.notes()]
         notes += write_horizon(out, plan, protocol, lambda part: _lines(kept, sets, replace(readers, protocol=part)))
         write_samples(out, [])
         summary = write_scores(out, ScoredClips((), {}, {}), kept, protocol, left_out, notes, lines)
-    return Scores(protocol, summary, left_out)
+    return Scores(protocol, summary, left_out, notes)
 
 
 def real_videos(real: Path | Dataset, plan: ScoringPlan, frames: int) -> tuple[Path, list[WholeVideo]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +10,15 @@ from pathlib import Path
 
 from bench.data.clips import Clip
 from bench.data.predictions import Predictions
-from bench.data.readers.video import Frames, frame_size, images_in, is_lossy
+from bench.data.readers.file_listing import on_one_line
+from bench.data.readers.video import Frames
 from bench.data.samples import sampled
 from bench.errors import BenchError
+from bench.metrics.base import ClipMetric, Metric, Unavailable
 from bench.scoring.protocol import Protocol
 
+#: The row that says how far two halves of the real clips are apart: what a distance has to be read against.
+REAL_HALVES = "real-halves"
 #: Ends the sentences that `--allow-partial` would let pass.
 ADVICE = (
     "Predictions and test clips are paired by id: mend the folder, or give --allow-partial to score what there is "
@@ -27,12 +32,26 @@ PAIRS = 45
 
 @dataclass(frozen=True)
 class Row:
-    """One row to score: a name, the training seed behind it, its videos, and which sample of each clip they are."""
+    """One row to score: a name, the training seed behind it, its videos, and which sample of each clip they are.
+
+    Raises:
+        BenchError: the name is empty, cannot be printed on a line, or is one that tables use for a row of their own.
+    """
 
     name: str
     predictions: Predictions
     seed: int = 0
     sample: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse names that would be taken for something else."""
+        if self.name.strip().lower() == REAL_HALVES:
+            raise BenchError(
+                f"A method is called '{self.name}', as the row of real vs. real in every table: "
+                "give it another name, NAME=FOLDER."
+            )
+        if not self.name.strip() or not on_one_line(self.name):
+            raise BenchError(f"A method is called {self.name!r}: give it a name that can be printed, NAME=FOLDER.")
 
     @property
     def which(self) -> str:
@@ -120,7 +139,7 @@ def pair(
     expected = {clip.id for clip in clips}
     complaints = []
     for row in rows:
-        ids, folder = set(row.predictions.ids), row.predictions.folder
+        ids, folder = set(row.predictions.ids), row.predictions.shown
         if missing := expected - ids:
             complaints.append(f"{folder} misses {row.which}{', '.join(sorted(missing))}")
         if surplus := ids - test_ids:
@@ -133,36 +152,64 @@ def pair(
     return [clip for clip in clips if clip.id in shared], bool(complaints)
 
 
-def read_prediction(row: Row, id: str, protocol: Protocol) -> Frames:
+def read_prediction(row: Row, id: str, protocol: Protocol, paired: bool = True) -> Frames:
     """Read the frames of one prediction that are looked at, at the protocol's size.
 
-    A prediction has as many frames as a clip, or just those that are looked at; any other number is a `BenchError`.
+    A prediction has as many frames as a clip, or just those that are looked at.
+
+    Args:
+        row: whose prediction it is.
+        id: of the clip.
+        protocol: which frames are looked at.
+        paired: whether its frames are compared with the real ones one by one.
+
+    Raises:
+        BenchError: it has another number of frames, or its frames have no counterpart (`no_counterpart`).
     """
     predicted = row.predictions.read(id)
     if len(predicted) not in (protocol.frames_to_read, protocol.length):
         path = row.predictions.path(id)
         raise BenchError(f"{path} has {len(predicted)} frames where {protocol.frames_to_read} are due.")
+    if paired and (reason := no_counterpart(len(predicted), protocol)):
+        raise BenchError(f"{row.predictions.path(id)} {reason}.")
     return protocol.fit(predicted if len(predicted) == protocol.length else predicted[protocol.window(id)])
+
+
+def no_counterpart(frames: int, protocol: Protocol) -> str:
+    """Why the frames of a prediction cannot be compared one by one with a random window of the real clip; "" if not."""
+    if not protocol.whole or protocol.sampling != "random" or frames == protocol.whole:
+        return ""
+    return (
+        f"has {frames} frames, but the window of {protocol.length} is drawn at random from the {protocol.whole} frames "
+        f"of the real clip, so frame 1 is not compared with frame 1: give predictions of {protocol.whole} frames, or "
+        "--sampling first"
+    )
+
+
+def without_paired(
+    rows: Sequence[Row], clips: Sequence[Clip], protocol: Protocol, metrics: Sequence[Metric]
+) -> tuple[list[Metric], list[Unavailable]]:
+    """The metrics without those that compare frame by frame, where a method has no frames to compare.
+
+    Raises:
+        BenchError: no metric is left.
+    """
+    if not protocol.whole or protocol.sampling == "first":
+        return list(metrics), []
+    reasons = []
+    for row in rows:
+        with contextlib.suppress(BenchError):  # a video that cannot be read is told of with all others
+            if found := no_counterpart(row.predictions.length(clips[0].id), protocol):
+                reasons.append(f"{row.name} {found}")
+    if not reasons:
+        return list(metrics), []
+    reason = reasons[0]
+    left = [metric for metric in metrics if not isinstance(metric, ClipMetric)]
+    if not left:
+        raise BenchError(f"No frames can be compared: {reason}.")
+    return left, [Unavailable(metric.name, reason) for metric in metrics if isinstance(metric, ClipMetric)]
 
 
 def read_real(clip: Clip, root: Path, protocol: Protocol) -> Frames:
     """Read the frames of a real clip that are looked at, at the protocol's size."""
     return protocol.fit(clip.read(root, frames=protocol.frames_to_read)[protocol.window(clip.id)])
-
-
-def row_notes(row: Row, clips: Sequence[Clip], protocol: Protocol) -> list[str]:
-    """What was done to a row's videos before they were scored: lossy files and resizing."""
-    paths = [row.predictions.path(clip.id) for clip in clips]
-    notes = []
-    if lossy := sorted({kind for path in paths for kind in _lossy(path)}):
-        notes.append(f"{row.name}: videos are lossy ({', '.join(lossy)}), which changes scores.")
-    sizes = {size for path in paths if (size := frame_size(path))} or {row.predictions.read(clips[0].id).shape[2:0:-1]}
-    if other := sorted({f"{width}×{height}" for width, height in sizes} - {protocol.size}):
-        notes.append(f"{row.name}: resized from {', '.join(other)} to {protocol.size}.")
-    return notes
-
-
-def _lossy(path: Path) -> set[str]:
-    """Endings of a video's files that do not hold the frames that were put into them."""
-    files = [path / name for name in images_in(path)] if path.is_dir() else [path]
-    return {file.suffix.lower() for file in files if is_lossy(file)}

@@ -31,12 +31,13 @@ from bench.scoring.pairing import (
     pair,
     read_prediction,
     read_real,
-    row_notes,
     sample_notes,
     samples_of,
     with_samples,
+    without_paired,
 )
 from bench.scoring.protocol import Protocol
+from bench.scoring.row_notes import all_notes
 from bench.scoring.sample_lines import (
     SampleLine,
     clip_sample_lines,
@@ -68,14 +69,16 @@ class Scores:
         protocol: what the numbers mean.
         summary: the lines of `summary.csv`.
         left_out: metrics that could not be computed, and why.
+        notes: what else has to be read with the numbers.
     """
 
     protocol: Protocol
     summary: list[SummaryLine]
     left_out: list[Unavailable]
+    notes: list[str]
 
 
-def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan) -> Scores:
+def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan, notes: Sequence[str] = ()) -> Scores:
     """Score rows against the real test clips; leaves `scores/per_frame.csv`, `scores/per_clip.csv` and `summary.csv`.
 
     Args:
@@ -83,6 +86,7 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
         manifest: of the data; only its test split is used.
         out: folder for the results.
         plan: how.
+        notes: what has to be read with the numbers, of how the videos came to be read.
 
     Raises:
         BenchError: clips missing or too many, a clip with another number of frames, an unreadable video, a full disk.
@@ -96,6 +100,8 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
     parts_of(plan)  # refused before anything is computed
     loaded, left_out = load_metrics(plan, len(clips))
     protocol = replace(plan.protocol(manifest, clips, waived, loaded), samples=max(samples.values()), best=plan.best)
+    loaded, unpaired = without_paired(rows, clips, protocol, loaded)
+    protocol, left_out = with_metrics(protocol, loaded), [*left_out, *unpaired]
     try:
         out.mkdir(parents=True, exist_ok=True)
         with locked(RunFolder(out).scores_lock):
@@ -114,13 +120,15 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
             if unfit:
                 loaded = [metric for metric in loaded if metric.name not in unfit]
                 left_out += unfit.values()
-                protocol = replace(protocol, metrics={metric.name: protocol.metrics[metric.name] for metric in loaded})
-            notes = [*sample_notes(samples, plan.best)]
-            notes += dict.fromkeys(note for row in rows for note in row_notes(row, clips, protocol))
-            score_part = partial(_score_part, rows, clips, manifest.root, loaded)
-            notes += write_horizon(out, plan, protocol, score_part)
+                protocol = with_metrics(protocol, loaded)
+            said = [
+                *sample_notes(samples, plan.best),
+                *notes,
+                *all_notes(rows, clips, manifest.root, protocol, computed),
+            ]
+            said += write_horizon(out, plan, protocol, partial(_score_part, rows, clips, manifest.root, loaded))
             scored = ScoredClips(tuple(kept), kept, columns)
-            summary = write_scores(out, scored, loaded, protocol, left_out, notes, of_sets, primary)
+            summary = write_scores(out, scored, loaded, protocol, left_out, said, of_sets, primary)
             of_samples: list[SampleLine] = []
             if protocol.samples > 1:
                 found = spreads_of(rows, clips, protocol, of_clips, RunFolder(out).journal, plan.workers)
@@ -128,7 +136,12 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan)
             write_samples(out, of_samples)
     except OSError as error:
         raise disk_error(error, out) from error
-    return Scores(protocol, summary, left_out)
+    return Scores(protocol, summary, left_out, said)
+
+
+def with_metrics(protocol: Protocol, metrics: Sequence[Metric]) -> Protocol:
+    """A protocol of fewer metrics."""
+    return replace(protocol, metrics={metric.name: protocol.metrics[metric.name] for metric in metrics})
 
 
 def named_primary(out: Path, plan: ScoringPlan, metrics: Sequence[str], left_out: Sequence[Unavailable]) -> Primary:
@@ -253,7 +266,7 @@ def score_sets(
 ) -> tuple[list[SummaryLine], list[SampleLine], dict[str, Unavailable]]:
     """Lines of the summary and of samples for metrics of whole sets; why some have none for these clips, by name."""
     by_id = {clip.id: clip for clip in clips}
-    readers = [(row.name, row.seed, partial(read_prediction, row, protocol=protocol)) for row in rows]
+    readers = [(row.name, row.seed, partial(read_prediction, row, protocol=protocol, paired=False)) for row in rows]
     videos = [clip.video for clip in clips]
 
     def real(id: str) -> Frames:

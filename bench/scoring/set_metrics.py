@@ -21,13 +21,12 @@ from bench.data.readers.video import Frames
 from bench.metrics.base import SetMetric, UnfitError
 from bench.progress import task
 from bench.registry import METRICS
+from bench.scoring.pairing import REAL_HALVES as REAL_HALVES
 from bench.scoring.protocol import Protocol
 from bench.scoring.protocol_choices import skipped_frames
 from bench.scoring.score_tables import SummaryLine
 from bench.statistics import LEVEL, SEED, THESE_TRAININGS, LeaveOneOutDistances, leave_out, over_seeds
 
-#: The row that says how far two halves of the real clips are apart: what a distance has to be read against.
-REAL_HALVES = "real-halves"
 #: Divisions of the real clips into two sides; real vs. real is the mean over them.
 SPLITS = 20
 #: Samples (frames for FID) above which that would take hours, and the table has no interval.

@@ -93,9 +93,3 @@ def shrink(clip: Frames, size: int) -> Frames:
         raise BenchError(f"Clips of {clip.shape[1]} pixels are not enlarged to {size}: give a smaller --size.")
     frames = [np.asarray(Image.fromarray(f).resize((size, size), Image.Resampling.BOX)) for f in clip]
     return np.stack(frames)
-
-
-def first_frame_psnr(clip: Frames, real: Frames) -> float:
-    """PSNR in dB of a clip's first frame against the real one's; infinite when they are equal."""
-    error = np.mean((clip[0].astype(np.float64) - real[0].astype(np.float64)) ** 2)
-    return math.inf if error == 0 else float(10 * np.log10(255.0**2 / error))

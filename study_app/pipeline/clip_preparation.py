@@ -17,15 +17,12 @@ from bench.errors import BenchError
 from bench.files import read_json
 from bench.progress import task
 from bench.runfolder import REAL, RunFolder
+from bench.scoring.row_notes import FIRST_FRAME_DB, first_frame_psnr
 from study_app.design import catch_clips, clip_encoding
 from study_app.design.questions import ALONE, TIE
 from study_app.design.schedule import Schedule
 from study_app.design.settings import StudyRequest
 from study_app.store.clips import EncodedClip
-
-#: First frames farther from the real one than this, in dB, are listed and must be accepted.
-FIRST_FRAME_DB = 20.0
-
 
 #: Clips encoded at once; the encoder works outside Python's lock.
 WORKERS = 4
@@ -134,7 +131,7 @@ def prepare(
                     clip = real if name == REAL else _shown(material.rows[name], scene, request.size)
                     source = material.rows[name].sha256(scene)
                 _check_shape(name, scene, clip.shape, shape)
-                if (db := clip_encoding.first_frame_psnr(clip, real)) < FIRST_FRAME_DB:
+                if (db := first_frame_psnr(clip, real)) < FIRST_FRAME_DB:
                     weak.append(f"{name} {scene} ({db:.1f} dB)")
                 origins[name, scene] = (material.videos.get(scene, scene), source)
                 raw[name, scene] = pool.submit(clip_encoding.encode, clip)

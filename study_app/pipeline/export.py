@@ -145,6 +145,13 @@ def read_votes(path: Path) -> pd.DataFrame:
         raise BenchError(f"{path} does not say which video a clip is from: export the study again with this version.")
     if list(votes.columns) != VOTE_COLUMNS:
         raise BenchError(f"{path} is not a votes.csv of a study: its columns are others.")
+    for column in ("catch", "practice", "simulated"):
+        # As text, every word would count as true.
+        if odd := sorted(set(votes[column].astype(str)) - {"True", "False"}):
+            raise BenchError(
+                f"{path} has {odd[0]!r} in the column {column}: expected True or False. A spreadsheet in another "
+                "language writes words of its own; give the file as `bench study export` wrote it."
+            )
     return unescaped(votes)
 
 

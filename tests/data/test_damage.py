@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.data.readers.file_traits import is_lossy
 from bench.data.readers.video import (
     ANIMATIONS,
     STILLS,
     frame_size,
     frames_of,
     image_size,
-    is_lossy,
     is_video,
     read_image,
 )

@@ -21,7 +21,7 @@ from tests.support.small import moving_clip, truncate, write_frames
 def test_any_folder_can_stand_for_the_real_clips(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", moving_clip(0, 16))
     write_frames(tmp_path / "b", moving_clip(1, 16), name="{:d}.png")
-    manifest, length = reference_manifest(tmp_path)
+    manifest, length = reference_manifest(Predictions(tmp_path))
     assert length == 16
     assert [clip.id for clip in manifest.split("test")] == ["a", "b"]
     for clip, seed in zip(manifest.clips, (0, 1), strict=True):
@@ -69,7 +69,7 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", moving_clip(0, 16))
     np.save(tmp_path / "b.npy", moving_clip(0, 8))
     with pytest.raises(BenchError, match="b has 8, a has 16"):
-        reference_manifest(tmp_path)
+        reference_manifest(Predictions(tmp_path))
 
 
 def test_archives_that_are_broken_or_lead_out_are_refused(tmp_path: Path) -> None:

@@ -119,4 +119,4 @@ def test_what_is_short_or_twice_is_said(tmp_path: Path) -> None:
 
 def test_a_reference_has_one_video_a_clip(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="a reference has one real video per clip"):
-        reference_manifest(store(tmp_path / "made", "folders", 2))
+        reference_manifest(Predictions(store(tmp_path / "made", "folders", 2)))

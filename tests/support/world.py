@@ -55,6 +55,9 @@ def build(here: Path) -> None:
             writer.write(sample_name(clip.id, sample), np.roll(clip.read(sky), sample, axis=2))
     writer.close()
     shutil.make_archive(str(here / "mine"), "zip", here / "videos/mine")
+    trues = np.stack([moving_clip(number, 10) for number in range(4)]).transpose(0, 1, 4, 2, 3).astype(np.float32) / 255
+    np.save(here / "trues.npy", trues)
+    np.save(here / "preds.npy", np.roll(trues, 2, axis=-1))
     for seed, name in ((1, "netG_S1_030.pth"), (2, "netG_S2_067.pth")):
         torch.save(published(generator(seed)), here / name)
     with pytest.MonkeyPatch.context() as patch:

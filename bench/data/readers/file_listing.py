@@ -63,6 +63,11 @@ def name_error(names: Iterable[str]) -> str | None:
     return None
 
 
+def on_one_line(name: str) -> bool:
+    """Whether a name can be printed on a line: it has no line breaks and no control characters."""
+    return not any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in name)
+
+
 def composed(name: str) -> str:
     """A name in composed Unicode (NFC): `Küste` is one name, also where a disk has decomposed it as macOS does."""
     return unicodedata.normalize("NFC", name)

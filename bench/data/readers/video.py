@@ -135,22 +135,6 @@ def frame_size(path: Path) -> tuple[int, int] | None:
         raise BenchError(f"The image {path} cannot be read ({error}): replace it or remove its clip.") from error
 
 
-def is_lossy(path: Path) -> bool:
-    """Whether a file does not hold the very frames that were put into it, as far as its format and header tell."""
-    suffix = path.suffix.lower()
-    if suffix in {".jpg", ".jpeg", ".gif", *CONTAINERS}:
-        return True
-    if suffix == ".webp":
-        return b"VP8 " in path.read_bytes()  # the name of a lossy chunk
-    if suffix not in {".tif", ".tiff"}:
-        return False
-    try:
-        with Image.open(path) as image:
-            return image.info.get("compression") in ("jpeg", "tiff_jpeg", "webp")
-    except PILLOW:  # whoever reads it says what is wrong
-        return False
-
-
 def stack(images: Iterable[Frames], source: str | Path, resolution: int | None = None) -> Frames:
     """Stack frames of one size as `[T, H, W, 3]`, each resized where `resolution` is given.
 

@@ -59,6 +59,43 @@ def decoded(path: Path, traits: set[Trait]) -> Iterator[Undeveloped]:
         raise BenchError(f"The video {path} cannot be decoded ({error}).") from error
 
 
+@dataclass(frozen=True)
+class StreamFormat:
+    """What a video file's header says of its frames.
+
+    Attributes:
+        lossy: the codec may lose something.
+        pixels: FFmpeg's name of the pixel format.
+        yuv: the pixels are stored as luma and chroma.
+        alpha: they have an alpha channel.
+    """
+
+    lossy: bool
+    pixels: str
+    yuv: bool
+    alpha: bool
+
+
+def stream_format(path: Path) -> StreamFormat | None:
+    """How a file's video is stored, from its header; None where that cannot be told (`decoded` then says why)."""
+    try:
+        import av
+    except ImportError:
+        return None
+    try:
+        with av.open(f"file:{path}", **_lenient()) as container:
+            stream = _stream(container, path)
+            codec, pixels = stream.codec_context.codec, stream.codec_context.format
+            if pixels is None:
+                return None
+            components = [component.is_alpha for component in pixels.components]
+            said = stream.metadata.get("alpha_mode") == "1" and stream.codec_context.name in _WITH_ALPHA
+            yuv = not pixels.is_rgb and not pixels.has_palette and len(components) - sum(components) > 1
+            return StreamFormat(codec.lossy or not codec.lossless, pixels.name, yuv, said or any(components))
+    except (BenchError, OSError, av.error.FFmpegError):
+        return None
+
+
 def _lenient() -> dict[str, Any]:
     """What lets PyAV open a file whose title is no UTF-8: since its version 19 nothing has to."""
     import av

@@ -22,8 +22,11 @@ def to_rich(grid: Grid, width: int) -> list[RichTable]:
     Each has the column of names. The notes are printed below, at the terminal's width and not the table's.
     """
     names = max([cell_len(grid.corner), *(cell_len(line.title) for line in grid.lines)])
-    values = [_needed(grid, place) for place in range(len(grid.heads))]
     inner = width - 1
+    whole = [max(_needed(grid, place), cell_len(head)) for place, head in enumerate(grid.heads)]
+    if names + FRAME + sum(whole) + FRAME * len(whole) <= inner:
+        return [_table(grid, range(len(whole)), names, whole)]
+    values = [_needed(grid, place) for place in range(len(grid.heads))]
     least = min(names, NARROW, max(inner // 3, 1))
     parts = _parts(values, inner - least - FRAME)
     spare = min(inner - sum(values[place] + FRAME for place in part) for part in parts) - FRAME

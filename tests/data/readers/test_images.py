@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageOps
 
+from bench.data.readers.file_traits import is_lossy
 from bench.data.readers.frames import Trait, on_white
 from bench.data.readers.images import orientation
 from bench.data.readers.video import (
@@ -15,7 +16,6 @@ from bench.data.readers.video import (
     frames_of,
     image_size,
     images_in,
-    is_lossy,
     is_video,
     length,
     read_image,
@@ -243,16 +243,6 @@ def test_frames_of_a_folder_may_be_of_any_kind(tmp_path: Path, ending: str) -> N
     tolerance = {"jpg": 6, "webp": 6}.get(ending, 0)
     assert np.abs(read_video(tmp_path).astype(int) - clip).mean() <= tolerance
     assert is_lossy(tmp_path / f"f0.{ending}") == (tolerance > 0)
-
-
-def test_lossy_kinds_are_told_from_lossless_ones(tmp_path: Path) -> None:
-    picture = Image.fromarray(drifting(1)[0])
-    picture.save(tmp_path / "a.webp", lossless=True)
-    picture.save(tmp_path / "a.tif", compression="jpeg")
-    picture.save(tmp_path / "b.tif", compression="tiff_lzw")
-    save_animation(tmp_path / "b.webp", drifting(2), lossless=False)
-    names = ("a.webp", "b.webp", "a.tif", "b.tif", "a.mp4", "a.npy")
-    assert [is_lossy(tmp_path / name) for name in names] == [False, True, True, False, True, False]
 
 
 @pytest.mark.parametrize("ending", ["png", "tif", "webp"])

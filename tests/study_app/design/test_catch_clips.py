@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from study_app.design import catch_clips, clip_encoding
+from bench.scoring.row_notes import first_frame_psnr
+from study_app.design import catch_clips
 from study_app.design.schedule import ALTERED
 from tests.study_app.runfolder import sky
 
@@ -24,7 +25,7 @@ def test_an_altered_clip_begins_like_the_real_one_and_then_differs(way: str) -> 
         changed = catch_clips.alter(way, clip, np.random.default_rng(0))
         assert (changed.shape, changed.dtype) == (clip.shape, np.uint8)
         np.testing.assert_array_equal(clip, kept)
-        assert clip_encoding.first_frame_psnr(changed, clip) == np.inf
+        assert first_frame_psnr(changed, clip) == np.inf
         assert np.abs(changed[1:].astype(int) - clip[1:]).mean() >= catch_clips.VISIBLE
     again = catch_clips.alter(way, flat, np.random.default_rng(0))
     np.testing.assert_array_equal(changed, again)

@@ -89,6 +89,18 @@ def test_files_that_are_no_votes(tmp_path: Path) -> None:
             export.read_votes(tmp_path / name)
 
 
+def test_words_of_another_language_are_not_taken_for_true(rated: str, tmp_path: Path) -> None:
+    text = export.export(Store(rated).open(), tmp_path)[0].read_text()
+    path = tmp_path / "votes.csv"
+    path.write_text(text.replace("False", "FALSCH").replace("True", "WAHR"))
+    with pytest.raises(BenchError, match=r"has 'FALSCH' in the column catch: expected True or False"):
+        export.read_votes(path)
+    path.write_text(text.replace("False", "FALSE").replace("True", "TRUE"))  # as an English spreadsheet writes it
+    assert not export.read_votes(path)["simulated"].any()
+    path.write_text(text.partition("\n")[0] + "\n")
+    assert export.read_votes(path).empty
+
+
 def test_an_unrated_study_exports_too(sqlite: str, tmp_path: Path) -> None:
     paths = export.export(Store(sqlite).open(), tmp_path)
     assert len(export.read_votes(paths[0])) == 0
