@@ -16,7 +16,14 @@ import tempfile
 from pathlib import Path
 
 PACKAGES = ("bench", "mdgan", "baselines", "study_app")
-#: Pages beside those of docs/, by the heading under which they stand.
+#: Folders of docs/ by their heading in the navigation, and the pages that are elsewhere.
+FOLDERS = {
+    "Tutorials": "docs/tutorials",
+    "How-to guides": "docs/how-to",
+    "Reference": "docs/reference",
+    "Explanation": "docs/explanation",
+    "Guide": "docs",
+}
 SECTIONS = {
     "Results": ["results/README.md", "results/reference/README.md", "results/leaderboard/README.md"],
     "Project": ["CONTRIBUTING.md", "CHANGELOG.md"],
@@ -37,25 +44,28 @@ def linked(root: Path, page: Path) -> list[Path]:
     return [path for path in files if path.is_file() and path.suffix != ".md" and path.is_relative_to(root)]
 
 
-def guides(root: Path) -> list[Path]:
-    """Pages of docs/, in the order in which their own index names them."""
-    index = root / "docs" / "README.md"
-    named = re.findall(r"^\| \[[^]]+\]\(([\w-]+\.md)\)", index.read_text(encoding="utf-8"), re.MULTILINE)
-    others = sorted(path.name for path in (root / "docs").glob("*.md") if path.name not in (*named, index.name))
-    return [index, *(root / "docs" / name for name in (*named, *others))]
+def guides(root: Path, folder: str) -> list[Path]:
+    """Pages of a folder of docs/, as the index of docs/ orders them; pages that it does not name come last."""
+    named = re.findall(r"\]\(([\w/-]+\.md)\)", (root / "docs" / "README.md").read_text(encoding="utf-8"))
+    places = {root / "docs" / name: place for place, name in enumerate(dict.fromkeys(named))}
+    pages = sorted(path for path in (root / folder).glob("*.md") if path.name != "README.md")
+    return sorted(pages, key=lambda page: places.get(page, len(places)))
 
 
 def lay_out(root: Path, source: Path) -> list[object]:
     """Copy the pages and write those of the API; returns the navigation."""
-    by_section = {"Guide": guides(root)} | {name: [root / page for page in pages] for name, pages in SECTIONS.items()}
-    for page in [root / "README.md", *(page for pages in by_section.values() for page in pages)]:
+    index = root / "docs" / "README.md"
+    by_section = {name: guides(root, folder) for name, folder in FOLDERS.items()}
+    by_section |= {name: [root / page for page in pages] for name, pages in SECTIONS.items()}
+    for page in [root / "README.md", index, *(page for pages in by_section.values() for page in pages)]:
         for path in [page, *linked(root, page)]:
             target = source / path.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-    navigation: list[object] = [{"Start": "README.md"}]
+    navigation: list[object] = [{"Start": "README.md"}, {title(index): "docs/README.md"}]
     for name, pages in by_section.items():
-        navigation.append({name: [{title(page): page.relative_to(root).as_posix()} for page in pages]})
+        if pages:
+            navigation.append({name: [{title(page): page.relative_to(root).as_posix()} for page in pages]})
     return [*navigation, {"API": [{package: modules(root, source, package)} for package in PACKAGES]}]
 
 

@@ -35,7 +35,7 @@ from bench.interface import Losses, Shared, Stage, VideoModel, check_positive, c
 RESOLUTIONS = (64,)
 #: The discriminator halves time four times.
 FEWEST_FRAMES = 16
-#: What serves a short training better than the choices above (docs/models.md).
+#: What serves a short training better than the choices above (docs/reference/models.md).
 WORKS = {"learning_rate": 1e-3, "discriminator_rate": 5e-5}
 
 

@@ -33,7 +33,7 @@ RESOLUTIONS = (64,)
 FRAMES = 32
 #: The two classes of the discriminator.
 GENERATED, GENUINE = 0, 1
-#: What serves a short training better than the paper's own weights (docs/models.md).
+#: What serves a short training better than the paper's own weights (docs/reference/models.md).
 WORKS = {"l1_weight": 100.0, "mask_weight": 100.0, "discriminator_rate": 5e-5, "time_padding": "replicate"}
 
 

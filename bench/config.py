@@ -26,7 +26,7 @@ _SHORT = {"resolution": {"": 64}, "batch": 4, "flip": True, "decay_from": 0.5}
 #: What a size of experiment means; `resolution` may be given by dataset. A model's own options (widths, weights of
 #: losses) under each preset stand on its class (`VideoModel.presets`). Under "paper" they are the papers'; batch size
 #: and number of steps were not published and are ours. What the others do otherwise is what gives skies after so few
-#: steps: docs/models.md has the measurements.
+#: steps: docs/reference/models.md has the measurements.
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {**_SHORT, "steps": 150, "validate_every": 75, "checkpoint_every": 50, "log_every": 1, "ema": 0.95},
     "small": {**_SHORT, "steps": 200, "validate_every": 100, "checkpoint_every": 50, "log_every": 2, "ema": 0.99},

@@ -35,7 +35,7 @@ from mdgan.networks import FRAMES, RESOLUTIONS, STAGE1_SKIPS, STAGE2_SKIPS, Disc
 RANKINGS = ("gram", "pixels", "none")
 #: Where Stage II's generator starts: from random weights, or from Stage I's.
 STAGE2_STARTS = ("scratch", "base")
-#: What gives skies after hundreds of steps, where the paper's own weights give none (docs/models.md).
+#: What gives skies after hundreds of steps, where the paper's own weights give none (docs/reference/models.md).
 WORKS = {
     "content_weight": 1000.0,
     "discriminator_rate": 5e-5,

@@ -1,7 +1,7 @@
 """The architecture: which package may import which, and what may not be imported at module level.
 
 A part is a file or a folder directly inside a package. Every import counts, also one within a function or for the type
-checker. `docs/design.md` draws the same layers.
+checker. `docs/explanation/architecture.md` draws the same layers.
 """
 
 from __future__ import annotations

@@ -66,7 +66,13 @@ def test_the_source_archive_can_be_built_tested_and_read(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as content:
         names = {name.partition("/")[2] for name in content.getnames()}
-    assert {"Makefile", "constraints.txt", "CITATION.cff", "docs/datasets.md", "docs/pictures/skies.png"} <= names
+    assert {
+        "Makefile",
+        "constraints.txt",
+        "CITATION.cff",
+        "docs/how-to/get-data.md",
+        "docs/pictures/skies.png",
+    } <= names
     assert {"tests/conftest.py", ".ci/environment.py", "results/reference/README.md"} <= names
 
 

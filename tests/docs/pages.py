@@ -22,7 +22,7 @@ PAGES = [
     "README.md",
     "results/README.md",
     REFERENCE,
-    *(f"docs/{path.name}" for path in sorted((REPOSITORY / "docs").glob("*.md"))),
+    *(path.relative_to(REPOSITORY).as_posix() for path in sorted((REPOSITORY / "docs").rglob("*.md"))),
 ]
 SHARED_STUDY = "bench study create --run results/demo --clips 5 --catch 8"
 #: Commands whose arguments are checked but which are not run here, and what runs them.

@@ -15,7 +15,7 @@ from tests.support.small import REPOSITORY
 
 @pytest.mark.docs
 def test_the_notebook_runs_from_clips_to_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    notebook = json.loads((REPOSITORY / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))
+    notebook = json.loads((REPOSITORY / "docs" / "tutorials" / "notebook.ipynb").read_text(encoding="utf-8"))
     assert (notebook["nbformat"], notebook["metadata"]["kernelspec"]["language"]) == (4, "python")
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(not cell.get("outputs") for cell in notebook["cells"])  # whoever opens it makes their own

@@ -38,7 +38,7 @@ def test_messages_that_troubleshooting_quotes_are_ones_the_program_says() -> Non
     for package in ("bench", "mdgan", "baselines", "study_app"):
         source += "".join(path.read_text() for path in (REPOSITORY / package).rglob("*.py"))
     source = re.sub(r'"\n\s*f?"', "", source)  # sentences that are broken over lines
-    rows = re.findall(r"^\| (`.*?) \|", (REPOSITORY / "docs/troubleshooting.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?) \|", (REPOSITORY / "docs/how-to/troubleshoot.md").read_text(), re.MULTILINE)
     quoted = [
         part.strip() for row in rows for text in re.findall(r"`(…?[^`]* [^`]*)`", row) for part in text.split("…")
     ]
