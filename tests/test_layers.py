@@ -75,7 +75,7 @@ LIMITS = {
     "study_app.analysis": Limit(4),
     "study_app.cli": Limit(3),
     "study_app.design": Limit(5),
-    "study_app.pipeline": Limit(3),
+    "study_app.pipeline": Limit(4),
     "study_app.store": Limit(6),
     "study_app.store.connection": Limit(2),
     "study_app.store.schema": Limit(2),

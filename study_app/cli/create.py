@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.errors import BenchError
-from study_app.cli.options import print_notes
+from study_app.cli.options import Folders, Real, named, print_notes
 from study_app.design.question_file import read as read_questions
 from study_app.design.settings import CATCH, CODES, WORKLOAD, StudyRequest, StudyTexts
+
+if TYPE_CHECKING:
+    from study_app.pipeline.create import CreatedStudy
 
 Also = Annotated[
     list[str] | None, typer.Option(help="Further language, chosen by the browser or the rater; can be repeated.")
 ]
 QuestionIn = Annotated[list[str] | None, typer.Option(help="LANGUAGE=TEXT: the question in a further language.")]
 ConsentIn = Annotated[list[str] | None, typer.Option(help="LANGUAGE=FILE: the consent page in a further language.")]
+Title = Annotated[str, typer.Option(help="The study's name as raters read it.")]
+Lab = Annotated[str, typer.Option(help="Who runs the study, as raters read it.")]
+Purpose = Annotated[str, typer.Option(help="Why the study is run, in sentences; for the default consent text.")]
+Pay = Annotated[str, typer.Option(help="What raters receive, for example '£2.50'; for the default consent text.")]
+Retention = Annotated[str, typer.Option(help="How long data are kept, for example '10 years'; for the same text.")]
+MinimumAge = Annotated[int, typer.Option(help="Years that raters must have; 0: the consent page asks no age.")]
+Comprehension = Annotated[bool, typer.Option(help="Ask two questions about the instructions, with two tries.")]
 Contact = Annotated[str, typer.Option(help="Whom raters can ask; below the consent text.")]
 Ethics = Annotated[str, typer.Option(help="Number of the ethics board's approval; below the consent text.")]
 Calibration = Annotated[str, typer.Option(help="card: raters measure their screen with a bank card first; or none.")]
@@ -37,12 +47,18 @@ def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
 
 
 def _codes(texts: list[str] | None) -> dict[str, str]:
-    """The codes that `--code` gives, by how a session ends."""
+    """The settings that `--code` gives; empty where it names none."""
     codes = [text.partition("=") for text in texts or []]
     if any(f"{outcome}_code" not in CODES[1:] or not code for outcome, _, code in codes):
         outcomes = ", ".join(f"{code.removesuffix('_code')}=CODE" for code in CODES[1:])
         raise BenchError(f"A code is written as one of {outcomes}.")
-    return {outcome: code for outcome, _, code in codes}
+    given = {outcome: code for outcome, _, code in codes}
+    return {name: given.get(name.removesuffix("_code"), "") for name in CODES[1:]}
+
+
+def _say(created: CreatedStudy) -> None:
+    print_notes(created.notes)
+    typer.echo(created.summary)
 
 
 def _text(path: Path) -> str:
@@ -81,7 +97,9 @@ def _of_languages(option: str, also: list[str] | None, texts: list[str] | None) 
 
 
 #: What `bench study create` asks for; every default is `StudyRequest`'s.
-Runs = Annotated[list[Path], typer.Option(help="Run folder; several are joined.")]
+Runs = Annotated[
+    list[Path] | None, typer.Option(help="Run folder; several are joined. Beside FOLDERS, also one of `bench score`.")
+]
 
 
 NewDatabase = Annotated[str | None, typer.Option("--out", "--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
@@ -175,7 +193,9 @@ AcceptWeakCatch = Annotated[bool, typer.Option(help="Accept catch trials too few
 
 
 def create(
-    run: Runs,
+    folders: Folders = None,
+    run: Runs = None,
+    real: Real = None,
     out: NewDatabase = None,
     name: NewName = StudyRequest.name,
     comparison: Comparisons = None,
@@ -196,6 +216,13 @@ def create(
     also: Also = None,
     question_in: QuestionIn = None,
     consent_in: ConsentIn = None,
+    title: Title = StudyRequest.title,
+    lab: Lab = StudyRequest.lab,
+    purpose: Purpose = StudyRequest.purpose,
+    pay: Pay = StudyRequest.pay,
+    retention: Retention = StudyRequest.retention,
+    minimum_age: MinimumAge = StudyRequest.minimum_age,
+    comprehension: Comprehension = StudyRequest.comprehension,
     contact: Contact = StudyRequest.contact,
     ethics: Ethics = StudyRequest.ethics,
     calibration: Calibration = StudyRequest.calibration,
@@ -213,12 +240,16 @@ def create(
     accept_first_frames: AcceptFirstFrames = StudyRequest.accept_first_frames,
     accept_weak_catch: AcceptWeakCatch = StudyRequest.accept_weak_catch,
 ) -> None:
-    """Make a study from run folders."""
+    """Make a study of your own videos, or of a run folder.
+
+    To compare two methods: `bench study create mine=/videos/mine theirs=/videos/theirs --real /videos/real`.
+    """
     from study_app.pipeline.create import create as create_study
 
-    codes = _codes(code)
     request = StudyRequest(
-        runs=tuple(run),
+        runs=tuple(run or ()),
+        folders=named(folders),
+        real=real,
         name=name,
         comparisons=_pairs(comparison),
         clips=clips,
@@ -237,6 +268,13 @@ def create(
         consent=_text(consent) if consent else StudyRequest.consent,
         consent_format=_format(consent),
         translations=_translations(also, question_in, consent_in),
+        title=title,
+        lab=lab,
+        purpose=purpose,
+        pay=pay,
+        retention=retention,
+        minimum_age=minimum_age,
+        comprehension=comprehension,
         contact=contact,
         ethics=ethics,
         calibration=calibration,
@@ -245,7 +283,7 @@ def create(
         link_parameter=link_parameter,
         entry=entry,
         flagged_share=flagged_share,
-        **{name: codes.get(name.removesuffix("_code"), "") for name in CODES[1:]},
+        **_codes(code),
         completion_url=completion_url,
         erased_votes=erased_votes,
         looks=looks,
@@ -254,6 +292,4 @@ def create(
         accept_first_frames=accept_first_frames,
         accept_weak_catch=accept_weak_catch,
     )
-    created = create_study(out, request)
-    print_notes(created.notes)
-    typer.echo(created.summary)
+    _say(create_study(out, request))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.errors import BenchError
-from study_app.cli.options import Database, Name, Reason, open_study, print_notes
+from study_app.cli.options import Database, Folders, Name, Real, Reason, named, open_study, print_notes
 from study_app.design.settings import StudyRequest
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ def serve(
 
 
 def extend(
+    folders: Folders = None,
+    real: Real = None,
     db: Database = None,
     study: Name = None,
     votes: Annotated[int, typer.Option(help="Further votes for every pair.")] = 0,
@@ -142,7 +144,14 @@ def extend(
     from study_app.pipeline.extend import extend as add
 
     request = StudyRequest(
-        runs=tuple(run or ()), clips=clips, votes=votes, seed=seed, size=size, accept_first_frames=accept_first_frames
+        runs=tuple(run or ()),
+        folders=named(folders),
+        real=real,
+        clips=clips,
+        votes=votes,
+        seed=seed,
+        size=size,
+        accept_first_frames=accept_first_frames,
     )
     typer.echo(add(open_study(db, study), request))
 

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from study_app.store.study import OpenStudy
 
 Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
+
+
+#: Your own videos, as `create` and `extend` take them.
+Folders = Annotated[
+    list[str] | None,
+    typer.Argument(help="NAME=FOLDER: a method's videos, each named by its clip ID; a folder or a zip archive."),
+]
+Real = Annotated[
+    Path | None,
+    typer.Option(help="Folder or archive of the real clips. Without: catch trials alter the methods' clips."),
+]
 
 
 Name = Annotated[str | None, typer.Option("--study", help="Which study, where the database holds several.")]
@@ -27,6 +41,19 @@ def open_study(db: str | None, name: str | None) -> OpenStudy:
     from study_app.store.store import Store
 
     return Store(db).open(name)
+
+
+def named(folders: list[str] | None) -> tuple[tuple[str, Path], ...]:
+    """Folders by name, as `bench score` reads them."""
+    if not folders:
+        return ()
+    from bench.pipeline.score import named_folders  # here: PyTorch is slow to import
+
+    read = named_folders(folders)
+    names = [one.name for one in read]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise BenchError(f"A study shows one training run of each method, and '{twice}' has several: give one of them.")
+    return tuple((one.name, one.path) for one in read)
 
 
 def print_notes(notes: Iterable[str]) -> None:

@@ -86,10 +86,11 @@ def _alike(stream: np.ndarray, length: int) -> np.ndarray:
 
 
 def shrink(clip: Frames, size: int) -> Frames:
-    """Bring square frames down to `size` pixels by averaging areas; frames of that size pass unchanged."""
+    """Bring frames down to `size` pixels of height by averaging areas; frames of that height pass unchanged."""
     if clip.shape[1] == size:
         return clip
     if clip.shape[1] < size:
         raise BenchError(f"Clips of {clip.shape[1]} pixels are not enlarged to {size}: give a smaller --size.")
-    frames = [np.asarray(Image.fromarray(f).resize((size, size), Image.Resampling.BOX)) for f in clip]
+    shape = (max(1, round(clip.shape[2] * size / clip.shape[1])), size)
+    frames = [np.asarray(Image.fromarray(f).resize(shape, Image.Resampling.BOX)) for f in clip]
     return np.stack(frames)

@@ -20,6 +20,10 @@ from bench.errors import BenchError, did_you_mean
 PAIRS, SCALE = "pairs", "scale"
 #: Where questions stand that are not about clips: the first two before the first trial, the last after the last.
 PARTS = ("screening", "demographic", "closing")
+#: Questions on the instructions, for studies that ask them: id → the right choice. Their words are in the locales.
+COMPREHENSION_ANSWERS = {"task": "asked", "unsure": "impression"}
+#: What these questions are called beside `PARTS`, and how often somebody can try.
+COMPREHENSION, TRIES = "comprehension", 2
 #: What can be answered at a trial, as it is stored.
 SIDES, TIE, GRADES = ("left", "right"), "tie", ("1", "2", "3", "4", "5")
 #: Grades that somebody who attends gives an altered clip: bad and poor.

@@ -102,15 +102,21 @@ def draw_schedule(settings: StudySettings, seed: int) -> Schedule:
     pool = spare if apart else shuffled(order, seed, "checks")
     practised, caught = pool[: settings.practice], pool[settings.practice :][: settings.catch]
     kinds = shuffled(ALTERED, seed, "altered")
+    # each method, where there is no real clip to alter, and each in every way
+    whole = [REAL] if settings.has_real else [name for name in settings.systems for _ in kinds]
     if settings.questions.kind == SCALE:
         alone = tuple(replace(slot, first_on_left=True) for slot in slots)
         # practice shows both ends of the scale, of scenes where no clip can come a second time
-        shown = [REAL if apart and i % 2 else kinds[i // 2 % len(kinds)] for i in range(len(practised))]
+        shown = [
+            whole[i % len(whole)] if apart and i % 2 else kinds[i // 2 % len(kinds)] for i in range(len(practised))
+        ]
         practice = tuple(PairPlan(name, ALONE, scene) for name, scene in zip(shown, practised, strict=True))
         catch = tuple(PairPlan(kinds[i % len(kinds)], ALONE, scene) for i, scene in enumerate(caught))
         return Schedule(tuple(trials), alone, practice, catch)
     # practice has a right answer, so that raters can be told whether they saw the difference
-    altered = [PairPlan(REAL, kinds[i % len(kinds)], scene) for i, scene in enumerate(practised + caught)]
+    altered = [
+        PairPlan(whole[i % len(whole)], kinds[i % len(kinds)], scene) for i, scene in enumerate(practised + caught)
+    ]
     return Schedule(tuple(trials), slots, tuple(altered[: len(practised)]), tuple(altered[len(practised) :]))
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import secrets
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,144 +15,94 @@ from markdown_it import MarkdownIt
 from bench.errors import BenchError
 from study_app.design import question_file
 from study_app.design import questions as asking
-from study_app.design.questions import THE_PAPERS, Questions
-from study_app.locales import ENGLISH, texts
+from study_app.design.shared_settings import (
+    BALANCED,
+    BIG_STICK,
+    CALIBRATIONS,
+    CATCH,
+    CODES,
+    ENTRIES,
+    ERASED_VOTES,
+    FORMATS,
+    KEPT,
+    LEFT_OUT,
+    LINKS,
+    LOOK_SHAPES,
+    MARKDOWN,
+    MOST_LOOKS,
+    NUMBER_LIKE,
+    OBRIEN_FLEMING,
+    OPEN,
+    PLAIN,
+    POCOCK,
+    RULE,
+    SECONDS_TO_ANSWER,
+    SECONDS_TO_CHOOSE,
+    SECONDS_TO_FILL_IN,
+    SECONDS_TO_READ,
+    SIDES,
+    WORKLOAD,
+    SharedSettings,
+    StudyTexts,
+)
+from study_app.locales import texts
 
-#: Number of the rules that a study follows: trials, sides, who counts. Versions before 0.2 had others.
-RULE = 3
-#: From the end of a pair's first play to the next pair.
-SECONDS_TO_CHOOSE = 3.0
-#: For each further question about a pair, and for a question before or after the pairs.
-SECONDS_TO_ANSWER, SECONDS_TO_FILL_IN = 2.0, 8.0
-#: Settings that hold a code of how a session has ended.
-CODES = (
-    "completion_code", "failed_code", "technical_code", "withdrawn_code", "ineligible_code", "full_code", "closed_code",
-    "declined_code",
-)  # fmt: skip
-#: A code that a spreadsheet reads as a number and so changes.
-NUMBER_LIKE = re.compile(r"[+-]?\d+([.,]\d*)?([eE][+-]?\d+)?")
-#: Who may come: everybody, or only those who have a signed link.
-ENTRIES = OPEN, LINKS = ("open", "links")
-#: Trials and catch trials of one rater by default.
-WORKLOAD, CATCH = 50, 10
-#: What can become of votes whose rater is erased.
-ERASED_VOTES = KEPT, LEFT_OUT = ("kept", "left out")
-#: Shapes of the bounds of planned looks, and how many looks there are at most.
-LOOK_SHAPES = OBRIEN_FLEMING, POCOCK = ("obrien-fleming", "pocock")
-MOST_LOOKS = 20
-#: How the sides of a rater's trials are drawn, see `trial_order`; studies of 0.2 balance each session.
-SIDES = BIG_STICK, BALANCED = ("big stick", "balanced")
-#: What a consent text is written in, and how raters can measure their screens.
-FORMATS, CALIBRATIONS = ("text", "markdown"), ("none", "card")
-
-
-@dataclass(frozen=True)
-class StudyTexts:
-    """What a study itself says to raters, in one language; a version is the hash of the consent text."""
-
-    language: str
-    question: str = ""
-    consent: str = ""
-    consent_version: str = ""
-    consent_format: str = FORMATS[0]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SharedSettings:
-    """Settings that a study keeps as they were requested; the defaults are those of `bench study create`.
-
-    Attributes:
-        name: of the study, unique in its database.
-        clips: scenes per comparison.
-        votes: votes wanted per pair.
-        practice: practice trials of one rater.
-        rate: frames a second.
-        lease_minutes: an assignment left alone this long goes back to the pool.
-        language: of all that raters read, a file of `study_app.locales`.
-        question: of each trial; empty in a request: the language's own.
-        consent: as raters read it; empty in a request: the language's own. In a request, `{minutes}` is a session's
-            length.
-        consent_format: text, or markdown.
-        translations: question and consent in further languages, of which a rater's browser, or the rater, chooses one.
-        completion_code: shown at the end; empty: each rater gets one of their own.
-        failed_code, technical_code, withdrawn_code: the same for who failed the catch trials or was excluded, for whose
-            clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
-        ineligible_code: for who may not take part by the screening questions.
-        full_code, closed_code: for who has agreed to take part and finds no pair left, or the study closed.
-        declined_code: for who does not agree; empty: none, as nothing is known of them.
-        link_parameter: the parameter of a link that names a participant, of a platform that the program does not know.
-        entry: open to everybody, or only to people with a signed link (links).
-        flagged_share: raters with a larger share of answers flagged fast, rushed, undelivered or unfocused do not
-            count. 1, as in studies of version 0.2, is no rule.
-        completion_url: where the last page leads; empty: nowhere.
-        contact, ethics: whom to ask, and the number of the ethics board's approval; below the consent text.
-        erased_votes: what becomes of the votes of raters who ask to be erased: kept, or left out.
-        calibration: card, where raters measure their screen with a bank card before they begin; else none.
-        distance_cm: how far raters are told to sit from the screen, in centimetres; None asks them.
-        looks: how often outcomes are looked at, planned beforehand: after the first votes, and after each extension by
-            as many.
-        boundary: one of `LOOK_SHAPES`, for several looks.
-        margin: within which systems are called equivalent: percent from a POS of 50, or grades; None: not tested.
-        questions: what is asked beside the question of each trial, and of which kind a trial is. The default is the
-            paper's one question and nothing else.
-    """
-
-    name: str = "study"
-    clips: int = 100
-    votes: int = 1
-    practice: int = 3
-    rate: float = 10.0
-    lease_minutes: float = 15.0
-    language: str = ENGLISH
-    question: str = ""
-    consent: str = ""
-    consent_format: str = FORMATS[0]
-    translations: tuple[StudyTexts, ...] = ()
-    completion_code: str = ""
-    failed_code: str = ""
-    technical_code: str = ""
-    withdrawn_code: str = ""
-    ineligible_code: str = ""
-    full_code: str = ""
-    closed_code: str = ""
-    declined_code: str = ""
-    link_parameter: str = ""
-    entry: str = OPEN
-    flagged_share: float = 1.0
-    completion_url: str = ""
-    contact: str = ""
-    ethics: str = ""
-    erased_votes: str = KEPT
-    looks: int = 1
-    boundary: str = OBRIEN_FLEMING
-    margin: float | None = None
-    calibration: str = CALIBRATIONS[0]
-    distance_cm: float | None = None
-    questions: Questions = THE_PAPERS
-
-    def shared(self) -> dict[str, Any]:
-        """The settings of this class by name."""
-        return {field.name: getattr(self, field.name) for field in fields(SharedSettings)}
+__all__ = [
+    "BALANCED",
+    "BIG_STICK",
+    "CALIBRATIONS",
+    "CATCH",
+    "CODES",
+    "ENTRIES",
+    "ERASED_VOTES",
+    "FORMATS",
+    "KEPT",
+    "LEFT_OUT",
+    "LINKS",
+    "LOOK_SHAPES",
+    "MARKDOWN",
+    "MOST_LOOKS",
+    "NUMBER_LIKE",
+    "OBRIEN_FLEMING",
+    "OPEN",
+    "PLAIN",
+    "POCOCK",
+    "RULE",
+    "SECONDS_TO_ANSWER",
+    "SECONDS_TO_CHOOSE",
+    "SECONDS_TO_FILL_IN",
+    "SECONDS_TO_READ",
+    "SIDES",
+    "WORKLOAD",
+    "SharedSettings",
+    "StudyRequest",
+    "StudySettings",
+    "StudyTexts",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRequest(SharedSettings):
     """What a study is asked to be.
 
-    None leaves a choice to what the run allows: the paper's comparisons as far as it has their rows, `WORKLOAD` trials
-    and `CATCH` catch trials or as many as there are, clips at the size they have.
+    None leaves a choice to what the clips allow: the paper's comparisons as far as there are their rows, `WORKLOAD`
+    trials and `CATCH` catch trials or as many as there are, clips at the size they have.
 
     Attributes:
-        runs: run folders, whose rows are joined.
+        runs: run folders, whose rows are joined. Beside `folders`, one that has only scores is where metrics come from.
+        folders: (method, folder or zip archive of its videos), named by clip ID.
+        real: folder or archive of the real clips of the same IDs; None: those of the run, or none.
         comparisons, workload, catch, catch_pass: as in `StudySettings`.
         seed: of the schedule; None: a random one, which the study keeps.
-        size: pixels a side.
+        size: pixels a side; of clips that are not square, their height.
         accept_first_frames: take clips that do not begin like the real one.
         accept_weak_catch: take a rule on catch trials that tells attentive raters and random clickers apart badly.
     """
 
-    runs: tuple[Path, ...]
     flagged_share: float = 0.5
+    runs: tuple[Path, ...] = ()
+    folders: tuple[tuple[str, Path], ...] = ()
+    real: Path | None = None
     comparisons: tuple[tuple[str, str], ...] | None = None
     workload: int | None = None
     catch: int | None = None
@@ -179,7 +129,7 @@ class StudySettings(SharedSettings):
     """What a study was made with; the database keeps it as canonical JSON.
 
     Attributes:
-        run: the run folder it was made from, for its metrics; never shown to raters.
+        run: the run folder it was made from, for its metrics; empty where there is none. Never shown to raters.
         dataset: of the run.
         comparisons: (first, second) rows; POS counts how often first is chosen. Of a study of kind `SCALE` they are
             (row, `ALONE`).
@@ -187,6 +137,9 @@ class StudySettings(SharedSettings):
         workload, catch: trials and catch trials of one rater.
         catch_pass: catch trials out of `catch` that a rater must get right for the votes to count.
         frames, size: what is shown: frames, pixels a side.
+        width: of clips that are not square, in pixels; `size` is then their height. 0: as wide as high.
+        titles: (row, its name in print), for who runs the study; where there is none, the row's own name is.
+        has_real: whether there are real clips. Else practice and catch trials alter a method's own clip.
         slot_bytes: length of one clip's slot in a trial's message.
         consent_version: hash of the consent text.
         rule: see `RULE`.
@@ -208,9 +161,12 @@ class StudySettings(SharedSettings):
     rule: int = RULE
     sides: str = BIG_STICK
     pilot: bool = False
+    width: int = 0
+    has_real: bool = True
+    titles: tuple[tuple[str, str], ...] = ()
 
     def with_consent(self, text: str) -> StudySettings:
-        """The same with this text of the consent page, its `{minutes}` filled in, and a version that is its hash.
+        """The same with this text of the consent page, its `{minutes}` and the like filled in, and its hash as version.
 
         So with all translations; contact and the ethics board's number are part of what is agreed to.
         """
@@ -224,11 +180,22 @@ class StudySettings(SharedSettings):
         return replace(self, consent=shown, consent_version=self._version(shown), translations=translations)
 
     def _shown(self, text: str) -> str:
-        return text.replace("{minutes}", str(self.minutes))
+        said = {"minutes": self.minutes, "age": self.minimum_age}
+        said |= {name: getattr(self, name) for name in ("lab", "purpose", "pay", "retention")}
+        return re.sub("|".join(rf"\{{{name}\}}" for name in said), lambda found: str(said[found[0][1:-1]]), text)
 
     def _version(self, shown: str) -> str:
         agreed_to = "\n".join([shown, self.contact, self.ethics]) if self.contact or self.ethics else shown
         return hashlib.sha256(agreed_to.encode()).hexdigest()[:12]
+
+    def title_of(self, row: str) -> str:
+        """A row's name in print."""
+        return {"real": "Real", **dict(self.titles)}.get(row, row)
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """What is compared, in order of appearance, with the real clips where they are compared."""
+        return tuple(dict.fromkeys(name for pair in self.comparisons for name in pair if name != asking.ALONE))
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -263,11 +230,12 @@ class StudySettings(SharedSettings):
 
     @property
     def minutes(self) -> int:
-        """How long a session takes, about: every pair is played once and thought about; two minutes are for reading."""
+        """How long a session takes somebody who is quick: every pair is played once, and the choice is made then."""
         pairs = self.practice + self.workload + self.catch
         thought = SECONDS_TO_CHOOSE + SECONDS_TO_ANSWER * len(self.questions.further)
         filled_in = SECONDS_TO_FILL_IN * sum(len(self.questions.part(part)) for part in asking.PARTS)
-        return max(3, round((pairs * (self.frames / self.rate + thought) + filled_in + 120) / 60))
+        filled_in += 2 * SECONDS_TO_FILL_IN * self.comprehension
+        return max(2, round((pairs * (self.frames / self.rate + thought) + filled_in + SECONDS_TO_READ) / 60))
 
     def to_json(self) -> str:
         """Canonical JSON: the same settings are the same bytes."""
@@ -284,6 +252,7 @@ class StudySettings(SharedSettings):
             )
         value["comparisons"] = tuple((first, second) for first, second in value["comparisons"])
         value["scenes"] = tuple(value["scenes"])
+        value["titles"] = tuple((row, title) for row, title in value.get("titles", ()))
         value["translations"] = tuple(StudyTexts(**words) for words in value.get("translations", ()))
         value.setdefault("sides", BALANCED)  # of 0.2
         value["questions"] = question_file.parse(value.get("questions", {}))
@@ -311,10 +280,12 @@ class StudySettings(SharedSettings):
             raise BenchError(f"A margin is above 0 and below {widest:g} {unit}, not {self.margin:g}.")
         if self.erased_votes not in ERASED_VOTES:
             raise BenchError(f"Votes of erased raters are {' or '.join(ERASED_VOTES)}, not '{self.erased_votes}'.")
+        if not 0 <= self.minimum_age <= 99:
+            raise BenchError(f"Raters are asked to be 0 to 99 years old at least, not {self.minimum_age}.")
         for name in ("clips", "votes", "workload", "frames", "size"):
             if getattr(self, name) < 1:
                 raise BenchError(f"A study needs {name} of at least 1, not {getattr(self, name)}.")
-        if self.practice < 0 or self.catch < 0:
+        if min(self.practice, self.catch) < 0:
             raise BenchError("The numbers of practice and catch trials cannot be negative.")
         if not 0 <= self.catch_pass <= self.catch:
             raise BenchError(f"Of {self.catch} catch trials a rater cannot be asked for {self.catch_pass} right ones.")
@@ -322,9 +293,7 @@ class StudySettings(SharedSettings):
             raise BenchError(f"Clips are shown at 0.5 to 60 frames a second, not {self.rate}.")
         if self.lease_minutes <= 0:
             raise BenchError("An assignment must be leased for more than 0 minutes.")
-        texts_shown = [self.words(language) for language in self.languages]
-        if not all(shown.question.strip() and shown.consent.strip() for shown in texts_shown):
-            raise BenchError("A study needs a question and a consent text.")
+        self._check_texts()
         for name in CODES:
             if NUMBER_LIKE.fullmatch(code := getattr(self, name)):
                 raise BenchError(f"A spreadsheet would change the code {code}, as it is a number: add letters to it.")
@@ -334,7 +303,12 @@ class StudySettings(SharedSettings):
             raise BenchError(f"The share of flagged answers is above 0 and at most 1, not {self.flagged_share:g}.")
         if self.link_parameter and not re.fullmatch(r"[A-Za-z][\w.-]{0,39}", self.link_parameter):
             raise BenchError(f"A link's parameter has letters, digits, - and _, unlike '{self.link_parameter}'.")
-        if any(self.has_pictures(self.words(language)) for language in self.languages):
-            raise BenchError("The consent text has a picture, which raters' pages do not show: leave it out.")
         if self.completion_url and not self.completion_url.startswith("https://"):
             raise BenchError("The completion address must begin with https://.")
+
+    def _check_texts(self) -> None:
+        shown = [self.words(language) for language in self.languages]
+        if not all(words.question.strip() and words.consent.strip() for words in shown):
+            raise BenchError("A study needs a question and a consent text.")
+        if any(self.has_pictures(words) for words in shown):
+            raise BenchError("The consent text has a picture, which raters' pages do not show: leave it out.")

@@ -1,137 +1,65 @@
-"""The clips of a study: read from run folders, checked, encoded for the browser."""
+"""The clips of a study: read, checked, encoded for the browser."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
 
+import av
 import numpy as np
 
 from bench.data.predictions import Predictions
-from bench.data.readers.video import Frames
+from bench.data.readers.video import VIDEOS, Frames
 from bench.errors import BenchError
-from bench.files import read_json
 from bench.progress import task
-from bench.runfolder import REAL, RunFolder
+from bench.runfolder import REAL
 from bench.scoring.row_notes import FIRST_FRAME_DB, first_frame_psnr
 from study_app.design import catch_clips, clip_encoding
-from study_app.design.questions import ALONE, TIE
+from study_app.design.questions import ALONE
 from study_app.design.schedule import Schedule
 from study_app.design.settings import StudyRequest
+from study_app.pipeline.material import Material
 from study_app.store.clips import EncodedClip
 
 #: Clips encoded at once; the encoder works outside Python's lock.
 WORKERS = 4
 
 
-@dataclass
-class Material:
-    """The rows of the run folders, and what each scene's video is called."""
-
-    rows: dict[str, Predictions]
-    videos: dict[str, str]
-    dataset: str
-    notes: list[str] = field(default_factory=list)
-
-
-def open_runs(runs: Sequence[Path]) -> Material:
-    """The rows of run folders, joined; a `BenchError` where they do not fit together."""
-    if not runs:
-        raise BenchError("A study is made from a run folder: give --run.")
-    rows: dict[str, Predictions] = {}
-    material = Material(rows, {}, "")
-    for run in runs:
-        folder = RunFolder(run).all_predictions
-        if not folder.is_dir():
-            raise BenchError(f"The run folder {run} has no predictions: `bench run` or `bench generate` makes them.")
-        for path in sorted(folder.iterdir()):
-            # folders with @ in their name are further seeds of the same row
-            if not path.is_dir() or "@" in path.name or path.name.startswith("."):
-                continue
-            if path.name == REAL and REAL in rows:
-                _check_same_real(rows[REAL], Predictions(path))
-                continue
-            if path.name in rows or path.name in (ALONE, TIE, *catch_clips.WAYS):
-                raise BenchError(f"The row {path.name} of {run} needs another name: that one is taken.")
-            rows[path.name] = Predictions(path)
-        _read_clips(run, material)
-    if REAL not in rows:
-        raise BenchError(
-            f"The run folder {runs[0]} has no real clips at predictions/{REAL}: generate it again with this version."
-        )
-    return material
-
-
-def _check_same_real(one: Predictions, other: Predictions) -> None:
-    differing = [id for id in other.ids if id not in one.ids or one.sha256(id) != other.sha256(id)]
-    if differing:
-        raise BenchError(f"The run folders hold different real clips ({differing[0]}): compare runs of the same data.")
-
-
-def _read_clips(run: Path, material: Material) -> None:
-    path = RunFolder(run).clips
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                clip = json.loads(line) if line.strip() else {}
-            except json.JSONDecodeError as error:
-                raise BenchError(f"{path} is not valid JSON lines ({error}).") from error
-            if "id" in clip:
-                material.videos[clip["id"]] = str(clip.get("video", clip["id"]))
-    account = RunFolder(run).account
-    if account.exists() and not material.dataset:
-        material.dataset = str(read_json(account).get("config", {}).get("dataset", ""))
-
-
-def shared_scenes(names: Sequence[str], material: Material) -> list[str]:
-    """Clip ids that all rows of these names have; a `BenchError` where one misses some."""
-    scenes = material.rows[REAL].ids
-    for name in names:
-        missing = sorted(set(scenes) - set(material.rows[name].ids))
-        if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            raise BenchError(
-                f"The row {name} has no video of the clip {missing[0]}{more}, so its pairs would miss a side: generate "
-                "it again, or choose comparisons without it."
-            )
-    return scenes
-
-
 def prepare(
     schedule: Schedule, names: Sequence[str], request: StudyRequest, material: Material
-) -> tuple[dict[tuple[str, str], EncodedClip], int, int]:
-    """Read, check and encode every clip that the schedule shows; returns them with their frame count and size."""
+) -> tuple[dict[tuple[str, str], EncodedClip], tuple[int, int, int]]:
+    """Read, check and encode every clip that the schedule shows; returns them with their frames, height and width.
+
+    The first of `names` is what the others must begin like: the real clips, where there are any.
+    """
     pairs = {*schedule.trials, *schedule.practice, *schedule.catch}
+    altered = {(pair.second, pair.scene): pair.first for pair in pairs if pair.second in catch_clips.WAYS}
     wanted: dict[str, list[str]] = {}
     for pair in sorted(pairs, key=lambda p: (p.scene, p.first, p.second)):
         wanted.setdefault(pair.scene, []).extend(name for name in (pair.first, pair.second) if name != ALONE)
-    rates = {name: _stated_rate(material.rows[name]) for name in names}
-    stated = {name: rate for name, rate in rates.items() if rate is not None}
-    if len(set(stated.values())) > 1:
-        raise BenchError(f"The rows state different rates ({stated}), so they would not move alike: make them again.")
+    _check_rates(material, names)
+    material.notes += _rate_notes(material, names, request.rate)
     raw: dict[tuple[str, str], Future[bytes]] = {}
     origins: dict[tuple[str, str], tuple[str, str]] = {}
     shape: tuple[int, ...] | None = None
     weak: list[str] = []
     with ThreadPoolExecutor(WORKERS) as pool, task("Preparing clips", len(wanted)) as progress:
         for scene, systems in wanted.items():
-            real = _shown(material.rows[REAL], scene, request.size)
-            shape = shape or real.shape
+            known = {names[0]: _shown(material.rows[names[0]], scene, request.size)}
+            reference = known[names[0]]
+            shape = shape or reference.shape
             for name in dict.fromkeys(systems):
-                if name in catch_clips.WAYS:
-                    clip, source = (
-                        catch_clips.alter(name, real, np.random.default_rng(_number(request.drawn_seed, name, scene))),
-                        "",
-                    )
-                else:
-                    clip = real if name == REAL else _shown(material.rows[name], scene, request.size)
-                    source = material.rows[name].sha256(scene)
+                whole = altered.get((name, scene), names[0]) if name in catch_clips.WAYS else name
+                if whole not in known:
+                    known[whole] = _shown(material.rows[whole], scene, request.size)
+                clip, source = known[whole], "" if whole != name else material.rows[name].sha256(scene)
+                if whole != name:
+                    rng = np.random.default_rng(_number(request.drawn_seed, name, scene))
+                    clip = catch_clips.alter(name, clip, rng)
                 _check_shape(name, scene, clip.shape, shape)
-                if (db := first_frame_psnr(clip, real)) < FIRST_FRAME_DB:
+                if (db := first_frame_psnr(clip, reference)) < FIRST_FRAME_DB:
                     weak.append(f"{name} {scene} ({db:.1f} dB)")
                 origins[name, scene] = (material.videos.get(scene, scene), source)
                 raw[name, scene] = pool.submit(clip_encoding.encode, clip)
@@ -142,13 +70,46 @@ def prepare(
     # where a trial shows one clip, no bytes stand for the other
     clips |= {(ALONE, pair.scene): EncodedClip(pair.scene, "", b"") for pair in pairs if pair.second == ALONE}
     if weak:
-        listed = ", ".join(weak[:10]) + (f" and {len(weak) - 10} more" if len(weak) > 10 else "")
-        warning = f"{len(weak)} clips begin with a first frame below {FIRST_FRAME_DB:g} dB of the real one: {listed}."
-        if not request.accept_first_frames:
-            raise BenchError(f"{warning} Pairs should start alike; if they are meant, give --accept-first-frames.")
-        material.notes.append(warning)
+        material.notes.append(_first_frames(weak, names[0], request.accept_first_frames))
     assert shape is not None
-    return clips, shape[0], shape[1]
+    return clips, (shape[0], shape[1], shape[2])
+
+
+def _first_frames(weak: list[str], reference: str, accepted: bool) -> str:
+    """What to say of clips that begin otherwise than those of `reference`; a `BenchError` unless that is accepted."""
+    listed = ", ".join(weak[:10]) + (f" and {len(weak) - 10} more" if len(weak) > 10 else "")
+    whose = "the real one" if reference == REAL else f"that of {reference}"
+    warning = f"{len(weak)} clips begin with a first frame below {FIRST_FRAME_DB:g} dB of {whose}: {listed}."
+    if not accepted:
+        raise BenchError(f"{warning} Pairs should start alike; if they are meant, give --accept-first-frames.")
+    return warning
+
+
+def _check_rates(material: Material, names: Sequence[str]) -> None:
+    rates = {name: _stated_rate(material.rows[name]) for name in names}
+    stated = {name: rate for name, rate in rates.items() if rate is not None}
+    if len(set(stated.values())) > 1:
+        raise BenchError(f"The rows state different rates ({stated}), so they would not move alike: make them again.")
+
+
+def _rate_notes(material: Material, names: Sequence[str], rate: float) -> list[str]:
+    """What to say where video files play at another rate than the study will."""
+    own = {name: found for name in names if (found := _file_rate(material.rows[name])) and round(found, 2) != rate}
+    if not own:
+        return []
+    listed = ", ".join(f"{name} {found:g}" for name, found in own.items())
+    return [f"Raters see {rate:g} frames a second, and the video files have others ({listed}): see --rate."]
+
+
+def _file_rate(row: Predictions) -> float | None:
+    """Frames a second that a method's first video file states; None for frames and strips, which state none."""
+    path = row.path(row.ids[0])
+    if path.suffix.lower() not in VIDEOS:
+        return None
+    with contextlib.suppress(OSError, av.FFmpegError), av.open(path) as container:
+        if container.streams.video and (rate := container.streams.video[0].average_rate):
+            return float(rate)
+    return None
 
 
 def _check_shape(name: str, scene: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:

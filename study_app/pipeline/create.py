@@ -1,4 +1,4 @@
-"""Making a study from run folders: what is compared, checks that it is fair, clips made ready to serve."""
+"""Making a study: what is compared, checks that it is fair, clips made ready to serve."""
 
 from __future__ import annotations
 
@@ -11,9 +11,18 @@ from study_app.design import clip_encoding
 from study_app.design.catch_rule import CatchRule, strictest_rule
 from study_app.design.questions import ALONE, PARTS, SCALE
 from study_app.design.schedule import Schedule, capacity, draw_schedule
-from study_app.design.settings import CATCH, WORKLOAD, StudyRequest, StudySettings, StudyTexts
+from study_app.design.settings import (
+    CALIBRATIONS,
+    CATCH,
+    MARKDOWN,
+    WORKLOAD,
+    StudyRequest,
+    StudySettings,
+    StudyTexts,
+)
 from study_app.locales import words
-from study_app.pipeline.clip_preparation import Material, open_runs, prepare, shared_scenes
+from study_app.pipeline.clip_preparation import prepare
+from study_app.pipeline.material import Material, open_material, shared_scenes
 from study_app.pipeline.registration import register
 from study_app.store.store import Store
 
@@ -59,39 +68,19 @@ def create(where: str | Path | None, request: StudyRequest) -> CreatedStudy:
     """Make a study in the database `where` (created if need be).
 
     Raises:
-        BenchError: the run folders do not allow the study that is requested; nothing is written then.
+        BenchError: the videos do not allow the study that is requested; nothing is written then.
     """
     request = request.with_seed()
-    material = open_runs(request.runs)
+    material = open_material(request.runs, request.folders, request.real)
     comparisons = _comparisons(request, material)
-    names = list(dict.fromkeys([REAL, *(name for pair in comparisons for name in pair if name != ALONE)]))
+    compared = [name for pair in comparisons for name in pair if name != ALONE]
+    names = list(dict.fromkeys([*([REAL] if material.has_real else []), *compared]))
     scenes = shared_scenes(names, material)
     practice, rule = _checks(request, len(scenes), material.notes)
-    draft = StudySettings(
-        **request.shared(),
-        run=str(request.runs[0].resolve()),
-        dataset=material.dataset,
-        comparisons=comparisons,
-        scenes=tuple(scenes),
-        workload=request.workload if request.workload is not None else WORKLOAD,
-        catch=rule.planned,
-        catch_pass=rule.needed,
-        frames=1,  # these three are known once clips are read
-        size=1,
-        slot_bytes=1,
-        consent_version="",
-    )
-    draft = replace(
-        draft,
-        clips=min(request.clips, len(scenes)),
-        practice=practice,
-        question=_question(request, request.question, request.language),
-        consent=request.consent or default_consent(request, request.language),
-        translations=_translations(request),
-    )
+    draft = _draft(request, material, comparisons, scenes, practice, rule)
     draft.check()
     if request.clips > len(scenes):
-        material.notes.append(f"The run has {len(scenes)} clips that all rows share, so these are compared.")
+        material.notes.append(f"There are {len(scenes)} clips that all rows share, so these are compared.")
     schedule = draw_schedule(draft, request.drawn_seed)
     most = capacity(schedule)
     if most < 1:
@@ -103,12 +92,50 @@ def create(where: str | Path | None, request: StudyRequest) -> CreatedStudy:
         raise BenchError(
             f"A rater can see {most} trials of this study at most, not {request.workload}: lower --workload."
         )
-    clips, frames, size = prepare(schedule, names, request, material)
+    clips, (frames, size, width) = prepare(schedule, names, request, material)
     longest = max(len(clip.data) for clip in clips.values())
     workload, slot = min(draft.workload, most), clip_encoding.slot_bytes(longest)
-    settings = replace(draft, frames=frames, size=size, slot_bytes=slot, workload=workload).with_consent(draft.consent)
+    settings = replace(
+        draft, frames=frames, size=size, width=width if width != size else 0, slot_bytes=slot, workload=workload
+    ).with_consent(draft.consent)
     register(Store.migrated(where).add(settings, request.drawn_seed, schedule, clips), "create")
     return CreatedStudy(settings.name, settings, schedule, tuple(material.notes))
+
+
+def _draft(
+    request: StudyRequest,
+    material: Material,
+    comparisons: tuple[tuple[str, str], ...],
+    scenes: list[str],
+    practice: int,
+    rule: CatchRule,
+) -> StudySettings:
+    """The settings as far as they are known before clips are read."""
+    draft = StudySettings(
+        **request.shared(),
+        run=str(material.run or ""),
+        dataset=material.dataset,
+        comparisons=comparisons,
+        scenes=tuple(scenes),
+        workload=request.workload if request.workload is not None else WORKLOAD,
+        catch=rule.planned,
+        catch_pass=rule.needed,
+        frames=1,  # these three are known once clips are read
+        size=1,
+        slot_bytes=1,
+        consent_version="",
+        has_real=material.has_real,
+        titles=tuple((name, material.titles[name]) for name in material.rows if name in material.titles),
+    )
+    return replace(
+        draft,
+        clips=min(request.clips, len(scenes)),
+        practice=practice,
+        question=_question(request, request.question, request.language),
+        consent=request.consent or default_consent(request, request.language),
+        consent_format=request.consent_format if request.consent else MARKDOWN,
+        translations=_translations(request),
+    )
 
 
 def _translations(request: StudyRequest) -> tuple[StudyTexts, ...]:
@@ -123,6 +150,7 @@ def _translations(request: StudyRequest) -> tuple[StudyTexts, ...]:
             translation,
             question=_question(request, translation.question, translation.language),
             consent=translation.consent or default_consent(request, translation.language),
+            consent_format=translation.consent_format if translation.consent else MARKDOWN,
         )
         for translation in request.translations
     )
@@ -136,11 +164,19 @@ def _question(request: StudyRequest, given: str, language: str) -> str:
 
 
 def default_consent(request: StudyRequest, language: str) -> str:
-    """A language's own text of the consent page, for what is asked of raters and what is kept of it."""
-    own = words(language, request.questions.wording)
-    asks = any(request.questions.part(part) for part in PARTS)
-    more = {"consent_questions": asks, "consent_measured": request.calibration != "none"}
-    return "\n\n".join([own["consent"], *(own[name] for name, applies in more.items() if applies)])
+    """A language's own text of the consent page, in Markdown: who asks, why, what is asked of raters and kept of it."""
+    parts = words(language, request.questions.wording)["consent"]
+    applies = {
+        "why": not request.purpose,
+        "own_why": bool(request.purpose),
+        "who": bool(request.lab),
+        "pay": bool(request.pay),
+        "measured": request.calibration != CALIBRATIONS[0],
+        "questions": any(request.questions.part(part) for part in PARTS),
+        "comprehension": request.comprehension,
+        "retention": bool(request.retention),
+    }
+    return "\n\n".join(text for name, text in parts.items() if applies.get(name, True))
 
 
 def _comparisons(request: StudyRequest, material: Material) -> tuple[tuple[str, str], ...]:
@@ -153,21 +189,35 @@ def _comparisons(request: StudyRequest, material: Material) -> tuple[tuple[str, 
 
 def _pairs(request: StudyRequest, material: Material) -> tuple[tuple[str, str], ...]:
     if request.comparisons is None:
-        possible = tuple(pair for pair in PAPER_COMPARISONS if all(name in material.rows for name in pair))
-        if not possible:
-            rows = ", ".join(sorted(material.rows))
-            raise BenchError(f"The run has the rows {rows}, none of the paper's comparisons: give --comparison A:B.")
-        return possible
+        return _default_pairs(material)
     for pair in request.comparisons:
         for name in pair:
             if name not in material.rows:
-                raise BenchError(f"The run has no row '{name}'.{did_you_mean(name, material.rows)}")
+                raise BenchError(f"There is no row '{name}'.{did_you_mean(name, material.rows)}")
         if pair[0] == pair[1]:
             raise BenchError(f"A comparison needs two different rows, not {pair[0]} twice.")
     unordered = [frozenset(pair) for pair in request.comparisons]
     if len(set(unordered)) < len(unordered):
         raise BenchError("The same two rows are compared twice: leave one --comparison out.")
     return request.comparisons
+
+
+def _default_pairs(material: Material) -> tuple[tuple[str, str], ...]:
+    """The paper's comparisons of a run's rows; of your own videos, the first method against each other one."""
+    possible = tuple(pair for pair in PAPER_COMPARISONS if all(name in material.rows for name in pair))
+    own = material.own
+    if set(own) <= {name for pair in possible for name in pair} and possible:
+        return possible
+    if not own:
+        rows = ", ".join(sorted(material.rows))
+        raise BenchError(f"The run has the rows {rows}, none of the paper's comparisons: give --comparison A:B.")
+    others = [*own[1:], *(name for name in material.rows if name not in (*own, REAL))]
+    pairs = [(own[0], other) for other in others] + ([(own[0], REAL)] if material.has_real else [])
+    if not pairs:
+        raise BenchError(
+            f"There is only '{own[0]}', and nothing to compare it with: give a second NAME=FOLDER, or --real FOLDER."
+        )
+    return tuple(pairs)
 
 
 def _checks(request: StudyRequest, scenes: int, notes: list[str]) -> tuple[int, CatchRule]:

@@ -86,6 +86,8 @@ def results(votes: pd.DataFrame, settings: StudySettings) -> Results:
     per_set = pd.DataFrame(columns=metric_agreement.PER_SET_COLUMNS)
     run = Path(settings.run)
     try:
+        if not settings.run:
+            raise BenchError("the study has no run folder. `bench score` the same folders, then `bench agree`.")
         scores = metric_agreement.read_scores(RunFolder(run).per_clip)
         seeds = metric_agreement.shown_seeds(run, {name for pair in settings.comparisons for name in pair})
         per_clip = metric_agreement.per_clip(votes, scores, metric_agreement.directions(scores), seeds)
@@ -320,7 +322,7 @@ def _json(content: dict[str, Any], study: OpenStudy) -> str:
 def beside(study: OpenStudy) -> dict[str, str]:
     """The text of each file that holds no outcome: who took part, what they saw it on, what they said of themselves."""
     files = {"raters.csv": raters_csv(study.raters()), "screens.csv": screens_csv(study.screens())}
-    if any(study.settings.questions.part(part) for part in PARTS):
+    if study.settings.comprehension or any(study.settings.questions.part(part) for part in PARTS):
         files["answers.csv"] = csv(questionnaire.answers_table(study.answers()))
         files["answers_dictionary.csv"] = csv(questionnaire.dictionary(study.settings))
     return files

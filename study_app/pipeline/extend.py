@@ -5,10 +5,10 @@ from __future__ import annotations
 from bench.errors import BenchError
 from bench.runfolder import REAL
 from study_app.design import clip_encoding
-from study_app.design.questions import ALONE
 from study_app.design.schedule import Addition, Schedule, extended_schedule, shuffled
 from study_app.design.settings import StudyRequest, StudySettings
-from study_app.pipeline.clip_preparation import Material, open_runs, prepare, shared_scenes
+from study_app.pipeline.clip_preparation import prepare
+from study_app.pipeline.material import Material, open_material, shared_scenes
 from study_app.pipeline.registration import register
 from study_app.store.clips import Clips
 from study_app.store.schedule_rows import Extended
@@ -18,19 +18,20 @@ from study_app.store.study import OpenStudy
 def extend(study: OpenStudy, request: StudyRequest) -> str:
     """Add the requested votes to every pair and the requested clips to every comparison; returns a summary in words.
 
-    Of the request, votes, clips, runs, seed, size and accept_first_frames are heeded.
+    Of the request, votes, clips, runs, folders, real, seed, size and accept_first_frames are heeded.
 
     Raises:
         BenchError: nothing is requested, the study is closed, or the clips do not go with those that it has.
     """
     request = request.with_seed()
-    if request.votes < 0 or (not request.votes and not request.runs):
-        raise BenchError("Say what is to be added: --votes for every pair, or --run with further clips.")
+    sources = bool(request.runs or request.folders)
+    if request.votes < 0 or not (request.votes or sources):
+        raise BenchError("Say what is to be added: --votes for every pair, or further clips with --run or NAME=FOLDER.")
     if study.state() == "closed":
         raise BenchError(f"The study '{study.name}' is closed: `bench study reopen` it first.")
     register(study, "extend")  # where a creation was killed before its registration, or the study is a pilot
-    material = open_runs(request.runs) if request.runs else Material({}, {}, "")
-    scenes = _new_scenes(study, request, material) if request.runs else ()
+    material = open_material(request.runs, request.folders, request.real) if sources else Material({}, {}, "")
+    scenes = _new_scenes(study, request, material) if sources else ()
     added = Addition(request.drawn_seed, request.votes, scenes)
     before = study.schedule()
     after = extended_schedule(before, study.settings.comparisons, added)
@@ -61,7 +62,7 @@ def _check_looks(study: OpenStudy, slots: int) -> None:
 
 def _new_scenes(study: OpenStudy, request: StudyRequest, material: Material) -> tuple[str, ...]:
     """Clips of the runs that the study has not, as many as are requested, drawn by the seed."""
-    names = _rows(study.settings)
+    names = list(dict.fromkeys([*([REAL] if study.settings.has_real else []), *study.settings.systems]))
     for row in names:
         if row not in material.rows:
             raise BenchError(f"The runs have no row '{row}', which the study compares: give one that has.")
@@ -80,17 +81,13 @@ def _new_scenes(study: OpenStudy, request: StudyRequest, material: Material) -> 
     return tuple(new)
 
 
-def _rows(settings: StudySettings) -> list[str]:
-    return list(dict.fromkeys(name for pair in settings.comparisons for name in pair if name != ALONE))
-
-
 def _clips(new: Schedule, settings: StudySettings, request: StudyRequest, material: Material) -> Clips:
     """The new clips, ready to serve; a `BenchError` unless they look like those that the study has."""
-    names = list(dict.fromkeys([REAL, *_rows(settings)]))
-    clips, frames, size = prepare(new, names, request, material)
-    if (frames, size) != (settings.frames, settings.size):
+    names = list(dict.fromkeys([*([REAL] if settings.has_real else []), *settings.systems]))
+    clips, (frames, height, width) = prepare(new, names, request, material)
+    if (frames, height, width) != (settings.frames, settings.size, settings.width or settings.size):
         raise BenchError(
-            f"The new clips have {frames} frames of {size}×{size} and those of the study {settings.frames} of "
-            f"{settings.size}×{settings.size}: clips of a study must be alike (see --size)."
+            f"The new clips have {frames} frames of {width}×{height} and those of the study {settings.frames} of "
+            f"{settings.width or settings.size}×{settings.size}: clips of a study must be alike (see --size)."
         )
     return clips

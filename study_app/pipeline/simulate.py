@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench.errors import BenchError
-from bench.runfolder import REAL
-from study_app.design.questions import GRADES, SCALE, TIE, Question
+from study_app.design.questions import COMPREHENSION, COMPREHENSION_ANSWERS, GRADES, SCALE, TIE, Questions
 from study_app.design.schedule import ALTERED
 from study_app.pipeline import copies
 from study_app.store.messages import Answer, Further
@@ -66,7 +64,7 @@ def rate(study: OpenStudy, crowd: Crowd, seed: int, number: int) -> int:
     view = study.view(token)
     while view.state in ("rating", "asked"):
         if view.part:
-            view = study.reply(token, view.part, replies(questions.part(view.part), rng))
+            view = study.reply(token, view.part, replies(questions, view.part, rng))
             continue
         trial = view.trials[0]
         scene, left, right = study.shown(token, trial)
@@ -84,20 +82,22 @@ def rate(study: OpenStudy, crowd: Crowd, seed: int, number: int) -> int:
     return votes
 
 
-def replies(questions: Sequence[Question], rng: np.random.Generator) -> dict[str, str]:
+def replies(questions: Questions, part: str, rng: np.random.Generator) -> dict[str, str]:
     """Answers with which a synthetic rater may take part; choices that decide nothing are drawn."""
+    if part == COMPREHENSION:
+        return dict(COMPREHENSION_ANSWERS)
     return {
         question.id: str(rng.choice([choice.id for choice in question.choices]))
         if question.choices and not question.eligible
         else question.example()
-        for question in questions
+        for question in questions.part(part)
     }
 
 
 def left_share(crowd: Crowd, left: str, right: str, scene: str, leaning: float, seed: int) -> float:
     """Probability that a careful rater chooses the left system."""
     if {left, right} & set(ALTERED):
-        return 0.98 if left == REAL else 0.02
+        return 0.02 if left in ALTERED else 0.98
     gap = crowd.strengths.get(left, 0.0) - crowd.strengths.get(right, 0.0)
     # raters and clips shift a comparison towards its alphabetically first system, whatever the side
     shift = leaning + crowd.clip_sd * np.random.default_rng([seed, *scene.encode()]).normal()

@@ -98,9 +98,10 @@ class View:
 
     `place` is what the page calls the trial: practice or pair, its number, and how many there are of these.
     `feedback` says of the practice trial that was just answered whether the altered clip was seen or missed, or that
-    the rater could not tell (unsure).
-    `state` is rating, asked (questions of `part` are due), done, full (nothing to rate), broken (clips do not load
-    here), excluded, ineligible (by the screening questions), withdrawn, or paused or closed where the study is.
+    the rater could not tell (unsure); `altered` is the side that it was on.
+    `state` is rating, asked (questions of `part` are due; those of the part comprehension are about the instructions),
+    done, full (nothing to rate), broken (clips do not load here), excluded, ineligible (by the questions before the
+    trials), withdrawn, or paused or closed where the study is.
     """
 
     state: str
@@ -110,3 +111,4 @@ class View:
     place: tuple[str, int, int] | None = None
     feedback: str | None = None
     part: str | None = None
+    altered: str | None = None

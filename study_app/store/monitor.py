@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pandas as pd
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
+from study_app.store import catch_trials
 from study_app.store.schema.rater_tables import Assignment, Ending, Erasure, Rater, Vote
-from study_app.store.schema.study_tables import Audit, Study
+from study_app.store.schema.study_tables import Audit, Comparison, Pair, Study, System
 
 #: Whoever was heard of within this time is there; whoever has not ended and was not has left.
 ACTIVE = timedelta(minutes=5)
+#: Points of the curve of votes, and how many raters must have failed to load a pair for it to be listed.
+POINTS, SEVERAL = 400, 2
+First, Second = aliased(System), aliased(System)
 
 
 @dataclass(frozen=True)
@@ -23,14 +28,16 @@ class Watch:
     Attributes:
         raters: one row a rater, as rater, answers, seen (when they were heard of last), state (active, left, erased,
             or how the session ended).
-        votes: when each vote was cast, in order.
+        votes: when each vote was cast that is wanted and counts, in order.
         skips: pairs that did not load, by reason, as reason, pairs, raters.
+        failing: pairs that several raters could not load, as clip, first, second, raters.
         audit: what was done to the study, newest first, as at, by, action, detail.
     """
 
     raters: pd.DataFrame
     votes: pd.Series[pd.Timestamp]
     skips: pd.DataFrame
+    failing: pd.DataFrame
     audit: pd.DataFrame
 
     def left_after(self) -> pd.Series[int]:
@@ -38,20 +45,29 @@ class Watch:
         left = self.raters.loc[self.raters["state"] == "left", "answers"]
         return left.value_counts().sort_index()
 
-    def votes_over_time(self) -> pd.Series[int]:
-        """Votes had by the end of each quarter of an hour, from none on."""
+    def votes_over_time(self, now: datetime) -> pd.Series[int]:
+        """Votes had over time, from none up to now; some `POINTS` points at most."""
         if not len(self.votes):
             return pd.Series(dtype=int)
-        cast = pd.Series(1, index=pd.DatetimeIndex(self.votes))
-        had = cast.resample("15min", label="right").sum().cumsum()
-        had.loc[had.index.min() - pd.Timedelta(minutes=15)] = 0
-        return had.sort_index()
+        had = pd.Series(np.arange(1, len(self.votes) + 1), index=pd.DatetimeIndex(self.votes))
+        thin = had.iloc[:: max(1, len(had) // POINTS)]
+        ends = pd.Series({had.index[0]: 0, max(pd.Timestamp(now), had.index[-1]): len(had)})
+        return pd.concat([ends.iloc[:1], thin, ends.iloc[1:]])
 
 
 def watch(session: Session, study: Study, lines: int = 200) -> Watch:
     """Look at a study; of the audit trail the last `lines`."""
     of_study = (Rater.study_id == study.id, Rater.simulated == study.simulated)
-    cast = select(Vote.voted_at).join(Rater, Rater.id == Vote.rater_id).where(*of_study).order_by(Vote.id)
+    uncounted = catch_trials.uncounted(session, study)
+    cast = (
+        select(Vote.voted_at)
+        .join(Rater, Rater.id == Vote.rater_id)
+        .join(Assignment, Assignment.id == Vote.assignment_id)
+        .where(
+            *of_study, Assignment.slot_id.is_not(None), Assignment.state == "voted", Rater.id.not_in(list(uncounted))
+        )
+        .order_by(Vote.id)
+    )
     skipped = (
         select(Assignment.reason, func.count(), func.count(Assignment.rater_id.distinct()))
         .join(Rater, Rater.id == Assignment.rater_id)
@@ -69,8 +85,27 @@ def watch(session: Session, study: Study, lines: int = 200) -> Watch:
         _raters(session, study),
         pd.Series(pd.to_datetime(list(session.scalars(cast)), utc=True)),
         pd.DataFrame([tuple(row) for row in session.execute(skipped)], columns=["reason", "pairs", "raters"]),
+        _failing(session, study),
         pd.DataFrame([tuple(row) for row in session.execute(done)], columns=["at", "by", "action", "detail"]),
     )
+
+
+def _failing(session: Session, study: Study) -> pd.DataFrame:
+    raters = func.count(Assignment.rater_id.distinct())
+    query = (
+        select(Pair.scene, First.name, Second.name, raters)
+        .join(Assignment, Assignment.pair_id == Pair.id)
+        .join(Rater, Rater.id == Assignment.rater_id)
+        .join(Comparison, Comparison.id == Pair.comparison_id)
+        .join(First, First.id == Comparison.first_id)
+        .join(Second, Second.id == Comparison.second_id)
+        .where(Rater.study_id == study.id, Rater.simulated == study.simulated, Assignment.state == "skipped")
+        .group_by(Pair.id, Pair.scene, First.name, Second.name)
+        .having(raters >= SEVERAL)
+        .order_by(raters.desc(), Pair.id)
+    )
+    rows = [tuple(row) for row in session.execute(query)]
+    return pd.DataFrame(rows, columns=["clip", "first", "second", "raters"])
 
 
 def _raters(session: Session, study: Study) -> pd.DataFrame:

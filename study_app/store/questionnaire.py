@@ -13,7 +13,7 @@ import pandas as pd
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from study_app.design.questions import PARTS, Question
+from study_app.design.questions import COMPREHENSION, COMPREHENSION_ANSWERS, PARTS, TRIES, Question
 from study_app.store.messages import NOT_AN_ANSWER, RefusedError
 from study_app.store.raters import excluded_reason
 from study_app.store.schema.rater_tables import Ending, Rater, Reply
@@ -22,6 +22,8 @@ from study_app.store.schema.study_tables import Study
 #: Frozen column names of `answers.csv`, a line an answer, and of what is counted of them.
 ANSWER_COLUMNS = ["study", "rater", "part", "question", "answer", "time_utc", "simulated", "excluded"]
 BEFORE, AFTER = PARTS[:2], PARTS[2:]
+#: What is kept of a try at the questions on the instructions whose answers are all right.
+RIGHT = "right"
 
 
 def due(session: Session, study: Study, rater: Rater, parts: tuple[str, ...]) -> str | None:
@@ -36,9 +38,41 @@ def due(session: Session, study: Study, rater: Rater, parts: tuple[str, ...]) ->
     return None
 
 
+def comprehension_is_due(session: Session, study: Study, rater: Rater) -> bool:
+    """Whether a rater has still to answer the questions on the instructions."""
+    if not study.settings.comprehension:
+        return False
+    return RIGHT not in _tries(session, rater)
+
+
+def keep_comprehension(
+    session: Session, study: Study, rater: Rater, answers: Mapping[str, str], part: str, now: datetime
+) -> bool:
+    """Write one try at the questions on the instructions; whether the rater may go on or try again.
+
+    Raises:
+        RefusedError: a question is not answered.
+    """
+    given = {id: answers.get(id, "") for id in COMPREHENSION_ANSWERS}
+    if not all(given.values()):
+        raise RefusedError(NOT_AN_ANSWER)
+    number = 1 + len(_tries(session, rater))
+    verdict = RIGHT if given == COMPREHENSION_ANSWERS else "wrong"
+    # a line of the part that decides who takes part
+    session.add(Reply(rater_id=rater.id, question=f"{part}_{number}", part=BEFORE[0], answer=verdict, replied_at=now))
+    session.flush()
+    return verdict == RIGHT or number < TRIES
+
+
+def _tries(session: Session, rater: Rater) -> list[str]:
+    tries = Reply.question.in_([f"{COMPREHENSION}_{number}" for number in range(1, TRIES + 1)])
+    return list(session.scalars(select(Reply.answer).where(Reply.rater_id == rater.id, tries)))
+
+
 def is_ineligible(session: Session, study: Study, rater: Rater) -> bool:
     """Whether a rater may not take part by what they answered."""
-    if not any(question.eligible for question in study.settings.questions.screening):
+    decides = any(question.eligible for question in study.settings.questions.screening)
+    if not (decides or study.settings.comprehension):
         return False
     ended = select(Ending.id).where(Ending.rater_id == rater.id, Ending.outcome == "ineligible")
     return session.scalar(ended) is not None

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bench.errors import BenchError
 from study_app.design import flags
-from study_app.design.questions import PAIRS, TIE
+from study_app.design.questions import COMPREHENSION, PAIRS, TIE
 from study_app.store import (
     assignment,
     audit_trail,
@@ -118,7 +118,7 @@ class OpenStudy(StudyReader, StudyAdmin):
 
         def work(session: Session) -> View:
             rater = self._present(session, token)
-            feedback = None
+            feedback = altered = None
             if not (rater.withdrawn_at or raters.is_excluded(session, rater)):
                 trial_row = votes.assignment_of(session, rater, trial)
                 if self._can_be_seen(session, trial_row):
@@ -128,9 +128,9 @@ class OpenStudy(StudyReader, StudyAdmin):
                 else:
                     clips.lost(session, trial_row.id)
                 if self._gives_feedback(trial_row):
-                    real = "left" if trial_row.first_on_left else "right"
+                    real, altered = ("left", "right") if trial_row.first_on_left else ("right", "left")
                     feedback = {real: "seen", TIE: "unsure"}.get(answer.chosen, "missed")
-            return replace(self._view(session, rater), feedback=feedback)
+            return replace(self._view(session, rater), feedback=feedback, altered=altered)
 
         return self._transactions.write(work)
 
@@ -201,7 +201,8 @@ class OpenStudy(StudyReader, StudyAdmin):
             view = self._view(session, rater)
             if view.state != "asked" or view.part != part:
                 return view
-            if not questionnaire.keep(session, self.row, rater, answers, part, datetime.now(UTC)):
+            keep = questionnaire.keep_comprehension if part == COMPREHENSION else questionnaire.keep
+            if not keep(session, self.row, rater, answers, part, datetime.now(UTC)):
                 self._end(session, rater, "ineligible")
                 raters.release(session, rater)
             return self._view(session, rater)
@@ -252,6 +253,8 @@ class OpenStudy(StudyReader, StudyAdmin):
         trials = assignment.upcoming(session, self.row, rater, assignments, datetime.now(UTC))
         # nobody is asked for a study that has no pair for them, so a pair is held meanwhile
         part = questionnaire.due(session, self.row, rater, questionnaire.BEFORE if trials else questionnaire.AFTER)
+        if trials and not part and questionnaire.comprehension_is_due(session, self.row, rater):
+            part = COMPREHENSION
         if part and (trials or answered):
             return View("asked", answered, part=part)
         if trials:

@@ -226,7 +226,7 @@ async def _answer(work: Callable[[], Response], accepted: str = "") -> Response:
     except RefusedError as refusal:
         language = localisation.language(serving().settings.languages, "", accepted)
         words, sentence = texts(language), str(refusal)
-        body = {"title": words["welcome"]["title"], "message": words["said"].get(sentence, sentence)}
+        body = {"title": words["refused"]["title"], "message": words["said"].get(sentence, sentence)}
         body["language"] = language if sentence in words["said"] else ENGLISH
         response = JSONResponse(body, 410 if refusal.gone else 403)
     except BenchError as error:

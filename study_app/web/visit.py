@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from study_app.design.questions import LONGEST_ANSWER, PAIRS, PARTS, in_language
+from study_app.design.questions import (
+    COMPREHENSION,
+    COMPREHENSION_ANSWERS,
+    LONGEST_ANSWER,
+    PAIRS,
+    PARTS,
+    in_language,
+)
 from study_app.design.settings import LINKS, StudySettings
 from study_app.locales import texts, words
 from study_app.store.messages import NOT_AN_ANSWER, RefusedError, View
@@ -24,7 +31,7 @@ PREVIEW_VARIABLE = "BENCH_STUDY_PREVIEW"
 #: What a browser may keep of a visit in its cookie.
 TOKEN = re.compile(r"[\w-]{43}")
 #: Texts that no page shows by themselves: parts of a consent text, and sentences that go out with a refusal.
-NOT_READ = ("consent", "consent_questions", "consent_measured", "said")
+NOT_READ = ("consent", "said")
 
 #: What a platform, or a script of somebody's, leaves in a link whose placeholder it did not fill in: everybody who
 #: follows it would be the same person.
@@ -151,20 +158,24 @@ def page_data(here: Visit, view: View | None) -> dict[str, Any]:
             "clips": 2 if questions.kind == PAIRS else 1,
             "answers": questions.answers,
             "parts": {part: _asked(settings, part, here.language) for part in PARTS if questions.part(part)},
-            "can_be_ineligible": any(question.eligible for question in questions.screening),
+            "comprehension": _comprehension(read, asked[0]) if settings.comprehension else [],
+            "can_be_ineligible": settings.comprehension or any(one.eligible for one in questions.screening),
             "consent": own.consent,
             "consent_html": localisation.consent_html(own),
             "consent_version": own.consent_version,
+            "title": settings.title,
+            "lab": settings.lab,
+            "age": settings.minimum_age,
             "contact": settings.contact,
             "ethics": settings.ethics,
             "card": settings.calibration == "card",
             "distance": settings.distance_cm,
             "frames": settings.frames,
             "size": settings.size,
+            "width": settings.width or settings.size,
             "rate": settings.rate,
             "practice": settings.practice,
             "total": settings.practice + settings.workload + settings.catch,
-            "minutes": settings.minutes,
         },
         "preview": PREVIEW_VARIABLE in os.environ,
         "mark": "preview" if PREVIEW_VARIABLE in os.environ else ("pilot" if settings.pilot else ""),
@@ -190,10 +201,28 @@ def _asked(settings: StudySettings, part: str, language: str) -> list[dict[str, 
     ]
 
 
+def _comprehension(read: Mapping[str, Any], asked: str) -> list[dict[str, Any]]:
+    """The questions on the instructions, in the form of `_asked`; which choice is right stays here."""
+    return [
+        {
+            "id": id,
+            "text": words["text"],
+            "type": "choice",
+            "choices": [
+                {"id": key, "text": said.replace("{question}", asked)} for key, said in words["choices"].items()
+            ],
+            "optional": False,
+        }
+        for id, words in read["comprehension"]["questions"].items()
+    ]
+
+
 def examples(study: OpenStudy, part: str) -> dict[str, str]:
     """Answers to a part for a preview, in which every page is to be seen without filling in the ones before."""
     if PREVIEW_VARIABLE not in os.environ:
         raise RefusedError(NOT_AN_ANSWER)
+    if part == COMPREHENSION:
+        return dict(COMPREHENSION_ANSWERS)
     return {question.id: question.example() for question in study.settings.questions.part(part)}
 
 

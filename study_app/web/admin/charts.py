@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import streamlit as st
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
@@ -17,19 +19,29 @@ from matplotlib.ticker import MaxNLocator
 from bench.report.figures.style import STYLE
 from study_app.design.settings import StudySettings
 
-INK, MARK, PALE, OUT = "#2f4b66", "#1c1c1c", "#a0a0a0", "#9b2c1f"
+#: Seen on a light and on a dark ground alike.
+INK, OUT = "#2f78c4", "#d1495b"
+#: Ground → letters, marks and lines.
+LETTERS = {"light": "#31333f", "dark": "#e6e6ea"}
 #: A style is set for the whole process, and each visit runs in a thread of its own.
 _one_at_a_time = threading.Lock()
 
 
 def _svg(rows: int, draw: Callable[[Axes], None]) -> str:
-    """Draw on an axis high enough for `rows` lines; the page's grey shows through."""
-    with _one_at_a_time, plt.rc_context(STYLE):
+    """Draw on an axis high enough for `rows` lines; the page shows through."""
+    letters = _letters()
+    own: Any = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), letters)
+    with _one_at_a_time, plt.rc_context({**STYLE, **own, "grid.color": "#80808040"}):
         figure = Figure(figsize=(7.2, 0.75 + 0.34 * rows), layout="constrained")
         draw(figure.subplots())
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True)
     return out.getvalue()
+
+
+def _letters() -> str:
+    """The colour of letters in the visitor's theme."""
+    return LETTERS.get(st.context.theme.type or "", LETTERS["light"])
 
 
 def _name_rows(axis: Axes, names: Sequence[str]) -> np.ndarray:
@@ -41,25 +53,13 @@ def _name_rows(axis: Axes, names: Sequence[str]) -> np.ndarray:
     return y
 
 
-def progress(table: pd.DataFrame) -> str:
-    """Votes had of votes wanted, a bar a comparison."""
-
-    def draw(axis: Axes) -> None:
-        y = _name_rows(axis, list(table["comparison"]))
-        axis.barh(y, table["wanted"], height=0.5, color=PALE)
-        axis.barh(y, table["votes"], height=0.5, color=INK)
-        axis.set_xlabel("votes")
-
-    return _svg(len(table), draw)
-
-
 def votes_over_time(had: pd.Series[int], wanted: int) -> str:
-    """Votes had by the end of each quarter of an hour; those wanted marked."""
+    """Votes had over time, up to now; those wanted marked."""
 
     def draw(axis: Axes) -> None:
-        axis.plot(had.index, had.to_numpy(), ".-", color=INK)
-        axis.axhline(wanted, color="#6b6b6b", linestyle="--", linewidth=1)
-        axis.set(ylim=(0, None), ylabel="answers")
+        axis.plot(had.index, had.to_numpy(), color=INK, linewidth=1.8, drawstyle="steps-post")
+        axis.axhline(wanted, color="#808080", linestyle="--", linewidth=1)
+        axis.set(ylim=(0, None), xlim=(had.index[0], had.index[-1]), ylabel="votes")
         ticks = AutoDateLocator(maxticks=8)
         axis.xaxis.set_major_locator(ticks)
         axis.xaxis.set_major_formatter(ConciseDateFormatter(ticks))  # the day once, not at each tick
@@ -84,10 +84,10 @@ def pos(table: pd.DataFrame) -> str:
 
     def draw(axis: Axes) -> None:
         y = _name_rows(axis, list(asked["comparison"]))
-        axis.axvline(50, color="#6b6b6b", linestyle="--", linewidth=1)
+        axis.axvline(50, color="#808080", linestyle="--", linewidth=1)
         axis.hlines(y, asked["exact_low"], asked["exact_high"], color=INK, linewidth=5, alpha=0.55)
         axis.hlines(y, asked["ci_low"], asked["ci_high"], color=INK, linewidth=1.2)
-        axis.plot(asked["pos"], y, "o", color=MARK)
+        axis.plot(asked["pos"], y, "o", color=_letters())
         axis.set(xlim=(0, 100), xlabel="trials in which the first was chosen (%)")
 
     return _svg(len(asked), draw)
@@ -100,7 +100,7 @@ def means(table: pd.DataFrame) -> str:
     def draw(axis: Axes) -> None:
         y = _name_rows(axis, list(graded["system"]))
         axis.hlines(y, graded["ci_low"], graded["ci_high"], color=INK, linewidth=4, alpha=0.55)
-        axis.plot(graded["mos"], y, "o", color=MARK)
+        axis.plot(graded["mos"], y, "o", color=_letters())
         axis.set(xlim=(0.9, 5.1), xlabel="mean grade")
 
     return _svg(len(graded), draw)
@@ -115,7 +115,7 @@ def strengths(table: pd.DataFrame) -> str:
     def draw(axis: Axes) -> None:
         y = _name_rows(axis, list(table["system"]))
         axis.hlines(y, low, high, color=INK, linewidth=4, alpha=0.55)
-        axis.plot(table["strength"], y, "o", color=MARK)
+        axis.plot(table["strength"], y, "o", color=_letters())
         axis.set_xlabel("strength (log odds)")
 
     return _svg(len(table), draw)
@@ -130,7 +130,7 @@ def raters(table: pd.DataFrame, settings: StudySettings) -> str:
 
     def draw(axis: Axes) -> None:
         if settings.catch:
-            axis.axhline(100 * settings.catch_pass / settings.catch, color="#6b6b6b", linestyle="--", linewidth=1)
+            axis.axhline(100 * settings.catch_pass / settings.catch, color="#808080", linestyle="--", linewidth=1)
         for shown, colour, marker, label in ((counts, INK, "o", "counted"), (~counts, OUT, "x", "excluded")):
             axis.plot(seconds[shown], caught[shown], marker, color=colour, label=label)
         axis.set(xlabel="median response time (s)", ylabel="catch trials right (%)", xlim=(0, end), ylim=(0, 105))

@@ -29,9 +29,8 @@ def is_open(study: OpenStudy) -> bool:
     password = admin_session.password()
     if not password:
         style.page(
-            "Shut",
-            f"The admin page opens when the app is started with {PASSWORD_VARIABLE} set to {SHORTEST_PASSWORD} "
-            "characters or more.",
+            "The admin page is off",
+            f"It opens when the app is started with {PASSWORD_VARIABLE} set to {SHORTEST_PASSWORD} characters or more.",
         )
         return False
     if "pass" not in st.session_state:

@@ -11,17 +11,17 @@ from study_app.web.served_study import log, serving
 
 def main() -> None:
     """Show the admin page; whatever goes wrong, the page is polite and the log says what to mend."""
-    st.set_page_config(page_title="Study", layout="centered")
+    st.set_page_config(page_title="Study", layout="wide")
     style.apply()
     if "admin" not in st.query_params:
-        style.page("Welcome", "Please open the link that you were given.")
+        style.page("There is nothing here", "Please open the link that you were given.")
         return
     try:
         study = serving()
         if login.is_open(study):
             from study_app.web.admin import page  # which loads PyTorch, and not for everybody who finds the door
 
-            page.show(study)
+            page.show(study, login.leave)
     except BenchError as error:
         log.error("%s", error)
         style.page(

@@ -1,12 +1,15 @@
-// The rater's pages: consent, instructions, trials, and the ways in which a session ends. The server decides which page is
-// next (see rater_api.py), so a reload, or the same link on another day, shows the right page.
+// The rater's pages: consent, instructions, practice, trials, and the ways in which a session ends. The server decides
+// which page is next (see rater_api.py), so a reload, or the same link on another day, shows the right page.
 
 import { Player } from "./player.js";
 import { form } from "./questionnaire.js";
 import { Refused, Server } from "./api_client.js";
+import { button, codeBox, identity, make, prose, row, whomToAsk } from "./text_page.js";
 import { fill } from "./trial_page.js";
 
 const AGAIN_MS = 15000; // between two looks whether there is a pair for somebody who waits
+const COMPREHENSION = "comprehension"; // the part of the questions on the instructions
+const FINAL = ["done", "withdrawn", "excluded", "ineligible", "full", "closed"]; // nothing is left to do on these pages
 const MONTH = 30 * 24 * 3600; // how long a browser is known again, in seconds
 const page = document.getElementById("page");
 const link = Object.fromEntries(new URLSearchParams(location.search));
@@ -17,35 +20,20 @@ let chosen = ""; // language that the rater has chosen on this visit
 let card = null; // what was measured of the screen, or {} where nobody wanted to
 let refusals = 0;
 
-// -- building blocks; texts are put in as text, so none can be taken for HTML --
-
-function make(name, text = "", attributes = {}) {
-  const element = document.createElement(name);
-  element.textContent = text;
-  Object.entries(attributes).forEach(([key, value]) => element.setAttribute(key, value));
-  return element;
-}
-
-function button(text, act, kind = "") {
-  const element = make("button", text, { type: "button", class: kind });
-  element.addEventListener("click", act);
-  return element;
-}
-
-function row(...parts) {
-  const element = make("div", "", { class: "row" });
-  element.append(...parts);
-  return element;
-}
-
-// A page with a title, paragraphs and whatever else; whoever cannot see it is told of it by the focus on its title.
+// A page of text: whose study it is, a title, paragraphs, whatever else, and whom to ask. Screen readers are told of it by
+// the focus on its title.
 function show(title, text, ...parts) {
+  const asks = parts.some((part) => part.id === "agree-line"); // the contact is part of the text of consent
   if (player) { player.stop(); player = null; }
   delete page.dataset.layout;
   page.removeAttribute("aria-busy");
   page.className = "page";
+  document.documentElement.dataset.room = "text";
+  const study = here && here.study;
   const heading = make("h1", title, { tabindex: "-1" });
-  page.replaceChildren(heading, ...(text ? [make("div", text, { class: "text" })] : []), ...parts);
+  const whose = study ? identity(study) : [];
+  const contact = study && !asks ? whomToAsk(study.contact, here.texts.contact) : [];
+  page.replaceChildren(...whose, heading, ...(text ? [make("div", text, { class: "text" })] : []), ...parts, ...contact);
   mark();
   window.scrollTo(0, 0);
   heading.focus({ preventScroll: true });
@@ -63,14 +51,16 @@ function menu() {
   const { texts, study } = here;
   const parts = Object.keys(study.parts).map((part) => [part, [texts.asked[part], async () => { await arrive("enrol"); asked(part); }]]);
   const questions = (...names) => parts.filter(([part]) => names.includes(part)).map(([, entry]) => entry);
+  const checks = study.comprehension.length ? [[texts.comprehension.title, () => comprehension()]] : [];
+  const rested = study.practice ? [[texts.between.title, between]] : [];
   const screened = study.can_be_ineligible ? ["ineligible"] : [];
   const ends = ["done", "withdrawn", "excluded", ...screened, "full", "waiting", "broken", "paused", "closed"].map((state) => [texts[state].title, () => end(state)]);
   const pages = [
     [texts.consent_page.title, consent], [texts.declined.title, declined],
-    ...questions("screening", "demographic"), [texts.instructions.title, () => instructions()],
+    ...questions("screening", "demographic"), [texts.instructions.title, () => instructions()], ...checks,
     ...(study.card ? [[texts.card.title, () => measure(measure)]] : []),
     [study.question, async () => { await arrive("enrol"); await examples(); rate(); }],
-    [texts.leave.title, leave], [texts.confirm.title, () => withdraw(leave)], ...questions("closing"), ...ends, [texts.later.title, later],
+    ...rested, [texts.leave.title, leave], [texts.confirm.title, () => withdraw(leave)], ...questions("closing"), ...ends, [texts.later.title, later],
   ];
   const list = make("nav", "", { class: "row", "aria-label": texts.mark.preview });
   list.append(...pages.map(([name, open]) => button(name, open, "quiet")));
@@ -98,27 +88,27 @@ function consent() {
   const { texts, study } = here;
   const words = texts.consent_page;
   const agreed = make("input", "", { type: "checkbox", id: "agree" });
-  const label = make("label", "", { class: "agree", for: "agree" });
-  label.append(agreed, make("span", words.agree));
+  const label = make("label", "", { class: "agree", for: "agree", id: "agree-line" });
+  label.append(agreed, make("span", fill(study.age ? words.agree : words.agree_any_age, study)));
+  const hint = make("p", words.hint, { class: "hint", id: "hint" });
   const go = button(words.continue, async () => {
+    if (!agreed.checked) { hint.classList.add("problem"); agreed.focus(); return; }
     go.disabled = true;
     await arrive("enrol");
     if (here.keep) remember();
   }, "main");
-  go.disabled = true;
-  agreed.addEventListener("change", () => { go.disabled = !agreed.checked; });
+  const changed = () => {
+    go.setAttribute("aria-disabled", String(!agreed.checked));
+    hint.classList.toggle("met", agreed.checked);
+    if (agreed.checked) go.removeAttribute("aria-describedby"); else go.setAttribute("aria-describedby", hint.id);
+  };
+  agreed.addEventListener("change", changed);
+  changed();
   const decline = button(words.decline, declined, "quiet");
   const told = [["contact", study.contact], ["ethics", study.ethics]].filter(([, said]) => said);
   const lines = told.map(([name, said]) => make("p", fill(words[name], { [name]: said })));
   const codes = make("p", words.codes);
-  show(words.title, "", ...tongues(), prose(study), ...lines, codes, label, row(go, decline), row(copy(words.download)));
-}
-
-// The consent text. Only what the server has made of Markdown is HTML; there are no tags of anybody else's in it.
-function prose({ consent: text, consent_html: html }) {
-  const box = make("div", html ? "" : text, { class: html ? "prose" : "text" });
-  if (html) box.innerHTML = html;
-  return box;
+  show(words.title, "", ...tongues(), prose(study), ...lines, codes, label, row(go, decline, hint), row(copy(words.download)));
 }
 
 // The consent text to take away, with whom to ask, its version, and when it was agreed to if it was.
@@ -186,18 +176,49 @@ async function examples() {
   while (here.view && here.view.state === "asked") here.view = await ask("reply", { part: here.view.part, example: true });
 }
 
-function instructions(begun = false) {
+function instructions(begun = false, said = "") {
   const { study, texts } = here;
   const words = texts.instructions;
-  const list = make("ol");
-  words.steps.forEach((step) => list.append(make("li", fill(step, study))));
+  const list = make("ol", "", { class: "steps" });
+  const layout = window.innerHeight > window.innerWidth ? "stacked" : "beside";
+  const how = words.how[window.matchMedia("(hover: none)").matches ? "touch" : layout];
+  const values = { ...study, how, placed: words.placed[layout] };
+  words.steps.forEach((step) => list.append(make("li", fill(step, values))));
   const count = study.questions.length;
   const several = count > 1 ? [make("p", fill(words.several, { count, all: study.questions.join(" ") }))] : [];
   const practice = study.practice ? [make("p", fill(words.practice, study))] : [];
-  const go = button(begun ? words.go_on : words.begin, () => measure(rate), "main");
+  const checked = here.view && here.view.part === COMPREHENSION;
+  const go = button(begun ? words.go_on : words.begin, () => (checked ? comprehension() : measure(rate)), "main");
+  const again = said ? [make("p", said, { class: "notice", role: "alert" })] : [];
   const rest = make("p", fill(words.rest, study));
-  show(words.title, "", ...tongues(), list, ...several, ...practice, rest, row(go), row(copy(words.copy)));
+  show(words.title, "", ...tongues(), ...again, list, ...several, ...practice, rest, row(go), row(copy(words.copy)));
   if (here.view && here.view.trials.length) server.clips(here.view.trials[0]); // it loads while this is read
+}
+
+// Whether the instructions are clear. Who is wrong reads them once more.
+function comprehension() {
+  const { texts, study } = here;
+  const words = texts.comprehension;
+  const send = async (answers, waiting) => {
+    try {
+      here.view = await server.insist("reply", { link, part: COMPREHENSION, answers }, waiting);
+    } catch (error) {
+      if (error instanceof Refused) { refused(error); return; }
+      throw error;
+    }
+    if (here.view.part === COMPREHENSION) instructions(false, words.again);
+    else if (here.view.state === "rating") measure(rate);
+    else follow(here.view);
+  };
+  show(words.title, words.text, form(texts.asked, study.comprehension, send));
+}
+
+// Between practice and the pairs that count.
+function between() {
+  const { texts, study } = here;
+  const words = texts.between;
+  show(words.title, fill(words.text, { pairs: study.total - study.practice }), row(button(words.go, rate, "main start")));
+  if (here.view && here.view.trials.length) server.clips(here.view.trials[0]);
 }
 
 // How large the screen's pixels are, where the study asks for it and it is not known yet.
@@ -209,9 +230,7 @@ async function measure(then) {
   const wrong = make("p", "", { class: "wrong", role: "alert" });
   const go = button(words.go, () => {
     const measured = read();
-    if (!measured) { wrong.textContent = words.wrong; return; }
-    card = measured;
-    rate();
+    if (measured) { card = measured; rate(); } else wrong.textContent = words.wrong;
   }, "main");
   const skip = button(words.skip, () => { card = {}; rate(); }, "quiet");
   show(words.title, "", ...parts, wrong, row(go, skip));
@@ -220,6 +239,7 @@ async function measure(then) {
 function rate() {
   const { study, texts } = here;
   page.className = "trial";
+  document.documentElement.dataset.room = "clips";
   const foot = make("div", "", { class: "foot" });
   const halt = button(texts.trial.pause, () => player.toggle(), "quiet halt");
   foot.append(halt, button(texts.trial.stop, leave, "quiet"), button(texts.trial.help, () => instructions(true), "quiet"));
@@ -259,18 +279,19 @@ function withdraw(back) {
 // The last page of a session; its code exists only since the session has ended so.
 async function end(state, said) {
   if (state === "refused") { refused(said); return; }
-  if (state === "asked") { asked(said.part); return; }
+  if (state === "asked" || state === "between") { follow(said); return; }
   if (state === "failed") { failed(said); return; }
   const words = here.texts[state];
   if (state === "waiting") { wait(words); return; }
   const told = await ask("end");
   const parts = told.elsewhere && words.code ? [make("p", here.texts.elsewhere)] : [];
   const code = told.code || (here.preview ? "EXAMPLE" : "");
-  if (code && words.code) parts.push(make("p", words.code), make("p", code, { class: "code" }));
+  if (code && words.code) parts.push(make("p", words.code, { class: "label" }), codeBox(code, here.texts.code));
   if (told.url) parts.push(row(make("a", words.back, { href: told.url, class: "button main" })));
   if (words.again) parts.push(row(button(words.again, () => arrive("hello"), "main")));
+  if (FINAL.includes(state)) parts.push(make("p", here.texts.code.close));
   if (state === "done") {
-    parts.push(row(button(here.texts.leave.withdraw, () => withdraw(() => end("done")), "quiet")));
+    parts.push(make("hr"), row(button(here.texts.leave.withdraw, () => withdraw(() => end("done")), "quiet")));
   }
   show(words.title, words.text, ...parts);
 }
@@ -285,7 +306,7 @@ function wait(words) {
 // The server fails at a call again and again: what to tell the people who run the study.
 function failed(error) {
   const words = here.texts.failed;
-  show(words.title, words.text, make("p", words.code), make("p", `${error.status} ${error.call || ""}`, { class: "code" }));
+  show(words.title, words.text, make("p", words.code, { class: "label" }), codeBox(`${error.status} ${error.call || ""}`, here.texts.code));
 }
 
 function refused(error) {
@@ -307,15 +328,18 @@ async function arrive(name, body = {}) {
   server.token = here.token;
   server.shown = here.study.clips;
   document.documentElement.lang = here.language;
-  document.title = here.texts.title;
+  document.title = here.study.title || here.texts.title;
   if (here.view) follow(here.view); else consent();
 }
 
 // Shows the page that is due.
 function follow(view) {
   here.view = view;
-  if (view.state !== "rating") end(view.state, view);
-  else if (view.answered === 0) instructions();
+  const counts = view.place && view.place[0] === "pair" && view.place[1] === 1;
+  if (view.state === "asked" && view.part !== COMPREHENSION) asked(view.part);
+  else if (view.part === COMPREHENSION || (view.state === "rating" && view.answered === 0)) instructions();
+  else if (view.state !== "rating") end(view.state, view);
+  else if (counts && here.study.practice) between();
   else measure(rate);
 }
 

@@ -6,9 +6,9 @@ const VEIL = "rgba(169, 169, 169, 0.6)";
 
 export class Playback {
   // Calls `ended` after each play with the number of frames that were drawn in it.
-  constructor(canvases, { frames, rate, size }, ended) {
-    Object.assign(this, { frames, rate, size, ended, clips: [], started: null, suspended: false });
-    canvases.forEach((canvas) => { canvas.width = canvas.height = size; });
+  constructor(canvases, { frames, rate, size, width }, ended) {
+    Object.assign(this, { frames, rate, size, width, ended, clips: [], started: null, suspended: false });
+    canvases.forEach((canvas) => Object.assign(canvas, { width, height: size }));
     this.pens = canvases.map((canvas) => canvas.getContext("2d"));
   }
 
@@ -24,7 +24,7 @@ export class Playback {
   clear() {
     this.stop();
     this.restart();
-    this.pens.forEach((pen) => pen.clearRect(0, 0, this.size, this.size));
+    this.pens.forEach((pen) => pen.clearRect(0, 0, this.width, this.size));
   }
 
   restart() { this.started = null; } // the next callback draws the first frame
@@ -68,15 +68,15 @@ export class Playback {
 
   // Draws one frame of each clip, cut from the picture that contains all of them row by row; after the last one, a veil.
   draw(index) {
-    const { frames, size } = this;
+    const { frames, size, width } = this;
     const columns = Math.ceil(Math.sqrt(frames));
-    const x = (index % columns) * size, y = Math.floor(index / columns) * size;
+    const x = (index % columns) * width, y = Math.floor(index / columns) * size;
     this.pens.forEach((pen, at) => {
       if (index < frames) {
-        pen.drawImage(this.clips[at], x, y, size, size, 0, 0, size, size);
+        pen.drawImage(this.clips[at], x, y, width, size, 0, 0, width, size);
       } else {
         pen.fillStyle = VEIL;
-        pen.fillRect(0, 0, size, size);
+        pen.fillRect(0, 0, width, size);
       }
     });
     if (index < frames) this.drawn += 1;

@@ -1,6 +1,6 @@
 // Takes a rater through the trials. Each trial shows two clips to compare, or one to rate, and asks one or more questions.
 //
-//   LOADING → PLAYING → OPEN → SAVING → LOADING (the next trial)
+//   LOADING → PLAYING → OPEN → SAVING → (REVIEW, after practice) → LOADING (the next trial)
 //                       ↑  ↓
 //                      BETWEEN
 //
@@ -15,8 +15,10 @@ const PLAYING = "playing"; // they play for the first time, and no answer is pos
 const OPEN = "open"; // they repeat, and the rater can answer
 const BETWEEN = "between"; // a question is answered, and the next one about the same clips is about to open
 const SAVING = "saving"; // all questions are answered, and the answers are sent until the server acknowledges them
+const REVIEW = "review"; // the clips of a practice trial play on, and the rater reads which one had been altered
 const STOPPED = "stopped"; // another page is shown
 
+const SIDES = ["left", "right"];
 const SEEN = 0.5; // share of the frames that must be drawn for a play to count as seen
 const PLAYS = 3; // answers open after this number of plays, however slow the browser is
 const BETWEEN_MS = 400; // from an answer to the next question: a double click is one answer
@@ -37,6 +39,10 @@ export class Player {
     listen(window, "focus", () => { this.away = false; });
     listen(document, "visibilitychange", () => this.visibility());
     this.page.buttons.forEach((button) => listen(button, "click", () => this.choose(button.dataset.side)));
+    if (this.page.canvases.length > 1) {
+      this.page.canvases.forEach((canvas, at) => listen(canvas, "click", () => this.choose(SIDES[at])));
+    }
+    listen(this.page.go, "click", () => this.go());
   }
 
   // -- states --
@@ -44,6 +50,7 @@ export class Player {
   enter(state) {
     this.state = state;
     this.page.enable(state === OPEN);
+    this.page.offer(""); // the way on, where it is not an answer
     this.page.busy(state === LOADING || state === PLAYING);
   }
 
@@ -69,6 +76,9 @@ export class Player {
     if (this.state === STOPPED) return;
     this.playback.clear();
     if (view.state !== "rating") { this.page.say(""); this.finished(view.state, view); return; }
+    const practises = view.place[0] === "practice";
+    if (this.practises && !practises) { this.finished("between", view); return; }
+    this.practises = practises;
     const [trial, ...later] = view.trials;
     Object.assign(this, { trial, answers: [] });
     this.enter(LOADING);
@@ -96,6 +106,7 @@ export class Player {
     this.enter(PLAYING);
     this.playback.play(clips, this.calm);
     this.page.labelPause(this.calm);
+    if (this.calm) this.page.offer(this.texts.play, true);
     this.page.say(this.calm ? this.texts.ready : this.texts.watch);
   }
 
@@ -105,7 +116,6 @@ export class Player {
     const { frames } = this.study;
     if (drawn < SEEN * frames && this.playback.plays < PLAYS) return;
     this.counts.dropped = Math.max(0, frames - drawn);
-    this.page.tell("");
     this.enter(OPEN);
     this.page.invite();
   }
@@ -141,12 +151,34 @@ export class Player {
       if (!(error instanceof Refused)) throw error;
       if (error.status >= 500) { this.finished("failed", error); return; }
     }
-    if (view) this.show(view); else this.resume(); // refused: the trial went to another rater meanwhile
+    if (this.state === STOPPED) return;
+    if (view && view.feedback) this.review(view);
+    else if (view) this.show(view);
+    else this.resume(); // refused: the trial went to another rater meanwhile
+  }
+
+  // What practice has shown, while its clips play on.
+  review(view) {
+    this.enter(REVIEW);
+    Object.assign(this, { next: view, reviewed: performance.now() });
+    this.page.progress(view);
+    this.page.review(this.texts[view.feedback], SIDES.indexOf(view.altered));
+    this.page.offer(this.texts.next, true);
+    this.page.go.classList.add("next");
+  }
+
+  // The way on, where it is not an answer.
+  go() {
+    if (this.state !== REVIEW) { this.toggle(); return; }
+    if (performance.now() - this.reviewed < BETWEEN_MS) return; // the second click of two
+    this.page.review("", -1);
+    this.page.go.classList.remove("next");
+    this.show(this.next);
   }
 
   // -- what the rater does --
 
-  get watching() { return (this.state === PLAYING || this.state === OPEN) && this.playback.started !== null; }
+  get watching() { return [PLAYING, OPEN, REVIEW].includes(this.state) && this.playback.started !== null; }
 
   key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -166,6 +198,7 @@ export class Player {
     const paused = !this.playback.paused;
     this.playback.pause(paused);
     this.page.labelPause(paused);
+    if (this.state === PLAYING) this.page.offer(paused ? this.texts.play : "");
     if (paused) this.counts.pauses += 1;
     else if (this.state === PLAYING) this.page.say(this.texts.watch);
   }

@@ -2,7 +2,7 @@
 
 import { fit, LEAST } from "./clip_layout.js";
 
-const PARTS = ["head", "bar", "place", "told", "number", "question", "pair", "more", "small", "status", "halt"];
+const PARTS = ["head", "bar", "place", "told", "number", "question", "pair", "go", "more", "small", "status", "halt"];
 // The text, key and mark of each answer: with clips side by side, and with one above the other.
 const BESIDE = { left: ["left", "ArrowLeft", "←"], right: ["right", "ArrowRight", "→"], tie: ["tie", "ArrowDown", "↓"] };
 const STACKED = { left: ["upper", "ArrowUp", "↑"], right: ["lower", "ArrowDown", "↓"], tie: ["tie", "ArrowRight", "→"] };
@@ -29,6 +29,7 @@ export class TrialPage {
   adapt() {
     const { root, more } = this;
     const { answers, clips } = this.study;
+    root.querySelector(".pair").dataset.clips = clips;
     const buttons = [...root.querySelectorAll("button.choice")];
     const present = buttons.map((button) => button.dataset.side);
     buttons.filter((button) => !answers.includes(button.dataset.side)).forEach((button) => button.remove());
@@ -46,7 +47,7 @@ export class TrialPage {
   fit() {
     this.hide(false);
     this.reserveQuestions();
-    Object.assign(this, fit(this.root, this.study.size)); // layout, side
+    Object.assign(this, fit(this.root, this.study)); // layout, side
     this.label();
     const small = this.side < LEAST;
     this.hide(small);
@@ -89,17 +90,38 @@ export class TrialPage {
     });
   }
 
-  // Which trial this is, whether the answer before was right, and that practice is over.
+  // Which trial this is.
   showProgress(view) {
     const [kind, number, of] = view.place;
+    this.progress(view);
+    this.place.textContent = fill(this.texts[kind], { number, of });
+  }
+
+  progress(view) {
     this.bar.setAttribute("aria-valuemax", view.total);
     this.bar.setAttribute("aria-valuenow", view.answered);
     this.bar.firstElementChild.style.width = `${(100 * view.answered) / view.total}%`;
-    this.place.textContent = fill(this.texts[kind], { number, of });
-    const feedback = view.feedback ? this.texts[view.feedback] : "";
-    const counts = this.kind === "practice" && kind === "pair" ? this.texts.counts : "";
-    this.tell([feedback, counts].filter(Boolean).join(" "));
-    this.kind = kind;
+  }
+
+  // What is said of the answer to a practice trial, and which of its clips had been altered, by number; -1: none.
+  review(text, altered) {
+    this.told.textContent = text;
+    this.told.hidden = !text;
+    this.canvases.forEach((canvas, at) => canvas.classList.toggle("altered", at === altered));
+    if (text) this.say("");
+  }
+
+  // A button in place of the answers, such as the one to the next pair; without a text, the answers.
+  offer(text, focus = false) {
+    const active = document.activeElement;
+    const back = active === this.go ? this.chosen : null;
+    if (this.buttons.includes(active)) this.chosen = active; // gets the focus back with the next pair
+    else if (active !== this.go) this.chosen = null;
+    if (text) this.go.textContent = text;
+    this.root.classList.toggle("offers", Boolean(text));
+    this.go.hidden = !text;
+    if (text && focus) this.go.focus({ preventScroll: true });
+    else if (!text && back) back.focus({ preventScroll: true });
   }
 
   // A question of the trial, numbered from 1, with no answer chosen.
@@ -120,9 +142,6 @@ export class TrialPage {
   busy(busy) { this.root.setAttribute("aria-busy", busy); }
 
   labelPause(paused) { this.halt.textContent = paused ? this.texts.play : this.texts.pause; }
-
-  // Over the question, until answers open.
-  tell(text) { this.told.textContent = text; this.told.hidden = !text; }
 
   say(text) { this.status.textContent = text; }
 

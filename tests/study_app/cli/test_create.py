@@ -65,6 +65,25 @@ def test_texts_languages_codes_and_screens(requests: list[StudyRequest], tmp_pat
     assert (request.comparisons, request.erased_votes) == ((("mdgan-2", "copy"),), "left out")
 
 
+def test_your_own_videos_and_who_asks(requests: list[StudyRequest]) -> None:
+    create(
+        *("mine=/a", "/videos/theirs.zip", "--real", "/c", "--title", "Clouds", "--lab", "A lab", "--pay", "£2"),
+        *("--purpose", "We ask.", "--retention", "10 years", "--minimum-age", "16", "--comprehension"),
+    )
+    request = requests[0]
+    assert request.folders == (("mine", Path("/a")), ("theirs", Path("/videos/theirs.zip")))
+    assert request.real == Path("/c")
+    assert (request.title, request.lab, request.pay, request.purpose) == ("Clouds", "A lab", "£2", "We ask.")
+    assert (request.retention, request.minimum_age, request.comprehension) == ("10 years", 16, True)
+
+
+def test_one_training_run_of_each_method(requests: list[StudyRequest]) -> None:
+    create("mine@3=/a", "theirs=/b")
+    assert requests[0].folders == (("mine", Path("/a")), ("theirs", Path("/b")))
+    with pytest.raises(BenchError, match="one training run of each method, and 'mine' has several"):
+        create("mine@3=/a", "mine@4=/b")
+
+
 def test_questions_and_the_code_of_who_may_not_take_part(requests: list[StudyRequest], tmp_path: Path) -> None:
     path = tmp_path / "questions.toml"
     path.write_text('kind = "scale"')

@@ -163,7 +163,7 @@ def test_a_run_of_few_clips_gets_less_practice_and_says_so(small: Path, tmp_path
     assert (made.settings.practice, made.settings.catch, made.settings.catch_pass) == (2, 2, 1)
     assert sorted(note[:20] for note in made.notes) == [
         "The rule of 1 right ",
-        "The run has 8 clips ",
+        "There are 8 clips th",
         "With 8 clips a rater",
     ]
     assert made.settings.workload == 12
@@ -187,9 +187,9 @@ def test_a_rule_that_cannot_tell_who_attends_is_made_by_nobody_unasked(small: Pa
 def test_the_consent_text_tells_how_long_a_session_is(small: Path, tmp_path: Path) -> None:
     base = study_request(small, practice=1, catch=1, catch_pass=1, workload=4, rate=10.0)
     short = create(tmp_path / "s.db", base).settings
-    assert "about 3 minutes" in short.consent
+    assert "about 2 minutes" in short.consent
     longer = create(tmp_path / "t.db", replace(base, rate=0.5, consent="{minutes} min.")).settings
-    assert longer.consent == "4 min."  # 6 pairs of 16 + 3 seconds, and two minutes for reading
+    assert longer.consent == "2 min."  # 6 pairs of 16 + 1.2 seconds, and half a minute for reading
     assert short.consent_version != longer.consent_version
 
 
@@ -225,7 +225,7 @@ def test_further_seeds_are_left_alone(small: Path, tmp_path: Path) -> None:
 def test_a_study_in_german(small: Path, tmp_path: Path) -> None:
     asked = study_request(small, clips=4, workload=None, practice=1, catch=0, catch_pass=None, language="de")
     made = create(tmp_path / "de.db", asked).settings
-    assert (made.language, made.question) == ("de", "Welcher Ausschnitt wirkt wirklichkeitsgetreuer?")
+    assert (made.language, made.question) == ("de", "Welches Video wirkt realistischer?")
     assert f"etwa {made.minutes} Minuten" in made.consent
     own = create(tmp_path / "own.db", replace(asked, question="Und?")).settings
     assert (own.question, own.consent) == ("Und?", made.consent)

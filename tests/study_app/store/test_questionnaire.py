@@ -15,6 +15,7 @@ from bench.report.row_names import registered_names
 from bench.report.tables.study_tables import read_study
 from study_app.analysis import questionnaire
 from study_app.design.question_file import parse
+from study_app.design.questions import COMPREHENSION, COMPREHENSION_ANSWERS
 from study_app.design.settings import StudyRequest, StudyTexts
 from study_app.locales import texts, words
 from study_app.pipeline import copies, export
@@ -289,11 +290,36 @@ def test_questions_in_all_languages_of_a_study(where: str, run_folder: Path) -> 
     for own in (english, german):
         said = words(own.language, "scale")
         assert own.question == said["question"] != texts(own.language)["question"]
-        parts = [said["consent"].replace("{minutes}", str(settings.minutes)), said["consent_questions"]]
-        assert own.consent == "\n\n".join([*parts, said["consent_measured"]])
+        parts = ("why", "task", "measured", "voluntary", "stored", "questions", "not_stored", "published")
+        consent = "\n\n".join(said["consent"][part] for part in parts)
+        assert own.consent == consent.replace("{minutes}", str(settings.minutes))
     only = {"trial": [{"id": "which", "text": {"en": "Which?"}}]}
     with pytest.raises(BenchError, match="'which' has no text in the study's language 'de'"):
         made(where, run_folder, only, name="other", translations=(StudyTexts("de"),))
     twice = {"trial": [{"id": "which", "text": "Which?"}]}
     with pytest.raises(BenchError, match="given twice"):
         made(where, run_folder, twice, name="other", translations=(StudyTexts("de", "Welcher?"),))
+
+
+def test_the_instructions_are_asked_about_with_two_tries(where: str, run_folder: Path) -> None:
+    made(where, run_folder, {}, comprehension=True, ineligible_code="OUT")
+    right, wrong = dict(COMPREHENSION_ANSWERS), {"task": "brighter", "unsure": "impression"}
+    study = Store(where).open("asked")
+    for token, tries, state in (("a", [right], "rating"), ("b", [wrong, right], "rating"), ("c", [wrong] * 2, "no")):
+        study.enrol(token)
+        view = study.view(token)
+        assert (view.state, view.part) == ("asked", COMPREHENSION)
+        with pytest.raises(RefusedError):
+            study.reply(token, COMPREHENSION, {"task": "asked"})
+        for answers in tries:
+            assert view.part == COMPREHENSION
+            view = study.reply(token, COMPREHENSION, answers)
+        assert view.state == ("ineligible" if state == "no" else state)
+        assert study.reply(token, COMPREHENSION, right).state == view.state  # no third try
+    ended = study.ending("c")
+    assert ended is not None
+    assert (ended.outcome, ended.code) == ("ineligible", "OUT")
+    kept = study.answers()
+    assert list(kept["answer"]) == ["right", "wrong", "right", "wrong", "wrong"]
+    assert set(kept["question"]) == {"comprehension_1", "comprehension_2"}
+    assert "two short questions" in study.settings.consent

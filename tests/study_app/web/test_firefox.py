@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 OPEN = "document.querySelectorAll('button.choice[aria-disabled=false]').length === 2"
 
-AGREE = "I have read this, I am 18 or older, and I agree to take part."
+AGREE = "I have read this, I am at least 18 years old, and I agree to take part."
 SHOWS = {"consent": "#agree", "instructions": ".page ol", "trial": "canvas"}
 
 
@@ -59,10 +59,13 @@ def test_a_session_in_firefox(firefox: Firefox, app: AppProcess) -> None:
         assert firefox.run("return document.documentElement.scrollHeight <= innerHeight")
         drawn = "c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v > 0 && v < 255)"
         assert firefox.run(f"return [...document.querySelectorAll('canvas')].every((c) => {drawn})")
-        place = "document.querySelector('.place').innerText.trim()"
+        place = "document.querySelector('.place')?.innerText.trim()"
         before = firefox.run(f"return {place}")
         firefox.run("document.querySelectorAll('button.choice')[1].click()")
-        firefox.wait(f"{place} && {place} !== {before!r}")  # the next pair has come, so this one is saved
+        firefox.wait("!document.querySelector('button.go').hidden")  # practice says what was right, so this is saved
+        shoot(firefox, f"practice_{width}")
+        firefox.run("setTimeout(() => document.querySelector('button.go').click(), 500)")
+        firefox.wait(f"!{place} || {place} !== {before!r}")
     study = Store(app.where).open()
     votes = study.votes()
     assert list(votes["chosen"] == votes["right"]) == [True, True]

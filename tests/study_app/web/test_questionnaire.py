@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,8 @@ def look(someone: Visitor, name: str, narrow: bool = True) -> None:
 def press(someone: Visitor, key: str, question: str) -> None:
     """Answer a question of a pair that has two."""
     page = someone.page
-    page.get_by_role("heading", name=question).wait_for()
     someone.ready()
+    page.get_by_role("heading", name=question).wait_for()
     page.keyboard.press(key)
 
 
@@ -113,7 +114,7 @@ def test_a_session_with_all_kinds_of_questions(chromium: Any, asking: AppProcess
     page.keyboard.press("Tab")
     page.keyboard.type("180")
     page.keyboard.press("Enter")
-    page.get_by_text("Please give a number from 0 to 120.").wait_for()
+    page.get_by_text("Please enter a number from 0 to 120.").wait_for()
     look(someone, "screening")
     page.keyboard.press("Control+a")  # the focus is where the mistake is
     page.keyboard.type("41")
@@ -132,6 +133,7 @@ def test_a_session_with_all_kinds_of_questions(chromium: Any, asking: AppProcess
     look(someone, "trial_two_questions", narrow=False)
     places = set()
     for number in range(5):
+        someone.ready()
         places.add(page.locator("canvas").first.bounding_box()["y"])
         press(someone, "ArrowDown" if number == 1 else "ArrowLeft", "Which is more realistic?")
         if number == 1:
@@ -142,7 +144,7 @@ def test_a_session_with_all_kinds_of_questions(chromium: Any, asking: AppProcess
         if number < 4:
             page.locator(f"[role=progressbar][aria-valuenow='{number + 1}']").wait_for(state="attached")
     assert len(places) == 1  # clips stay where they are
-    page.get_by_role("heading", name="At the end").wait_for()
+    page.get_by_role("heading", name="One last thing").wait_for()
     assert page.locator(".code").count() == 0
     look(someone, "closing")
     page.get_by_role("textbox", name="Anything else?").focus()
@@ -170,10 +172,10 @@ def test_who_may_not_take_part(chromium: Any, asking: AppProcess) -> None:
     page.on("response", lambda reply: "/trial/" in reply.url and replies.append(reply.text()))
     consent(someone)
     page.get_by_role("button", name="Stop or withdraw").click()
-    page.get_by_role("button", name="Go on with the study").click()
+    page.get_by_role("button", name="Continue the study").click()
     page.get_by_role("heading", name="Before we begin").wait_for()
     page.get_by_role("button", name="Continue").click()
-    assert page.get_by_text("Please answer this.").count() == 2
+    assert page.get_by_text("Please answer this question.").count() == 2
     page.get_by_role("radio", name="no").check()
     page.get_by_role("textbox", name="How old are you?").fill("41")
     page.get_by_role("button", name="Continue").click()
@@ -213,7 +215,7 @@ def test_the_tie_on_a_phone(chromium: Any, asking: AppProcess) -> None:
     page.wait_for_timeout(600)
     assert someone.answered() == 0
     page.get_by_role("button", name="Upper").tap()
-    page.get_by_text("One of the two had been altered. Please look at both.").wait_for()
+    page.get_by_text("The clip in the dashed frame had been altered. Take another look.").wait_for()
     study = Store(asking.where).open()
     assert (study.votes()["chosen"].iloc[0], study.answers()["answer"].iloc[1]) == ("tie", "30.5")
     someone.close()
@@ -261,7 +263,7 @@ def test_grades_with_questions_a_card_and_two_languages(chromium: Any, run_folde
         someone = Visitor(chromium, app, locale="de-AT")
         page = someone.page
         page.goto(app.url)
-        page.get_by_text("Wir speichern auch, was Sie auf einige Fragen zu Ihrer Person antworten.").wait_for()
+        page.get_by_text("Wir speichern auch Ihre Antworten auf einige Fragen zu Ihrer Person.").wait_for()
         page.get_by_role("checkbox").check()
         page.get_by_role("button", name="Weiter").click()
         page.get_by_text("Sehen Sie gut?").wait_for()
@@ -273,7 +275,7 @@ def test_grades_with_questions_a_card_and_two_languages(chromium: Any, run_folde
         page.get_by_role("radio").first.check()
         page.get_by_role("button", name="Weiter").click()
         page.get_by_role("button", name="Beginnen").click()
-        page.get_by_role("button", name="Das passt").click()
+        page.get_by_role("button", name="Es passt").click()
         someone.ready()
         look(someone, "trial_scale_de")
         for key in "51234":
@@ -297,7 +299,14 @@ def test_a_preview_shows_the_questions(chromium: Any, unasked: Path, tmp_path: P
         pages = page.get_by_role("navigation").get_by_role("button")
         pages.first.wait_for()
         names = pages.all_inner_texts()
-        order = ["Before we begin", "About you", "How it works", "Which is more realistic?", "At the end", "Thank you"]
+        order = [
+            "Before we begin",
+            "About you",
+            "How it works",
+            "Which is more realistic?",
+            "One last thing",
+            "Thank you",
+        ]
         assert [name for name in names if name in order] == order
         assert names.count("Thank you for your interest") == 2  # who does not agree, and who may not take part
         for number, name in enumerate(names):
@@ -337,19 +346,25 @@ def test_the_admin_page_of_such_studies(chromium: Any, run_folder: Path, tmp_pat
         page.goto(f"{app.url}/?admin")
         page.get_by_role("textbox", name="Password").fill(PASSWORD)
         page.get_by_role("button", name="Enter").click()
-        page.get_by_text("Questions before and after (4)").click()
-        page.get_by_role("button", name="questions.csv").wait_for()
+        page.get_by_text("Active now").wait_for()
+        page.get_by_role("radio", name="Log").click()
+        page.get_by_role("heading", name="Questions before and after").wait_for()
+        page.get_by_role("radio", name="Raters").click()
+        page.get_by_text("3 of 3 raters").wait_for()
+        page.get_by_role("radio", name="Export").click()
         with page.expect_download() as download:
-            page.get_by_role("button", name="answers.csv").click()
-        answers = Path(download.value.path()).read_text().splitlines()
+            page.get_by_role("button", name="Download all files").click()
+        with zipfile.ZipFile(download.value.path()) as packed:
+            answers = packed.read("answers.csv").decode().splitlines()
+            assert "mos.csv" in packed.namelist()
+            assert "table2.tex" not in packed.namelist()
         assert len(answers) == 1 + 3 * 2 + 2  # who may not take part is asked for nothing more
         assert axe_at_rest(page) == []
+        page.get_by_role("radio", name="Outcomes").click()
+        page.get_by_text("Show outcomes all the same").wait_for()
         assert page.get_by_role("heading", name="Mean opinion scores").count() == 0
         page.get_by_text("Show outcomes all the same").click()
         page.get_by_role("heading", name="Mean opinion scores").wait_for()
-        page.get_by_role("heading", name="Downloads").wait_for()
-        page.get_by_role("button", name="mos.csv").wait_for()
-        assert page.get_by_role("button", name="table2.tex").count() == 0
         shoot(page, "admin_scale")
         assert axe_at_rest(page) == []
         someone.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,7 +31,7 @@ def test_a_rater_who_has_only_practised_can_be_drawn(median: float) -> None:
 
 def test_the_day_is_said_once() -> None:
     cast = pd.Series(pd.date_range("2026-03-02 09:03", periods=60, freq="min", tz="UTC"))
-    watch = Watch(pd.DataFrame(), cast, pd.DataFrame(), pd.DataFrame())
-    said = words(charts.votes_over_time(watch.votes_over_time(), 100))
-    assert {"09:00", "10:00", "2026-Mar-02"} <= set(said)
+    watch = Watch(pd.DataFrame(), cast, pd.DataFrame(), pd.DataFrame(), pd.DataFrame())
+    said = words(charts.votes_over_time(watch.votes_over_time(datetime(2026, 3, 2, 10, 15, tzinfo=UTC)), 100))
+    assert {"09:30", "10:00", "2026-Mar-02"} <= set(said)
     assert not [word for word in said if word.startswith("02 ")]

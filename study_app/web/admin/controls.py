@@ -1,0 +1,93 @@
+"""The head of the admin page: which study this is, its state, and what can be done to it, each asked for once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import streamlit as st
+
+from bench.errors import BenchError
+from study_app.store.audit_trail import STATES, Action, State
+from study_app.store.study import OpenStudy
+
+Colour = Literal["green", "orange", "gray"]
+#: State → its name, colour and sign.
+SHOWN: dict[State, tuple[str, Colour, str]] = {
+    "open": ("Open", "green", ":material/play_circle:"),
+    "paused": ("Paused", "orange", ":material/pause_circle:"),
+    "closed": ("Closed", "gray", ":material/stop_circle:"),
+}
+#: Action → its button, and what it does, for the question whether to.
+ACTIONS: dict[Action, tuple[str, str]] = {
+    "reopen": ("Open again", "Raters can answer again."),
+    "pause": ("Pause", "Raters see that the study is paused. Their answers are kept, and you can open it again."),
+    "close": (
+        "Close",
+        "The study takes no more answers, and raters who are at it are sent away. You can open it again.",
+    ),
+}
+
+
+def head(study: OpenStudy, leave: Callable[[OpenStudy], None]) -> None:
+    """Name, state and controls; `leave` signs out."""
+    now = study.state()
+    name, colour, sign = SHOWN[now]
+    title, controls = st.columns([3, 2], vertical_alignment="center")
+    with title:
+        st.title(study.settings.title or study.name)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.badge(name, color=colour, icon=sign)
+            if study.simulated:
+                st.badge("Simulated raters, not people", color="violet")
+            if study.settings.pilot:
+                st.badge("Pilot: its votes do not count", color="violet")
+            if study.settings.title:
+                st.caption(study.name)
+    with controls, st.container(horizontal=True, horizontal_alignment="right"):
+        for action, (button, _) in ACTIONS.items():
+            if STATES[action] != now and st.button(button, type="primary" if action == "reopen" else "secondary"):
+                _confirm(study, action)
+        st.button("Sign out", on_click=leave, args=(study,), type="tertiary")
+
+
+@st.dialog("Are you sure?")
+def _confirm(study: OpenStudy, action: Action) -> None:
+    name, meaning = ACTIONS[action]
+    st.write(f"**{name}?** {meaning}")
+    reason = st.text_input("Reason, for the audit trail", key="life")
+    if st.button(f"{name} the study" if action != "reopen" else "Open the study", type="primary"):
+        try:
+            study.change(action, "admin", reason)
+        except BenchError as error:  # somebody else was quicker
+            st.error(str(error))
+            return
+        st.rerun()
+
+
+def erasure(study: OpenStudy) -> None:
+    """Make a rater anonymous who has asked for it."""
+    with st.expander("Erase a rater who has asked for it"), st.form("erase"):
+        st.write(
+            "Everything that could point to them is deleted for good. Pay them first: afterwards nobody can tell who "
+            f"it was. Their votes are {study.settings.erased_votes}."
+        )
+        rater = st.text_input("Rater, as in raters.csv")
+        participant = st.text_input("Or the ID that their link had")
+        reason = st.text_input("Reason (kept for good; name nobody)")
+        if st.form_submit_button("Erase"):
+            _confirm_erasure(study, rater.strip(), participant.strip(), reason)
+    if done := st.session_state.pop("erased", None):
+        st.success(f"Erased: {done}")
+
+
+@st.dialog("Erase this rater?")
+def _confirm_erasure(study: OpenStudy, rater: str, participant: str, reason: str) -> None:
+    st.write(f"Everything that could point to **{rater or participant or 'nobody'}** is deleted. You cannot undo this.")
+    if st.button("Erase for good", type="primary"):
+        try:
+            st.session_state["erased"] = study.erase(reason, "admin", rater=rater, participant=participant)
+        except BenchError as error:
+            st.error(str(error))
+            return
+        st.rerun()
