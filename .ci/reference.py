@@ -28,7 +28,7 @@ ENVIRONMENT = {
     "BENCH_OFFLINE": "Set to `1`, nothing is downloaded.",
     "BENCH_PROLIFIC_TOKEN": "API token for `bench study prolific`.",
     "BENCH_PROLIFIC_URL": "Address of Prolific's API, for tests and proxies.",
-    "BENCH_STEP_TIMEOUT": "Seconds after which processes that wait for each other stop with an error.",
+    "BENCH_STEP_TIMEOUT": "Minutes after which processes that wait for each other stop with an error.",
     "BENCH_STUDY_SECRET": "Key for hashes of platform IDs and for signed links. Default: a random key in the database.",
     "BENCH_WEIGHTS_DIR": "Folder with the weights of metrics. Default: a folder in the cache.",
     "BENCH_WEIGHTS_MIRROR": "Address from which weights are downloaded first.",
