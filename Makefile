@@ -39,7 +39,7 @@ lint: .venv/ready-dev
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(PYTHON) .ci/environment.py train,study,speed,authors,hub,dev
+	$(PYTHON) .ci/environment.py train,study,time,speed,authors,hub,dev
 	touch $@
 
 # README, docs/ and the API from docstrings as one searchable site: build/docs/index.html.
@@ -50,7 +50,7 @@ docs: .venv/ready-dev
 # Pins what a fresh environment resolves to today.
 constraints:
 	rm -rf .venv-constraints && $(PYTHON) -m venv .venv-constraints
-	.venv-constraints/bin/pip install --quiet --editable '.[train,study,speed,authors,hub,dev]'
+	.venv-constraints/bin/pip install --quiet --editable '.[train,study,time,speed,authors,hub,dev]'
 	.venv-constraints/bin/pip freeze --exclude-editable > constraints.txt
 	rm -rf .venv-constraints
 

@@ -34,6 +34,14 @@ Primary = Annotated[
     str, typer.Option(help="The metric on which your claim rests, named before scoring; the others are exploratory.")
 ]
 SyntheticSize = Annotated[int, typer.Option(min=1, help="Size of the synthetic scenes, where those are continued.")]
+Features = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=FILES",
+        help="Features of your own network: NAME=FEATURES.npz:REAL.npz with a vector for each clip ID, or "
+        "NAME=NETWORK.pt:LAYOUT,SIZE,VALUES with a TorchScript program, as NCHW,224,imagenet.",
+    ),
+]
 FrameSelection = Annotated[str, typer.Option(help="Scored frames: 'all', or 'future' without the given first one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]

@@ -16,7 +16,11 @@ from typing import Any
 DISTRIBUTION = "timelapse-bench"
 #: What can be installed beside what scoring needs, and what for.
 EXTRAS = {"train": "training and generating", "study": "the study with people", "speed": "bench speed metrics"}
-EXTRAS |= {"authors": "fetching checkpoints that authors publish", "hub": "sending a run to Hugging Face"}
+EXTRAS |= {
+    "time": "the metrics tof and cvvdp",
+    "authors": "fetching checkpoints that authors publish",
+    "hub": "sending a run to Hugging Face",
+}
 #: Packages whose version can move a number.
 PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "scikit-image", "pillow", "av", "pandas")
 

@@ -7,6 +7,7 @@ Third parties add theirs by entry point: in their pyproject, under `timelapse_be
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -26,10 +27,13 @@ class Registry:
     """Names to lazily imported objects.
 
     A name registered twice raises; a name that is not there raises a `BenchError` with the nearest one that is.
+
+    A name `PREFIX.member`, where `member` is in `families`, stands for a class that the target's `named` makes of it.
     """
 
-    def __init__(self, kind: str, builtin: dict[str, str]) -> None:
+    def __init__(self, kind: str, builtin: dict[str, str], families: dict[str, str] | None = None) -> None:
         self.kind = kind
+        self.families = families or {}
         self._targets: dict[str, str] = {}
         self._third_parties_read = False
         for name, target in builtin.items():
@@ -53,19 +57,30 @@ class Registry:
     def check(self, name: str) -> str:
         """Return `name` if it is registered; otherwise raise a `BenchError` that suggests the nearest one."""
         self._read_third_parties()
+        if self.prefix(name):
+            raise BenchError(f"The {self.kind} '{name}' needs features, which only `bench score --features` takes.")
         if name not in self._targets:
             raise BenchError(f"There is no {self.kind} '{name}'.{did_you_mean(name, self._targets)}")
         return name
 
     def load(self, name: str) -> Any:
         """Import and return what `name` stands for."""
-        module, _, attribute = self._targets[self.check(name)].partition(":")
+        target = self.target(name)
+        module, _, attribute = target.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
+            found = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as error:
-            raise BenchError(
-                f"The {self.kind} '{name}' ({self._targets[name]}) cannot be imported: {error}."
-            ) from error
+            raise BenchError(f"The {self.kind} '{name}' ({target}) cannot be imported: {error}.") from error
+        return found.named(name) if self.prefix(name) else found
+
+    def prefix(self, name: str) -> str:
+        """The PREFIX of a name `PREFIX.member` of a family; empty for other names.
+
+        >>> METRICS.prefix("vjepa.frechet"), METRICS.prefix("mse")
+        ('vjepa', '')
+        """
+        prefix, _, member = name.rpartition(".")
+        return prefix if re.fullmatch(r"[A-Za-z0-9][\w-]*", prefix) and member in self.families else ""
 
     def defaults(self) -> list[str]:
         """The names that stand where nobody gives any: all but those whose object says `default = False`."""
@@ -73,7 +88,7 @@ class Registry:
 
     def target(self, name: str) -> str:
         """Return the `"module:attribute"` behind a name."""
-        return self._targets[self.check(name)]
+        return self.families[name.rpartition(".")[2]] if self.prefix(name) else self._targets[self.check(name)]
 
     def __iter__(self) -> Iterator[str]:
         self._read_third_parties()
@@ -132,6 +147,20 @@ METRICS = Registry(
         "fvd": "bench.metrics.fvd:FVD",
         "kvd": "bench.metrics.kvd:KVD",
         "fvd_videogpt": "bench.metrics.fvd:PortedFVD",
+        "tof": "bench.metrics.tof:TOF",
+        "tlp": "bench.metrics.tlp:TLP",
+        "jerk": "bench.metrics.jerk:Jerk",
+        "flickering": "bench.metrics.flickering:Flickering",
+        "cvvdp": "bench.metrics.cvvdp:ColorVideoVDP",
+    },
+    families={
+        "frechet": "bench.metrics.feature_metrics:FrechetOfFeatures",
+        "mmd": "bench.metrics.feature_metrics:MMDOfFeatures",
+        "jedi": "bench.metrics.feature_metrics:JEDiOfFeatures",
+        "precision": "bench.metrics.feature_metrics:PrecisionOfFeatures",
+        "recall": "bench.metrics.feature_metrics:RecallOfFeatures",
+        "density": "bench.metrics.feature_metrics:DensityOfFeatures",
+        "coverage": "bench.metrics.feature_metrics:CoverageOfFeatures",
     },
 )
 

@@ -42,3 +42,13 @@ def test_third_parties_add_theirs_by_entry_point(plugins: Path, monkeypatch: pyt
     taken = Registry("model", {"tint": "x:y"})
     with pytest.raises(BenchError, match="taken"):
         list(taken)
+
+
+def test_metrics_of_features_have_a_name_before_their_own() -> None:
+    metric = METRICS.load("vjepa.frechet")
+    assert (metric.name, metric.label, metric.features_name) == ("vjepa.frechet", "vjepa Fréchet", "vjepa")
+    assert METRICS.load("dino.frechet").name == "dino.frechet"
+    assert METRICS.load("vjepa.frechet") is metric
+    assert "vjepa.frechet" not in list(METRICS)
+    with pytest.raises(BenchError, match=r"'vjepa\.frechet' needs features, which only `bench score --features` takes"):
+        METRICS.check("vjepa.frechet")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from bench.cli_options import (
     ClipFrames,
     Clips,
     DatasetName,
+    Features,
     FrameSelection,
     Json,
     Metrics,
@@ -90,6 +91,8 @@ def score(
     reference: Annotated[Path | None, typer.Option(help="Videos in place of a dataset: folder or array.")] = None,
     axes: Axes = "",
     value_range: ValueRange = "",
+    features: Features = None,
+    shard: Annotated[str, typer.Option(help="Only compute what part I/N of the clips needs, as 3/16.")] = "",
     workers: Workers = None,
     keep_clips: Annotated[
         bool, typer.Option("--keep-clips", help="Write the scored frames, so that the HTML report plays the clips.")
@@ -102,7 +105,7 @@ def score(
     from bench.data.clip_arrays import stated
     from bench.data.clips import FRAMES
     from bench.data.dataset import Dataset
-    from bench.pipeline.score import score_folders
+    from bench.pipeline.score import fill_shard, score_folders
     from bench.scoring.horizon import horizon_of, windows_of
     from bench.scoring.named_protocols import plan_of
 
@@ -132,11 +135,15 @@ def score(
             "allow_partial": allow_partial,
             "workers": workers,
             "offline": offline,
+            "features": features,
         },
     )
     data = Dataset(dataset, scoring_root(data_root, reference), clip_frames or FRAMES)
-    said = stated(axes, value_range)
-    table = score_folders(predictions, out, plan, dataset=data, reference=reference, ci=ci, keep=keep_clips, said=said)
+    asked: dict[str, Any] = {"dataset": data, "reference": reference, "said": stated(axes, value_range)}
+    if shard:
+        print(fill_shard(predictions, out, plan, shard, **asked))
+        return
+    table = score_folders(predictions, out, plan, ci=ci, keep=keep_clips, **asked)
     if as_json:
         print_folder(out)
     else:

@@ -24,6 +24,8 @@ from bench.statistics import log_distance
 #: 8-bit RGB `[T, H, W, 3]`, the same as `bench.data.readers.frames.Frames`: neither package imports the other.
 Frames = NDArray[np.uint8]
 Column = NDArray[np.float64]
+#: Name, training seed and sample of a row's videos.
+RowKey = tuple[str, int, int]
 #: A biased distance ranks rows from so many times its features' dimension of clips on.
 ENOUGH = 10
 Direction = Literal["lower", "higher", "one"]  # "one": nearest to 1 is best
@@ -86,6 +88,8 @@ class Metric(ABC):
     default: ClassVar[bool] = True
     #: Whether it computes nothing without published weights, which may have to be fetched.
     needs_weights: ClassVar[bool] = False
+    #: What `weights_id` names, for the note under a table.
+    basis: ClassVar[str] = "weights"
     #: Scored frames of a clip, pixels of the smaller side and clips below which it has no number.
     min_frames: ClassVar[int] = 1
     min_size: ClassVar[int] = 1
@@ -216,11 +220,20 @@ class SetMetric(Metric):
     per_frame: ClassVar[bool]
     #: Whether the estimate is right on average with few clips; one that is biased orders models wrongly then.
     unbiased: ClassVar[bool] = False
+    #: The largest number there is, at which intervals end.
+    most: ClassVar[float] = math.inf
+    #: Samples (frames of a per-frame metric, else clips) above which its interval would take hours: it has none then.
+    largest: ClassVar[int] = 20_000
 
     @classmethod
     def ranks(cls, clips: int) -> bool:
         """Whether so many clips are enough to say which row is best. Frames of one clip are no samples of their own."""
         return cls.unbiased or clips >= ENOUGH * cls.dimension
+
+    @classmethod
+    def not_ranked(cls, clips: int) -> str:
+        """Why so many clips rank no rows, where `ranks` says so."""
+        return f"too few clips to rank rows by it ({clips} of {ENOUGH * cls.dimension})"
 
     @classmethod
     def note(cls, clips: int, frames: int) -> str:
@@ -232,6 +245,13 @@ class SetMetric(Metric):
     @abstractmethod
     def features(self, clips: Sequence[Frames]) -> list[NDArray[np.float32]]:
         """Features of each clip, `[K, D]` (K = 1 for a clip-level network, T for a frame-level one)."""
+
+    def features_of(self, row: RowKey | None, ids: Sequence[str], clips: Sequence[Frames]) -> list[NDArray[np.float32]]:
+        """Features of the clips of a row, or of the real ones where `row` is None.
+
+        By default those of the frames alone; a metric of features that somebody computed elsewhere finds them by `ids`.
+        """
+        return self.features(clips)
 
     def features_id(self) -> str:
         """What the features depend on beside the clips; metrics of one id have the same, which need one computation."""

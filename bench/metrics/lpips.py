@@ -94,10 +94,14 @@ class LPIPS(PretrainedMetric, ClipMetric):
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
         """LPIPS of each frame, column `lpips` [T]."""
+        return {"lpips": self.of_frames(prediction, real)}
+
+    def of_frames(self, x: Frames, y: Frames) -> Column:
+        """LPIPS of pairs of frames, uint8 [T, H, W, 3] each → float64 [T]."""
         if self._network is None:
             package = lpips_network(weight_files.load_tensors(self.weights_path()))
             self._network = FastLPIPS(package, self._device)
-        return {"lpips": frame_lpips(self._network, prediction, real, self._device)}
+        return frame_lpips(self._network, x, y, self._device)
 
     def clip(self, columns: Mapping[str, Column]) -> float:
         """Mean over the scored frames."""

@@ -38,7 +38,7 @@ def datasets() -> list[dict[str, Any]]:
 def metrics() -> list[dict[str, Any]]:
     """Name, direction, range and definition of every registered metric."""
     rows = []
-    for name in METRICS:
+    for name in [*METRICS, *(f"FEATURES.{member}" for member in METRICS.families)]:
         metric = METRICS.load(name)
         rows.append({"name": name, "best": metric.direction, "range": metric.range, "definition": metric.definition})
     return rows

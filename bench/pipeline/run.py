@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ from bench.config import ALWAYS, RunConfig, as_command, later_keys, without_effe
 from bench.data.clips import Manifest, build_manifest, sample
 from bench.data.dataset import Dataset
 from bench.data.predictions import Predictions
-from bench.data.readers.video import resize
 from bench.engine.devices import make_fabric, threads
 from bench.engine.experiment_loggers import check_logger, log_scores
 from bench.engine.generate import TrainedModel, generate_rows, store_real
@@ -28,14 +26,14 @@ from bench.errors import BenchError
 from bench.files import disk_error, read_json, sole_writer, write_json
 from bench.interface import StochasticModel
 from bench.pipeline.parallel_training import threads_each, train_in_parallel, train_one
+from bench.pipeline.shards import fill_together
 from bench.provenance import with_session
 from bench.registry import MODELS, SYNTHETIC
 from bench.report.tables.score_table import ScoreTable
 from bench.runfolder import MODEL, PART, REAL, RunFolder
-from bench.scoring.pairing import Row, with_samples
+from bench.scoring.pairing import Row
 from bench.scoring.score import score
 from bench.scoring.scoring_plan import ScoringPlan
-from bench.scoring.set_metrics import share_features
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -204,21 +202,22 @@ class Run:
             rows = [
                 row for (name, seed), checkpoint in finished.items() for row in self._generate(name, seed, checkpoint)
             ]
-        if self.fabric.world_size > 1:
-            self._share_scoring(rows)
+        plan = ScoringPlan(
+            resolution=config.resolution,
+            metrics=config.metrics,
+            frames=config.frames,
+            dataset=data_of(config).title,
+            offline=offline,
+            best=config.best,
+            primary=config.primary,
+        )
+        if (count := self.fabric.world_size) > 1:
+            rank, wait = self.fabric.global_rank, self.fabric.barrier
+            fill_together(rows, self.manifest, folder.path, plan, rank=rank, count=count, wait=wait)
         if not self.first:
             self.fabric.barrier()
             return stored_table(folder.path)
         with self._step("score"):
-            plan = ScoringPlan(
-                resolution=config.resolution,
-                metrics=config.metrics,
-                frames=config.frames,
-                dataset=data_of(config).title,
-                offline=offline,
-                best=config.best,
-                primary=config.primary,
-            )
             scores = score(rows, self.manifest, folder.path, plan)
             self.account.update(protocol=scores.protocol.to_dict())
             finite = {f"{line.row}/{line.metric}": line.value for line in scores.summary if isfinite(line.value)}
@@ -271,12 +270,3 @@ class Run:
         trained = TrainedModel(checkpoint, name, self.config.resolution, self.config.samples)
         generate_rows(trained, folders, self.manifest, str(self.fabric.device), self.fabric, parts)
         return [Row(row, Predictions(path), seed) for row, path in folders.items()]
-
-    def _share_scoring(self, rows: list[Row]) -> None:
-        """Extract the features of set metrics on all processes; the first one scores with them."""
-        config, fabric = self.config, self.fabric
-        ids = [clip.id for clip in self.manifest.split("test")]
-        videos = [row.predictions for row in with_samples(rows, ids)] + [Predictions(self.folder.predictions(REAL))]
-        readers = [partial(lambda one, id: resize(one.read(id), config.resolution), one) for one in videos]
-        share_features(config.metrics, readers, ids, config.frames, fabric.global_rank, fabric.world_size)
-        fabric.barrier()

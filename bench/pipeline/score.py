@@ -1,123 +1,127 @@
-"""`bench score`: anybody's folders or arrays of videos against a dataset's test split, or against another folder."""
+"""`bench score`: third-party videos against a dataset's test split, or against other videos."""
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from bench.config import PRESETS
-from bench.data.array_files import NUMPY, TORCH, is_array_file, unpacked
 from bench.data.clip_arrays import Statement
-from bench.data.clips import FRAMES, listing_of, sample
+from bench.data.clips import FRAMES, Manifest
 from bench.data.dataset import Dataset
 from bench.data.predictions import Predictions
-from bench.data.readers.video import frame_size, read_video
-from bench.data.reference_folder import one_video_each, reference_manifest, unzipped
+from bench.data.reference_folder import one_video_each, reference_manifest
+from bench.engine.processes import Processes, torchrun_processes
 from bench.errors import BenchError
 from bench.files import read_json, sole_writer, write_json
 from bench.metrics.networks.feature_cache import default_device
+from bench.pipeline.features import metrics_with, with_sources
 from bench.pipeline.keep_clips import keep_clips
+from bench.pipeline.score_inputs import (
+    check_names,
+    named_folders,
+    opened,
+    opened_rows,
+    own_name,
+    own_size,
+    papers_size,
+    readable,
+    real_ids,
+)
 from bench.pipeline.score_unpaired import score_unpaired
+from bench.pipeline.shards import Shard, fill, fill_together
 from bench.provenance import provenance, with_session
-from bench.registry import METRICS, SYNTHETIC
+from bench.registry import SYNTHETIC
 from bench.report.export_results import DATA_ROOT
-from bench.report.tables.score_table import ScoreTable
+from bench.report.tables.score_table import ScoreTable, stored_table
 from bench.runfolder import RunFolder
-from bench.scoring.pairing import Row, check_best, pair, samples_of, with_samples
+from bench.scoring.pairing import Row
 from bench.scoring.row_notes import skipped_note
 from bench.scoring.score import score
 from bench.scoring.scoring_plan import ScoringPlan
 
 
 @dataclass(frozen=True)
-class NamedFolder:
-    """A folder of predictions: of which method, and of which of its training runs."""
+class Scoring:
+    """What `bench score` was asked for, checked as far as that is quick.
 
-    name: str
-    seed: int
-    path: Path
-
-    @property
-    def label(self) -> str:
-        """The name as it is given on a command line."""
-        return f"{self.name}@{self.seed}" if self.seed else self.name
-
-
-def named_folders(texts: Sequence[str]) -> list[NamedFolder]:
-    """Read `FOLDER`, `NAME=FOLDER` or `NAME@SEED=FOLDER`, each name and seed once.
-
-    A folder's own name is its last part, without `.zip` or `.npy`; without `@SEED` the seed is 0.
-
-    >>> [(one.name, one.seed) for one in named_folders(["a@0=x", "a@7=y", "b@home=z"])]
-    [('a', 0), ('a', 7), ('b@home', 0)]
+    Attributes:
+        rows: to score.
+        out: folder for the results.
+        plan: how, with what follows from the data.
+        command: that asks for the same.
+        dataset: whose test split is scored against,
+        real: or the videos in its place.
+        notes: what has to be read with the numbers.
     """
-    folders: list[NamedFolder] = []
-    for text in texts:
-        name, equals, folder = text.partition("=")
-        path = Path(folder) if equals and not Path(text).exists() else Path(text)
-        named = path != Path(text)
-        name = readable(name if named else own_name(path))
-        run = re.fullmatch(r"(.+)@(\d+)", name) if named else None
-        one = NamedFolder(run[1], int(run[2]), path) if run else NamedFolder(name, 0, path)
-        if any((other.name, other.seed) == (one.name, one.seed) for other in folders):
-            what = f"'{one.name}'" if not run else f"'{one.name}' with seed {one.seed}"
-            raise BenchError(f"Two prediction folders are called {what}: give one of them another name, NAME=FOLDER.")
-        folders.append(one)
-    return sorted(folders, key=lambda one: [other.name for other in folders].index(one.name))
+
+    rows: Sequence[Row]
+    out: Path
+    plan: ScoringPlan
+    command: str
+    dataset: Dataset
+    real: Predictions | None
+    notes: list[str] = field(default_factory=list)
+
+    def read_clips(self) -> tuple[Manifest, ScoringPlan]:
+        """The real clips, and the plan with their length."""
+        if self.real is not None:
+            manifest, length = reference_manifest(self.real)
+        else:
+            manifest, length = self.dataset.manifest(self.plan.resolution, ("test",)), self.dataset.frames
+        return manifest, replace(self.plan, length=length)
 
 
-def own_name(path: Path) -> str:
-    """The name of a folder, an archive or an array, without its ending."""
-    name = path.resolve().name
-    return name.removesuffix(path.suffix) if path.suffix.lower() in {".zip", *NUMPY, *TORCH} else name
-
-
-def opened(
-    path: Path, said: Statement, what: str = "prediction", known: Callable[[], Sequence[str]] | None = None
-) -> tuple[Predictions, list[str]]:
-    """The videos of a folder, a zip archive or an array, and what has to be read with their numbers.
+def prepare(
+    texts: Sequence[str],
+    out: Path,
+    plan: ScoringPlan,
+    *,
+    dataset: Dataset | None = None,
+    reference: Path | None = None,
+    said: Statement | None = None,
+) -> Scoring:
+    """Check what a scoring was asked for.
 
     Args:
-        path: of the folder or file.
+        texts: `FOLDER`, `NAME=FOLDER` or `NAME@SEED=FOLDER`; a zip archive, or one array of all clips, is a folder too.
+        out: folder for the results; not that of a `bench run`.
+        plan: how to score; without metrics all of them, without a resolution (0) at the reference's own size or the
+            paper's; title and length are those of the data.
+        dataset: whose test split is scored against, by default the synthetic scenes.
+        reference: a folder of videos that stands for the real clips, in place of a dataset.
         said: what the user states of arrays.
-        what: the videos are, for messages.
-        known: gives the IDs of the real clips.
+
+    Raises:
+        BenchError: a folder or a file that does not fit; or `out` belongs to a run.
     """
-    if not is_array_file(path):
-        return Predictions(unzipped(path), what, given=path), []
-    folder, notes = unpacked(path, said, known() if known else None)
-    return Predictions(folder, what, given=path), notes
-
-
-def opened_rows(
-    folders: Sequence[NamedFolder], said: Statement, known: Callable[[], Sequence[str]] | None
-) -> tuple[list[Row], list[str]]:
-    """The rows of folders, archives and arrays, and what has to be read with their numbers (`opened`)."""
-    rows, notes = [], []
-    for one in folders:
-        videos, found = opened(one.path, said, known=known)
-        rows.append(Row(one.name, videos, one.seed))
-        notes += [f"{one.label}: {note}." for note in found]
-    return rows, notes
-
-
-def readable(name: str) -> str:
-    """A name as text: what a locale without UTF-8 took apart is put together, bytes that are no UTF-8 are refused."""
-    try:
-        name.encode()
-        return name
-    except UnicodeEncodeError:
-        pass
-    try:
-        return os.fsencode(name).decode()
-    except UnicodeDecodeError as error:
-        shown = os.fsencode(name).decode(errors="backslashreplace")
-        raise BenchError(f"The name {shown} is not UTF-8: give the row another one, NAME=FOLDER.") from error
+    metrics_with(plan, {})  # a misspelt name is told before anything is read
+    if RunFolder(out).account.exists():
+        raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
+    folders = named_folders(texts)
+    said, dataset, real, notes = said or Statement(), dataset or Dataset(), None, list[str]()
+    requested = plan
+    if reference is not None:
+        real, found = opened(reference, said, "reference")
+        one_video_each(real)
+        notes += [f"Reference: {note}." for note in [*found, *skipped_note(real)]]
+    if not plan.resolution:
+        width, height = own_size(real) if real else (0, papers_size(dataset))
+        if plan.choices.crop == "centre":
+            width = height = min(width, height) if real else height
+        plan = replace(plan, resolution=height, width=0 if width == height else width)
+    title = dataset.title if reference is None else readable(own_name(reference))
+    ids = None if plan.choices.unpaired else partial(real_ids, real, dataset, plan)
+    rows, found = opened_rows(folders, said, ids)
+    plan = with_sources(replace(plan, dataset=title), rows)
+    requested = replace(requested, sources=plan.sources)
+    command = score_command([one.label for one in folders], requested, None if reference else dataset, said)
+    if real is None and not plan.choices.unpaired:
+        check_names(rows, dataset, plan)
+    return Scoring(rows, out, plan, command, dataset, real, [*notes, *found])
 
 
 def score_folders(
@@ -133,58 +137,70 @@ def score_folders(
 ) -> ScoreTable:
     """Score folders and leave scores, tables and figures in `out`.
 
+    The processes of a `torchrun` share the work, and the first one writes the results.
+
     Args:
-        texts: `FOLDER`, `NAME=FOLDER` or `NAME@SEED=FOLDER`; a zip archive, or one array of all clips, is a folder too.
-        out: folder for the results; not that of a `bench run`.
-        plan: how to score; without metrics all of them, without a resolution (0) at the reference's own size or the
-            paper's; title and length are those of the data.
-        dataset: whose test split is scored against, by default the synthetic scenes.
-        reference: a folder of videos that stands for the real clips, in place of a dataset.
+        texts, out, plan, dataset, reference, said: as for `prepare`.
         ci: print intervals in the tables.
         keep: write the scored frames into `predictions/`, so that the HTML report plays them.
-        said: what the user states of arrays.
 
     Raises:
-        BenchError: as in `bench.scoring.score.score`; or `out` belongs to a run.
+        BenchError: as in `prepare` and in `bench.scoring.score.score`.
     """
     from bench.report.build_report import report  # here: matplotlib is slow to import
 
-    named = [*(plan.metrics or METRICS.defaults()), *filter(None, [plan.primary])]
-    metrics = tuple(dict.fromkeys(METRICS.check(name) for name in named))
-    if RunFolder(out).account.exists():
-        raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
-    requested = plan
-    folders = named_folders(texts)
-    said, dataset, real, notes = said or Statement(), dataset or Dataset(), None, list[str]()
-    if reference is not None:
-        real, found = opened(reference, said, "reference")
-        one_video_each(real)
-        notes += [f"Reference: {note}." for note in [*found, *skipped_note(real)]]
-    if not plan.resolution:
-        width, height = own_size(real) if real else (0, papers_size(dataset))
-        if plan.choices.crop == "centre":
-            width = height = min(width, height) if real else height
-        plan = replace(plan, resolution=height, width=0 if width == height else width)
     if keep and plan.choices.unpaired:
         raise BenchError("--keep-clips keeps pairs of clips, and --unpaired has none: leave one of them out.")
-    title = dataset.title if reference is None else readable(own_name(reference))
-    plan = replace(plan, metrics=metrics, dataset=title)
-    ids = None if plan.choices.unpaired else partial(real_ids, real, dataset, plan)
-    rows, found = opened_rows(folders, said, ids)
-    notes += found
-    if real is None and not plan.choices.unpaired:
-        check_names(rows, dataset, plan)
-    with sole_writer(RunFolder(out)):
-        if plan.choices.unpaired:
-            score_unpaired(rows, real.folder if real else dataset, out, plan, notes)
-        else:
-            known = reference_manifest(real) if real else (dataset.manifest(plan.resolution, ("test",)), dataset.frames)
-            scores = score(rows, known[0], out, replace(plan, length=known[1]), notes)
-            if keep:
-                keep_clips(rows, known[0], out, scores.protocol)
-        command = score_command([one.label for one in folders], requested, None if reference else dataset, said)
-        record(RunFolder(out), command)
-        return report(out, ci)
+    scoring = prepare(texts, out, plan, dataset=dataset, reference=reference, said=said)
+    with torchrun_processes() as processes:
+        first = processes.rank == 0
+        with sole_writer(RunFolder(out)) if first else nullcontext():
+            if plan.choices.unpaired:
+                if first:
+                    real = scoring.real.folder if scoring.real else scoring.dataset
+                    score_unpaired(scoring.rows, real, out, scoring.plan, scoring.notes)
+            else:
+                _score_pairs(scoring, processes, keep)
+            if first:
+                record(RunFolder(out), scoring.command)
+                table = report(out, ci)
+            processes.wait()
+        return table if first else stored_table(out, ci)
+
+
+def _score_pairs(scoring: Scoring, processes: Processes, keep: bool) -> None:
+    """Score predictions of clips: all processes compute, the first one writes."""
+    rows, out = scoring.rows, scoring.out
+    manifest, plan = scoring.read_clips()
+    if processes.count > 1:
+        fill_together(rows, manifest, out, plan, **processes.arguments())
+    if processes.rank == 0:
+        scores = score(rows, manifest, out, plan, scoring.notes)
+        if keep:
+            keep_clips(rows, manifest, out, scores.protocol)
+
+
+def fill_shard(
+    texts: Sequence[str],
+    out: Path,
+    plan: ScoringPlan,
+    shard: str,
+    *,
+    dataset: Dataset | None = None,
+    reference: Path | None = None,
+    said: Statement | None = None,
+) -> str:
+    """Compute what a part of the clips needs, for a `score_folders` that finishes; returns a sentence about it.
+
+    Nothing but a journal of its own is written to `out`, and no lock is taken. `shard` is as in "3/16"; the other
+    arguments and errors are those of `score_folders`.
+    """
+    part = Shard.parse(shard)
+    if plan.choices.unpaired:
+        raise BenchError("--shard takes part of the pairs of clips, and --unpaired has none: leave one of them out.")
+    scoring = prepare(texts, out, plan, dataset=dataset, reference=reference, said=said)
+    manifest, plan = scoring.read_clips()
+    return f"Shard {shard}: {fill(scoring.rows, manifest, out, plan, part)} clips. To finish, omit --shard."
 
 
 def score_command(
@@ -225,6 +241,7 @@ def score_command(
     words += plan.choices.flags()
     words += ["--horizon", ",".join(map(str, plan.horizon))] if plan.horizon else []
     words += ["--windows", ":".join(map(str, plan.windows))] if plan.windows else []
+    words += [word for source in plan.sources.values() for word in ("--features", source.argument)]
     return shlex.join([*words, *(["--allow-partial"] if plan.allow_partial else [])])
 
 
@@ -233,39 +250,3 @@ def record(folder: RunFolder, command: str) -> None:
     before = read_json(folder.scored_by) if folder.scored_by.exists() else {}
     now = provenance(default_device().type)
     write_json(folder.scored_by, {"command": command, **with_session(before, now)})
-
-
-def own_size(videos: Predictions) -> tuple[int, int]:
-    """Width and height of a reference's frames; videos that differ in size are a `BenchError`."""
-    sizes = {frame_size(videos.path(id)) or read_video(videos.path(id), 1).shape[2:0:-1] for id in videos.ids}
-    if len(sizes) > 1:
-        listed = ", ".join(f"{width}×{height}" for width, height in sorted(sizes))
-        raise BenchError(
-            f"The videos in {videos.shown} differ in size ({listed}): give --resolution, to which all are brought."
-        )
-    ((width, height),) = sizes
-    return width, height
-
-
-def papers_size(dataset: Dataset) -> int:
-    """The size at which the paper scored a dataset."""
-    sizes: dict[str, int] = PRESETS["paper"]["resolution"]
-    return sizes.get(dataset.name, sizes[""])
-
-
-def real_ids(real: Predictions | None, dataset: Dataset, plan: ScoringPlan) -> list[str]:
-    """IDs of the real clips, before anything is hashed or decoded."""
-    if real is not None:
-        return real.ids
-    listing = listing_of(dataset.name, dataset.folder(plan.resolution), ("test",), dataset.frames)
-    return [clip.id for clip in listing.clips]
-
-
-def check_names(rows: Sequence[Row], dataset: Dataset, plan: ScoringPlan) -> None:
-    """Compare the rows' names with those of the test clips, before anything is hashed or decoded."""
-    listing = listing_of(dataset.name, dataset.folder(plan.resolution), ("test",), dataset.frames)
-    if not listing.errors and listing.clips:  # else the manifest says what is wrong with the data
-        known = {clip.id for clip in listing.clips}
-        each = with_samples(rows, known, plan.samples)
-        check_best(samples_of(each), plan.best)
-        pair(each, sample(listing.clips, plan.count), known, plan.allow_partial)

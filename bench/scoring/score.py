@@ -15,7 +15,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from bench.data.clips import Clip, Manifest, sample
+from bench.data.clips import Clip, Manifest
 from bench.data.readers.video import Frames
 from bench.data.workers import processors
 from bench.errors import BenchError
@@ -24,17 +24,14 @@ from bench.metrics.base import ClipMetric, Column, Metric, SetMetric, Unavailabl
 from bench.progress import task
 from bench.runfolder import RunFolder
 from bench.scoring.horizon import parts_of, write_horizon
+from bench.scoring.matching import match, with_metrics
 from bench.scoring.pairing import (
     ADVICE,
     Row,
-    check_best,
-    pair,
     read_prediction,
     read_real,
     sample_notes,
     samples_of,
-    with_samples,
-    without_paired,
 )
 from bench.scoring.protocol import Protocol
 from bench.scoring.row_notes import all_notes
@@ -44,7 +41,7 @@ from bench.scoring.sample_lines import (
     set_sample_lines,
     write_samples,
 )
-from bench.scoring.score_journal import ScoreJournal
+from bench.scoring.score_journal import ScoreJournal, absorb
 from bench.scoring.score_tables import (
     Columns,
     Primary,
@@ -55,7 +52,7 @@ from bench.scoring.score_tables import (
     read_summary,
     stack_samples,
 )
-from bench.scoring.scoring_plan import ScoringPlan, clips_hash, load_metrics
+from bench.scoring.scoring_plan import ScoringPlan, clips_hash
 from bench.scoring.set_metrics import REAL_HALVES, KnownFeatures, set_lines
 from bench.scoring.spread import Spreads, spreads
 from bench.scoring.summary import write_scores
@@ -91,23 +88,17 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan,
     Raises:
         BenchError: clips missing or too many, a clip with another number of frames, an unreadable video, a full disk.
     """
-    test = manifest.split("test")
-    test_ids = {clip.id for clip in test}
-    rows = with_samples(rows, test_ids, plan.samples)
-    samples = samples_of(rows)
-    check_best(samples, plan.best)
-    clips, waived = pair(rows, sample(test, plan.count), test_ids, plan.allow_partial)
     parts_of(plan)  # refused before anything is computed
-    loaded, left_out = load_metrics(plan, len(clips))
-    protocol = replace(plan.protocol(manifest, clips, waived, loaded), samples=max(samples.values()), best=plan.best)
-    loaded, unpaired = without_paired(rows, clips, protocol, loaded)
-    protocol, left_out = with_metrics(protocol, loaded), [*left_out, *unpaired]
+    matched = match(rows, manifest, plan)
+    rows, clips, protocol = matched.rows, matched.clips, matched.protocol
+    samples, loaded, left_out = samples_of(rows), matched.loaded, matched.left_out
     try:
         out.mkdir(parents=True, exist_ok=True)
         with locked(RunFolder(out).scores_lock):
             check_folder(out, rows, protocol)
             primary = named_primary(out, plan, [metric.name for metric in loaded], left_out)
             of_clips = [metric for metric in loaded if isinstance(metric, ClipMetric)]
+            absorb(RunFolder(out).journal)
             computed, failures = compute(
                 rows, clips, manifest.root, protocol, of_clips, RunFolder(out).journal, plan.workers
             )
@@ -137,11 +128,6 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan,
     except OSError as error:
         raise disk_error(error, out) from error
     return Scores(protocol, summary, left_out, said)
-
-
-def with_metrics(protocol: Protocol, metrics: Sequence[Metric]) -> Protocol:
-    """A protocol of fewer metrics."""
-    return replace(protocol, metrics={metric.name: protocol.metrics[metric.name] for metric in metrics})
 
 
 def named_primary(out: Path, plan: ScoringPlan, metrics: Sequence[str], left_out: Sequence[Unavailable]) -> Primary:

@@ -1,31 +1,59 @@
-"""The journal of computed values, keyed by the content they were computed from."""
+"""The journals of computed values, keyed by the content they were computed from."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
 
+from bench.files import to_disk
 from bench.metrics.base import Column
+
+#: Journals of shards, in the folder of the journal that a scoring without shards writes.
+SHARDS = "journal-*.jsonl"
+
+
+def absorb(path: Path) -> None:
+    """Append the whole lines of the shards' journals beside a journal to it, and remove them.
+
+    For whoever holds the lock on the folder. A shard that still runs computes on; what it adds is not found.
+    """
+    shards = sorted(path.parent.glob(SHARDS))
+    if not shards:
+        return
+    with path.open("a", encoding="utf-8") as journal:
+        journal.write("\n")  # whatever a cut line ends with, the next one starts afresh
+        for shard in shards:
+            with shard.open(encoding="utf-8", errors="replace") as lines:
+                journal.writelines(line for line in lines if line.endswith("\n"))
+        journal.flush()
+        to_disk(journal.fileno())
+    for shard in shards:
+        shard.unlink()
 
 
 class ScoreJournal:
-    """Computed columns by content key: one JSON line each, appended as soon as it is known."""
+    """Computed columns by content key: one JSON line each, appended as soon as it is known.
+
+    All journals of a folder are read, and one is written: that of `path`, which begins with the first value.
+    """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._known: dict[str, dict[str, list[float]]] = {}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
+        self._file: TextIOWrapper | None = None
+        for journal in sorted({path, *path.parent.glob("journal.jsonl"), *path.parent.glob(SHARDS)}):
+            if not journal.exists():
+                continue
+            for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     key, columns = json.loads(line)
                 except ValueError:  # a kill cut this line short
                     continue
                 self._known[key] = columns
-        self._file = path.open("a", encoding="utf-8")
-        self._file.write("\n")  # whatever a cut line ends with, the next one starts afresh
 
     def get(self, key: str) -> dict[str, Column] | None:
         """The columns under a content key, if they were computed before."""
@@ -36,9 +64,14 @@ class ScoreJournal:
         """Keep columns, in memory and on disk."""
         plain = {name: [float(value) for value in values] for name, values in columns.items()}
         self._known[key] = plain
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("a", encoding="utf-8")
+            self._file.write("\n")  # whatever a cut line ends with, the next one starts afresh
         self._file.write(json.dumps([key, plain]) + "\n")
         self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()

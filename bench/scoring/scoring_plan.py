@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.config import is_offline
 from bench.data.clips import FRAMES, Clip, Manifest
@@ -42,6 +43,8 @@ class ScoringPlan:
         horizon: numbers of first scored frames, for curves of metrics of whole sets.
         windows: length and step of windows of scored frames, for such curves.
         primary: the metric on which a claim rests, named before scoring; empty for none.
+        features: of third-party networks, as texts that `bench.pipeline.features` reads,
+        sources: and what they name, which metrics called `NAME.frechet` and the like compare.
     """
 
     resolution: int
@@ -62,6 +65,8 @@ class ScoringPlan:
     horizon: tuple[int, ...] = ()
     windows: tuple[int, int] | None = None
     primary: str = ""
+    features: Sequence[str] = ()
+    sources: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse frames and windows that nobody knows, and a best of more samples than are scored."""
@@ -122,6 +127,18 @@ def clips_hash(clips: Sequence[Clip]) -> str:
     return digest([[clip.id, clip.sha256] for clip in clips])
 
 
+def make_metric(name: str, plan: ScoringPlan) -> Metric:
+    """A metric by its name; one of a user's features with their source, a `BenchError` where the plan has none."""
+    kind = METRICS.load(name)
+    if not (features := METRICS.prefix(name)):
+        metric: Metric = kind()
+        return metric
+    if features not in plan.sources:
+        raise BenchError(f"The metric {name} needs features: give bench score --features {features}=MINE.npz:REAL.npz.")
+    of_features: Metric = kind(plan.sources[features])
+    return of_features
+
+
 def load_metrics(plan: ScoringPlan, clips: int) -> tuple[list[Metric], list[Unavailable]]:
     """Instantiate a plan's metrics; those that have no number for so many clips come back with the reason instead.
 
@@ -135,7 +152,7 @@ def load_metrics(plan: ScoringPlan, clips: int) -> tuple[list[Metric], list[Unav
     metrics: list[Metric] = []
     left_out: list[Unavailable] = []
     for name in plan.metrics:
-        metric: Metric = METRICS.load(name)()
+        metric = make_metric(name, plan)
         unfit = metric.unfit(clips, plan.scored_frames, min(plan.resolution, plan.width or plan.resolution))
         reason = unfit or metric.unavailable()
         if reason and not unfit and not offline:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,17 +21,13 @@ from numpy.typing import NDArray
 from bench.data.readers.video import Frames
 from bench.metrics.base import SetMetric, UnfitError
 from bench.progress import task
-from bench.registry import METRICS
 from bench.scoring.pairing import REAL_HALVES as REAL_HALVES
 from bench.scoring.protocol import Protocol
-from bench.scoring.protocol_choices import skipped_frames
 from bench.scoring.score_tables import SummaryLine
 from bench.statistics import LEVEL, SEED, THESE_TRAININGS, LeaveOneOutDistances, leave_out, over_seeds
 
 #: Divisions of the real clips into two sides; real vs. real is the mean over them.
 SPLITS = 20
-#: Samples (frames for FID) above which that would take hours, and the table has no interval.
-LARGEST = 20_000
 #: Clips that are decoded and not yet forgotten.
 KEPT = 16
 
@@ -83,11 +80,15 @@ def set_lines(
     if key not in cached:
         ids = list(clips)
         with task(f"{metric.name}: features", 1 + len(rows)) as progress:
-            real_features = metric.features(ScoredFrames(ids, real, protocol.scored))
+            real_features = metric.features_of(None, ids, ScoredFrames(ids, real, protocol.scored))
             progress.advance()
             features: dict[str, list[list[Features]]] = {}
-            for row, _, read in rows:
-                features.setdefault(row, []).append(metric.features(ScoredFrames(ids, read, protocol.scored)))
+            samples = Counter[tuple[str, int]]()
+            for row, seed, read in rows:
+                of_row = (row, seed, samples[row, seed])
+                samples[row, seed] += 1
+                found = metric.features_of(of_row, ids, ScoredFrames(ids, read, protocol.scored))
+                features.setdefault(row, []).append(found)
                 progress.advance()
         cached[key] = real_features, features
     real_features, features = cached[key]
@@ -174,6 +175,7 @@ def _row_lines(sides: SetFeatures, names: Sequence[str], protocol: Protocol) -> 
         interval = left.interval(row) if len(left.without) > 1 else None
         low, high = (interval.low, interval.high) if interval else (math.nan, math.nan)
         low = low if metric.unbiased else max(low, 0.0)  # no Fréchet distance is below
+        high = min(high, metric.most)
         tested = interval is not None and best >= 0 and row != best
         p_best = left.difference(row, best, rows=len(names)).p_value if tested else math.nan
         counts = (clips, 0, sides.seeds[row], over.std)
@@ -186,35 +188,10 @@ def _row_lines(sides: SetFeatures, names: Sequence[str], protocol: Protocol) -> 
 
 def _left_out(sides: SetFeatures) -> LeaveOneOutDistances:
     """All rows with and without each video; only with, where features are too many or what is left has no distance."""
-    if sum(len(clip) for clip in sides.real) <= LARGEST:
+    if sum(len(clip) for clip in sides.real) <= sides.metric.largest:
         with contextlib.suppress(UnfitError):
             return leave_out(sides.distances, sides.videos, without=sides.without_each)
     return leave_out(sides.distances, ["all"] * len(sides.videos))
-
-
-def share_features(
-    names: Sequence[str],
-    readers: Sequence[Callable[[str], Frames]],
-    ids: Sequence[str],
-    frames: str,
-    rank: int,
-    ranks: int,
-) -> None:
-    """Compute one process's share of the features of set metrics into the cache, where the scoring then finds them.
-
-    Args:
-        names: metrics; those without features, or without weights at hand, are left alone.
-        readers: of the real clips and of every row.
-        ids: of the clips.
-        frames: "all" or "future".
-        rank: of this process.
-        ranks: how many there are.
-    """
-    share = ids[rank::ranks]
-    for metric in (METRICS.load(name)() for name in names):
-        if share and isinstance(metric, SetMetric) and not metric.unavailable():
-            for read in readers:
-                metric.features(ScoredFrames(share, read, slice(skipped_frames(frames), None)))
 
 
 @dataclass(frozen=True)
@@ -239,7 +216,7 @@ class RealHalves:
 def real_halves(sides: SetFeatures) -> RealHalves | None:
     """Real vs. real by a metric; None where a side has too little for a distance, or features are too many."""
     names = sorted(set(sides.videos))
-    if len(names) < 2 or sum(len(clip) for clip in sides.real) > LARGEST:
+    if len(names) < 2 or sum(len(clip) for clip in sides.real) > sides.metric.largest:
         return None
     numbers = {name: [n for n, video in enumerate(sides.videos) if video == name] for name in names}
     rng, distances, clips = np.random.default_rng(SEED), [], len(sides.videos)
@@ -247,7 +224,7 @@ def real_halves(sides: SetFeatures) -> RealHalves | None:
         mixed = [names[place] for place in rng.permutation(len(names))]
         halves = [[n for name in half for n in numbers[name]] for half in (mixed[::2], mixed[1::2])]
         size = min(map(len, halves))
-        if size < 2:
+        if size < max(2, sides.metric.min_clips):
             return None
         first, second = (half[:size] for half in halves)
         clips = min(clips, size)

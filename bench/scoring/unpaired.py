@@ -26,7 +26,7 @@ from bench.scoring.pairing import Row
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import SummaryLine
 from bench.scoring.scoring_plan import ScoringPlan
-from bench.scoring.set_metrics import LARGEST, Features, ScoredFrames, real_halves_line
+from bench.scoring.set_metrics import Features, ScoredFrames, real_halves_line
 from bench.statistics import THESE_TRAININGS, Interval, LeaveOneOutDistances, TwoSetDistances, leave_out, over_seeds
 
 #: Groups of videos that are left out in turn, on each side.
@@ -192,13 +192,14 @@ def features_of_sets(metric: SetMetric, readers: SetReaders) -> FeaturesOfSets:
     sets, scored = readers.sets, readers.protocol.scored
     with task(f"{metric.name}: features", 1 + len(sets.rows)) as progress:
         ids = sorted(sets.windows)
-        real = dict(zip(ids, metric.features(ScoredFrames(ids, readers.real, scored)), strict=True))
+        real = dict(zip(ids, metric.features_of(None, ids, ScoredFrames(ids, readers.real, scored)), strict=True))
         progress.advance()
         generated = []
         for number, row in enumerate(sets.rows):
             ids = sorted({id for draw in sets.generated for id in draw[number]})
             read = readers.generated(row)
-            generated.append(dict(zip(ids, metric.features(ScoredFrames(ids, read, scored)), strict=True)))
+            found = metric.features_of((row.name, row.seed, 0), ids, ScoredFrames(ids, read, scored))
+            generated.append(dict(zip(ids, found, strict=True)))
             progress.advance()
     return real, generated
 
@@ -226,7 +227,7 @@ def unpaired_lines(
         ]
     )  # [rows, draws]
     left = None
-    if sum(map(len, real.values())) <= LARGEST:
+    if sum(map(len, real.values())) <= metric.largest:
         with contextlib.suppress(UnfitError):  # too few videos to leave one out
             left = _left_out(metric, sets, features, list(runs.values()))
     means = [float(distances[numbers].mean()) for numbers in runs.values()]
@@ -238,6 +239,7 @@ def unpaired_lines(
         moved = means[place] - interval.mean
         low, high = interval.low + moved, interval.high + moved
         low = low if metric.unbiased or math.isnan(low) else max(low, 0.0)
+        high = high if math.isnan(high) else min(high, metric.most)
         seeds, over_draws = over_seeds(distances[numbers].mean(axis=1)), over_seeds(distances[numbers].mean(axis=0))
         line = SummaryLine(
             *(protocol.dataset, name, metric.name, means[place], low, high),

@@ -47,7 +47,7 @@ def named(folders: list[str] | None) -> tuple[tuple[str, Path], ...]:
     """Folders by name, as `bench score` reads them."""
     if not folders:
         return ()
-    from bench.pipeline.score import named_folders  # here: PyTorch is slow to import
+    from bench.pipeline.score_inputs import named_folders  # here: PyTorch is slow to import
 
     read = named_folders(folders)
     names = [one.name for one in read]

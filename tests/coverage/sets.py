@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.metrics.base import SetMetric
 from bench.metrics.frechet import frechet_distance
-from bench.metrics.kvd import mmd_without_each, unbiased_mmd
+from bench.metrics.mmd import mmd_without_each, unbiased_mmd
 from bench.scoring.set_metrics import SetFeatures, real_halves
 from bench.statistics import leave_out
 

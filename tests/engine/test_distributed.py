@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed.run as elastic
@@ -19,6 +20,7 @@ from bench.pipeline.run import run
 from tests.engine import distributed_worker
 from tests.engine.distributed_worker import main as worker
 from tests.support.processes import Finished, Forked, command
+from tests.support.small import moving_clip
 
 several_processes = pytest.mark.parametrize("several", ["two", "two nodes"])
 pytestmark = [pytest.mark.process, pytest.mark.training, pytest.mark.usefixtures("blank_figures")]
@@ -143,6 +145,25 @@ def test_a_run_under_torchrun_leaves_what_a_run_leaves(sky: Path, tmp_path: Path
         for out in ("one", "two")
     ]
     assert copies[0] == copies[1] != []
+
+
+def test_a_scoring_under_torchrun_gives_the_bytes_of_one_process(tmp_path: Path) -> None:
+    for name, seed in (("real", 0), ("mine", 50)):
+        (tmp_path / name).mkdir()
+        for number in range(5):
+            np.save(tmp_path / name / f"clip{number}.npy", moving_clip(seed + number, 8, 32))
+    words = ["score", str(tmp_path / "mine"), "--reference", str(tmp_path / "real"), "--metrics", "mse,ssim,motion"]
+    alone = Forked(tmp_path / "alone", command, [*words, "--out", tmp_path / "one"]).wait()
+    assert alone.returncode == 0, alone.stderr
+    done = torchrun(tmp_path / "said", 2, Path(distributed_worker.__file__), *words, "--out", str(tmp_path / "two"))
+    assert done.stdout == alone.stdout  # one process speaks
+    for name in ("summary.csv", "scores/per_frame.csv", "scores/per_clip.csv"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert [path.name for path in (tmp_path / "two" / "scores").glob("journal*")] == ["journal.jsonl"]
+    shares = [
+        json.loads(line)[0] for line in (tmp_path / "two" / "scores" / "journal.jsonl").read_text().split("\n") if line
+    ]
+    assert len(shares) == len(set(shares)) == 15  # no value was computed twice
 
 
 def test_without_torchrun_one_process_trains_whatever_slurm_says(sky: Path, tmp_path: Path) -> None:

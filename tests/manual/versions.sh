@@ -28,7 +28,7 @@ fi
 
 # With pip, which some weights are fetched with.
 "$uv" venv --quiet --clear --seed --python "$python" "$env"
-extras=train,study,speed,authors,hub,dev
+extras=train,study,time,speed,authors,hub,dev
 "$uv" pip install --quiet --python "$env/bin/python" --resolution "$resolution" ${PIP_ARGUMENTS:-} --editable ".[$extras]"
 "$uv" pip freeze --quiet --python "$env/bin/python" --exclude-editable >"$env.txt"
 echo "$1 versions: $(wc -l <"$env.txt") packages, listed in ${env#"$PWD"/}.txt"

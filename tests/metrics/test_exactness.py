@@ -23,8 +23,8 @@ import torch.nn.functional as F
 from bench.data.readers.video import resize
 from bench.metrics.fid import InceptionFeatures
 from bench.metrics.frechet import frechet_distance
-from bench.metrics.kvd import mmd_without_each, unbiased_mmd
 from bench.metrics.lpips import frame_lpips, lpips_network
+from bench.metrics.mmd import mmd_without_each, unbiased_mmd
 from bench.metrics.motion import frame_change
 from bench.metrics.mse import frame_mse
 from bench.metrics.networks.alexnet import FastLPIPS

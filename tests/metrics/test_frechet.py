@@ -15,7 +15,8 @@ from bench.errors import BenchError
 from bench.metrics import frechet
 from bench.metrics.frechet import frechet_distance
 from bench.metrics.fvd import FVD
-from bench.metrics.kvd import KVD, unbiased_mmd
+from bench.metrics.kvd import KVD
+from bench.metrics.mmd import unbiased_mmd
 from tests.support.small import REPOSITORY
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from bench.metrics.base import UnfitError
-from bench.metrics.kvd import KVD, Side, kernel_sums, mmd_without_each, unbiased_mmd
+from bench.metrics.kvd import KVD
+from bench.metrics.mmd import Side, kernel_sums, mmd_without_each, unbiased_mmd
 from tests.coverage import sets
 
 pytestmark = pytest.mark.heavy
@@ -38,7 +39,7 @@ def test_the_rows_that_are_worked_through_at_a_time_change_nothing(monkeypatch: 
     rng = np.random.default_rng(0)
     x, y, groups = rng.normal(size=(23, 5)), rng.normal(size=(23, 5)), rng.integers(0, 4, 23)
     whole = (unbiased_mmd(x, y), mmd_without_each(x, y, groups))
-    monkeypatch.setattr("bench.metrics.kvd._ROWS", 7)
+    monkeypatch.setattr("bench.metrics.mmd._ROWS", 7)
     assert unbiased_mmd(x, y) == pytest.approx(whole[0], rel=1e-12)
     np.testing.assert_allclose(mmd_without_each(x, y, groups), whole[1], rtol=1e-10)
 

@@ -9,9 +9,8 @@ import pytest
 
 from bench.metrics.base import SetMetric, UnfitError
 from bench.metrics.frechet import frechet_distance
-from bench.scoring import set_metrics
 from bench.scoring.protocol import Protocol
-from bench.scoring.set_metrics import REAL_HALVES, ScoredFrames, set_lines, share_features
+from bench.scoring.set_metrics import REAL_HALVES, ScoredFrames, set_lines
 
 IDS = [f"v{n // 2}__{n:03d}" for n in range(12)]
 VIDEOS = [id.split("__")[0] for id in IDS]
@@ -109,21 +108,6 @@ def test_seeds_are_averaged() -> None:
 
 def test_the_same_numbers_come_again() -> None:
     assert repr(lines({"row": [5]})) == repr(lines({"row": [5]}))
-
-
-def test_processes_share_the_features_without_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-
-    class Telling(Colour):
-        def features(self, clips: Sequence[Any]) -> list[Any]:
-            return [clips[n] for n in range(len(clips))]
-
-    monkeypatch.setattr(set_metrics.METRICS, "load", lambda name: Telling)
-    for rank in range(3):
-        before = len(seen)
-        share_features(["colour"], [lambda id: (seen.append(id), video(id))[1]], IDS, "all", rank, 3)
-        assert len(seen) - before == 4
-    assert sorted(seen) == IDS
 
 
 def test_frames_are_those_that_count_and_few_are_kept() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.files import read_json
-from bench.metrics.base import ARROWS, ENOUGH, Metric, SetMetric, Unavailable
+from bench.metrics.base import ARROWS, Metric, SetMetric, Unavailable
 from bench.registry import METRICS
 from bench.report.row_names import RowNames, names_of
 from bench.report.tables.printed_table import (
@@ -180,10 +180,9 @@ def _notes(
         if note := metric.note(protocol.smaller_side, protocol.scored_frames):
             notes.append(f"{name}: {note}.")
         if issubclass(metric, SetMetric) and not metric.ranks(protocol.smaller_side):
-            enough = ENOUGH * metric.dimension
-            notes.append(f"{name}: too few clips to rank rows by it ({protocol.smaller_side} of {enough}).")
+            notes.append(f"{name}: {metric.not_ranked(protocol.smaller_side)}.")
         if weights := protocol.metrics.get(name, "").partition(" ")[2]:
-            notes.append(f"{name}: weights {weights}.")
+            notes.append(f"{name}: {metric.basis} {weights}.")
     for line in summary:
         if line.left_out:
             total, why = line.clips + line.left_out, metrics[line.metric].no_value

@@ -1,0 +1,241 @@
+"""Metrics of features that users bring: `NAME.frechet`, `NAME.mmd`, `NAME.jedi` and four by nearest neighbours.
+
+NAME is what the user calls the features. So CD-FVD, JEDi and FD-DINOv2 are computed from their authors' features, with
+the intervals and the split-half row of FVD, and without weights of ours.
+
+Rows are ranked by the unbiased `NAME.mmd` alone. The others are biased by the number of clips, more for some methods
+than for others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.metrics import neighbours
+from bench.metrics.base import Direction, Frames, RowKey, SetMetric
+from bench.metrics.feature_sources import Features, FeatureSource
+from bench.metrics.frechet import frechet_distance
+from bench.metrics.jedi import jedi_mmd, jedi_without_each
+from bench.metrics.mmd import Names, mmd_without_each, unbiased_mmd
+from bench.metrics.neighbours import K, Measure
+from bench.metrics.networks.parallel_map import one_core_each
+
+Groups = NDArray[np.intp]
+Vector = NDArray[np.float64]
+
+
+class FeatureMetric(SetMetric):
+    """A metric of features; a class of its own for each name of features (`named`)."""
+
+    features_name: ClassVar[str] = ""
+    default = False
+    basis = "features"
+    dimension = 0  # the user's, which the class does not know
+    per_frame = False
+    min_clips = 2
+    #: The name in print after that of the features.
+    measure_label: ClassVar[str]
+    bias: ClassVar[str]
+
+    def __init__(self, source: FeatureSource) -> None:
+        self._source = source
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def named(cls, name: str) -> type[FeatureMetric]:
+        """The metric of features of a name, from `NAME.measure`."""
+        features = name.rpartition(".")[0]
+        label = f"{features} {cls.measure_label}"
+        return type(cls.__name__, (cls,), {"name": name, "label": label, "features_name": features})
+
+    @classmethod
+    def note(cls, clips: int, frames: int) -> str:
+        """How many clips the number is of, and how it is biased."""
+        return f"{clips} clips; {cls.bias}"
+
+    @classmethod
+    def ranks(cls, clips: int) -> bool:
+        """Only where the estimate has no bias."""
+        return cls.unbiased
+
+    @classmethod
+    def not_ranked(cls, clips: int) -> str:
+        """Why rows have no places."""
+        return f"rows are not ranked by it; {cls.features_name}.mmd of the same features has no bias"
+
+    def weights_id(self) -> str:
+        """What made the features."""
+        return self._source.identity()
+
+    def features_id(self) -> str:
+        """The same for all metrics of one source."""
+        return f"features {self._source.name} {self._source.identity()}"
+
+    def features(self, clips: Sequence[Frames]) -> list[Features]:
+        """Not of frames alone: see `features_of`."""
+        raise BenchError(f"{self.name} needs to know which clips these are.")
+
+    def features_of(self, row: RowKey | None, ids: Sequence[str], clips: Sequence[Frames]) -> list[Features]:
+        """What the source has of these clips."""
+        return self._source.of(row, ids, clips)
+
+
+def _own_videos(predicted: Sequence[Features], real: Sequence[Features]) -> tuple[Groups, Groups]:
+    """Names of source videos where every clip is its own; of as many on both sides, clip i is of one video."""
+    first = 0 if len(predicted) == len(real) else len(predicted)
+    return np.arange(len(predicted)), np.arange(first, first + len(real))
+
+
+def _items(groups: Groups, side: Sequence[Features]) -> Groups:
+    """The group of each vector, from those of the clips."""
+    return np.repeat(groups, [len(clip) for clip in side])
+
+
+class FrechetOfFeatures(FeatureMetric):
+    """Fréchet distance of two sets of features."""
+
+    direction: ClassVar[Direction] = "lower"
+    range = "≥ 0"
+    decimals = 2
+    measure_label = "Fréchet"
+    bias = "biased upwards where clips are not many times as many as the numbers of a feature"
+    definition = "Fréchet distance of the features that --features gives, as fvd's of its logits; biased upwards"
+
+    def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
+        """Fréchet distance of two sets of features."""
+        return frechet_distance(predicted, real)
+
+    def without_each(
+        self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups, videos: Names | None = None
+    ) -> Vector:
+        """The distances without each group of clips in turn, several in parallel."""
+
+        def without(group: int) -> float:
+            kept = np.flatnonzero(groups != group).tolist()
+            return self.distance([predicted[i] for i in kept], [real[i] for i in kept])
+
+        return np.array(one_core_each(without, range(int(groups.max()) + 1)))
+
+
+class MMDOfFeatures(FeatureMetric):
+    """Unbiased squared maximum mean discrepancy, as KVD's."""
+
+    direction: ClassVar[Direction] = "lower"
+    range = "any, 0 for equal sets"
+    unbiased = True
+    measure_label = "MMD"
+    bias = "unbiased at any number of clips, so it may be negative"
+    definition = (
+        "unbiased squared maximum mean discrepancy of the features that --features gives, kernel (x·y/D + 1)³, as "
+        "kvd's of its logits"
+    )
+
+    def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
+        """Squared maximum mean discrepancy of two sets of features, every clip a source video of its own."""
+        return self.distance_of_videos(predicted, real, *_own_videos(predicted, real))
+
+    def distance_of_videos(
+        self, predicted: Sequence[Features], real: Sequence[Features], videos: Names, real_videos: Names
+    ) -> float:
+        """Squared maximum mean discrepancy of two sets of features, over pairs of different source videos."""
+        of = (
+            np.repeat(names, [len(one) for one in side]) for names, side in ((videos, predicted), (real_videos, real))
+        )
+        return unbiased_mmd(np.concatenate(predicted), np.concatenate(real), *of)
+
+    def without_each(
+        self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups, videos: Names | None = None
+    ) -> Vector:
+        """The distances without each group of clips in turn."""
+        names = np.arange(len(real)) if videos is None else np.asarray(videos)
+        of_items = [np.repeat(of, [len(clip) for clip in real]) for of in (groups, names)]
+        return mmd_without_each(np.concatenate(predicted), np.concatenate(real), *of_items)
+
+
+class JEDiOfFeatures(FeatureMetric):
+    """JEDi's biased squared maximum mean discrepancy."""
+
+    direction: ClassVar[Direction] = "lower"
+    range = "≥ 0"
+    measure_label = "JEDi"
+    bias = "biased upwards by the number of clips; JEDi prints 100 times this number"
+    definition = (
+        "squared maximum mean discrepancy of the features that --features gives, kernel (x·y/D)², mean over all pairs "
+        "as JEDi computes it, which prints 100 times this number; biased upwards"
+    )
+
+    def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
+        """Squared maximum mean discrepancy of two sets of features."""
+        return jedi_mmd(np.concatenate(predicted), np.concatenate(real))
+
+    def without_each(
+        self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups, videos: Names | None = None
+    ) -> Vector:
+        """The distances without each group of clips in turn."""
+        return jedi_without_each(np.concatenate(predicted), np.concatenate(real), _items(groups, real))
+
+
+class NeighboursOfFeatures(FeatureMetric):
+    """What precision, recall, density and coverage share."""
+
+    direction: ClassVar[Direction] = "higher"
+    range = "[0, 1]"
+    most = 1.0
+    decimals = 3
+    min_clips = K + 1
+    largest = 5_000
+    measure: ClassVar[Measure]
+    bias = f"nearest neighbours, k = {K}; depends on the number of clips"
+
+    def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
+        """The number of two sets of features."""
+        return self.measure(np.concatenate(predicted), np.concatenate(real))
+
+    def without_each(
+        self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups, videos: Names | None = None
+    ) -> Vector:
+        """The numbers without each group of clips in turn."""
+        return self.measure.without_each(np.concatenate(predicted), np.concatenate(real), _items(groups, real))
+
+
+class PrecisionOfFeatures(NeighboursOfFeatures):
+    """Precision of Kynkäänniemi et al. (2019)."""
+
+    measure_label = "precision"
+    measure = neighbours.precision
+    definition = (
+        f"share of predictions within the reach of a real clip, its {K}th nearest real neighbour, by --features"
+    )
+
+
+class RecallOfFeatures(NeighboursOfFeatures):
+    """Recall of Kynkäänniemi et al. (2019)."""
+
+    measure_label = "recall"
+    measure = neighbours.recall
+    definition = f"share of real clips within the reach of a prediction, its {K}th nearest prediction, by --features"
+
+
+class DensityOfFeatures(NeighboursOfFeatures):
+    """Density of Naeem et al. (2020)."""
+
+    range = "≥ 0, 1 on average for equal sets"
+    most = math.inf
+    measure_label = "density"
+    measure = neighbours.density
+    definition = f"in how many real clips' reach a prediction is, divided by {K}; mean over predictions, by --features"
+
+
+class CoverageOfFeatures(NeighboursOfFeatures):
+    """Coverage of Naeem et al. (2020)."""
+
+    measure_label = "coverage"
+    measure = neighbours.coverage
+    definition = f"share of real clips with a prediction in reach, the {K}th nearest real neighbour, by --features"

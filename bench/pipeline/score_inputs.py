@@ -1,0 +1,143 @@
+"""The videos that `bench score` is given: folders, archives and arrays, their names and sizes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.config import PRESETS
+from bench.data.array_files import NUMPY, TORCH, is_array_file, unpacked
+from bench.data.clip_arrays import Statement
+from bench.data.clips import listing_of, sample
+from bench.data.dataset import Dataset
+from bench.data.predictions import Predictions
+from bench.data.readers.video import frame_size, read_video
+from bench.data.reference_folder import unzipped
+from bench.errors import BenchError
+from bench.scoring.pairing import Row, check_best, pair, samples_of, with_samples
+from bench.scoring.scoring_plan import ScoringPlan
+
+
+@dataclass(frozen=True)
+class NamedFolder:
+    """A folder of predictions: of which method, and of which of its training runs."""
+
+    name: str
+    seed: int
+    path: Path
+
+    @property
+    def label(self) -> str:
+        """The name as it is given on a command line."""
+        return f"{self.name}@{self.seed}" if self.seed else self.name
+
+
+def named_folders(texts: Sequence[str]) -> list[NamedFolder]:
+    """Read `FOLDER`, `NAME=FOLDER` or `NAME@SEED=FOLDER`, each name and seed once.
+
+    A folder's own name is its last part, without `.zip` or `.npy`; without `@SEED` the seed is 0.
+
+    >>> [(one.name, one.seed) for one in named_folders(["a@0=x", "a@7=y", "b@home=z"])]
+    [('a', 0), ('a', 7), ('b@home', 0)]
+    """
+    folders: list[NamedFolder] = []
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        path = Path(folder) if equals and not Path(text).exists() else Path(text)
+        named = path != Path(text)
+        name = readable(name if named else own_name(path))
+        run = re.fullmatch(r"(.+)@(\d+)", name) if named else None
+        one = NamedFolder(run[1], int(run[2]), path) if run else NamedFolder(name, 0, path)
+        if any((other.name, other.seed) == (one.name, one.seed) for other in folders):
+            what = f"'{one.name}'" if not run else f"'{one.name}' with seed {one.seed}"
+            raise BenchError(f"Two prediction folders are called {what}: give one of them another name, NAME=FOLDER.")
+        folders.append(one)
+    return sorted(folders, key=lambda one: [other.name for other in folders].index(one.name))
+
+
+def own_name(path: Path) -> str:
+    """The name of a folder, an archive or an array, without its ending."""
+    name = path.resolve().name
+    return name.removesuffix(path.suffix) if path.suffix.lower() in {".zip", *NUMPY, *TORCH} else name
+
+
+def opened(
+    path: Path, said: Statement, what: str = "prediction", known: Callable[[], Sequence[str]] | None = None
+) -> tuple[Predictions, list[str]]:
+    """The videos of a folder, a zip archive or an array, and what has to be read with their numbers.
+
+    Args:
+        path: of the folder or file.
+        said: what the user states of arrays.
+        what: the videos are, for messages.
+        known: gives the IDs of the real clips.
+    """
+    if not is_array_file(path):
+        return Predictions(unzipped(path), what, given=path), []
+    folder, notes = unpacked(path, said, known() if known else None)
+    return Predictions(folder, what, given=path), notes
+
+
+def opened_rows(
+    folders: Sequence[NamedFolder], said: Statement, known: Callable[[], Sequence[str]] | None
+) -> tuple[list[Row], list[str]]:
+    """The rows of folders, archives and arrays, and what has to be read with their numbers (`opened`)."""
+    rows, notes = [], []
+    for one in folders:
+        videos, found = opened(one.path, said, known=known)
+        rows.append(Row(one.name, videos, one.seed))
+        notes += [f"{one.label}: {note}." for note in found]
+    return rows, notes
+
+
+def readable(name: str) -> str:
+    """A name as text: what a locale without UTF-8 took apart is put together, bytes that are no UTF-8 are refused."""
+    try:
+        name.encode()
+        return name
+    except UnicodeEncodeError:
+        pass
+    try:
+        return os.fsencode(name).decode()
+    except UnicodeDecodeError as error:
+        shown = os.fsencode(name).decode(errors="backslashreplace")
+        raise BenchError(f"The name {shown} is not UTF-8: give the row another one, NAME=FOLDER.") from error
+
+
+def own_size(videos: Predictions) -> tuple[int, int]:
+    """Width and height of a reference's frames; videos that differ in size are a `BenchError`."""
+    sizes = {frame_size(videos.path(id)) or read_video(videos.path(id), 1).shape[2:0:-1] for id in videos.ids}
+    if len(sizes) > 1:
+        listed = ", ".join(f"{width}×{height}" for width, height in sorted(sizes))
+        raise BenchError(
+            f"The videos in {videos.shown} differ in size ({listed}): give --resolution, to which all are brought."
+        )
+    ((width, height),) = sizes
+    return width, height
+
+
+def papers_size(dataset: Dataset) -> int:
+    """The size at which the paper scored a dataset."""
+    sizes: dict[str, int] = PRESETS["paper"]["resolution"]
+    return sizes.get(dataset.name, sizes[""])
+
+
+def real_ids(real: Predictions | None, dataset: Dataset, plan: ScoringPlan) -> list[str]:
+    """IDs of the real clips, before anything is hashed or decoded."""
+    if real is not None:
+        return real.ids
+    listing = listing_of(dataset.name, dataset.folder(plan.resolution), ("test",), dataset.frames)
+    return [clip.id for clip in listing.clips]
+
+
+def check_names(rows: Sequence[Row], dataset: Dataset, plan: ScoringPlan) -> None:
+    """Compare the rows' names with those of the test clips, before anything is hashed or decoded."""
+    listing = listing_of(dataset.name, dataset.folder(plan.resolution), ("test",), dataset.frames)
+    if not listing.errors and listing.clips:  # else the manifest says what is wrong with the data
+        known = {clip.id for clip in listing.clips}
+        each = with_samples(rows, known, plan.samples)
+        check_best(samples_of(each), plan.best)
+        pair(each, sample(listing.clips, plan.count), known, plan.allow_partial)
