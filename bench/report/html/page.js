@@ -1,4 +1,8 @@
 "use strict";
+// What is folded on the screen is part of a printed page.
+addEventListener("beforeprint", () => {
+  for (const group of document.querySelectorAll(".note-group")) group.open = true;
+});
 // One clock for every clip of the page: the frame number, as the style sheet's --t.
 (() => {
   const bar = document.getElementById("clock");

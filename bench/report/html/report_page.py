@@ -103,9 +103,38 @@ class PageContent:
         )
 
     @property
+    def note_groups(self) -> list[tuple[str, list[str]]]:
+        """The table's notes by what they are about, each group under its heading."""
+        return group_notes(self.table.notes, self.run.get("departures", []))
+
+    @property
     def grids(self) -> Sequence[Grid]:
         """The study's tables."""
         return self.study.grids if self.study else ()
+
+
+def group_notes(notes: Sequence[str], departures: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Notes below a table by what they are about; the first group is what a reader of the table needs.
+
+    Args:
+        notes: of the table.
+        departures: those among them that say how training differs from the papers.
+    """
+    groups: dict[str, list[str]] = {
+        "How to read the numbers": [],
+        "What was left out": [],
+        "How training differs from the papers": [],
+        "Protocol and weights": [],
+    }
+    reading, left_out, training, protocol = groups.values()
+    for note in notes:
+        if note in departures:
+            training.append(note)
+        elif note.startswith("Protocol ") or ": weights " in note:
+            protocol.append(note)
+        else:
+            (left_out if " left out" in note else reading).append(note)
+    return list(groups.items())
 
 
 def templates() -> jinja2.Environment:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.report.build_report import report
-from bench.report.html.report_page import code, flat, unbroken
+from bench.report.html.report_page import code, flat, group_notes, unbroken
 from tests.report.tables.test_study_tables import study
 
 pytestmark = pytest.mark.heavy
@@ -71,6 +71,29 @@ def test_a_table_that_goes_on_has_a_shadow_and_settings_are_folded(visit: Any) -
     assert page.locator("details[open]").count() == 0
     page.get_by_text("Made with").click()
     assert page.get_by_text("commit").is_visible()
+
+
+def test_notes_are_grouped_and_none_is_lost() -> None:
+    notes = [
+        "Bold: best of the paired clips.",
+        "mdgan: width 8 (32).",
+        "VGAN, psnr: 2 of 10 clips left out (identical).",
+        "fid left out: no weights.",
+        "lpips: weights alexnet sha256:e2e.",
+        "Protocol v2/sky.",
+    ]
+    groups = dict(group_notes(notes, ["mdgan: width 8 (32)."]))
+    assert [len(lines) for lines in groups.values()] == [1, 2, 1, 2]
+    assert sorted(line for lines in groups.values() for line in lines) == sorted(notes)
+    assert next(iter(groups.values())) == notes[:1]
+
+
+@pytest.mark.browser
+def test_printed_pages_show_folded_notes(visit: Any) -> None:
+    page = visit()
+    assert page.locator(".note-group").count() >= 1
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".note-group:not([open])").count() == 0
 
 
 def test_untrained_models_are_said_to_be(page_of_a_run: Path) -> None:
