@@ -287,10 +287,10 @@ def _graded(study: OpenStudy) -> Outcomes:
         clips, reliable = mean_opinion_scores.clip_table(ratings), intraclass.reliability(ratings)
         files |= {named("mos_clips.csv", question): csv(clips), named("reliability.csv", question): csv(reliable)}
         value = {"mos": means, "differences": gaps, "reliability": reliable}
-        if question is None and mean_opinion_scores.follows_one_rater(clips):
+        if mean_opinion_scores.follows_one_rater(clips):
             content["notes"].append(
-                "The quality by ITU-T P.910, Annex E, follows a single rater, far steadier than the others: read the "
-                "plain means."
+                f"The quality in {named('mos_clips.csv', question)} by ITU-T P.910, Annex E, follows a single "
+                "rater, who is far steadier than the others or has few grades: read the plain means."
             )
         if settings.margin is not None:
             value["equivalence"] = equivalence.of_grades(ratings, systems, settings.margin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from study_app.analysis.mean_opinion_scores import STEADY
 from study_app.analysis.p910 import recover
 
 
@@ -58,3 +59,21 @@ def test_raters_who_are_alike_give_the_plain_mean() -> None:
     table = rng.integers(1, 6, 20)[:, None] + np.array([[0.3, -0.3]]) * np.array([[1], [-1]] * 10)
     found = recover(table.ravel(), np.repeat(np.arange(20), 2), np.tile([0, 1], 20))
     assert list(found.quality) == pytest.approx(list(table.mean(axis=1)), abs=1e-6)
+
+
+@pytest.mark.parametrize(("raters", "shown", "follows"), [(8, 20, True), (24, 40, False)])
+def test_with_few_grades_it_follows_a_single_rater_though_all_are_alike(raters: int, shown: int, follows: bool) -> None:
+    """Four grades a clip: the plain mean is nearer the truth. 24 grades a clip: nobody gets all weight."""
+    alone, nearer = 0, 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        clip = np.concatenate([rng.permutation(40)[:shown] for _ in range(raters)])
+        rater = np.repeat(np.arange(raters), shown)
+        place = np.unique(clip, return_inverse=True)[1]
+        quality, bias = rng.normal(3, 0.8, place.max() + 1), rng.normal(0, 0.5, raters)
+        grades = np.clip(np.round(quality[place] + bias[rater] + rng.normal(0, 0.7, len(place))), 1, 5)
+        found, means = recover(grades, place, rater), np.bincount(place, grades) / np.bincount(place)
+        alone += bool(found.error.min() < STEADY)
+        nearer += bool(np.std(found.quality - quality) < np.std(means - quality))
+    assert (alone > 35) if follows else (alone < 5)
+    assert nearer < 15
