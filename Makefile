@@ -5,7 +5,7 @@ MYPY := $(BIN)/mypy --cache-dir .venv/mypy-cache
 # One more than there are cores, as some tests wait for a browser; each may take 2 GB.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 8 ? cores + 1 : 8)))
 
-.PHONY: demo test check lint docs constraints clean
+.PHONY: demo test check lint reference docs constraints clean
 
 demo: .venv/ready
 	$(BIN)/bench run --models mdgan,vgan,rnngan --preset smoke --out results/demo
@@ -32,6 +32,11 @@ lint: .venv/ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(MYPY)
+	$(BIN)/python .ci/prose.py
+
+# Pages of docs/reference that follow from the code.
+reference: .venv/ready-dev
+	$(BIN)/python .ci/reference.py
 
 .venv/ready: pyproject.toml constraints.txt .ci/environment.py
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; say which with: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'

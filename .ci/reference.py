@@ -15,7 +15,8 @@ from typing import Any
 
 import typer
 
-from bench.cli.main import app
+from bench.cli.main import app, mount_commands
+from bench.cli_options import name_values
 from bench.config import FIELDS, PRESETS, RunConfig
 from bench.registry import METRICS
 
@@ -39,8 +40,8 @@ ENVIRONMENT = {
 }
 #: Set by launchers, by other libraries or by a parent process of ours: read, but not meant for users.
 NOT_FOR_USERS = {
-    "BENCH_STUDY", "BENCH_STUDY_PREVIEW", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "PYTHONPATH", "RANK",
-    "SLURM_STEP_NUM_TASKS",
+    "BENCH_STUDY", "BENCH_STUDY_PREVIEW", "BENCH_STUDY_PROXY", "BENCH_STUDY_SESSIONS", "DNNL_MAX_CPU_ISA", "LOCAL_RANK",
+    "ONEDNN_MAX_CPU_ISA", "PYTHONPATH", "RANK", "SLURM_STEP_NUM_TASKS", "WORLD_SIZE",
 }  # fmt: skip
 
 
@@ -75,7 +76,10 @@ def default_of(option: Any) -> str:
 def command_line() -> str:
     """All subcommands, their arguments and options."""
     parts = [HEAD, "# Command line\n", "Every subcommand prints the same text with `--help`.\n"]
-    for name, command in commands(typer.main.get_command(app)):
+    mount_commands()
+    bench = typer.main.get_command(app)
+    name_values(bench)
+    for name, command in commands(bench):
         if command.hidden:
             continue
         parts += [f"## `{name}`\n", inspect.cleandoc(command.help or "").replace("\b", "") + "\n"]

@@ -23,17 +23,20 @@ if TYPE_CHECKING:
     from bench.report.tables.score_table import ScoreTable
 
 DatasetName = Annotated[str, typer.Option(help="A name from `bench list datasets`.")]
-DataRoot = Annotated[str, typer.Option(help="The dataset's folder, or 'synthetic' for the embedded scenes.")]
+DataRoot = Annotated[str, typer.Option(help="The dataset's folder, or 'synthetic' for the synthetic dataset.")]
 ClipFrames = Annotated[
     int | None, typer.Option(min=1, help="Frames of a clip, which the dataset's videos are cut into. Default: 32.")
 ]
 ScoringRoot = Annotated[str | None, typer.Option(help="The folder of the dataset to score against, or 'synthetic'.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results.")]
-Metrics = Annotated[str, typer.Option(help="Names from `bench list metrics`, with commas; all of them by default.")]
+Metrics = Annotated[
+    str,
+    typer.Option(help="Names from `bench list metrics`, comma-separated. By default MSE to KVD; extras must be named."),
+]
 Primary = Annotated[
     str, typer.Option(help="The metric on which your claim rests, named before scoring; the others are exploratory.")
 ]
-SyntheticSize = Annotated[int, typer.Option(min=1, help="Size of the synthetic scenes, where those are continued.")]
+SyntheticSize = Annotated[int, typer.Option(min=1, help="Size of the synthetic dataset's frames.")]
 Features = Annotated[
     list[str] | None,
     typer.Option(
@@ -77,14 +80,14 @@ ValueRange = Annotated[
 ]
 Clips = Annotated[
     int | None,
-    typer.Option("--clips", "--max-clips", min=1, help="Score so many clips at most, chosen by their id's hash."),
+    typer.Option("--clips", "--max-clips", min=1, help="Score at most N clips, chosen by the hash of their IDs."),
 ]
 SettingOverrides = Annotated[list[str] | None, typer.Option("--set", help="key=value, as in options.mdgan.width=16.")]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="TOML file with configuration keys, or a run's run.json.")
 ]
 Preset = Annotated[str, typer.Option(help="smoke, small, medium or paper; 'auto' is smoke on a CPU, small on a GPU.")]
-Seeds = Annotated[str, typer.Option("--seeds", "--seed", help="Training seeds, with commas.")]
+Seeds = Annotated[str, typer.Option("--seeds", "--seed", help="Training seeds, comma-separated.")]
 Jobs = Annotated[
     int | None,
     typer.Option(min=1, help="Training runs in parallel on a CPU. Default: one per core, at most four."),
@@ -139,8 +142,8 @@ def scoring_root(data_root: str | None, reference: Path | None) -> str:
     """The data root to score against; a `BenchError` where nobody has said what the real clips are."""
     if data_root is None and reference is None:
         raise BenchError(
-            "Nothing is named to score against: give --data-root with the folder of the dataset (or 'synthetic', the "
-            "built-in scenes), or --reference with a folder of real videos."
+            "Nothing is named to score against: give --data-root with the folder of the dataset (or 'synthetic'), "
+            "or --reference with a folder of real videos."
         )
     return data_root or SYNTHETIC
 

@@ -113,21 +113,21 @@ class RunConfig:
         frames: scored frames: "all" (the paper's way), "future" (without the given first one), or "context10-future".
         metrics, primary: registered names, all default ones where none is named; the one on which a claim rests.
         clips: score that many test clips, those with the smallest SHA-256 of their id; None for all.
-        seeds: one training each.
+        seeds: one training run for each.
         samples: videos of each clip, from models that draw; others make one.
         best: a clip counts with the expected best of this many of its samples; 1 for their mean.
         steps, batch: training steps of each stage; clips in a step, over all processes.
-        accumulate: work through a process's share of the batch in so many parts, where it does not fit into memory
+        accumulate: work through a process's share of the batch in N parts, where it does not fit into memory
             whole; batch norms and Gram matrices then see a part at a time.
         compile: let `torch.compile` have the networks.
         options: constructor options by model ({"mdgan": {"width": 16}}).
         flip: mirror training clips at random from left to right (never in time).
         validate_every, checkpoint_every, log_every: in steps.
-        select: which weights a stage hands on: "last", or "best" by validation clips.
+        select: which weights a stage outputs: "last", or "best" by validation clips.
         decay_from: share of a stage's steps after which learning rates fall in a line to 0; 1 for never.
         ema: hand on an average of the weights over the steps, of which each step keeps this share; 0 for none.
         device: "auto", "cpu" or "cuda".
-        logger: where a training can be watched: "tensorboard", "wandb", "mlflow" or "none".
+        logger: where a training run can be watched: "tensorboard", "wandb", "mlflow" or "none".
         precision: "auto" (bf16 mixed on GPUs that have it, else float32), "32-true" or "bf16-mixed".
     """
 

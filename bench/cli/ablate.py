@@ -30,7 +30,7 @@ from bench.registry import DEFAULT_DATASET, DEFAULT_MODELS, SYNTHETIC
 
 def ablate(
     model: Annotated[str, typer.Option(help="A name from `bench list models`.")] = DEFAULT_MODELS[0],
-    only: Annotated[str, typer.Option(help="Names of its ablations, with commas; all by default.")] = "",
+    only: Annotated[str, typer.Option(help="Names of its ablations, comma-separated; default: all.")] = "",
     dataset: DatasetName = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     preset: Preset = "auto",
@@ -47,7 +47,7 @@ def ablate(
     settings: SettingOverrides = None,
     offline: Offline = False,
 ) -> None:
-    """Train a model whole and with one change after the other; one table, with intervals over trainings."""
+    """Train a model unchanged and with one change at a time; one table, with intervals over training runs."""
     from bench.pipeline.ablate import ablate as run_ablations
 
     flags = {

@@ -24,7 +24,7 @@ def data_fetch(
     sha256: Annotated[str, typer.Option(help="SHA-256 that the archive has to have.")] = "",
     keep_archive: Annotated[bool, typer.Option("--keep-archive", help="Leave the archive beside the folder.")] = False,
 ) -> None:
-    """Download a published dataset, check it and unpack it; the same command again goes on where it stopped."""
+    """Download a published dataset, check it and unpack it; to resume, repeat the command."""
     from bench.pipeline.fetch_dataset import FetchOptions, fetch
 
     print(fetch(name, out, FetchOptions(archive, url, sha256, keep_archive)))
@@ -40,7 +40,7 @@ def data_make(
     clips_per_video: Annotated[int, typer.Option(help="Clips of 32 frames in each video.")] = 2,
     seed: Annotated[int, typer.Option(help="Another seed gives other scenes.")] = 0,
 ) -> None:
-    """Write synthetic scenes in a real dataset's layout."""
+    """Write the synthetic dataset in a real dataset's layout."""
     from bench.data.synthetic.generate import make
 
     videos = {"train_videos": train_videos, "test_videos": test_videos, "clips_per_video": clips_per_video}
@@ -108,11 +108,11 @@ def data_pack(
 @data_app.command("clean")
 def data_clean(
     remove: Annotated[
-        str, typer.Option(help="What to remove, with commas: packs, features, unzipped, synthetic.")
+        str, typer.Option(help="What to remove, comma-separated: packs, features, unzipped, synthetic.")
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Say what lies in the cache, or remove some of it; it is made again where it is needed."""
+    """List the content of the cache, or remove some of it; it is made again when needed."""
     from bench.pipeline.cache import cached, clean
 
     found = clean(words(remove)) if remove else cached()

@@ -62,7 +62,7 @@ from bench.registry import COMMANDS, DEFAULT_DATASET, SYNTHETIC, check_siblings
 
 #: Headings of the list of subcommands.
 ALL_STEPS, RESULTS, PEOPLE, MACHINE = "All steps, or one", "Results", "People", "Data, weights, this machine"
-EXAMPLES = """Examples: `bench run` (everything, on built-in scenes)\n
+EXAMPLES = """Examples: `bench run` (everything, on the synthetic dataset)\n
 `bench score mine=/videos/mine --reference /videos/real --out results/mine`\n
 `bench COMMAND --help` (its options)"""
 
@@ -117,9 +117,9 @@ def bench(
 
 @app.command(rich_help_panel=ALL_STEPS)
 def run(
-    models: Annotated[str, typer.Option(help="Names from `bench list models`, with commas.")] = "",
+    models: Annotated[str, typer.Option(help="Names from `bench list models`, comma-separated.")] = "",
     dataset: Annotated[str | None, typer.Option(help="A name from `bench list datasets`; sky by default.")] = None,
-    data_root: Annotated[str | None, typer.Option(help="The dataset's folder; synthetic scenes by default.")] = None,
+    data_root: Annotated[str | None, typer.Option(help="The dataset's folder; default: the synthetic dataset.")] = None,
     preset: Preset = "auto",
     out: Annotated[Path | None, typer.Option(help="Run folder; results/<dataset>-<preset> by default.")] = None,
     resolution: Resolution = None,
@@ -141,7 +141,7 @@ def run(
     offline: Offline = False,
     as_json: Json = False,
 ) -> None:
-    """Train, generate, score and report; the same command again goes on where it stopped."""
+    """Train, generate, score and report; to resume, repeat the command."""
     from bench.pipeline.run import data_of
     from bench.pipeline.run import run as run_pipeline
 
@@ -223,7 +223,7 @@ def generate(
     elif checkpoint:
         source = TrainedModel(checkpoint, model, samples=samples)
     else:
-        raise BenchError("Give --checkpoint with the model.pt of a training, or --published-s1 and --published-s2.")
+        raise BenchError("Give --checkpoint with the model.pt of a training run, or --published-s1 and --published-s2.")
     for folder in generate_alone(source, Dataset(dataset, data_root), resolution, out, device):
         print(folder)
 
@@ -284,5 +284,5 @@ def main() -> None:
         console().print(f"bench: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
     except (KeyboardInterrupt, StoppedError):
-        console().print("bench: stopped; the same command goes on from here.", markup=False, soft_wrap=True)
+        console().print("bench: stopped; to resume, repeat the command.", markup=False, soft_wrap=True)
         sys.exit(130)

@@ -20,7 +20,7 @@ def release(
     largest_mb: Annotated[float, typer.Option(min=0, help="Megabytes that a file may have.")] = 20.0,
     as_json: Json = False,
 ) -> None:
-    """Make small checkpoints of finished trainings, for `bench generate`, each checked against the run's own."""
+    """Make small checkpoints of finished training runs, for `bench generate`, each checked against the run's own."""
     from bench.pipeline.release import release as make
 
     made = make(runs, to, precision, round(largest_mb * 1e6))

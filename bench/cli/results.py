@@ -63,7 +63,7 @@ def compare(
 def export(
     folder: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
     to: Annotated[Path, typer.Option(help="The file to write.")] = Path("results.json"),
-    by: Annotated[str, typer.Option(help="Who sends the results, as it is to stand in a leaderboard.")] = "",
+    by: Annotated[str, typer.Option(help="Who sends the results, as a leaderboard shows it.")] = "",
 ) -> None:
     """Write the stored numbers into one file that can be sent, with protocol and provenance."""
     from bench.report.export_results import export as write

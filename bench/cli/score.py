@@ -87,7 +87,7 @@ def score(
     windows: Annotated[str, typer.Option(help="The same over windows, LENGTH:STEP, as in 16:8.")] = "",
     samples: Samples = None,
     best: BestOf = 1,
-    allow_partial: Annotated[bool, typer.Option(help="Score what there is; stamped on every table.")] = False,
+    allow_partial: Annotated[bool, typer.Option(help="Score what there is; the protocol ID says so.")] = False,
     reference: Annotated[Path | None, typer.Option(help="Videos in place of a dataset: folder or array.")] = None,
     axes: Axes = "",
     value_range: ValueRange = "",

@@ -31,7 +31,7 @@ def finish(name: str, rows: list[Any], out: Path | None, as_json: bool) -> None:
 
 @speed_app.command("train")
 def speed_train(
-    model: Annotated[str, typer.Option(help="Names from `bench list models`, with commas; all by default.")] = "",
+    model: Annotated[str, typer.Option(help="Names from `bench list models`, comma-separated; default: all.")] = "",
     resolution: Annotated[int, typer.Option("--resolution", "--size", help="Side of the frames in pixels.")] = 128,
     width: Annotated[int, typer.Option(help="Of all networks.")] = 32,
     batch: Annotated[int, typer.Option("--batch-size", "--batch", help="Clips in a step.")] = 4,
@@ -67,7 +67,7 @@ def speed_data(
 
 @speed_app.command("metrics")
 def speed_metrics(
-    only: Annotated[str, typer.Option(help="Rows to measure, with commas; all by default.")] = "",
+    only: Annotated[str, typer.Option(help="Rows to measure, comma-separated; default: all.")] = "",
     out: Out = None,
     as_json: Json = False,
 ) -> None:

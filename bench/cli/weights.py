@@ -15,7 +15,7 @@ weights_app = typer.Typer(help="Weights of the networks behind FVD, KVD, FID and
 
 @weights_app.command("list")
 def weights_list(as_json: Json = False) -> None:
-    """Which weights there are, what for, and whether they are at hand."""
+    """List known weights, what they are for, and whether this machine has them."""
     from bench.pipeline.listing import weights
 
     show(weights(), as_json)

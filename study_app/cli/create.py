@@ -178,7 +178,7 @@ LinkParameter = Annotated[
 ]
 
 
-Entry = Annotated[str, typer.Option(help="open: everybody may take part; links: only people with a signed link.")]
+Entry = Annotated[str, typer.Option(help="open: anyone can take part; links: only people with a signed link.")]
 
 
 FlaggedShare = Annotated[

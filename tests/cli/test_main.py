@@ -168,7 +168,7 @@ def test_ctrl_c_says_that_nothing_is_lost(run, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("bench.pipeline.listing.models", interrupted)
     status, out, err = run("list", "models")
     assert (status, out) == (130, "")
-    assert err == "bench: stopped; the same command goes on from here.\n"
+    assert err == "bench: stopped; to resume, repeat the command.\n"
 
 
 def test_version_and_short_help(run) -> None:  # type: ignore[no-untyped-def]
