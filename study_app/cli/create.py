@@ -166,7 +166,9 @@ Codes = Annotated[
 
 QuestionsFile = Annotated[
     Path | None,
-    typer.Option("--questions", help="TOML or JSON file of what else is asked, and how: see docs/study.md."),
+    typer.Option(
+        "--questions", help="TOML or JSON file of what else is asked, and how: see docs/how-to/run-a-study.md."
+    ),
 ]
 
 

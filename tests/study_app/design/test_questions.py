@@ -197,7 +197,7 @@ def test_a_session_is_longer_with_questions() -> None:
 
 
 def test_the_documentations_files_can_be_read(tmp_path: Path) -> None:
-    files = [text for language, text in blocks("docs/study.md") if language == "toml"]
+    files = [text for language, text in blocks("docs/how-to/run-a-study.md") if language == "toml"]
     assert len(files) == 2
     for text in files:
         (tmp_path / "q.toml").write_text(text)
