@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+from bench.metrics import neighbours
+from bench.metrics.jedi import jedi_mmd
 from tests.coverage import clips, people, sets, studies, tables
 
 VIDEOS = (2, 3, 5, 10, 26, 100)
@@ -199,6 +201,18 @@ def set_metrics() -> None:
         "of clips), in % (1,000 and 400 repeats)",
         ["", "10 videos", "10, difference of two", "26 videos", "26, difference of two"],
         lines(),
+    )
+    measures = {"JEDi": jedi_mmd, "precision": neighbours.precision, "recall": neighbours.recall}
+    measures |= {"density": neighbours.density, "coverage": neighbours.coverage}
+    table(
+        "Coverage of 95 % intervals of other metrics of features (of their means at this number of clips), in % (200 "
+        "repeats)",
+        ["", "10 videos", "10, difference of two", "26 videos", "26, difference of two"],
+        (
+            [name, *(percent(one) for of in found for one in (of.value, of.difference))]
+            for name, measure in measures.items()
+            for found in [[sets.distance_coverage(measure, videos, "equal", 200, draws=400) for videos in (10, 26)]]
+        ),
     )
     table(
         "A method that is worse than real clips: how often its FVD is below that of real vs. real, in % (200 repeats)",

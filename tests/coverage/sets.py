@@ -92,10 +92,6 @@ def _kernel(clips: Clips, kept: Numbers) -> list[float]:
     return [unbiased_mmd(one[kept], clips.real[kept], clips.of[kept], clips.of[kept]) for one in clips.methods]
 
 
-def _frechet(clips: Clips, kept: Numbers) -> list[float]:
-    return [frechet_distance(one[kept], clips.real[kept]) for one in clips.methods]
-
-
 @dataclass(frozen=True)
 class SetCoverage:
     """Shares of intervals that hold the truth, of one method's distance and of the paired difference."""
@@ -120,12 +116,23 @@ def kernel_coverage(videos: int, world: str, repeats: int, seed: int = 0) -> Set
 
 def frechet_coverage(videos: int, world: str, repeats: int, seed: int = 0) -> SetCoverage:
     """Coverage of the Fréchet distance's intervals, of its mean at this number of clips over other draws."""
+    return distance_coverage(frechet_distance, videos, world, repeats, seed)
+
+
+def distance_coverage(
+    distance: Callable[[Floats, Floats], float], videos: int, world: str, repeats: int, seed: int = 0, draws: int = 2000
+) -> SetCoverage:
+    """The same of any distance of two sets of features; its mean is that over so many other draws."""
+
+    def distances(clips: Clips, kept: Any) -> list[float]:
+        return [distance(one[kept], clips.real[kept]) for one in clips.methods]
+
     others = np.random.default_rng([seed + 1, videos])
-    means = [_frechet(clips, np.arange(len(clips.of))) for clips in (draw(others, videos, world) for _ in range(2000))]
+    means = [distances(clips, slice(None)) for clips in (draw(others, videos, world) for _ in range(draws))]
     near, far = np.mean(means, axis=0)
 
     def left(clips: Clips) -> Any:
-        return leave_out(lambda kept: _frechet(clips, kept), list(clips.of))
+        return leave_out(lambda kept: distances(clips, kept), list(clips.of))
 
     return _covered(left, videos, world, repeats, seed, (near, near - far))
 
