@@ -17,12 +17,12 @@ from bench.data.clips import FRAMES, Clip, build_manifest
 from bench.data.packed_clips import pack
 from bench.speed.interleaved_timing import TimingComparison, compare_rates, in_turns
 
-#: Width and height of Sky Scene's frames.
+#: Width and height of Sky Time-lapse's frames.
 SOURCE = (640, 360)
 
 
 def make_jpegs(root: Path, clips: int) -> list[Clip]:
-    """Write clips of drifting noise clouds in the layout of Sky Scene; returns them, indexed."""
+    """Write clips of drifting noise clouds in the layout of Sky Time-lapse; returns them, indexed."""
     width, height = SOURCE
     for number in range(clips):
         folder = root / "sky_train" / f"v{number}" / f"v{number}_1"

@@ -1,4 +1,4 @@
-"""Sky Scene in its own layout: `sky_train/` and `sky_test/`, `<long video>/<short video>/<frame>.jpg` below.
+"""Sky Time-lapse in its own layout: `sky_train/` and `sky_test/`, `<long video>/<short video>/<frame>.jpg` below.
 
 Copies that nest one folder level more or less are read too: the split folders may lie one folder deeper, frames may lie
 directly in a long video's folder, or in one of their own (`<short video>/frames/`). A source video is a long video;
@@ -20,7 +20,7 @@ from bench.errors import BenchError
 
 
 def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
-    """List the clips of Sky Scene, of so many frames each; splits are "train" and "test"."""
+    """List the clips of Sky Time-lapse, of so many frames each; splits are "train" and "test"."""
     listing = Listing([])
     for split in splits:
         below = _split_folder(root, f"sky_{split}")

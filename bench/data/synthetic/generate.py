@@ -1,4 +1,4 @@
-"""Synthetic time-lapse sets in the layouts of Sky Scene and Beach, for trying things without a download.
+"""Synthetic time-lapse sets in the layouts of Sky Time-lapse and Beach, for trying things without a download.
 
 The same seed gives the same pixels on every machine, whatever the number of workers: the painters use only
 exactly rounded arithmetic (see :mod:`bench.data.synthetic.portable_math`).
@@ -109,7 +109,7 @@ def make_sky(
     progress: Callable[[int], None] | None = None,
     workers: int | None = None,
 ) -> None:
-    """Write a synthetic set in Sky Scene's layout, all of it or nothing.
+    """Write a synthetic set in Sky Time-lapse's layout, all of it or nothing.
 
     Files are ``root/sky_train/<long>/<short>/<long>_frames_00000001.jpg`` and on, and likewise ``sky_test``.
     Each video holds ``clips_per_video`` × 32 consecutive square frames of ``size`` pixels. No long video is
