@@ -270,10 +270,13 @@ class SetMetric(Metric):
         real: Sequence[NDArray[np.float32]],
         videos: Sequence[Any],
         real_videos: Sequence[Any],
+        *,
+        paired: bool = True,
     ) -> float:
         """`distance`, for a metric that has to know the source videos of the clips; by default they change nothing.
 
-        `videos` and `real_videos` are the names of the videos that each clip of either side is from.
+        `videos` and `real_videos` are the names of the videos that each clip of either side is from. If `paired`, clip
+        i of one side may belong to clip i of the other; else the order of the clips must change nothing.
         """
         return self.distance(predicted, real)
 

@@ -142,13 +142,19 @@ class MMDOfFeatures(FeatureMetric):
         return self.distance_of_videos(predicted, real, *_own_videos(predicted, real))
 
     def distance_of_videos(
-        self, predicted: Sequence[Features], real: Sequence[Features], videos: Names, real_videos: Names
+        self,
+        predicted: Sequence[Features],
+        real: Sequence[Features],
+        videos: Names,
+        real_videos: Names,
+        *,
+        paired: bool = True,
     ) -> float:
         """Squared maximum mean discrepancy of two sets of features, over pairs of different source videos."""
         of = (
             np.repeat(names, [len(one) for one in side]) for names, side in ((videos, predicted), (real_videos, real))
         )
-        return unbiased_mmd(np.concatenate(predicted), np.concatenate(real), *of)
+        return unbiased_mmd(np.concatenate(predicted), np.concatenate(real), *of, paired=paired)
 
     def without_each(
         self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups, videos: Names | None = None

@@ -42,7 +42,13 @@ class KVD(LogitsMetric):
         return unbiased_mmd(np.concatenate(predicted), np.concatenate(real))
 
     def distance_of_videos(
-        self, predicted: Sequence[Features], real: Sequence[Features], videos: Names, real_videos: Names
+        self,
+        predicted: Sequence[Features],
+        real: Sequence[Features],
+        videos: Names,
+        real_videos: Names,
+        *,
+        paired: bool = True,
     ) -> float:
         """Squared maximum mean discrepancy of two sets of logits, over pairs of different source videos.
 
@@ -51,7 +57,7 @@ class KVD(LogitsMetric):
         of_predicted, of_real = (
             np.repeat(names, [len(one) for one in side]) for names, side in ((videos, predicted), (real_videos, real))
         )
-        return unbiased_mmd(np.concatenate(predicted), np.concatenate(real), of_predicted, of_real)
+        return unbiased_mmd(np.concatenate(predicted), np.concatenate(real), of_predicted, of_real, paired=paired)
 
     def without_each(
         self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups, videos: Names | None = None

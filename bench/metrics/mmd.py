@@ -63,14 +63,15 @@ class Side:
     groups: Groups
 
 
-def kernel_sums(one: Side, other: Side) -> tuple[KernelSums, KernelSums]:
+def kernel_sums(one: Side, other: Side, paired: bool = True) -> tuple[KernelSums, KernelSums]:
     """Sums of (a·b/D + 1)³ over pairs of an item of each side, by groups numbered from 0; and the numbers of the pairs.
 
-    Pairs of one video are left out. Where there are as many items on both sides, pairs (i, i) are left out too: an item
-    and itself, or a prediction and its clip.
+    Pairs of one video are left out. If `paired`, and there are as many items on both sides, pairs (i, i) are left out
+    too: an item and itself, or a prediction and its clip.
     """
     count = 1 + int(max(one.groups.max(), other.groups.max()))
-    left, right, paired = torch.tensor(one.items), torch.tensor(other.items), len(one.items) == len(other.items)
+    left, right = torch.tensor(one.items), torch.tensor(other.items)
+    paired = paired and len(one.items) == len(other.items)
 
     def block(start: int) -> list[tuple[Vector, Vector, Vector]]:
         rows = slice(start, start + _ROWS)
@@ -96,16 +97,20 @@ def kernel_sums(one: Side, other: Side) -> tuple[KernelSums, KernelSums]:
     return added(values), added(numbers)
 
 
-def unbiased_mmd(x: NDArray[Any], y: NDArray[Any], of_x: Names | None = None, of_y: Names | None = None) -> float:
+def unbiased_mmd(
+    x: NDArray[Any], y: NDArray[Any], of_x: Names | None = None, of_y: Names | None = None, *, paired: bool = True
+) -> float:
     """Squared maximum mean discrepancy of two samples [N, D] and [M, D], kernel (a·b/D + 1)³, without bias.
 
     Args:
         x, y: the samples.
         of_x, of_y: names of the items' source videos; without them every item is its own, and item i of one sample and
             item i of the other are of one video where N is M.
+        paired: whether item i of both samples belong together where N is M, and are not compared. Without it, the
+            order of the items changes nothing.
 
-    Items of one video are not compared, nor item i of one and item i of the other where N is M. Raises `UnfitError`
-    where a side has items of fewer than two videos: there is no pair to compare.
+    Items of one video are not compared. Raises `UnfitError` where a side has items of fewer than two videos: there is
+    no pair to compare.
     """
     of_x = np.arange(len(x)) if of_x is None else of_x
     of_y = np.arange(len(y)) + (0 if len(x) == len(y) else len(x)) if of_y is None else of_y
@@ -121,7 +126,7 @@ def unbiased_mmd(x: NDArray[Any], y: NDArray[Any], of_x: Names | None = None, of
         )
 
     def mean(one: Side, other: Side) -> float:
-        values, pairs = kernel_sums(one, other)
+        values, pairs = kernel_sums(one, other, paired)
         if not pairs.whole:
             raise UnfitError("MMD compares clips of different source videos, and all clips here are of one video.")
         return values.whole / pairs.whole

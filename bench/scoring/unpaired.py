@@ -229,7 +229,7 @@ def unpaired_lines(
     left = None
     if sum(map(len, real.values())) <= metric.largest:
         with contextlib.suppress(UnfitError):  # too few videos to leave one out
-            left = _left_out(metric, sets, features, list(runs.values()))
+            left = left_out(metric, sets, features, list(runs.values()))
     means = [float(distances[numbers].mean()) for numbers in runs.values()]
     best = int(np.argmin(means)) if metric.ranks(protocol.smaller_side) and len(names) > 1 else -1
     places = np.argsort(np.argsort(means)) + 1 if best >= 0 else np.zeros(len(names), int)
@@ -266,10 +266,10 @@ def _distance(
     """Distance of generated videos, each one of its own, to windows of real ones: features by id, and which of them."""
     sides = [[of[id] for id in ids] for of, ids in (generated, real)]
     own, videos = [f"generated {id}" for id in generated[1]], [sets.windows[id].video for id in real[1]]
-    return metric.distance_of_videos(sides[0], sides[1], own, videos)
+    return metric.distance_of_videos(sides[0], sides[1], own, videos, paired=False)
 
 
-def _left_out(
+def left_out(
     metric: SetMetric, sets: UnpairedSets, features: FeaturesOfSets, runs: Sequence[Sequence[int]]
 ) -> TwoSetDistances:
     """The distances of the first draw without groups of real videos, and without groups of each row's own videos."""

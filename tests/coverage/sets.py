@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.clips import Clip
 from bench.metrics.base import SetMetric
 from bench.metrics.frechet import frechet_distance
+from bench.metrics.kvd import KVD
 from bench.metrics.mmd import mmd_without_each, unbiased_mmd
+from bench.scoring.pairing import Row
 from bench.scoring.set_metrics import SetFeatures, real_halves
+from bench.scoring.unpaired import FeaturesOfSets, UnpairedSets, left_out
 from bench.statistics import leave_out
 
 Floats = NDArray[np.float64]
@@ -184,3 +188,81 @@ def nearer_than_real(videos: int, repeats: int, seed: int = 0) -> tuple[float, f
         found += frechet_distance(values, clips.real) < halves.value, halves.rows[0] < halves.value
     unequal, equal = found / repeats
     return float(unequal), float(equal)
+
+
+#: Mean and deviation of each feature of the videos of two methods that continue nothing.
+UNPAIRED_METHODS = ((0.3, 0.9), (0.4, 1.1))
+#: The same of real clips: that of their video, and that of the clip in it.
+REAL_SD = (1.0, 0.5)
+
+
+@dataclass(frozen=True)
+class UnpairedCoverage:
+    """Shares of intervals that hold the truth: one method's distance, the difference of two, and real videos alone."""
+
+    value: float
+    difference: float
+    real_alone: float
+
+
+def unpaired_coverage(
+    metric: SetMetric, real: int, windows: int, generated: int, repeats: int, seed: int = 0
+) -> UnpairedCoverage:
+    """Coverage of the intervals of sets that are not paired.
+
+    The truth is the distance of the distributions for KVD, and the mean over other draws of these sizes for the
+    Fréchet distance, which is biased.
+
+    Args:
+        metric: `KVD()` or `Features()`.
+        real: real videos.
+        windows: clips of each of them.
+        generated: videos of each of two methods.
+        repeats: how often all of it is drawn.
+        seed: of the draws.
+    """
+    rng, others = (np.random.default_rng([seed + place, real, windows, generated]) for place in range(2))
+    if isinstance(metric, KVD):
+        distances = [gaussian_mmd(*method, float(np.hypot(*REAL_SD))) for method in UNPAIRED_METHODS]
+    else:
+        drawn = (_unpaired(others, real, windows, generated)[1] for _ in range(1000))
+        of_draws = [[metric.distance([*one.values()], [*of_real.values()]) for one in of] for of_real, of in drawn]
+        distances = list(np.mean(of_draws, axis=0))
+    truth = (distances[0], distances[0] - distances[1], distances[0])
+    hits = np.zeros(3)
+    for _ in range(repeats):
+        left = left_out(metric, *_unpaired(rng, real, windows, generated), [[0], [1]])
+        for place, one in enumerate((left.interval(0), left.difference(0, 1), left.real.interval(0))):
+            hits[place] += one.low <= truth[place] <= one.high
+    return UnpairedCoverage(*(hits / repeats))
+
+
+def _unpaired(rng: np.random.Generator, real: int, windows: int, generated: int) -> tuple[UnpairedSets, FeaturesOfSets]:
+    scenes = rng.normal(size=(real, 1, DIMENSIONS)) * REAL_SD[0]
+    clips = (scenes + REAL_SD[1] * rng.normal(size=(real, windows, DIMENSIONS))).reshape(-1, 1, DIMENSIONS)
+    ids = [f"{video}-{window}" for video in range(real) for window in range(windows)]
+    of = {id: Clip(id, id.partition("-")[0], "test", id) for id in ids}
+    names = [str(number) for number in range(generated)]
+    methods = [rng.normal(mean, sd, size=(generated, 1, DIMENSIONS)) for mean, sd in UNPAIRED_METHODS]
+    rows: Any = [Row("a", None), Row("b", None)]  # type: ignore[arg-type]  # their videos are never read
+    features: Any = dict(zip(ids, clips, strict=True)), [dict(zip(names, one, strict=True)) for one in methods]
+    return UnpairedSets(rows, of, [ids], [[names, names]]), features
+
+
+def gaussian_mmd(mean: float, sd: float, real_sd: float) -> float:
+    """The squared maximum mean discrepancy of N(mean, sd²) and N(0, real_sd²) in each dimension, from their moments."""
+
+    def kernel(one: tuple[float, float], other: tuple[float, float]) -> float:
+        sides = [(np.full(DIMENSIONS, m), np.eye(DIMENSIONS) * s**2) for m, s in (one, other)]
+        second = [cov + np.outer(m, m) for m, cov in sides]
+        third = [
+            np.einsum("i,j,k", m, m, m)
+            + sum(np.einsum(f"{a},{b}{c}->ijk", m, cov) for a, b, c in ("ijk", "jik", "kij"))
+            for m, cov in sides
+        ]
+        first = float(sides[0][0] @ sides[1][0]) / DIMENSIONS
+        powers = [float(np.sum(a * b)) / DIMENSIONS**n for n, (a, b) in ((2, second), (3, third))]
+        return 1 + 3 * first + 3 * powers[0] + powers[1]
+
+    method, reality = (mean, sd), (0.0, real_sd)
+    return kernel(method, method) + kernel(reality, reality) - 2 * kernel(method, reality)

@@ -164,6 +164,19 @@ def test_sides_of_other_videos_are_compared_whole() -> None:
     assert unbiased_mmd(x, y, of_x, of_y) == pytest.approx(sum(own) - 2 * cross, rel=1e-12)
 
 
+def test_the_order_of_sides_that_are_not_paired_changes_nothing() -> None:
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(7, 20)), rng.normal(0.3, 1, size=(7, 20))
+    of_x, of_y = [f"x{n}" for n in range(7)], [f"y{n}" for n in range(7)]
+    own = [((side @ side.T / 20 + 1) ** 3)[~np.eye(7, dtype=bool)].mean() for side in (x, y)]
+    expected = sum(own) - 2 * np.mean((x @ y.T / 20 + 1) ** 3)
+    for order in (np.arange(7), rng.permutation(7)):
+        found = unbiased_mmd(x[order], y, of_x, of_y, paired=False)
+        assert found == pytest.approx(expected, rel=1e-12)
+        sides = [[row[None] for row in side] for side in (x[order], y)]
+        assert KVD().distance_of_videos(*sides, of_x, of_y, paired=False) == found
+
+
 def test_one_video_has_no_number_and_of_two_none_without_the_other() -> None:
     x = np.random.default_rng(0).normal(size=(4, 400))
     with pytest.raises(UnfitError, match="two source videos on both sides; here are 1 and 4"):

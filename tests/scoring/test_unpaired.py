@@ -17,6 +17,7 @@ from bench.metrics.base import SetMetric
 from bench.metrics.frechet import frechet_distance
 from bench.metrics.fvd import FVD
 from bench.metrics.kvd import KVD
+from bench.metrics.mmd import unbiased_mmd
 from bench.scoring import set_metrics, unpaired
 from bench.scoring.pairing import Row
 from bench.scoring.protocol import Protocol
@@ -24,6 +25,7 @@ from bench.scoring.protocol_choices import Choices
 from bench.scoring.scoring_plan import ScoringPlan
 from bench.scoring.set_metrics import REAL_HALVES
 from bench.scoring.unpaired import SetReaders, UnpairedSets, draw_sets, frames_of_generated, unpaired_lines
+from tests.coverage import sets as simulated
 from tests.support.small import moving_clip
 
 PROTOCOL = Protocol("set", 8, "all", 12, "0123456789abcdef", False, length=4, choices=Choices(unpaired=True))
@@ -86,6 +88,21 @@ def test_unequal_numbers_have_the_kernel_distance_of_every_pair(monkeypatch: pyt
     assert line.value == pytest.approx(expected, rel=1e-9)
     assert line.ci_low < line.value < line.ci_high
     assert line.clips == 450
+
+
+def test_names_do_not_change_the_kernel_distance_of_equally_many_videos() -> None:
+    real = [row[None] for row in REAL[:12]]
+    generated = [row[None] for row in GENERATED[:12]]
+    windows = {f"r{n:02d}": Clip(f"r{n:02d}", f"r{n:02d}", "test", f"r{n:02d}") for n in range(12)}
+    values = []
+    for places in (range(12), reversed(range(12)), np.random.default_rng(0).permutation(12)):
+        names = [f"g{place:02d}" for place in places]
+        sets = UnpairedSets([Row("mine", None)], windows, [sorted(windows)], [[sorted(names)]])  # type: ignore[arg-type]
+        features = dict(zip(windows, real, strict=True)), [dict(zip(names, generated, strict=True))]
+        protocol = replace(PROTOCOL, clips=12, choices=Choices(unpaired=True, generated=12))
+        line = unpaired_lines(KVD(), sets, protocol, features)[0]
+        values.append((line.value, line.ci_low, line.ci_high))
+    np.testing.assert_allclose(values[1:], [values[0]] * 2, rtol=1e-9)
 
 
 @pytest.fixture
@@ -217,3 +234,26 @@ def test_two_methods_are_ranked_over_the_same_real_videos(
     assert (ranked["mine"].rank, ranked["dark"].rank) == (1, 2)
     assert ranked["dark"].p_best < 0.05
     assert math.isnan(ranked["mine"].p_best)
+
+
+@pytest.mark.heavy
+def test_intervals_hold_the_distance_if_either_side_is_the_smaller_one() -> None:
+    found = simulated.unpaired_coverage(KVD(), 30, 1, 12, 80)
+    assert found.value >= 0.88
+    assert found.difference >= 0.88
+    assert found.real_alone < found.value - 0.1  # most of the variance is that of the few generated videos
+
+
+@pytest.mark.heavy
+def test_intervals_of_the_biased_distance_hold_its_mean_at_these_numbers() -> None:
+    found = simulated.unpaired_coverage(simulated.Features(), 10, 2, 20, 60)
+    assert min(found.value, found.difference) >= 0.88
+
+
+def test_the_kernel_distance_that_intervals_are_held_against_is_that_of_many_draws() -> None:
+    rng = np.random.default_rng(3)
+    x, y = (
+        rng.normal(0.4, 1.1, size=(4000, simulated.DIMENSIONS)),
+        rng.normal(0, 1.2, size=(4000, simulated.DIMENSIONS)),
+    )
+    assert unbiased_mmd(x, y) == pytest.approx(simulated.gaussian_mmd(0.4, 1.1, 1.2), rel=0.1)
