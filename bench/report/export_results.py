@@ -66,7 +66,8 @@ def _facts(metric: type[Metric], protocol: Protocol) -> MetricFacts:
 def _scores(summary: Sequence[SummaryLine], row: str) -> dict[str, RowScore]:
     return {
         line.metric: RowScore(
-            line.value, line.ci_low, line.ci_high, line.clips, line.left_out, line.seeds, line.seed_sd
+            *(line.value, line.ci_low, line.ci_high, line.clips, line.left_out),
+            *(line.seeds, line.seed_sd, line.draws, line.draw_sd),
         )
         for line in summary
         if line.row == row

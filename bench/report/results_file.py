@@ -34,6 +34,7 @@ class RowScore:
         ci_low, ci_high: its 95 % interval; NaN where there is none.
         clips, left_out: clips that it is of, and clips without a finite value.
         seeds, seed_sd: trainings, and the standard deviation over them; NaN for one.
+        draws, draw_sd: draws of the clips, and the standard deviation over them; NaN for one.
     """
 
     value: float
@@ -43,6 +44,8 @@ class RowScore:
     left_out: int = 0
     seeds: int = 1
     seed_sd: float = math.nan
+    draws: int = 1
+    draw_sd: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,13 @@ class Results:
 
 
 def write_results(results: Results, path: Path) -> None:
-    """Write a file, atomically; a number that does not exist is null."""
-    write_json(path, plain({"format": FORMAT, "version": VERSION, **asdict(results)}))
+    """Write a file, atomically; a number that does not exist is null, and one draw of the clips is not mentioned."""
+    content = asdict(results)
+    for entry in content["rows"]:
+        for score in entry["scores"].values():
+            if score["draws"] == 1:  # so that version 0.2 reads the file
+                del score["draws"], score["draw_sd"]
+    write_json(path, plain({"format": FORMAT, "version": VERSION, **content}))
 
 
 def read_results(path: Path) -> Results:

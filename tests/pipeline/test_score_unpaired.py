@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from bench.pipeline.score import score_folders
 from bench.registry import METRICS
 from bench.report.export_results import export
 from bench.report.html.leaderboard import leaderboard
+from bench.report.results_file import read_results
 from bench.runfolder import RunFolder
 from bench.scoring.horizon import read_horizon
 from bench.scoring.named_protocols import NAMED_PROTOCOLS, plan_of
@@ -108,6 +110,19 @@ def test_no_two_choices_are_ever_in_one_table(folders: Path) -> None:
     tables = leaderboard(files, folders / "page")
     assert [len(table.files) for table in tables] == [1] * len(CHOICES)
     assert all(len(table.apart) == number for number, table in enumerate(tables))
+
+
+def test_an_export_keeps_the_deviation_over_draws(folders: Path) -> None:
+    out = run(folders, "out", sampling="random", draws=3)
+    export(out, folders / "results.json")
+    (line,) = (line for line in read_summary(out) if line.row == "mine")
+    (entry,) = (entry for entry in read_results(folders / "results.json").rows if entry.row == "mine")
+    score = entry.scores["colour"]
+    assert (score.draws, score.draw_sd, score.seeds) == (3, line.draw_sd, 1)
+    leaderboard([folders / "results.json"], folders / "page")
+    deviation = re.search(r"± [0-9.]+", (out / "table.md").read_text())
+    assert deviation is not None
+    assert deviation[0] in (folders / "page" / "index.html").read_text()
 
 
 def test_parts_of_the_frames_are_curves_beside_real_vs_real(folders: Path) -> None:

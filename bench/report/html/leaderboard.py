@@ -195,8 +195,8 @@ def _column(scores: Sequence[tuple[str, RowScore | None]], facts: MetricFacts) -
 def _column_entry(row: str, score: RowScore) -> ColumnEntry:
     return ColumnEntry(
         value=score.value,
-        seeds=score.seeds,
-        seed_sd=score.seed_sd,
+        seeds=max(score.seeds, score.draws),
+        seed_sd=score.draw_sd if score.draws > 1 else score.seed_sd,
         ci_low=score.ci_low,
         ci_high=score.ci_high,
         competes=row != REAL_HALVES,
