@@ -130,6 +130,7 @@ class Protocol:
         given = "the given one" if self.skipped == 1 else f"the {self.skipped} given ones"
         if self.whole:
             which = f"the first {self.length}" if self.sampling == "first" else f"{self.length} consecutive"
+            which = which if self.choices.stride == 1 else f"{self.length}"  # the stride is told among the choices
             left_out = f", the first{f' {self.skipped}' if self.skipped > 1 else ''} left out"
             return f"{which} of {self.whole} frames" + (left_out if self.skipped else "")
         if self.choices.unpaired:

@@ -165,6 +165,8 @@ def test_given_frames_are_not_scored() -> None:
     assert (ten.skipped, ten.scored_frames, ten.scored) == (10, 10, slice(10, 20))
     assert ten.id == "v1/sky/64px/context10-future10/3clips/01234567"
     assert ten.frames_in_words == "the 10 frames after the 10 given ones"
+    thinned = replace(PROTOCOL, length=16, whole=64, choices=Choices(stride=4))  # "…, one of every 4 frames" follows
+    assert thinned.frames_in_words == "16 of 64 frames"
 
 
 def test_the_middle_square_is_cut_before_frames_are_resized() -> None:
