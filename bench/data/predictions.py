@@ -162,7 +162,7 @@ class Predictions:
     def length(self, id: str) -> int:
         """How many frames a clip has; a `BenchError` as for `read`."""
         self._check(id)
-        return length(self._files[id])
+        return len(self.read(id)) if id in self._members else length(self._files[id])
 
     def _check(self, id: str) -> None:
         if self._hash_of and self.sha256(id) != self._hash_of[self._files[id]]:

@@ -20,7 +20,7 @@ from bench.errors import BenchError
 from bench.registry import METRICS
 from bench.runfolder import RunFolder
 from bench.scoring.pairing import Row
-from bench.scoring.protocol_choices import frames_after
+from bench.scoring.protocol_choices import frames_after, skipped_frames
 from bench.scoring.sample_lines import read_samples
 from bench.scoring.score import score
 from bench.scoring.score_tables import PER_CLIP, read_csv
@@ -54,7 +54,7 @@ def evaluate(
         predicted: videos `[N, T, H, W, 3]`, `[N, T, 3, H, W]` or, if they are grey, `[N, T, H, W]`, or several such
             arrays by method; with K samples of each clip `[N, K, T, H, W, 3]`. uint8, or floats with `value_range`;
             those are rounded to the 8 bits that are scored.
-        real: the same, clip for clip and frame for frame.
+        real: the same, clip for clip and frame for frame; predictions may lack the given frames.
         metrics: registered names, as a list or one text with commas; by default all that need no weights.
         resolution: both sides are resized to squares of this side; by default they are scored as they are, and have to
             be of one size.
@@ -77,6 +77,7 @@ def evaluate(
     Raises:
         BenchError: arrays of another kind or that do not fit each other, a missing statement, an unknown metric.
     """
+    frames = frames if context is None else frames_after(context)
     rows = predicted if isinstance(predicted, Mapping) else {"predicted": predicted}
     if not rows:
         raise BenchError("There is nothing to score: predicted is an empty dictionary. Give an array by each name.")
@@ -84,7 +85,8 @@ def evaluate(
     truth = ClipArray(real, "real", said)
     if truth.samples:
         raise BenchError(f"real is {real.dtype} {list(real.shape)}: real clips have no axis of samples.")
-    arrays = {name: fitting(str(name), videos, truth, resolution, said) for name, videos in rows.items()}
+    given = skipped_frames(frames)
+    arrays = {name: fitting(str(name), one, truth, resolution, said, given) for name, one in rows.items()}
     without_weights = (metric for metric in METRICS if not METRICS.load(metric).needs_weights)
     if isinstance(metrics, str):  # as on the command line
         metrics = [word.strip() for word in metrics.split(",")]
@@ -92,7 +94,6 @@ def evaluate(
     height, width = truth.size
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary) / "out"
-        frames = frames if context is None else frames_after(context)
         manifest, length = reference_manifest(stored(truth, Path(temporary) / "real", REAL))
         sources = [
             Row(name, stored(one, Path(temporary) / str(n), name)) for n, (name, one) in enumerate(arrays.items())
@@ -122,12 +123,24 @@ def stored(clips: ClipArray, folder: Path, title: str) -> Predictions:
     return Predictions(folder, given=title)
 
 
-def fitting(name: str, videos: Videos, truth: ClipArray, resolution: int | None, said: Statement) -> ClipArray:
-    """One method's clips; a `BenchError` about an array that is no videos, or does not fit the real ones."""
+def fitting(
+    name: str, videos: Videos, truth: ClipArray, resolution: int | None, said: Statement, given: int
+) -> ClipArray:
+    """One method's clips; a `BenchError` about an array that is no videos, or does not fit the real ones.
+
+    They have all frames of the real clips, or only those after the `given` ones.
+    """
     clips = ClipArray(videos, name, said)
-    for count, real, what in ((len(clips), len(truth), "clips"), (clips.frames, truth.frames, "frames")):
-        if count != real:
-            raise BenchError(f"{name} has {count} {what} but real has {real}: give one prediction for each real clip.")
+    if len(clips) != len(truth):
+        raise BenchError(
+            f"{name} has {len(clips)} clips but real has {len(truth)}: give one prediction for each real clip."
+        )
+    if clips.frames not in (truth.frames, truth.frames - given):
+        after = f" or the {truth.frames - given} after the context" if given else ""
+        raise BenchError(
+            f"{name} has {clips.frames} frames but real has {truth.frames}: give predictions of {truth.frames} "
+            f"frames{after}."
+        )
     if resolution is None and clips.size != truth.size:
         sizes = [f"{width}×{height}" for height, width in (clips.size, truth.size)]
         raise BenchError(

@@ -16,7 +16,7 @@ from bench.data.readers.frames import Frames
 from bench.files import digest
 from bench.progress import ProgressTask, task
 from bench.runfolder import REAL, RunFolder
-from bench.scoring.pairing import Row, read_prediction, read_real, with_samples
+from bench.scoring.pairing import Row, read_prediction, read_real, with_given, with_samples
 from bench.scoring.protocol import Protocol
 from bench.scoring.score import content_key
 from bench.scoring.score_tables import read_scores
@@ -38,7 +38,8 @@ def keep_clips(rows: Sequence[Row], manifest: Manifest, out: Path, protocol: Pro
     """
     folder, kept = RunFolder(out), set(read_scores(out).ids)
     clips = [clip for clip in manifest.split("test") if clip.id in kept]
-    first = {row.name: row for row in reversed(with_samples(rows, kept, 1))}
+    known = with_given(with_samples(rows, kept, 1), clips, manifest.root, protocol)
+    first = {row.name: row for row in reversed(known)}
     with task("keeping clips", len(clips) * (len(first) + 1)) as progress:
         real = partial(read_real, root=manifest.root, protocol=protocol)
         _write(folder.predictions(REAL), clips, [clip.sha256 for clip in clips], protocol, real, progress)

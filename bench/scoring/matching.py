@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from bench.data.clips import Clip, Manifest, sample
 from bench.metrics.base import Metric, Unavailable
-from bench.scoring.pairing import Row, check_best, pair, samples_of, with_samples, without_paired
+from bench.scoring.pairing import Row, check_best, pair, samples_of, with_given, with_samples, without_paired
 from bench.scoring.protocol import Protocol
 from bench.scoring.scoring_plan import ScoringPlan, load_metrics
 
@@ -41,6 +41,7 @@ def match(rows: Sequence[Row], manifest: Manifest, plan: ScoringPlan) -> Matched
     clips, waived = pair(each, sample(test, plan.count), test_ids, plan.allow_partial)
     loaded, left_out = load_metrics(plan, len(clips))
     protocol = replace(plan.protocol(manifest, clips, waived, loaded), samples=max(samples.values()), best=plan.best)
+    each = with_given(each, clips, manifest.root, protocol)
     loaded, unpaired = without_paired(each, clips, protocol, loaded)
     return Matched(each, clips, loaded, [*left_out, *unpaired], with_metrics(protocol, loaded))
 

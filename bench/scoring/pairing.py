@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from bench.data.clips import Clip
 from bench.data.predictions import Predictions
@@ -34,6 +36,10 @@ PAIRS = 45
 class Row:
     """One row to score: a name, the training seed behind it, its videos, and which sample of each clip they are.
 
+    Attributes:
+        given: reads the given frames of a real clip by its ID, for predictions that have only the frames after them
+            (`with_given`).
+
     Raises:
         BenchError: the name is empty, cannot be printed on a line, or is one that tables use for a row of their own.
     """
@@ -42,6 +48,7 @@ class Row:
     predictions: Predictions
     seed: int = 0
     sample: int = 0
+    given: Callable[[str], Frames] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse names that would be taken for something else."""
@@ -152,10 +159,26 @@ def pair(
     return [clip for clip in clips if clip.id in shared], bool(complaints)
 
 
+def with_given(rows: Sequence[Row], clips: Sequence[Clip], root: Path, protocol: Protocol) -> list[Row]:
+    """The rows, each with the given frames of the real clips."""
+    by_id = {clip.id: clip for clip in clips}
+
+    def given(id: str) -> Frames:
+        return read_real(by_id[id], root, protocol)[: protocol.skipped]
+
+    return [replace(row, given=given) for row in rows]
+
+
+def is_future_alone(frames: int, protocol: Protocol) -> bool:
+    """Whether a prediction of so many frames has those after the given ones and not these."""
+    return protocol.skipped > 0 and frames == protocol.length - protocol.skipped
+
+
 def read_prediction(row: Row, id: str, protocol: Protocol, paired: bool = True) -> Frames:
     """Read the frames of one prediction that are looked at, at the protocol's size.
 
-    A prediction has as many frames as a clip, or just those that are looked at.
+    A prediction has as many frames as a clip, or just those that are looked at, or of these only the ones after the
+    given frames. The real given frames are put before the latter, so that `motion` sees the step from one to the other.
 
     Args:
         row: whose prediction it is.
@@ -167,11 +190,15 @@ def read_prediction(row: Row, id: str, protocol: Protocol, paired: bool = True) 
         BenchError: it has another number of frames, or its frames have no counterpart (`no_counterpart`).
     """
     predicted = row.predictions.read(id)
-    if len(predicted) not in (protocol.frames_to_read, protocol.length):
-        path = row.predictions.path(id)
-        raise BenchError(f"{path} has {len(predicted)} frames where {protocol.frames_to_read} are due.")
+    alone = row.given is not None and is_future_alone(len(predicted), protocol)
+    if not alone and len(predicted) not in (protocol.frames_to_read, protocol.length):
+        path, after = row.predictions.path(id), protocol.length - protocol.skipped
+        context = f", or the {after} after the context" if protocol.skipped else ""
+        raise BenchError(f"{path} has {len(predicted)} frames where {protocol.frames_to_read} are due{context}.")
     if paired and (reason := no_counterpart(len(predicted), protocol)):
         raise BenchError(f"{row.predictions.path(id)} {reason}.")
+    if alone and row.given is not None:
+        return np.concatenate([row.given(id), protocol.fit(predicted)])
     return protocol.fit(predicted if len(predicted) == protocol.length else predicted[protocol.window(id)])
 
 

@@ -14,7 +14,7 @@ from bench.data.clips import Clip
 from bench.data.predictions import Predictions
 from bench.data.readers.file_traits import has_alpha, lossy_kind
 from bench.data.readers.video import Frames, frame_size, images_in
-from bench.scoring.pairing import Row, no_counterpart
+from bench.scoring.pairing import Row, is_future_alone, no_counterpart
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import Columns, SampleKey
 
@@ -73,7 +73,7 @@ class Video:
         if self.protocol.window(self.clip.id).start == 0 and "mse" in columns:
             return psnr(float(columns["mse"][0]))
         predicted = self.read()
-        if no_counterpart(len(predicted), self.protocol):
+        if no_counterpart(len(predicted), self.protocol) or is_future_alone(len(predicted), self.protocol):
             return None
         real = self.clip.read(self.root, frames=1)
         return first_frame_psnr(self.protocol.fit(predicted[:1]), self.protocol.fit(real))
@@ -89,10 +89,23 @@ def method_notes(videos: Sequence[Video], protocol: Protocol) -> list[str]:
     if other := sorted({f"{width}×{height}" for width, height in sizes} - {protocol.size}):
         notes.append(f"resized from {', '.join(other)} to {protocol.size}")
     notes += stored_notes(paths, (video.read() for video in videos))
+    if alone := future_alone(videos, protocol):
+        notes.append(
+            f"{alone} of {len(videos)} videos have only the {protocol.length - protocol.skipped} frames after the "
+            "context and are compared with these; the real given frames are put before them"
+        )
     if same := sum(video.is_real for video in videos):
         notes.append(f"{same} of {len(videos)} videos are the same files as the real ones: it is scored against itself")
     folders = {video.row.predictions.folder: video.row.predictions for video in videos}
     return [*notes, *first_frame_note(videos), *(note for folder in folders.values() for note in skipped_note(folder))]
+
+
+def future_alone(videos: Sequence[Video], protocol: Protocol) -> int:
+    """How many videos have the frames after the given ones and not these."""
+    if not protocol.skipped:
+        return 0
+    with ThreadPoolExecutor() as pool:
+        return sum(pool.map(lambda video: is_future_alone(len(video.read()), protocol), videos))
 
 
 def real_notes(clips: Sequence[Clip], root: Path, protocol: Protocol) -> list[str]:

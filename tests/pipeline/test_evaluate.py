@@ -42,6 +42,16 @@ def test_several_rows_and_values_per_clip(videos: tuple[np.ndarray, np.ndarray])
     assert table[table["row"] == "noisy"]["value"].iloc[1] == pytest.approx(later)
 
 
+def test_predictions_may_lack_the_given_frames(videos: tuple[np.ndarray, np.ndarray]) -> None:
+    predicted, real = videos
+    whole = bench.evaluate(predicted, real, ["mse", "ssim"], context=10)
+    with pytest.warns(UserWarning, match="3 of 3 videos have only the 6 frames after the context"):
+        future = bench.evaluate(predicted[:, 10:], real, ["mse", "ssim"], context=10)
+    assert list(future["value"]) == list(whole["value"])
+    with pytest.raises(BenchError, match="give predictions of 16 frames or the 6 after the context"):
+        bench.evaluate(predicted[:, 8:], real, ["mse"], context=10)
+
+
 def test_arrays_that_do_not_fit_get_a_sentence(videos: tuple[np.ndarray, np.ndarray]) -> None:
     predicted, real = videos
     with pytest.raises(BenchError, match=r"predicted is float64 \[3, 16, 32, 32, 3\]"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,17 @@ def test_arrays_and_folders_of_the_same_clips_get_the_same_bytes(
     assert read_account(tmp_path / "npz")["command"].endswith("--range 0,1")
     assert read_account(tmp_path / "pt")["command"].endswith("--axes NCTHW")
     assert "24x16px" in expected.decode()
+
+
+def test_an_array_may_lack_the_given_frames(arrays: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    predicted, real = arrays
+    plan = replace(PLAN, frames="context4-future")
+    np.save(tmp_path / "real.npy", real)
+    np.save(tmp_path / "future.npy", predicted[:, 4:])
+    score_folders([f"mine={tmp_path}/mine"], tmp_path / "whole", plan, reference=tmp_path / "real")
+    score_folders([f"mine={tmp_path}/future.npy"], tmp_path / "short", plan, reference=tmp_path / "real.npy", keep=True)
+    assert values(tmp_path / "short") == values(tmp_path / "whole")
+    assert any("have only the 2 frames after the context" in note for note in read_notes(tmp_path / "short")[1])
 
 
 def test_several_methods_may_be_arrays_and_folders(arrays: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:

@@ -205,3 +205,46 @@ def test_psnr_of_equal_frames_is_infinite() -> None:
     clip = moving_clip(0, 2, 16)
     assert first_frame_psnr(clip, clip) == math.inf
     assert first_frame_psnr(np.zeros_like(clip), np.full_like(clip, 255)) == pytest.approx(0)
+
+
+def test_predictions_of_the_future_alone_are_paired_with_the_frames_after_the_context(
+    clips: dict[str, np.ndarray], reference: Path, tmp_path: Path
+) -> None:
+    metrics = ("mse", "ssim", "motion")
+    whole = {id: np.concatenate([clip[:5], brighter(clip[5:])]) for id, clip in clips.items()}
+    options = {"frames": "context5-future"}
+    before = notes(store(tmp_path / "whole", whole), reference, metrics, **options)
+    found = notes(
+        store(tmp_path / "future", {id: clip[5:] for id, clip in whole.items()}), reference, metrics, **options
+    )
+    assert set(found) - set(before) == {
+        "future: 3 of 3 videos have only the 3 frames after the context and are compared with these; the real given "
+        "frames are put before them."
+    }
+    values = [
+        [(line.metric, line.value) for line in read_summary(tmp_path / out)] for out in ("out-whole", "out-future")
+    ]
+    assert values[0] == values[1]
+    assert dict(values[0])["mse"] > 0
+    # without metrics that know the first frame, it is not looked for among frames that begin later
+    assert not about("the first frame", notes(tmp_path / "future", reference, ("ssim",), **options))
+
+
+def test_samples_of_the_future_alone_have_the_spread_of_whole_ones(
+    clips: dict[str, np.ndarray], reference: Path, tmp_path: Path
+) -> None:
+    drawn = {id: np.stack([clip, brighter(clip), clip[::-1]]) for id, clip in clips.items()}
+    whole = {id: np.concatenate([np.stack([clips[id][:5]] * 3), one[:, 5:]], axis=1) for id, one in drawn.items()}
+    for name, samples in (("whole", whole), ("future", {id: one[:, 5:] for id, one in drawn.items()})):
+        notes(store(tmp_path / name, samples), reference, ("mse", "motion"), frames="context5-future")
+    tables = [(tmp_path / f"out-{name}" / "scores" / "samples.csv").read_text() for name in ("whole", "future")]
+    assert tables[0].replace("whole", "future") == tables[1]
+    assert "spread" in tables[0]
+
+
+def test_the_future_alone_needs_a_context(clips: dict[str, np.ndarray], reference: Path, tmp_path: Path) -> None:
+    folder = store(tmp_path / "future", {id: clip[5:] for id, clip in clips.items()})
+    with pytest.raises(BenchError, match=r"a\.npy has 3 frames where 8 are due\."):
+        notes(folder, reference)
+    with pytest.raises(BenchError, match=r"a\.npy has 3 frames where 8 are due, or the 4 after the context\."):
+        notes(folder, reference, frames="context4-future")

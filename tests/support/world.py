@@ -58,6 +58,8 @@ def build(here: Path) -> None:
     trues = np.stack([moving_clip(number, 10) for number in range(4)]).transpose(0, 1, 4, 2, 3).astype(np.float32) / 255
     np.save(here / "trues.npy", trues)
     np.save(here / "preds.npy", np.roll(trues, 2, axis=-1))
+    np.save(here / "whole.npy", np.concatenate([trues, trues[:, ::-1]], axis=1))
+    np.save(here / "future.npy", np.roll(trues[:, ::-1], 2, axis=-1))
     for seed, name in ((1, "netG_S1_030.pth"), (2, "netG_S2_067.pth")):
         torch.save(published(generator(seed)), here / name)
     with pytest.MonkeyPatch.context() as patch:
