@@ -2,8 +2,8 @@
 
 What they did was read in their public code: `universome/stylegan-v` (`src/metrics`, `src/training/dataset.py`),
 `songweige/TATS` (`scripts`, `tats/data.py`) and `songweige/content-debiased-fvd` (`cdfvd/fvd.py`,
-`cdfvd/utils/data_utils.py`). `docs/metrics.md` says what still differs. A name stands for flags and nothing else: the
-protocol ID has every choice, and not the name.
+`cdfvd/utils/data_utils.py`). `docs/explanation/protocols.md` says what still differs. A name is short for flags
+and nothing else: the protocol ID has every choice, and not the name.
 """
 
 from __future__ import annotations

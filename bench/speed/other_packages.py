@@ -1,7 +1,7 @@
 """The same metrics by other people's packages, where they are installed: values as well as speed, in one run.
 
 Each is asked for our definition as far as its options reach. What still differs stands in its row, and is explained in
-`docs/metrics.md`.
+`docs/reference/metrics.md`.
 """
 
 from __future__ import annotations

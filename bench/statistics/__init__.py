@@ -1,7 +1,7 @@
 """Intervals and tests for means over clips, rows and trainings, none of which takes clips of one video as independent.
 
-`docs/statistics.md` says what each assumes and how often it holds, measured. The unit is always the source video; every
-function gives the same bytes whatever the order of its clips, and those that draw are seeded.
+`docs/explanation/statistics.md` says what each assumes and how often it holds, measured. The unit is always the source
+video; every function gives the same bytes whatever the order of its clips, and those that draw are seeded.
 
 - `jackknife_interval(values, clusters) -> Interval`: a row's mean, over videos.
 - `seeds_and_videos_interval(values[S, N], clusters) -> SeedsInterval`: the same, over videos and trainings.

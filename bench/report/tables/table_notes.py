@@ -95,7 +95,7 @@ def _turned_note(competing: Sequence[SummaryLine]) -> Iterator[str]:
 
 
 def _training_runs_note(summary: Sequence[SummaryLine]) -> Iterator[str]:
-    """What two training runs allow one to say, as `docs/statistics.md` has measured it."""
+    """What two training runs allow one to say, as `docs/explanation/statistics.md` has measured it."""
     if any(line.seeds == 2 and OVER_TRAININGS in line.scope for line in summary):
         yield (
             "Two training runs tell little of others: 95 % intervals hold the mean in 92 to 94 %, and tests at 5 % "
