@@ -58,7 +58,7 @@ def watch_and_answer(person: Person) -> None:
     while view.state == "rating":
         person.study.media(person.token, view.trials[0])
         Clock.moment += timedelta(seconds=20)
-        view = person.vote(view.trials[0], replace(LEFT, chosen=person.catch_side(view.trials[0])[0]))
+        view = person.vote(view.trials[0], replace(LEFT, chosen=person.catch_side(view.trials[0])[0], response_ms=5000))
 
 
 @pytest.mark.training
