@@ -71,7 +71,7 @@ def test_the_source_archive_can_be_built_tested_and_read(built: Path) -> None:
         "constraints.txt",
         "CITATION.cff",
         "docs/how-to/get-data.md",
-        "docs/pictures/skies.png",
+        "docs/pictures/suite.png",
     } <= names
     assert {"tests/conftest.py", ".ci/environment.py", "results/reference/README.md"} <= names
 

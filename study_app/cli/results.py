@@ -139,7 +139,7 @@ def reproduce(
     """Make a table of the MD-GAN paper by its own protocol, with every deviation below it.
 
     table4: MSE, PSNR and SSIM on 1,000 test pairs of Beach. table2 and table3: preference scores on 100 clips of Sky
-    Scene; the study is made, and its votes are tallied once there are any.
+    Time-lapse; the study is made, and its votes are tallied once there are any.
     """
     from bench.report.tables.printed_table import to_json
     from study_app.pipeline.reproduce import paper
