@@ -23,7 +23,7 @@ from bench.metrics.base import Direction, Frames, RowKey, SetMetric
 from bench.metrics.feature_sources import Features, FeatureSource
 from bench.metrics.frechet import frechet_distance
 from bench.metrics.jedi import jedi_mmd, jedi_without_each
-from bench.metrics.mmd import Names, mmd_without_each, unbiased_mmd
+from bench.metrics.mmd import Names, OverVideos
 from bench.metrics.neighbours import K, Measure
 from bench.metrics.networks.parallel_map import one_core_each
 
@@ -124,7 +124,7 @@ class FrechetOfFeatures(FeatureMetric):
         return np.array(one_core_each(without, range(int(groups.max()) + 1)))
 
 
-class MMDOfFeatures(FeatureMetric):
+class MMDOfFeatures(OverVideos, FeatureMetric):
     """Unbiased squared maximum mean discrepancy, as KVD's."""
 
     direction: ClassVar[Direction] = "lower"
@@ -140,29 +140,6 @@ class MMDOfFeatures(FeatureMetric):
     def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
         """Squared maximum mean discrepancy of two sets of features, every clip a source video of its own."""
         return self.distance_of_videos(predicted, real, *_own_videos(predicted, real))
-
-    def distance_of_videos(
-        self,
-        predicted: Sequence[Features],
-        real: Sequence[Features],
-        videos: Names,
-        real_videos: Names,
-        *,
-        paired: bool = True,
-    ) -> float:
-        """Squared maximum mean discrepancy of two sets of features, over pairs of different source videos."""
-        of = (
-            np.repeat(names, [len(one) for one in side]) for names, side in ((videos, predicted), (real_videos, real))
-        )
-        return unbiased_mmd(np.concatenate(predicted), np.concatenate(real), *of, paired=paired)
-
-    def without_each(
-        self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups, videos: Names | None = None
-    ) -> Vector:
-        """The distances without each group of clips in turn."""
-        names = np.arange(len(real)) if videos is None else np.asarray(videos)
-        of_items = [np.repeat(of, [len(clip) for clip in real]) for of in (groups, names)]
-        return mmd_without_each(np.concatenate(predicted), np.concatenate(real), *of_items)
 
 
 class JEDiOfFeatures(FeatureMetric):

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.metrics.i3d_metric import LogitsMetric
-from bench.metrics.mmd import Groups, Names, Vector, mmd_without_each, unbiased_mmd
+from bench.metrics.mmd import OverVideos, unbiased_mmd
 from bench.metrics.networks.feature_cache import Features
 
 
-class KVD(LogitsMetric):
+class KVD(OverVideos, LogitsMetric):
     """Squared maximum mean discrepancy of I3D logits."""
 
     name = "kvd"
@@ -40,27 +40,3 @@ class KVD(LogitsMetric):
     def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
         """Squared maximum mean discrepancy of two sets of logits, every clip a source video of its own."""
         return unbiased_mmd(np.concatenate(predicted), np.concatenate(real))
-
-    def distance_of_videos(
-        self,
-        predicted: Sequence[Features],
-        real: Sequence[Features],
-        videos: Names,
-        real_videos: Names,
-        *,
-        paired: bool = True,
-    ) -> float:
-        """Squared maximum mean discrepancy of two sets of logits, over pairs of different source videos.
-
-        A clip may have logits of several samples, [K, 400], which are of one video and not compared either.
-        """
-        of_predicted, of_real = (
-            np.repeat(names, [len(one) for one in side]) for names, side in ((videos, predicted), (real_videos, real))
-        )
-        return unbiased_mmd(np.concatenate(predicted), np.concatenate(real), of_predicted, of_real, paired=paired)
-
-    def without_each(
-        self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups, videos: Names | None = None
-    ) -> Vector:
-        """The distances without each group of clips in turn."""
-        return mmd_without_each(np.concatenate(predicted), np.concatenate(real), groups, videos)

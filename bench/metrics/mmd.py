@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench.metrics.base import UnfitError
+from bench.metrics.networks.feature_cache import Features
 from bench.metrics.networks.parallel_map import one_core_each
 
 Vector = NDArray[np.float64]
@@ -150,3 +151,36 @@ def mmd_without_each(x: NDArray[Any], y: NDArray[Any], groups: Groups, of: Names
     if left.min() <= 0:
         raise UnfitError("MMD needs clips of two source videos; without one group of them fewer are left.")
     return np.asarray((same_x + same_y - 2 * cross) / left)
+
+
+class OverVideos:
+    """What the metrics with this distance share: it is taken over clips of different source videos.
+
+    A clip has features [K, D]: one vector, or one of each sample or frame. They are of one video and not compared.
+    """
+
+    def distance_of_videos(
+        self,
+        predicted: Sequence[Features],
+        real: Sequence[Features],
+        videos: Names,
+        real_videos: Names,
+        *,
+        paired: bool = True,
+    ) -> float:
+        """Squared maximum mean discrepancy of two sets of clips, over pairs of different source videos."""
+        of = (_of_items(names, side) for names, side in ((videos, predicted), (real_videos, real)))
+        return unbiased_mmd(np.concatenate(predicted), np.concatenate(real), *of, paired=paired)
+
+    def without_each(
+        self, predicted: Sequence[Features], real: Sequence[Features], groups: Groups, videos: Names | None = None
+    ) -> Vector:
+        """The distances without each group of clips in turn."""
+        names = np.arange(len(real)) if videos is None else videos
+        of = (_of_items(one, real) for one in (groups, names))
+        return mmd_without_each(np.concatenate(predicted), np.concatenate(real), *of)
+
+
+def _of_items(names: Names, clips: Sequence[Features]) -> NDArray[Any]:
+    """What each clip is called, once for each of its features."""
+    return np.repeat(np.asarray(names), [len(clip) for clip in clips])
