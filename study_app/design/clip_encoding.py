@@ -1,9 +1,12 @@
 """Clips as the browser gets them: visually lossless, without metadata, and alike in all that could tell models apart.
 
-A trial travels as one message of the same length throughout a study: left slot, right slot. Each slot is a lossless
-WebP that holds all frames of a clip in a grid. The WebP fills its slot: its picture chunk ends with bytes that no
-decoder reads, made of the clip's own bits. So every length that the file states is the slot's, everything before
-the picture is the same for all clips, and the end of the picture shows only to somebody who decodes it.
+The database has each clip as a lossless WebP that holds all its frames in a grid. A trial travels as one message of
+the same length throughout a study. Its two clips are one lossless WebP, the left grid beside the right one: the
+compressed stream goes through a line of pixels of one and then of the other, so no range of bytes belongs to a clip.
+What the bytes tell without a decoder, they tell of the pair and not of a side. The WebP fills the message: its picture
+chunk ends with bytes that no decoder reads, made of the picture's own bits. So every length that the file states is
+the message's, everything before the picture is the same for all pairs, and the end of the picture shows only to
+somebody who decodes it.
 """
 
 from __future__ import annotations
@@ -25,6 +28,13 @@ WEBP_SIDE = 16383
 HEAD, PICTURE = 20, 25
 #: Bytes of a piece of padding.
 PIECE = 512
+#: How hard the encoder tries to make a pair's picture short, the next one where the one before is too long for the
+#: study's messages. The first takes a tenth of the time of the second; pairs are encoded each time they are asked for.
+EFFORTS: tuple[dict[str, int], ...] = (
+    {"method": 0, "quality": 50},
+    {"method": 2, "quality": 50},
+    {"method": 4, "quality": 75},
+)
 
 
 def sheet_shape(frames: int) -> tuple[int, int]:
@@ -42,31 +52,60 @@ def encode(clip: Frames) -> bytes:
     sheet = np.zeros((rows * columns, height, width, 3), np.uint8)
     sheet[:count] = clip
     picture = sheet.reshape(rows, columns, height, width, 3).swapaxes(1, 2).reshape(rows * height, columns * width, 3)
+    return _webp(picture, method=2, quality=50)
+
+
+def _webp(picture: np.ndarray, **effort: int) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(picture).save(out, "WEBP", lossless=True, quality=50, method=2, exact=True)
+    Image.fromarray(picture).save(out, "WEBP", lossless=True, exact=True, **effort)
     return out.getvalue()
 
 
-def slot_bytes(largest: int) -> int:
-    """Length of one slot of a study's messages: room for its largest clip, in whole KiB."""
-    return (largest // 1024 + 1) * 1024
+def slot_bytes(largest: int, longest_pair: int = 0) -> int:
+    """Half the length of a study's messages, in whole KiB: room for its largest clip, and for half of any pair."""
+    return (max(largest, -(-longest_pair // 2)) // 1024 + 1) * 1024
+
+
+def pair_bytes(one: bytes, other: bytes) -> int:
+    """Length of a pair's picture at the least effort; with the sides changed it is a little more or less."""
+    return len(_webp(_joined(one, other), **EFFORTS[0]))
 
 
 def message(left: bytes, right: bytes, length: int) -> bytes:
-    """Join the encoded clips of a trial into a message of `length` bytes each, padded anew each time it is asked for.
+    """Make the message of a trial from its encoded clips, padded anew each time: `length` bytes for each clip.
 
-    A trial that shows one clip has no bytes for the right one, and a message of `length` bytes.
+    A trial that shows one clip has no bytes for the right one. In studies of version 0.2, which made their messages no
+    longer than two clips need, a pair's picture can be too long. Then its clips travel one after the other.
     """
-    return b"".join(_padded(clip, length) for clip in (left, right) if clip)
+    if not right:
+        return _padded(left, length)
+    for clip in (left, right):
+        _check(clip, length)
+    picture = _joined(left, right)
+    if max(picture.shape) <= WEBP_SIDE:
+        for effort in EFFORTS:
+            if len(data := _webp(picture, **effort)) <= 2 * length:
+                return _padded(data, 2 * length)
+    return _padded(left, length) + _padded(right, length)
 
 
-def _padded(data: bytes, length: int) -> bytes:
-    """A WebP whose picture chunk, and so the file, is `length` bytes long; it decodes to the same pixels."""
+def _joined(left: bytes, right: bytes) -> np.ndarray:
+    """The grid of the left clip beside that of the right one; below each other where that is too wide for a WebP."""
+    grids = [np.asarray(Image.open(io.BytesIO(clip)).convert("RGB")) for clip in (left, right)]
+    return np.concatenate(grids, 1 if 2 * grids[0].shape[1] <= WEBP_SIDE else 0)
+
+
+def _check(data: bytes, length: int) -> None:
     if len(data) > length:
         raise BenchError(f"A clip of {len(data)} bytes does not fit the study's messages of {length}: make it again.")
     if data[:4] != b"RIFF" or data[8:16] != b"WEBPVP8L":
         raise BenchError("A clip of the study is not a lossless WebP: restore the database from a copy.")
-    # as many bytes are drawn for every clip, so that it takes as long; those of the picture are then put over them
+
+
+def _padded(data: bytes, length: int) -> bytes:
+    """A WebP whose picture chunk, and so the file, is `length` bytes long; it decodes to the same pixels."""
+    _check(data, length)
+    # as many bytes are drawn for every picture, so that it takes as long; its own are then put over them
     own = np.frombuffer(data, np.uint8)
     slot = _alike(own[PICTURE:], length)
     slot[: len(own)] = own

@@ -21,7 +21,7 @@ from study_app.design.questions import ALONE
 from study_app.design.schedule import Schedule
 from study_app.design.settings import StudyRequest
 from study_app.pipeline.material import Material
-from study_app.store.clips import EncodedClip
+from study_app.store.clips import Clips, EncodedClip
 
 #: Clips encoded at once; the encoder works outside Python's lock.
 WORKERS = 4
@@ -73,6 +73,18 @@ def prepare(
         material.notes.append(_first_frames(weak, names[0], request.accept_first_frames))
     assert shape is not None
     return clips, (shape[0], shape[1], shape[2])
+
+
+def message_slot(schedule: Schedule, clips: Clips) -> int:
+    """Half the length of the messages in which every pair of a schedule fits, in bytes."""
+    pairs = [pair for pair in {*schedule.trials, *schedule.practice, *schedule.catch} if pair.second != ALONE]
+    both = [(clips[pair.first, pair.scene].data, clips[pair.second, pair.scene].data) for pair in pairs]
+    with ThreadPoolExecutor(WORKERS) as pool, task("Measuring pairs", len(both)) as progress:
+        longest = 0
+        for length in pool.map(lambda pair: clip_encoding.pair_bytes(*pair), both):
+            longest = max(longest, length)
+            progress.advance()
+    return clip_encoding.slot_bytes(max((len(clip.data) for clip in clips.values()), default=0), longest)
 
 
 def _first_frames(weak: list[str], reference: str, accepted: bool) -> str:

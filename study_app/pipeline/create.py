@@ -7,7 +7,6 @@ from pathlib import Path
 
 from bench.errors import BenchError, did_you_mean
 from bench.runfolder import REAL
-from study_app.design import clip_encoding
 from study_app.design.catch_rule import CatchRule, strictest_rule
 from study_app.design.questions import ALONE, PARTS, SCALE
 from study_app.design.schedule import Schedule, capacity, draw_schedule
@@ -21,7 +20,7 @@ from study_app.design.settings import (
     StudyTexts,
 )
 from study_app.locales import words
-from study_app.pipeline.clip_preparation import prepare
+from study_app.pipeline.clip_preparation import message_slot, prepare
 from study_app.pipeline.material import Material, open_material, shared_scenes
 from study_app.pipeline.registration import register
 from study_app.store.store import Store
@@ -93,8 +92,7 @@ def create(where: str | Path | None, request: StudyRequest) -> CreatedStudy:
             f"A rater can see {most} trials of this study at most, not {request.workload}: lower --workload."
         )
     clips, (frames, size, width) = prepare(schedule, names, request, material)
-    longest = max(len(clip.data) for clip in clips.values())
-    workload, slot = min(draft.workload, most), clip_encoding.slot_bytes(longest)
+    workload, slot = min(draft.workload, most), message_slot(schedule, clips)
     settings = replace(
         draft, frames=frames, size=size, width=width if width != size else 0, slot_bytes=slot, workload=workload
     ).with_consent(draft.consent)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from bench.errors import BenchError
 from bench.runfolder import REAL
-from study_app.design import clip_encoding
 from study_app.design.schedule import Addition, Schedule, extended_schedule, shuffled
 from study_app.design.settings import StudyRequest, StudySettings
-from study_app.pipeline.clip_preparation import prepare
+from study_app.pipeline.clip_preparation import message_slot, prepare
 from study_app.pipeline.material import Material, open_material, shared_scenes
 from study_app.pipeline.registration import register
 from study_app.store.clips import Clips
@@ -38,7 +37,7 @@ def extend(study: OpenStudy, request: StudyRequest) -> str:
     _check_looks(study, len(after.slots))
     new = Schedule(after.trials[len(before.trials) :], (), (), ())
     clips = _clips(new, study.settings, request, material) if scenes else {}
-    longest = clip_encoding.slot_bytes(max((len(clip.data) for clip in clips.values()), default=0))
+    longest = message_slot(new, clips)
     study.extend(Extended(added, before, after, clips, longest), "extend")
     made = register(study, "extend")
     summary = (

@@ -14,7 +14,6 @@ from functools import cache
 from typing import Any
 
 import anyio
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -217,9 +216,11 @@ def _endpoint(work: Callable[[Call], dict[str, Any]]) -> Callable[[Request], Any
     return endpoint
 
 
-async def _answer(work: Callable[[], Response], accepted: str = "") -> Response:
+async def _answer(
+    work: Callable[[], Response], accepted: str = "", limiter: anyio.CapacityLimiter | None = None
+) -> Response:
     try:
-        response = await run_in_threadpool(work)
+        response = await anyio.to_thread.run_sync(work, limiter=limiter)
     except TooSoonError as early:
         wait = {"Retry-After": str(math.ceil(early.wait))}
         response = JSONResponse({"message": str(early), "wait": round(early.wait, 3)}, 429, wait)
@@ -239,6 +240,13 @@ async def _answer(work: Callable[[], Response], accepted: str = "") -> Response:
 #: Clips are sent a whole number of times this many seconds after they were asked for, so that how long the database
 #: takes for the bytes of a clip is nothing that a browser can measure.
 TICK = 0.05
+#: Pairs that are encoded at once: those who ask for clips again and again keep nobody's answer waiting.
+ENCODED_AT_ONCE = 2
+
+
+@cache
+def _encoders() -> anyio.CapacityLimiter:
+    return anyio.CapacityLimiter(ENCODED_AT_ONCE)
 
 
 async def clips(request: Request) -> Response:
@@ -252,7 +260,7 @@ async def clips(request: Request) -> Response:
         # compressed on the way, messages of one length would have lengths that tell clips apart again
         return Response(data, media_type="application/octet-stream", headers={"Content-Encoding": "identity"})
 
-    response = await _answer(work)
+    response = await _answer(work, limiter=_encoders())
     await anyio.sleep((asked - time.monotonic()) % TICK)
     return response
 

@@ -31,10 +31,7 @@ def sky(seed: int, frames: int = 32, size: int = SIZE) -> np.ndarray:
 def decode(data: bytes, frames: int) -> np.ndarray:
     """Undo `study_app.design.clip_encoding.encode`."""
     picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    columns, rows = sheet_shape(frames)
-    height, width = picture.shape[0] // rows, picture.shape[1] // columns
-    cells = picture.reshape(rows, height, columns, width, 3).swapaxes(1, 2)
-    return cells.reshape(rows * columns, height, width, 3)[:frames]
+    return _frames_of(picture, *sheet_shape(frames))[:frames]
 
 
 def write_run(folder: Path, clips: int = 12, rows: tuple[str, ...] = ROWS, size: int = SIZE) -> Path:
@@ -57,3 +54,17 @@ def write_run(folder: Path, clips: int = 12, rows: tuple[str, ...] = ROWS, size:
     (folder / "clips.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "run.json").write_text(json.dumps({"config": {"dataset": "sky"}}))
     return folder
+
+
+def decode_message(data: bytes, frames: int, clips: int = 2) -> list[np.ndarray]:
+    """Undo `study_app.design.clip_encoding.message`: the clips of a trial, left one first."""
+    picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    sheets = np.split(picture, clips, axis=1)
+    columns, rows = sheet_shape(frames)
+    return [_frames_of(sheet, columns, rows)[:frames] for sheet in sheets]
+
+
+def _frames_of(sheet: np.ndarray, columns: int, rows: int) -> np.ndarray:
+    height, width = sheet.shape[0] // rows, sheet.shape[1] // columns
+    cells = sheet.reshape(rows, height, columns, width, 3).swapaxes(1, 2)
+    return cells.reshape(rows * columns, height, width, 3)

@@ -20,7 +20,14 @@ export class Refused extends Error {
 }
 
 export class Server {
-  constructor() { this.token = ""; this.shown = 2; this.loads = new Map(); }
+  constructor() { this.token = ""; this.loads = new Map(); }
+
+  // What the clips of the study are like.
+  expect({ clips, frames, width, size }) {
+    const columns = Math.ceil(Math.sqrt(frames));
+    this.shown = clips;
+    this.sheet = { width: columns * width, height: Math.ceil(frames / columns) * size };
+  }
 
   async call(name, body) {
     const reply = await fetch(new URL(`trial/${name}`, document.baseURI), {
@@ -51,7 +58,7 @@ export class Server {
     }
   }
 
-  // The clips of a trial, mostly two, as pictures: { clips }, { gone: true }, or { reason } when they do not load. Fetched once.
+  // The clips of a trial, fetched once: { sheets }, { gone: true }, or { reason } when they do not load.
   clips(trial) {
     if (!this.loads.has(trial)) this.loads.set(trial, this.fetchClips(trial));
     return this.loads.get(trial);
@@ -69,9 +76,7 @@ export class Server {
         });
         if (!reply.ok) throw new Refused(reply.status);
         const bytes = await reply.arrayBuffer();
-        const slot = bytes.byteLength / this.shown;
-        const starts = Array.from({ length: this.shown }, (_, clip) => clip * slot);
-        return { clips: await Promise.all(starts.map((start) => decode(bytes.slice(start, start + slot)))) };
+        return { sheets: await sheets(bytes, this.shown, this.sheet) };
       } catch (error) {
         reason = String(error.message || error);
         if (error instanceof Refused && error.status === 410) return { gone: true };
@@ -81,4 +86,13 @@ export class Server {
   }
 }
 
-const decode = (slot) => createImageBitmap(new Blob([slot], { type: "image/webp" })); // it fills its slot
+const decode = (bytes) => createImageBitmap(new Blob([bytes], { type: "image/webp" }));
+
+// Where each clip's frames are, row by row: in a picture, from a pixel on. Two clips are one picture, the second one in its
+// lower right corner. Where that would have been too long, their two pictures follow each other.
+async function sheets(bytes, clips, { width, height }) {
+  const picture = await decode(bytes);
+  const x = picture.width - width, y = picture.height - height;
+  if (clips === 1 || x || y) return [{ picture, x: 0, y: 0 }, { picture, x, y }].slice(0, clips);
+  return [{ picture, x, y }, { picture: await decode(bytes.slice(bytes.byteLength / 2)), x, y }];
+}

@@ -326,7 +326,7 @@ async function arrive(name, body = {}) {
     return;
   }
   server.token = here.token;
-  server.shown = here.study.clips;
+  server.expect(here.study);
   document.documentElement.lang = here.language;
   document.title = here.study.title || here.texts.title;
   if (here.view) follow(here.view); else consent();

@@ -7,14 +7,14 @@ const VEIL = "rgba(169, 169, 169, 0.6)";
 export class Playback {
   // Calls `ended` after each play with the number of frames that were drawn in it.
   constructor(canvases, { frames, rate, size, width }, ended) {
-    Object.assign(this, { frames, rate, size, width, ended, clips: [], started: null, suspended: false });
+    Object.assign(this, { frames, rate, size, width, ended, sheets: [], started: null, suspended: false });
     canvases.forEach((canvas) => Object.assign(canvas, { width, height: size }));
     this.pens = canvases.map((canvas) => canvas.getContext("2d"));
   }
 
-  play(clips, paused) {
-    this.clips.forEach((clip) => clip.close());
-    Object.assign(this, { clips, plays: 0, first: null });
+  play(sheets, paused) {
+    this.sheets.forEach(({ picture }) => picture.close());
+    Object.assign(this, { sheets, plays: 0, first: null });
     this.pause(paused);
     this.request = requestAnimationFrame((now) => this.frame(now));
   }
@@ -66,14 +66,15 @@ export class Playback {
     Object.assign(this, { turn, drawn: 0, shown: -1 });
   }
 
-  // Draws one frame of each clip, cut from the picture that contains all of them row by row; after the last one, a veil.
+  // Draws one frame of each clip, cut from the sheet that contains all of them row by row; after the last one, a veil.
   draw(index) {
     const { frames, size, width } = this;
     const columns = Math.ceil(Math.sqrt(frames));
     const x = (index % columns) * width, y = Math.floor(index / columns) * size;
     this.pens.forEach((pen, at) => {
       if (index < frames) {
-        pen.drawImage(this.clips[at], x, y, width, size, 0, 0, width, size);
+        const sheet = this.sheets[at];
+        pen.drawImage(sheet.picture, sheet.x + x, sheet.y + y, width, size, 0, 0, width, size);
       } else {
         pen.fillStyle = VEIL;
         pen.fillRect(0, 0, width, size);

@@ -85,14 +85,14 @@ export class Player {
     this.page.showProgress(view);
     this.page.showQuestion(1);
     this.page.say(this.texts.loading);
-    const { clips, gone, reason } = await this.server.clips(trial);
+    const { sheets, gone, reason } = await this.server.clips(trial);
     if (this.state !== LOADING) return;
     this.server.forget(trial);
     if (gone) {
       await pause(300);
       this.resume();
-    } else if (clips) {
-      this.play(clips);
+    } else if (sheets) {
+      this.play(sheets);
       later.forEach((next) => this.server.clips(next)); // they load while this trial is shown
     } else {
       this.page.say(this.texts.skipped);
@@ -100,11 +100,11 @@ export class Player {
     }
   }
 
-  play(clips) {
+  play(sheets) {
     this.away = false;
     this.counts = { replays: 0, losses: 0, dropped: 0, pauses: 0 };
     this.enter(PLAYING);
-    this.playback.play(clips, this.calm);
+    this.playback.play(sheets, this.calm);
     this.page.labelPause(this.calm);
     if (this.calm) this.page.offer(this.texts.play, true);
     this.page.say(this.calm ? this.texts.ready : this.texts.watch);
