@@ -68,6 +68,10 @@ class StudyAdmin:
         """What the browser keeps in which a rater who came by a link with an id has agreed to take part."""
         return keyed(secret(self._transactions.url), "owner", self.row.name, token)
 
+    def guest_key(self, token: str) -> str:
+        """What another browser keeps in which such a rater has opened their link again."""
+        return keyed(secret(self._transactions.url), "guest", self.row.name, token)
+
     def is_same_visit(self, rater: Rater, visitor: Visitor) -> bool:
         """Whether a platform's link names the visit in which a rater has agreed; only they and the platform know it."""
         if not visitor.session.strip("|") or rater.session_hash is None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -31,7 +33,7 @@ class Call:
         body: a JSON object; its values can be anything.
         cookies: that the browser has sent.
         secure: whether it came by TLS.
-        kept: cookies for the browser to keep, put in by whoever answers.
+        kept: cookies for the browser, name → value and seconds (None: until it is closed), put in by whoever answers.
     """
 
     token: str
@@ -41,7 +43,7 @@ class Call:
     body: Mapping[str, Any]
     cookies: Mapping[str, str] = field(default_factory=dict)
     secure: bool = False
-    kept: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, tuple[str, int | None]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, request: Request, body: Mapping[str, Any]) -> Call:
@@ -83,9 +85,23 @@ def address(request: Request) -> str:
 
 
 def forwarded(direct: str, header: str) -> str:
-    """The address that a proxy tells, last of those in its header; else the direct one."""
+    """The address that a proxy tells, last of those in its header; else the direct one; as `of_one`."""
     told = header.rpartition(",")[2].strip() if is_behind_a_proxy() and direct in THIS_MACHINE else ""
-    return told or direct
+    return of_one(told or direct)
+
+
+@lru_cache(4096)
+def of_one(address: str) -> str:
+    """What stands for one subscriber: of IPv6 the first half of the address, as everybody has 2^64 of the other."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return address if found.is_loopback else str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def check_origin(request: Request) -> None:

@@ -49,7 +49,8 @@ class GuardedProtocol(_Protocol):
         """Connections from the address of this one; a proxy's are everybody's."""
         if calls.is_behind_a_proxy() or not self.client:
             return 0
-        return sum(bool(other.client) and other.client[0] == self.client[0] for other in self.connections)
+        here = calls.of_one(self.client[0])
+        return sum(bool(other.client) and calls.of_one(other.client[0]) == here for other in self.connections)
 
     def _again(self) -> None:
         self._timer = self.loop.call_later(PATIENCE, self._look)

@@ -13,6 +13,9 @@ from bench.errors import BenchError
 LIMIT_VARIABLE = "BENCH_STUDY_SESSIONS"
 #: By default: more than a lab or a family needs, and too few to fill a study.
 LIMIT, HOUR = 30, 3600.0
+#: Sessions as which one counts that fails the catch trials. Random clicking fails them nearly always, and passes them
+#: once if it is tried often enough.
+FAILED = 4
 #: Addresses that are remembered at most, in memory and nowhere else.
 REMEMBERED = 10_000
 
@@ -27,18 +30,27 @@ class NewSessions:
 
     def begin(self, address: str) -> bool:
         """Whether one more may begin, which is counted then."""
-        now = time.monotonic()
         with self._guard:
-            begun = self._begun.setdefault(address, deque())
-            self._begun.move_to_end(address)
-            while begun and begun[0] < now - HOUR:
-                begun.popleft()
+            begun = self._of(address)
             if self.limit and len(begun) >= self.limit:
                 return False
-            begun.append(now)
-            while len(self._begun) > REMEMBERED:
-                self._begun.popitem(last=False)
+            begun.append(time.monotonic())
             return True
+
+    def failed(self, address: str) -> None:
+        """A session has ended by the rule on catch trials: it counts as `FAILED`."""
+        with self._guard:
+            self._of(address).extend([time.monotonic()] * (FAILED - 1))
+
+    def _of(self, address: str) -> deque[float]:
+        """When an address has begun its sessions of the last hour."""
+        begun = self._begun.setdefault(address, deque())
+        self._begun.move_to_end(address)
+        while begun and begun[0] < time.monotonic() - HOUR:
+            begun.popleft()
+        while len(self._begun) > REMEMBERED:
+            self._begun.popitem(last=False)
+        return begun
 
 
 def limit() -> int:

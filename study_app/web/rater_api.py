@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import anyio
@@ -23,12 +24,12 @@ from bench.errors import BenchError
 from study_app.design import clip_encoding
 from study_app.locales import ENGLISH, texts
 from study_app.store.messages import NOT_AN_ANSWER, Answer, Further, RefusedError, Screen, TooSoonError, View
+from study_app.store.schema.rater_tables import Rater
 from study_app.web import localisation
 from study_app.web import visit as visits
 from study_app.web.calls import Call, check_origin, read
 from study_app.web.new_sessions import NewSessions, limit
 from study_app.web.served_study import log, serving
-from study_app.web.visit import visitor
 
 #: Largest body of a call, in bytes.
 LARGEST = 4096
@@ -115,21 +116,38 @@ def _new_sessions() -> NewSessions:
 
 
 def _identify(call: Call) -> visits.Visit:
-    study, link = serving(), call.texts("link")
-    who = visitor(link, study.settings.link_parameter)
-    owner = call.cookies.get(visits.cookie_of(study.token_of(who)), "") if who else ""
-    return visits.visit(study, link, call.token, owner, call.requested_language, call.languages)
+    link = call.texts("link")
+    return visits.visit(serving(), link, call.token, call.cookies, call.requested_language, call.languages)
 
 
-def _owner(call: Call) -> str:
-    return call.cookies.get(visits.cookie_of(call.token), "")
+#: Sessions whose rater is remembered, so that a call need not look for it twice.
+REMEMBERED = 4096
+
+
+@lru_cache(REMEMBERED)
+def _rater(token: str) -> Rater:
+    """What never changes of a rater; a `LookupError` where there is none yet."""
+    if (known := serving().rater(token)) is None:
+        raise LookupError(token)
+    return known
+
+
+def _check_browser(call: Call) -> None:
+    """Refuse a call that has a rater's token from a browser that is not theirs."""
+    with suppress(LookupError):  # of nobody: whoever answers says so
+        if not visits.may_act(serving(), _rater(call.token), call.token, call.cookies):
+            raise RefusedError(visits.NOT_THIS_BROWSER)
 
 
 def hello(call: Call) -> dict[str, Any]:
     """Somebody opens the page: who they are and where they left off; or why they cannot begin, before they consent."""
     here = _identify(call)
     if here.known:
+        if here.visitor and not visits.may_act(here.study, here.known, here.token, call.cookies):
+            call.kept[visits.cookie_of(here.token)] = here.study.guest_key(here.token), MONTH
         return visits.page_data(here, here.study.view(here.token))
+    if here.kept:
+        call.kept[visits.PASS] = here.kept, None
     state: str = here.study.state()
     state = here.study.room() if state == "open" else state
     return visits.page_data(here, View(state) if state != "open" else None)
@@ -139,15 +157,14 @@ def enrol(call: Call) -> dict[str, Any]:
     """They agree to take part."""
     here = _identify(call)
     study, who = here.study, here.visitor
-    if not who and not here.known:
-        if not visits.TOKEN.fullmatch(call.token):
-            raise RefusedError("This session is not known: please open your link again.")
-        here = replace(here, token=call.token)
+    if not who and not here.known and call.cookies.get(visits.PASS) != here.kept:
+        raise RefusedError(visits.NOT_THIS_BROWSER)
     if not here.known and not (who and who.platform == "lab") and not _new_sessions().begin(call.address):
         raise RefusedError(MANY)
     study.enrol(here.token, who, here.language)
-    if who and not here.known:
-        call.kept[visits.cookie_of(here.token)] = study.owner_key(here.token)
+    if not here.known:
+        cookie = (visits.cookie_of(here.token), study.owner_key(here.token)) if who else (visits.PASS, here.kept)
+        call.kept[cookie[0]] = cookie[1], MONTH
     return visits.page_data(replace(here, known=study.rater(here.token)), study.view(here.token))
 
 
@@ -163,32 +180,38 @@ NOT_YOURS_TO_WITHDRAW = "To withdraw, use the browser in which you have agreed t
 
 def state(call: Call) -> dict[str, Any]:
     """Where the rater is."""
+    _check_browser(call)
     return asdict(serving().view(call.token))
 
 
 def end(call: Call) -> dict[str, Any]:
     """The code for how the session has ended."""
-    return visits.ending(serving(), call.token, call.texts("link"), _owner(call))
+    return visits.ending(serving(), call.token, call.texts("link"), call.cookies)
 
 
 def withdraw(call: Call) -> dict[str, Any]:
     """Take the rater's answers out, in the browser in which they have agreed or with their code."""
     study = serving()
-    if not visits.may_withdraw(study, call.token, call.texts("link"), _owner(call), call.text("code")):
+    if not visits.may_withdraw(study, call.token, call.texts("link"), call.cookies, call.text("code")):
         raise RefusedError(NOT_YOURS_TO_WITHDRAW)
     study.withdraw(call.token)
-    return state(call)
+    return asdict(study.view(call.token))
 
 
 def vote(call: Call) -> dict[str, Any]:
     """Record a vote; what comes next."""
+    _check_browser(call)
     response_ms, replays, focus_losses = (_number(call.body, key) for key in ("response_ms", "replays", "focus_losses"))
     answer = Answer(call.text("chosen"), response_ms, replays, focus_losses, _screen(call), _further(call))
-    return asdict(serving().vote(call.token, call.trial, answer))
+    view = serving().vote(call.token, call.trial, answer)
+    if view.state == "excluded" and _rater(call.token).platform != "lab":
+        _new_sessions().failed(call.address)
+    return asdict(view)
 
 
 def reply(call: Call) -> dict[str, Any]:
     """Keep the answers to questions before or after the trials; what comes next."""
+    _check_browser(call)
     study, part = serving(), call.text("part")
     answers = visits.examples(study, part) if call.body.get("example") else call.texts("answers")
     return asdict(study.reply(call.token, part, answers))
@@ -196,6 +219,7 @@ def reply(call: Call) -> dict[str, Any]:
 
 def skip(call: Call) -> dict[str, Any]:
     """Record that clips did not load; what comes next."""
+    _check_browser(call)
     return asdict(serving().skip(call.token, call.trial, call.text("reason")))
 
 
@@ -209,8 +233,8 @@ def _endpoint(work: Callable[[Call], dict[str, Any]]) -> Callable[[Request], Any
         except HTTPException as refusal:
             return JSONResponse({"message": refusal.detail}, refusal.status_code, refusal.headers)
         response = await _answer(lambda: JSONResponse(work(call)), call.languages)
-        for name, value in call.kept.items():
-            response.set_cookie(name, value, MONTH, secure=call.secure, httponly=True, samesite="strict")
+        for name, (value, seconds) in call.kept.items():
+            response.set_cookie(name, value, seconds, secure=call.secure, httponly=True, samesite="strict")
         return response
 
     return endpoint
@@ -254,8 +278,9 @@ async def clips(request: Request) -> Response:
     asked = time.monotonic()
 
     def work() -> Response:
-        study = serving()
-        left, right = study.media(Call.of(request, {}).token, request.path_params["trial"])
+        study, call = serving(), Call.of(request, {})
+        _check_browser(call)
+        left, right = study.media(call.token, request.path_params["trial"])
         data = clip_encoding.message(left, right, study.slot_bytes())
         # compressed on the way, messages of one length would have lengths that tell clips apart again
         return Response(data, media_type="application/octet-stream", headers={"Content-Encoding": "identity"})

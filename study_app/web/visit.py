@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
 import os
 import re
@@ -45,11 +47,21 @@ ELSEWHERE = (
 )
 
 
+#: What somebody reads whose browser has not the cookie of the session.
+NOT_THIS_BROWSER = (
+    "The session cannot go on here: please open your link again with cookies allowed, or use the browser in which you "
+    "began."
+)
+#: Name of the cookie of somebody whom no link names.
+PASS = "visit"
+
+
 @dataclass(frozen=True)
 class Visit:
     """A visit: the study, and the token that stands for the person.
 
-    `visitor` is None for somebody whom no link names; their browser is to remember the token.
+    `visitor` is None for somebody whom no link names; their browser is to keep the cookie `PASS`, whose value is
+    `kept`.
     """
 
     study: OpenStudy
@@ -57,6 +69,7 @@ class Visit:
     visitor: Visitor | None
     language: str
     known: Rater | None
+    kept: str = ""
 
 
 def visitor(parameters: Mapping[str, str], parameter: str = "") -> Visitor | None:
@@ -88,13 +101,18 @@ def visitor(parameters: Mapping[str, str], parameter: str = "") -> Visitor | Non
 
 
 def visit(
-    study: OpenStudy, link: Mapping[str, str], kept: str, owner: str = "", asked: str = "", accepted: str = ""
+    study: OpenStudy,
+    link: Mapping[str, str],
+    token: str,
+    cookies: Mapping[str, str],
+    asked: str = "",
+    accepted: str = "",
 ) -> Visit:
-    """Identify a visit by its link's parameters, else by the token that the browser kept, else give it a new one.
+    """Identify a visit by its link's parameters, else by the browser's cookie, else give it a new token.
 
     Args:
-        kept: the token that the browser kept.
-        owner: the cookie of the browser in which the person has agreed to take part.
+        token: that the browser has told; of use only for raters of version 0.2, whose browsers kept it.
+        cookies: of the browser.
         asked: the language that somebody has just chosen; else a rater has the one that they had.
         accepted: the languages of their browser, as in `Accept-Language`.
 
@@ -105,33 +123,63 @@ def visit(
     who = visitor(link, study.settings.link_parameter)
     if who and who.platform == "lab" and not study.is_signed(who):
         raise RefusedError(INCOMPLETE)
-    token = study.token_of(who) if who else (kept if TOKEN.fullmatch(kept) else "")
-    known = study.rater(token) if token else None
-    if who and known and not _proves(study, who, known, token, owner):
+    kept = "" if who else _pass(study, token, cookies)
+    token = study.token_of(who) if who else (token_of(kept) if kept else token)
+    known = study.rater(token)
+    if known and not (_proves(study, who, known) or may_act(study, known, token, cookies)):
         raise RefusedError(ELSEWHERE)
     if not known and study.settings.entry == LINKS and not (who and who.platform == "lab"):
         raise RefusedError(INCOMPLETE)
-    if not who and not known:
-        token = secrets.token_urlsafe(32)
     had = known.language if known else None
     chosen = localisation.language(study.settings.languages, asked or had or "", accepted)
     if known and asked and chosen != had:
         study.speak(token, chosen)
-    return Visit(study, token, who, chosen, known)
+    return Visit(study, token, who, chosen, known, kept)
 
 
-def _proves(study: OpenStudy, who: Visitor, known: Rater, token: str, owner: str) -> bool:
-    """Whether a link is of the person who has begun: signed, or of the same visit, or in the same browser."""
-    return who.platform == "lab" or study.is_same_visit(known, who) or is_owner(study, known, token, owner)
+def token_of(kept: str) -> str:
+    """The token of somebody whom no link names: from their cookie, which cannot be found from the token."""
+    return base64.urlsafe_b64encode(hashlib.sha256(kept.encode()).digest()).decode().rstrip("=")
 
 
-def is_owner(study: OpenStudy, known: Rater, token: str, owner: str) -> bool:
-    """Whether a browser is the one in which a rater has agreed; without a link's id, the token itself says so."""
-    return known.platform_hash is None or hmac.compare_digest(owner.encode(), study.owner_key(token).encode())
+def _pass(study: OpenStudy, token: str, cookies: Mapping[str, str]) -> str:
+    """The cookie of somebody whom no link names, or a new one; empty for a rater of version 0.2, who has none."""
+    had = cookies.get(PASS, "")
+    had = had if TOKEN.fullmatch(had) else ""
+    if had and study.rater(token_of(had)):
+        return had
+    if TOKEN.fullmatch(token) and (known := study.rater(token)) and known.platform_hash is None:
+        return ""
+    return had or secrets.token_urlsafe(32)
+
+
+def _proves(study: OpenStudy, who: Visitor | None, known: Rater) -> bool:
+    """Whether a link is of the person who has begun: signed, or of the same visit."""
+    return who is not None and (who.platform == "lab" or study.is_same_visit(known, who))
+
+
+def may_act(study: OpenStudy, known: Rater, token: str, cookies: Mapping[str, str]) -> bool:
+    """Whether a browser may rate as somebody: they have agreed in it, or opened their link in it.
+
+    The token alone does not say so, as scripts and tools of a browser can read it. It did for raters of version 0.2.
+    """
+    if known.draw is None:
+        return True
+    if known.platform_hash is None:
+        return hmac.compare_digest(token_of(cookies.get(PASS, "")).encode(), token.encode())
+    kept = cookies.get(cookie_of(token), "").encode()
+    return any(hmac.compare_digest(kept, key.encode()) for key in (study.owner_key(token), study.guest_key(token)))
+
+
+def is_owner(study: OpenStudy, known: Rater, token: str, cookies: Mapping[str, str]) -> bool:
+    """Whether a browser is the one in which a rater has agreed."""
+    if known.platform_hash is None:
+        return may_act(study, known, token, cookies)
+    return hmac.compare_digest(cookies.get(cookie_of(token), "").encode(), study.owner_key(token).encode())
 
 
 def cookie_of(token: str) -> str:
-    """Name of the cookie of a rater's browser; several raters may share one."""
+    """Name of the cookie of the browser of a rater whom a link names; several raters may share one."""
     return f"owner_{token_hash(token)[:8]}"
 
 
@@ -147,7 +195,6 @@ def page_data(here: Visit, view: View | None) -> dict[str, Any]:
     known = here.known
     return {
         "token": here.token if known or here.visitor is None else "",
-        "keep": here.visitor is None,  # a crowd platform's link brings its people back by itself
         "language": here.language,
         "languages": {code: texts(code)["name"] for code in settings.languages},
         "texts": {page: text for page, text in read.items() if page not in NOT_READ},
@@ -226,7 +273,7 @@ def examples(study: OpenStudy, part: str) -> dict[str, str]:
     return {question.id: question.example() for question in study.settings.questions.part(part)}
 
 
-def ending(study: OpenStudy, token: str, link: Mapping[str, str], owner: str) -> dict[str, Any]:
+def ending(study: OpenStudy, token: str, link: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, Any]:
     """The code for how a session has ended, and where to go with it; empty while it goes on.
 
     The address holds the code for a complete session on most platforms, so who has failed is not led there. The code
@@ -240,7 +287,7 @@ def ending(study: OpenStudy, token: str, link: Mapping[str, str], owner: str) ->
     same = (
         who is not None and who.platform != "lab" and study.token_of(who) == token and study.is_same_visit(rater, who)
     )
-    if not same and not is_owner(study, rater, token, owner):
+    if not same and not is_owner(study, rater, token, cookies):
         return {"code": "", "url": "", "elsewhere": True}
     last = study.ending(token)
     code = last.code if last else rater.completion_code
@@ -256,10 +303,10 @@ def _before_consent(study: OpenStudy) -> str:
     return study.settings.full_code if state == "open" and study.room() == "full" else ""
 
 
-def may_withdraw(study: OpenStudy, token: str, link: Mapping[str, str], owner: str, code: str) -> bool:
+def may_withdraw(study: OpenStudy, token: str, link: Mapping[str, str], cookies: Mapping[str, str], code: str) -> bool:
     """Whether somebody may take a rater's answers out: from their own browser or visit, or with their code."""
     rater = study.rater(token)
-    if rater is None or not ending(study, token, link, owner)["elsewhere"]:
+    if rater is None or not ending(study, token, link, cookies)["elsewhere"]:
         return True
     given = code.strip().upper().encode()
     return any(hmac.compare_digest(given, known.upper().encode()) for known in study.codes(token))

@@ -62,16 +62,18 @@ class Rater(threading.Thread):
         self.token, self.acknowledged, self.times = "", {}, []
         self.refused: Counter[str] = Counter()
         self.connection: http.client.HTTPConnection | None = None
+        self.cookie = ""
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, bytes]:
         """Send a request, again and again while the server is away."""
-        headers = {"X-Rater": self.token, "Content-Type": "application/json"}
+        headers = {"X-Rater": self.token, "Content-Type": "application/json", "Cookie": self.cookie}
         while True:
             try:
                 if self.connection is None:
                     self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
                 self.connection.request(method, path, json.dumps(body) if body is not None else None, headers)
                 reply = self.connection.getresponse()
+                self.cookie = reply.getheader("Set-Cookie", self.cookie).partition(";")[0]
                 return reply.status, reply.read()
             except (OSError, http.client.HTTPException):
                 self.connection = None

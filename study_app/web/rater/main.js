@@ -10,7 +10,6 @@ import { fill } from "./trial_page.js";
 const AGAIN_MS = 15000; // between two looks whether there is a pair for somebody who waits
 const COMPREHENSION = "comprehension"; // the part of the questions on the instructions
 const FINAL = ["done", "withdrawn", "excluded", "ineligible", "full", "closed"]; // nothing is left to do on these pages
-const MONTH = 30 * 24 * 3600; // how long a browser is known again, in seconds
 const page = document.getElementById("page");
 const link = Object.fromEntries(new URLSearchParams(location.search));
 const server = new Server();
@@ -95,7 +94,6 @@ function consent() {
     if (!agreed.checked) { hint.classList.add("problem"); agreed.focus(); return; }
     go.disabled = true;
     await arrive("enrol");
-    if (here.keep) remember();
   }, "main");
   const changed = () => {
     go.setAttribute("aria-disabled", String(!agreed.checked));
@@ -149,12 +147,6 @@ function declined() {
   if (refusals || here.view) return;
   refusals += 1;
   ask("decline").then((told) => { if (told.code) code.append(make("p", words.code), make("p", told.code, { class: "code" })); });
-}
-
-// Lets this browser find its session again without an id in the address.
-function remember() {
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `rater=${server.token}; path=/; max-age=${MONTH}; SameSite=Lax${secure}`;
 }
 
 // Questions before or after the clips.
@@ -343,6 +335,7 @@ function follow(view) {
   else measure(rate);
 }
 
+// Browsers of version 0.2 kept their session so; today's is in a cookie that no script can read.
 const cookie = document.cookie.match(/(?:^|; )rater=([\w-]{43})(?:;|$)/);
 server.token = cookie ? cookie[1] : "";
 arrive("hello");

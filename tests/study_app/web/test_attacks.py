@@ -61,7 +61,7 @@ class Browser:
         return list(told["view"]["trials"])
 
     def fetch(self, trial: str) -> int:
-        return ask(self.app, "GET", f"/trial/clips/{trial}", x_rater=self.token)[0]
+        return ask(self.app, "GET", f"/trial/clips/{trial}", x_rater=self.token, cookie=self.cookie)[0]
 
     def vote(self, trial: str) -> tuple[int, dict[str, Any]]:
         return self.call("vote", trial=trial, chosen="left", response_ms=5000, replays=0, focus_losses=0)
@@ -117,6 +117,55 @@ def test_nobody_takes_over_a_rater_of_a_platform_by_their_id(running: AppProcess
     assert "" not in codes
 
 
+@pytest.mark.parametrize("kind", ["signed", "platform", "anybody"])
+def test_a_stolen_token_is_of_no_use(running: AppProcess, kind: str) -> None:
+    link = {"PROLIFIC_PID": f"id {kind}", "STUDY_ID": "s", "SESSION_ID": "visit"} if kind == "platform" else None
+    owner = Browser(running, signed(running, "P21") if kind == "signed" else link)
+    trial = owner.begin()[0]
+    assert owner.fetch(trial) == 200
+    time.sleep(ONE_PLAY)
+    name = owner.cookie.partition("=")[0]
+    for cookie in ("", f"{name}=", f"{name}={owner.token}", f"{name}=x; visit={owner.token}", f"visit={'x' * 43}"):
+        thief = Browser(running)
+        thief.token, thief.cookie = owner.token, cookie
+        assert thief.fetch(trial) == 403
+        assert thief.vote(trial)[0] == 403
+        for call in ("state", "skip", "reply"):
+            assert thief.call(call, trial=trial, reason="stolen", part="closing")[0] == 403
+        assert thief.call("end")[1] == {"code": "", "url": "", "elsewhere": True}
+        assert thief.call("withdraw")[0] == 403
+    if kind == "anybody":  # nor does it make the thief's browser the owner's
+        thief = Browser(running)
+        thief.token = owner.token
+        for call in ("hello", "enrol"):
+            assert thief.call(call)[0] == 403
+    assert owner.vote(trial)[1]["answered"] == 1
+
+
+def test_who_agrees_twice_because_a_reply_was_lost_goes_on(running: AppProcess) -> None:
+    for link in (None, signed(running, "P22")):
+        someone = Browser(running, link)
+        someone.call("hello")
+        before = someone.token, someone.cookie
+        first = someone.call("enrol")[1]["view"]
+        someone.token, someone.cookie = before
+        assert someone.call("enrol")[1]["view"]["trials"] == first["trials"]
+        if link:
+            continue
+        again = Browser(running)
+        again.cookie = someone.cookie  # the same browser, on another day
+        assert again.call("hello")[1]["view"]["trials"] == first["trials"]
+        assert again.token == someone.token
+
+
+def test_a_browser_without_cookies_is_told_so_before_it_begins(running: AppProcess) -> None:
+    someone = Browser(running)
+    someone.call("hello")
+    someone.cookie = ""
+    status, told = someone.call("enrol")
+    assert (status, "cookies" in told["message"]) == (403, True)
+
+
 def test_a_code_withdraws_from_another_browser(running: AppProcess) -> None:
     own = signed(running, "P11")
     rater = Browser(running, own)
@@ -161,6 +210,26 @@ def test_one_address_begins_so_many_sessions_and_signed_links_all_the_same(runni
     assert begun <= 8
     assert Browser(running, {"PROLIFIC_PID": "yet another"}).call("enrol")[0] == 403
     Browser(running, signed(running, "P13")).begin()
+
+
+def test_clicking_until_chance_passes_takes_long(run_folder: Path, tmp_path: Path) -> None:
+    asked = {"workload": 2, "catch": 8, "catch_pass": 7}
+    create(tmp_path / "study.db", study_request(run_folder, **asked))
+    app = AppProcess(str(tmp_path / "study.db"), tmp_path / "log", BENCH_STUDY_SECRET=SECRET, **{LIMIT_VARIABLE: "8"})
+    try:
+        for link in (None, {"PROLIFIC_PID": "one more"}):
+            clicker = Browser(app, link)
+            view = {"trials": clicker.begin(), "state": "rating"}
+            while view["state"] == "rating":  # always left, which is wrong in half of the catch trials
+                clicker.fetch(view["trials"][0])
+                status, told = clicker.vote(view["trials"][0])
+                time.sleep(told.get("wait", 0))
+                view = told if status == 200 else view
+            assert view["state"] == "excluded"
+        assert "from your network" in Browser(app, {"PROLIFIC_PID": "the third"}).call("enrol")[1]["message"]
+        Browser(app, signed(app, "P01")).begin()
+    finally:
+        app.kill()
 
 
 @pytest.mark.parametrize(

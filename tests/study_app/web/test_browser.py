@@ -24,6 +24,7 @@ from study_app.pipeline.create import create
 from study_app.store.messages import Answer
 from study_app.store.store import Store
 from study_app.web import admin_session, preview
+from study_app.web.visit import PASS, token_of
 from tests.study_app import forked
 from tests.study_app.conftest import PASSWORD, AppProcess, study_request
 from tests.study_app.runfolder import FRAMES, SIZE, decode
@@ -114,10 +115,17 @@ class Visitor:
             state="attached"
         )
 
+    @property
+    def token(self) -> str:
+        """The rater's token, who came by a link without an ID."""
+        kept = {cookie["name"]: cookie for cookie in self.context.cookies()}
+        assert kept[PASS]["httpOnly"]
+        assert "rater" not in kept  # nothing that a script could read
+        return token_of(kept[PASS]["value"])
+
     def mine(self, table: Any) -> Any:
         """The rows of a table that are this visitor's: a study may have others."""
-        token = next(cookie["value"] for cookie in self.context.cookies() if cookie["name"] == "rater")
-        known = Store(self.app.where).open().rater(token)
+        known = Store(self.app.where).open().rater(self.token)
         assert known is not None
         return table[table["rater"] == known.token_hash[:16]].reset_index(drop=True)
 
@@ -861,8 +869,7 @@ def test_clips_look_as_the_run_has_them(guest: Visitor, apart: bool) -> None:
     study = store.open()
 
     def media() -> tuple[bytes, bytes]:
-        cookie = next(c["value"] for c in guest.context.cookies() if c["name"] == "rater")
-        return study.media(cookie, study.view(cookie).trials[0])
+        return study.media(guest.token, study.view(guest.token).trials[0])
 
     if apart:  # as a pair travels whose picture is too long for the messages of a study of version 0.2
         slots = lambda: b"".join(clip_encoding.message(clip, b"", study.slot_bytes()) for clip in media())  # noqa: E731

@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from study_app.web import calls, connections
+from study_app.web.new_sessions import NewSessions
 from tests.study_app.conftest import free_port
 
 
@@ -55,6 +56,22 @@ def is_closed(one: socket.socket) -> bool:
         return one.recv(100) == b""
     except ConnectionError:
         return True
+
+
+def test_addresses_of_one_subscriber_are_one() -> None:
+    several = ["2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:0DB8:1:2:3:4:5:6%eth0"]
+    assert {calls.of_one(address) for address in several} == {"2001:db8:1:2::/64"}
+    assert calls.of_one("2001:db8:1:3::1") != calls.of_one(several[0])
+    assert calls.of_one("::ffff:192.0.2.7") == calls.of_one("192.0.2.7") == "192.0.2.7"
+    assert [calls.of_one(address) for address in ("::1", "", "testclient")] == ["::1", "", "testclient"]
+
+
+def test_a_subscriber_of_ipv6_begins_as_many_sessions_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(calls.PROXY_VARIABLE, "1")
+    sessions = NewSessions(30)
+    begun = [sessions.begin(calls.forwarded("127.0.0.1", f"2001:db8:1:2::{n:x}")) for n in range(100)]
+    assert sum(begun) == 30
+    assert sessions.begin(calls.forwarded("127.0.0.1", "2001:db8:1:3::1"))
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab"])
