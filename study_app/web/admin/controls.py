@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import streamlit as st
 
@@ -18,13 +18,30 @@ SHOWN: dict[State, tuple[str, Colour, str]] = {
     "paused": ("Paused", "orange", ":material/pause_circle:"),
     "closed": ("Closed", "gray", ":material/stop_circle:"),
 }
-#: Action → its button, and what it does, for the question whether to.
-ACTIONS: dict[Action, tuple[str, str]] = {
-    "reopen": ("Open again", "Raters can answer again."),
-    "pause": ("Pause", "Raters see that the study is paused. Their answers are kept, and you can open it again."),
-    "close": (
+
+
+class Confirmation(NamedTuple):
+    """A button of the head, and what is asked before it does anything."""
+
+    button: str
+    question: str
+    meaning: str
+    confirm: str
+
+
+ACTIONS: dict[Action, Confirmation] = {
+    "reopen": Confirmation("Open again", "Open the study again?", "Raters can answer again.", "Open the study"),
+    "pause": Confirmation(
+        "Pause",
+        "Pause the study?",
+        "Raters see that the study is paused. Their answers are kept, and you can open it again.",
+        "Pause the study",
+    ),
+    "close": Confirmation(
         "Close",
+        "Close the study?",
         "The study takes no more answers, and raters who are at it are sent away. You can open it again.",
+        "Close the study",
     ),
 }
 
@@ -45,18 +62,16 @@ def head(study: OpenStudy, leave: Callable[[OpenStudy], None]) -> None:
             if study.settings.title:
                 st.caption(study.name)
     with controls, st.container(horizontal=True, horizontal_alignment="right"):
-        for action, (button, _) in ACTIONS.items():
-            if STATES[action] != now and st.button(button, type="primary" if action == "reopen" else "secondary"):
-                _confirm(study, action)
+        for action, asked in ACTIONS.items():
+            if STATES[action] != now and st.button(asked.button, type="primary" if action == "reopen" else "secondary"):
+                st.dialog(asked.question)(_confirm)(study, action)
         st.button("Sign out", on_click=leave, args=(study,), type="tertiary")
 
 
-@st.dialog("Are you sure?")
 def _confirm(study: OpenStudy, action: Action) -> None:
-    name, meaning = ACTIONS[action]
-    st.write(f"**{name}?** {meaning}")
-    reason = st.text_input("Reason, for the audit trail", key="life")
-    if st.button(f"{name} the study" if action != "reopen" else "Open the study", type="primary"):
+    st.write(ACTIONS[action].meaning)
+    reason = st.text_input("Reason, for the audit trail", key=f"reason to {action}")
+    if st.button(ACTIONS[action].confirm, type="primary"):
         try:
             study.change(action, "admin", reason)
         except BenchError as error:  # somebody else was quicker

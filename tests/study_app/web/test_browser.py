@@ -176,6 +176,14 @@ def axe_at_rest(page: Any) -> list[str]:
     return found
 
 
+def press(page: Any, name: str, role: str = "button") -> None:
+    """Click on the admin page once it is drawn: until then a button can move between a mouse's press and its release."""
+    button = page.get_by_role(role, name=name, exact=True)
+    button.wait_for()
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    button.click()
+
+
 def votes(app: AppProcess) -> Any:
     store = Store(app.where)
     return store.open().votes()
@@ -748,11 +756,11 @@ def test_the_admin_page(chromium: Any, hasty: AppProcess) -> None:
     page.goto(f"{app.url}/?admin")
     password = page.get_by_role("textbox", name="Password")
     password.fill("wrong")
-    page.get_by_role("button", name="Enter").click()
+    press(page, "Enter")
     page.get_by_text("That did not work").wait_for()
     assert "mdgan" not in page.content()
     password.fill(PASSWORD)
-    page.get_by_role("button", name="Enter").click()
+    press(page, "Enter")
     page.get_by_text("Active now").wait_for()
     page.get_by_text("updated every 10 seconds").wait_for()
     page.get_by_text("0 of 112 votes (0%)").wait_for()
@@ -762,47 +770,47 @@ def test_the_admin_page(chromium: Any, hasty: AppProcess) -> None:
     assert axe_at_rest(page) == []
     # without a click: the figures are drawn anew
     page.locator(".tile").filter(has_text="Active now").filter(has_text="3").wait_for()
-    page.get_by_role("radio", name="Log").click()
+    press(page, "Log", "radio")
     page.get_by_role("heading", name="Pairs that did not load (1)").wait_for()
-    page.get_by_role("radio", name="Outcomes").click()
+    press(page, "Outcomes", "radio")
     page.get_by_text("Show outcomes all the same").wait_for()
     assert page.get_by_role("heading", name="Preference opinion scores").count() == 0
     page.get_by_text("Show outcomes all the same").click()
     page.get_by_role("heading", name="Preference opinion scores").wait_for()
     shoot(page, "admin_outcomes")
-    page.get_by_role("radio", name="Export").click()
+    press(page, "Export", "radio")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download all files").click()
+        press(page, "Download all files")
     with zipfile.ZipFile(download.value.path()) as packed:
         assert {"votes.csv", "pos.csv", "study.json", "raters.csv", "screens.csv", "table2.tex"} <= set(
             packed.namelist()
         )
         assert packed.read("votes.csv").decode().startswith("study,comparison,first")
     assert axe_at_rest(page) == []
-    page.get_by_role("radio", name="Link").click()
+    press(page, "Link", "radio")
     page.get_by_alt_text("QR code of the link").wait_for()
     assert axe_at_rest(page) == []
     store = Store(app.where)
     with store.engine.connect() as connection:
         actions = connection.exec_driver_sql("SELECT action FROM audit").scalars().all()
     assert {"admin refused", "admin entered", "looked at outcomes early"} <= set(actions)
-    page.get_by_role("button", name="Pause").click()
+    press(page, "Pause")
     assert store.open().state() == "open"  # it asks first
-    page.get_by_role("button", name="Pause the study").click()
-    page.get_by_role("button", name="Open again").click()
+    press(page, "Pause the study")
+    press(page, "Open again")
     assert store.open().state() == "paused"
-    page.get_by_role("button", name="Open the study").click()
+    press(page, "Open the study")
     page.get_by_role("button", name="Pause", exact=True).wait_for()
     assert store.open().state() == "open"
-    page.get_by_role("radio", name="Raters").click()
+    press(page, "Raters", "radio")
     page.get_by_text("3 of 3 raters").wait_for()
     shoot(page, "admin_raters")
     assert axe_at_rest(page) == []
     page.get_by_text("Erase a rater who has asked for it").click()
     page.get_by_role("textbox", name="Rater, as in raters.csv").fill(rated.raters()["rater"][0])
     page.get_by_role("textbox", name="Reason").and_(page.locator("[data-testid=stForm] *")).first.fill("by letter")
-    page.get_by_role("button", name="Erase", exact=True).click()
-    page.get_by_role("button", name="Erase for good").click()
+    press(page, "Erase")
+    press(page, "Erase for good")
     page.get_by_text("Erased: ").wait_for()
     assert list(rated.raters()["erased"] != "") == [True, False, False]
     for _ in range(4):
@@ -811,15 +819,15 @@ def test_the_admin_page(chromium: Any, hasty: AppProcess) -> None:
     page.get_by_text("Active now").wait_for()
     (kept,) = [cookie for cookie in someone.context.cookies() if cookie["name"] == admin_session.COOKIE]
     assert (kept["httpOnly"], kept["sameSite"]) == (True, "Strict")
-    page.get_by_role("button", name="Sign out").click()
+    press(page, "Sign out")
     password.wait_for()
     assert not admin_session.is_valid(kept["value"], PASSWORD, rated)  # in whatever browser it got to
     page.reload()
     password.fill(PASSWORD)  # right, but too late
-    page.get_by_role("button", name="Enter").click()
+    press(page, "Enter")
     page.get_by_text("That did not work").wait_for()
     store.unlock()
-    page.get_by_role("button", name="Enter").click()
+    press(page, "Enter")
     page.get_by_role("heading", name="study").wait_for()
     someone.close()
 
