@@ -177,7 +177,7 @@ def axe_at_rest(page: Any) -> list[str]:
 
 
 def press(page: Any, name: str, role: str = "button") -> None:
-    """Click on the admin page once it is drawn: until then a button can move between a mouse's press and its release."""
+    """Click on the admin page once it is drawn: before, a button can move between a mouse press and its release."""
     button = page.get_by_role(role, name=name, exact=True)
     button.wait_for()
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
