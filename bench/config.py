@@ -16,17 +16,16 @@ from typing import Any
 
 from bench.errors import BenchError, did_you_mean
 from bench.files import read_json
-from bench.registry import DATASETS, DEFAULT_DATASET, METRICS, MODELS, SYNTHETIC
+from bench.registry import DATASETS, DEFAULT_DATASET, METRICS, MODELS, SYNTHETIC, check_fast
 
 #: The baseline that every table has unless it is told not to.
 ALWAYS = "copy"
 
 #: What presets for a CPU share.
 _SHORT = {"resolution": {"": 64}, "batch": 4, "flip": True, "decay_from": 0.5}
-#: What a size of experiment means; `resolution` may be given by dataset. A model's own options (widths, weights of
-#: losses) under each preset stand on its class (`VideoModel.presets`). Under "paper" they are the papers'; batch size
-#: and number of steps were not published and are ours. What the others do otherwise is what gives skies after so few
-#: steps: docs/reference/models.md has the measurements.
+#: What a size of experiment means; `resolution` may be given by dataset. A model's own options under each preset are on
+#: its class (`VideoModel.presets`). Under "paper" they are the papers', but batch size and number of steps, which were
+#: not published, are ours. docs/reference/models.md has what the other presets change, and why.
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {**_SHORT, "steps": 150, "validate_every": 75, "checkpoint_every": 50, "log_every": 1, "ema": 0.95},
     "small": {**_SHORT, "steps": 200, "validate_every": 100, "checkpoint_every": 50, "log_every": 2, "ema": 0.99},
@@ -120,6 +119,7 @@ class RunConfig:
         accumulate: work through a process's share of the batch in N parts, where it does not fit into memory
             whole; batch norms and Gram matrices then see a part at a time.
         compile: let `torch.compile` have the networks.
+        fast: faster ways to train on a GPU, "gram", "graph", "space-to-depth" and "stream", or "all" of them.
         options: constructor options by model ({"mdgan": {"width": 16}}).
         flip: mirror training clips at random from left to right (never in time).
         validate_every, checkpoint_every, log_every: in steps.
@@ -145,15 +145,12 @@ class RunConfig:
         lambda value: bool(SCORED_FRAMES.fullmatch(str(value))), "all or future", flag="--frames", default="all"
     )
     metrics: tuple[str, ...] = _names(flag="--metrics", default=())
-    primary: str = _key(lambda value: isinstance(value, str), "a metric's name", flag="--primary", default="")
+    primary: str = _key(_word, "a metric's name", flag="--primary", default="")
     clips: int | None = _key(
         lambda n: n is None or _whole(1)(n), "a whole number above 0", flag="--clips", default=None
     )
     seeds: tuple[int, ...] = _key(
-        _different,
-        "a list of one or more different whole numbers, 0 or above, as in [0, 1]",
-        flag="--seeds",
-        default=(0,),
+        _different, "a list of different whole numbers, 0 or above, as in [0, 1]", flag="--seeds", default=(0,)
     )
     samples: int = _above_0(flag="--samples", default=1)
     best: int = _above_0(flag="--best", default=1)
@@ -168,6 +165,7 @@ class RunConfig:
     precision: str = _one_of(("auto", "32-true", "bf16-mixed"), default="auto")
     accumulate: int = _above_0(default=1)
     compile: bool = _switch(default=False)
+    fast: tuple[str, ...] = _names(default=())
     logger: str = _one_of(("tensorboard", "wandb", "mlflow", "none"), default="tensorboard")
 
     def to_dict(self) -> dict[str, Any]:
@@ -215,6 +213,7 @@ def make_config(requested: Mapping[str, Any], *, baseline: bool = True) -> RunCo
     values["metrics"] = tuple(dict.fromkeys(METRICS.check(name) for name in metrics))
     if "seeds" in values:
         values["seeds"] = tuple(values["seeds"])
+    values["fast"] = check_fast(values.get("fast", ()))
     options = values.get("options", {})
     for name in options:
         if name not in values["models"]:
@@ -251,7 +250,7 @@ def check_values(requested: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in requested.items():
         if key not in FIELDS:
             raise BenchError(f"There is no configuration key '{key}'.{did_you_mean(key, FIELDS)}")
-        if key in ("models", "metrics") and isinstance(value, str):
+        if key in ("models", "metrics", "fast") and isinstance(value, str):
             values[key] = [word.strip() for word in value.split(",") if word.strip()]
         if not FIELDS[key].metadata["fits"](values[key]):
             raise BenchError(f"{key} is {value!r}: expected {FIELDS[key].metadata['expected']}.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -62,6 +62,13 @@ class Stage(ABC):
         """Take from the stages before, which are trained by now, what this one starts from; nothing by default.
 
         Called once, before the stage's first step.
+        """
+        return
+
+    def speed_up(self, ways: Collection[str]) -> None:
+        """Take those of the faster ways (`bench.registry.FAST`) that are this stage's own affair; none by default.
+
+        Called before the stage's first step. The training loop sees to the ways that suit every model.
         """
         return
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +21,8 @@ SYNTHETIC = "synthetic"
 #: What is meant where nothing else is said.
 DEFAULT_DATASET = "sky"
 DEFAULT_MODELS = ("mdgan", "vgan", "rnngan")
+#: Faster ways to train on a GPU, which a run's `fast` names.
+FAST = ("gram", "graph", "space-to-depth", "stream")
 
 
 class Registry:
@@ -163,6 +165,14 @@ METRICS = Registry(
         "coverage": "bench.metrics.feature_metrics:CoverageOfFeatures",
     },
 )
+
+
+def check_fast(names: Iterable[str]) -> tuple[str, ...]:
+    """The faster ways of training that are named, each once, or all of them; see `FAST`."""
+    if unknown := [name for name in names if name not in (*FAST, "all")]:
+        raise BenchError(f"There is no faster way '{unknown[0]}'.{did_you_mean(unknown[0], FAST)}")
+    return tuple(way for way in FAST if {way, "all"} & {*names})
+
 
 #: The packages that are installed together and name each other as text.
 SIBLINGS = ("baselines", "mdgan", "study_app")

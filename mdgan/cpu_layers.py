@@ -47,6 +47,7 @@ class DeepConv3d(nn.Conv3d):
     """
 
     foldable: ClassVar = True
+    trains_as: ClassVar = nn.Conv3d
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn `[N, C, 2t, 2h, 2w]` into `[N, C', t, h, w]`."""
@@ -57,6 +58,7 @@ class DeepEndsConv3d(EndsConv3d):
     """`DeepConv3d` with the first and the last frame repeated in place of zeros."""
 
     foldable: ClassVar = True
+    trains_as: ClassVar = EndsConv3d
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn `[N, C, 2t, 2h, 2w]` into `[N, C', t, h, w]`."""
@@ -71,6 +73,7 @@ class DeepConvTranspose3d(nn.ConvTranspose3d):
     """
 
     foldable: ClassVar = True
+    trains_as: ClassVar = nn.ConvTranspose3d
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, t, h, w]` into `[N, C', 2t, 2h, 2w]`."""
@@ -81,6 +84,7 @@ class DeepEndsConvTranspose3d(EndsConvTranspose3d):
     """`DeepConvTranspose3d` with the first and the last frame repeated in place of zeros."""
 
     foldable: ClassVar = True
+    trains_as: ClassVar = EndsConvTranspose3d
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, t, h, w]` into `[N, C', 2t, 2h, 2w]`."""
@@ -95,6 +99,8 @@ class ToPixels(nn.ConvTranspose3d):
     Its three output channels leave most of a CPU's vector units idle. On a CPU and without gradients it runs as a
     convolution whose channels are the four pixels that each position becomes.
     """
+
+    trains_as: ClassVar = nn.ConvTranspose3d
 
     #: Kernel rows through which a pixel of the first and of the second parity sees the positions above, at and below
     #: its own: output = 2 · input − 1 + row. There is no row 4: it is padded with zeros.

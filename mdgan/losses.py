@@ -7,6 +7,7 @@ by what they are: `real` is Y, `base` is Y1 (Stage I), `refined` is Y2 (Stage II
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ def content_loss(fake: Tensor, real: Tensor) -> Tensor:
     return F.l1_loss(fake, real)
 
 
-def gram_matrix(features: Tensor) -> Tensor:
+def gram_matrix(features: Tensor, *, half: bool = False) -> Tensor:
     """Motion descriptor of a layer: g = 1/(N·M·S) · Σ_n Ĥ_n Ĥ_nᵀ with Ĥ_n the features as M = C·T rows of S =
     H·W values.
 
@@ -33,6 +34,7 @@ def gram_matrix(features: Tensor) -> Tensor:
 
     Args:
         features: `[N, C, T, H, W]`.
+        half: round the features to bf16 first, so that tensor cores multiply them. Sums are float32 all the same.
 
     Returns:
         `[C·T, C·T]`, symmetric and positive semi-definite.
@@ -42,10 +44,11 @@ def gram_matrix(features: Tensor) -> Tensor:
     """
     n, c, t, h, w = features.shape
     with torch.autocast(features.device.type, enabled=False):
-        values = features.to(torch.promote_types(features.dtype, torch.float32))
+        values = features if half else features.to(torch.promote_types(features.dtype, torch.float32))
         # Rows as (t, c): of channels-last features, which ours are, whole pixels are copied and not single values.
         columns = values.permute(0, 3, 4, 2, 1).reshape(n * h * w, t * c)  # [N·S, M]
-        gram: Tensor = _Gram.apply(columns, float(n * c * t * h * w))  # [M, M]
+        product = _HalfGram if half else _Gram
+        gram: Tensor = product.apply(columns, float(n * c * t * h * w))  # [M, M]
         return gram.reshape(t, c, t, c).permute(1, 0, 3, 2).reshape(c * t, c * t)
 
 
@@ -63,6 +66,48 @@ class _Gram(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (columns,) = ctx.saved_tensors
         return columns @ ((gradient + gradient.T) / ctx.count), None
+
+
+class _HalfGram(torch.autograd.Function):
+    """`_Gram` of X rounded to bf16, with sums in float32."""
+
+    @staticmethod
+    def forward(ctx: Any, columns: Tensor, count: float) -> Tensor:
+        ctx.count, ctx.dtype = count, columns.dtype
+        half = columns.to(torch.bfloat16)
+        ctx.save_for_backward(half)
+        return half_product(half.T, half) / count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (half,) = ctx.saved_tensors
+        both = (gradient + gradient.T) / ctx.count
+        # Of an L1 distance these are a constant times -2, 0 and 2, which bf16 holds once the constant is set apart.
+        scale = both.abs().amax().clamp_min(torch.finfo(both.dtype).tiny)
+        return (half_product(half, (both / scale).to(torch.bfloat16)) * scale).to(ctx.dtype), None
+
+
+def half_product(a: Tensor, b: Tensor) -> Tensor:
+    """Product of two bf16 matrices as float32, with sums in float32.
+
+    A GPU's tensor cores do this where PyTorch offers it (2.8 and newer). Elsewhere the product is one of float32
+    matrices, in which products of bf16 numbers are exact.
+    """
+    if a.is_cuda and _has_out_dtype():
+        return torch.mm(a, b, out_dtype=torch.float32)
+    return a.float() @ b.float()
+
+
+@lru_cache(maxsize=1)
+def _has_out_dtype() -> bool:
+    """Whether this PyTorch multiplies bf16 matrices into a float32 one on this GPU."""
+    one = torch.ones(8, 8, dtype=torch.bfloat16, device="cuda")
+    try:
+        torch.mm(one, one, out_dtype=torch.float32)
+    except (TypeError, RuntimeError):  # an older PyTorch, or a GPU or library without it
+        return False
+    return True
 
 
 def gram_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -96,7 +141,7 @@ def rank(to_real: Tensor, to_base: Tensor) -> Tensor:
 
 
 def ranking_loss(
-    *, refined: Sequence[Tensor], real: Sequence[Tensor], base: Sequence[Tensor], norm: str = "sum"
+    *, refined: Sequence[Tensor], real: Sequence[Tensor], base: Sequence[Tensor], norm: str = "sum", half: bool = False
 ) -> Tensor:
     """Sum over the layers of softplus(‖g(Y2) − g(Y)‖ − ‖g(Y2) − g(Y1)‖).
 
@@ -113,10 +158,11 @@ def ranking_loss(
         real: features of the real clips, same layers.
         base: features of the Stage I clips, same layers.
         norm: one of `NORMS`.
+        half: multiply features in bf16 (`gram_matrix`).
     """
     terms = []
     for maps in zip(refined, real, base, strict=True):
-        g2, g, g1 = (gram_matrix(layer) for layer in maps)
+        g2, g, g1 = (gram_matrix(layer, half=half) for layer in maps)
         size = _size(g, norm)
         terms.append(rank(_l1(g2, g) / size, _l1(g2, g1) / size))
     return torch.stack(terms).sum()

@@ -9,7 +9,7 @@ reduced (`mdgan.losses.ranking_loss`); the generators minimise the non-saturatin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -149,6 +149,7 @@ class RefineStage(AdversarialStage):
     ) -> None:
         self.base = base
         self.settings = settings
+        self.half_gram = False
         # λ = 0 must cost nothing, and must not let an infinite distance in as 0 · inf.
         self.ranking = settings.ranking if settings.ranking_weight else "none"
         # Pixels are no business of the discriminator's: without another term it does not play.
@@ -160,6 +161,10 @@ class RefineStage(AdversarialStage):
         """Take Stage I's trained weights, where Stage II starts from them: the networks differ in skips alone."""
         if self.settings.stage2_start == "base":
             self.generator.load_state_dict(self.base.state_dict())
+
+    def speed_up(self, ways: Collection[str]) -> None:
+        """With "gram", multiply features in bf16 (`mdgan.losses.gram_matrix`)."""
+        self.half_gram = "gram" in ways
 
     def forward(self, clips: Tensor) -> Shared:
         """Return the real clips, `base` = Y1 and `fake` = Y2, all `[N, 3, 32, H, W]`."""
@@ -202,7 +207,8 @@ class RefineStage(AdversarialStage):
 
     def _distances(self, refined: Sequence[Tensor], real: Sequence[Tensor], base: Sequence[Tensor]) -> Tensor:
         """The ranking loss of features."""
-        return ranking_loss(refined=refined, real=real, base=base, norm=self.settings.ranking_norm)
+        maps = {"refined": refined, "real": real, "base": base}
+        return ranking_loss(**maps, norm=self.settings.ranking_norm, half=self.half_gram)
 
 
 class MDGAN(VideoModel):

@@ -3,14 +3,16 @@
 #
 #   tests/gpu.sh check              every gradient of every model's steps on the device, float32 and bf16, against float64
 #   tests/gpu.sh speed              bench speed train: bf16 and float32, compiled or not, 64 and 128 pixels
+#   tests/gpu.sh fast               the faster ways of training: gradients against float64, each way beside the usual step, a
+#                                   profile of the plain loop, and the speed of the plain loop, the default and each way
 #   tests/gpu.sh train SKY RUN      the paper preset on the clips in SKY, going on from the last checkpoint in RUN
 #
 # Results, small enough to be carried home, lie in OUT (gpu by default). Environment: PYTHON, DEVICE (cuda), OUT, MINUTES,
-# GRACE (30, seconds between asking to stop and killing), SPEED and TRAIN (more options of these commands), WIDTH (32) and
-# BATCH (4) of the measured networks.
+# GRACE (30, seconds between asking to stop and killing), SPEED, FAST and TRAIN (more options of these commands), WIDTH (32)
+# and BATCH (4) of the measured networks.
 set -eu -o pipefail # a check that fails fails through `tee`
 cd "$(dirname "$0")/.."
-call=${1:?"give one of: check, speed, train"}
+call=${1:?"give one of: check, speed, fast, train"}
 python=${PYTHON:-python}
 device=${DEVICE:-cuda}
 out=${OUT:-gpu}
@@ -33,6 +35,20 @@ speed)
         done
     done
     ;;
+fast)
+    # Each part has a share of the minutes, ends by itself when that is over, and is killed soon after if it hangs. What a
+    # part has found until then is in its JSON file. The next part runs whatever happened to this one.
+    status=0
+    for part in gradients:25 equal:15 profile:10 speed:50; do
+        share=${part#*:} part=${part%:*}
+        seconds=$(awk "BEGIN { print $minutes * 60 * $share / 100 - 8 }") # the process needs some to start
+        # shellcheck disable=SC2086
+        timeout --kill-after=5 "$(awk "BEGIN { print ($seconds > 1 ? $seconds : 1) + ${GRACE:-30} }")" \
+            "$python" -m tests.engine.gpu_comparison "$part" "$device" "$out" --seconds "$seconds" ${FAST:-} |
+            tee -a "$out/fast.txt" || status=1
+    done
+    exit $status
+    ;;
 train)
     sky=${2:?"give the folder of the clips"} run=${3:?"give the run folder"}
     status=0
@@ -52,7 +68,7 @@ train)
     if [ -e "$run/summary.csv" ]; then echo "The run is finished."; else echo "The run is not finished: call again."; fi
     ;;
 *)
-    echo "There is no call '$call': check, speed or train." >&2
+    echo "There is no call '$call': check, speed, fast or train." >&2
     exit 2
     ;;
 esac

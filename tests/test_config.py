@@ -73,6 +73,8 @@ def test_every_run_has_the_copy_baseline_unless_told_not_to() -> None:
         (smoke(ema=1.0), r"ema is 1\.0: expected a number from 0 to 0\.9999"),
         (smoke(decay_from=-0.1), r"decay_from is -0\.1: expected a number from 0 to 1"),
         (smoke(ema=True), "ema is True"),
+        (smoke(fast=True), "fast is True: expected a list of names"),
+        (smoke(fast="gramm"), r"There is no faster way 'gramm'\. Did you mean 'gram'"),
         (smoke(decay_from="half"), "decay_from is 'half'"),
         (smoke(frames=["all"]), r"frames is \['all'\]"),
         (smoke(options={"mdgan": {}}), "the model 'mdgan', which this run does not have"),
@@ -102,8 +104,9 @@ def test_every_key_is_checked() -> None:
 
 
 def test_names_may_be_one_text_with_commas() -> None:
-    config = make_config({"preset": "smoke", "models": "mdgan, vgan", "metrics": "mse,ssim"}, baseline=False)
-    assert (config.models, config.metrics) == (("mdgan", "vgan"), ("mse", "ssim"))
+    names = {"models": "mdgan, vgan", "metrics": "mse,ssim", "fast": "stream, gram"}
+    config = make_config({"preset": "smoke", **names}, baseline=False)
+    assert (config.models, config.metrics, config.fast) == (("mdgan", "vgan"), ("mse", "ssim"), ("gram", "stream"))
 
 
 def test_what_cannot_be_read_or_set_gets_one_sentence(tmp_path: Path) -> None:
@@ -156,6 +159,7 @@ CONFIGS = st.fixed_dictionaries(
         "precision": st.sampled_from(["auto", "32-true"]),
         "ema": st.sampled_from([0.0, 0.5]),
         "decay_from": st.sampled_from([0.25, 1.0]),
+        "fast": st.lists(st.sampled_from(["gram", "graph", "space-to-depth", "stream", "all"]), unique=True),
     },
 )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.registry import DATASETS, METRICS, MODELS, Registry
+from bench.registry import DATASETS, FAST, METRICS, MODELS, Registry, check_fast
 
 
 @pytest.mark.parametrize("registry", [MODELS, DATASETS, METRICS])
@@ -52,3 +52,11 @@ def test_metrics_of_features_have_a_name_before_their_own() -> None:
     assert "vjepa.frechet" not in list(METRICS)
     with pytest.raises(BenchError, match=r"'vjepa\.frechet' needs features, which only `bench score --features` takes"):
         METRICS.check("vjepa.frechet")
+
+
+def test_faster_ways_have_an_order_and_all_is_all_of_them() -> None:
+    assert check_fast(["stream", "gram", "gram"]) == ("gram", "stream")
+    assert check_fast(["all"]) == FAST
+    assert check_fast([]) == ()
+    with pytest.raises(BenchError, match=r"no faster way 'grahp'\..*graph"):
+        check_fast(["graph", "grahp"])

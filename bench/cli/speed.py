@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.registry import FAST, check_fast
+
 if TYPE_CHECKING:
     from bench.speed.interleaved_timing import TimingComparison
 
@@ -39,6 +41,9 @@ def speed_train(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="Of our side: auto, 32-true or bf16-mixed.")] = "auto",
     compiled: Annotated[bool, typer.Option("--compile", help="Let torch.compile have our side's networks.")] = False,
+    fast: Annotated[
+        str, typer.Option(help=f"Faster ways of our side: all, or some of {', '.join(FAST)}, comma-separated.")
+    ] = "",
     memory: Annotated[bool, typer.Option(help="Measure peak memory too.")] = True,
     out: Out = None,
     as_json: Json = False,
@@ -47,7 +52,10 @@ def speed_train(
     from bench.cli_options import words
     from bench.speed.train import TrainingSpeedOptions, measure_training
 
-    setup = TrainingSpeedOptions(resolution, width, batch, steps, device, precision, compiled, memory)
+    ways: tuple[str, ...] = check_fast(words(fast))
+    if compiled and "graph" in ways:
+        raise typer.BadParameter("graph does not work with --compile: leave one of them out.")
+    setup = TrainingSpeedOptions(resolution, width, batch, steps, device, precision, compiled, ways, memory)
     rows: list[TimingComparison] = measure_training(words(model), setup)
     finish("train", rows, out, as_json)
 

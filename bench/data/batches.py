@@ -45,7 +45,12 @@ def clip_numbers(clips: int, batch: int, seed: int, step: int) -> tuple[np.ndarr
 
 def to_tensor(frames: np.ndarray, device: torch.device | str) -> Tensor:
     """Move uint8 `[N, T, H, W, 3]` to a device and bring it to float32 `[N, 3, T, H, W]` in [-1, 1]."""
-    return torch.from_numpy(np.array(frames)).to(device, non_blocking=True).permute(0, 4, 1, 2, 3).float() / 127.5 - 1.0
+    return to_values(torch.from_numpy(np.array(frames)).to(device, non_blocking=True))
+
+
+def to_values(frames: Tensor) -> Tensor:
+    """Bring uint8 `[N, T, H, W, 3]` to float32 `[N, 3, T, H, W]` in [-1, 1], where it is."""
+    return frames.permute(0, 4, 1, 2, 3).float() / 127.5 - 1.0
 
 
 def batches(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from bench.engine.network_transforms import batch_norms
+from bench.engine.network_transforms import batch_norms, channels_last, compile_networks
+from bench.engine.precision import choose_precision
+from bench.engine.space_to_depth import space_to_depth
 from bench.errors import BenchError
+from bench.interface import VideoModel
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-from bench.engine.network_transforms import channels_last, compile_networks
-from bench.engine.precision import choose_precision
 
 #: How long a process waits for the others: as long as it takes one of them to read or score the largest data set.
 PATIENCE = timedelta(hours=24)
@@ -95,22 +96,41 @@ def several() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
-def prepare(network: nn.Module, fabric: Fabric, *, compiled: bool = False) -> None:
+def prepare(network: nn.Module, fabric: Fabric, *, compiled: bool = False, fast: Collection[str] = ()) -> None:
     """Bring a model to its device, as fast as that device runs it; in place, so that its stages see it too.
 
     Args:
         network: the model.
         fabric: see `make_fabric`.
         compiled: let `torch.compile` have the networks that the model holds.
+        fast: names of `bench.registry.FAST`.
+
+    Raises:
+        BenchError: these ways do not go together.
     """
+    if "graph" in fast and (fabric.world_size > 1 or compiled):
+        other, instead = (
+            ("compile=true", "set compile=false") if compiled else (f"{fabric.world_size} processes", "use one process")
+        )
+        raise BenchError(f"fast=graph does not work with {other}: leave graph out of fast, or {instead}.")
     if (
         fabric.world_size > 1 and fabric.device.type == "cuda"
     ):  # there is none for CPUs: each has its share's statistics
         nn.SyncBatchNorm.convert_sync_batchnorm(network, _training_group())
     fabric.to_device(network)
     channels_last(network)
+    speed_up(network, fast)
     if compiled:
         compile_networks(network)
+
+
+def speed_up(network: nn.Module, fast: Collection[str]) -> None:
+    """Let a model train in faster ways (`bench.registry.FAST`): those that change its networks and stages, in place."""
+    if "space-to-depth" in fast:
+        space_to_depth(network)
+    if fast and isinstance(network, VideoModel):
+        for stage in network.stages():
+            stage.speed_up(fast)
 
 
 def step_minutes() -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from bench.engine.devices import speed_up
 from bench.engine.network_transforms import channels_last
 from bench.engine.training_step import train_step
 from bench.interface import Stage, VideoModel
@@ -80,6 +81,7 @@ def check_gradients(
     device: str = "cpu",
     precision: StepPrecision = "float32",
     repeats: int = 2,
+    fast: Collection[str] = (),
 ) -> GradientCheck:
     """Compare all players' gradients in one training step (`training_step.train_step`) with float64 on the CPU.
 
@@ -90,11 +92,13 @@ def check_gradients(
         device: where the step is checked.
         precision: "float32" (without TF32) or "bf16", mixed as in training.
         repeats: how often the step is made, each time over memory that holds NaN.
+        fast: ways in which the step is made (`bench.registry.FAST`), those that change networks or stages.
     """
     exact = copy.deepcopy(model).train()
     exact.stages()[number].begin()
     checked = copy.deepcopy(exact).to(device)
     channels_last(checked)
+    speed_up(checked, fast)
     runs = []
     for _ in range(repeats):
         checked.load_state_dict(exact.state_dict())  # statistics of batch norms moved

@@ -22,9 +22,11 @@ from bench.data.batches import batches, to_tensor
 from bench.data.packed_clips import Pack
 from bench.engine import checkpoints
 from bench.engine.devices import average_over_processes, average_statistics, prepare, threads
+from bench.engine.input_stream import on_device
 from bench.engine.model_factory import build
 from bench.engine.network_transforms import batch_norms, estimating_statistics
 from bench.engine.sessions import kept_threads, record_session
+from bench.engine.step_graph import Step, make_capturable, stepper
 from bench.engine.training_log import TrainingLog
 from bench.engine.training_step import make_optimizers, restore_optimizers, seed_step, train_step
 from bench.engine.weight_averaging import WeightAverage, rate_share, rates_of, set_rates
@@ -52,13 +54,16 @@ def training_identity(config: RunConfig, name: str, seed: int, model: VideoModel
     """
     settings = {"steps", "batch", "accumulate", "compile", "validate_every", "flip", "select"} - without_effect(config)
     settings |= {key for key in ("decay_from", "ema") if getattr(config, key) != FIELDS[key].default}
+    training = {key: getattr(config, key) for key in sorted(settings)}
+    if rounds := [way for way in config.fast if way != "stream"]:  # a stream brings the same numbers
+        training["fast"] = rounds
     return {
         "model": name,
         "options": dict(config.options.get(name, {})),
         "resolution": model.resolution,
         "frames": model.frames,
         "seed": seed,
-        "training": {key: getattr(config, key) for key in sorted(settings)},
+        "training": training,
     }
 
 
@@ -100,7 +105,7 @@ def train(
             f"A batch of {config.batch} clips cannot be shared by {fabric.world_size} processes in {config.accumulate} "
             f"parts alike: choose a multiple of {fabric.world_size * config.accumulate}."
         )
-    prepare(model, fabric, compiled=config.compile)
+    prepare(model, fabric, compiled=config.compile, fast=config.fast)
     # The first process decides for all, or each could find another checkpoint on a slow network drive.
     newest = fabric.broadcast(checkpoints.newest(folder, identity) if fabric.is_global_zero else None)
     state = checkpoints.load(newest) if newest else None
@@ -154,17 +159,15 @@ class StageRun:
             if average:
                 average.restore(resumed["average"])
             first, best = resumed["step"], resumed["best"]
+        take_step = self._stepper(optimizers, average)
         losses: list[dict[str, Tensor]] = []
         self.model.train()
         with task(f"training {self.label}", config.steps, first) as progress:
             started = time.monotonic()
-            for step, frames in enumerate(self.batches(range(first, config.steps)), start=first + 1):
+            for step, clips in enumerate(self.clips_on_device(range(first, config.steps)), start=first + 1):
                 seed_step(self.identity["seed"], self.number, step, fabric.global_rank)
                 set_rates(optimizers, rates, rate_share(step, config.steps, config.decay_from))
-                clips = to_tensor(frames, fabric.device)
-                losses.append(train_step(self.stage, optimizers, clips, fabric.autocast(), config.accumulate))
-                if average:
-                    average.follow(step)
+                losses.append(take_step(clips, step))
                 stops = step == config.steps
                 if step % config.log_every == 0 or stops or step % config.checkpoint_every == 0:
                     now = self._read(losses, step)
@@ -200,6 +203,22 @@ class StageRun:
         seed, fabric = self.identity["seed"] * 1000 + self.number, self.fabric
         size, flip = self.config.batch, self.config.flip
         return batches(self.clips, size, seed, steps, flip=flip, rank=fabric.global_rank, ranks=fabric.world_size)
+
+    def clips_on_device(self, steps: range) -> Iterator[Tensor]:
+        """The same as `[N, 3, T, H, W]` in [-1, 1] on the device."""
+        return on_device(self.batches(steps), self.fabric.device, ahead="stream" in self.config.fast)
+
+    def _stepper(self, optimizers: Mapping[str, torch.optim.Optimizer], average: WeightAverage | None) -> Step:
+        """What moves all players, and the average, by a step."""
+        fabric, parts = self.fabric, self.config.accumulate
+        graph = "graph" in self.config.fast
+        if graph:
+            make_capturable(optimizers, fabric.device)
+
+        def compute(clips: Tensor) -> dict[str, Tensor]:
+            return train_step(self.stage, optimizers, clips, fabric.autocast(), parts)
+
+        return stepper(compute, average, fabric.device, graph=graph)
 
     def _read(self, losses: list[dict[str, Tensor]], step: int) -> dict[str, float]:
         """The last step's losses over all processes; all steps since the last reading must be finite.

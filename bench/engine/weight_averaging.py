@@ -35,10 +35,13 @@ def rates_of(optimizers: Mapping[str, torch.optim.Optimizer]) -> Rates:
 
 
 def set_rates(optimizers: Mapping[str, torch.optim.Optimizer], rates: Rates, share: float) -> None:
-    """Give every optimiser a share of its own rates."""
+    """Give every optimiser a share of its own rates; a rate in a tensor stays in that tensor."""
     for player, optimizer in optimizers.items():
         for group, rate in zip(optimizer.param_groups, rates[player], strict=True):
-            group["lr"] = rate * share
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate * share)
+            else:
+                group["lr"] = rate * share
 
 
 class WeightAverage:
@@ -55,12 +58,26 @@ class WeightAverage:
     def __init__(self, network: nn.Module, decay: float) -> None:
         self._network, self._decay = network, decay
         self.weights = [parameter.detach().clone() for parameter in network.parameters()]
+        # What `weigh` sets and `take_in` reads: the share of the network's weights, where those are.
+        self._share = next(iter(self.weights), torch.zeros(())).new_zeros(())
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
         """Take in the network's weights after a step, counted from 1."""
-        kept = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.weights, list(self._network.parameters()), 1 - kept)
+        torch._foreach_lerp_(self.weights, list(self._network.parameters()), 1 - self._kept(step))
+
+    def weigh(self, step: int) -> None:
+        """Set how much the next `take_in` moves the average: as much as `follow` does after that step."""
+        self._share.fill_(1 - self._kept(step))
+
+    @torch.no_grad()
+    def take_in(self) -> None:
+        """`follow` in two halves, of which this one reads nothing but tensors: a CUDA graph can hold it."""
+        for value, weight in zip(self.weights, self._network.parameters(), strict=True):
+            value.lerp_(weight, self._share.to(value.dtype))
+
+    def _kept(self, step: int) -> float:
+        return min(self._decay, (1 + step) / (10 + step))
 
     def restore(self, weights: Sequence[Tensor]) -> None:
         """Go on from the weights of a checkpoint."""

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,13 @@ from torch import Tensor
 from bench.data.batches import to_tensor
 from bench.data.clips import FRAMES
 from bench.data.workers import fresh_processes
-from bench.engine.devices import pick_device
+from bench.engine.devices import pick_device, speed_up
 from bench.engine.generate import for_generation
+from bench.engine.input_stream import on_device
 from bench.engine.model_factory import build, native_resolution
 from bench.engine.network_transforms import channels_last, compile_networks
 from bench.engine.precision import choose_precision
+from bench.engine.step_graph import make_capturable, stepper
 from bench.engine.training_step import make_optimizers, train_step
 from bench.interface import Stage, VideoModel
 from bench.registry import DEFAULT_MODELS, MODELS, PLAIN
@@ -55,6 +58,7 @@ class TrainingSetup:
         device: "cpu" or "cuda".
         half: bf16 mixed precision on our side; the plain loop stays in float32.
         compiled: our side's networks go through `torch.compile`.
+        fast: ways in which our side trains (`bench.registry.FAST`).
     """
 
     model: str
@@ -64,6 +68,7 @@ class TrainingSetup:
     device: str = "cpu"
     half: bool = False
     compiled: bool = False
+    fast: tuple[str, ...] = ()
 
     def build(self, plain: bool) -> VideoModel:
         """One side's model; both have the same weights."""
@@ -75,6 +80,7 @@ class TrainingSetup:
         model.to(self.device)
         if not plain:
             channels_last(model)
+            speed_up(model, self.fast)
             if self.compiled:
                 compile_networks(model)
         return model.train()
@@ -122,17 +128,33 @@ class StageTraining:
 
     def __init__(self, setting: TrainingSetup, stage: Stage, plain: bool) -> None:
         self.setting, self.stage, self.plain = setting, stage, plain
+        self._launched = 0
         self.optimizers = plain_optimizers(stage) if plain else make_optimizers(stage)
         self.batches = setting.batches()
         self.losses: list[list[float]] = []
+        fast, device = () if plain else setting.fast, torch.device(setting.device)
+        self._ahead = on_device(cycle(self.batches), device, ahead=True) if "stream" in fast else None
+        if "graph" in fast:
+            make_capturable(self.optimizers, device)
+        self._take = stepper(self._compute, None, device, graph="graph" in fast)
+
+    def _compute(self, clips: Tensor) -> dict[str, Tensor]:
+        if self.plain:
+            return plain_step(self.stage, self.optimizers, clips.contiguous())
+        return train_step(self.stage, self.optimizers, clips, self.setting.autocast())
+
+    def launch(self) -> dict[str, Tensor]:
+        """Start one step on the next batch; its losses, for which nothing waits."""
+        self._launched += 1
+        if self._ahead is not None:
+            clips = next(self._ahead)
+        else:
+            clips = to_tensor(self.batches[(self._launched - 1) % BATCHES], self.setting.device)
+        return self._take(clips, self._launched)
 
     def step(self) -> None:
         """Train one step on the next batch."""
-        clips = to_tensor(self.batches[len(self.losses) % BATCHES], self.setting.device)
-        if self.plain:
-            losses = plain_step(self.stage, self.optimizers, clips.contiguous())
-        else:
-            losses = train_step(self.stage, self.optimizers, clips, self.setting.autocast())
+        losses = self.launch()
         self.losses.append([value.item() for _, value in sorted(losses.items())])
 
 
@@ -251,6 +273,7 @@ class TrainingSpeedOptions:
         device: "auto", "cpu" or "cuda".
         precision: of our side: "auto" (bf16 on GPUs that have it), "32-true" or "bf16-mixed".
         compiled: let `torch.compile` have our side's networks.
+        fast: ways in which our side trains (`bench.registry.FAST`).
         memory: measure peak memory too.
     """
 
@@ -261,6 +284,7 @@ class TrainingSpeedOptions:
     device: str = "auto"
     precision: str = "auto"
     compiled: bool = False
+    fast: tuple[str, ...] = ()
     memory: bool = True
 
 
@@ -273,7 +297,8 @@ def measure_training(models: Sequence[str] = (), options: TrainingSpeedOptions |
     half = precision.name == "bf16-mixed"
     rows: list[TimingComparison] = []
     for name in [MODELS.check(model) for model in models] or DEFAULT_MODELS:
-        setting = TrainingSetup(name, options.width, options.resolution, options.batch, place, half, options.compiled)
+        size = options.width, options.resolution, options.batch
+        setting = TrainingSetup(name, *size, place, half, options.compiled, options.fast)
         rows += [*stage_rows(setting, options.steps), generation_row(setting, max(2 * options.steps, 3))]
         if options.memory:
             rows += memory_rows(setting)

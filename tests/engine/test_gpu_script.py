@@ -55,6 +55,30 @@ def test_every_model_is_held_against_the_cpu(tmp_path: Path) -> None:
     ) == 14  # 4 steps with two paddings but RNN-GAN's, two precisions
 
 
+def test_every_faster_way_is_checked_and_compared(tmp_path: Path) -> None:
+    done = call(tmp_path, "fast", FAST="--tiny", MINUTES="60")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    parts = {part: read_json(tmp_path / f"fast-{part}.json") for part in ("gradients", "equal", "profile", "speed")}
+    assert all(content["complete"] for content in parts.values())
+    assert [row["ok"] for part in ("gradients", "equal") for row in parts[part]["rows"]] == [True] * 9
+    (shares,) = parts["profile"]["rows"]
+    assert 0.1 < shares["convolutions"] < 1
+    ways = ["plain loop", "default", "gram", "graph", "space-to-depth", "stream", "all"]
+    assert [row["way"] for row in parts["speed"]["rows"]] == ways
+    assert all(row["ratio"] > 0 for row in parts["speed"]["rows"])
+    assert "| mdgan-2 | 64 | 2 | all |" in (tmp_path / "fast.txt").read_text()
+
+
+def test_a_part_out_of_time_keeps_its_rows_and_the_next_ones_run(tmp_path: Path) -> None:
+    done = call(tmp_path, "fast", FAST="--tiny --seconds 0")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("Out of time after 0 s") == 4
+    kept = {path.name: read_json(path) for path in tmp_path.glob("fast-*.json")}
+    assert {name: (len(content["rows"]), content["complete"]) for name, content in kept.items()} == {
+        f"fast-{part}.json": (1, False) for part in ("gradients", "equal", "profile", "speed")
+    }
+
+
 def test_a_check_that_fails_is_a_call_that_fails(tmp_path: Path) -> None:
     assert call(tmp_path, "check", PYTHON="false").returncode == 1
 

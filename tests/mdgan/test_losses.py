@@ -96,6 +96,58 @@ def test_gram_is_summed_in_float32_under_autocast():
     assert gram_matrix(maps.half()).item() == pytest.approx(8.125**2, rel=1e-5)
 
 
+BF16 = 2.0**-8  # of a product of two numbers that were rounded to bf16, relative
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_half_products_and_their_gradients_are_within_the_rounding_of_bf16(dtype: torch.dtype) -> None:
+    maps = features(3, 2, 5, 4, 6, 7)
+    weighting = features(4, 20, 20)
+    exact = maps.clone().requires_grad_(True)
+    right = gram_matrix(exact)
+    (right * weighting).sum().backward()
+    rounded = maps.to(dtype).requires_grad_(True)
+    gram = gram_matrix(rounded, half=True)
+    (gram * weighting.float()).sum().backward()
+    assert gram.dtype == torch.float32
+    assert rounded.grad.dtype == dtype
+    # Each of the summed products is off by so much at most.
+    assert ((gram - right).abs() <= 1.1 * BF16 * gram_matrix(maps.abs())).all()
+    assert not torch.equal(gram, gram_matrix(maps.float()))
+    columns, both = maps.permute(0, 3, 4, 1, 2).reshape(-1, 20), weighting + weighting.T
+    bound = (columns.abs() @ both.abs()).reshape(2, 6, 7, 5, 4).permute(0, 3, 4, 1, 2) / maps.numel()
+    # Features, the gradient and the result are rounded: half a bf16 step each, and all of the smallest gradients.
+    assert ((rounded.grad - exact.grad).abs() <= 2 * BF16 * bound).all()
+
+
+def test_half_products_of_numbers_that_bf16_holds_are_exact() -> None:
+    maps = torch.randint(-8, 9, (2, 3, 4, 5, 5), generator=torch.Generator().manual_seed(0)).float()
+    one, other = maps.clone().requires_grad_(True), maps.clone().requires_grad_(True)
+    target = torch.zeros(12, 12)
+    (gram_matrix(one) - target).abs().sum().backward()  # the gradient of an L1 distance: -2, 0 and 2 times a constant
+    (gram_matrix(other, half=True) - target).abs().sum().backward()
+    torch.testing.assert_close(gram_matrix(one), gram_matrix(other, half=True), rtol=1e-6, atol=0)
+    torch.testing.assert_close(one.grad, other.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_half_products_keep_sums_that_bf16_does_not_hold() -> None:
+    maps = torch.full((1, 1, 1, 64, 65), 1.0)
+    assert gram_matrix(maps.bfloat16(), half=True).item() == 1.0  # 4160 ones: bf16 would stop at 256
+    nothing = torch.zeros(1, 2, 2, 3, 3, requires_grad=True)
+    gram_matrix(nothing, half=True).abs().sum().backward()
+    assert nothing.grad is not None
+    assert not nothing.grad.any()
+
+
+def test_ranking_in_half_products_is_that_of_rounded_features() -> None:
+    refined, real, base = ([features(seed, 1, 2, 3, 4, 4).bfloat16()] for seed in range(3))
+    rounded = [[layer.double() for layer in maps] for maps in (refined, real, base)]
+    right = ranking_loss(refined=rounded[0], real=rounded[1], base=rounded[2])
+    assert ranking_loss(refined=refined, real=real, base=base, half=True).item() == pytest.approx(
+        right.item(), rel=1e-5
+    )
+
+
 def test_distance_is_a_sum_over_the_matrix():
     a, b = features(3, *SHAPE), features(4, *SHAPE)
     expected = np.abs(gram_by_loops(a.numpy()) - gram_by_loops(b.numpy())).sum()

@@ -10,6 +10,7 @@ from bench.data import workers
 from bench.data.batches import to_tensor
 from bench.engine.model_factory import build
 from bench.files import read_json
+from bench.registry import FAST
 from bench.speed import train as speed_train
 from bench.speed.interleaved_timing import compare_rates, in_turns, keep
 from bench.speed.train import StageTraining, TrainingSetup, TrainingSpeedOptions, difference, follow, measure_training
@@ -80,6 +81,19 @@ def test_plain_mdgan_makes_the_same_videos() -> None:
     first = torch.rand(2, 3, 64, 64) * 2 - 1
     for row in ours.rows:
         torch.testing.assert_close(ours.predict(first, row), plain.predict(first, row), rtol=0, atol=1e-5)
+
+
+@pytest.mark.training
+def test_every_faster_way_has_the_losses_of_the_plain_loop() -> None:
+    ours = TrainingSetup("mdgan", 2, 64, 2, half=False, fast=FAST)
+    sides = [(ours, False), (TrainingSetup("mdgan", 2, 64, 2), True)]
+    fast, slow = (StageTraining(setting, setting.build(plain).stages()[1], plain=plain) for setting, plain in sides)
+    for _ in range(3):
+        fast.step()
+        slow.step()
+        follow(slow, fast)
+    scale = np.maximum(1, np.abs(fast.losses))
+    assert 0 < np.max(np.abs(np.subtract(fast.losses, slow.losses)) / scale) < 1e-2  # features were rounded to bf16
 
 
 @pytest.mark.training
