@@ -33,8 +33,8 @@ from bench.provenance import provenance
 from bench.registry import FAST, check_fast
 from bench.speed.train import StageTraining, TrainingSetup, follow
 
-#: Largest relative difference of a loss or a gradient from the usual float32 step's: rounding, and of features in bf16.
-SAME, ROUNDED = 1e-2, 1e-1
+#: Largest relative difference of a loss or a gradient from the usual float32 step's.
+SAME = 1e-2
 #: Seconds that a speed is measured over, three times.
 BLOCK = 0.7
 
@@ -142,9 +142,10 @@ def apart(usual: TrainingSetup, number: int, fast: tuple[str, ...], steps: int) 
             losses = max(losses, float(((ours_last - other_last).abs() / other_last.abs().clamp_min(1)).max()))
             errors = max(errors, *relative_errors(grads(ours), grads(other)).values())
             follow(other, ours)
-    allowed = ROUNDED if "gram" in fast else SAME
-    worst = max(losses, errors)
-    return {"losses": losses, "gradients": errors, "allowed": allowed, "ok": worst <= allowed}
+    # The gradient of an L1 distance is a sign, which rounding of features turns round where the distance is small. So
+    # these gradients differ, and both are right: `gradients` checks them against float64 with the same signs.
+    worst = losses if "gram" in fast else max(losses, errors)
+    return {"losses": losses, "gradients": errors, "allowed": SAME, "ok": worst <= SAME}
 
 
 def grads(side: StageTraining) -> dict[str, torch.Tensor]:
