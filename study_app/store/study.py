@@ -171,7 +171,8 @@ class OpenStudy(StudyReader, StudyAdmin):
             self._transactions.write(lambda s: clips.lost(s, trial_row.id))
             raise RefusedError("The clips of this pair are not there any more.", gone=True)
         if trial_row.delivered_at is None:
-            self._transactions.write(lambda s: self._delivered(s, trial_row.id))
+            # where that is lost with the machine's power, the page loads its clips again
+            self._transactions.write(lambda s: self._delivered(s, trial_row.id), lasting=False)
         return encoded
 
     def _delivered(self, session: Session, assignment_id: int) -> None:

@@ -67,7 +67,11 @@ def connect(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A transaction that reads first and writes later could otherwise fail half-way with "database is locked".
-        writes = connection.get_execution_options().get("writes", False)
+        options = connection.get_execution_options()
+        writes, lasting = options.get("writes", False), options.get("lasting", True)
+        if writes and connection.info.get("lasting", True) != lasting:
+            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
+            connection.info["lasting"] = lasting
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

@@ -29,7 +29,10 @@ class Transactions:
     def __init__(self, url: URL, engine: Engine) -> None:
         self.url, self.engine = url, engine
         self._reading = sessionmaker(engine, expire_on_commit=False)
-        self._writing = sessionmaker(engine.execution_options(writes=True), expire_on_commit=False)
+        self._writing = {
+            lasting: sessionmaker(engine.execution_options(writes=True, lasting=lasting), expire_on_commit=False)
+            for lasting in (True, False)
+        }
         sqlite = url.get_backend_name() == "sqlite"
         self._queue = WriterQueue(Path(f"{url.database}.queue")) if sqlite else None
 
@@ -45,11 +48,17 @@ class Transactions:
         except (DBAPIError, PoolTimeout) as error:
             raise self._explain(error) from error
 
-    def write(self, work: Callable[[Session], T]) -> T:
-        """Run `work` in one transaction; when another one took the same slot or row first, run it again."""
+    def write(self, work: Callable[[Session], T], lasting: bool = True) -> T:
+        """Run `work` in one transaction; when another one took the same slot or row first, run it again.
+
+        Args:
+            work: what to do.
+            lasting: wait until the transaction is on the disk. Without that it is kept when the app is killed, and can
+                be lost when the machine loses power.
+        """
         for left in reversed(range(TRIES)):
             try:
-                return self._transact(work)
+                return self._transact(work, lasting)
             except IntegrityError as error:
                 if not left:
                     raise BenchError(f"The study database refused a row: {error.orig}.") from error
@@ -84,11 +93,13 @@ class Transactions:
         if busy:
             raise BenchError(f"It is done, but the write-ahead log is still being read: {ANEW}")
 
-    def _transact(self, work: Callable[[Session], T]) -> T:
+    def _transact(self, work: Callable[[Session], T], lasting: bool) -> T:
         if self._queue is None:  # PostgreSQL's locks have queues of their own
-            with self._writing.begin() as session:
+            with self._writing[lasting].begin() as session:
+                if not lasting:
+                    session.execute(text("SET LOCAL synchronous_commit TO off"))
                 return work(session)
-        with self._queue.turn() as begun, self._writing.begin() as session:
+        with self._queue.turn() as begun, self._writing[lasting].begin() as session:
             session.connection()
             begun()
             return work(session)

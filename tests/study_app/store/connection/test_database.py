@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 
 from bench.errors import BenchError
 from study_app.pipeline.create import create
@@ -39,6 +39,26 @@ def test_sqlite_is_set_up_to_keep_what_it_acknowledges(sqlite: str) -> None:
 
         assert (pragma("journal_mode"), pragma("foreign_keys"), pragma("synchronous")) == ("wal", 1, 2)
         assert pragma("busy_timeout") == database.BUSY_MS
+
+
+def test_a_vote_waits_for_the_disk_and_a_delivery_does_not(where: str) -> None:
+    store = Store(where)
+    settings, kind = [], store.url.get_backend_name()
+    asked = "PRAGMA synchronous" if kind == "sqlite" else "SHOW synchronous_commit"
+
+    def look(connection: Connection) -> None:
+        if connection.get_execution_options().get("writes"):
+            settings.append(connection.exec_driver_sql(asked).scalar())
+
+    event.listen(store.engine, "commit", look)
+    person = Person(store)
+    for _ in range(3):
+        trial = person.study.view(person.token).trials[0]
+        settings.clear()
+        person.study.media(person.token, trial)
+        person.study.vote(person.token, trial, Answer("left", 900))
+        assert settings == ([1, 2] if kind == "sqlite" else ["off", "on"])  # NORMAL, FULL
+    assert len(Store(where).open().votes()) == 3
 
 
 def test_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
