@@ -148,6 +148,8 @@ class ClipMetric(Metric):
     columns: ClassVar[tuple[str, ...]]
     #: What an infinite value counts as where rows are ranked and tested: the most extreme one that a clip can have.
     bound: ClassVar[float] = math.nan
+    #: What a frame's value counts as at most, in a clip's number and in a curve.
+    frame_bound: ClassVar[float] = math.inf
     #: The name over a curve of values by frame, where that is not what `label` says.
     curve_label: ClassVar[str] = ""
 

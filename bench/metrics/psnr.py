@@ -77,6 +77,7 @@ class PSNRFrame(ClipMetric):
     version = 2
     definition = "−10·log10 of each frame's mse, peak 1, 100 dB at most; mean over frames and clips"
     columns = ("psnr_frame",)
+    frame_bound = CAP
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
         """Peak signal-to-noise ratio of each frame in dB, column `psnr_frame` [T]; inf where frames are identical."""
@@ -84,4 +85,4 @@ class PSNRFrame(ClipMetric):
 
     def clip(self, columns: Mapping[str, Column]) -> float:
         """Mean over the scored frames, each counted as `CAP` at most: a worse frame never gives a better clip."""
-        return float(np.mean(np.minimum(columns["psnr_frame"], CAP)))
+        return float(np.mean(np.minimum(columns["psnr_frame"], self.frame_bound)))

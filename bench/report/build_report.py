@@ -16,9 +16,10 @@ from bench.errors import BenchError
 from bench.files import read_json, sha256
 from bench.report.figures.best_of import best_of_figure
 from bench.report.figures.curves import (
+    Curves,
+    all_curves,
     clip_metrics,
     distribution_figure,
-    frame_curves,
     over_time_figure,
     pos_figure,
     training_figure,
@@ -74,13 +75,13 @@ def report(out: Path, ci: bool = False, study: Path | None = None, holm: bool = 
     else:
         for stale in out.glob(f"{STEM}.*"):  # of an earlier scoring
             stale.unlink()
-    shown = ReportInputs(folder, scored, read_protocol(out), names, examples_of(folder, scored))
+    shown = ReportInputs(folder, scored, read_protocol(out), names, examples_of(folder, scored), all_curves(scored))
     pictures = write_figures(shown, people)
     if agreement := read_agreement(folder):
         pictures["agreement"] = [ReportFigure("Votes that each metric predicts", folder.agreement.with_suffix(".png"))]
     strips, metrics = StripStore(folder, names), clip_metrics(scored)
     by = EXTREMES_BY if EXTREMES_BY in metrics else next(iter(metrics), "")
-    run, curves = read_account(out), {name: frame_curves(scored, type(metric)) for name, metric in metrics.items()}
+    run, curves = read_account(out), {name: shown.curves.get(type(metric), {}) for name, metric in metrics.items()}
     content = PageContent(
         table=stored_table(out, True, holm),
         strips=strips,
@@ -131,6 +132,7 @@ class ReportInputs:
         protocol: of the scores.
         names: of the rows, in print.
         examples: ids of the clips that are shown.
+        curves: over the frame number.
     """
 
     folder: RunFolder
@@ -138,6 +140,7 @@ class ReportInputs:
     protocol: Protocol
     names: RowNames
     examples: Sequence[str]
+    curves: Curves
 
     def videos(self, id: str) -> dict[str, Frames]:
         """One clip of every row that is kept, the real one first."""
@@ -172,7 +175,7 @@ def write_figures(shown: ReportInputs, study: StudyResults | None = None) -> dic
     if shown.examples:
         _draw_examples(shown, figures, add)
     scores = shown.scores_identity()
-    over_time = figures.draw("over_time", scores, partial(over_time_figure, shown.scored, names))
+    over_time = figures.draw("over_time", scores, partial(over_time_figure, shown.curves, shown.scored.rows, names))
     add("metrics", "Over frame number", over_time, "Means over clips, with 95 % bands over source videos.", True)
     spread = figures.draw("distribution", scores, partial(distribution_figure, shown.scored, shown.protocol, names))
     if points := read_horizon(folder.path):

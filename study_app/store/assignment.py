@@ -276,4 +276,4 @@ def _had(session: Session, rater: Rater) -> dict[int, int]:
         )
         .group_by(Pair.comparison_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return {comparison: int(trials) for comparison, trials in session.execute(query)}

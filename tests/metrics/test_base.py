@@ -10,7 +10,7 @@ import pytest
 
 from bench.metrics.base import ARROWS, ClipMetric, Column, Frames, Metric, SetMetric
 from bench.registry import METRICS
-from bench.report.figures.curves import over_time_figure
+from bench.report.figures.curves import all_curves, over_time_figure
 from bench.report.row_names import RowNames
 from bench.report.tables.score_table import make_table
 from bench.scoring.protocol import Protocol
@@ -107,7 +107,8 @@ def test_a_third_partys_metric_has_a_curve(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Axes, "axhline", keep_line)
     columns = {"loudness_prediction": np.array([1.0, 3.0]), "loudness_real": np.array([2.0, 2.0])}
     columns["plain"] = np.array([5.0, 6.0])
-    over_time_figure(ScoredClips(("a",), {"a": "a"}, {("row", 0, "a"): columns}), RowNames(), tmp_path / "o.png")
+    curves = all_curves(ScoredClips(("a",), {"a": "a"}, {("row", 0, "a"): columns}))
+    over_time_figure(curves, ["row"], RowNames(), tmp_path / "o.png")
     assert drawn == {
         "title": ["Loudness of the frame (dB) →1", "PLAIN →1"],
         "plot": [[0.5, 1.5], [5.0, 6.0]],

@@ -35,22 +35,35 @@ LOSSES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#00
 ACROSS, LEGEND_COLUMNS = 3, 3
 
 
-def over_time_figure(scored: ScoredClips, names: RowNames, path: Path) -> None:
-    """Each metric over the frame number: the mean over clips of every row, and its 95 % band over source videos."""
+def all_curves(scored: ScoredClips) -> Curves:
+    """The curves over the frame number of every registered metric that has some."""
     metrics = [metric for name in METRICS if issubclass(metric := METRICS.load(name), ClipMetric)]
-    curves = {metric: found for metric in metrics if (found := frame_curves(scored, metric))}
+    return {metric: found for metric in metrics if (found := frame_curves(scored, metric))}
+
+
+def over_time_figure(curves: Curves, rows: Sequence[str], names: RowNames, path: Path) -> None:
+    """Each metric over the frame number: the mean over clips of every row, and its 95 % band over source videos.
+
+    Args:
+        curves: what `all_curves` finds; without any, nothing is drawn.
+        rows: of the table, which have colours and lines in this order.
+        names: of the rows, in print.
+        path: `.png` or `.pdf`; without an ending both are written.
+    """
     if not curves:
         return
-    colour, line = names.colours_of(scored.rows), dict(zip(scored.rows, itertools.cycle(LINES), strict=False))
+    colour, line = names.colours_of(rows), dict(zip(rows, itertools.cycle(LINES), strict=False))
     with plt.rc_context(STYLE):
         figure, axes = panels(len(curves), 1.75)
-        for axis, (metric, rows) in zip(axes, curves.items(), strict=True):
-            for row, curve in rows.items():
+        for axis, (metric, found) in zip(axes, curves.items(), strict=True):
+            for row, curve in found.items():
                 frames = np.arange(1, len(curve.mean) + 1)
                 style: dict[str, Any] = {"linestyle": line[row], "color": colour[row], "linewidth": 1.3}
                 axis.plot(frames, curve.mean, label=names.title(row), **style)
                 axis.fill_between(frames, curve.low, curve.high, color=colour[row], alpha=0.15, linewidth=0)
             axis.set(title=metric.curve_head, xlabel="frame", xlim=(1, None))
+            if (top := top_of(found, metric)) is not None:
+                axis.set_ylim(top=top)
             if metric.direction == "one":
                 axis.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
         legend_below(figure, axes)
@@ -79,6 +92,16 @@ def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
         figure.legend([*found.values()], [*found], loc="outside lower center", ncols=min(len(found), LEGEND_COLUMNS))
 
 
+def top_of(curves: Mapping[str, FrameCurve], metric: type[ClipMetric]) -> float | None:
+    """Where an axis ends if frames reach the metric's bound, as identical ones do; None for where it would anyway.
+
+    One identical frame would otherwise squeeze all others into a corner. Its line leaves the panel at the top.
+    """
+    values = np.concatenate([part for curve in curves.values() for part in (curve.mean, curve.high)])
+    below = values[values < metric.frame_bound]
+    return float(1.04 * below.max()) if len(below) and (values >= metric.frame_bound).any() else None
+
+
 @dataclass(frozen=True)
 class FrameCurve:
     """A metric over the frame number, float64 `[T]`: the mean over clips and its 95 % band; NaN where there is none."""
@@ -88,10 +111,16 @@ class FrameCurve:
     high: Column
 
 
+#: Curves by metric and row.
+Curves = Mapping[type[ClipMetric], Mapping[str, FrameCurve]]
+
+
 def frame_curves(scored: ScoredClips, metric: type[ClipMetric]) -> dict[str, FrameCurve]:
     """A metric's curve by row, from means over clips, seeds and samples of its columns; rows that lack one have none.
 
-    The band leaves out one source video after another (jackknife, t).
+    The band leaves out one source video after another (jackknife, t). There is none at a frame without a finite value
+    in all of those: a ratio to real clips that stand still. A frame counts as the metric's `frame_bound` at most, as in
+    the metric's number.
     """
     found = {}
     for row in scored.rows:
@@ -99,25 +128,37 @@ def frame_curves(scored: ScoredClips, metric: type[ClipMetric]) -> dict[str, Fra
         if not all(name in columns for _, columns in own for name in metric.columns):
             continue
         video = np.array([scored.videos[clip] for clip, _ in own])
-        values = {n: np.array([_mean_of_samples(columns[n]) for _, columns in own]) for n in metric.columns}
+        values = {
+            n: np.array([_mean_of_samples(_bounded(columns[n], metric)) for _, columns in own]) for n in metric.columns
+        }
         if (mean := metric.curve(_means(values))) is None:
             continue
         distinct = np.unique(video)
         without = [metric.curve(_means({name: v[video != one] for name, v in values.items()})) for one in distinct]
-        reach = np.full_like(mean, np.nan)
+        mean, reach = _finite(mean), np.full_like(mean, np.nan)
         if (count := len(distinct)) > 1:
-            spread = np.array(without, np.float64)
+            spread = _finite(np.array(without, np.float64))
             error = np.sqrt((count - 1) / count * ((spread - spread.mean(axis=0)) ** 2).sum(axis=0))
             reach = error * stdtrit(count - 1, 0.975)
         found[row] = FrameCurve(mean, mean - reach, mean + reach)
     return found
 
 
+def _bounded(values: Column, metric: type[ClipMetric]) -> Column:
+    """Values of frames as the metric counts them."""
+    return np.minimum(values, metric.frame_bound)
+
+
+def _finite(values: Column) -> Column:
+    """Values with NaN in place of infinite ones."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
 def _means(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The mean over clips, `[T]`, of each column `[N, T]`."""
     means = {}
     for name, column in values.items():
-        finite = np.isfinite(column)  # a frame that is identical has an infinite PSNR and is no part of the mean
+        finite = np.isfinite(column)  # a clip that has no value at a frame is no part of its mean
         with np.errstate(invalid="ignore"):
             means[name] = np.where(finite, column, 0).sum(axis=0) / finite.sum(axis=0)
     return means

@@ -11,7 +11,7 @@ from bench.errors import BenchError
 from bench.files import digest, read_json, write_json
 
 #: Raised whenever the same content would be drawn otherwise.
-VERSION = 2
+VERSION = 3
 #: What each figure showed when it was drawn, beside the figures.
 STAMP = "drawn.json"
 

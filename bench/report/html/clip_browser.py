@@ -71,6 +71,7 @@ def browser_data(
                 "head": metric.curve_head,
                 "direction": metric.direction,
                 "decimals": metric.decimals,
+                "bound": _digits(metric.frame_bound),
                 "values": _clip_values(scored, metric, protocol),
                 "frames": frames.get(metric.name),
             }
@@ -133,7 +134,7 @@ def _over_time(scored: ScoredClips, metrics: Iterable[ClipMetric]) -> dict[str, 
     size = 0
     for metric in metrics:
         curves = [
-            metric.curve(_first_sample(scored.columns[row, scored.seeds(row)[0], id]))
+            metric.curve(_first_sample(scored.columns[row, scored.seeds(row)[0], id], metric.frame_bound))
             for row in scored.rows
             for id in scored.ids
         ]
@@ -163,6 +164,6 @@ def _plain(curve: Any) -> dict[str, list[float | None]]:
     return {part: [_digits(value) for value in getattr(curve, part)] for part in ("mean", "low", "high")}
 
 
-def _first_sample(columns: Columns) -> Columns:
-    """Columns `[T]` of a clip's first sample, from those of all samples `[K, T]`."""
-    return {name: np.atleast_2d(values)[0] for name, values in columns.items()}
+def _first_sample(columns: Columns, most: float) -> Columns:
+    """Columns `[T]` of a clip's first sample, from those of all samples `[K, T]`; values count as `most` at most."""
+    return {name: np.minimum(np.atleast_2d(values)[0], most) for name, values in columns.items()}

@@ -15,7 +15,14 @@ from bench.metrics.mse import MSE
 from bench.metrics.psnr import PSNRFrame
 from bench.metrics.ssim import SSIM
 from bench.report.figures import curves
-from bench.report.figures.curves import clip_metrics, distribution_figure, over_time_figure, pos_figure, training_figure
+from bench.report.figures.curves import (
+    all_curves,
+    clip_metrics,
+    distribution_figure,
+    over_time_figure,
+    pos_figure,
+    training_figure,
+)
 from bench.report.row_names import registered_names
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import ScoredClips
@@ -27,7 +34,7 @@ PROTOCOL = Protocol("sky", 64, "all", 2, "0123456789abcdef", False)
 NAMES = registered_names()
 
 
-def test_curves_are_means_over_clips_and_leave_infinite_values_out() -> None:
+def test_curves_are_means_over_clips_in_which_identical_frames_count_as_in_the_table() -> None:
     psnr = {"a": np.array([math.inf, 20.0]), "b": np.array([30.0, 40.0])}
     change = {"a": (1.0, 2.0), "b": (3.0, 2.0)}
     columns = {
@@ -39,7 +46,9 @@ def test_curves_are_means_over_clips_and_leave_infinite_values_out() -> None:
         for clip in "ab"
     }
     scored = ScoredClips(("a", "b"), {"a": "a", "b": "b"}, columns)
-    np.testing.assert_array_equal(curves.frame_curves(scored, PSNRFrame)["row"].mean, [30.0, 30.0])
+    curve = curves.frame_curves(scored, PSNRFrame)["row"].mean
+    np.testing.assert_array_equal(curve, [65.0, 30.0])
+    assert curve.mean() == np.mean([PSNRFrame().clip(scored.columns["row", 0, clip]) for clip in "ab"])
     assert curves.frame_curves(scored, Motion)["row"].mean[1] == 1.0
     assert curves.frame_curves(scored, SSIM) == {}
 
@@ -54,9 +63,32 @@ def test_bands_are_those_of_a_mean_over_source_videos() -> None:
     assert np.isnan(alike.low).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_frames_that_are_identical_in_every_clip_have_a_band_without_width() -> None:
+    columns = {("row", 0, c): {"psnr_frame": np.array([math.inf, 20.0 + n])} for n, c in enumerate("abc")}
+    band = curves.frame_curves(ScoredClips(tuple("abc"), {c: c for c in "abc"}, columns), PSNRFrame)["row"]
+    assert (band.low[0], band.mean[0], band.high[0]) == (100, 100, 100)
+    assert band.low[1] < 21 < band.high[1]
+    assert curves.top_of({"row": band}, PSNRFrame) == pytest.approx(1.04 * band.high[1])
+    below = curves.FrameCurve(*(values[1:] for values in (band.mean, band.low, band.high)))
+    assert curves.top_of({"row": below}, PSNRFrame) is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_ratio_to_real_clips_that_stand_still_has_no_band() -> None:
+    still = {"a": [1.0, 0.0, 0.0], "b": [1.0, 1.0, 0.0]}  # without "b" all stand still at the second frame
+    columns = {
+        ("row", 0, c): {"motion_prediction": np.ones(3), "motion_real": np.array(real)} for c, real in still.items()
+    }
+    band = curves.frame_curves(ScoredClips(tuple("ab"), {c: c for c in "ab"}, columns), Motion)["row"]
+    np.testing.assert_array_equal(band.mean, [1, 2, math.nan])
+    np.testing.assert_array_equal(band.low, [1, math.nan, math.nan])
+    np.testing.assert_array_equal(band.high, band.low)
+
+
 def test_curves_and_training_are_drawn(tmp_path: Path) -> None:
     columns = {("row", 0, "a"): {"mse": np.linspace(0, 0.1, 32)}}
-    over_time_figure(ScoredClips(("a",), {"a": "a"}, columns), NAMES, tmp_path / "o.png")
+    over_time_figure(all_curves(ScoredClips(("a",), {"a": "a"}, columns)), ["row"], NAMES, tmp_path / "o.png")
     log = tmp_path / "training.csv"
     log.write_text("stage,name,step,term,value\n0,base,1,generator/content,0.5\n0,base,2,generator/content,0.4\n")
     training_figure({"vgan-0": log}, NAMES, tmp_path / "t.png")
@@ -72,7 +104,7 @@ def test_figures_are_as_wide_as_a_page(tmp_path: Path, monkeypatch: pytest.Monke
     values = {"mse": np.linspace(0, 0.1, 32), "ssim": np.ones(32)}
     columns = {(row, 0, clip): values for row in "uvwxyz" for clip in "ab"}
     scored = ScoredClips(tuple("ab"), {c: c for c in "ab"}, columns)
-    over_time_figure(scored, NAMES, tmp_path / "a")
+    over_time_figure(all_curves(scored), scored.rows, NAMES, tmp_path / "a")
     distribution_figure(scored, PROTOCOL, NAMES, tmp_path / "a")
     log = tmp_path / "training.csv"
     log.write_text("stage,name,step,term,value\n" + "0,base,1,a,0.5\n1,refine,1,b,0.4\n")
