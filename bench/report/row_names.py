@@ -6,6 +6,7 @@ not name are looked up among the registered models, and whoever is unknown there
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,7 +19,7 @@ from bench.runfolder import REAL, RunFolder
 from bench.scoring.set_metrics import REAL_HALVES
 
 #: Colours of rows that have none of their own; all are stored apart by colour-blind people too (Okabe and Ito 2008).
-OTHERS = ("#cc79a7", "#d55e00", "#8c6d1f", "#5e3c99", "#b2182b")
+OTHERS = ("#cc79a7", "#d55e00", "#8c6d1f", "#5e3c99", "#b2182b", "#0072b2", "#009e73", "#e69f00", "#56b4e9", "#7f7f7f")
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,10 @@ class RowNames:
         return self.titles.get(row, row)
 
     def colours_of(self, rows: Sequence[str]) -> dict[str, str]:
-        """A colour for each row, the same in every figure: its own, else the next of a few more."""
-        others = iter(enumerate(row for row in rows if not self.colours.get(row)))
-        return {**self.colours, **{row: OTHERS[number % len(OTHERS)] for number, row in others}}
+        """A colour for each row, the same in every figure: its own, else the next of a few that no other has."""
+        taken = {self.colours.get(row) for row in rows}
+        free = itertools.cycle([colour for colour in OTHERS if colour not in taken] or OTHERS)
+        return {**self.colours, **{row: next(free) for row in rows if not self.colours.get(row)}}
 
 
 @lru_cache(maxsize=1)

@@ -75,6 +75,8 @@ def judged_of_seeds(scored: ScoredClips, metric: ClipMetric, row: str, protocol:
 
     Samples are judged one by one before they become one number, infinite ones at the metric's bound.
     """
+    if not any(np.ndim(values) == 2 for key, of in scored.columns.items() if key[0] == row for values in of.values()):
+        return metric.judged(of_seeds(scored, metric, row, protocol))
     judged = metric.judged(sample_values(scored, metric, row, protocol))
     if judged.shape[-1] == 1:
         return judged[..., 0]

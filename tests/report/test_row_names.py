@@ -75,3 +75,11 @@ def test_what_is_registered_says_how_it_is_printed() -> None:
     for name in MODELS:
         model: type[VideoModel] = MODELS.load(name)
         assert set(model.titles) == set(model.colours) == set(model.rows)
+
+
+def test_ten_methods_that_nobody_registered_have_ten_colours_and_none_of_another() -> None:
+    names = registered_names()
+    rows = [f"mine-{number}" for number in range(8)]
+    colours = names.colours_of([*rows, "copy", "vgan"])
+    shown = [colours[row] for row in (*rows, "copy", "vgan")]
+    assert len(set(shown)) == 10

@@ -4,12 +4,12 @@ const timelapseClips = (() => {
   const source = document.getElementById("data");
   if (!source) return null;
   const data = JSON.parse(source.textContent);
-  const {digits, known, draw} = timelapseChart;
+  const {digits, known, draw, swatch} = timelapseChart;
   const AT_ONCE = 50;
   const element = (id) => document.getElementById(id);
   const [metricBox, oneBox, otherBox, orderBox, videoBox] =
     ["by-metric", "by-method", "by-other", "by-order", "by-video"].map(element);
-  const body = element("clip-rows");
+  const section = element("clips-section");
   let shown = AT_ONCE, listed = [], open = () => {};
 
   const options = (box, entries) => {
@@ -21,16 +21,40 @@ const timelapseClips = (() => {
   const rank = (value) => {
     if (value === null || value === undefined) return null;
     const {direction} = metric();
-    if (direction === "one") return value > 0 ? Math.abs(Math.log(value)) : Infinity;
+    if (direction === "one") return value > 0 ? Math.abs(Math.log(number(value))) : Infinity;
     return direction === "lower" ? number(value) : -number(value);
   };
   const text = (value) => value === "inf" ? "∞" : digits(value, metric().decimals);
   // By how much the first method is better than the second; negative where it is worse.
   const lead = (clip) => {
     const [one, other] = [rank(valueOf(oneBox.value, clip)), rank(valueOf(otherBox.value, clip))];
-    return one === null || other === null || one === other ? (one === null || other === null ? null : 0) : other - one;
+    if (one === null || other === null) return null;
+    return one === other ? 0 : other - one;
   };
   const valueOf = (method, clip) => method === "" ? undefined : metric().values[method][clip];
+  // A method's values of a clip over the frame number; null where the page has none.
+  const framesOf = (method, clip) => {
+    const stored = metric().frames;
+    if (!stored) return null;
+    if (!stored.steps) {
+      const bytes = Uint8Array.from(atob(stored.data), (letter) => letter.charCodeAt(0));
+      stored.steps = new DataView(bytes.buffer);
+    }
+    const start = (method * data.clips.length + clip) * stored.count;
+    return Array.from({length: stored.count}, (_, at) => {
+      const step = stored.steps.getUint16(2 * (start + at), true);
+      return step === 65535 ? null : stored.low + (stored.high - stored.low) * step / 65534;
+    });
+  };
+  // The frame at which a method is worst, from 0 on; null where no frame has a value.
+  const worstFrame = (method, clip) => {
+    let [worst, found] = [-Infinity, null];
+    (framesOf(method, clip) || []).forEach((value, frame) => {
+      const badness = rank(value);
+      if (badness !== null && badness > worst) [worst, found] = [badness, frame];
+    });
+    return found;
+  };
   const byKey = (key, sign) => (one, other) => {
     const [a, b] = [key(one), key(other)];
     if (a === null || b === null) return (a === null) - (b === null);
@@ -41,76 +65,165 @@ const timelapseClips = (() => {
     best: byKey((clip) => rank(valueOf(oneBox.value, clip)), 1),
     ahead: byKey(lead, -1),
     behind: byKey(lead, 1),
+    "other-worst": byKey((clip) => rank(valueOf(otherBox.value, clip)), -1),
+    "other-best": byKey((clip) => rank(valueOf(otherBox.value, clip)), 1),
     name: (one, other) => one - other,
   };
+  const OF_A_PAIR = ["ahead", "behind", "other-worst", "other-best"];
   const titleOf = (method) => data.methods[method]?.title ?? "";
 
-  const cell = (row, content, head = false) => {
+  // A name that may be broken after the marks between its words.
+  const breakable = (name) => {
+    const parts = document.createDocumentFragment();
+    for (const part of name.split(/(?<=[_/-])(?![_/-])/)) parts.append(part, document.createElement("wbr"));
+    return parts;
+  };
+  const cell = (row, content, kind = "", head = false) => {
     const made = document.createElement(head ? "th" : "td");
     if (head) made.scope = "row";
+    if (kind) made.className = kind;
     made.append(content);
     row.append(made);
   };
+  const button = (content, pressed) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.append(content);
+    made.addEventListener("click", pressed);
+    return made;
+  };
+  // Values of both methods and their difference; the better one is bold.
+  const values = (row, one, other) => {
+    const [a, b] = [rank(one), rank(other)];
+    const two = otherBox.value !== "" && a !== null && b !== null;
+    cell(row, text(one), two && a < b ? "better" : "");
+    cell(row, text(other), `pair${two && b < a ? " better" : ""}`);
+    cell(row, known(one) && known(other) ? digits(one - other, metric().decimals) : "–", "pair");
+  };
+
+  const nameHeads = () => {
+    const [one, other] = [titleOf(oneBox.value), titleOf(otherBox.value)];
+    const words = {
+      worst: `${one}: worst first`, best: `${one}: best first`,
+      ahead: `${one} ahead of ${other} most`, behind: `${one} behind ${other} most`,
+      "other-worst": `${other}: worst first`, "other-best": `${other}: best first`, name: "by clip",
+    };
+    for (const option of orderBox.options) {
+      option.textContent = words[option.value];
+      option.hidden = option.disabled = otherBox.value === "" && OF_A_PAIR.includes(option.value);
+    }
+    const heads = {clip: "Clip", one, other, difference: `${one} − ${other}`};
+    for (const [key, title] of Object.entries(heads))
+      for (const head of section.querySelectorAll(`[data-head=${key}]`)) head.textContent = title;
+    const sorted = {clip: ["name"], one: ["worst", "best"], other: ["other-worst", "other-best"], difference: ["ahead", "behind"]};
+    for (const [key, [down, up]] of Object.entries(sorted)) {
+      const head = element("clip-table").querySelector(`[data-head=${key}]`).closest("th");
+      const place = orderBox.value;
+      // "worst first" goes down where a low value is good.
+      const falling = (place === down) === (metric().direction !== "higher") !== (key === "difference");
+      if (![down, up].includes(place)) head.removeAttribute("aria-sort");
+      else head.ariaSort = key === "clip" ? "ascending" : metric().direction === "one" ? "other" : falling ? "descending" : "ascending";
+    }
+  };
   const update = () => {
     const pair = otherBox.value !== "";
-    if (!pair && ["ahead", "behind"].includes(orderBox.value)) orderBox.value = "worst";
-    for (const option of orderBox.options) option.disabled = !pair && ["ahead", "behind"].includes(option.value);
+    if (!pair && OF_A_PAIR.includes(orderBox.value)) orderBox.value = "worst";
+    nameHeads();
     listed = data.clips.map((_, clip) => clip)
       .filter((clip) => videoBox.value === "" || data.video[clip] === Number(videoBox.value))
       .sort(orders[orderBox.value]);
-    element("head-one").textContent = titleOf(oneBox.value);
-    element("head-other").textContent = titleOf(otherBox.value);
-    element("clip-table").classList.toggle("single", !pair);
+    section.classList.toggle("single", !pair);
+    section.classList.toggle("timeless", !metric().frames);
+    const body = element("clip-rows");
     body.replaceChildren();
     for (const [place, clip] of listed.slice(0, shown).entries()) {
       const row = document.createElement("tr");
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = data.clips[clip];
-      button.addEventListener("click", () => open(place));
-      cell(row, button, true);
+      cell(row, button(breakable(data.clips[clip]), () => open(place, 0)), "", true);
       cell(row, data.videos[data.video[clip]]);
-      const [one, other] = [valueOf(oneBox.value, clip), valueOf(otherBox.value, clip)];
-      cell(row, text(one));
-      if (pair) {
-        cell(row, text(other));
-        cell(row, known(one) && known(other) ? digits(one - other, metric().decimals) : "–");
-      }
+      values(row, valueOf(oneBox.value, clip), valueOf(otherBox.value, clip));
+      const frame = worstFrame(Number(oneBox.value), clip);
+      const jump = frame === null ? "–" : button(String(frame + 1), () => open(place, frame));
+      if (frame !== null) jump.setAttribute("aria-label", `Frame ${frame + 1} of clip ${data.clips[clip]}`);
+      cell(row, jump, "frame");
       body.append(row);
     }
-    element("clip-count").textContent = `${Math.min(shown, listed.length)} of ${listed.length} clips. ${overVideos()}`;
+    element("clip-count").textContent = `${Math.min(shown, listed.length)} of ${listed.length} clips.`;
     element("clip-more").hidden = shown >= listed.length;
+    compareVideos();
   };
-  // Whether a difference holds over source videos: in how many of them the first method is better on average.
-  const overVideos = () => {
-    if (otherBox.value === "" || data.videos.length < 2) return "";
-    const sums = data.videos.map(() => [0, 0]);
+  // Whether a difference holds over source videos: its interval, and every video's own means.
+  const compareVideos = () => {
+    const several = otherBox.value !== "" && otherBox.value !== oneBox.value && data.videos.length > 1;
+    element("clip-verdict").hidden = !several;
+    element("clip-videos").hidden = !several || data.videos.length === data.clips.length;
+    if (!several) return;
+    const sums = data.videos.map((_, video) => ({video, lead: 0, one: 0, other: 0, count: 0}));
     data.clips.forEach((_, clip) => {
-      const value = lead(clip);
-      if (value !== null && Number.isFinite(value)) { sums[data.video[clip]][0] += value; sums[data.video[clip]][1] += 1; }
+      const [value, one, other] = [lead(clip), valueOf(oneBox.value, clip), valueOf(otherBox.value, clip)];
+      if (value === null || !Number.isFinite(value) || !known(one) || !known(other)) return;
+      const sum = sums[data.video[clip]];
+      sum.lead += value; sum.one += one; sum.other += other; sum.count += 1;
     });
-    const means = sums.filter(([, count]) => count).map(([sum, count]) => sum / count);
-    const better = means.filter((mean) => mean > 0).length, worse = means.filter((mean) => mean < 0).length;
-    return `On average over its clips, ${titleOf(oneBox.value)} is better than ${titleOf(otherBox.value)} in ${better} ` +
-      `of ${means.length} source videos and worse in ${worse}. The table above says whether a difference is significant.`;
+    const means = sums.filter(({count}) => count)
+      .map(({video, count, ...sum}) => ({video, count, lead: sum.lead / count, one: sum.one / count, other: sum.other / count}))
+      .sort((a, b) => b.lead - a.lead);
+    const better = means.filter((mean) => mean.lead > 0).length, worse = means.filter((mean) => mean.lead < 0).length;
+    const [one, other] = [titleOf(oneBox.value), titleOf(otherBox.value)];
+    element("clip-verdict").textContent = `${interval(one, other)}On average over its clips, ${one} is better than ` +
+      `${other} in ${better} of ${means.length} source videos and worse in ${worse}.`;
+    const body = element("video-rows");
+    body.replaceChildren();
+    for (const mean of means) {
+      const row = document.createElement("tr");
+      const choose = button(breakable(data.videos[mean.video]), () => {
+        videoBox.value = mean.video;
+        videoBox.dispatchEvent(new Event("change"));
+        videoBox.focus();
+      });
+      cell(row, choose, "", true);
+      cell(row, String(mean.count));
+      values(row, mean.one, mean.other);
+      body.append(row);
+    }
+  };
+  const interval = (one, other) => {
+    const [first, second] = [Number(oneBox.value), Number(otherBox.value)];
+    const found = metric().pairs[Math.min(first, second)][Math.max(first, second)];
+    if (!found) return "";
+    let [mean, low, high] = found;
+    if (first > second) [mean, low, high] = [-mean, high === null ? null : -high, low === null ? null : -low];
+    const of = metric().direction === "one" ? `${metric().title}’s distance from 1 (absolute logarithm), ` : `${metric().title}, `;
+    const range = known(low) && known(high) ? ` [${digits(low, metric().decimals)}, ${digits(high, metric().decimals)}]` : "";
+    const holds = !range ? "" : low > 0 || high < 0
+      ? " The 95 % interval over source videos excludes 0 (not corrected for other comparisons)."
+      : " The 95 % interval over source videos includes 0, so the difference is inconclusive.";
+    return `${of}${one} − ${other}: ${digits(mean, metric().decimals)}${range} over all clips.${holds} `;
   };
 
   options(metricBox, data.metrics.map(({title}, place) => [place, title]));
   options(oneBox, data.methods.map(({title}, place) => [place, title]));
   options(otherBox, [["", "nothing"], ...data.methods.map(({title}, place) => [place, title])]);
+  options(orderBox, Object.keys(orders).map((order) => [order, order]));
   options(videoBox, [["", "all"], ...data.videos.map((video, place) => [place, video])]);
   otherBox.value = data.methods.length > 1 ? "1" : "";
   for (const box of [metricBox, oneBox, otherBox, orderBox, videoBox])
     box.addEventListener("change", () => { shown = AT_ONCE; update(); });
+  const order = (first, second) => {
+    orderBox.value = orderBox.value === first ? second : first;
+    orderBox.dispatchEvent(new Event("change"));
+  };
+  const pressed = {clip: ["name", "name"], one: ["worst", "best"], other: ["other-worst", "other-best"], difference: ["ahead", "behind"]};
+  for (const head of element("clip-table").tHead.querySelectorAll("[data-head]"))
+    head.addEventListener("click", () => order(...pressed[head.dataset.head]));
   element("browse").addEventListener("submit", (event) => event.preventDefault());
   element("clip-more").addEventListener("click", () => { shown += AT_ONCE; update(); });
-  element("clips-section").hidden = false;
+  section.hidden = false;
   for (const link of document.querySelectorAll("a[href='#clips']")) link.hidden = false;
   update();
 
   // Curves over the frame number, in place of their picture.
   const host = element("live-curves");
-  for (const {name, title, head, decimals} of data.metrics) {
+  for (const {name, title, head, decimals, bound} of data.metrics) {
     const curves = data.curves[name];
     if (!host || !curves) continue;
     const figure = document.createElement("div");
@@ -120,28 +233,30 @@ const timelapseClips = (() => {
     chart.className = "chart";
     figure.append(heading, chart);
     host.append(figure);
-    const lines = data.methods.filter((method) => curves[method.name])
-      .map((method) => ({title: method.title, colour: method.colour, ...curves[method.name]}));
-    draw(chart, {lines, decimals, title: `${title} over the frame number`});
+    const lines = data.methods.map((method, place) => ({...method, number: place})).filter((method) => curves[method.name])
+      .map((method) => ({title: method.title, colour: method.colour, number: method.number, ...curves[method.name]}));
+    draw(chart, {lines, decimals, title: `${title} over the frame number`, bound: bound ?? Infinity});
   }
   if (host && host.childElementCount) {
     const legend = document.createElement("p");
     legend.className = "legend names";
-    for (const {title, colour} of data.methods) {
+    data.methods.forEach(({title, colour}, place) => {
       const entry = document.createElement("span");
-      entry.style.setProperty("--colour", colour);
-      entry.textContent = title;
+      entry.append(swatch({colour, number: place}), title);
       legend.append(entry);
-    }
+    });
     host.before(legend);
     document.documentElement.classList.add("live");
   }
 
   return {
-    data, metric, text, valueOf,
+    data, metric, text, valueOf, framesOf, worstFrame, breakable,
     methods: () => [oneBox.value, otherBox.value].filter((method) => method !== "").map(Number),
     clipAt: (place) => listed[place],
+    placeOf: (clip) => listed.indexOf(clip),
     count: () => listed.length,
+    metricNumber: () => metricBox.value,
+    chooseMetric: (place) => { metricBox.value = place; metricBox.dispatchEvent(new Event("change")); },
     onOpen: (callback) => { open = callback; },
   };
 })();

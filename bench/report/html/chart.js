@@ -11,7 +11,19 @@ const timelapseChart = (() => {
     return element;
   };
   const known = (value) => typeof value === "number" && Number.isFinite(value);
+  const DASHES = ["", "6 3", "6 2 1 2", "1 2", "6 2 1 2 1 2", "1 5"];
   const digits = (value, decimals) => known(value) ? value.toFixed(decimals) : "–";
+
+  // How the line of a method looks; `number` is its place among all methods, so that it looks alike in every chart.
+  const stroke = (line, {colour, number}) => {
+    line.style.setProperty("--colour", colour);
+    line.setAttribute("stroke-dasharray", DASHES[number % DASHES.length]);
+  };
+  const swatch = (method) => {
+    const picture = make("svg", {viewBox: "0 0 28 8", class: "swatch", "aria-hidden": "true"});
+    stroke(make("path", {d: "M0 4L28 4", class: "curve"}, picture), method);
+    return picture;
+  };
 
   // About four round numbers between two values.
   const ticks = (low, high) => {
@@ -23,17 +35,19 @@ const timelapseChart = (() => {
     return [found, Math.max(0, -Math.floor(Math.log10(step)))];
   };
 
-  // lines: [{title, colour, mean: [value or null], low, high}]; first: number of the first frame.
-  const draw = (host, {lines, decimals, first = 1, title, pick}) => {
+  // lines: [{title, colour, number, mean: [value or null], low, high}]; first: number of the first frame; bound: what
+  // identical frames have, which is no part of the scale.
+  const draw = (host, {lines, decimals, first = 1, title, pick, bound}) => {
     host.replaceChildren();
     const count = Math.max(...lines.map((line) => line.mean.length));
-    const shown = lines.flatMap((line) => [...line.mean, ...(line.low || []), ...(line.high || [])]).filter(known);
+    const values = lines.flatMap((line) => [...line.mean, ...(line.low || []), ...(line.high || [])]).filter(known);
+    const below = values.filter((value) => !(value >= bound)), shown = below.length ? below : values;
     if (!shown.length) return {mark: () => {}};
     let [low, high] = [Math.min(...shown), Math.max(...shown)];
     if (low === high) [low, high] = [low - 0.5, high + 0.5];
     const x = (place) => LEFT + (WIDTH - LEFT - RIGHT) * (count > 1 ? place / (count - 1) : 0.5);
-    const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low);
-    const picture = make("svg", {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title}, host);
+    const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (high - Math.min(value, high)) / (high - low);
+    const picture = make("svg", {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", tabindex: 0, "aria-label": `${title}. Arrow keys read it frame by frame.`}, host);
     const [rows, places] = ticks(low, high);
     for (const tick of rows) {
       make("line", {x1: LEFT, x2: WIDTH - RIGHT, y1: y(tick), y2: y(tick), class: "rule"}, picture);
@@ -49,26 +63,32 @@ const timelapseChart = (() => {
       });
       return text;
     };
-    lines.forEach((line, number) => {
+    for (const line of lines) {
       if (line.low) {
         const there = line.mean.map((_, place) => place).filter((place) => known(line.low[place]));
         const edge = [...there.map((p) => [p, line.high[p]]), ...there.reverse().map((p) => [p, line.low[p]])];
         const points = edge.map(([place, value]) => `${x(place).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
-        make("polygon", {points, fill: line.colour, class: "band"}, picture);
+        make("polygon", {points, class: "band"}, picture).style.setProperty("--colour", line.colour);
       }
-      const dashes = ["", "6 3", "6 2 1 2", "1 2", "6 2 1 2 1 2", "1 5"][number % 6];
-      make("path", {d: path(line.mean), stroke: line.colour, "stroke-dasharray": dashes, class: "curve"}, picture);
-    });
+      stroke(make("path", {d: path(line.mean), class: "curve"}, picture), line);
+    }
     const cursor = make("line", {y1: TOP, y2: HEIGHT - BOTTOM, class: "cursor", visibility: "hidden"}, picture);
-    const values = document.createElement("p");
-    values.className = "values";
-    host.append(values);
+    const text = document.createElement("p");
+    text.className = "values";
+    text.setAttribute("role", "status");
+    host.append(text);
+    let at = 0;
     const mark = (place) => {
+      at = place;
       cursor.setAttribute("x1", x(place));
       cursor.setAttribute("x2", x(place));
       cursor.setAttribute("visibility", "visible");
-      values.textContent = `Frame ${place + first}: ` +
-        lines.map((line) => `${line.title} ${digits(line.mean[place], decimals)}`).join(" · ");
+      text.replaceChildren(`Frame ${place + first}: `);
+      for (const line of lines) {
+        const value = document.createElement("span");
+        value.append(swatch(line), `${line.title} ${digits(line.mean[place], decimals)}`);
+        text.append(value, " ");
+      }
     };
     const under = (event) => {
       const box = picture.getBoundingClientRect();
@@ -77,8 +97,18 @@ const timelapseChart = (() => {
     };
     picture.addEventListener("pointermove", (event) => mark(under(event)));
     picture.addEventListener("pointerdown", (event) => { mark(under(event)); if (pick) pick(under(event)); });
+    picture.addEventListener("keydown", (event) => {
+      const to = {ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: count - 1}[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const place = Math.min(count - 1, Math.max(0, to));
+      mark(place);
+      if (pick) pick(place);
+    });
+    picture.addEventListener("focus", () => mark(at));
     return {mark};
   };
 
-  return {draw, digits, known};
+  return {draw, digits, known, swatch};
 })();

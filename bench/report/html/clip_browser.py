@@ -7,6 +7,7 @@ the folder's `predictions/`, beside the report.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -23,9 +24,11 @@ from bench.report.row_names import RowNames
 from bench.runfolder import REAL, RunFolder
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import Columns, ScoredClips, clip_values
+from bench.scoring.summary import judged_of_seeds
+from bench.statistics import at_bound, seeds_and_videos_difference
 
-#: Values over time are left out above this size, as bytes of all of them.
-LARGEST = 2_500_000
+#: Bytes that values over time take at most; metrics after those that fit have none.
+LARGEST = 3_500_000
 #: Steps between the smallest and the largest value over time; the next whole number stands for "no value".
 STEPS = 65534
 NO_VALUE = 65535
@@ -73,6 +76,7 @@ def browser_data(
                 "decimals": metric.decimals,
                 "bound": _digits(metric.frame_bound),
                 "values": _clip_values(scored, metric, protocol),
+                "pairs": _differences(scored, metric, protocol),
                 "frames": frames.get(metric.name),
             }
             for metric in metrics.values()
@@ -106,10 +110,29 @@ def _address(run: RunFolder, path: Path) -> str:
 def _clip_values(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> list[list[float | str | None]]:
     """A metric's value for every method and clip: the mean over training seeds."""
     values = clip_values(scored, metric, protocol)
+    seeds = {row: scored.seeds(row) for row in scored.rows}
     return [
-        [_rounded(_mean(values[row, seed, id] for seed in scored.seeds(row))) for id in scored.ids]
-        for row in scored.rows
+        [_rounded(_mean(values[row, seed, id] for seed in of_row)) for id in scored.ids]
+        for row, of_row in seeds.items()
     ]
+
+
+def _differences(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> list[list[list[float | None] | None]]:
+    """Mean difference of each two methods and its 95 % interval over source videos and training runs.
+
+    By the values that methods are judged by, of the clips that both have; `[first][second]`, for a second method that
+    comes after the first in the table; None for the others, and for two methods that share no clip.
+    """
+    judged = [at_bound(judged_of_seeds(scored, metric, row, protocol), metric.bound) for row in scored.rows]
+    videos = np.array([scored.videos[id] for id in scored.ids])
+    found: list[list[list[float | None] | None]] = [[None] * len(judged) for _ in judged]
+    for first, second in itertools.combinations(range(len(judged)), 2):
+        one, other = judged[first], judged[second]
+        common = np.isfinite(one).all(axis=0) & np.isfinite(other).all(axis=0)
+        if common.any():
+            test = seeds_and_videos_difference(one[:, common], other[:, common], videos[common].tolist())
+            found[first][second] = [_digits(value) for value in (test.difference, test.low, test.high)]
+    return found
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -125,17 +148,18 @@ def _rounded(value: float) -> float | str | None:
 
 
 def _over_time(scored: ScoredClips, metrics: Iterable[ClipMetric]) -> dict[str, dict[str, Any]]:
-    """Every clip's values over the frame number, by metric, from the first seed and sample; empty where too many.
+    """Every clip's values over the frame number, by metric, from the first seed and sample, as far as they fit.
 
     Whole numbers of 16 bits between the smallest and the largest value, as base64: methods, in them clips, in them
     frames. What a viewer shows is off by at most 1/131,068 of that range.
     """
     found: dict[str, dict[str, Any]] = {}
     size = 0
+    first = {row: scored.seeds(row)[0] for row in scored.rows}
     for metric in metrics:
         curves = [
-            metric.curve(_first_sample(scored.columns[row, scored.seeds(row)[0], id], metric.frame_bound))
-            for row in scored.rows
+            metric.curve(_first_sample(scored.columns[row, seed, id], metric.frame_bound))
+            for row, seed in first.items()
             for id in scored.ids
         ]
         known = [curve for curve in curves if curve is not None]
@@ -149,9 +173,11 @@ def _over_time(scored: ScoredClips, metrics: Iterable[ClipMetric]) -> dict[str, 
         with np.errstate(invalid="ignore"):
             steps = np.where(np.isfinite(values), np.rint((values - low) / ((high - low) or 1) * STEPS), NO_VALUE)
         encoded = base64.b64encode(steps.astype("<u2").tobytes()).decode()
-        found[metric.name] = {"low": low, "high": high, "count": values.shape[1], "data": encoded}
         size += len(encoded)
-    return found if size <= LARGEST else {}
+        if size > LARGEST:
+            break
+        found[metric.name] = {"low": low, "high": high, "count": values.shape[1], "data": encoded}
+    return found
 
 
 def _digits(value: float) -> float | None:

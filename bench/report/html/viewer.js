@@ -7,7 +7,8 @@
   const {draw} = timelapseChart;
   const element = (id) => document.getElementById(id);
   const dialog = element("viewer");
-  const [mode, left, right, slider, wipe] = ["view-mode", "view-left", "view-right", "view-frame", "view-wipe"].map(element);
+  const [mode, metricBox, left, right, slider, wipe] =
+    ["view-mode", "view-metric", "view-left", "view-right", "view-frame", "view-wipe"].map(element);
   const stage = element("view-stage");
   const RATE = 10; // frames a second
   const frames = data.count;
@@ -20,6 +21,7 @@
     left.add(new Option(title, number));
     right.add(new Option(title, number));
   });
+  data.metrics.forEach(({title}, number) => metricBox.add(new Option(title, number)));
 
   const pane = (video, parent, label = true) => {
     const {title, files} = videos[video];
@@ -78,36 +80,34 @@
     requestAnimationFrame(tick);
   };
 
+  const shownMethods = () => mode.value === "all" ? data.methods.map((_, method) => method) : clips.methods();
   const overTime = () => {
     const host = element("view-chart");
     host.replaceChildren();
     chart = {mark: () => {}};
-    const stored = clips.metric().frames;
+    const {title, decimals, bound, frames: stored} = clips.metric();
     element("view-curve").textContent = stored
-      ? `${clips.metric().title} of each frame. Choose a frame in the chart to see it.`
-      : `${clips.metric().title} has no value for each frame here.`;
+      ? `${title} of each frame. Choose a frame in the chart to see it.`
+      : `${title} has no value for each frame here.`;
+    element("view-worst").hidden = !stored;
     if (!stored) return;
-    const bytes = Uint8Array.from(atob(stored.data), (letter) => letter.charCodeAt(0));
-    const steps = new DataView(bytes.buffer);
-    const lines = clips.methods().map((method) => {
-      const start = (method * data.clips.length + clips.clipAt(place)) * stored.count;
-      const mean = Array.from({length: stored.count}, (_, at) => {
-        const step = steps.getUint16(2 * (start + at), true);
-        return step === 65535 ? null : stored.low + (stored.high - stored.low) * step / 65534;
-      });
-      return {title: data.methods[method].title, colour: data.methods[method].colour, mean};
+    element("view-worst").textContent = `Worst frame of ${data.methods[clips.methods()[0]].title}`;
+    const lines = shownMethods().map((method) => {
+      const {title, colour} = data.methods[method];
+      return {title, colour, number: method, mean: clips.framesOf(method, clips.clipAt(place))};
     });
-    const {title, decimals} = clips.metric();
-    chart = draw(host, {lines, decimals, title: `${title} of this clip`, pick: (at) => { play(false); show(at); }});
+    const pick = (at) => { play(false); show(at); };
+    chart = draw(host, {lines, decimals, title: `${title} of this clip`, pick, bound: bound ?? Infinity});
   };
 
   const update = () => {
     const clip = clips.clipAt(place);
-    element("view-title").textContent = `Clip ${data.clips[clip]}`;
+    metricBox.value = clips.metricNumber();
+    element("view-title").replaceChildren("Clip ", clips.breakable(data.clips[clip]));
     element("view-video").textContent = `Source video ${data.videos[data.video[clip]]}, ${place + 1} of ${clips.count()} in the list`;
     stage.replaceChildren();
-    stage.className = mode.value;
-    const two = mode.value !== "parallel";
+    const two = !["parallel", "all"].includes(mode.value);
+    stage.className = two ? mode.value : "parallel";
     element("view-pair").hidden = !two;
     element("view-wiper").hidden = mode.value !== "wipe";
     if (two) {
@@ -118,20 +118,30 @@
       stage.append(layers);
     } else {
       pane(0, stage);
-      for (const method of clips.methods()) pane(method + 1, stage);
+      for (const method of shownMethods()) pane(method + 1, stage);
     }
     overTime();
     show(frame);
   };
   const step = (by) => { place = (place + by + clips.count()) % clips.count(); update(); };
 
-  clips.onOpen((chosen) => {
+  clips.onOpen((chosen, at) => {
     place = chosen;
-    frame = 0;
+    frame = at;
     left.value = "0";
     right.value = String((clips.methods()[0] ?? 0) + 1);
     update();
     dialog.showModal();
+  });
+  metricBox.addEventListener("change", () => {
+    const clip = clips.clipAt(place);
+    clips.chooseMetric(metricBox.value);
+    place = clips.placeOf(clip);
+    update();
+  });
+  element("view-worst").addEventListener("click", () => {
+    const worst = clips.worstFrame(clips.methods()[0], clips.clipAt(place));
+    if (worst !== null) { play(false); show(worst); }
   });
   for (const box of [mode, left, right]) box.addEventListener("change", update);
   slider.addEventListener("input", () => { play(false); show(Number(slider.value) - 1); });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import json
 import math
@@ -19,9 +20,9 @@ from bench.data.clips import build_manifest
 from bench.data.predictions import Predictions, PredictionWriter
 from bench.engine.generate import generate, store_real
 from bench.engine.model_factory import build
-from bench.metrics.mse import MSE
+from bench.registry import METRICS
 from bench.report.build_report import report
-from bench.report.figures.curves import clip_metrics, frame_curves
+from bench.report.figures.curves import all_curves, clip_metrics
 from bench.report.html.clip_browser import NO_VALUE, as_json, browser_data
 from bench.report.row_names import RowNames
 from bench.runfolder import RunFolder
@@ -30,6 +31,8 @@ from bench.scoring.protocol import Protocol
 from bench.scoring.score import score
 from bench.scoring.score_tables import ScoredClips, read_scores
 from bench.scoring.scoring_plan import ScoringPlan
+
+METRICS_OF_MANY = ("mse", "psnr", "ssim", "motion", "lpips", "tof", "tlp", "jerk", "flickering")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def many(clips: int, methods: int, frames: int = 32) -> ScoredClips:
     draw = np.random.default_rng(0)
     ids = [f"clip{number:05d}" for number in range(clips)]
     videos = {id: f"video{number // 10}" for number, id in enumerate(ids)}
-    names = ("mse", "ssim", "lpips", "motion_prediction", "motion_real")
+    names = [part for name in METRICS_OF_MANY for part in METRICS.load(name).columns]
     columns = {
         (f"method{row}", 0, id): {name: draw.uniform(0.1, 1, frames) for name in names}
         for row in range(methods)
@@ -131,21 +134,15 @@ def test_without_clip_metrics_there_is_no_list() -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize(("clips", "methods"), [(1000, 6), (3000, 6)])
-def test_a_thousand_clips_of_six_methods_stay_small(clips: int, methods: int) -> None:
-    scored = many(clips, methods)
-    metrics = {"mse": MSE()} | {name: clip_metrics(scored)[name] for name in ("ssim", "lpips", "motion")}
-    text = as_json(
-        browser_data(
-            scored,
-            metrics,
-            protocol(clips),
-            RunFolder("nowhere"),
-            RowNames(),
-            {name: frame_curves(scored, type(metric)) for name, metric in metrics.items()},
-        )
-    )
-    assert len(text.encode()) < 5_000_000 if clips == 1000 else len(text.encode()) < 2_000_000
+def test_a_thousand_clips_of_six_methods_and_nine_metrics_stay_below_5_mb() -> None:
+    scored = many(1000, 6)
+    metrics = clip_metrics(scored)
+    assert set(METRICS_OF_MANY) <= metrics.keys()
+    curves = {metric.name: found for metric, found in all_curves(scored).items()}
+    data = browser_data(scored, metrics, protocol(1000), RunFolder("nowhere"), RowNames(), curves)
+    assert len(as_json(data).encode()) < 5_000_000
+    over_time = [metric["name"] for metric in data["metrics"] if metric["frames"]]
+    assert over_time == ["mse", "ssim", "motion", "lpips", "tof", "tlp"]  # as far as they fit
 
 
 @pytest.fixture
@@ -181,7 +178,8 @@ def test_clips_are_sorted_by_a_metric_and_by_a_difference(visit: Any, folder: Pa
     page.select_option("#by-metric", label="MSE")
     expected = [data["clips"][clip] for clip in np.argsort([-value for value in mse[0]], kind="stable")]
     assert column(page, 1) == expected
-    page.select_option("#by-order", "ahead")
+    page.locator("#clip-table [data-head=difference]").click()
+    assert page.locator("#by-order").input_value() == "ahead"
     gaps = np.array(mse[1]) - np.array(mse[0])
     assert column(page, 1) == [data["clips"][clip] for clip in np.argsort(-gaps, kind="stable")]
     page.select_option("#by-metric", label="SSIM")  # the higher, the better
@@ -197,7 +195,58 @@ def test_clips_are_filtered_by_source_video(visit: Any, folder: Path) -> None:
     assert set(column(page, 2)) == {data["videos"][0]}
     assert len(column(page, 1)) == data["video"].count(0)
     page.select_option("#by-other", "")
-    assert page.locator("#clip-rows tr").first.locator("td").count() == 2
+    assert page.locator("#clip-rows tr").first.locator("td:visible").count() == 3  # video, value, worst frame
+
+
+@pytest.mark.browser
+def test_the_difference_of_two_methods_is_that_of_the_stored_comparison(visit: Any, folder: Path) -> None:
+    with (folder / "scores" / "differences.csv").open() as file:
+        lines = {line["metric"]: line for line in csv.DictReader(file)}
+    page, data = visit(), data_of(folder / "report.html")
+    assert {"mse", "psnr", "ssim"} <= lines.keys()
+    for metric in (metric for metric in data["metrics"] if metric["name"] in lines):  # of stills nobody is best
+        line = lines[metric["name"]]
+        stored = [float(line[key]) for key in ("difference", "ci_low", "ci_high")]
+        if line["best"] == "copy":  # the file says how far the other is from the best
+            stored = [-stored[0], -stored[2], -stored[1]]
+        assert metric["pairs"][0][1] == pytest.approx(stored, rel=1e-4)
+        page.select_option("#by-metric", label=metric["title"])
+        mean, low, high = (f"{value:.{metric['decimals']}f}" for value in metric["pairs"][0][1])
+        assert f"{mean} [{low}, {high}]" in page.locator("#clip-verdict").text_content()
+    page.select_option("#by-method", "1")
+    page.select_option("#by-other", "0")
+    assert f"[{-metric['pairs'][0][1][2]:.{metric['decimals']}f}, " in page.locator("#clip-verdict").text_content()
+
+
+@pytest.mark.browser
+def test_the_worst_frame_of_a_clip_is_one_choice_away(visit: Any, folder: Path) -> None:
+    page, data = visit(), data_of(folder / "report.html")
+    page.select_option("#by-metric", label="MSE")
+    scored = read_scores(folder)
+    page.select_option("#by-order", "name")
+    expected = [str(int(np.argmax(scored.columns["copy", 0, id]["mse"])) + 1) for id in data["clips"]]
+    assert column(page, 6) == expected
+    page.locator("#clip-rows td.frame button").first.click()
+    assert page.locator("#view-number").text_content() == f"{expected[0]} / 32"
+    page.select_option("#view-metric", label="SSIM")
+    page.locator("#view-worst").click()
+    worst = int(np.argmin(scored.columns["copy", 0, data["clips"][0]]["ssim"])) + 1
+    assert page.locator("#view-number").text_content() == f"{worst} / 32"
+    assert page.locator("#by-metric option:checked").text_content() == "SSIM"
+    page.select_option("#view-mode", "all")
+    assert page.locator(".pane").count() == 3
+
+
+@pytest.mark.browser
+def test_curves_are_read_by_keyboard(visit: Any, folder: Path) -> None:
+    page, data = visit(), data_of(folder / "report.html")
+    chart = page.locator("#live-curves .chart").first
+    chart.locator("> svg").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    value = data["curves"]["mse"]["copy"]["mean"][-2]
+    assert "Frame 31: " in chart.locator(".values").text_content()
+    assert f"{value:.5f}" in chart.locator(".values").text_content()
 
 
 @pytest.mark.browser
@@ -251,7 +300,7 @@ def test_curves_say_their_values_under_the_pointer(visit: Any, folder: Path) -> 
     page, data = visit(), data_of(folder / "report.html")
     chart = page.locator("#live-curves .chart").first
     chart.scroll_into_view_if_needed()
-    box = chart.locator("svg").bounding_box()
+    box = chart.locator("> svg").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.98, box["y"] + 40)
     last = data["curves"]["mse"]["copy"]["mean"][-1]
     assert f"{last:.5f}" in chart.locator(".values").text_content()
