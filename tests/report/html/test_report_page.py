@@ -188,6 +188,15 @@ def test_the_page_fits_and_axe_finds_nothing_serious(visit: Any, width: int) -> 
 
 
 @pytest.mark.browser
+def test_names_stay_in_sight_when_a_wide_table_is_scrolled(visit: Any) -> None:
+    table = visit(360).get_by_role("region", name="Table of scores")
+    table.evaluate("e => e.scrollLeft = e.scrollWidth")
+    assert table.evaluate("e => e.scrollLeft") > 50
+    name = table.locator("tbody th").first.bounding_box()
+    assert abs(name["x"] - table.bounding_box()["x"]) < 1
+
+
+@pytest.mark.browser
 def test_simulated_raters_are_labelled(visit: Any) -> None:
     text = visit().locator("main").text_content()
     assert text.count("Simulated") >= 3
