@@ -24,6 +24,7 @@ def test_cvvdp_is_the_packages() -> None:
         jod, _ = package.predict(*(clip[start:] for clip in CLIPS), dim_order="FHWC", frames_per_second=10.0)
         assert columns["cvvdp"][start] == pytest.approx(float(jod), abs=1e-4)
     assert np.isnan(columns["cvvdp"][2:]).all()
+    assert ColorVideoVDP.curve(columns) is None  # it is a number of whole clips
     assert ColorVideoVDP().clip(columns) == columns["cvvdp"][0]
     assert of(CLIPS[0], CLIPS[0]) == pytest.approx(10, abs=1e-3)
 

@@ -15,6 +15,7 @@ from bench.data.clips import build_manifest, example_clips
 from bench.data.dataset import Dataset
 from bench.errors import BenchError
 from bench.report.build_report import report, sheet
+from bench.report.figures import curves
 from bench.report.tables.printed_table import Cell, Grid, Line, write_grid
 from bench.scoring.score_tables import read_scores
 from tests.report.tables.test_study_tables import study
@@ -37,6 +38,18 @@ def test_a_report_is_made_from_what_is_stored(scored: Path, tmp_path: Path) -> N
         (out / name).unlink()
     report(out)
     assert {name: (out / name).read_bytes() for name in names} == before
+
+
+@blank
+def test_curves_are_computed_once(scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(scored, out)
+    computed = []
+    frame_curves = curves.frame_curves
+    monkeypatch.setattr(curves, "frame_curves", lambda *args: computed.append(args[1].name) or frame_curves(*args))
+    report(out)
+    assert "ssim" in computed
+    assert len(set(computed)) == len(computed)
 
 
 @blank

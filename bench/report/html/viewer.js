@@ -146,6 +146,14 @@
   for (const box of [mode, left, right]) box.addEventListener("change", update);
   slider.addEventListener("input", () => { play(false); show(Number(slider.value) - 1); });
   wipe.addEventListener("input", () => stage.style.setProperty("--wipe", `${wipe.value}%`));
+  // The wipe follows a pointer that is pressed on the picture.
+  const follow = (event) => {
+    if (mode.value !== "wipe" || !event.buttons) return;
+    const box = stage.firstElementChild.getBoundingClientRect();
+    wipe.value = Math.min(100, Math.max(0, 100 * (event.clientX - box.left) / box.width));
+    wipe.dispatchEvent(new Event("input"));
+  };
+  for (const kind of ["pointerdown", "pointermove"]) stage.addEventListener(kind, follow);
   element("view-play").addEventListener("click", () => play(!playing));
   element("view-before").addEventListener("click", () => step(-1));
   element("view-after").addEventListener("click", () => step(1));

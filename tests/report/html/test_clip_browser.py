@@ -264,6 +264,12 @@ def test_a_clip_is_enlarged_stepped_and_compared(visit: Any, folder: Path) -> No
     page.select_option("#view-mode", "wipe")
     page.locator("#view-wipe").fill("25")
     assert page.locator(".over").evaluate("e => getComputedStyle(e).clipPath") == "inset(0px 0px 0px 25%)"
+    box = page.locator(".layers").bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 9)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 9)
+    page.mouse.up()
+    assert page.locator("#view-wipe").input_value() == "75"
     page.select_option("#view-mode", "difference")
     assert page.locator(".over").evaluate("e => getComputedStyle(e).mixBlendMode") == "difference"
     before = page.locator("#view-title").text_content()
