@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.errors import BenchError, did_you_mean
 from bench.runfolder import REAL
-from study_app.design.catch_rule import CatchRule, strictest_rule
+from study_app.design.catch_rule import CatchRule, smallest_rule, strictest_rule
 from study_app.design.questions import ALONE, PARTS, SCALE
 from study_app.design.schedule import Schedule, capacity, draw_schedule
 from study_app.design.settings import (
@@ -59,7 +59,8 @@ class CreatedStudy:
             )
         return (
             f"Study '{self.name}': {len(settings.comparisons)} comparisons, {len(self.schedule.slots)} votes wanted, "
-            f"{settings.workload} trials a rater, catch trials {settings.catch_pass} of {settings.catch}."
+            f"{settings.workload} trials a rater, catch trials {settings.catch_pass} of {settings.catch}. "
+            f"Raters who complete it: {-(-len(self.schedule.slots) // settings.workload)} or more."
         )
 
 
@@ -230,10 +231,13 @@ def _checks(request: StudyRequest, scenes: int, notes: list[str]) -> tuple[int, 
         # they share scenes with the trials; a rater sees a scene twice at most, so leave most of them to the trials
         practice, catch = min(practice, scenes // 4), min(wanted, scenes // 4)
     if catch < wanted:
-        few = f"--clips {scenes - request.practice - wanted}, " if scenes > request.practice + wanted else ""
+        fewest = min(wanted, smallest_rule().planned)
+        left = scenes - request.practice - fewest
+        few = f"compare fewer (--clips {left} --catch {fewest}), " if left > 0 else ""
         raise BenchError(
             f"{scenes} clips, {min(request.clips, scenes)} of them compared, are too few for {wanted} catch trials: "
-            f"take a larger run, or give {few}--catch {catch} with --accept-weak-catch, or --catch 0."
+            f"add clips, so that there are {4 * wanted}, {few}give --catch {catch} with --accept-weak-catch, or "
+            "--catch 0."
         )
     rule = CatchRule(catch, request.catch_pass) if request.catch_pass is not None else strictest_rule(catch)
     if not request.accept_weak_catch:

@@ -22,7 +22,7 @@ let refusals = 0;
 // A page of text: whose study it is, a title, paragraphs, whatever else, and whom to ask. Screen readers are told of it by
 // the focus on its title.
 function show(title, text, ...parts) {
-  const asks = parts.some((part) => part.id === "agree-line"); // the contact is part of the text of consent
+  const asks = parts.some((part) => part.className === "act"); // the contact is part of the text of consent
   if (player) { player.stop(); player = null; }
   delete page.dataset.layout;
   page.removeAttribute("aria-busy");
@@ -106,7 +106,9 @@ function consent() {
   const told = [["contact", study.contact], ["ethics", study.ethics]].filter(([, said]) => said);
   const lines = told.map(([name, said]) => make("p", fill(words[name], { [name]: said })));
   const codes = make("p", words.codes);
-  show(words.title, "", ...tongues(), prose(study), ...lines, codes, label, row(go, decline, hint), row(copy(words.download)));
+  const act = make("div", "", { class: "act" }); // in sight however long the text is
+  act.append(label, row(go, decline, hint));
+  show(words.title, "", ...tongues(), prose(study), ...lines, codes, row(copy(words.download)), act);
 }
 
 // The consent text to take away, with whom to ask, its version, and when it was agreed to if it was.
@@ -298,7 +300,8 @@ function wait(words) {
 // The server fails at a call again and again: what to tell the people who run the study.
 function failed(error) {
   const words = here.texts.failed;
-  show(words.title, words.text, make("p", words.code, { class: "label" }), codeBox(`${error.status} ${error.call || ""}`, here.texts.code));
+  show(words.title, words.text, make("p", words.code, { class: "label" }), codeBox(`${error.status} ${error.call || ""}`, here.texts.code),
+    row(button(here.texts.broken.again, () => arrive("hello"), "main")));
 }
 
 function refused(error) {

@@ -850,6 +850,74 @@ def test_pages_of_a_study_in_trouble(chromium: Any, app: AppProcess) -> None:
     someone.close()
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_who_reads_the_consent_text_sees_how_to_agree(
+    chromium: Any, shared: AppProcess, width: int, height: int
+) -> None:
+    someone = Visitor(chromium, shared, width, height, color_scheme="dark")
+    page = someone.page
+    page.goto(shared.url)
+    agree, onward = page.get_by_role("checkbox"), page.get_by_role("button", name="Continue")
+    agree.wait_for()
+    assert page.evaluate("document.documentElement.scrollHeight > innerHeight")  # the text is longer than the window
+    for part in (agree, onward):
+        box = part.bounding_box()
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= height
+    last = page.get_by_role("link", name="Download this text")
+    last.focus()  # and it hides nothing that has the focus
+    assert last.bounding_box()["y"] + last.bounding_box()["height"] <= agree.bounding_box()["y"]
+    shoot(page, f"consent_dark_{width}")
+    assert axe(page) == []
+    someone.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_server_that_fails_again_and_again(chromium: Any, shared: AppProcess, scheme: str) -> None:
+    someone = Visitor(chromium, shared, 390, 844, color_scheme=scheme)
+    page = someone.page
+    someone.start()
+    someone.ready()
+    page.route("**/trial/vote", lambda route: route.fulfill(status=500))
+    page.locator(OPEN).first.click()
+    page.get_by_role("heading", name="Something is wrong on our side").wait_for()
+    assert page.locator(".code").inner_text() == "500 vote"
+    shoot(page, f"failed_{scheme}")
+    assert axe(page) == []
+    page.unroute("**/trial/vote")
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Begin").wait_for()  # nothing is lost
+    someone.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_who_has_to_wait_and_who_gets_a_code(chromium: Any, app: AppProcess, scheme: str) -> None:
+    someone = Visitor(chromium, app, 390, 844, color_scheme=scheme)
+    page = someone.page
+    waiting = {"state": "waiting", "answered": 0, "total": 0, "trials": [], "place": None, "feedback": None, "part": ""}
+    someone.start()
+    someone.ready()
+    page.route("**/trial/vote", lambda route: route.fulfill(json={**waiting, "altered": None}))
+    page.locator(OPEN).first.click()
+    page.get_by_role("heading", name="Please wait a moment").wait_for()
+    shoot(page, f"waiting_{scheme}")
+    assert axe(page) == []
+    page.get_by_role("button", name="Check again").click()
+    page.get_by_role("button", name="Begin").click()
+    Store(app.where).open().change("close", "test", "the rest is enough")
+    page.unroute("**/trial/vote")
+    someone.ready()
+    page.locator(OPEN).first.click()
+    page.get_by_role("button", name="Next pair").wait_for()
+    page.wait_for_timeout(450)
+    page.get_by_role("button", name="Next pair").click()
+    page.get_by_role("heading", name="The study is closed").wait_for()
+    assert len(page.locator(".code").inner_text()) == 10
+    shoot(page, f"code_{scheme}")
+    assert axe(page) == []
+    someone.close()
+
+
 def test_hostile_texts_are_shown_as_text(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
     nasty = "<img src=x onerror='window.broken=1'><script>window.broken=1</script> **bold** $x$"
     create(tmp_path / "n.db", study_request(run_folder, question=nasty, consent=nasty))
