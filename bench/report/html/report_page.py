@@ -16,7 +16,9 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from bench.files import write_text
+from bench.metrics.base import SetMetric
 from bench.provenance import changes
+from bench.registry import METRICS
 from bench.report.html.clip_browser import as_json
 from bench.report.html.clip_strips import ClipGroup, StripStore, data_uri
 from bench.report.tables.printed_table import Grid
@@ -122,19 +124,27 @@ def group_notes(notes: Sequence[str], departures: Sequence[str]) -> list[tuple[s
     """
     groups: dict[str, list[str]] = {
         "How to read the numbers": [],
+        "Metrics of whole sets of videos": [],
         "What was left out": [],
         "How training differs from the papers": [],
         "Protocol and weights": [],
     }
-    reading, left_out, training, protocol = groups.values()
+    reading, whole_sets, left_out, training, protocol = groups.values()
     for note in notes:
         if note in departures:
             training.append(note)
-        elif note.startswith("Protocol ") or ": weights " in note:
+        elif note.startswith("Protocol ") or re.match(r"[\w.]+: (weights|settings) ", note):
             protocol.append(note)
+        elif " left out" not in note and _is_of_whole_sets(note.partition(":")[0].partition(",")[0]):
+            whole_sets.append(note)
         else:
             (left_out if " left out" in note else reading).append(note)
     return list(groups.items())
+
+
+def _is_of_whole_sets(metric: str) -> bool:
+    """Whether a note's first word names a registered metric of whole sets, as `fvd`."""
+    return metric in METRICS and issubclass(METRICS.load(metric), SetMetric)
 
 
 def templates() -> jinja2.Environment:

@@ -79,11 +79,14 @@ def test_notes_are_grouped_and_none_is_lost() -> None:
         "mdgan: width 8 (32).",
         "VGAN, psnr: 2 of 10 clips left out (identical).",
         "fid left out: no weights.",
+        "fvd: 10 clips; with fewer than 400 samples (10) it is biased upwards.",
+        "kvd, 5 clips: mean over 20 splits of the source videos.",
+        "cvvdp: settings standard_fhd 10 frames a second.",
         "lpips: weights alexnet sha256:e2e.",
         "Protocol v2/sky.",
     ]
     groups = dict(group_notes(notes, ["mdgan: width 8 (32)."]))
-    assert [len(lines) for lines in groups.values()] == [1, 2, 1, 2]
+    assert [len(lines) for lines in groups.values()] == [1, 2, 2, 1, 3]
     assert sorted(line for lines in groups.values() for line in lines) == sorted(notes)
     assert next(iter(groups.values())) == notes[:1]
 
