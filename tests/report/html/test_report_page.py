@@ -200,6 +200,18 @@ def test_names_stay_in_sight_when_a_wide_table_is_scrolled(visit: Any) -> None:
 
 
 @pytest.mark.browser
+def test_a_table_of_fifteen_columns_is_printed_whole(visit: Any) -> None:
+    page = visit(680)  # as wide as A4 between margins of 15 mm
+    table = page.get_by_role("region", name="Table of scores").locator("table")
+    table.evaluate("""table => {
+        for (const row of table.rows) while (row.cells.length < 15) row.append(row.cells[1].cloneNode(true));
+    }""")
+    assert table.evaluate("table => table.offsetWidth") > 680  # on the screen it is scrolled
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") == 680
+
+
+@pytest.mark.browser
 def test_simulated_raters_are_labelled(visit: Any) -> None:
     text = visit().locator("main").text_content()
     assert text.count("Simulated") >= 3
