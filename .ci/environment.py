@@ -1,13 +1,13 @@
 """Make `.venv`: the packages that the project needs, installed once for all clones that need the same ones.
 
-Dependencies lie in `~/.cache/timelapse-bench/environment-<hash>` (below `XDG_CACHE_HOME` where that is set), named by
+Dependencies are in `~/.cache/timelapse-bench/environment-<hash>` (below `XDG_CACHE_HOME` where that is set), named by
 what decides them: the Python, the requirements of `pyproject.toml`, `constraints.txt`. A clone's own `.venv` is a
 virtual environment that looks there too and has the clone's own packages and whatever its user installs; so clones do
 not see each other, and a second one is ready in seconds. Nothing writes into what they share but this command, under a
 lock, and the type checker, which asks what it remembers of a file by content. When another set of dependencies is
 installed, sets that no `.venv` uses any more are removed.
 
-Usage: `python .ci/environment.py EXTRAS`, in the root of a clone; EXTRAS are names of `pyproject.toml`, with commas.
+Usage: `python .ci/environment.py EXTRAS`, in the root of a clone; EXTRAS: comma-separated names of `pyproject.toml`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Build the documentation's site: `python .ci/site.py FOLDER`, in the root of a clone.
 
-Pages lie in the site as they lie in the repository, so that links between them lead where they lead on the disk; each
+Pages are in the site as they are in the repository, so that links between them lead where they lead on the disk; each
 module of the packages gets a page of its docstrings. A link that leads nowhere ends the build.
 """
 
@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+#: A script of the site, named in mkdocs.yml: search on pages that are opened from the disk.
+SHIM = "iframe-worker.js"
 PACKAGES = ("bench", "mdgan", "baselines", "study_app")
 #: Folders of docs/ by their heading in the navigation, and the pages that are elsewhere.
 FOLDERS = {
@@ -62,6 +64,8 @@ def lay_out(root: Path, source: Path) -> list[object]:
             target = source / path.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+    (source / "assets").mkdir(exist_ok=True)
+    shutil.copyfile(root / ".ci" / SHIM, source / "assets" / SHIM)
     navigation: list[object] = [{"Start": "README.md"}, {title(index): "docs/README.md"}]
     for name, pages in by_section.items():
         if pages:

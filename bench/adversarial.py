@@ -135,7 +135,7 @@ def initialise(network: nn.Module, std: float = 0.02, norm_std: float = 0.02, st
         BenchError: another start.
     """
     if start not in STARTS:
-        raise BenchError(f"Weights cannot start as '{start}'.{did_you_mean(start, STARTS)}")
+        raise BenchError(f"Unknown start of weights: '{start}'.{did_you_mean(start, STARTS)}")
     if any(parameter.is_meta for parameter in network.parameters()):
         return  # a network without memory, as options are checked on: PyTorch would import 900 modules to draw nothing
     for module in network.modules():
@@ -214,5 +214,5 @@ def padded_in_time(padding: str) -> tuple[type[nn.Conv3d], type[nn.ConvTranspose
         BenchError: another padding.
     """
     if padding not in PADDINGS:
-        raise BenchError(f"There is no padding in time '{padding}'.{did_you_mean(padding, PADDINGS)}")
+        raise BenchError(f"Unknown padding in time: '{padding}'.{did_you_mean(padding, PADDINGS)}")
     return (EndsConv3d, EndsConvTranspose3d) if padding == "replicate" else (nn.Conv3d, nn.ConvTranspose3d)

@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 DatasetName = Annotated[str, typer.Option(help="A name from `bench list datasets`.")]
 DataRoot = Annotated[str, typer.Option(help="The dataset's folder, or 'synthetic' for the synthetic dataset.")]
 ClipFrames = Annotated[
-    int | None, typer.Option(min=1, help="Frames of a clip, which the dataset's videos are cut into. Default: 32.")
+    int | None,
+    typer.Option(min=1, help="Frames per clip; the dataset's videos are cut into clips of this length. Default: 32."),
 ]
 ScoringRoot = Annotated[str | None, typer.Option(help="The folder of the dataset to score against, or 'synthetic'.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results.")]
 Metrics = Annotated[
     str,
-    typer.Option(help="Names from `bench list metrics`, comma-separated. By default MSE to KVD; extras must be named."),
+    typer.Option(
+        help="Names from `bench list metrics`, comma-separated. Default: MSE to KVD; the others must be named."
+    ),
 ]
 Primary = Annotated[
     str, typer.Option(help="The metric on which your claim rests, named before scoring; the others are exploratory.")
@@ -46,7 +49,7 @@ Features = Annotated[
     ),
 ]
 FrameSelection = Annotated[str, typer.Option(help="Scored frames: 'all', or 'future' without the given first one.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Resolution = Annotated[
     int | None, typer.Option("--resolution", "--size", min=1, help="Side of the scored frames in pixels.")
@@ -64,7 +67,7 @@ ScoredSize = Annotated[
         "--resolution",
         "--size",
         min=1,
-        help="Both sides are brought to this size; by default the reference's own, or the paper's: 128, Beach 64.",
+        help="Size to which both sides are resized. Default: the reference's own, or the paper's: 128, Beach 64.",
     ),
 ]
 Scored = Annotated[
@@ -74,9 +77,9 @@ Scored = Annotated[
         "samples of a clip ID/0.mp4 or ID@0.mp4. Archives and arrays are folders too."
     ),
 ]
-Axes = Annotated[str, typer.Option(help="Order of an array's axes if its shape is not clear, as NTCHW, NTHWC or NTHW.")]
+Axes = Annotated[str, typer.Option(help="Order of an array's axes if its shape is ambiguous: NTCHW, NTHWC or NTHW.")]
 ValueRange = Annotated[
-    str, typer.Option("--range", help="Values of black and white in arrays that are not uint8: 0,1 or -1,1.")
+    str, typer.Option("--range", help="Values of black and white in arrays that are not uint8, as in 0,1 or -1,1.")
 ]
 Clips = Annotated[
     int | None,
@@ -92,7 +95,7 @@ Jobs = Annotated[
     int | None,
     typer.Option(min=1, help="Training runs in parallel on a CPU. Default: one per core, at most four."),
 ]
-Offline = Annotated[bool, typer.Option("--offline", help="Open no connection; metrics without weights are left out.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Work offline; metrics without weights are left out.")]
 Ci = Annotated[
     bool,
     typer.Option("--ci", help="Print 95 % intervals, and mark methods that are significantly worse than the best."),
@@ -109,9 +112,9 @@ BestOf = Annotated[
     ),
 ]
 Steps = Annotated[int | None, typer.Option(min=0, help="Training steps of each stage.")]
-Batch = Annotated[int | None, typer.Option("--batch-size", "--batch", min=1, help="Clips in a training step.")]
+Batch = Annotated[int | None, typer.Option("--batch-size", "--batch", min=1, help="Clips per training step.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Threads that decode, one a core by default; no number depends on it.")
+    int | None, typer.Option(min=1, help="Decoding threads, which change no number; default: one per core.")
 ]
 
 
@@ -142,23 +145,23 @@ def scoring_root(data_root: str | None, reference: Path | None) -> str:
     """The data root to score against; a `BenchError` where nobody has said what the real clips are."""
     if data_root is None and reference is None:
         raise BenchError(
-            "Nothing is named to score against: give --data-root with the folder of the dataset (or 'synthetic'), "
-            "or --reference with a folder of real videos."
+            "Found no real videos to score against. Give --data-root with the folder of the dataset (or "
+            "'synthetic'), or --reference with a folder of real videos."
         )
     return data_root or SYNTHETIC
 
 
 def words(text: str) -> list[str]:
-    """Split a list given with commas."""
+    """Split a comma-separated list."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def numbers(text: str) -> list[int]:
-    """Split a list of whole numbers given with commas."""
+    """Split a comma-separated list of whole numbers."""
     try:
         return [int(word) for word in words(text)]
     except ValueError as error:
-        raise BenchError(f"'{text}' is no list of whole numbers: expected something like 0,1,2.") from error
+        raise BenchError(f"'{text}' is not a list of whole numbers: expected something like 0,1,2.") from error
 
 
 def configure(

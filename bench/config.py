@@ -178,7 +178,7 @@ FIELDS = {key.name: key for key in dataclasses.fields(RunConfig)}
 
 
 def without_effect(config: RunConfig) -> set[str]:
-    """Keys that change no result of this configuration, so that a run may go on with others.
+    """Keys that change no result of this configuration, so that a run may continue with others.
 
     How often validation is looked at decides which weights are the best, and nothing where the last ones are taken.
     """
@@ -217,7 +217,7 @@ def make_config(requested: Mapping[str, Any], *, baseline: bool = True) -> RunCo
     options = values.get("options", {})
     for name in options:
         if name not in values["models"]:
-            raise BenchError(f"Options are given for the model '{name}', which this run does not have.")
+            raise BenchError(f"Options are given for '{name}', which is not in --models. Add it, or omit its options.")
     values["options"] = {
         name: {**_preset_options(name, preset_name), **options.get(name, {})} for name in values["models"]
     }
@@ -241,7 +241,7 @@ def _preset_options(model: str, preset: str) -> Mapping[str, Any]:
 
 
 def check_values(requested: Mapping[str, Any]) -> dict[str, Any]:
-    """Check each value by itself, and split the lists of names that were given as one text with commas.
+    """Check each value by itself, and split the lists of names that were given as one comma-separated text.
 
     Raises:
         BenchError: an unknown key, or a value that is not what `RunConfig` expects.
@@ -269,7 +269,7 @@ def read_config(path: Path) -> dict[str, Any]:
     if path.suffix == ".json":
         content = read_json(path)
         if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
-            raise BenchError(f"{path} is no run.json of a run: expected the settings of one under 'config'.")
+            raise BenchError(f"{path} is not the run.json of a run: expected its settings under 'config'.")
         return dict(content["config"])
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -289,7 +289,7 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
     """
     key, equals, value = text.partition("=")
     if not equals:
-        raise BenchError(f"'{text}' is no setting: expected key=value.")
+        raise BenchError(f"'{text}' is not a setting: expected key=value.")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -306,7 +306,7 @@ def apply_settings(values: dict[str, Any], settings: Sequence[str]) -> dict[str,
         for name in tables:
             target = target.setdefault(name, {})
             if not isinstance(target, dict):
-                raise BenchError(f"'{text}' cannot be set: {name} is {target!r} and no table of options.")
+                raise BenchError(f"'{text}' cannot be set: {name} is {target!r} and not a table of options.")
         target[last] = value
     return result
 

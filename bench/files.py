@@ -81,7 +81,7 @@ def _show(part: Path) -> None:
 
 @contextmanager
 def locked(path: str | Path, timeout: float = -1) -> Iterator[None]:
-    """Hold a lock file, which keeps out whoever else wants to hold it; the system lets go of it if the process ends.
+    """Hold a lock file, which keeps out anyone who else wants to hold it; the system lets go of it if the process ends.
 
     Args:
         path: of the lock file, in a folder that exists.
@@ -99,9 +99,9 @@ def locked(path: str | Path, timeout: float = -1) -> Iterator[None]:
         if error.errno not in LACKING | {errno.ENOLCK}:
             raise
         raise BenchError(
-            f"The file system of {Path(path).parent} cannot lock files ({error.strerror}). Locks keep two commands "
-            "from writing the same file. Choose a folder on another disk (--out for results, BENCH_CACHE_DIR for the "
-            "cache, BENCH_WEIGHTS_DIR for weights). If it is on NFS, its lock service may have to be started."
+            f"The file system of {Path(path).parent} cannot lock files ({error.strerror}). Locks prevent two "
+            "commands from writing the same file. Choose a folder on another disk (--out for results, "
+            "BENCH_CACHE_DIR for the cache, BENCH_WEIGHTS_DIR for weights). On NFS, start its lock service."
         ) from error
     try:
         yield
@@ -140,7 +140,8 @@ def sole_writer(folder: RunFolder) -> Iterator[None]:
             locks.enter_context(locked(folder.lock, timeout=0))
         except Timeout as error:
             raise BenchError(
-                f"{folder.path} is in use by another `bench` command: wait for it, or choose another folder with --out."
+                f"{folder.path} is in use by another `bench` command. Wait for it to finish, or choose another "
+                "folder with --out."
                 f"{_started_by_srun()}"
             ) from error
         except OSError as error:
@@ -169,7 +170,7 @@ def in_words(size: float) -> str:
 def disk_error(error: OSError, path: str | Path) -> BenchError | OSError:
     """Turn what a person can act on into a sentence; give any other `OSError` back as it is.
 
-    That is: no space left, permission denied, a file where a folder is due and a folder where a file is due.
+    That is: no space left, permission denied, a file where a folder is expected and a folder where a file is expected.
     """
     # os.path throughout, as Path's own questions raise where a folder above may not be entered.
     # The system often knows the place better than the caller, who may only know the folder of it all.
@@ -177,8 +178,8 @@ def disk_error(error: OSError, path: str | Path) -> BenchError | OSError:
     places = [Path(os.fsdecode(name)) for name in candidates if isinstance(name, str | bytes | Path)]
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return BenchError(
-            f"The disk is full: {path} could not be written. Free some space and give the same command again; "
-            "what was finished before is kept."
+            f"The disk is full: {path} could not be written. Free some space and repeat the command; finished "
+            "work is kept."
         )
     if error.errno in (errno.EACCES, errno.EROFS):
         if cached := next(filter(_in_cache, reversed(places)), None):
@@ -189,9 +190,13 @@ def disk_error(error: OSError, path: str | Path) -> BenchError | OSError:
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         for place in places:
             if file := next((p for p in (place, *place.parents) if os.path.isfile(p)), None):
-                return BenchError(f"{file} is a file where a folder is due: choose another folder, or move it away.")
+                return BenchError(
+                    f"{file} is a file, but a folder is needed there. Choose another folder, or move the file."
+                )
     if error.errno == errno.EISDIR and (folder := next(filter(os.path.isdir, places), None)):
-        return BenchError(f"{folder} is a folder where a file is due: choose another file name, or move it away.")
+        return BenchError(
+            f"{folder} is a folder, but a file is needed there. Choose another file name, or move the folder."
+        )
     return error
 
 

@@ -82,7 +82,7 @@ class Stage(ABC):
 
 
 class VideoModel(nn.Module, ABC):
-    """Turns first frames into videos, and says how it is trained and how it appears in print.
+    """Turns first frames into videos, and says how it is trained and how it is displayed.
 
     A subclass is constructed as `Model(resolution=…, frames=…, **options)`, where `options` are the model's own
     settings (widths, loss weights) from the run configuration; `bench.engine.model_factory` checks their names.
@@ -188,8 +188,8 @@ class StochasticModel(VideoModel):
         names = [first_frame_name(frame) for frame in first_frames] if clips is None else clips
         if len(names) != len(first_frames) or sample < 0:
             raise BenchError(
-                f"{len(names)} clips are named for {len(first_frames)} first frames, of sample {sample}: give a name "
-                "for each, and a sample from 0."
+                f"{len(names)} clip names were given for {len(first_frames)} first frames, with sample {sample}. "
+                "Give one name per frame, and a sample number from 0."
             )
         return self._sample(first_frames, rows, [sample_generator(name, sample) for name in names])
 
@@ -215,7 +215,7 @@ class PaperTables:
     """What a paper printed of its models, to stand beside what is measured here.
 
     Attributes:
-        preference_tables: by a table's name its caption and its lines (name in print, first row, second row).
+        preference_tables: by a table's name its caption and its lines (display name, first row, second row).
         preferences: the paper's preference opinion scores of (first over second), in percent.
         metrics: columns of its table of metrics.
         measured: lines of that table, a number for each of `metrics`, by row.
@@ -242,13 +242,13 @@ def check_resolution(model: str, resolution: int, resolutions: tuple[int, ...]) 
     """Raise a `BenchError` unless the network exists for `resolution` pixels."""
     if resolution not in resolutions:
         sizes = " or ".join(str(size) for size in resolutions)
-        raise BenchError(f"{model} exists for {sizes} pixels, not {resolution!r}; choose one of its resolutions.")
+        raise BenchError(f"{model} supports {sizes} pixels, not {resolution!r}; choose one of its sizes.")
 
 
 def check_frames(model: str, frames: int, wanted: int) -> None:
     """Raise a `BenchError` unless videos have exactly the number of frames that the network's layers give."""
     if frames != wanted:
-        raise BenchError(f"{model} makes videos of {wanted} frames, not {frames!r}; set frames to {wanted}.")
+        raise BenchError(f"{model} generates videos of {wanted} frames, not {frames!r}; set frames to {wanted}.")
 
 
 def check_request(model: VideoModel, first_frames: Tensor, row: str | None) -> str:
@@ -269,5 +269,5 @@ def check_request(model: VideoModel, first_frames: Tensor, row: str | None) -> s
             f"not {list(first_frames.shape)}; resize them."
         )
     if model.training:
-        raise BenchError(f"{name} is in training mode, where it cannot predict; call .eval() on it first.")
+        raise BenchError(f"{name} is in training mode and cannot predict; call .eval() on it first.")
     return row

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.errors import BenchError, did_you_mean
 
-#: The data root that stands for the embedded synthetic scenes.
+#: The data root that stands for the synthetic dataset.
 SYNTHETIC = "synthetic"
 #: What is meant where nothing else is said.
 DEFAULT_DATASET = "sky"
@@ -45,7 +45,8 @@ class Registry:
         """Register `name` as `"module:attribute"`; a taken name is a `BenchError`."""
         if name in self._targets:
             raise BenchError(
-                f"The {self.kind} name '{name}' is taken by {self._targets[name]}; {target} needs another name."
+                f"The {self.kind} name '{name}' is already registered for {self._targets[name]}; choose another "
+                f"name for {target}."
             )
         self._targets[name] = target
 
@@ -60,7 +61,7 @@ class Registry:
         """Return `name` if it is registered; otherwise raise a `BenchError` that suggests the nearest one."""
         self._read_third_parties()
         if self.prefix(name):
-            raise BenchError(f"The {self.kind} '{name}' needs features, which only `bench score --features` takes.")
+            raise BenchError(f"The {self.kind} '{name}' needs features. Pass them to `bench score --features`.")
         if name not in self._targets:
             raise BenchError(f"There is no {self.kind} '{name}'.{did_you_mean(name, self._targets)}")
         return name
@@ -179,7 +180,7 @@ SIBLINGS = ("baselines", "mdgan", "study_app")
 
 
 def check_siblings() -> None:
-    """Raise a `BenchError` where another program's package stands in the way of one of ours.
+    """Raise a `BenchError` where another program's package is in the way of one of ours.
 
     Their names are plain words (other programs have a `baselines` too), and Python takes the first one on its path.
     """
@@ -187,10 +188,11 @@ def check_siblings() -> None:
     for package in SIBLINGS:
         spec = find_spec(package)
         if spec is None:
-            raise BenchError(f"The package '{package}' is missing beside {ours / 'bench'}: install this program again.")
+            raise BenchError(f"The package '{package}' is missing next to {ours / 'bench'}: reinstall this program.")
         place = Path(spec.origin).parent if spec.origin else Path(next(iter(spec.submodule_search_locations or "?")))
         if place.resolve() != ours / package:
             raise BenchError(
                 f"Python takes '{package}' from {place}, which is another program's, and not from {ours / package}: "
-                "install this one into an environment of its own, or start it where no such folder is on Python's path."
+                "install this program into its own environment, or start it in a folder where Python does not "
+                "find the other one."
             )

@@ -51,7 +51,7 @@ class RunFolder:
         self.protocol = self.scores / "protocol.json"
         #: Command and sessions of `bench score`; those of `bench run` are in `account`.
         self.scored_by = self.scores / "provenance.json"
-        #: Computed values by content, from which a killed scoring goes on.
+        #: Computed values by content, from which a killed scoring continues.
         self.journal = self.scores / "journal.jsonl"
         self.figures = self.path / "figures"
         self.page = self.path / "report.html"
@@ -73,7 +73,7 @@ class RunFolder:
         return self.all_predictions / name
 
     def checkpoint(self, model: str, seed: int) -> Path:
-        """Folder of a training: checkpoints, log, TensorBoard's files."""
+        """Folder of a training run: checkpoints, log, TensorBoard's files."""
         return self.all_checkpoints / f"{model}-{seed}"
 
     def parts(self, model: str) -> Path:
@@ -81,11 +81,11 @@ class RunFolder:
         return self.all_parts / model
 
     def trainings(self) -> dict[str, Path]:
-        """Logs of the trainings that have one, by the name of their folder."""
+        """Logs of the training runs that have one, by the name of their folder."""
         return {log.parent.name: log for log in sorted(self.all_checkpoints.glob(f"*/{LOG}"))}
 
     def strangers(self, *expected: Path) -> list[Path]:
-        """What lies in the folder beside locks, unfinished files and what is `expected`."""
+        """What is in the folder beside locks, unfinished files and what is `expected`."""
         if not self.path.is_dir():
             return []
         usual = {self.lock, self.scores_lock, *expected}

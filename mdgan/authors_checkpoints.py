@@ -86,13 +86,13 @@ def _read(source: CheckpointSource) -> dict[str, Tensor]:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise BenchError(f"{name} cannot be read as a PyTorch checkpoint ({reason}); download it again.") from error
     if not isinstance(state, Mapping):
-        raise BenchError(f"{name} holds a {type(state).__name__}, not a state dict of tensors by name.")
+        raise BenchError(f"{name} contains a {type(state).__name__}: expected a state dict of tensors by name.")
     tensors: dict[str, Tensor] = {}
     for key, value in state.items():
         tensor = torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray | np.generic) else value
         if not isinstance(key, str) or not isinstance(tensor, Tensor):
             raise BenchError(
-                f"{name} holds {key!r}, which is no tensor; a state dict of an MD-GAN network was expected."
+                f"{name} contains {key!r}, which is not a tensor; expected a state dict of an MD-GAN network."
             )
         tensors[key.removeprefix("module.")] = tensor.detach()
     return tensors
@@ -102,11 +102,11 @@ def _width(source: CheckpointSource, tensors: dict[str, Tensor], what: str) -> i
     """Return the width: the output channels of the first convolution's weight `[w, 3, 3, 4, 4]`."""
     first = "downConv1.weight"
     if first not in tensors:
-        problem = "holds a discriminator" if "slice1.0.weight" in tensors else f"has no tensor '{first}'"
-        raise BenchError(f"{_name(source)} is not {what}: it {problem}; give the published checkpoint of {what}.")
+        problem = "contains a discriminator" if "slice1.0.weight" in tensors else f"has no tensor '{first}'"
+        raise BenchError(f"{_name(source)} is not {what}: it {problem}; pass the published checkpoint of {what}.")
     shape = list(tensors[first].shape)
     if len(shape) != 5 or shape[0] < 1 or shape[1:] != [3, 3, 4, 4]:
-        raise BenchError(f"{_name(source)} is not {what}: '{first}' is {shape} where [width, 3, 3, 4, 4] was expected.")
+        raise BenchError(f"{_name(source)} is not {what}: '{first}' is {shape}, expected [width, 3, 3, 4, 4].")
     return shape[0]
 
 
@@ -118,7 +118,7 @@ def _fill(generator: Generator, source: CheckpointSource, tensors: dict[str, Ten
         layer, _, kind = name.rpartition(".")
         own_name = f"{GENERATOR_LAYERS.get(layer)}.{kind}"
         if own_name not in expected:
-            raise BenchError(f"{_name(source)} is not {what}: it holds an unknown tensor '{name}'.")
+            raise BenchError(f"{_name(source)} is not {what}: it contains an unknown tensor '{name}'.")
         if tensor.shape != expected[own_name].shape:
             raise BenchError(
                 f"{_name(source)} is not {what}: '{name}' is {list(tensor.shape)} "

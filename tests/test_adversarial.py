@@ -138,7 +138,7 @@ def test_the_start_of_dcgan_is_what_it_was():
     for layer in layers:
         mean = 1.0 if isinstance(layer, nn.BatchNorm3d) else 0.0
         assert torch.equal(layer.weight, torch.empty_like(layer.weight).normal_(mean, 0.02))
-    with pytest.raises(BenchError, match=r"cannot start as 'interpolate'\. Did you mean 'interpolating'"):
+    with pytest.raises(BenchError, match=r"Unknown start of weights: 'interpolate'\. Did you mean 'interpolating'"):
         initialise(nn.Sequential(*layers), start="interpolate")
 
 

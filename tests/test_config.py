@@ -77,7 +77,7 @@ def test_every_run_has_the_copy_baseline_unless_told_not_to() -> None:
         (smoke(fast="gramm"), r"There is no faster way 'gramm'\. Did you mean 'gram'"),
         (smoke(decay_from="half"), "decay_from is 'half'"),
         (smoke(frames=["all"]), r"frames is \['all'\]"),
-        (smoke(options={"mdgan": {}}), "the model 'mdgan', which this run does not have"),
+        (smoke(options={"mdgan": {}}), "'mdgan', which is not in --models"),
     ],
 )
 def test_what_does_not_fit_gets_one_sentence(values: dict[str, object], sentence: str) -> None:
@@ -90,7 +90,7 @@ def test_files_and_settings(tmp_path: Path) -> None:
     values = apply_settings(read_config(tmp_path / "a.toml"), ["options.vgan.width=8", "device=cpu", "flip=true"])
     config = make_config({"preset": "smoke", **values})
     assert (config.steps, config.options["vgan"]["width"], config.device, config.flip) == (5, 8, "cpu", True)
-    with pytest.raises(BenchError, match="is no setting"):
+    with pytest.raises(BenchError, match="is not a setting"):
         apply_settings({}, ["width"])
     with pytest.raises(BenchError, match="no configuration file"):
         read_config(tmp_path / "b.toml")

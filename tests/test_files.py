@@ -74,12 +74,12 @@ def test_hashes(tmp_path: Path) -> None:
 
 def test_a_file_where_a_folder_is_due_and_the_other_way_round(tmp_path: Path) -> None:
     write_text(tmp_path / "file", "x")
-    with pytest.raises(BenchError, match=r"/file is a file where a folder is due: choose another"):
+    with pytest.raises(BenchError, match=r"/file is a file, but a folder is needed there. Choose another"):
         write_text(tmp_path / "file" / "a", "x")
-    with pytest.raises(BenchError, match=r"/file is a file where a folder is due: choose another"):
+    with pytest.raises(BenchError, match=r"/file is a file, but a folder is needed there. Choose another"):
         write_text(tmp_path / "file" / "deeper" / "a", "x")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(BenchError, match=r"/folder is a folder where a file is due: choose another"):
+    with pytest.raises(BenchError, match=r"/folder is a folder, but a file is needed there. Choose another"):
         write_text(tmp_path / "folder", "x")
     assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
     with pytest.raises(BenchError, match=r"There is no .*/file/a"):

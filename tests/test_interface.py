@@ -19,9 +19,9 @@ def test_only_whole_positive_numbers_pass(value: object):
 def test_resolution_and_frames_are_named():
     check_resolution("M", 64, (64, 128))
     check_frames("M", 32, 32)
-    with pytest.raises(BenchError, match="M exists for 64 or 128 pixels, not 96"):
+    with pytest.raises(BenchError, match="M supports 64 or 128 pixels, not 96"):
         check_resolution("M", 96, (64, 128))
-    with pytest.raises(BenchError, match="M makes videos of 32 frames, not 16"):
+    with pytest.raises(BenchError, match="M generates videos of 32 frames, not 16"):
         check_frames("M", 16, 32)
 
 
@@ -68,7 +68,7 @@ def test_a_deterministic_model_has_one_video_whatever_the_sample():
 
 def test_names_and_samples_that_do_not_fit_are_refused():
     model, frames = Noisy(8, 2).eval(), torch.zeros(2, 3, 8, 8)
-    with pytest.raises(BenchError, match="1 clips are named for 2 first frames"):
+    with pytest.raises(BenchError, match="1 clip names were given for 2 first frames"):
         model.predict(frames, clips=["a"])
-    with pytest.raises(BenchError, match="of sample -1"):
+    with pytest.raises(BenchError, match="with sample -1"):
         model.predict(frames, sample=-1)

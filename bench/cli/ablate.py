@@ -34,7 +34,7 @@ def ablate(
     dataset: DatasetName = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     preset: Preset = "auto",
-    out: Annotated[Path, typer.Option(help="Gets a run folder for each variant, and the joined table.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for the run folders of all variants and the joined table.")] = Path(
         "results/ablations"
     ),
     seeds: Seeds = "0,1,2",

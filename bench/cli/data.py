@@ -18,11 +18,11 @@ data_app = typer.Typer(help="Fetch, make, check and pack datasets.", no_args_is_
 @data_app.command("fetch")
 def data_fetch(
     name: Annotated[str, typer.Argument(help="sky or beach.")],
-    out: Annotated[Path, typer.Argument(help="Folder to make; it gets this name when all is there.")],
-    archive: Annotated[Path | None, typer.Option(help="Unpack this archive, which is there already.")] = None,
-    url: Annotated[str, typer.Option("--from", help="Address of the archive in place of the published one.")] = "",
-    sha256: Annotated[str, typer.Option(help="SHA-256 that the archive has to have.")] = "",
-    keep_archive: Annotated[bool, typer.Option("--keep-archive", help="Leave the archive beside the folder.")] = False,
+    out: Annotated[Path, typer.Argument(help="Folder to create; it gets this name once it is complete.")],
+    archive: Annotated[Path | None, typer.Option(help="Archive to unpack, if you already have it.")] = None,
+    url: Annotated[str, typer.Option("--from", help="URL of the archive, in place of the published one.")] = "",
+    sha256: Annotated[str, typer.Option(help="Expected SHA-256 of the archive.")] = "",
+    keep_archive: Annotated[bool, typer.Option("--keep-archive", help="Keep the archive next to the folder.")] = False,
 ) -> None:
     """Download a published dataset, check it and unpack it; to resume, repeat the command."""
     from bench.pipeline.fetch_dataset import FetchOptions, fetch
@@ -33,12 +33,12 @@ def data_fetch(
 @data_app.command("make")
 def data_make(
     scene: Annotated[str, typer.Argument(help="sky or beach.")],
-    out: Annotated[Path, typer.Argument(help="Folder to make; it must not hold anything yet.")],
+    out: Annotated[Path, typer.Argument(help="Folder to create; it must be empty or absent.")],
     size: Annotated[int, typer.Option("--size", "--resolution", help="64 or 128 pixels.")] = 64,
-    train_videos: Annotated[int, typer.Option(help="Source videos for training.")] = 24,
-    test_videos: Annotated[int, typer.Option(help="Source videos for testing.")] = 8,
-    clips_per_video: Annotated[int, typer.Option(help="Clips of 32 frames in each video.")] = 2,
-    seed: Annotated[int, typer.Option(help="Another seed gives other scenes.")] = 0,
+    train_videos: Annotated[int, typer.Option(help="Number of source videos for training.")] = 24,
+    test_videos: Annotated[int, typer.Option(help="Number of source videos for testing.")] = 8,
+    clips_per_video: Annotated[int, typer.Option(help="Number of 32-frame clips per video.")] = 2,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
 ) -> None:
     """Write the synthetic dataset in a real dataset's layout."""
     from bench.data.synthetic.generate import make
@@ -69,16 +69,18 @@ def data_verify(
         for split, clips in found.clips.items():
             print(f"{split}: {clips} clips of {found.videos[split]} source videos")
     if not found.ok:
-        raise BenchError(f"The {dataset} dataset in {data_root} has errors: mend or remove the files named above.")
+        raise BenchError(f"The {dataset} dataset in {data_root} has errors. Fix or remove the files listed above.")
 
 
 @data_app.command("sheet")
 def data_sheet(
-    out: Annotated[Path, typer.Argument(help="The PNG to write.")],
+    out: Annotated[Path, typer.Argument(help="PNG file to write.")],
     dataset: DatasetName = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     resolution: Annotated[int, typer.Option(min=1, help="Side of the frames in pixels.")] = 128,
-    clips: Annotated[int, typer.Option(min=1, help="How many clips, each of another video while there are any.")] = 12,
+    clips: Annotated[
+        int, typer.Option(min=1, help="Number of clips, each from a different video where possible.")
+    ] = 12,
     clip_frames: ClipFrames = None,
 ) -> None:
     """Draw frames 1, 8, 16, 24, 32 of some test clips, to see what the data look like."""

@@ -39,9 +39,12 @@ def list_metrics(as_json: Json = False) -> None:
 
 
 def doctor(
-    data: Annotated[list[str] | None, typer.Option(help="Look at this data too, as in sky=FOLDER.")] = None,
+    data: Annotated[list[str] | None, typer.Option(help="Check this dataset too, as in sky=FOLDER.")] = None,
     numerics: Annotated[
-        bool, typer.Option("--numerics", help="Compare this machine's arithmetic with float64 instead; about a minute.")
+        bool,
+        typer.Option(
+            "--numerics", help="Compare this machine's arithmetic with float64 instead; takes about a minute."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -76,6 +79,6 @@ def _doctor_numerics(as_json: bool) -> None:
         show([finding.row() for finding in findings], as_json)
     if wrong := [finding for finding in findings if finding.state != "ok"]:
         raise BenchError(
-            f"{len(wrong)} of {len(findings)} kernels compute wrong numbers on this machine, "
-            f"{wrong[0].kernel} for one. They have to match float64. {wrong[0].advice[0].upper()}{wrong[0].advice[1:]}."
+            f"{len(wrong)} of {len(findings)} kernels compute wrong numbers on this machine, for example "
+            f"{wrong[0].kernel}. Expected: the result of float64. {wrong[0].advice[0].upper()}{wrong[0].advice[1:]}."
         )

@@ -119,7 +119,9 @@ def bench(
 def run(
     models: Annotated[str, typer.Option(help="Names from `bench list models`, comma-separated.")] = "",
     dataset: Annotated[str | None, typer.Option(help="A name from `bench list datasets`; sky by default.")] = None,
-    data_root: Annotated[str | None, typer.Option(help="The dataset's folder; default: the synthetic dataset.")] = None,
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder of the dataset; default: the synthetic dataset.")
+    ] = None,
     preset: Preset = "auto",
     out: Annotated[Path | None, typer.Option(help="Run folder; results/<dataset>-<preset> by default.")] = None,
     resolution: Resolution = None,
@@ -128,8 +130,8 @@ def run(
     primary: Primary = "",
     clips: Clips = None,
     seeds: Seeds = "",
-    samples: Annotated[int | None, typer.Option(min=1, help="Videos per clip, from models that draw; 1.")] = None,
-    best: Annotated[int | None, typer.Option(min=1, help="As for `bench score`.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Videos per clip, for stochastic models; 1.")] = None,
+    best: Annotated[int | None, typer.Option(min=1, help="As in `bench score`.")] = None,
     steps: Steps = None,
     batch: Batch = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
@@ -167,7 +169,7 @@ def run(
         print_folder(folder)
     else:
         print_scores(table, folder)
-        print(f"Tables: {folder}/table.csv, .tex, .md   Figures: {folder}/figures   Page: {folder}/report.html")
+        print(f"Tables: {folder}/table.csv, .tex, .md   Figures: {folder}/figures   Report: {folder}/report.html")
 
 
 @app.command(rich_help_panel=ALL_STEPS)
@@ -178,7 +180,7 @@ def train(
     data_root: DataRoot = SYNTHETIC,
     preset: Preset = "auto",
     resolution: Resolution = None,
-    seed: Annotated[int, typer.Option("--seed", "--seeds", min=0, help="Of weights and batches.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", "--seeds", min=0, help="Seed for weights and batches.")] = 0,
     steps: Steps = None,
     batch: Batch = None,
     device: Device = "auto",
@@ -196,16 +198,23 @@ def train(
 
 @app.command(rich_help_panel=ALL_STEPS)
 def generate(
-    out: Annotated[Path, typer.Option(help="Folder; each row's videos go into one below it.")],
-    checkpoint: Annotated[Path | None, typer.Option(help="The model.pt of a finished training.")] = None,
-    model: Annotated[str | None, typer.Option(help="The model it has to be of.")] = None,
-    published_s1: Annotated[Path | None, typer.Option(help="Or its authors' Stage I checkpoint,")] = None,
-    published_s2: Annotated[Path | None, typer.Option(help="and their Stage II checkpoint.")] = None,
-    batch_norm: Annotated[str, typer.Option(help="Theirs: running, or batch as the authors.")] = "running",
+    out: Annotated[Path, typer.Option(help="Output folder, with a subfolder for each method.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="The model.pt of a finished training run.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model, checked against the checkpoint.")] = None,
+    published_s1: Annotated[
+        Path | None, typer.Option(help="The authors' Stage I checkpoint, in place of --checkpoint,")
+    ] = None,
+    published_s2: Annotated[Path | None, typer.Option(help="and the authors' Stage II checkpoint.")] = None,
+    batch_norm: Annotated[
+        str,
+        typer.Option(
+            help="Batch norm of published checkpoints: running statistics, or batch statistics as the authors used."
+        ),
+    ] = "running",
     dataset: DatasetName = DEFAULT_DATASET,
     data_root: DataRoot = SYNTHETIC,
     resolution: SyntheticSize = 64,
-    samples: Annotated[int, typer.Option(min=1, help="Videos of each clip, from a model that draws.")] = 1,
+    samples: Annotated[int, typer.Option(min=1, help="Videos per clip, for stochastic models.")] = 1,
     device: Device = "auto",
 ) -> None:
     """Continue the first frames of the test clips with a trained model."""
@@ -216,7 +225,10 @@ def generate(
     source: TrainedModel | PublishedModel
     if published_s1 or published_s2:
         if checkpoint:
-            raise BenchError("Give --checkpoint, or --published-s1 and --published-s2, not both.")
+            raise BenchError(
+                "Found both --checkpoint and published checkpoints. Give --checkpoint, or --published-s1 and "
+                "--published-s2."
+            )
         if model is None or published_s1 is None or published_s2 is None:
             raise BenchError("Published checkpoints need --model, --published-s1 and --published-s2.")
         source = PublishedModel(model, published_s1, published_s2, batch_norm)
@@ -259,7 +271,7 @@ def _run_app() -> None:
         if (extra := extra_of(error.name or "")) is None:
             raise
         needs = f"needs the package '{error.name}', which is not installed"
-        raise BenchError(f"This {needs}: `{how_to_install(extra)}` brings it ({EXTRAS[extra]}).") from error
+        raise BenchError(f"This {needs}: install it with `{how_to_install(extra)}` ({EXTRAS[extra]}).") from error
 
 
 def _thread_ended(error: threading.ExceptHookArgs) -> None:

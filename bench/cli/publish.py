@@ -14,10 +14,12 @@ from bench.progress import console
 
 
 def release(
-    runs: Annotated[list[Path], typer.Argument(help="Folders that `bench run` or `bench train` has filled.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished `bench run` or `bench train` commands.")],
     to: Annotated[Path, typer.Option(help="Folder for the checkpoints and their hashes.")],
-    precision: Annotated[str, typer.Option(help="Of the weights in the files: float32 or float16.")] = "float32",
-    largest_mb: Annotated[float, typer.Option(min=0, help="Megabytes that a file may have.")] = 20.0,
+    precision: Annotated[
+        str, typer.Option(help="Precision of the weights in the files: float32 or float16.")
+    ] = "float32",
+    largest_mb: Annotated[float, typer.Option(min=0, help="Largest size of a file, in megabytes.")] = 20.0,
     as_json: Json = False,
 ) -> None:
     """Make small checkpoints of finished training runs, for `bench generate`, each checked against the run's own."""
@@ -31,22 +33,25 @@ def release(
 
 
 def push(
-    folder: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
-    to: Annotated[str, typer.Option(help="OWNER/NAME of a repository on Hugging Face; made where it is not there.")],
+    folder: Annotated[Path, typer.Argument(help="Results folder of `bench run` or `bench score`.")],
+    to: Annotated[str, typer.Option(help="OWNER/NAME of a repository on Hugging Face; created if it does not exist.")],
     kind: Annotated[
-        str, typer.Option(help="dataset or model; by default a model where checkpoints are sent, else a dataset.")
+        str, typer.Option(help="dataset or model; default: model if checkpoints are sent, else dataset.")
     ] = "",
-    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Send checkpoints for generating too.")] = False,
+    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Also send checkpoints for generation.")] = False,
     with_clips: Annotated[
-        bool, typer.Option("--with-clips", help="Send what shows frames of your data too; their owner lets you.")
+        bool,
+        typer.Option(
+            "--with-clips", help="Also send files that show frames of your data; only with their owner's permission."
+        ),
     ] = False,
     public: Annotated[bool, typer.Option("--public", help="Make a new repository public.")] = False,
     benchmark: Annotated[
         str,
-        typer.Option(help="OWNER/NAME of a benchmark dataset on the hub, whose leaderboards get the numbers."),
+        typer.Option(help="OWNER/NAME of a benchmark dataset on the hub; its leaderboards receive the numbers."),
     ] = "",
-    by: Annotated[str, typer.Option(help="Who sends it, as it is to stand on the card.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and open no connection.")] = False,
+    by: Annotated[str, typer.Option(help="Author's name, as shown on the card.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be sent, without a connection.")] = False,
     as_json: Json = False,
 ) -> None:
     """Send a run's page, tables and figures to a Hugging Face repository; needs HF_TOKEN, a token that may write."""
@@ -68,7 +73,8 @@ def push(
     if dry_run:
         show([{**line, "bytes": f"{line['bytes']:,}"} for line in listed], as_json=False)
     message = (
-        f"{len(listed)} files, {in_words(total)}, {'would go' if dry_run else 'are'} in the {repository.kind} {to}."
+        f"{len(listed)} files, {in_words(total)}, {'would be sent to' if dry_run else 'are in'} the "
+        f"{repository.kind} {to}."
     )
     console().print("\n".join([message, *upload.held_back]), markup=False, soft_wrap=True)
     if address:

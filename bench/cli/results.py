@@ -11,13 +11,13 @@ from bench.cli_options import Ci, Json, print_folder, print_json, print_scores, 
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
+    folder: Annotated[Path, typer.Argument(help="Results folder of `bench run` or `bench score`.")],
     study: Annotated[
-        Path | None, typer.Option(help="A folder that `bench study export` wrote; FOLDER/study by default.")
+        Path | None, typer.Option(help="Folder written by `bench study export`; default: FOLDER/study.")
     ] = None,
     ci: Ci = False,
     holm: Annotated[
-        bool, typer.Option("--holm-metrics", help="Correct the marks for the number of metrics, by Holm; implies --ci.")
+        bool, typer.Option("--holm-metrics", help="Correct the marks for the number of metrics (Holm); implies --ci.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -33,8 +33,8 @@ def report(
 
 
 def compare(
-    folders: Annotated[list[Path], typer.Argument(help="Folders that run or score has filled.")],
-    out: Annotated[Path | None, typer.Option(help="Write the joined tables there.")] = None,
+    folders: Annotated[list[Path], typer.Argument(help="Results folders of `bench run` or `bench score`.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the joined tables.")] = None,
     margin: Annotated[list[str] | None, typer.Option(help="METRIC=LARGEST: test for equivalence instead.")] = None,
     ci: Ci = False,
     as_json: Json = False,
@@ -61,9 +61,9 @@ def compare(
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
-    to: Annotated[Path, typer.Option(help="The file to write.")] = Path("results.json"),
-    by: Annotated[str, typer.Option(help="Who sends the results, as a leaderboard shows it.")] = "",
+    folder: Annotated[Path, typer.Argument(help="Results folder of `bench run` or `bench score`.")],
+    to: Annotated[Path, typer.Option(help="File to write.")] = Path("results.json"),
+    by: Annotated[str, typer.Option(help="Author's name, as shown on a leaderboard.")] = "",
 ) -> None:
     """Write the stored numbers into one file that can be sent, with protocol and provenance."""
     from bench.report.export_results import export as write

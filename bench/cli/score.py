@@ -45,25 +45,27 @@ def score(
     primary: Primary = "",
     frames: FrameSelection = "",
     context: Annotated[
-        int | None, typer.Option(min=0, help="Given frames, which are not scored: 0 is --frames all, 1 is future.")
+        int | None,
+        typer.Option(min=0, help="Number of given frames, which are not scored: 0 is --frames all, 1 is future."),
     ] = None,
     clips: Clips = None,
     clip_length: Annotated[
-        int | None, typer.Option(min=0, help="Frames of each clip to look at. Default: all.")
+        int | None, typer.Option(min=0, help="Number of frames per clip to read. Default: all.")
     ] = None,
     sampling: Annotated[
-        str | None, typer.Option(help="Which frames those are: first (default), or random by the clip's id.")
+        str | None, typer.Option(help="Which frames to read: first (default), or random by the clip's ID.")
     ] = None,
     clip_frames: ClipFrames = None,
-    stride: Annotated[int | None, typer.Option(min=1, help="Look at every N-th frame of a clip.")] = None,
+    stride: Annotated[int | None, typer.Option(min=1, help="Read every N-th frame of a clip.")] = None,
     crop: Annotated[
-        str | None, typer.Option(help="squash frames to a square (default), or cut the middle square: centre.")
+        str | None, typer.Option(help="squash frames to a square (default), or crop the centre square: centre.")
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="Flags of a paper: stylegan-v, tats, cd-fvd or mdgan. Further flags override it.")
+        str | None,
+        typer.Option(help="Protocol of a paper: stylegan-v, tats, cd-fvd or mdgan. Further flags override it."),
     ] = None,
     unpaired: Annotated[
-        bool | None, typer.Option("--unpaired", help="Compare whole sets: any names, any numbers of videos.")
+        bool | None, typer.Option("--unpaired", help="Compare whole sets of any file names and sizes.")
     ] = None,
     mirror: Annotated[
         bool | None, typer.Option("--mirror", help="Unpaired: add a mirrored copy of every real clip.")
@@ -72,27 +74,29 @@ def score(
         str | None, typer.Option(help="Unpaired: real videos of the dataset: test (default), train or all.")
     ] = None,
     per_video: Annotated[
-        int | None, typer.Option(min=0, help="Unpaired: windows of each real video; 0 for all. Default: 1.")
+        int | None, typer.Option(min=0, help="Unpaired: windows per real video; 0 for all. Default: 1.")
     ] = None,
     generated: Annotated[
         int | None,
-        typer.Option(min=1, help="Unpaired: videos of each method. Default: as many as the smallest folder has."),
+        typer.Option(min=1, help="Unpaired: videos per method. Default: the size of the smallest folder."),
     ] = None,
     draws: Annotated[
-        int | None, typer.Option(min=1, help="Unpaired: repeat with other windows and clips; mean ± deviation.")
+        int | None, typer.Option(min=1, help="Unpaired: repeat with other windows and clips; prints mean ± deviation.")
     ] = None,
     horizon: Annotated[
         str, typer.Option(help="Curves of FVD, KVD and FID over the first frames, as in 10,16,24,32.")
     ] = "",
-    windows: Annotated[str, typer.Option(help="The same over windows, LENGTH:STEP, as in 16:8.")] = "",
+    windows: Annotated[str, typer.Option(help="The same curves over windows, LENGTH:STEP, as in 16:8.")] = "",
     samples: Samples = None,
     best: BestOf = 1,
-    allow_partial: Annotated[bool, typer.Option(help="Score what there is; the protocol ID says so.")] = False,
-    reference: Annotated[Path | None, typer.Option(help="Videos in place of a dataset: folder or array.")] = None,
+    allow_partial: Annotated[
+        bool, typer.Option(help="Score the clips that exist; this changes the protocol ID.")
+    ] = False,
+    reference: Annotated[Path | None, typer.Option(help="Real videos in place of a dataset: folder or array.")] = None,
     axes: Axes = "",
     value_range: ValueRange = "",
     features: Features = None,
-    shard: Annotated[str, typer.Option(help="Only compute what part I/N of the clips needs, as 3/16.")] = "",
+    shard: Annotated[str, typer.Option(help="Only compute the scores of part I/N of the clips, as in 3/16.")] = "",
     workers: Workers = None,
     keep_clips: Annotated[
         bool, typer.Option("--keep-clips", help="Write the scored frames, so that the HTML report plays the clips.")

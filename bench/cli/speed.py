@@ -1,4 +1,4 @@
-"""`bench speed`: our code beside the plain way or the usual package, side by side in one run."""
+"""`bench speed`: our code beside a reference implementation or the usual package, side by side in one run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bench.registry import FAST, check_fast
 if TYPE_CHECKING:
     from bench.speed.interleaved_timing import TimingComparison
 
-speed_app = typer.Typer(help="Measure our code beside the plain way, on this machine.", no_args_is_help=True)
+speed_app = typer.Typer(help="Compare our code with a reference implementation on this machine.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results; results/speed by default.")]
 
 
@@ -28,27 +28,34 @@ def finish(name: str, rows: list[Any], out: Path | None, as_json: bool) -> None:
         print_json(rows)
         return
     show([{key: f"{v:.3g}" if isinstance(v, float) else v for key, v in row.items()} for row in rows], False)
-    print(f"Kept as {path}")
+    print(f"Saved as {path}")
 
 
 @speed_app.command("train")
 def speed_train(
     model: Annotated[str, typer.Option(help="Names from `bench list models`, comma-separated; default: all.")] = "",
     resolution: Annotated[int, typer.Option("--resolution", "--size", help="Side of the frames in pixels.")] = 128,
-    width: Annotated[int, typer.Option(help="Of all networks.")] = 32,
-    batch: Annotated[int, typer.Option("--batch-size", "--batch", help="Clips in a step.")] = 4,
-    steps: Annotated[int, typer.Option(help="Steps that are timed on each side.")] = 5,
+    width: Annotated[int, typer.Option(help="Width of all networks.")] = 32,
+    batch: Annotated[int, typer.Option("--batch-size", "--batch", help="Clips per step.")] = 4,
+    steps: Annotated[int, typer.Option(help="Number of timed steps for each implementation.")] = 5,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="Of our side: auto, 32-true or bf16-mixed.")] = "auto",
-    compiled: Annotated[bool, typer.Option("--compile", help="Let torch.compile have our side's networks.")] = False,
+    precision: Annotated[
+        str, typer.Option(help="Precision of our implementation: auto, 32-true or bf16-mixed.")
+    ] = "auto",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile our implementation's networks with torch.compile.")
+    ] = False,
     fast: Annotated[
-        str, typer.Option(help=f"Faster ways of our side: all, or some of {', '.join(FAST)}, comma-separated.")
+        str,
+        typer.Option(
+            help=f"Faster training switches of our implementation: all, or some of {', '.join(FAST)}, comma-separated."
+        ),
     ] = "",
-    memory: Annotated[bool, typer.Option(help="Measure peak memory too.")] = True,
+    memory: Annotated[bool, typer.Option(help="Also measure peak memory.")] = True,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Training steps and generation, ours against a plain float32 loop over the same networks."""
+    """Training steps and generation, ours against a reference implementation in float32 over the same networks."""
     from bench.cli_options import words
     from bench.speed.train import TrainingSpeedOptions, measure_training
 
@@ -62,7 +69,7 @@ def speed_train(
 
 @speed_app.command("data")
 def speed_data(
-    clips: Annotated[int, typer.Option(help="Clips that are read.")] = 6,
+    clips: Annotated[int, typer.Option(help="Number of clips to read.")] = 6,
     resolution: Annotated[int, typer.Option(help="Side of the training frames in pixels.")] = 128,
     out: Out = None,
     as_json: Json = False,
@@ -75,7 +82,7 @@ def speed_data(
 
 @speed_app.command("metrics")
 def speed_metrics(
-    only: Annotated[str, typer.Option(help="Rows to measure, comma-separated; default: all.")] = "",
+    only: Annotated[str, typer.Option(help="Measurements to make, comma-separated; default: all.")] = "",
     out: Out = None,
     as_json: Json = False,
 ) -> None:

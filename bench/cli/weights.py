@@ -52,7 +52,7 @@ def weights_fetch(
 @weights_app.command("verify")
 def weights_verify(
     numbers: Annotated[
-        bool, typer.Option("--numbers", help="Compute the published check values with them too: some minutes.")
+        bool, typer.Option("--numbers", help="Also compute the published check values; takes some minutes.")
     ] = False,
 ) -> None:
     """Check that the weights in the weights folder are the published ones."""
@@ -62,7 +62,7 @@ def weights_verify(
     for verification in found:
         print(verification.message)
     if any(verification.state == "other" for verification in found):
-        raise BenchError("Some weights are not the published ones: see above.")
+        raise BenchError("Some weights are not the published ones. See above.")
     if numbers:
         from bench.metrics.check_values import verify_numbers
 

@@ -99,7 +99,7 @@ def _numpy(path: Path) -> tuple[np.ndarray, list[str] | None]:
             return _videos(dict(content), path)
     except (OSError, EOFError, ValueError, TypeError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
         objects = "allow_pickle" in str(error) or "Python objects" in str(error)
-        why = "it holds Python objects, which are not loaded: save one array of numbers" if objects else error
+        why = "it contains Python objects, which are not loaded; save one array of numbers" if objects else error
         raise BenchError(f"The array {path} cannot be read ({why}).") from error
 
 
@@ -111,13 +111,13 @@ def _torch(path: Path) -> tuple[np.ndarray, list[str] | None]:
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         first = str(error).strip().partition("\n")[0].rstrip(".")
         raise BenchError(
-            f"The file {path} cannot be read as tensors ({first}): save one tensor with torch.save. Files that hold "
-            "other objects are not loaded, since they may run code."
+            f"The file {path} cannot be read as tensors ({first}). Save one tensor with torch.save; files with "
+            "other objects are not loaded, because they may run code."
         ) from error
     if isinstance(content, torch.Tensor):
         return _as_numpy(content), None
     if not isinstance(content, dict):
-        raise BenchError(f"{path} holds a {type(content).__name__}: expected a tensor, or a dictionary with one.")
+        raise BenchError(f"{path} contains a {type(content).__name__}: expected a tensor, or a dictionary with one.")
     found = {str(key): _as_numpy(item) for key, item in content.items() if isinstance(item, torch.Tensor)}
     ids = content.get(IDS)
     return _videos(found | ({IDS: ids} if isinstance(ids, list | tuple) else {}), path)
@@ -139,7 +139,8 @@ def _videos(content: dict[str, Any], path: Path) -> tuple[np.ndarray, list[str] 
     if len(found) != 1:
         listed = ", ".join(f"{name} {list(np.shape(array))}" for name, array in content.items()) or "nothing"
         raise BenchError(
-            f"{path} must hold one array of four or five axes, all clips, and may hold their '{IDS}': found {listed}."
+            f"{path} has the wrong content: found {listed}, expected one array of all clips with four or five "
+            f"axes, and optionally their '{IDS}'."
         )
     return next(iter(found.values())), None if ids is None else [str(id) for id in np.ravel(np.asarray(ids))]
 

@@ -23,7 +23,7 @@ def clip_numbers(clips: int, batch: int, seed: int, step: int) -> tuple[np.ndarr
     Args:
         clips: how many there are.
         batch: clips in a global batch.
-        seed: of the training.
+        seed: of the training run.
         step: counted from 0.
 
     Returns:

@@ -29,7 +29,7 @@ class Statement:
     """What the user says of arrays.
 
     Attributes:
-        axes: their order, as "NTCHW", or several with commas, of which an array takes the one of as many axes; ""
+        axes: their order, as "NTCHW", or several, comma-separated, of which an array takes the one of as many axes; ""
             where the shape tells.
         range: the values of black and white, which all arrays have that are not uint8; None where nothing is said.
     """
@@ -55,7 +55,9 @@ def stated(axes: str = "", value_range: str = "") -> Statement:
             "several samples per clip: expected a text like NTCHW, NTHWC or NTHW."
         )
     if len({*map(len, orders)}) < len(orders):
-        raise BenchError(f"The axes '{axes}' name two orders of as many axes: state one for all arrays of a shape.")
+        raise BenchError(
+            f"The axes '{axes}' name two orders with the same number of axes: give one order for each number of axes."
+        )
     order = ",".join(orders)
     if not value_range.strip():
         return Statement(order)
@@ -69,7 +71,7 @@ def stated(axes: str = "", value_range: str = "") -> Statement:
 def checked_range(low: float, high: float) -> tuple[float, float]:
     """The values of black and white; a `BenchError` where they are not two numbers in order."""
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise BenchError("The range must be two numbers, those of black and white: expected 0,1 or -1,1 or 0,255.")
+        raise BenchError("The range must be two numbers, the values of black and white: expected 0,1 or -1,1 or 0,255.")
     return float(low), float(high)
 
 
@@ -89,7 +91,7 @@ def axis_order(shape: tuple[int, ...], said: str, name: str) -> str:
         order = next((order for order in orders if len(order) == len(shape)), "")
         if not order:
             raise BenchError(
-                f"{name}: it has {len(shape)} axes, and none of the stated orders has as many ({said}): state this one "
+                f"{name}: it has {len(shape)} axes, but none of the stated orders does ({said}). State its order "
                 "too, as in --axes NTCHW,NTHW."
             )
     elif len(shape) == 5:
@@ -108,7 +110,7 @@ def axis_order(shape: tuple[int, ...], said: str, name: str) -> str:
         raise BenchError(f"{name}: expected all clips as [N, T, C, H, W], [N, T, H, W, C] or [N, T, H, W].")
     sizes = dict(zip(order, shape, strict=True))
     if (channels := sizes.get("C", 1)) not in (1, 3):
-        raise BenchError(f"{name}: the order {order} makes {channels} channels of it; expected 3 (RGB) or 1 (grey).")
+        raise BenchError(f"{name}: the order {order} gives it {channels} channels; expected 3 (RGB) or 1 (grey).")
     if 0 in shape:
         raise BenchError(f"{name} is empty: there is nothing to score.")
     return order
@@ -217,8 +219,8 @@ class ClipArray:
         if max(low - self._low, self._high - high) > SLACK * (high - low):
             raise BenchError(
                 f"{self.name}: clip {number} (counted from 0) has values from {values.min():.4g} to "
-                f"{values.max():.4g}, which do not fit the stated range {low:g},{high:g}: state the values of black "
-                "and white of this array."
+                f"{values.max():.4g}, outside the stated range {low:g},{high:g}. State the values of black and "
+                "white in this array."
             )
         self._outside += int(((values < low) | (values > high)).sum())
         self._values += values.size
@@ -238,8 +240,8 @@ class ClipArray:
             )
         if self._low >= (low + high) / 2 or self._high <= (low + high) / 2:
             notes.append(
-                f"values from {self._low:.4g} to {self._high:.4g} fill only one half of the stated range "
-                f"{low:g},{high:g}: check that it is the right one"
+                f"values from {self._low:.4g} to {self._high:.4g} use only one half of the stated range "
+                f"{low:g},{high:g}; check that the range is right"
             )
         return notes
 
@@ -247,17 +249,19 @@ class ClipArray:
 def check_kind(array: Any, name: str) -> None:
     """Raise a `BenchError` about what is no NumPy array of numbers, with the way to make one of it."""
     if isinstance(array, np.ma.MaskedArray):
-        raise BenchError(f"{name} is a masked array: masked pixels have no colour. Give array.filled(...) instead.")
+        raise BenchError(
+            f"{name} is a masked array, whose masked pixels have no colour. Pass array.filled(...) instead."
+        )
     if isinstance(array, np.ndarray):
         if array.dtype.kind not in "uifb":
             raise BenchError(f"{name} is {array.dtype} {list(array.shape)}: expected numbers, uint8 or floats.")
         return
     kind = f"{type(array).__module__}.{type(array).__qualname__}".removeprefix("builtins.")
     advice = {
-        "list": "numpy.stack makes one of a list of clips of one size",
-        "tuple": "numpy.stack makes one of a list of clips of one size",
-        "str": "numpy.load reads it from a file",
-        "torch.Tensor": "tensor.cpu().numpy() is one",
+        "list": "make one with numpy.stack from clips of one size",
+        "tuple": "make one with numpy.stack from clips of one size",
+        "str": "read it with numpy.load",
+        "torch.Tensor": "convert it with tensor.cpu().numpy()",
     }
-    how = advice.get(kind, "numpy.load reads it from a file" if hasattr(array, "__fspath__") else "")
+    how = advice.get(kind, "read it with numpy.load" if hasattr(array, "__fspath__") else "")
     raise BenchError(f"{name} is a {kind}: expected a NumPy array of videos{f'; {how}' if how else ''}.")

@@ -64,7 +64,10 @@ class Clip:
         file, stop = root / self.path, self.start + frames
         clip = read_frames(file, self.start, stop, resolution)
         if len(clip) < frames:
-            raise BenchError(f"{file} has fewer than the {stop} frames that are due for clip {self.id}.")
+            raise BenchError(
+                f"{file} has fewer than the {stop} frames that clip {self.id} needs. Copy the video again, or "
+                "index the dataset anew."
+            )
         return clip
 
 
@@ -188,7 +191,7 @@ def sample(clips: Sequence[Clip], count: int | None) -> list[Clip]:
         BenchError: a count below 1.
     """
     if count is not None and count < 1:
-        raise BenchError(f"At least 1 clip is needed, not {count}.")
+        raise BenchError(f"Expected at least 1 clip, not {count}.")
     if count is None or count >= len(clips):
         return list(clips)
     chosen = set(by_hash(clip.id for clip in clips)[:count])
@@ -225,7 +228,7 @@ def with_validation(clips: Sequence[Clip]) -> list[Clip]:
 
 
 def listing_of(dataset: str, root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
-    """The clips of a dataset, of so many frames each, without hashes.
+    """The clips of a dataset, of a given length each, without hashes.
 
     Raises:
         BenchError: the dataset's reader, a third party's, cuts clips of one length only.
@@ -234,7 +237,7 @@ def listing_of(dataset: str, root: Path, splits: Sequence[str], frames: int = FR
     if frames == FRAMES:
         return index(root, splits)
     if "frames" not in signature(index).parameters:
-        raise BenchError(f"The dataset {dataset} has clips of {FRAMES} frames only, not of {frames}.")
+        raise BenchError(f"The dataset {dataset} only has clips of {FRAMES} frames, not {frames}.")
     return index(root, splits, frames=frames)
 
 
@@ -277,7 +280,10 @@ def problems(dataset: str, root: Path, splits: Iterable[str], listing: Listing, 
             messages.append(f"The data root {root} has no {split} clips in the {dataset} layout{short}: {seen(root)}.")
     train = {c.video for c in clips if c.split == "train"}
     if shared := sorted(train & {c.video for c in clips if c.split == "test"}):
-        messages.append(f"The source video {shared[0]} is in train and in test below {root}: scores would be leaked.")
+        messages.append(
+            f"The source video {shared[0]} is in both train and test below {root}, so test scores would be "
+            "leaked. Remove it from one of them."
+        )
     if twice := _first_repeated(clip.id for clip in clips):
         messages.append(f"The clip id {twice} occurs twice below {root}: rename one of the two videos.")
     return messages
@@ -314,7 +320,7 @@ def _first_repeated(names: Iterable[str]) -> str | None:
 def cut(
     path: Path, root: Path, split: str, names: Sequence[str], *, below: Path, video: str, frames: int = FRAMES
 ) -> list[Clip]:
-    """Cut a frame folder into clips of so many consecutive frames that do not overlap."""
+    """Cut a frame folder into clips of a given number of consecutive frames that do not overlap."""
     prefix = clip_prefix(path, below)
     return [
         Clip(

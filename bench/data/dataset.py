@@ -1,4 +1,4 @@
-"""A dataset as a run names it: the user's folder, or the embedded synthetic scenes, a data root like any other."""
+"""A dataset as a run names it: the user's folder, or the synthetic dataset, a data root like any other."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Dataset:
                 raise BenchError(f"The data root {root} does not exist: give the folder of the {self.name} dataset.")
             return root
         if self.name not in SCENES:
-            raise BenchError(f"The dataset '{self.name}' has no synthetic scenes: give its folder with --data-root.")
+            raise BenchError(f"The dataset '{self.name}' has no synthetic version: give its folder with --data-root.")
         size = 64 if resolution <= 64 else 128
         root = cache_dir() / "synthetic" / f"{self.name}-{size}px-v{SYNTHETIC_VERSION}"
         return built_once(root, lambda: make(self.name, root, size=size))

@@ -138,7 +138,7 @@ def _build(path: Path, clips: Sequence[Clip], root: Path, resolution: int, worke
     if (free := shutil.disk_usage(path.parent).free) < need:
         raise BenchError(
             f"Packing {len(clips)} clips at {resolution}×{resolution} needs {in_words(need)} in {path.parent}, "
-            f"where {in_words(free)} are free: point BENCH_CACHE_DIR to a larger disk, or remove old packs "
+            f"which has {in_words(free)} free. Point BENCH_CACHE_DIR to a larger disk, or remove old packs "
             "(`bench data clean --remove packs`)."
         )
     # pwrite and not a writable memory map: a full disk is then an error and not a SIGBUS.
@@ -152,8 +152,8 @@ def _build(path: Path, clips: Sequence[Clip], root: Path, resolution: int, worke
             done = {number: checksum for number, checksum in done.items() if number not in wrong}
         else:
             raise BenchError(
-                f"{part} contains other bytes than were written for {len(wrong)} of its {len(clips)} clips, twice: "
-                "check the disk, or point BENCH_CACHE_DIR to another one."
+                f"{part} returned other bytes than were written for {len(wrong)} of its {len(clips)} clips, "
+                "twice. Check the disk, or point BENCH_CACHE_DIR to another one."
             )
     finally:
         os.close(target)
@@ -179,7 +179,7 @@ def _write(
         if clip.sha256 and content_hash(clip.files(root), clip.start, FRAMES) != clip.sha256:
             raise BenchError(
                 f"The clip {clip.id} has changed since it was indexed ({root / clip.path}): "
-                "put the old file back, or begin a new run."
+                "restore the old file, or start a new run."
             )
         frames = np.ascontiguousarray(clip.read(root, resolution))
         view = memoryview(frames.reshape(-1))  # type: ignore[arg-type]

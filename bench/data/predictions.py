@@ -27,7 +27,8 @@ from bench.runfolder import MANIFEST, PART
 
 #: Ends messages about a folder whose videos are in folders below it.
 DEEPER = (
-    " If each is a video of its own, `--dataset folder --data-root FOLDER` reads them, cut into clips of 32 frames."
+    "If each file is a video of its own, read them with `--dataset folder --data-root FOLDER`, which cuts "
+    "them into clips of 32 frames."
 )
 #: What operating systems leave in folders and archives.
 _OF_SYSTEMS = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
@@ -55,7 +56,7 @@ class Predictions:
         self.skipped: list[str] = []
         if not self.folder.is_dir():
             found = (
-                f"{self.shown} is a file that is not read as a {what} folder"
+                f"{self.shown} is a file, not a {what} folder"
                 if self.folder.is_file()
                 else f"There is no {what} folder {self.shown}"
             )
@@ -64,9 +65,7 @@ class Predictions:
             )
         self.manifest = own_manifest(self.folder)
         if self.manifest and not self.manifest.get("complete"):
-            raise BenchError(
-                f"The predictions in {self.shown} are not finished: give the command that made them again."
-            )
+            raise BenchError(f"The predictions in {self.shown} are incomplete. Repeat the command that made them.")
         self.nested: dict[str, dict[int, Path]] = {}
         self.number: int | None = None
         self._files = self._list()
@@ -76,8 +75,8 @@ class Predictions:
         self._hashes: dict[Path, tuple[list[tuple[int, ...]], str]] = {}
         if not self._files and not self.nested:
             raise BenchError(
-                f"The {what} folder {self.shown} holds no videos named by clip id: {seen(self.folder)}, "
-                f"each directly in it.{_deeper(self.folder)}"
+                f"The {what} folder {self.shown} contains no videos named by clip ID: {seen(self.folder)}. "
+                f"Expected videos directly in it.{_deeper(self.folder)}"
             )
 
     def _list(self) -> dict[str, Path]:
@@ -103,7 +102,7 @@ class Predictions:
                 continue
             if id in files:
                 raise BenchError(
-                    f"The clip {id} lies twice in {self.shown}: as {files[id].name} and as {path.name}. Keep one."
+                    f"The clip {id} appears twice in {self.shown}: as {files[id].name} and as {path.name}. Keep one."
                 )
             files[id] = path
         return files
@@ -199,7 +198,7 @@ def own_manifest(folder: Path) -> dict[str, Any]:
 
 
 class PredictionWriter:
-    """Writes a folder of predictions, clip by clip, and goes on where a killed one stopped.
+    """Writes a folder of predictions, clip by clip, and continues where a killed one stopped.
 
     Args:
         folder: made if it does not exist.
@@ -216,11 +215,14 @@ class PredictionWriter:
             if (kept := manifest["made_by"]) != self.made_by:
                 differing = ", ".join(sorted(k for k in kept | self.made_by if kept.get(k) != self.made_by.get(k)))
                 raise BenchError(
-                    f"{self.folder} holds predictions made with other settings (differing: {differing}): "
-                    "choose another folder or remove it."
+                    f"{self.folder} contains predictions made with other settings (differing: {differing}). "
+                    "Choose another folder, or remove this one."
                 )
         elif self.folder.is_dir() and any(not p.name.startswith(PART) for p in self.folder.iterdir()):
-            raise BenchError(f"{self.folder} is not empty and has no {MANIFEST} of ours: choose another folder.")
+            raise BenchError(
+                f"{self.folder} is not empty and was not written by this program (it has no {MANIFEST}). Choose "
+                "another folder."
+            )
         else:
             write_json(self.folder / MANIFEST, {"format": 1, "complete": False, "made_by": self.made_by, "clips": {}})
         for left in self.folder.glob(f"{PART}*"):  # of a killed process
@@ -245,7 +247,7 @@ class PredictionWriter:
                 path = self.folder / entry["file"]
                 if not path.is_file() or sha256(path) != entry["sha256"]:
                     raise BenchError(
-                        f"{path} has changed since its manifest was written: remove the folder to generate it again."
+                        f"{path} has changed since its manifest was written. To generate it again, remove the folder."
                     )
             return
         files = sorted(self.folder.glob("*.png"))
@@ -281,7 +283,7 @@ def to_uint8(video: np.ndarray) -> Frames:
     """
     if np.isnan(video).any():
         raise BenchError(
-            "A video has values that are not numbers (NaN): the model's weights or this machine's kernels are broken. "
+            "A generated video contains NaN: the model's weights or this machine's kernels are broken. "
             "Check the machine with `bench doctor --numerics`, and train the model again."
         )
     return np.clip(np.floor((video + 1.0) * 127.5 + 0.5), 0, 255).astype(np.uint8)

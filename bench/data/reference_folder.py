@@ -37,7 +37,7 @@ def reference_manifest(folder: Predictions | Path) -> tuple[Manifest, int]:
     if len(lengths) > 1:
         listed = ", ".join(f"{id} has {length}" for length, id in sorted(lengths.items()))
         raise BenchError(
-            f"The videos in {videos.shown} differ in their number of frames ({listed}): cut them to one length."
+            f"The videos in {videos.shown} differ in length ({listed}): cut them to the same number of frames."
         )
     return Manifest("reference", videos.folder, tuple(clips)), next(iter(lengths))
 
@@ -46,8 +46,8 @@ def one_video_each(videos: Predictions) -> Predictions:
     """The same videos; a `BenchError` where the folder has several videos for each clip, or none in it but below."""
     if videos.nested:
         raise BenchError(
-            f"The reference folder {videos.shown} has folders of several videos ({next(iter(videos.nested))}): a "
-            f"reference has one real video per clip, each directly in it.{DEEPER}"
+            f"The reference folder {videos.shown} has folders of several videos ({next(iter(videos.nested))}): "
+            f"expected one real video per clip, directly in the folder.{DEEPER}"
         )
     return videos
 
@@ -61,7 +61,7 @@ def unzipped(path: Path) -> Path:
     if path.suffix.lower() != ".zip" or path.is_dir():
         return path
     if not zipfile.is_zipfile(path):
-        raise BenchError(f"{path} is no zip archive, or only a part of one.")
+        raise BenchError(f"{path} is not a zip archive, or is truncated.")
     folder = cache_dir() / "unzipped" / sha256(path)[:32]
     built_once(folder, lambda: _unpack(path, folder))
     inside = [p for p in folder.iterdir() if p.name != "__MACOSX" and not p.name.startswith(".")]
@@ -84,13 +84,14 @@ def _unpack(path: Path, folder: Path) -> None:
                 for name in archive.namelist():
                     if not (part / name).resolve().is_relative_to(part.resolve()):
                         raise BenchError(
-                            f"The archive {path} has the path {name}, which leads out of it: it is not unpacked."
+                            f"The archive {path} has the path {name}, which points outside it. For safety, it is "
+                            "not unpacked."
                         )
                 archive.extractall(part)
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise BenchError(f"The archive {path} is damaged ({error}): copy or download it again.") from error
         except (RuntimeError, NotImplementedError) as error:  # how zipfile says encrypted, and an unknown compression
             raise BenchError(
-                f"The archive {path} cannot be unpacked ({error}): pack it anew as a plain zip archive."
+                f"The archive {path} cannot be unpacked ({error}): create it again as a plain zip archive."
             ) from error
         os.replace(part, folder)

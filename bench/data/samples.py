@@ -51,8 +51,8 @@ def sampled(predictions: Predictions, test_ids: Collection[str], most: int | Non
         return [predictions]
     if most is not None and 1 < len(numbers) < most:
         raise BenchError(
-            f"{predictions.folder} has {len(numbers)} samples per clip where --samples asks for {most}: "
-            f"make more of them, or give --samples {len(numbers)}."
+            f"{predictions.folder} has {len(numbers)} samples per clip, but --samples asks for {most}. Generate "
+            f"more, or give --samples {len(numbers)}."
         )
     return [
         predictions.sample(number, {id: videos[number] for id, videos in found.items() if number in videos})
@@ -68,7 +68,7 @@ def _samples(predictions: Predictions, test_ids: Collection[str]) -> dict[str, d
         if number in (of_clip := found.setdefault(id, {})):
             twice = f"as {of_clip[number][0].name} and as {video[0].name}"
             raise BenchError(
-                f"Sample {number} of the clip {id} is twice in {predictions.folder}, {twice}: keep one of them."
+                f"Sample {number} of the clip {id} appears twice in {predictions.folder}, {twice}: keep one of them."
             )
         of_clip[number] = video
 

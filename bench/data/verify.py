@@ -61,7 +61,7 @@ class VerificationResult:
 
 
 def verify(dataset: str, root: Path, frames: int = FRAMES) -> VerificationResult:
-    """Index a dataset, with clips of so many frames, and decode every file of it.
+    """Index a dataset, with clips of a given length, and decode every file of it.
 
     Raises:
         BenchError: the root does not exist, or the dataset is unknown.
@@ -83,7 +83,7 @@ def verify(dataset: str, root: Path, frames: int = FRAMES) -> VerificationResult
     if not refused and not found.errors and not demanded:
         demanded = ["test"]
     errors = [*refused, *found.errors, *problems(dataset, root, demanded, found, frames)]
-    remarks = [*(f"{short}: too short for a clip, left out" for short in found.short), *found.remarks]
+    remarks = [*(f"{short}: too short for a clip, skipped" for short in found.short), *found.remarks]
     looked = _decoded(with_validation(found.clips), root, frames)
     findings = [DatasetFinding("error", text) for text in dict.fromkeys([*errors, *looked.faults])]
     findings += [DatasetFinding("remark", text) for text in dict.fromkeys(remarks)]
@@ -157,7 +157,7 @@ def _look_at_file(clips: Sequence[Clip], root: Path, of_clip: int, found: _Decod
         return
     expected = max(clip.start for clip in clips) + of_clip
     if frames < expected:
-        found.faults.append(f"{file} has {frames} frames: {expected} are due.")
+        found.faults.append(f"{file} has {frames} frames: expected {expected}.")
 
 
 def _trait_remarks(traits: Mapping[Path, Collection[Trait]], clips: Iterable[Clip], root: Path) -> list[DatasetFinding]:

@@ -42,7 +42,7 @@ def folder_videos(folder: Path) -> list[WholeVideo]:
 
 
 def dataset_videos(dataset: str, root: Path, splits: Sequence[str], frames: int) -> list[WholeVideo]:
-    """The videos of a dataset, put together from its clips of so many frames.
+    """The videos of a dataset, put together from its clips of a given length.
 
     The frames after a video's last whole clip are out of reach.
 
@@ -66,7 +66,7 @@ def dataset_videos(dataset: str, root: Path, splits: Sequence[str], frames: int)
 
 
 def windows(videos: Sequence[WholeVideo], span: int, per_video: int, draw: int | None) -> list[Clip]:
-    """Windows of so many consecutive frames of each video, in the order of the videos.
+    """Windows of a given number of consecutive frames of each video, in the order of the videos.
 
     Args:
         videos: with at least `span` frames each.

@@ -1,4 +1,4 @@
-"""How many workers there may be beside each other, and processes that begin afresh."""
+"""How many workers there may be in parallel, and processes that begin afresh."""
 
 from __future__ import annotations
 
@@ -101,13 +101,11 @@ def fresh_processes(
     except BrokenProcessPool as error:
         if not began.is_set():
             raise BenchError(
-                "No worker process could be started: each imports the script that was run. Put what the script does "
+                "No worker process could be started, because each imports your script. Put the script's main part "
                 'under `if __name__ == "__main__":`, so that importing it does nothing.'
             ) from error
         raise BenchError(
-            "A worker process was ended from outside, as systems do that run out of memory: free memory, or "
-            + fewer
-            + "."
+            "A worker process was killed, which happens when memory runs out. Free some memory, or " + fewer + "."
         ) from error
 
 

@@ -48,10 +48,12 @@ def unpack(archive: Path, folder: Path, report: UnpackProgress = lambda done: No
             if path is None:
                 continue
             if str(path) in hashes:
-                raise BenchError(f"The archive {archive} has the path {name} twice: it is not unpacked.")
+                raise BenchError(f"The archive {archive} has the path {name} twice. For safety, it is not unpacked.")
             hashes[str(path)] = _write(content, folder / path)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, UnicodeDecodeError) as error:
-        raise BenchError(f"The archive {archive} is damaged, or none ({error}): fetch it again.") from error
+        raise BenchError(
+            f"The archive {archive} is damaged, or not an archive ({error}): download it again."
+        ) from error
     except (RuntimeError, NotImplementedError) as error:  # how zipfile says encrypted, and an unknown compression
         raise BenchError(f"The archive {archive} cannot be unpacked ({error}).") from error
     return hashes
@@ -61,7 +63,9 @@ def _inside(name: str, archive: Path) -> PurePosixPath | None:
     """A member's path below the folder; None for what is no data. One that leads elsewhere is a `BenchError`."""
     path = PurePosixPath(name)
     if PureWindowsPath(name).anchor or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-        raise BenchError(f"The archive {archive} has the path {name!r}, which leads out of it: it is not unpacked.")
+        raise BenchError(
+            f"The archive {archive} has the path {name!r}, which points outside it. For safety, it is not unpacked."
+        )
     return None if _LITTER & set(path.parts) or path.name.startswith("._") or not path.parts else path
 
 
@@ -81,7 +85,9 @@ def _from_zip(path: Path, report: UnpackProgress) -> Iterator[tuple[str, IO[byte
         for member in archive.infolist():
             mode = member.external_attr >> 16
             if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise BenchError(f"The archive {path} has a link or a device ({member.filename}): it is not unpacked.")
+                raise BenchError(
+                    f"The archive {path} has a link or a device ({member.filename}). For safety, it is not unpacked."
+                )
             _inside(member.filename, path)
             if not member.is_dir():
                 with archive.open(member) as content:
@@ -95,7 +101,9 @@ def _from_tar(path: Path, report: UnpackProgress) -> Iterator[tuple[str, IO[byte
     with path.open("rb") as file, tarfile.open(fileobj=file, mode="r|*") as archive:
         for member in archive:
             if not (member.isreg() or member.isdir()):
-                raise BenchError(f"The archive {path} has a link or a device ({member.name}): it is not unpacked.")
+                raise BenchError(
+                    f"The archive {path} has a link or a device ({member.name}). For safety, it is not unpacked."
+                )
             _inside(member.name, path)
             if member.isreg():
                 content = archive.extractfile(member)

@@ -17,7 +17,7 @@ class PublishedDataset:
 
     Attributes:
         name: of its reader.
-        title: in print.
+        title: display name.
         archive: address of the archive, `.zip` or `.tar.bz2`; one that begins with `/` is on Hugging Face.
         lists: addresses of files that belong beside what the archive holds.
         beside: the folder of the archive that those lists are about; they are put beside it.
@@ -54,7 +54,7 @@ SOURCES = {
             "http://data.csail.mit.edu/videogan/beach.tar.bz2",
             lists=("http://data.csail.mit.edu/videogan/beach.txt",),
             beside="frames-stable-many",
-            licence="none is stated: ask its authors before you pass it on",
+            licence="none is stated; ask its authors before you redistribute it",
         ),
     )
 }
@@ -63,5 +63,5 @@ SOURCES = {
 def published(name: str) -> PublishedDataset:
     """The table's line of a dataset; a `BenchError` that suggests the nearest one otherwise."""
     if name not in SOURCES:
-        raise BenchError(f"No address is known of a dataset '{name}'.{did_you_mean(name, SOURCES)}")
+        raise BenchError(f"There is no known download address for the dataset '{name}'.{did_you_mean(name, SOURCES)}")
     return SOURCES[name]

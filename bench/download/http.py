@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 
 from bench.download.progress import DownloadProgress, SourceError
 
+#: The answer to a request for bytes behind the last one.
+NO_MORE = "the server has no more bytes than were already downloaded"
 _BLOCK = 1 << 18
 _ATTEMPTS = 4  # at one address, as long as each one brings something
 _unreachable: set[str] = set()  # servers that did not answer, so that the next file does not wait for them again
@@ -49,7 +51,7 @@ def _open(url: str, offset: int, timeout: float) -> http.client.HTTPResponse:
     """Ask for the bytes from `offset` on."""
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or not address.hostname:
-        raise SourceError("this is no http(s) address")
+        raise SourceError("this is not an http(s) address")
     if address.netloc in _unreachable:
         raise SourceError(f"{address.netloc} did not answer a moment ago")
     try:
@@ -65,7 +67,7 @@ def _open(url: str, offset: int, timeout: float) -> http.client.HTTPResponse:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:
-            raise SourceError("there are no bytes beyond those at hand", again=True) from error
+            raise SourceError(NO_MORE, again=True) from error
         raise SourceError(f"HTTP status {error.code}", again=error.code >= 500) from error
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
         reason = getattr(error, "reason", error)
@@ -86,7 +88,7 @@ def _receive(url: str, part: Path, timeout: float, report: DownloadProgress) -> 
     try:
         response = _open(url, offset, timeout)
     except SourceError as refusal:
-        if refusal.again and offset and "beyond" in str(refusal):
+        if offset and str(refusal) == NO_MORE:
             return  # all bytes are there already, or too many: the hash will tell
         raise
     with response:
@@ -94,25 +96,27 @@ def _receive(url: str, part: Path, timeout: float, report: DownloadProgress) -> 
             offset = 0  # this server does not resume, and sends all of it
         total = _total(response, offset)
         if response.headers.get_content_type() == "text/html":
-            raise SourceError("a web page came instead of the file")
+            raise SourceError("the server sent a web page instead of the file")
         done = offset
         with part.open("ab" if offset else "wb") as file:
             while True:
                 try:
                     block = response.read1(_BLOCK)
                 except TimeoutError as error:
-                    raise SourceError(f"no byte came for {timeout:g} s, after {done} bytes", again=True) from error
+                    raise SourceError(
+                        f"the server sent nothing for {timeout:g} s, after {done} bytes", again=True
+                    ) from error
                 except (OSError, http.client.HTTPException) as error:
-                    raise SourceError(f"the connection broke after {done} bytes", again=True) from error
+                    raise SourceError(f"the connection was lost after {done} bytes", again=True) from error
                 if not block:
                     break
                 if done == 0 and block.lstrip()[:1] == b"<":
-                    raise SourceError("a web page came instead of the file")
+                    raise SourceError("the server sent a web page instead of the file")
                 file.write(block)
                 done += len(block)
                 report(done, total)
         if total is not None and done < total:
-            raise SourceError(f"the file came truncated: {done} of {total} bytes", again=True)
+            raise SourceError(f"the file is truncated: {done} of {total} bytes", again=True)
 
 
 def download(url: str, part: Path, right: Callable[[Path], bool], report: DownloadProgress, timeout: float) -> None:
@@ -121,7 +125,7 @@ def download(url: str, part: Path, right: Callable[[Path], bool], report: Downlo
     Args:
         url: http(s) address.
         part: where its bytes go, and may lie from an earlier attempt.
-        right: whether the file holds the bytes that are due.
+        right: whether the file holds the bytes that are expected.
         report: called with the bytes there are and the bytes due, if known.
         timeout: seconds to wait for a name, a connection or the next byte.
 
@@ -143,7 +147,7 @@ def download(url: str, part: Path, right: Callable[[Path], bool], report: Downlo
         if not before:
             raise SourceError("the file there is not the published one (its hash differs)")
         # What was resumed may have been the remains of something else: once more from the first byte.
-    raise SourceError("the file never came whole")
+    raise SourceError("the file was never complete")
 
 
 @dataclass(frozen=True)

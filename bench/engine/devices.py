@@ -51,8 +51,8 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
     local, world = map(int, sizes)
     if accelerator == "cuda" and local > torch.cuda.device_count():
         raise BenchError(
-            f"{local} processes are started on this machine, which has {torch.cuda.device_count()} GPUs: "
-            "give torchrun --nproc-per-node that number, or use --device cpu."
+            f"{local} processes were started on this machine, which has {torch.cuda.device_count()} GPUs. Give "
+            "torchrun --nproc-per-node that number, or use --device cpu."
         )
     # Only for its processes: networks are not wrapped (see `average_gradients`).
     strategy: Any = DDPStrategy(timeout=PATIENCE) if world > 1 else "auto"
@@ -86,7 +86,7 @@ def pick_device(device: str) -> str:
     """Resolve "auto"; a `BenchError` where "cuda" is asked for and there is none."""
     if device == "cuda" and not torch.cuda.is_available():
         raise BenchError(
-            "The device cuda is asked for but PyTorch finds none: use --device cpu, or see `bench doctor`."
+            "You asked for --device cuda, but PyTorch finds no GPU: use --device cpu, or see `bench doctor`."
         )
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
@@ -153,7 +153,7 @@ def step_minutes() -> float:
 
 @lru_cache(maxsize=1)
 def _training_group() -> Any:
-    """All processes, with less patience than between two trainings; all make it at the same point."""
+    """All processes, with less patience than between two training runs; all make it at the same point."""
     return torch.distributed.new_group(timeout=timedelta(minutes=step_minutes()))
 
 
@@ -177,9 +177,9 @@ def _sum_over_processes(values: Tensor) -> None:
         if not late:
             raise  # not for want of somebody: a process has died, and torchrun ends all
         raise BenchError(
-            f"Process {rank} has waited {step_minutes():g} minutes for process {' and '.join(late)}, which hangs or is "
-            "too slow. To resume from the last checkpoint, repeat the command; if the process is only slow, give more "
-            "minutes in BENCH_STEP_TIMEOUT."
+            f"Process {rank} has waited {step_minutes():g} minutes for process {' and '.join(late)}, which has "
+            "stopped responding or is too slow. To resume from the last checkpoint, repeat the command; if the "
+            "process is only slow, set BENCH_STEP_TIMEOUT to more minutes."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Where a training can be watched: TensorBoard's files, Weights & Biases, MLflow.
+"""Where a training run can be watched: TensorBoard's files, Weights & Biases, MLflow.
 
 What it leaves in `training.csv` is the same with any of them, and none needs a connection: the last two write below the
 training's folder unless `WANDB_MODE` or `MLFLOW_TRACKING_URI` says otherwise.
@@ -20,7 +20,7 @@ from bench.provenance import extra_of, how_to_install
 
 #: A logger's package; none for what is always there.
 PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "none": ""}
-#: The name under which services file trainings.
+#: The name under which services file training runs.
 PROJECT = "timelapse-bench"
 
 
@@ -43,14 +43,16 @@ def check_logger(name: str) -> None:
     if package and find_spec(package) is None:
         extra = extra_of(package)  # TensorBoard comes with training: who lacks it lacks the rest of the extra too
         command = how_to_install(extra) if extra else f"pip install {package}"
-        raise BenchError(f"logger={name} needs the package '{package}': `{command}` brings it.")
+        raise BenchError(
+            f"logger={name} needs the package '{package}', which is not installed. Install it with `{command}`."
+        )
 
 
 class _TensorBoard:
     def __init__(self, folder: Path, stage: int, first: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        # what lies after the checkpoint that the training goes on from is logged again
+        # what lies after the checkpoint that the training continues from is logged again
         self._writer: Any = SummaryWriter(str(folder / "tensorboard" / f"stage{stage}"), purge_step=first)
 
     def scalar(self, term: str, value: float, step: int) -> None:
@@ -64,7 +66,7 @@ class _TensorBoard:
 
 
 def _run_id(folder: Path, stage: int) -> str:
-    """The same each time that a training goes on."""
+    """The same each time that a training continues."""
     return hashlib.sha256(f"{folder.resolve()} {stage}".encode()).hexdigest()[:16]
 
 
@@ -152,7 +154,7 @@ def open_logger(logger: str, folder: Path, stage: int, first: int) -> Experiment
 
     Args:
         logger: a key of `PACKAGES`.
-        folder: of the training.
+        folder: of the training run.
         stage: its number.
         first: step from which on the stage is logged now, again where it was before.
     """

@@ -58,8 +58,9 @@ def for_generation(model: VideoModel) -> VideoModel:
             pair.unfold()
         channels_last(model)
         console().print(
-            f"{type(model).__name__}: with batch norms folded into convolutions {change}. The model generates without "
-            "folding, which is right but slower; the page on extending says which layers can be folded.",
+            f"{type(model).__name__}: batch norms cannot be folded into convolutions, because {change}. The "
+            "model generates without folding, which is correct but slower. docs/how-to/extend.md lists the "
+            "layers that can be folded.",
             style="yellow",
             markup=False,
             soft_wrap=True,
@@ -85,11 +86,11 @@ def _change(model: VideoModel, expected: Mapping[str, torch.Tensor]) -> str:
     try:
         made = _trial(model)
     except Exception as error:  # as varied as models are
-        return f"it fails ({type(error).__name__}: {error})"
+        return f"the model fails ({type(error).__name__}: {error})"
     if all(torch.allclose(made[name], was, rtol=0, atol=limit, equal_nan=True) for name, was in expected.items()):
         return ""
     most = max((made[name] - was).abs().max().item() for name, was in expected.items())
-    return f"its videos change by up to {most:.2g}, and rounding explains {limit:g}"
+    return f"folding changes its videos by up to {most:.2g}, more than rounding explains: {limit:g}"
 
 
 def generate(
@@ -102,7 +103,7 @@ def generate(
     fabric: Fabric | None = None,
     samples: int = 1,
 ) -> None:
-    """Write the predictions of a model's rows for clips, going on where a killed process stopped.
+    """Write the predictions of a model's rows for clips, continuing where a killed process stopped.
 
     Args:
         model: in evaluation mode.
@@ -168,14 +169,14 @@ def open_writers(
 
 
 def wait_for_all(fabric: Fabric | None) -> None:
-    """Go on when all processes are here."""
+    """Continue when all processes are here."""
     if fabric:
         fabric.barrier()
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A finished training to generate with.
+    """A finished training run to generate with.
 
     Attributes:
         checkpoint: its `model.pt`.
@@ -198,10 +199,10 @@ def generate_rows(
     fabric: Fabric | None = None,
     parts: Path | None = None,
 ) -> Mapping[str, Path]:
-    """Generate all rows of a finished training for a dataset's test clips.
+    """Generate all rows of a finished training run for a dataset's test clips.
 
     Args:
-        trained: the training.
+        trained: the training run.
         folders: where each row goes, or one folder that gets a folder for each.
         manifest: of the data.
         device: as for `generate`.

@@ -45,7 +45,7 @@ def native_resolution(name: str, resolution: int) -> int:
         return resolution
     if resolution < sizes[0]:
         known = " and ".join(f"{size}×{size}" for size in sizes)
-        raise BenchError(f"The model '{name}' exists for {known}: it cannot make {resolution}×{resolution} videos.")
+        raise BenchError(f"The model '{name}' supports {known}, not {resolution}×{resolution} pixels.")
     return max(size for size in sizes if size <= resolution)
 
 

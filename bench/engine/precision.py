@@ -64,7 +64,7 @@ def choose_precision(device: str, requested: str = "auto") -> Precision:
     if number in WRONG_TF32:
         reasons.append(f"TF32 is off because {_in_words(number)} has a broken TF32 convolution (pytorch#167024)")
     if number in WRONG_BF16 or number in WRONG_TF32:
-        reasons.append(f"to mend this, {_mend()}")
+        reasons.append(f"to fix this, {_mend()}")
     return Precision("bf16-mixed" if bf16 else "32-true", number not in WRONG_TF32, "; ".join(reasons))
 
 
@@ -78,7 +78,7 @@ def _in_words(number: int) -> str:
 
 
 def _wrong_bf16(number: int) -> str:
-    return f"{_in_words(number)} gets bf16 3D convolutions wrong, or PyTorch bypasses it (pytorch#163539, #166122)"
+    return f"{_in_words(number)} computes wrong bf16 3D convolutions, or PyTorch bypasses it (pytorch#163539, #166122)"
 
 
 def _mend() -> str:

@@ -29,7 +29,7 @@ def this_session(fabric: Fabric) -> dict[str, Any]:
 def warn(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Say what has changed since the session before, where something has."""
     if changed := changes(before, now):
-        message = f"{what} resumes under other conditions than before ({'; '.join(changed)}): "
+        message = f"{what} resumes under different conditions ({'; '.join(changed)}): "
         message += "its numbers may differ from those of an uninterrupted run."
         console().print(message, style="yellow", markup=False, soft_wrap=True)
 

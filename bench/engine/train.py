@@ -48,7 +48,7 @@ VALIDATION_BATCH = 4
 
 
 def training_identity(config: RunConfig, name: str, seed: int, model: VideoModel) -> dict[str, Any]:
-    """What makes two trainings the same: kept in every checkpoint and compared on resume.
+    """What makes two training runs the same: kept in every checkpoint and compared on resume.
 
     Version 0.2 leaves out `decay_from` and `ema` where they are off, so this does too.
     """
@@ -76,7 +76,7 @@ def train(
     folder: Path,
     fabric: Fabric,
 ) -> Path:
-    """Train one model through all its stages, going on from the newest checkpoint in `folder`.
+    """Train one model through all its stages, continuing from the newest checkpoint in `folder`.
 
     Args:
         config: of the run.
@@ -102,8 +102,8 @@ def train(
         return final
     if config.batch % (fabric.world_size * config.accumulate):
         raise BenchError(
-            f"A batch of {config.batch} clips cannot be shared by {fabric.world_size} processes in {config.accumulate} "
-            f"parts alike: choose a multiple of {fabric.world_size * config.accumulate}."
+            f"A batch of {config.batch} clips cannot be split evenly over {fabric.world_size} processes and "
+            f"{config.accumulate} accumulation steps. Choose a multiple of {fabric.world_size * config.accumulate}."
         )
     prepare(model, fabric, compiled=config.compile, fast=config.fast)
     # The first process decides for all, or each could find another checkpoint on a slow network drive.
@@ -273,7 +273,7 @@ class StageRun:
             self.makers.load_state_dict(trained)
 
     def _estimate_statistics(self, count: int) -> None:
-        """Estimate the batch-norm statistics that belong to the weights, over at most so many batches."""
+        """Estimate the batch-norm statistics that belong to the weights, over at most N batches."""
         if batch_norms(self.makers) and self.config.steps:
             self.model.train()
             with torch.no_grad(), estimating_statistics(self.makers), self.fabric.autocast():

@@ -1,4 +1,4 @@
-"""What a training says of itself while it runs: `training.csv` and an experiment logger, consistent across a kill."""
+"""What a training run logs while it runs: `training.csv` and an experiment logger, consistent across a kill."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ COLUMNS = ("stage", "name", "step", "term", "value")
 
 
 class TrainingLog:
-    """Scalars of a training, one CSV row and one point in the experiment logger each.
+    """Scalars of a training run, one CSV row and one point in the experiment logger each.
 
-    Rows after the checkpoint that a training goes on from are dropped when it is opened: those steps are run again.
+    Rows after the checkpoint that a training continues from are dropped when it is opened: those steps are run again.
 
     Args:
-        folder: of the training.
-        resumed: number of the stage and the step in it that the training goes on from.
+        folder: of the training run.
+        resumed: number of the stage and the step in it that the training continues from.
         logger: where it can be watched, a key of `bench.engine.experiment_loggers.PACKAGES`.
         writes: False on all processes but the first, where nothing is written.
     """

@@ -23,7 +23,7 @@ from bench.interface import Player, Shared, Stage
 #: What PyTorch's optimisers keep of each parameter in the parameter's own shape.
 MOMENTS = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer"}
 #: What to do about a state that cannot be restored.
-ANEW = "it was written by another version of the model. Train in another folder."
+ANEW = "it was written by another version of the model. Train again in another folder."
 
 
 def make_optimizers(stage: Stage) -> dict[str, torch.optim.Optimizer]:

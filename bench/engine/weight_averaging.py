@@ -1,6 +1,6 @@
 """What a stage does to its weights over all of its steps: rates that fall, and an average of the weights.
 
-Both are functions of the step alone, so that a training that was killed goes on as if it were not.
+Both are functions of the step alone, so that a training run that was killed continues as if it were not.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class WeightAverage:
         return min(self._decay, (1 + step) / (10 + step))
 
     def restore(self, weights: Sequence[Tensor]) -> None:
-        """Go on from the weights of a checkpoint."""
+        """Continue from the weights of a checkpoint."""
         self._copy(weights, self.weights)
 
     def hand_on(self) -> None:

@@ -29,7 +29,7 @@ RowKey = tuple[str, int, int]
 #: A biased distance ranks rows from so many times its features' dimension of clips on.
 ENOUGH = 10
 Direction = Literal["lower", "higher", "one"]  # "one": nearest to 1 is best
-#: What is best, as it stands in a head.
+#: What is best, as it is in a head.
 ARROWS: Mapping[Direction, str] = {"lower": "↓", "higher": "↑", "one": "→1"}
 
 
@@ -42,7 +42,9 @@ class Unavailable:
     command: str = ""
 
     def __str__(self) -> str:
-        return f"{self.metric} left out: {self.reason}" + (f" (get it with `{self.command}`)" if self.command else "")
+        return f"{self.metric} left out: {self.reason}" + (
+            f" (to get it, run `{self.command}`)" if self.command else ""
+        )
 
 
 class UnfitError(BenchError):
@@ -65,14 +67,14 @@ def _title(metric: type[Metric], label: str = "") -> str:
 
 
 class Metric(ABC):
-    """Everything a table, a figure or a note has to know of a metric stands beside its definition.
+    """Everything a table, a figure or a note has to know of a metric is kept beside its definition.
 
     So a metric of a third party is printed and drawn like ours: no table, axis or note elsewhere
     knows a metric by its name.
     """
 
     name: ClassVar[str]
-    #: The name in print, by default `name` in capitals.
+    #: The display name, by default `name` in capitals.
     label: ClassVar[str] = ""
     #: Of the printed number, as in "dB"; empty where it has none.
     unit: ClassVar[str] = ""
@@ -99,14 +101,14 @@ class Metric(ABC):
     #: What a table's cell says where that is so for every clip of a row.
     no_value_cell: ClassVar[str] = "–"
 
-    #: The name in print with its unit, as in "PSNR (dB)".
+    #: The display name with its unit, as in "PSNR (dB)".
     title = Words(_title)
     #: Title and arrow, as in "PSNR (dB) ↑": the head of a column.
     head = Words(lambda metric: f"{metric.title} {ARROWS[metric.direction]}")
 
     @classmethod
     def note(cls, clips: int, frames: int) -> str:
-        """What has to be read with every number of this metric over so many clips of so many frames; mostly nothing."""
+        """What has to be read with every number of this metric over so many clips of a given length; mostly nothing."""
         return ""
 
     @classmethod
@@ -116,11 +118,13 @@ class Metric(ABC):
         What only a look at the clips themselves can tell is raised later, as `UnfitError`.
         """
         if clips < cls.min_clips:
-            reason = f"it needs {cls.min_clips} clips, here {'is' if clips == 1 else 'are'} {clips}"
+            reason = f"it needs {cls.min_clips} clips, but there {'is' if clips == 1 else 'are'} only {clips}"
         elif frames < cls.min_frames:
-            reason = f"it needs clips of {cls.min_frames} scored frames, these have {frames}"
+            reason = f"it needs {cls.min_frames} scored frames per clip, but there are {frames}"
         elif size < cls.min_size:
-            reason = f"it needs frames of {cls.min_size} × {cls.min_size} pixels, these have {size} along a side"
+            reason = (
+                f"it needs frames of at least {cls.min_size} × {cls.min_size} pixels, but their shorter side has {size}"
+            )
         else:
             return None
         return Unavailable(cls.name, reason)
@@ -235,7 +239,7 @@ class SetMetric(Metric):
     @classmethod
     def not_ranked(cls, clips: int) -> str:
         """Why so many clips rank no rows, where `ranks` says so."""
-        return f"too few clips to rank rows by it ({clips} of {ENOUGH * cls.dimension})"
+        return f"too few clips to rank methods by it ({clips} of {ENOUGH * cls.dimension})"
 
     @classmethod
     def note(cls, clips: int, frames: int) -> str:

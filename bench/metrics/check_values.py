@@ -1,4 +1,4 @@
-"""Numbers computed with the weights at hand beside published ones: `bench weights verify --numbers`."""
+"""Numbers computed with the weights available beside published ones: `bench weights verify --numbers`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class NumberCheck:
-    """A number computed with the weights at hand beside the published one."""
+    """A number computed with the weights available beside the published one."""
 
     what: str
     value: float
@@ -67,7 +67,7 @@ def lpips_check() -> float:
 def verify_numbers() -> Iterator[NumberCheck]:
     """Compute the check values of all metrics whose weights can be had, quick ones first.
 
-    Raises `BenchError` where the published weights are not at hand.
+    Raises `BenchError` where the published weights are not available.
     """
     yield NumberCheck("LPIPS of two random frames", lpips_check(), LPIPS_CHECK_VALUE)
     what = "of RandomState(1) against RandomState(2)"

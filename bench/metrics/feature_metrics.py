@@ -40,7 +40,7 @@ class FeatureMetric(SetMetric):
     dimension = 0  # the user's, which the class does not know
     per_frame = False
     min_clips = 2
-    #: The name in print after that of the features.
+    #: The display name after that of the features.
     measure_label: ClassVar[str]
     bias: ClassVar[str]
 
@@ -68,7 +68,7 @@ class FeatureMetric(SetMetric):
     @classmethod
     def not_ranked(cls, clips: int) -> str:
         """Why rows have no places."""
-        return f"rows are not ranked by it; {cls.features_name}.mmd of the same features has no bias"
+        return f"methods are not ranked by it; {cls.features_name}.mmd of the same features is unbiased"
 
     def weights_id(self) -> str:
         """What made the features."""
@@ -80,7 +80,7 @@ class FeatureMetric(SetMetric):
 
     def features(self, clips: Sequence[Frames]) -> list[Features]:
         """Not of frames alone: see `features_of`."""
-        raise BenchError(f"{self.name} needs to know which clips these are.")
+        raise BenchError(f"{self.name} needs clip IDs to find the features.")
 
     def features_of(self, row: RowKey | None, ids: Sequence[str], clips: Sequence[Frames]) -> list[Features]:
         """What the source has of these clips."""

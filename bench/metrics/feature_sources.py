@@ -86,13 +86,13 @@ class StoredFeatures(FeatureSource):
         (size,), (expected,) = _sizes(vectors, path), _sizes(self._real, self._real_path)
         if size != expected:
             raise BenchError(
-                f"{path} has vectors of {size} numbers and {self._real_path} of {expected}: both have to be features "
-                "of one network."
+                f"{path} has vectors of {size} numbers and {self._real_path} of {expected}: compute both with "
+                "the same network."
             )
         if surplus := sorted({_SAMPLE.sub("", id) for id in vectors.keys() - self._real.keys()} - self._real.keys()):
             raise BenchError(
-                f"{path} has features of {_some(surplus)}, which {self._real_path} has not: compute both for the same "
-                "clips."
+                f"{path} has features of {_some(surplus)}, which {self._real_path} does not contain: compute "
+                "both for the same clips."
             )
 
     def identity(self) -> str:
@@ -146,11 +146,11 @@ def read_features(path: Path) -> dict[str, Features]:
                 with archive:
                     arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
-        raise BenchError(f"There is no file of features {path}: {_EXPECTED}.") from error
+        raise BenchError(f"The features file {path} does not exist: {_EXPECTED}.") from error
     except _BROKEN as error:
         raise BenchError(f"The features in {path} cannot be read ({error}): {_EXPECTED}.") from error
     if arrays is None:
-        raise BenchError(f"{path} holds one array without clip IDs: {_EXPECTED}.")
+        raise BenchError(f"{path} contains one array without clip IDs: {_EXPECTED}.")
     if arrays.keys() == {"ids", "features"}:
         ids, features = arrays["ids"], arrays["features"]
         if ids.ndim != 1 or features.ndim < 2 or len(ids) != len(features) or len(set(ids.tolist())) != len(ids):
@@ -171,5 +171,5 @@ def _vectors(id: str, array: Features, path: Path) -> Features:
     array = np.atleast_2d(array)
     array = array if array.dtype == np.float64 else array.astype(np.float32)
     if not np.isfinite(array).all():
-        raise BenchError(f"{path} has infinite values or NaN for {id}: compute its features again.")
+        raise BenchError(f"{path} contains infinite values or NaN for {id}: compute its features again.")
     return array

@@ -75,7 +75,8 @@ def _clip(distance: float, scale: float) -> float:
     """The distance, 0 where rounding made it negative; a warning where that is more than rounding explains."""
     if distance < -1e-6 * max(1.0, scale):
         warnings.warn(
-            f"A Fréchet distance came out as {distance:.3g}, below what rounding explains, and is reported as 0.",
+            f"A Fréchet distance was computed as {distance:.3g}, further below 0 than rounding explains. It is "
+            "reported as 0.",
             RuntimeWarning,
             stacklevel=3,
         )
@@ -87,11 +88,11 @@ def _checked(parts: Parts) -> int:
     shapes = {part.shape[1:] for part in parts}
     count = sum(len(part) for part in parts)
     if count < 2:
-        raise UnfitError(f"A Fréchet distance needs at least two samples on both sides; one has {count}.")
+        raise UnfitError(f"A Fréchet distance needs at least two samples on both sides, but one side has {count}.")
     if len(shapes) != 1 or any(part.ndim != 2 for part in parts):
-        raise BenchError(f"A Fréchet distance needs features [N, D] of one D; these are of shapes {shapes}.")
+        raise BenchError(f"A Fréchet distance needs features [N, D] of the same D, but the shapes are {shapes}.")
     if not all(np.isfinite(part).all() for part in parts):
-        raise BenchError("A Fréchet distance needs finite features; some of these are infinite or not a number.")
+        raise BenchError("A Fréchet distance needs finite features, but some are infinite or NaN.")
     return int(shapes.pop()[0])
 
 

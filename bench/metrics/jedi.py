@@ -40,7 +40,7 @@ def jedi_mmd(x: NDArray[Any], y: NDArray[Any]) -> float:
     Raises `UnfitError` for an empty side.
     """
     if not len(x) or not len(y):
-        raise UnfitError(f"JEDi's distance needs clips on both sides; here are {len(x)} and {len(y)}.")
+        raise UnfitError(f"JEDi's distance needs clips on both sides, but there are {len(x)} and {len(y)}.")
 
     def mean(a: NDArray[Any], b: NDArray[Any]) -> float:
         return float(_sums(a, b, np.zeros(len(a), np.intp), np.zeros(len(b), np.intp))[0, 0]) / (len(a) * len(b))
@@ -56,7 +56,7 @@ def jedi_without_each(x: NDArray[Any], y: NDArray[Any], groups: Groups) -> Vecto
     """
     left = len(groups) - np.bincount(groups)
     if left.min() < 1:
-        raise UnfitError("JEDi's distance needs clips; without one source video none are left.")
+        raise UnfitError("JEDi's distance needs clips; when one source video is left out, none remain.")
 
     def without(a: NDArray[Any], b: NDArray[Any]) -> Vector:
         sums = _sums(a, b, groups, groups)

@@ -48,7 +48,7 @@ class Jerk(ClipMetric):
     decimals = 3
     default = False
     min_frames = 3
-    no_value = "the real clip stands still, or changes steadily"
+    no_value = "the real clip is static, or changes steadily"
     definition = (
         "mean absolute second difference of frames over mean absolute first difference, prediction divided by real "
         "clip; geometric mean over clips; 0 for a still"

@@ -59,7 +59,7 @@ def frame_lpips(network: Any, prediction: Frames, real: Frames, device: torch.de
     `network` is the package's or `FastLPIPS`, which give the same within 1e-6. Raises `UnfitError` for small frames.
     """
     if min(prediction.shape[1:3]) < MIN_SIZE:
-        raise UnfitError(f"LPIPS needs frames of at least {MIN_SIZE} × {MIN_SIZE}; these are {prediction.shape[1:3]}.")
+        raise UnfitError(f"LPIPS needs frames of at least {MIN_SIZE} × {MIN_SIZE}, not {prediction.shape[1:3]}.")
 
     def score(start: int) -> Column:
         with torch.inference_mode(), full_precision(device):

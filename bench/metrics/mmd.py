@@ -123,13 +123,13 @@ def unbiased_mmd(
     counts = [len(np.unique(side.videos)) for side in sides]
     if min(counts) < 2:
         raise UnfitError(
-            f"MMD needs clips of two source videos on both sides; here are {counts[0]} and {counts[1]} videos."
+            f"MMD needs clips of two source videos on both sides, but there are {counts[0]} and {counts[1]} videos."
         )
 
     def mean(one: Side, other: Side) -> float:
         values, pairs = kernel_sums(one, other, paired)
         if not pairs.whole:
-            raise UnfitError("MMD compares clips of different source videos, and all clips here are of one video.")
+            raise UnfitError("MMD compares clips of different source videos, but all clips are of one video.")
         return values.whole / pairs.whole
 
     first, second = sides
@@ -149,7 +149,7 @@ def mmd_without_each(x: NDArray[Any], y: NDArray[Any], groups: Groups, of: Names
     same_x, same_y, cross = (values.without_each for values, _ in of_pairs)
     left = of_pairs[0][1].without_each  # the same for all three: item i of both sides is of one video
     if left.min() <= 0:
-        raise UnfitError("MMD needs clips of two source videos; without one group of them fewer are left.")
+        raise UnfitError("MMD needs clips of two source videos; when one group of them is left out, fewer remain.")
     return np.asarray((same_x + same_y - 2 * cross) / left)
 
 

@@ -34,7 +34,7 @@ class Motion(ClipMetric):
     decimals = 3
     version = 2  # version 1 printed the arithmetic mean of the ratios
     min_frames = 2
-    no_value = "the real clip stands still"
+    no_value = "the real clip is static"
     definition = (
         "mean absolute difference of successive frames, prediction divided by real clip; geometric mean over the clips "
         "whose real one moves, the others counted"
@@ -46,7 +46,7 @@ class Motion(ClipMetric):
         return {"motion_prediction": frame_change(prediction), "motion_real": frame_change(real)}
 
     def clip(self, columns: Mapping[str, Column]) -> float:
-        """Sum over the scored frames but the first, prediction over real; NaN where the real clip stands still.
+        """Sum over the scored frames but the first, prediction over real; NaN where the real clip is static.
 
         The first of the scored frames is left out because the frame before it is not scored.
         """

@@ -43,7 +43,7 @@ def distances(x: NDArray[Any], y: NDArray[Any]) -> Matrix:
 
 def _check(count: int) -> None:
     if count <= K:
-        raise UnfitError(f"Nearest neighbours need more than {K} items on both sides; here are {count}")
+        raise UnfitError(f"Nearest neighbours need more than {K} items on both sides, but there are {count}")
 
 
 @dataclass(frozen=True)

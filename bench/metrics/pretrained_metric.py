@@ -15,7 +15,7 @@ class PretrainedMetric(Metric):
     """A metric that runs a network with published weights, and nothing in its place where they are missing."""
 
     needs_weights = True
-    #: Names in the table of weights: the first is what is fetched, the others are as good where they are at hand.
+    #: Names in the table of weights: the first is what is fetched, the others are as good where they are available.
     weights: ClassVar[tuple[str, ...]]
     #: A file that the user named instead.
     _weights_path: Path | str | None = None
@@ -40,10 +40,10 @@ class PretrainedMetric(Metric):
             return None
         missing = path or weight_files.weights_dir() / weight_files.known(self.weights[0]).filename
         command = weight_files.command(self.weights[0])
-        return Unavailable(self.name, f"its weights ({missing.name}) are not at hand", command)
+        return Unavailable(self.name, f"its weights ({missing.name}) are not available", command)
 
     def obtain(self) -> Unavailable | None:
-        """Fetch the published weights where none are at hand; a file that the user named cannot be fetched."""
+        """Fetch the published weights where none are available; a file that the user named cannot be fetched."""
         if self._weights_path is None and self.unavailable():
             fetch(self.weights[0])
         return self.unavailable()

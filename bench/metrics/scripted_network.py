@@ -73,7 +73,7 @@ class NetworkInput:
         fits = layout in LAYOUTS and values in RANGES and re.fullmatch(r"own|[1-9]\d{0,4}", size)
         if not fits or text.count(",") != 2:
             raise BenchError(
-                f"'{text}' does not say what a network takes: expected LAYOUT,SIZE,VALUES, with one of "
+                f"'{text}' does not describe a network's input: expected LAYOUT,SIZE,VALUES, with one of "
                 f"{', '.join(LAYOUTS)}, a side in pixels or 'own', and one of {', '.join(RANGES)}; as in "
                 "NCHW,224,imagenet."
             )
@@ -160,7 +160,7 @@ class ScriptedNetwork(FeatureSource):
                     lines = [line for line in str(error).splitlines() if line.strip()]
                     raise BenchError(
                         f"The program {self._path} failed on an input {list(batch.shape)}, {self._takes}: "
-                        f"{lines[-1].strip() if lines else error}. State another input, or export it again."
+                        f"{lines[-1].strip() if lines else error}. Describe another input, or export the program again."
                     ) from error
                 self._check(features, batch)
                 found.append(np.asarray(features.float().cpu().numpy(), np.float32))
@@ -175,5 +175,5 @@ class ScriptedNetwork(FeatureSource):
             )
         if not torch.isfinite(features).all():
             raise BenchError(
-                f"The program {self._path} returns infinite values or NaN: check the input that you state."
+                f"The program {self._path} returns infinite values or NaN: check the input that you described."
             )

@@ -33,13 +33,11 @@ def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """
     if x.dtype != torch.uint8 or y.dtype != torch.uint8 or x.shape != y.shape or x.ndim != 4:
         raise BenchError(
-            "SSIM takes two uint8 tensors [N, H, W, C] of one shape; "
-            f"these are {x.dtype} {tuple(x.shape)} and {y.dtype} {tuple(y.shape)}."
+            f"SSIM takes two uint8 tensors [N, H, W, C] of the same shape, not {x.dtype} {tuple(x.shape)} and "
+            f"{y.dtype} {tuple(y.shape)}."
         )
     if min(x.shape[1:3]) < TAPS:
-        raise UnfitError(
-            f"SSIM needs frames of at least {TAPS} × {TAPS} pixels; these are {x.shape[2]} × {x.shape[1]}."
-        )
+        raise UnfitError(f"SSIM needs frames of at least {TAPS} × {TAPS} pixels, not {x.shape[2]} × {x.shape[1]}.")
     pairs = list(zip(x.split(_TOGETHER), y.split(_TOGETHER), strict=True)) if len(x) else []
     parts = one_core_each(_compiled, pairs) if x.device.type == "cpu" else [by_torch(*pair) for pair in pairs]
     return torch.cat([torch.empty(0, dtype=torch.float64, device=x.device), *parts])

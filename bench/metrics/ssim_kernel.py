@@ -1,7 +1,7 @@
 """The arithmetic of SSIM on one CPU core, compiled by Numba and free of the interpreter's lock.
 
 A channel of a frame is worked through row by row: rows are filtered across and, as soon as there are eleven of them,
-down, while they lie in the cache. Measured in frames for each second of a core, at 64 and 128 pixels: 5,900 and 2,000;
+down, while they are in the cache. Measured in frames for each second of a core, at 64 and 128 pixels: 5,900 and 2,000;
 PyTorch's convolutions make 550 and 34 of them, and sums of shifted tensors 1,300 and 290.
 """
 

@@ -26,7 +26,7 @@ def ablations(model: str) -> Mapping[str, Options]:
     """
     known: Mapping[str, Options] = getattr(MODELS.load(model), "ablations", {})
     if not known:
-        raise BenchError(f"The model '{model}' names no ablations: its class has none under `ablations`.")
+        raise BenchError(f"The model '{model}' has no ablations: its class does not define `ablations`.")
     return known
 
 
@@ -35,8 +35,8 @@ def ablate(
 ) -> ScoreTable:
     """Run a model whole and with each of its ablations, and join the tables, with intervals.
 
-    Every variant lies in a folder of its own below `out`, and is a run like any other: killed, the same command goes
-    on. All have the same clips, seeds and steps. The baseline stands beside the whole model alone.
+    Every variant is in a folder of its own below `out`, and is a run like any other: killed, the same command goes
+    on. All have the same clips, seeds and steps. The baseline is kept beside the whole model alone.
 
     Args:
         config: of the whole model, the only one that is trained.

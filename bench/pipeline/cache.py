@@ -1,4 +1,4 @@
-"""`bench data clean`: what lies in the cache, and how to be rid of it. All of it is made again where it is needed."""
+"""`bench data clean`: what is in the cache, and how to be rid of it. All of it is made again where it is needed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bench.files import cache_dir
 #: Folders of the cache, and what is in them. Weights are none of it: they may have been copied there by hand.
 KINDS = {
     "packs": "training clips at a model's size",
-    "features": "what networks behind metrics saw in clips",
-    "unzipped": "archives that were scored",
+    "features": "features of clips, computed by metrics' networks",
+    "unzipped": "unpacked archives that were scored",
     "synthetic": "built-in scenes",
 }
 
@@ -30,7 +30,7 @@ class CachedFolder:
 
 
 def cached() -> list[CachedFolder]:
-    """What lies in the cache."""
+    """What is in the cache."""
     return [CachedFolder(kind, what, _size(cache_dir() / kind)) for kind, what in KINDS.items()]
 
 

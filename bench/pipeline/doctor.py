@@ -42,7 +42,11 @@ def _software() -> list[DoctorCheck]:
             checks.append(DoctorCheck(name, "ok" if installed else "missing", installed or advice))
     for extra, purpose in EXTRAS.items():
         absent = missing_packages(extra)
-        what = f"{purpose}: `{how_to_install(extra)}` brings {', '.join(absent)}" if absent else f"for {purpose}"
+        what = (
+            f"{purpose}: {', '.join(absent)} missing; install with `{how_to_install(extra)}`"
+            if absent
+            else f"for {purpose}"
+        )
         checks.append(DoctorCheck(f"extra {extra}", "missing" if absent else "ok", what))
     return checks
 
@@ -82,7 +86,11 @@ def _data(roots: list[tuple[str, Path]]) -> list[DoctorCheck]:
         counts = ", ".join(f"{len(manifest.split(split))} {split}" for split in ("train", "val", "test"))
         checks.append(DoctorCheck(f"dataset {dataset}", "ok", f"{counts} clips in {root}"))
     if not roots:
-        checks.append(DoctorCheck("datasets", "ok", "synthetic scenes are built in; --data sky=FOLDER looks at yours"))
+        checks.append(
+            DoctorCheck(
+                "datasets", "ok", "the synthetic dataset is built in; to check your own data, use --data sky=FOLDER"
+            )
+        )
     return checks
 
 
@@ -90,4 +98,4 @@ def _disk() -> DoctorCheck:
     folder = cache_dir()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free / 1e9
-    return DoctorCheck("cache", "ok", f"{folder}, {free:.1f} GB free (BENCH_CACHE_DIR chooses another folder)")
+    return DoctorCheck("cache", "ok", f"{folder}, {free:.1f} GB free (to use another folder, set BENCH_CACHE_DIR)")

@@ -17,7 +17,7 @@ from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import ScoredClips, read_scores
 from bench.scoring.set_metrics import REAL_HALVES
 from bench.scoring.summary import of_seeds
-from bench.statistics import printed_p, seeds_and_videos_equivalence
+from bench.statistics import printed_p, scope_in_words, seeds_and_videos_equivalence
 
 
 def margins_of(texts: Sequence[str]) -> dict[str, float]:
@@ -28,12 +28,12 @@ def margins_of(texts: Sequence[str]) -> dict[str, float]:
         try:
             margins[name] = float(number)
         except ValueError:
-            raise BenchError(f"A margin is written like ssim=0.02, not {text!r}.") from None
+            raise BenchError(f"--margin is {text!r}: expected a metric and a number, as in ssim=0.02.") from None
     return margins
 
 
 def equivalent_rows(folders: Sequence[Path], margins: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Every pair of rows, tested for equivalence by two one-sided tests over source videos and trainings.
+    """Every pair of rows, tested for equivalence by two one-sided tests over source videos and training runs.
 
     Args:
         folders: that `bench run` or `bench score` has filled, of one protocol.
@@ -70,11 +70,11 @@ def _of_clips(name: str, protocol: Protocol) -> ClipMetric:
     metric: Metric = METRICS.load(name)()
     if not isinstance(metric, ClipMetric):
         raise BenchError(
-            f"{name} is a distance of whole sets, of which a scoring keeps no values that could be paired: "
-            "bench.statistics.leave_out tests its equivalence from features."
+            f"{name} is a distance between whole sets, which has no paired values per clip. To test its "
+            "equivalence from features, use bench.statistics.leave_out."
         )
     if name not in protocol.metrics:
-        raise BenchError(f"Nothing was scored by {name} here: there are {', '.join(protocol.metrics)}.")
+        raise BenchError(f"{name} was not scored here. Choose one of {', '.join(protocol.metrics)}.")
     return metric
 
 
@@ -82,7 +82,10 @@ def _tested(first: Any, second: Any, scored: ScoredClips, margin: float) -> dict
     common = np.isfinite(first).all(axis=0) & np.isfinite(second).all(axis=0)
     videos = [scored.videos[clip] for clip, kept in zip(scored.ids, common, strict=True) if kept]
     if not videos:
-        raise BenchError("Two rows have no clip with a number of both, so nothing can be said of their difference.")
+        raise BenchError(
+            "Two methods share no clip with a value of the metric, so their difference cannot be tested. Score "
+            "both on the same clips."
+        )
     result = seeds_and_videos_equivalence(first[:, common], second[:, common], videos, margin)
     return {
         "difference": result.difference,
@@ -119,8 +122,8 @@ def printed(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             "margin": f"±{line['margin']:g}",
             "p": printed_p(line["p"]),
             "within the margin": ("shown" if line["equivalent"] else "not shown")
-            + (f" (turned without {line['turned_by']})" if line["turned_by"] else ""),
-            "of": f"{line['clips']} clips, {line['videos']} videos, {line['scope']}",
+            + (f" (reversed without {line['turned_by']})" if line["turned_by"] else ""),
+            "of": f"{line['clips']} clips, {line['videos']} videos, {scope_in_words(line['scope'])}",
         }
         for line in lines
     ]

@@ -55,7 +55,7 @@ def evaluate(
             arrays by method; with K samples of each clip `[N, K, T, H, W, 3]`. uint8, or floats with `value_range`;
             those are rounded to the 8 bits that are scored.
         real: the same, clip for clip and frame for frame; predictions may lack the given frames.
-        metrics: registered names, as a list or one text with commas; by default all that need no weights.
+        metrics: registered names, as a list or one comma-separated text; by default all that need no weights.
         resolution: both sides are resized to squares of this side; by default they are scored as they are, and have to
             be of one size.
         frames: "all", or "future" without the given first frame.
@@ -80,11 +80,11 @@ def evaluate(
     frames = frames if context is None else frames_after(context)
     rows = predicted if isinstance(predicted, Mapping) else {"predicted": predicted}
     if not rows:
-        raise BenchError("There is nothing to score: predicted is an empty dictionary. Give an array by each name.")
+        raise BenchError("There is nothing to score: predicted is an empty dictionary. Pass one array per method.")
     said = stated(axes, "" if value_range is None else ",".join(map(str, np.ravel(value_range))))
     truth = ClipArray(real, "real", said)
     if truth.samples:
-        raise BenchError(f"real is {real.dtype} {list(real.shape)}: real clips have no axis of samples.")
+        raise BenchError(f"real is {real.dtype} {list(real.shape)}: expected no axis of samples.")
     given = skipped_frames(frames)
     arrays = {name: fitting(str(name), one, truth, resolution, said, given) for name, one in rows.items()}
     without_weights = (metric for metric in METRICS if not METRICS.load(metric).needs_weights)
@@ -132,19 +132,17 @@ def fitting(
     """
     clips = ClipArray(videos, name, said)
     if len(clips) != len(truth):
-        raise BenchError(
-            f"{name} has {len(clips)} clips but real has {len(truth)}: give one prediction for each real clip."
-        )
+        raise BenchError(f"{name} has {len(clips)} clips but real has {len(truth)}: pass one prediction per real clip.")
     if clips.frames not in (truth.frames, truth.frames - given):
         after = f" or the {truth.frames - given} after the context" if given else ""
         raise BenchError(
-            f"{name} has {clips.frames} frames but real has {truth.frames}: give predictions of {truth.frames} "
+            f"{name} has {clips.frames} frames but real has {truth.frames}: pass predictions of {truth.frames} "
             f"frames{after}."
         )
     if resolution is None and clips.size != truth.size:
         sizes = [f"{width}×{height}" for height, width in (clips.size, truth.size)]
         raise BenchError(
-            f"{name} is {sizes[0]} pixels where the real clips are {sizes[1]}: resize it, or give a "
-            "resolution, to which both are brought."
+            f"{name} is {sizes[0]} pixels but the real clips are {sizes[1]}: resize it, or pass a resolution to "
+            "which both are resized."
         )
     return clips

@@ -27,13 +27,13 @@ def with_sources(plan: ScoringPlan, rows: Sequence[Row]) -> ScoringPlan:
     stored = [name for name, source in sources.items() if isinstance(source, StoredFeatures)]
     if stored and plan.choices.unpaired:
         raise BenchError(
-            f"--features {stored[0]} has vectors by clip ID, and --unpaired compares windows that it draws: give a "
-            "TorchScript program, or leave --unpaired out."
+            f"--features {stored[0]} has vectors by clip ID, but --unpaired compares windows that it draws. Give "
+            "a TorchScript program, or leave --unpaired out."
         )
     if stored and (plan.horizon or plan.windows):
         raise BenchError(
-            f"--features {stored[0]} has one vector for all frames, and --horizon and --windows look at some of them: "
-            "give a TorchScript program, or leave them out."
+            f"--features {stored[0]} has one vector for all frames, but --horizon and --windows use some of "
+            "them. Give a TorchScript program, or leave them out."
         )
     return replace(plan, sources=sources, metrics=metrics_with(plan, sources))
 
@@ -50,7 +50,7 @@ def feature_sources(texts: Sequence[str], rows: Sequence[Row]) -> dict[str, Feat
     for text in texts:
         source = _source(text, rows)
         if source.name in sources:
-            raise BenchError(f"The features '{source.name}' are given twice: give one of them another name.")
+            raise BenchError(f"The features '{source.name}' are given twice. Give one of them another name.")
         sources[source.name] = source
     return sources
 

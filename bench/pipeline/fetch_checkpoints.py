@@ -44,7 +44,7 @@ def fetch_checkpoints(name: str, offline: bool = False) -> list[Path]:
     folder = files[0].parent
     by_hand = f"download {' and '.join(model.files)} from {model.address} with a browser and put them into {folder}"
     if offline or is_offline():
-        raise BenchError(f"The checkpoints of {name} are not there and --offline opens no connection: {by_hand}.")
+        raise BenchError(f"The checkpoints of {name} do not exist, and --offline forbids downloads: {by_hand}.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=PART) as temporary:
@@ -74,8 +74,8 @@ def _download(model: Any, folder: Path, by_hand: str) -> list[Path]:
         found = {path.name: path for path in folder.rglob("*") if path.is_file()}
         if found.keys() >= set(model.files):
             return [found[name] for name in model.files]
-    why = failure or f"it gave {', '.join(sorted(found)) or 'nothing'}"
-    raise BenchError(f"Google Drive did not give the checkpoints ({why}): {by_hand}.")
+    why = failure or f"it sent {', '.join(sorted(found)) or 'nothing'}"
+    raise BenchError(f"Google Drive did not send the checkpoints ({why}): {by_hand}.")
 
 
 def _bring_folder(drive: str, folder: Path) -> None:
@@ -94,4 +94,4 @@ def _check(model: Any, files: list[Path], by_hand: str) -> None:
     try:
         model(**{f"stage{number}": file for number, file in enumerate(files, start=1)})
     except BenchError as error:
-        raise BenchError(f"What Google Drive gave are not the authors' checkpoints ({error}): {by_hand}.") from error
+        raise BenchError(f"What Google Drive sent are not the authors' checkpoints ({error}): {by_hand}.") from error

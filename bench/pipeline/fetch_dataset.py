@@ -1,7 +1,7 @@
 """`bench data fetch`: a published dataset, downloaded, checked, and unpacked into the layout that its reader reads.
 
 Everything happens in a folder beside the one that was asked for (its name and `.fetching`), where an interrupted
-download stays and goes on; the dataset gets its own name when all of it is there, hashed and indexed.
+download stays and continues; the dataset gets its own name when all of it is there, hashed and indexed.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def fetch(name: str, out: Path, options: FetchOptions | None = None) -> Path:
     if (out / ACCOUNT).is_file():
         return out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BenchError(f"{out} is there already and was not fetched by this command: choose another folder.")
+        raise BenchError(f"{out} already exists and was not created by this command. Choose another folder.")
     working = out.with_name(f"{out.name}.fetching")
     try:
         working.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,9 @@ def _fetch(source: PublishedDataset, out: Path, working: Path, options: FetchOpt
     if options.sha256 and digest != options.sha256.lower():
         if options.archive is None:
             archive.unlink()
-        raise BenchError(f"{archive} is not the archive that is meant: its SHA-256 is not {options.sha256.lower()}.")
+        raise BenchError(
+            f"{archive} is not the expected archive: its SHA-256 is not {options.sha256.lower()}. Download it again."
+        )
     unpacked = working / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)  # of an attempt that was interrupted
     unpacked.mkdir()
@@ -120,7 +122,7 @@ def _files(source: PublishedDataset, working: Path, options: FetchOptions) -> tu
             raise BenchError(f"There is no archive {options.archive}.")
         beside = [options.archive.with_name(_name(url)) for url in source.lists]
         if missing := [path for path in beside if not path.is_file()]:
-            raise BenchError(f"{missing[0]} is missing beside {options.archive.name}: put the list there too.")
+            raise BenchError(f"{missing[0]} is missing next to {options.archive.name}: put the list there too.")
         return options.archive, beside
     if is_offline():
         raise BenchError(
@@ -137,8 +139,8 @@ def _files(source: PublishedDataset, working: Path, options: FetchOptions) -> tu
             _download(url, path, found if url == urls[0] else RemoteFile(), options.timeout)
     except SourceError as refusal:
         raise BenchError(
-            f"{source.title} could not be fetched ({refusal}). What has come is kept in {working}, and the same "
-            f"command goes on from there; or get {files[0].name} in another way and give it with --archive."
+            f"{source.title} could not be fetched ({refusal}). The partial download is kept in {working}. To "
+            f"resume, repeat the command; or get {files[0].name} in another way and pass it with --archive."
         ) from refusal
     return files[0], files[1:]
 
@@ -155,22 +157,24 @@ def _announce(source: PublishedDataset, found: RemoteFile, archive: Path, workin
     need, free = size * SPACE_FACTOR - downloaded, shutil.disk_usage(working).free
     if free < need:
         raise BenchError(
-            f"{source.title} needs {in_words(need)} in {working.parent} while it is unpacked, where {in_words(free)} "
-            "are free: choose a folder on a larger disk."
+            f"{source.title} needs {in_words(need)} in {working.parent} while it is unpacked, but "
+            f"{in_words(free)} are free. Choose a folder on a larger disk."
         )
     minutes = max(1, round((size - downloaded) / USUAL_SPEED / 60))
-    line = f"{in_words(size)} to fetch" + (f", {in_words(downloaded)} of it are there" if downloaded else "")
+    line = f"{in_words(size)} to download" + (
+        f", {in_words(downloaded)} of it already downloaded" if downloaded else ""
+    )
     time = f"about {minutes} min at 100 Mbit/s"
     console().print(
-        f"{source.title}: {line} ({time}); {in_words(size * SPACE_FACTOR)} of disk while it is unpacked, half of that "
-        f"afterwards. Licence: {source.licence}.",
+        f"{source.title}: {line} ({time}); {in_words(size * SPACE_FACTOR)} of disk space while it is unpacked, "
+        f"half of that afterwards. Licence: {source.licence}.",
         markup=False,
         soft_wrap=True,
     )
 
 
 def _download(url: str, path: Path, found: RemoteFile, timeout: float) -> None:
-    """Bring a file to its place, going on as long as each attempt brings something."""
+    """Bring a file to its place, continuing as long as each attempt brings something."""
     if path.exists():
         return
     part = path.with_name(f"{path.name}.part")
@@ -199,6 +203,8 @@ def _check_layout(source: PublishedDataset, root: Path) -> None:
     try:
         listing = index(root, ("train", "test"))
     except BenchError as error:
-        raise BenchError(f"The archive is unpacked, but not in the layout of {source.title}: {error}") from error
+        raise BenchError(
+            f"The archive was unpacked, but does not have the layout of {source.title}: {error}"
+        ) from error
     if not listing.clips:
-        raise BenchError(f"The archive is unpacked into {root}, but no clip of {source.title} is in it.")
+        raise BenchError(f"The archive was unpacked into {root}, but contains no clip of {source.title}.")

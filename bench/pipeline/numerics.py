@@ -37,7 +37,7 @@ TOLERANCE = 1e-4
 TOLERANCE_SSIM = 1e-9
 #: Values of ONEDNN_MAX_CPU_ISA that allow nothing beyond AVX2.
 AT_MOST_AVX2 = ("SSE41", "AVX", "AVX2")
-NUMBA = "install another version of Numba, run this again, and report it with this output"
+NUMBA = "install another version of Numba and repeat the command. Please report this output"
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ def torch_advice() -> str:
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
     if limit in AT_MOST_AVX2:
         return (
-            f"ONEDNN_MAX_CPU_ISA is already {limit}: install another version of PyTorch, run this again, "
-            "and report it with this output"
+            f"ONEDNN_MAX_CPU_ISA is already {limit}: install another version of PyTorch and repeat the "
+            "command. Please report this output"
         )
     return (
-        "set ONEDNN_MAX_CPU_ISA=AVX2 in the environment and run this again: if all is ok then, keep it set; if not, "
-        "install another version of PyTorch. Report it with this output"
+        "set ONEDNN_MAX_CPU_ISA=AVX2 in the environment and repeat the command. If everything is ok then, "
+        "keep it set; otherwise, install another version of PyTorch. Please report this output"
     )
 
 
@@ -153,7 +153,7 @@ def _training_steps(name: str) -> Iterator[NumericsFinding]:
                 checks.append(check_gradients(model, number, clips))
         worst = max(checks, key=lambda check: check.error / check.tolerance)
         unstable = {weight for check in checks for weight in check.unstable}
-        detail = f"gradients of {', '.join(sorted(unstable))} differ in a repetition" if unstable else worst.where
+        detail = f"gradients of {', '.join(sorted(unstable))} differ when repeated" if unstable else worst.where
         error = float("inf") if unstable else worst.error
         yield _finding(f"{name}: a training step of {stage.name}", error, worst.tolerance, detail)
 

@@ -102,7 +102,7 @@ def train_in_parallel(
 
 
 def _begin(ends: Connection, threads: int) -> None:
-    """What a training's process does first."""
+    """What a training run's process does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the first process decides
     threading.Thread(target=_end_with, args=(ends,), daemon=True).start()
     progress.BARS = False  # they would overwrite each other

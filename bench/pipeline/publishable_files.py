@@ -34,9 +34,11 @@ SCORES = ("per_clip.csv", "samples.csv", "differences.csv", "protocol.json", "no
 CARD = "README.md"
 #: Where the hub looks for a model's evaluation results.
 HUB_RESULTS = ".eval_results"
-_PICTURES = "Page, frames and animations are held back: they show frames of {data}, which are somebody else's."
+_PICTURES = (
+    "The report, frames and animations are held back because they show frames of {data}, which belong to others."
+)
 _NEVER = (
-    "Never sent: predictions and real clips as files, checkpoints for going on with a training, votes of single "
+    "Never sent: predictions and real clips as files, checkpoints for resuming training runs, votes of individual "
     "raters, the path of the data."
 )
 
@@ -47,7 +49,7 @@ class PublishOptions:
 
     Attributes:
         clips: what shows frames of data that are not this program's own.
-        checkpoints: of the run's trainings, made small (`bench.pipeline.release`).
+        checkpoints: of the run's training runs, made small (`bench.pipeline.release`).
         by: who sends it, as it is to stand on the card.
         benchmark: a benchmark dataset of the hub, "owner/name", to whose leaderboards the numbers go; empty for none.
     """
@@ -97,7 +99,7 @@ def pack_up(run: Path, staging: Path, options: PublishOptions) -> Upload:
     """
     table, folder = stored_table(run, ci=True), RunFolder(run)
     if not list(run.glob("table*.md")):
-        raise BenchError(f"{run} has scores but no tables: `bench report {run}` makes them.")
+        raise BenchError(f"{run} has scores but no tables. Make them with `bench report {run}`.")
     account = read_account(run)
     root = account.get("config", {}).get("data_root", "")
     # A folder of scored videos shows frames only where it keeps them.

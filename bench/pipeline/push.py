@@ -1,6 +1,6 @@
 """`bench push`: a run's page, tables and figures to a repository on Hugging Face, by its own client.
 
-All files come in one commit. What is there already is not sent again: a push that was cut off goes on with the same
+All files come in one commit. What is there already is not sent again: a push that was cut off continues with the same
 command, and one that changes nothing makes no commit.
 """
 
@@ -44,7 +44,7 @@ class Repository:
             BenchError: a name that is none, or another kind.
         """
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", self.name):
-            raise BenchError(f"'{self.name}' is no repository: expected OWNER/NAME, as in my-lab/sky-small.")
+            raise BenchError(f"'{self.name}' is not a repository: expected OWNER/NAME, as in my-lab/sky-small.")
         if self.kind not in KINDS:
             raise BenchError(f"A repository is a {' or a '.join(KINDS)}, not a '{self.kind}'.")
 
@@ -54,7 +54,7 @@ def check_benchmark(benchmark: str, to: Repository) -> None:
     Repository(benchmark)  # the name is one
     if to.kind != "model":
         raise BenchError(
-            f"{to.name} is a {to.kind} repository: the hub takes numbers for a benchmark from model repositories only. "
+            f"{to.name} is a {to.kind} repository: the hub accepts benchmark results from model repositories only. "
             "Give --checkpoints or --kind model."
         )
 
@@ -71,12 +71,12 @@ def push(upload: Upload, to: Repository, message: str) -> str:
         BenchError: no token, one that is refused or may not write there, no network, an answer that is none.
     """
     if is_offline():
-        raise BenchError("BENCH_OFFLINE forbids connections: `--dry-run` says what would be sent.")
+        raise BenchError("BENCH_OFFLINE forbids connections. Unset it, or use `--dry-run` to list what would be sent.")
     token = os.environ.get(TOKEN, "").strip()
     if not token:
         raise BenchError(
-            f"{TOKEN} is not set: make a token that may write in the settings of your Hugging Face account and give "
-            "it in that variable. `--dry-run` says what would be sent without one."
+            f"{TOKEN} is not set. Create a token with write access in the settings of your Hugging Face account, "
+            "and set the variable to it. `--dry-run` needs no token."
         )
     from huggingface_hub import CommitOperationAdd, HfApi
 
@@ -92,15 +92,15 @@ def _explained_errors(to: Repository) -> Iterator[None]:
     """What goes wrong between here and the hub, as sentences."""
     from huggingface_hub import errors
 
-    again = "The same command goes on from what has come there."
+    again = "To resume, repeat the command."
     try:
         yield
     except errors.HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         if status in (401, 403, 404):  # of a repository that a token may not see, the hub says that it is not there
             raise BenchError(
-                f"Hugging Face refuses the token in {TOKEN} for {to.name} (HTTP status {status}): it needs the right "
-                "to write there, and the owner has to be you or an organisation of yours."
+                f"Hugging Face refuses the token in {TOKEN} for {to.name} (HTTP status {status}). The token "
+                "needs write access, and the owner must be you or one of your organisations."
             ) from error
         raise BenchError(f"Hugging Face did not take {to.name} (HTTP status {status}). {again}") from error
     except (errors.HTTPError, OSError) as error:  # of the transport

@@ -1,7 +1,7 @@
 """`bench release`: checkpoints of finished runs made small enough to publish, each checked against the one it is of.
 
 A release holds the weights that videos depend on and nothing else: no discriminators, no optimisers. Before a file is
-kept, the model is built from it and continues first frames of built-in scenes beside the run's own: in float32 every
+kept, the model is built from it and continues synthetic first frames, as does the run's own: in float32 every
 byte has to be equal; in float16, which halves a file, no value may be off by more than `LEVELS` of 255.
 """
 
@@ -44,7 +44,7 @@ class Release:
     Attributes:
         file: its name.
         bytes, sha256: of the file.
-        model, seed, steps: of the training; steps of each stage.
+        model, seed, steps: of the training run; steps of each stage.
         trained_on: the dataset as it stands on tables; empty where no run says so.
         precision: of the weights in the file.
         of: SHA-256 of the run's own checkpoint.
@@ -73,11 +73,11 @@ def release(runs: Sequence[Path], to: Path, precision: str = "float32", largest:
         largest: bytes that a file may have.
 
     Raises:
-        BenchError: a folder has no finished training, two files would have one name, a file is too large, or videos
+        BenchError: a folder has no finished training run, two files would have one name, a file is too large, or videos
             of a float16 file are too far from the run's own. No file is left that did not pass.
     """
     if precision not in PRECISIONS:
-        raise BenchError(f"Weights are kept in {' or '.join(PRECISIONS)}, not in '{precision}'.")
+        raise BenchError(f"Weights are saved as {' or '.join(PRECISIONS)}, not as '{precision}'.")
     finished = [(name, model, run) for run in runs for name, model in _finished(run)]
     names = [name for name, _, _ in finished]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -99,7 +99,7 @@ def _finished(run: Path) -> Iterator[tuple[str, Path]]:
     weighty = [path for path in found if checkpoints.load(path)["weights"]]
     if not weighty:
         raise BenchError(
-            f"{run} holds no finished training: give a folder that `bench run` or `bench train` has filled."
+            f"{run} contains no finished training run. Give the folder of a finished `bench run` or `bench train`."
         )
     for path in weighty:
         name = run.resolve().name
@@ -131,14 +131,14 @@ def _release(source: Path, target: Path, precision: str, largest: int, trained_o
         if size > largest:
             smaller = "" if precision == "float16" else "; --precision float16 would halve it"
             raise BenchError(
-                f"{target.name} would have {in_words(size)}, more than {in_words(largest)}{smaller}, and --largest-mb "
-                "allows more."
+                f"{target.name} would have {in_words(size)}, more than the limit of {in_words(largest)}. To "
+                f"raise the limit, use --largest-mb{smaller}."
             )
         levels = farthest(model, checkpoints.load_model(waiting)[0])
         if levels > (LEVELS if precision == "float16" else 0):
             raise BenchError(
-                f"{target.name} makes other videos than {source}: a value is off by {levels} of 255"
-                + (f", where {LEVELS} are allowed: keep it in float32." if precision == "float16" else ".")
+                f"{target.name} generates other videos than {source}: a value differs by {levels} of 255"
+                + (f", at most {LEVELS} are allowed. Release it in float32." if precision == "float16" else ".")
             )
         waiting.replace(target)
     finally:
@@ -149,7 +149,7 @@ def _release(source: Path, target: Path, precision: str, largest: int, trained_o
 
 
 def farthest(one: VideoModel, other: VideoModel) -> int:
-    """How far a value of any row's videos of built-in scenes is from the other model's at most, in levels of 255."""
+    """Largest difference between two models' values in any row's synthetic videos, in levels of 255."""
     for_generation(one), for_generation(other)
     most = 0
     for frame in first_frames(one.resolution):

@@ -1,6 +1,6 @@
 """The pipeline behind `bench run`: clips → models → predictions → scores → report, each step once.
 
-Everything lies in one run folder. A killed run that is started again with the same settings goes on where it stopped;
+Everything is in one run folder. A killed run that is started again with the same settings continues where it stopped;
 with other settings it is refused.
 """
 
@@ -52,7 +52,7 @@ class RunRecord:
             self.content: dict[str, Any] = read_json(folder.account)
             self._check_settings()
         elif folder.strangers():
-            raise BenchError(f"{folder.path} is not empty and is no run folder: choose another with --out.")
+            raise BenchError(f"{folder.path} is not empty and is not a run folder: choose another with --out.")
         else:
             self.content = {
                 "format": FORMAT,
@@ -121,10 +121,13 @@ def departures_of(config: RunConfig) -> list[str]:
             )
     if trained and config.decay_from < 1:
         messages.append(
-            f"Learning rates fall to 0 after {config.decay_from:.0%} of a stage's steps; the papers' are fixed."
+            f"Learning rates fall to 0 after {config.decay_from:.0%} of a stage's steps; in the papers they are "
+            "constant."
         )
     if trained and config.ema:
-        messages.append(f"Videos are made with averaged weights (ema {config.ema:g}); no paper says that it did so.")
+        messages.append(
+            f"Videos are generated with averaged weights (ema {config.ema:g}); the papers do not mention this."
+        )
     return messages
 
 
@@ -162,14 +165,16 @@ def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False
 def check_samples(config: RunConfig) -> None:
     """Raise a `BenchError` where samples are asked for and no model draws any; a factory may be any function."""
     if config.best > config.samples:
-        raise BenchError(f"The best of {config.best} cannot be taken of {config.samples} per clip: raise --samples.")
+        raise BenchError(
+            f"The best of {config.best} needs {config.best} samples per clip, not {config.samples}: raise --samples."
+        )
     kinds = [MODELS.load(name) for name in config.models]
     if config.samples > 1 and not any(
         not isinstance(kind, type) or issubclass(kind, StochasticModel) for kind in kinds
     ):
         raise BenchError(
-            f"{config.samples} samples are asked for, and {', '.join(config.models)} give one video per clip: leave "
-            "--samples out, or name a model that draws (a `StochasticModel`)."
+            f"{config.samples} samples are requested, but {', '.join(config.models)} generate one video per "
+            "clip. Leave --samples out, or name a stochastic model (a `StochasticModel`)."
         )
 
 

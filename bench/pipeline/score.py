@@ -150,7 +150,7 @@ def score_folders(
     from bench.report.build_report import report  # here: matplotlib is slow to import
 
     if keep and plan.choices.unpaired:
-        raise BenchError("--keep-clips keeps pairs of clips, and --unpaired has none: leave one of them out.")
+        raise BenchError("--keep-clips writes pairs of clips, but --unpaired has none. Leave one of them out.")
     scoring = prepare(texts, out, plan, dataset=dataset, reference=reference, said=said)
     with torchrun_processes() as processes:
         first = processes.rank == 0
@@ -197,7 +197,7 @@ def fill_shard(
     """
     part = Shard.parse(shard)
     if plan.choices.unpaired:
-        raise BenchError("--shard takes part of the pairs of clips, and --unpaired has none: leave one of them out.")
+        raise BenchError("--shard divides pairs of clips, but --unpaired has none. Leave one of them out.")
     scoring = prepare(texts, out, plan, dataset=dataset, reference=reference, said=said)
     manifest, plan = scoring.read_clips()
     return f"Shard {shard}: {fill(scoring.rows, manifest, out, plan, part)} clips. To finish, omit --shard."

@@ -53,7 +53,7 @@ def named_folders(texts: Sequence[str]) -> list[NamedFolder]:
         one = NamedFolder(run[1], int(run[2]), path) if run else NamedFolder(name, 0, path)
         if any((other.name, other.seed) == (one.name, one.seed) for other in folders):
             what = f"'{one.name}'" if not run else f"'{one.name}' with seed {one.seed}"
-            raise BenchError(f"Two prediction folders are called {what}: give one of them another name, NAME=FOLDER.")
+            raise BenchError(f"Two prediction folders are called {what}. Give one of them another name, NAME=FOLDER.")
         folders.append(one)
     return sorted(folders, key=lambda one: [other.name for other in folders].index(one.name))
 
@@ -104,7 +104,7 @@ def readable(name: str) -> str:
         return os.fsencode(name).decode()
     except UnicodeDecodeError as error:
         shown = os.fsencode(name).decode(errors="backslashreplace")
-        raise BenchError(f"The name {shown} is not UTF-8: give the row another one, NAME=FOLDER.") from error
+        raise BenchError(f"The name {shown} is not UTF-8. Give the method another one, NAME=FOLDER.") from error
 
 
 def own_size(videos: Predictions) -> tuple[int, int]:
@@ -113,7 +113,7 @@ def own_size(videos: Predictions) -> tuple[int, int]:
     if len(sizes) > 1:
         listed = ", ".join(f"{width}×{height}" for width, height in sorted(sizes))
         raise BenchError(
-            f"The videos in {videos.shown} differ in size ({listed}): give --resolution, to which all are brought."
+            f"The videos in {videos.shown} differ in size ({listed}). Give --resolution, to which all are resized."
         )
     ((width, height),) = sizes
     return width, height

@@ -49,9 +49,7 @@ def score_unpaired(
         BenchError: an unreadable or too short video, too few videos, no metric of whole sets.
     """
     if plan.best > 1 or plan.samples is not None:
-        raise BenchError(
-            "--best and --samples are about clips that predictions continue: leave them out of --unpaired."
-        )
+        raise BenchError("--best and --samples need paired predictions: leave them out, or leave out --unpaired.")
     length = plan.clip_length or frames_of_generated(rows)
     plan = replace(plan, length=length, clip_length=length)
     parts_of(plan)  # refused before anything is computed
@@ -71,7 +69,7 @@ def score_unpaired(
         lines, unfit = _lines(metrics, sets, readers)
         kept = [metric for metric in metrics if metric.name not in unfit]
         if not kept:
-            raise BenchError(f"None of the metrics has a number: {'; '.join(map(str, unfit.values()))}.")
+            raise BenchError(f"No metric can be computed: {'; '.join(map(str, unfit.values()))}.")
         protocol = replace(protocol, metrics={metric.name: protocol.metrics[metric.name] for metric in kept})
         left_out += unfit.values()
         notes = [*said, *sets.notes, *readers.notes()]
@@ -89,7 +87,8 @@ def real_videos(real: Path | Dataset, plan: ScoringPlan, frames: int) -> tuple[P
         return root, dataset_videos(real.name, root, REFERENCE_SPLITS[split], frames)
     if split != "test":
         raise BenchError(
-            f"--reference-split {split} chooses videos of a dataset, but --reference names a folder: leave one out."
+            f"--reference-split {split} chooses videos of a dataset, but --reference names a folder. Leave one "
+            "of them out."
         )
     return real, folder_videos(real)
 
@@ -106,10 +105,12 @@ def set_metrics(plan: ScoringPlan, clips: int) -> tuple[list[Metric], list[Unava
     of_sets = [name for name in plan.metrics if name not in of_pairs]
     if not of_sets:
         known = [name for name in METRICS if issubclass(METRICS.load(name), SetMetric)]
-        raise BenchError(f"{', '.join(of_pairs)} compare pairs: with --unpaired give some of {', '.join(known)}.")
+        raise BenchError(
+            f"{', '.join(of_pairs)} compare pairs, but --unpaired has none. Choose from {', '.join(known)}."
+        )
     metrics, left_out = load_metrics(replace(plan, metrics=of_sets), clips)
     return metrics, [
-        *(Unavailable(name, "it compares pairs, and these sets have none") for name in of_pairs),
+        *(Unavailable(name, "it compares pairs, but these sets have none") for name in of_pairs),
         *left_out,
     ]
 

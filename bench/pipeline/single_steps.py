@@ -26,7 +26,7 @@ def train_alone(config: RunConfig, out: Path) -> Path:
     fabric = make_fabric(config.device, config.precision)
     size = native_resolution(name, config.resolution)
     if size != config.resolution and fabric.is_global_zero:
-        message = f"{name} is trained at {size}×{size}, its largest size that is not above {config.resolution}."
+        message = f"{name} is trained at {size}×{size}, its largest size up to {config.resolution}."
         console().print(message, markup=False, soft_wrap=True)
     with sole_writer(RunFolder(out)) if fabric.is_global_zero else nullcontext():
         packs = open_packs(data_of(config).manifest(config.resolution, ("train",)), size)

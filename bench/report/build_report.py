@@ -102,13 +102,13 @@ def report(out: Path, ci: bool = False, study: Path | None = None, holm: bool = 
 
 
 def read_agreement(folder: RunFolder) -> dict[str, Any]:
-    """The table that `bench agree` left in a folder, as it stands in its JSON; empty where there is none."""
+    """The table that `bench agree` left in a folder, as it is in its JSON; empty where there is none."""
     path = folder.agreement
     if not (path.is_file() and path.with_suffix(".png").is_file()):
         return {}
     content = read_json(path)
     if not isinstance(content, dict) or not {"caption", "heads", "rows", "notes"} <= content.keys():
-        raise BenchError(f"{path} is no table of `bench agree` of this version: give that command again.")
+        raise BenchError(f"{path} was not written by `bench agree` of this version. Repeat that command.")
     return content
 
 
@@ -147,11 +147,11 @@ class ReportInputs:
         return run_videos(self.folder, self.scored.rows, id, self.protocol.resolution)
 
     def titled(self, videos: Mapping[str, Frames]) -> dict[str, Frames]:
-        """Videos by the row's name in print."""
+        """Videos by the row's display name."""
         return {self.names.title(row): video for row, video in videos.items()}
 
     def identity(self, *ids: str) -> list[Any]:
-        """What decides how clips look: their bytes, and the rows' names in print."""
+        """What decides how clips look: their bytes, and the rows' display names."""
         rows = [row for row in (REAL, *self.scored.rows) if self.folder.predictions(row).is_dir()]
         videos = [(row, self.names.title(row), Predictions(self.folder.predictions(row))) for row in rows]
         return [self.protocol.resolution, [[row, title, [v.sha256(id) for id in ids]] for row, title, v in videos]]
@@ -182,11 +182,14 @@ def write_figures(shown: ReportInputs, study: StudyResults | None = None) -> dic
         curves = figures.draw("horizon", [sha256(folder.horizon), scores], partial(horizon_figure, points, names))
         text = "FVD, KVD and FID of parts of the clips, with 95 % bands; grey: real vs. real (split-half)."
         add("metrics", "Whole sets over time", curves, text)
-    add("metrics", "Over clips", spread, "A dot is a clip; boxes are quartiles and medians.")
+    add("metrics", "Over clips", spread, "Each dot is a clip; boxes show quartiles and medians.")
     if of_samples := read_samples(folder.path):
         best_of = figures.draw("best_of", [scores, sha256(folder.samples)], partial(best_of_figure, of_samples, names))
         add(
-            "best_of", "Expected best of k samples", best_of, "Bands: 95 % over source videos. A level line: one video."
+            "best_of",
+            "Expected best of k samples",
+            best_of,
+            "Bands: 95 % over source videos. A horizontal line: one video per clip.",
         )
     logs = folder.trainings()
     hashes = {name: sha256(log) for name, log in logs.items()}
@@ -196,7 +199,7 @@ def write_figures(shown: ReportInputs, study: StudyResults | None = None) -> dic
     for parts in sorted(path for path in folder.all_parts.glob("*") if any(path.glob("*.png"))):
         hashes = {file.name: sha256(file) for file in sorted(parts.glob("*.png"))}
         figure = figures.draw(f"parts_{parts.name}", hashes, partial(_draw_parts, folder, parts.name))
-        add("parts", f"What a video of {names.title(parts.name)} is made of", figure)
+        add("parts", f"Parts of a video of {names.title(parts.name)}", figure)
     pos = study.pos if study else ()
     text = " ".join(
         [

@@ -75,7 +75,7 @@ def _scores(summary: Sequence[SummaryLine], row: str) -> dict[str, RowScore]:
 
 
 def _made_by(folder: RunFolder, row: str, account: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What each training's folder of predictions says of its maker; nothing where the videos are somebody's."""
+    """What each training run's folder of predictions says of its maker; nothing where the videos are somebody's."""
     seeds = account.get("config", {}).get("seeds", [])
     places = [RunFolder(folder.path, seeds[0]).predictions(row, seed) for seed in seeds]
     return [made_by for place in places if place.is_dir() and (made_by := own_manifest(place).get("made_by"))]

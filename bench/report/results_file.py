@@ -33,7 +33,7 @@ class RowScore:
         value: the number; NaN where no clip has one.
         ci_low, ci_high: its 95 % interval; NaN where there is none.
         clips, left_out: clips that it is of, and clips without a finite value.
-        seeds, seed_sd: trainings, and the standard deviation over them; NaN for one.
+        seeds, seed_sd: training runs, and the standard deviation over them; NaN for one.
         draws, draw_sd: draws of the clips, and the standard deviation over them; NaN for one.
     """
 
@@ -53,7 +53,7 @@ class MetricFacts:
     """What a reader of a metric's numbers has to know.
 
     Attributes:
-        title: in print, with its unit.
+        title: display name, with its unit.
         direction: what is best.
         decimals: digits after the point in a table.
         definition: one line.
@@ -128,15 +128,15 @@ def read_results(path: Path) -> Results:
     """
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise BenchError(f"{path} is no file of results: expected what `bench export` writes.")
+        raise BenchError(f"{path} is not a results file: expected a file written by `bench export`.")
     if content.get("version") != VERSION:
-        raise BenchError(f"{path} is of version {content.get('version')!r}, read is {VERSION}: export it again.")
+        raise BenchError(f"{path} has version {content.get('version')!r}, expected {VERSION}: export it again.")
     try:
         results = _results(content)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise BenchError(f"{path} breaks the form of results ({error}): see results.schema.json.") from error
+        raise BenchError(f"{path} does not match the results schema ({error}): see results.schema.json.") from error
     if complaint := _complaint(results):
-        raise BenchError(f"{path} breaks the form of results: {complaint}.")
+        raise BenchError(f"{path} does not match the results schema: {complaint}.")
     return results
 
 
@@ -153,23 +153,23 @@ def _results(content: Mapping[str, Any]) -> Results:
 def _score(content: Mapping[str, Any]) -> RowScore:
     numbers: dict[str, Any] = {key: math.nan if value is None else value for key, value in content.items()}
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in numbers.values()):
-        raise TypeError(f"{dict(content)} is no score")
+        raise TypeError(f"{dict(content)} is not a score")
     return RowScore(**numbers)
 
 
 def _complaint(results: Results) -> str:
     """What is wrong with well-formed results; nothing where they can be shown."""
     if results.kind not in get_args(ResultsKind):
-        return f"kind is {results.kind!r} where one of {', '.join(get_args(ResultsKind))} is due"
+        return f"kind is {results.kind!r}, expected one of {', '.join(get_args(ResultsKind))}"
     if results.kind == "measured" and not isinstance(results.protocol.get("id"), str):
-        return "measured results need a protocol with its id"
+        return "measured results need a protocol with an ID"
     if results.kind == "published" and (results.protocol or not {"title", "where"} <= results.source.keys()):
-        return "published figures name their source (title, where) and carry no protocol of ours"
+        return "published figures must name their source (title, where) and must not have a protocol"
     if wrong := [name for name, facts in results.metrics.items() if facts.direction not in get_args(Direction)]:
-        return f"the direction of {wrong[0]} is none of {', '.join(get_args(Direction))}"
+        return f"the direction of {wrong[0]} is not one of {', '.join(get_args(Direction))}"
     if unknown := {name for entry in results.rows for name in entry.scores} - results.metrics.keys():
         return f"a row has {sorted(unknown)[0]}, which 'metrics' does not describe"
     names = [entry.row for entry in results.rows]
     if not names or len(names) != len(set(names)):
-        return "rows are none, or two have one name"
+        return "there are no rows, or two have the same name"
     return ""

@@ -1,7 +1,7 @@
 """How rows appear in print: their titles and colours, from the models that give them.
 
 A run keeps them in its `run.json`, so that its report reads the same where a model is not installed; rows that it does
-not name are looked up among the registered models, and whoever is unknown there is printed by its own name.
+not name are looked up among the registered models, and a name unknown there is printed as it is.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class RowNames:
         return f"{self.title(rows[0]) if rows else model}, {name}"
 
     def title(self, row: str) -> str:
-        """A row's name in print."""
+        """A row's display name."""
         return self.titles.get(row, row)
 
     def colours_of(self, rows: Sequence[str]) -> dict[str, str]:

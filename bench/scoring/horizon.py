@@ -52,12 +52,14 @@ def parts_of(plan: ScoringPlan) -> list[Part]:
     """
     scored = plan.scored_frames
     if too_long := [last for last in plan.horizon if last > scored]:
-        raise BenchError(f"--horizon {too_long[0]} is beyond the {scored} scored frames: give numbers up to {scored}.")
+        raise BenchError(f"--horizon {too_long[0]} exceeds the {scored} scored frames: give numbers up to {scored}.")
     parts = [Part("horizon", 1, last) for last in sorted(set(plan.horizon))]
     if plan.windows:
         length, step = plan.windows
         if length > scored:
-            raise BenchError(f"--windows of {length} frames are longer than the {scored} scored frames.")
+            raise BenchError(
+                f"--windows of {length} frames are longer than the {scored} scored frames. Give a smaller length."
+            )
         parts += [Part("windows", first, first + length - 1) for first in range(1, scored - length + 2, step)]
     return parts
 

@@ -23,8 +23,8 @@ from bench.scoring.protocol import Protocol
 REAL_HALVES = "real-halves"
 #: Ends the sentences that `--allow-partial` would let pass.
 ADVICE = (
-    "Predictions and test clips are paired by id: mend the folder, or give --allow-partial to score what there is "
-    "(every table then says so)."
+    "Predictions and test clips are paired by ID. Complete the folder, or score only the shared clips with "
+    "--allow-partial (every table then says so)."
 )
 
 
@@ -54,11 +54,13 @@ class Row:
         """Refuse names that would be taken for something else."""
         if self.name.strip().lower() == REAL_HALVES:
             raise BenchError(
-                f"A method is called '{self.name}', as the row of real vs. real in every table: "
-                "give it another name, NAME=FOLDER."
+                f"A method is called '{self.name}', the name of real vs. real in every table. Give it another "
+                "name, NAME=FOLDER."
             )
         if not self.name.strip() or not on_one_line(self.name):
-            raise BenchError(f"A method is called {self.name!r}: give it a name that can be printed, NAME=FOLDER.")
+            raise BenchError(
+                f"A method is called {self.name!r}, which cannot be printed. Give it another name, NAME=FOLDER."
+            )
 
     @property
     def which(self) -> str:
@@ -83,8 +85,8 @@ def with_samples(rows: Sequence[Row], test_ids: Collection[str], most: int | Non
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"{count} with seed {seed}" for seed, count in sorted(counts.items()))
             raise BenchError(
-                f"The training runs of {name} have different numbers of samples per clip ({listed}): "
-                f"give --samples {min(counts.values())}, or make more of them."
+                f"The training runs of {name} have different numbers of samples per clip ({listed}). Give "
+                f"--samples {min(counts.values())}, or generate more."
             )
     return found
 
@@ -97,10 +99,10 @@ def samples_of(rows: Sequence[Row]) -> dict[str, int]:
 def check_best(samples: Mapping[str, int], best: int) -> None:
     """Raise a `BenchError` where a method has several samples a clip, but too few for a best of so many."""
     if best > 1 and max(samples.values()) == 1:
-        raise BenchError(f"No method has several samples per clip, and --best {best} needs {best}: leave --best out.")
+        raise BenchError(f"No method has several samples per clip, but --best {best} needs {best}. Leave --best out.")
     for row, count in samples.items():
         if 1 < count < best:
-            raise BenchError(f"{row} has {count} samples per clip, and --best {best} needs {best}: lower --best.")
+            raise BenchError(f"{row} has {count} samples per clip, but --best {best} needs {best}. Lower --best.")
 
 
 def sample_notes(samples: Mapping[str, int], best: int) -> list[str]:
@@ -110,19 +112,21 @@ def sample_notes(samples: Mapping[str, int], best: int) -> list[str]:
     counts = ", ".join(f"{row} {count}" for row, count in samples.items())
     notes = [f"Samples per clip: {counts}."]
     if best == 1:
-        notes.append("Each number is a mean over samples; `table_samples.*` has the best of k, spread and pooled sets.")
+        notes.append(
+            "Each number is a mean over samples; `table_samples.*` contains the best of k, the spread and pooled sets."
+        )
     else:
         notes.append(
-            f"Each clip counts with the expected best of {best} of its samples (best@{best}), chosen by the metric "
-            "itself with the real clip in view; metrics of whole sets are means over samples."
+            f"Each clip counts with the expected best of {best} of its samples (best@{best}), chosen by the "
+            "metric itself by comparison with the real clip. Metrics of whole sets are means over samples."
         )
         if alone := [row for row, count in samples.items() if count == 1]:
             notes.append(
-                f"{', '.join(alone)}: one video per clip, so no choice. best@{best} of other methods is not comparable "
-                "with it: compare the mean (without --best)."
+                f"{', '.join(alone)}: one video per clip, so there is no choice. best@{best} of other methods is "
+                "not comparable with it: compare the mean (without --best)."
             )
     if max(samples.values()) * (max(samples.values()) - 1) // 2 > PAIRS:
-        notes.append(f"Spread: over {PAIRS} pairs of a clip's samples, the same for every clip.")
+        notes.append(f"Spread: over {PAIRS} pairs of samples per clip, the same pairs for every clip.")
     return notes
 
 
@@ -135,7 +139,7 @@ def pair(
         rows: to score.
         clips: that are scored.
         test_ids: ids of the whole test set, of which `clips` may be a sample.
-        allow_partial: go on with the clips that all rows have instead of raising.
+        allow_partial: continue with the clips that all rows have instead of raising.
 
     Returns:
         The clips that all rows have, and whether anything was wrong and let pass.
@@ -148,9 +152,11 @@ def pair(
     for row in rows:
         ids, folder = set(row.predictions.ids), row.predictions.shown
         if missing := expected - ids:
-            complaints.append(f"{folder} misses {row.which}{', '.join(sorted(missing))}")
+            complaints.append(f"{folder} has no prediction for {row.which}{', '.join(sorted(missing))}")
         if surplus := ids - test_ids:
-            complaints.append(f"{folder} has {row.which}{', '.join(sorted(surplus))}, which the test set has not")
+            complaints.append(
+                f"{folder} has {row.which}{', '.join(sorted(surplus))}, which the test set does not contain"
+            )
     if complaints and not allow_partial:
         raise BenchError(f"{'; '.join(complaints)}. {ADVICE}")
     shared = expected.intersection(*(row.predictions.ids for row in rows))
@@ -170,7 +176,7 @@ def with_given(rows: Sequence[Row], clips: Sequence[Clip], root: Path, protocol:
 
 
 def is_future_alone(frames: int, protocol: Protocol) -> bool:
-    """Whether a prediction of so many frames has those after the given ones and not these."""
+    """Whether a prediction of a given length has those after the given ones and not these."""
     return protocol.skipped > 0 and frames == protocol.length - protocol.skipped
 
 
@@ -194,7 +200,7 @@ def read_prediction(row: Row, id: str, protocol: Protocol, paired: bool = True) 
     if not alone and len(predicted) not in (protocol.frames_to_read, protocol.length):
         path, after = row.predictions.path(id), protocol.length - protocol.skipped
         context = f", or the {after} after the context" if protocol.skipped else ""
-        raise BenchError(f"{path} has {len(predicted)} frames where {protocol.frames_to_read} are due{context}.")
+        raise BenchError(f"{path} has {len(predicted)} frames: expected {protocol.frames_to_read}{context}.")
     if paired and (reason := no_counterpart(len(predicted), protocol)):
         raise BenchError(f"{row.predictions.path(id)} {reason}.")
     if alone and row.given is not None:

@@ -91,8 +91,8 @@ class Protocol:
             return frames
         if self.width:
             raise BenchError(
-                f"Frames of {frames.shape[2]}×{frames.shape[1]} cannot be scored beside {self.size}: "
-                "give a resolution, to which both are then brought."
+                f"Frames of {frames.shape[2]}×{frames.shape[1]} cannot be compared with {self.size}. Give a "
+                "resolution, to which both are resized."
             )
         return resize(frames, self.resolution)
 
@@ -200,11 +200,11 @@ class Protocol:
         """Read what `save` wrote; a `BenchError` that names the file where it is something else."""
         content = read_json(path)
         if not isinstance(content, dict):
-            raise BenchError(f"{path} is no protocol: score again.")
+            raise BenchError(f"{path} is not a protocol file. Score again.")
         try:
             return Protocol.from_dict(content)
         except BenchError as error:
-            raise BenchError(f"{path} is no protocol of this version ({error}): score again.") from error
+            raise BenchError(f"{path} is not a protocol file of this version ({error}). Score again.") from error
 
     def differences(self, other: Protocol) -> list[str]:
         """What differs between two protocols, a text for each choice; metrics that only one has do not count."""

@@ -83,8 +83,8 @@ class Choices:
                 raise BenchError(f"{choice.name} is {value!r}: expected {choice.metadata['expected']}.")
             if choice.metadata.get("unpaired") and not self.unpaired and choice in self._made():
                 raise BenchError(
-                    f"{choice.metadata['flag']} was given, but predictions are paired with clips: "
-                    "add --unpaired, or leave it out."
+                    f"{choice.metadata['flag']} was given, but predictions are paired with clips. Add "
+                    "--unpaired, or leave it out."
                 )
 
     def _made(self) -> list[Field[Any]]:

@@ -91,11 +91,14 @@ def method_notes(videos: Sequence[Video], protocol: Protocol) -> list[str]:
     notes += stored_notes(paths, (video.read() for video in videos))
     if alone := future_alone(videos, protocol):
         notes.append(
-            f"{alone} of {len(videos)} videos have only the {protocol.length - protocol.skipped} frames after the "
-            "context and are compared with these; the real given frames are put before them"
+            f"{alone} of {len(videos)} videos contain only the {protocol.length - protocol.skipped} frames after "
+            "the context. The real given frames are put in front, and only the frames after them are compared"
         )
     if same := sum(video.is_real for video in videos):
-        notes.append(f"{same} of {len(videos)} videos are the same files as the real ones: it is scored against itself")
+        notes.append(
+            f"{same} of {len(videos)} videos are identical to the real files, so real videos are compared with "
+            "themselves"
+        )
     folders = {video.row.predictions.folder: video.row.predictions for video in videos}
     return [*notes, *first_frame_note(videos), *(note for folder in folders.values() for note in skipped_note(folder))]
 
@@ -119,11 +122,11 @@ def stored_notes(paths: Sequence[Path], videos: Iterable[Frames]) -> list[str]:
     """Notes on an alpha channel, and on values in [0, 1] that became 8-bit frames of almost nothing."""
     notes = []
     if alpha := sum(map(has_alpha, paths)):
-        notes.append(f"an alpha channel in {alpha} of {len(paths)} videos, laid on white")
+        notes.append(f"an alpha channel in {alpha} of {len(paths)} videos, composited on white")
     if all(frames.max() <= 1 for frames in videos):  # of most sets the first video is enough
         notes.append(
-            "no value is above 1 of 255: if the frames were floats in [0, 1], multiply them by 255 before they are "
-            "converted to uint8"
+            "no value is above 1 of 255. If the frames were floats in [0, 1], multiply them by 255 before you "
+            "convert them to uint8"
         )
     return notes
 
@@ -133,7 +136,7 @@ def skipped_note(videos: Predictions) -> list[str]:
     if not (skipped := videos.skipped):
         return []
     more = f" and {len(skipped) - _MOST} more" if len(skipped) > _MOST else ""
-    return [f"not read in its folder: {', '.join(skipped[:_MOST])}{more}"]
+    return [f"skipped in its folder: {', '.join(skipped[:_MOST])}{more}"]
 
 
 def first_frame_note(videos: Sequence[Video]) -> list[str]:
@@ -148,8 +151,8 @@ def first_frame_note(videos: Sequence[Video]) -> list[str]:
     what = "clips" if len({id for _, id in known}) == len(known) else "videos"
     return [
         f"the first frame is below {FIRST_FRAME_DB:g} dB of the real one in {len(weak)} of {len(known)} {what} "
-        f"(lowest: {lowest:.1f} dB, {id}). A model is given the real one: check for another crop, a letter box, and "
-        "clips under a wrong ID"
+        f"(lowest: {lowest:.1f} dB, {id}). Models get the real first frame. Check for a different crop, "
+        "letterboxing, and clips with a wrong ID"
     ]
 
 

@@ -31,7 +31,7 @@ Features = Sequence[NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class SampleLine:
-    """One number of a method with several samples, or of one that stands beside such.
+    """One number of a method with several samples, or of one that is kept beside such.
 
     Attributes:
         row, metric: what it is of.
@@ -137,4 +137,4 @@ def read_samples(out: Path) -> list[SampleLine]:
             SampleLine(**{name: kinds.get(name, str)(cell) for name, cell in row.items()}) for row in read_csv(path)
         ]
     except (TypeError, ValueError) as error:
-        raise BenchError(f"{path} was written by another version, or changed by hand: score again.") from error
+        raise BenchError(f"{path} was written by another version, or edited by hand. Score again.") from error

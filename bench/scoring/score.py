@@ -1,8 +1,8 @@
 """Predictions → tidy per-frame, per-clip and summary tables.
 
 Only 8-bit frames are looked at, clips are paired by id, and every computed value goes to a journal at once, keyed by
-the content it was computed from. So a killed scoring goes on where it stopped, and one folder always has one set of
-numbers, whoever asks for them and in whatever order.
+the content it was computed from. So a killed scoring continues where it stopped, and one folder always has one set of
+numbers, whichever command asks for them and in whatever order.
 """
 
 from __future__ import annotations
@@ -165,21 +165,22 @@ def check_folder(out: Path, rows: Sequence[Row], protocol: Protocol) -> None:
     """
     for row in rows:
         if out.resolve().is_relative_to(row.predictions.folder.resolve()):
-            raise BenchError(
-                f"The results would lie in {out}, among the predictions: choose another folder with --out."
-            )
+            raise BenchError(f"The results folder {out} is inside the predictions. Choose another folder with --out.")
     folder = RunFolder(out)
     if not folder.protocol.exists():
         if not folder.account.exists() and folder.strangers(folder.scores):
-            raise BenchError(f"{out} is not empty and holds no scores: choose another folder with --out.")
+            raise BenchError(f"{out} is not empty and does not contain scores. Choose another folder with --out.")
         return
     before = Protocol.load(folder.protocol)
     stored = sorted({(line.row, line.dataset) for line in read_summary(out) if line.row != REAL_HALVES})
     if stored and stored != sorted({(row.name, protocol.dataset) for row in rows}):
         names = ", ".join(f"{row} on {dataset}" for row, dataset in stored)
-        raise BenchError(f"{out} holds the scores of {names}: choose another folder with --out.")
+        raise BenchError(f"{out} contains the scores of {names}. Choose another folder with --out.")
     if (before.manifest, before.resolution) != (protocol.manifest, protocol.resolution):
-        raise BenchError(f"{out} holds scores under the protocol {before.id}, now {protocol.id}: choose another --out.")
+        raise BenchError(
+            f"{out} contains scores with the protocol ID {before.id}, but this command has {protocol.id}. Choose "
+            "another --out."
+        )
 
 
 def compute(
@@ -312,7 +313,7 @@ def _decoded(
 
     def read(clip: Clip, row: Row, real: Future[Frames]) -> tuple[Frames, Frames] | BenchError:
         try:
-            # The real side was handed to the pool before: it is there or on its way, whoever waits for it.
+            # The real side was handed to the pool before: it is there or on its way, whichever thread waits for it.
             return read_prediction(row, clip.id, protocol), real.result()
         except BenchError as error:
             return error

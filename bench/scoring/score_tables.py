@@ -82,10 +82,10 @@ class SummaryLine:
     Attributes:
         dataset, row, metric: what it is of.
         value: mean over clips, then over seeds; NaN where no clip has a finite value.
-        ci_low, ci_high: 95 % interval over source videos and trainings (`scope`); NaN for one video.
+        ci_low, ci_high: 95 % interval over source videos and training runs (`scope`); NaN for one video.
         clips: how many clips the value is a mean over.
         left_out: how many clips have no finite value (identical clips for `psnr`, still ones for `motion`).
-        seeds: how many trainings.
+        seeds: how many training runs.
         seed_sd: standard deviation over seeds; NaN with one seed.
         protocol: the protocol's id.
         p_best: p value of "no difference to the best row", corrected for the choice of the best among all rows; NaN
@@ -227,7 +227,9 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]])
 def read_csv(path: Path) -> list[dict[str, str]]:
     """Read a CSV as one dict a row; a missing file is a `BenchError` that names it."""
     if not path.exists():
-        raise BenchError(f"There is no {path}: score the predictions first (`bench score`, or `bench run`).")
+        raise BenchError(
+            f"The file {path} does not exist. Score the predictions first (`bench score`, or `bench run`)."
+        )
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -247,10 +249,13 @@ def read_summary(out: Path) -> list[SummaryLine]:
             for row in read_csv(path)
         ]
     except (KeyError, ValueError) as error:
-        raise BenchError(f"{path} was written by another version, or changed by hand: score again.") from error
+        raise BenchError(f"{path} was written by another version, or edited by hand. Score again.") from error
     stamp = Protocol.load(RunFolder(out).protocol).id
     if any(line.protocol.split("/")[: stamp.count("/") + 1] != stamp.split("/") for line in lines):
-        raise BenchError(f"{path} is not of the protocol {stamp} beside it: a scoring was interrupted; score again.")
+        raise BenchError(
+            f"{path} does not have the protocol ID {stamp} of its folder, because a scoring was interrupted. "
+            "Score again."
+        )
     return lines
 
 

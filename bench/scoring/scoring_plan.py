@@ -71,7 +71,10 @@ class ScoringPlan:
     def __post_init__(self) -> None:
         """Refuse frames and windows that nobody knows, and a best of more samples than are scored."""
         if self.best < 1 or (self.samples is not None and self.samples < self.best):
-            raise BenchError(f"The best of {self.best} cannot be taken of {self.samples} samples per clip.")
+            raise BenchError(
+                f"The best of {self.best} needs {self.best} samples per clip, not {self.samples}. Raise "
+                "--samples, or lower --best."
+            )
         skipped_frames(self.frames)
         if self.sampling not in SAMPLINGS:
             raise BenchError(f"sampling is '{self.sampling}': expected one of {', '.join(SAMPLINGS)}.")
@@ -101,8 +104,8 @@ class ScoringPlan:
             raise BenchError(f"The clips have {self.length} frames: {self.looked_at} of them{apart} cannot be scored.")
         if self.scored_frames < 1:
             raise BenchError(
-                f"{self.looked_at} frames of a clip are looked at, of which {skipped_frames(self.frames)} are given: "
-                "none is left to score. Give a smaller --context."
+                f"{self.looked_at} frames of a clip are read, of which {skipped_frames(self.frames)} are given, "
+                "so no frame remains to be scored. Give a smaller --context."
             )
         cut = needed < self.length and not self.choices.unpaired
         return Protocol(
@@ -123,7 +126,7 @@ class ScoringPlan:
 
 
 def clips_hash(clips: Sequence[Clip]) -> str:
-    """Hash of the ids and contents of clips, as it stands in the protocol."""
+    """Hash of the ids and contents of clips, as it is in the protocol."""
     return digest([[clip.id, clip.sha256] for clip in clips])
 
 

@@ -50,7 +50,7 @@ class ScoredFrames(Sequence[Frames]):
 
 #: Features of the real clips, and of each row of each of its seeds, by what they depend on beside the clips.
 KnownFeatures = dict[str, tuple[list[Features], dict[str, list[list[Features]]]]]
-#: Name, training seed and reader of a row; rows of one name are trainings of one model, those of one seed its samples.
+#: Name, training seed and reader of a row; rows of one name are training runs of a model, rows of one seed samples.
 Reader = tuple[str, int, Callable[[str], Frames]]
 
 
@@ -65,7 +65,7 @@ def set_lines(
     """One line of the summary for each row, and one for real vs. real.
 
     Args:
-        metric: whose weights are at hand.
+        metric: whose weights are available.
         rows: that are scored.
         real: reader of the real clips.
         clips: source video of each clip by its id, in order.

@@ -43,7 +43,7 @@ from bench.statistics import (
 
 
 def summarise(scored: ScoredClips, metrics: Iterable[ClipMetric], protocol: Protocol) -> list[SummaryLine]:
-    """Means over clips with 95 % intervals over source videos and trainings, a line for each row and metric."""
+    """Means over clips with 95 % intervals over source videos and training runs, a line for each row and metric."""
     return [_summary_line(scored, metric, row, protocol) for metric in metrics for row in scored.rows]
 
 

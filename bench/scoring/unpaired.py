@@ -70,8 +70,7 @@ def frames_of_generated(rows: Sequence[Row]) -> int:
     if len(lengths) > 1:
         listed = ", ".join(f"{path} has {length}" for length, path in sorted(lengths.items()))
         raise BenchError(
-            f"The generated videos differ in their number of frames ({listed}): give --clip-length, to which longer "
-            "videos are cut."
+            f"The generated videos differ in length ({listed}). Give --clip-length, to which longer videos are cut."
         )
     return next(iter(lengths))
 
@@ -94,17 +93,17 @@ def draw_sets(rows: Sequence[Row], videos: Sequence[WholeVideo], plan: ScoringPl
     if not long:
         longest = max((video.frames for video in videos), default=0)
         raise BenchError(
-            f"The real videos have at most {longest} frames, and a window needs {span}: give a smaller --clip-length "
-            "or --stride."
+            f"The real videos have at most {longest} frames, but a window needs {span}. Give a smaller "
+            "--clip-length or --stride."
         )
     if len(long) < len(videos):
-        notes.append(f"{len(videos) - len(long)} of {len(videos)} real videos have under {span} frames: left out.")
+        notes.append(f"{len(videos) - len(long)} of {len(videos)} real videos have under {span} frames: skipped.")
     fewest = min(len(row.predictions.ids) for row in rows)
     if choices.generated > fewest:
         lacking = [f"{row.name} has {len(row.predictions.ids)}" for row in rows]
         raise BenchError(
-            f"--generated asks for {choices.generated} videos of each method, but {', '.join(lacking)}: generate more, "
-            "or give a smaller number."
+            f"--generated asks for {choices.generated} videos of each method, but {', '.join(lacking)}. Generate "
+            "more, or give a smaller number."
         )
     count = choices.generated or fewest
     notes += [
@@ -125,11 +124,11 @@ def draw_sets(rows: Sequence[Row], videos: Sequence[WholeVideo], plan: ScoringPl
         generated.append([drawn(row.predictions.ids, count, draw) for row in rows])
     if choices.draws > 1 and all(draws[0] == ids for ids in draws) and all(generated[0] == ids for ids in generated):
         raise BenchError(
-            f"All {choices.draws} draws would be the same: give --sampling random, or --clips or --generated below "
-            "what there is, or leave --draws out."
+            f"All {choices.draws} draws would be the same. Give --sampling random, give fewer --clips or "
+            "--generated than there are, or leave --draws out."
         )
     if plan.count and plan.count > len(draws[0]):
-        notes.append(f"{len(draws[0])} real clips, where --clips asks for {plan.count}: there are no more.")
+        notes.append(f"There are only {len(draws[0])} real clips; --clips asks for {plan.count}.")
     if choices.mirror:
         found |= {id + MIRRORED: clip for id, clip in found.items()}
         draws = [[*ids, *(id + MIRRORED for id in ids)] for ids in draws]
@@ -181,8 +180,8 @@ class SetReaders:
         """What was done to generated videos before they were compared."""
         taken = f"one of {self.protocol.choices.stride}" if self.protocol.choices.stride > 1 else "the first ones"
         return [
-            f"{row}: of videos with {' or '.join(map(str, sorted(lengths)))} frames {self.protocol.length} are looked "
-            f"at, {taken}."
+            f"{row}: of videos with {' or '.join(map(str, sorted(lengths)))} frames, {self.protocol.length} are "
+            f"used, {taken}."
             for row, lengths in self.cut.items()
         ]
 

@@ -1,1 +1,1 @@
-"""Ours beside the plain way, in one run."""
+"""Ours beside a reference implementation, in one run."""

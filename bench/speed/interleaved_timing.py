@@ -106,7 +106,7 @@ def timed_row(
 
 
 def weights_at_hand(name: str) -> dict[str, torch.Tensor] | None:
-    """Published weights, where they are at hand."""
+    """Published weights, where they are available."""
     from bench.metrics.networks.weights_catalog import load_tensors, verify
 
     checked = verify(name)

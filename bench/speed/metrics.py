@@ -1,8 +1,8 @@
 """How fast the metrics are beside the packages they are checked against: same data, same cores, same run.
 
 Both sides take turns and the median of their times counts, because a machine's speed changes within a run. The largest
-difference of the two results stands in the same row: a ratio of two things that disagree would mean nothing. Networks
-have their published weights where those are at hand. Other people's packages of the same metrics are in
+difference of the two results is in the same row: a ratio of two things that disagree would mean nothing. Networks
+have their published weights where those are available. Other people's packages of the same metrics are in
 `bench.speed.other_packages`.
 """
 

@@ -1,6 +1,6 @@
 """The same metrics by other people's packages, where they are installed: values as well as speed, in one run.
 
-Each is asked for our definition as far as its options reach. What still differs stands in its row, and is explained in
+Each is asked for our definition as far as its options reach. What still differs is in its row, and is explained in
 `docs/reference/metrics.md`.
 """
 
@@ -80,7 +80,7 @@ def _psnr_torchmetrics(repetitions: int) -> TimingComparison:
 
 
 def _fvd_cdfvd(repetitions: int) -> TimingComparison:
-    """FVD of two sets of four clips by cd-fvd's I3D and Fréchet distance; the published weights have to be at hand.
+    """FVD of two sets of four clips by cd-fvd's I3D and Fréchet distance; the published weights have to be available.
 
     Its class for whole folders divides covariances by N instead of N − 1, which four clips would tell.
     """
@@ -94,7 +94,9 @@ def _fvd_cdfvd(repetitions: int) -> TimingComparison:
 
     tensors, path = weights_at_hand("fvd"), find("fvd")
     if tensors is None:
-        raise ModuleNotFoundError("The published weights are not at hand.", name="cdfvd")
+        raise ModuleNotFoundError(
+            "The published weights are not available. Get them with `bench weights fetch`.", name="cdfvd"
+        )
     sides = [np.stack([pair_of_clips(16, 128, seed)[side] for seed in range(4)]) for side in (0, 1)]
     fast = I3DFeatures(tensors, device="cpu", epsilon=PORTED_EPSILON)
     i3d = load_i3d_model("cpu", str(path))

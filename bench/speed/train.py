@@ -1,8 +1,8 @@
 """`bench speed train`: our training step and generation beside a plain loop over the same networks, in one run.
 
 The plain loop is what one would write first: float32, contiguous tensors, plain Adam; for each player a forward pass of
-its own, all gradients, a step. The largest difference between both sides' losses stands in each row. Every step starts
-from the same weights and moments on both sides: left alone, two float32 trainings of one mathematics part within a few
+its own, all gradients, a step. The largest difference between both sides' losses is in each row. Every step starts
+from the same weights and moments on both sides: left alone, two float32 runs of the same model part within a few
 steps, because Adam moves a weight whose gradient is only rounding as far as any other (weights changed by one part in
 ten million make the plain loop differ from itself by 0.07 after 20 steps; in float64, ours and the plain loop stay
 within 1e-14).

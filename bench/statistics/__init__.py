@@ -1,10 +1,10 @@
-"""Intervals and tests for means over clips, rows and trainings, none of which takes clips of one video as independent.
+"""Intervals and tests for means over clips, rows and training runs. Clips of one video are not independent.
 
 `docs/explanation/statistics.md` says what each assumes and how often it holds, measured. The unit is always the source
 video; every function gives the same bytes whatever the order of its clips, and those that draw are seeded.
 
 - `jackknife_interval(values, clusters) -> Interval`: a row's mean, over videos.
-- `seeds_and_videos_interval(values[S, N], clusters) -> SeedsInterval`: the same, over videos and trainings.
+- `seeds_and_videos_interval(values[S, N], clusters) -> SeedsInterval`: the same, over videos and training runs.
 - `seeds_and_videos_difference(a, b, clusters, rows=2) -> SeedsDifference`: two rows over both, by t.
 - `seeds_and_videos_equivalence(a, b, clusters, margin) -> SeedsEquivalence`: that they differ by less than a margin.
 - `paired_difference(a, b, clusters) -> Difference`: two rows named beforehand, by sign flips.
@@ -36,6 +36,7 @@ from bench.statistics.training_seeds import (
     SeedsInterval,
     SeedsSummary,
     over_seeds,
+    scope_in_words,
     seeds_and_videos_against_best,
     seeds_and_videos_difference,
     seeds_and_videos_equivalence,
@@ -73,6 +74,7 @@ __all__ = [
     "over_seeds",
     "paired_difference",
     "printed_p",
+    "scope_in_words",
     "seeds_and_videos_against_best",
     "seeds_and_videos_difference",
     "seeds_and_videos_equivalence",

@@ -102,11 +102,11 @@ def best_of_many(
     names = list(rows)
     lengths = {np.asarray(values).size for values in rows.values()}
     if len(lengths) != 1:
-        raise BenchError(f"Rows are compared on the same clips; these have {sorted(lengths)} of them.")
+        raise BenchError(f"Rows must have values of the same clips, but they have {sorted(lengths)} of them.")
     table = np.array([np.asarray(rows[name], np.float64) for name in names])  # [R, N]
     common = ~np.isnan(table).any(axis=0)
     if not common.any():
-        raise BenchError("The rows have no clip in common on which all of them have a value.")
+        raise BenchError("The rows share no clip on which all of them have a value.")
     table = table[:, common]
     of_clips = [cluster for cluster, keep in zip(clusters, common, strict=True) if keep]
     counted = finite(at_bound(table, bound))
@@ -136,7 +136,7 @@ def at_bound(values: Floats, bound: float) -> Floats:
     """Values of any shape with infinite ones at ± `bound`; a `BenchError` where there are some and no bound."""
     beyond = np.isinf(values)
     if beyond.any() and not np.isfinite(bound):
-        raise BenchError("Infinite values are ranked by a bound: give the most extreme value that a clip can have.")
+        raise BenchError("Infinite values need a bound: pass the most extreme value that a clip can have.")
     return np.asarray(np.where(beyond, np.sign(values) * abs(bound), values), np.float64)
 
 

@@ -34,7 +34,7 @@ def best_of_samples(values: ArrayLike, k: int, *, lower: ArrayLike | None = None
     numbers = np.asarray(values, np.float64)
     count = numbers.shape[-1]
     if not 1 <= k <= count:
-        raise BenchError(f"The best of {k} cannot be taken of {count} sample{'s' if count > 1 else ''}.")
+        raise BenchError(f"The best of {k} cannot be computed from {count} sample{'s' if count > 1 else ''}.")
     key = numbers if lower is None else np.asarray(lower, np.float64)
     places = np.lexsort((numbers, key), axis=-1)
     ordered = np.take_along_axis(numbers, places, axis=-1)[..., : count - k + 1]  # the others weigh nothing

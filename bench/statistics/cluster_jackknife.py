@@ -59,7 +59,7 @@ class Estimate:
     Attributes:
         value: the number.
         variance: of it; NaN where nothing can be said.
-        parts: (variance, degrees of freedom) of what it varies by: videos, or videos and trainings.
+        parts: (variance, degrees of freedom) of what it varies by: videos, or videos and training runs.
     """
 
     value: float
@@ -143,7 +143,7 @@ class Clusters:
         if len(names) != clips:
             raise BenchError(f"Every value needs its source video: there are {clips} values and {len(names)} videos.")
         if not clips:
-            raise BenchError("There is no value to compute an interval of.")
+            raise BenchError("An interval needs at least one value.")
         _, index, counts = np.unique(names, return_inverse=True, return_counts=True)
         return cls(index, counts.astype(np.float64))
 
@@ -187,7 +187,7 @@ def finite(values: ArrayLike) -> Floats:
     """
     numbers = np.asarray(values, np.float64)
     if not np.isfinite(numbers).all():
-        raise BenchError("An interval is taken over finite values; leave infinite and missing ones out and count them.")
+        raise BenchError("An interval needs finite values; leave infinite and missing ones out and count them.")
     return numbers
 
 

@@ -48,7 +48,7 @@ class Equivalence:
 def within(estimate: Estimate, margin: float, clusters: int, alpha: float = 0.05) -> Equivalence:
     """The two one-sided tests of any estimated difference; raises as `equivalence` does."""
     if not (math.isfinite(margin) and margin > 0):
-        raise BenchError(f"Rows are equivalent within a margin above 0, not {margin}.")
+        raise BenchError(f"An equivalence margin must be above 0, not {margin}.")
     above = estimate.one_sided_p_value(-margin)
     below = Estimate(-estimate.value, estimate.variance, estimate.parts).one_sided_p_value(-margin)
     ends = estimate.ends(1 - 2 * alpha)
@@ -70,7 +70,7 @@ def equivalence(a: ArrayLike, b: ArrayLike, clusters: Sequence[Any], margin: flo
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if first.shape != second.shape:
         raise BenchError(
-            f"Paired values come from the same clips: one row has {first.size} of them and the other {second.size}."
+            f"Paired values must come from the same clips, but one row has {first.size} and the other {second.size}."
         )
     with np.errstate(invalid="ignore"):
         estimate, videos, _ = mean_over_clips(first - second, clusters)

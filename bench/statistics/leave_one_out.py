@@ -101,7 +101,7 @@ def leave_out(
         BenchError: no clip, or fewer than two groups asked for.
     """
     if groups < 2:
-        raise BenchError(f"Clusters are left out in at least two groups, not {groups}.")
+        raise BenchError(f"Leave clusters out in at least two groups, not {groups}.")
     videos = Clusters.of(clusters, len(clusters))
     place = np.arange(videos.count)
     if videos.count > groups:
@@ -147,7 +147,7 @@ class TwoSetDistances:
         return Difference(estimate.value, *estimate.ends(level), estimate.p_value(rows=rows), self.real.groups.count)
 
     def _own(self, row: int) -> list[tuple[float, float]]:
-        """Parts of a row's variance that are due to its own videos; a mean over training runs varies less."""
+        """Parts of a row's variance that are expected to its own videos; a mean over training runs varies less."""
         runs = self.generated[row]
         parts = [part for run in runs for part in run.estimate(0).parts]
         return [(variance / len(runs) ** 2, freedom) for variance, freedom in parts]

@@ -19,6 +19,6 @@ def log_distance(ratios: ArrayLike) -> NDArray[np.float64]:
     """
     values = np.asarray(ratios, np.float64)
     if (values < 0).any() or np.isposinf(values).any():
-        raise BenchError("A ratio of two motions is finite and not below 0.")
+        raise BenchError("A ratio of two motions must be finite and at least 0.")
     with np.errstate(divide="ignore"):
         return np.asarray(np.abs(np.log(values)), np.float64)

@@ -83,7 +83,7 @@ def paired_difference(
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if first.shape != second.shape:
         raise BenchError(
-            f"Paired values come from the same clips: one row has {first.size} of them and the other {second.size}."
+            f"Paired values must come from the same clips, but one row has {first.size} and the other {second.size}."
         )
     with np.errstate(invalid="ignore"):  # inf − inf is refused in a sentence
         estimate, videos, sums = mean_over_clips(first - second, clusters)

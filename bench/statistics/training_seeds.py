@@ -1,11 +1,11 @@
-"""What several trainings allow one to say: a mean varies by source videos and by training seeds, which are crossed.
+"""What several training runs allow one to say: a mean varies by source videos and by training seeds, which are crossed.
 
 The variances of both add up, less that of single cells (a seed on a video), which both contain: two-way clusters, as in
 Cameron, Gelbach and Miller (Journal of Business and Economic Statistics 2011), here by leaving one out. Three seeds
 tell their variance with two degrees of freedom, videos with many; tail probabilities are weighted by the shares of the
 variance (after Cochran and Cox, Experimental Designs, 1957), as no common number of degrees is right for both.
 
-With one seed nothing is known of other trainings, and the interval holds for these trainings only.
+With one seed nothing is known of other training runs, and the interval holds for these training runs only.
 """
 
 from __future__ import annotations
@@ -30,9 +30,14 @@ from bench.statistics.cluster_jackknife import (
 )
 from bench.statistics.equivalence import Equivalence, within
 
-#: What a result speaks of.
+#: What a result speaks of, as files have it.
 THESE_TRAININGS = "for these trainings"
 OVER_TRAININGS = "over trainings"
+
+
+def scope_in_words(scope: str) -> str:
+    """The same for people to read; files keep the words of earlier versions."""
+    return scope.replace("trainings", "training runs")
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class SeedsInterval:
         mean: over seeds and clips.
         low, high: ends; NaN where there is one video.
         clusters: source videos.
-        seeds: trainings.
+        seeds: training runs.
         scope: `THESE_TRAININGS` for a row that was trained once, else `OVER_TRAININGS`.
     """
 
@@ -77,7 +82,7 @@ class SeedsEquivalence(Equivalence):
 
 @dataclass(frozen=True)
 class _SeedMeans:
-    """Video means of a row, [S, k], and what of its variance is due to seeds."""
+    """Video means of a row, [S, k], and what of its variance is expected to seeds."""
 
     of_videos: Floats
     of_seeds: Floats
@@ -92,7 +97,7 @@ class _SeedMeans:
 def _trainings(values: ArrayLike, clusters: Sequence[Any]) -> tuple[_SeedMeans, Clusters]:
     numbers = np.atleast_2d(finite(values))
     if numbers.ndim != 2:
-        raise BenchError(f"Values of trainings are [seeds, clips], not of shape {numbers.shape}.")
+        raise BenchError(f"Values of training runs have the shape [seeds, clips], not {numbers.shape}.")
     videos = Clusters.of(clusters, numbers.shape[1])
     of_videos = np.array([videos.sums(seed) / videos.sizes for seed in numbers])  # [S, k]
     of_videos = of_videos[np.lexsort(of_videos.T)]  # the order of seeds changes no bit
@@ -124,7 +129,7 @@ def _scope(*rows: ArrayLike) -> str:
 
 
 def seeds_and_videos_interval(values: ArrayLike, clusters: Sequence[Any], level: float = LEVEL) -> SeedsInterval:
-    """Interval of a row's mean over what other videos and other trainings would give.
+    """Interval of a row's mean over what other videos and other training runs would give.
 
     Args:
         values: [S, N] finite numbers, a line a training seed; [N] for a row that nothing was trained for.
@@ -143,16 +148,16 @@ def seeds_and_videos_interval(values: ArrayLike, clusters: Sequence[Any], level:
 def seeds_and_videos_difference(
     a: ArrayLike, b: ArrayLike, clusters: Sequence[Any], *, rows: int = 2, level: float = LEVEL
 ) -> SeedsDifference:
-    """Mean of a − b over the same clips, over other videos and other trainings of both, by a t test.
+    """Mean of a − b over the same clips, over other videos and other training runs of both, by a t test.
 
     Args:
         a: [S, N] finite numbers, a line a training seed; [N] for a row that nothing was trained for, as a copy.
-        b: [S, N] or [N], of the same clips. Seeds are not paired: one number starts two different trainings.
+        b: [S, N] or [N], of the same clips. Seeds are not paired: one number starts two different training runs.
         clusters: [N] names of the source videos.
         rows: the number of rows of which these two were picked by their values (`Estimate.p_value`).
         level: coverage aimed at.
 
-    A row [1, N] was trained once: then the difference is for these trainings only.
+    A row [1, N] was trained once: then the difference is for these training runs only.
 
     Raises:
         BenchError: as `jackknife_interval` does, and where a and b are not of the same clips.

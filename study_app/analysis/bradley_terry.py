@@ -105,7 +105,9 @@ def strengths(wins: Floats) -> tuple[Floats, Floats]:
         strength = strength + step
         if np.abs(step).max() < TOLERANCE:
             return centred(systems) @ strength, information
-    raise BenchError("The Bradley–Terry strengths do not settle: the votes between some systems are too few.")
+    raise BenchError(
+        "The Bradley–Terry strengths do not converge, because some methods have too few votes against others."
+    )
 
 
 def table_of_wins(winner: Numbers, loser: Numbers, systems: int) -> Floats:

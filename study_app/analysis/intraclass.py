@@ -57,7 +57,7 @@ def one_way(grades: ArrayLike, clips: ArrayLike) -> tuple[Correlation, Correlati
     index, counts = np.unique(np.asarray(clips), return_inverse=True, return_counts=True)[1:]
     within = len(values) - len(counts)
     if len(counts) < 2 or within < 1:
-        raise BenchError("Reliability needs two clips, and clips with two grades.")
+        raise BenchError("Reliability needs at least two clips, and clips with two grades.")
     means = np.bincount(index, values) / counts
     between_square = float(np.sum(counts * (means - values.mean()) ** 2)) / (len(counts) - 1)
     within_square = float(np.sum((values - means[index]) ** 2)) / within
@@ -77,7 +77,7 @@ def two_way(table: ArrayLike) -> dict[str, Correlation]:
     grades = np.asarray(table, np.float64)
     n, k = grades.shape
     if min(n, k) < 2:
-        raise BenchError("Reliability over raters needs two clips and two raters.")
+        raise BenchError("Reliability over raters needs at least two clips and two raters.")
     mean, rows, columns = grades.mean(), grades.mean(axis=1), grades.mean(axis=0)
     of_clips = k * float(np.sum((rows - mean) ** 2)) / (n - 1)
     of_raters = n * float(np.sum((columns - mean) ** 2)) / (k - 1)

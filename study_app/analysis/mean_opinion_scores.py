@@ -41,12 +41,14 @@ def counted(ratings: pd.DataFrame) -> pd.DataFrame:
     """The grades that enter a mean: of trials, of raters who are neither excluded nor withdrawn.
 
     Raises:
-        BenchError: real and simulated grades stand in one table, or the table has votes in it.
+        BenchError: real and simulated grades appear in one table, or the table has votes in it.
     """
     if "rating" not in ratings:
-        raise BenchError("Votes between two clips are no grades: give the ratings.csv of a study of single clips.")
+        raise BenchError(
+            "These are votes between two clips, not grades. Give the ratings.csv of a study of single clips."
+        )
     if ratings["simulated"].nunique() > 1:
-        raise BenchError("Real and simulated grades are never put together: give the ratings of one study.")
+        raise BenchError("Real and simulated grades must not be mixed: give the ratings of one study.")
     check = ratings["catch"].astype(bool) | ratings["practice"].astype(bool)
     return ratings[~check & (ratings["excluded"] == "")]
 

@@ -42,7 +42,7 @@ Floats = NDArray[np.float64]
 def read_scores(path: Path) -> pd.DataFrame:
     """A run's `scores/per_clip.csv` or `summary.csv`; a `BenchError` where there is none."""
     if not path.exists():
-        raise BenchError(f"There are no metric scores at {path}: `bench score` writes them.")
+        raise BenchError(f"There are no metric scores at {path}. Make them with `bench score`.")
     texts = ("clip", "row", "metric", "video")  # a method may be called None, NA or null
     numbers = [name for name in pd.read_csv(path, nrows=0).columns if name not in texts]
     empty = {name: ["", "nan"] for name in numbers}
@@ -83,7 +83,7 @@ def per_clip(
     both. `agrees` is the percentage of votes that the metric predicts, ties counted half, systems and clips together,
     and has no test. `lower` and `upper` are estimates of what anything could predict, from pairs that two raters or
     more have judged, and `possible_low` and `possible_high` the ends of an interval of it (`predictable`).
-    `seeds` says which of several trainings of a row people saw; the others' scores
+    `seeds` says which of several training runs of a row people saw; the others' scores
     are left out.
     """
     table = scores[scores["seed"] == scores["row"].map(seeds or {}).fillna(scores["seed"])]
@@ -143,9 +143,9 @@ def per_set(ranking: pd.DataFrame, summary: pd.DataFrame, direction: dict[str, s
         far = pd.Series(log_distance(value[shared]), shared) if way == "one" else value[shared]
         good = far if way == "higher" else -far
         if (groups := group[shared].nunique()) > 1:
-            rows.append([metric, len(shared), np.nan, np.nan, f"none: no vote connects {groups} groups of systems"])
+            rows.append([metric, len(shared), np.nan, np.nan, f"none: no vote connects {groups} groups of methods"])
             continue
-        note = f"descriptive: {len(shared)} systems" if len(shared) < FEW else ""
+        note = f"descriptive: {len(shared)} methods" if len(shared) < FEW else ""
         correlations = [float(rank(good, strength[shared]).statistic) for rank in (spearmanr, kendalltau)]
         rows.append([metric, len(shared), *correlations, note])
     return pd.DataFrame(rows, columns=PER_SET_COLUMNS)

@@ -4,7 +4,7 @@ POS(A over B) = 100 · (trials in which A was chosen) / (trials). Interval and t
 votes on one source video are alike (`two_way_clusters`). Beside them stand the exact ones, which take votes as
 independent.
 
-Where a study has ties, trials are those that were decided: a tie is in no k and no n, and stands beside them as a share
+Where a study has ties, trials are those that were decided: a tie is in no k and no n, and is kept separately as a share
 of all. So a POS stays a share of whole choices, which the exact test needs (of ties the sign test says nothing: Dixon
 and Mood, Journal of the American Statistical Association 1946), and means what it means without ties.
 """
@@ -39,10 +39,10 @@ def counted(votes: pd.DataFrame) -> pd.DataFrame:
     """The votes that enter a tally: decided trials, of raters who are neither excluded nor withdrawn.
 
     Raises:
-        BenchError: real and simulated votes stand in one table.
+        BenchError: real and simulated votes appear in one table.
     """
     if votes["simulated"].nunique() > 1:
-        raise BenchError("Real and simulated votes are never tallied together: give the votes of one study.")
+        raise BenchError("Real and simulated votes must not be mixed: give the votes of one study.")
     return _of_trials(votes, votes["chosen"] != TIE)
 
 

@@ -212,7 +212,7 @@ def rank_sets(pairs: pd.DataFrame) -> pd.DataFrame:
     """Best and worst rank that each system can have within its group, from `contrasts`, as `RANK_COLUMNS`.
 
     A system ranks below those that are significantly stronger and above those that are significantly weaker, by Holm
-    over all pairs, so that all true ranks lie in their sets at once in 95 % of studies (Klein, Wright and Wieczorek,
+    over all pairs, so that all true ranks are in their sets at once in 95 % of studies (Klein, Wright and Wieczorek,
     Journal of the Royal Statistical Society A 2020).
     """
     rows = []

@@ -1,6 +1,6 @@
 """Each rater counts once: the mean over raters of their own share of votes, by t.
 
-A POS counts votes, so whoever stays longer counts more. Where raters stay as long as they do because of what they
+A POS counts votes, so anyone who stays longer counts more. Where raters stay as long as they do because of what they
 prefer, votes tell of those who stayed; the mean over raters does not (Williamson, Datta and Satten, Biometrics 2003).
 """
 

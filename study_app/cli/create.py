@@ -22,19 +22,24 @@ QuestionIn = Annotated[list[str] | None, typer.Option(help="LANGUAGE=TEXT: the q
 ConsentIn = Annotated[list[str] | None, typer.Option(help="LANGUAGE=FILE: the consent page in a further language.")]
 Title = Annotated[str, typer.Option(help="The study's name as raters read it.")]
 Lab = Annotated[str, typer.Option(help="Who runs the study, as raters read it.")]
-Purpose = Annotated[str, typer.Option(help="Why the study is run, in sentences; for the default consent text.")]
+Purpose = Annotated[str, typer.Option(help="Purpose of the study, in whole sentences; for the default consent text.")]
 Pay = Annotated[str, typer.Option(help="What raters receive, for example '£2.50'; for the default consent text.")]
-Retention = Annotated[str, typer.Option(help="How long data are kept, for example '10 years'; for the same text.")]
-MinimumAge = Annotated[int, typer.Option(help="Years that raters must have; 0: the consent page asks no age.")]
-Comprehension = Annotated[bool, typer.Option(help="Ask two questions about the instructions, with two tries.")]
-Contact = Annotated[str, typer.Option(help="Whom raters can ask; below the consent text.")]
-Ethics = Annotated[str, typer.Option(help="Number of the ethics board's approval; below the consent text.")]
+Retention = Annotated[
+    str, typer.Option(help="How long data are kept, for example '10 years'; for the default consent text.")
+]
+MinimumAge = Annotated[int, typer.Option(help="Minimum age in years; 0: the consent page does not ask for an age.")]
+Comprehension = Annotated[bool, typer.Option(help="Ask two questions about the instructions; raters have two tries.")]
+Contact = Annotated[str, typer.Option(help="Contact for raters' questions; shown below the consent text.")]
+Ethics = Annotated[str, typer.Option(help="Number of the ethics approval; shown below the consent text.")]
 Calibration = Annotated[str, typer.Option(help="card: raters measure their screen with a bank card first; or none.")]
-Distance = Annotated[float | None, typer.Option(help="Centimetres from eye to screen; default: raters are asked.")]
-Looks = Annotated[int, typer.Option(help="Planned looks at outcomes; `extend` adds the votes of each after the first.")]
-Boundary = Annotated[str, typer.Option(help="Levels of planned looks: obrien-fleming or pocock.")]
-Margin = Annotated[float | None, typer.Option(help="Equivalence within: percent from 50, or grades. Registered.")]
-ErasedVotes = Annotated[str, typer.Option(help="Votes of raters who are erased at their wish: kept, or left out.")]
+Distance = Annotated[float | None, typer.Option(help="Viewing distance in centimetres; default: raters are asked.")]
+Looks = Annotated[
+    int,
+    typer.Option(help="Number of planned looks at outcomes; `extend` adds the votes for each look after the first."),
+]
+Boundary = Annotated[str, typer.Option(help="Boundary for planned looks: obrien-fleming or pocock.")]
+Margin = Annotated[float | None, typer.Option(help="Equivalence margin, in percent from 50 or in grades; registered.")]
+ErasedVotes = Annotated[str, typer.Option(help="Votes of raters who ask to be erased: kept, or left out.")]
 
 
 def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
@@ -98,11 +103,14 @@ def _of_languages(option: str, also: list[str] | None, texts: list[str] | None) 
 
 #: What `bench study create` asks for; every default is `StudyRequest`'s.
 Runs = Annotated[
-    list[Path] | None, typer.Option(help="Run folder; several are joined. Beside FOLDERS, also one of `bench score`.")
+    list[Path] | None,
+    typer.Option(help="Run folder; several are joined. With FOLDERS, also a folder of `bench score`."),
 ]
 
 
-NewDatabase = Annotated[str | None, typer.Option("--out", "--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
+NewDatabase = Annotated[
+    str | None, typer.Option("--out", "--db", help="SQLite file or URL; default: BENCH_DATABASE_URL.")
+]
 
 
 NewName = Annotated[str, typer.Option(help="Name of the study.")]
@@ -117,42 +125,48 @@ Clips = Annotated[int, typer.Option(help="Clips per comparison.")]
 Votes = Annotated[int, typer.Option(help="Votes per pair.")]
 
 
-Workload = Annotated[int | None, typer.Option(help=f"Trials per rater; default {WORKLOAD} or as many as there are.")]
+Workload = Annotated[
+    int | None, typer.Option(help=f"Trials per rater; default: {WORKLOAD}, or all if there are fewer.")
+]
 
 
 Practice = Annotated[int, typer.Option(help="Practice trials per rater.")]
 
 
-Catch = Annotated[int | None, typer.Option(help=f"Catch trials per rater; default {CATCH}, 0 for none.")]
+Catch = Annotated[int | None, typer.Option(help=f"Catch trials per rater; default: {CATCH}; 0: none.")]
 
 
 CatchPass = Annotated[
-    int | None, typer.Option(help="Catch trials to get right; default: all but those slips that 1 in 20 may have.")
+    int | None, typer.Option(help="Catch trials that raters must pass; default: allows the slips of 1 in 20 trials.")
 ]
 
 
 Seed = Annotated[int | None, typer.Option(help="Seed for schedule and sides; default: random, kept by the study.")]
 
 
-Rate = Annotated[float, typer.Option(help="Frames a second.")]
+Rate = Annotated[float, typer.Option(help="Frames per second.")]
 
 
-Size = Annotated[int | None, typer.Option(help="Show clips at this size; the paper showed 64.")]
+Size = Annotated[int | None, typer.Option(help="Size at which clips are shown; in the paper: 64.")]
 
 
-Lease = Annotated[float, typer.Option(help="Minutes after which an abandoned pair is given away.")]
+Lease = Annotated[float, typer.Option(help="Minutes after which another rater gets an abandoned pair.")]
 
 
-Language = Annotated[str, typer.Option(help="Language of all that raters read: en or de.")]
+Language = Annotated[str, typer.Option(help="Language of raters' pages: en or de.")]
 
 
-Question = Annotated[str, typer.Option(help="The question; default: the language's own.")]
+Question = Annotated[str, typer.Option(help="Question; default: the one of the language.")]
 
 
-Consent = Annotated[Path | None, typer.Option(help="File of the consent page: text, or Markdown where it ends in .md.")]
+Consent = Annotated[
+    Path | None, typer.Option(help="File with the consent text: plain text, or Markdown if it ends in .md.")
+]
 
 
-CompletionCode = Annotated[str, typer.Option(help="Shown at the end; default: one for each rater.")]
+CompletionCode = Annotated[
+    str, typer.Option(help="Completion code shown at the end; default: a different one for each rater.")
+]
 
 
 Codes = Annotated[
@@ -166,17 +180,15 @@ Codes = Annotated[
 
 QuestionsFile = Annotated[
     Path | None,
-    typer.Option(
-        "--questions", help="TOML or JSON file of what else is asked, and how: see docs/how-to/run-a-study.md."
-    ),
+    typer.Option("--questions", help="TOML or JSON file with further questions: see docs/how-to/run-a-study.md."),
 ]
 
 
-CompletionURL = Annotated[str, typer.Option(help="https address at the end, for example Prolific's.")]
+CompletionURL = Annotated[str, typer.Option(help="https address to which raters return, for example Prolific's.")]
 
 
 LinkParameter = Annotated[
-    str, typer.Option(help="Parameter that names a participant in links of a platform of your own, such as id.")
+    str, typer.Option(help="URL parameter with the participant's ID in links of your own platform, such as id.")
 ]
 
 
@@ -184,14 +196,14 @@ Entry = Annotated[str, typer.Option(help="open: anyone can take part; links: onl
 
 
 FlaggedShare = Annotated[
-    float, typer.Option(help="Raters with a larger share of flagged answers do not count; 1 for no such rule.")
+    float, typer.Option(help="Raters with a larger share of flagged answers do not count; 1: no such rule.")
 ]
 
 
-AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept clips that do not start alike.")]
+AcceptFirstFrames = Annotated[bool, typer.Option(help="Accept pairs whose first frames differ.")]
 
 
-AcceptWeakCatch = Annotated[bool, typer.Option(help="Accept catch trials too few to tell who attends.")]
+AcceptWeakCatch = Annotated[bool, typer.Option(help="Accept too few catch trials to judge attention.")]
 
 
 def create(

@@ -9,7 +9,7 @@ import typer
 from bench.errors import BenchError
 from study_app.cli import create, manage, prolific, results
 
-app = typer.Typer(no_args_is_help=True, help="The human study: make it, serve it, export its votes.")
+app = typer.Typer(no_args_is_help=True, help="Human study: create, serve and export it.")
 
 #: In the order in which `--help` shows them.
 COMMANDS = (

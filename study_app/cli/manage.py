@@ -19,12 +19,12 @@ def preview(
     db: Database = None,
     study: Name = None,
     port: Annotated[int, typer.Option(help="Port.")] = 8502,
-    address: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Show every page that raters see, on a copy that is thrown away."""
     from study_app.web.preview import preview as run
 
-    typer.echo(f"Every page of the study: http://{address}:{port}. Nothing that is answered there is kept.", err=True)
+    typer.echo(f"Preview of every page of the study: http://{address}:{port}. Answers are not saved.", err=True)
     raise typer.Exit(run(open_study(db, study), port, address))
 
 
@@ -35,7 +35,7 @@ def pilot(db: Database = None, study: Name = None) -> None:
 
     store = Store(db)
     name = make(store, store.open(study)).name
-    typer.echo(f"Made '{name}': serve and export it with --study '{name}'. Its votes never count for the study.")
+    typer.echo(f"Created '{name}'. Serve and export it with --study '{name}'. Its votes never count for the study.")
 
 
 def register(
@@ -52,7 +52,7 @@ def register(
     typer.echo(f"{out}  SHA-256 {registration.sha256}")
     if not registration.intact:
         recorded = ", ".join(registration.recorded)
-        raise BenchError(f"The study is not what was registered ({recorded}): it was changed since.")
+        raise BenchError(f"The study differs from its registration ({recorded}): it was changed afterwards.")
 
 
 def pause(db: Database = None, study: Name = None, reason: Reason = "") -> None:
@@ -75,7 +75,7 @@ def unlock(db: Database = None) -> None:
     from study_app.store.store import Store
 
     Store(db).unlock()
-    typer.echo("The admin page takes passwords from everywhere again.")
+    typer.echo("The admin page accepts passwords from all addresses again.")
 
 
 def _change(db: str | None, study: str | None, action: Action, reason: str) -> None:
@@ -85,19 +85,21 @@ def _change(db: str | None, study: str | None, action: Action, reason: str) -> N
 
 
 def links(
-    url: Annotated[str, typer.Option(help="Address at which people reach the study.")],
+    url: Annotated[str, typer.Option(help="Public address of the study.")],
     db: Database = None,
     study: Name = None,
-    count: Annotated[int, typer.Option(help="Links to make, for P01, P02 and so on.")] = 0,
-    first: Annotated[int, typer.Option(help="Number of the first of them.")] = 1,
-    participant: Annotated[list[str] | None, typer.Option(help="In their place: an ID; can be repeated.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("study-links"),
+    count: Annotated[int, typer.Option(help="Number of links to create, for P01, P02 and so on.")] = 0,
+    first: Annotated[int, typer.Option(help="Number of the first link.")] = 1,
+    participant: Annotated[
+        list[str] | None, typer.Option(help="ID of a participant, in place of --count; can be repeated.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("study-links"),
 ) -> None:
     """Make a signed link for each participant, as a table and as a sheet of QR codes."""
     from study_app.pipeline import links as pipeline
 
     if bool(count) == bool(participant):
-        raise BenchError("Say whom the links are for: give --count, or --participant for each ID.")
+        raise BenchError("There are no participants. Give --count, or --participant for each ID.")
     opened = open_study(db, study)
     made = pipeline.links(opened, participant or pipeline.numbered(count, first), url)
     for path in pipeline.write(opened, made, out):
@@ -108,12 +110,13 @@ def serve(
     db: Database = None,
     study: Name = None,
     port: Annotated[int, typer.Option(help="Port.")] = 8501,
-    address: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
+    address: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     proxy: Annotated[
-        bool, typer.Option(help="A proxy on this machine stands before the app and sets X-Forwarded-For and -Proto.")
+        bool,
+        typer.Option(help="A reverse proxy on this machine forwards to the app and sets X-Forwarded-For and -Proto."),
     ] = False,
     sessions: Annotated[
-        int, typer.Option(help="New sessions an hour from one network address, without signed links; 0: no limit.")
+        int, typer.Option(help="New sessions per hour from one network address without signed links; 0: no limit.")
     ] = 30,
 ) -> None:
     """Serve a study to raters."""
@@ -129,16 +132,16 @@ def extend(
     real: Real = None,
     db: Database = None,
     study: Name = None,
-    votes: Annotated[int, typer.Option(help="Further votes for every pair.")] = 0,
-    run: Annotated[list[Path] | None, typer.Option(help="Run folder with further clips; several are joined.")] = None,
-    clips: Annotated[
-        int, typer.Option(help="Further clips per comparison, of those that the run has.")
-    ] = StudyRequest.clips,
+    votes: Annotated[int, typer.Option(help="Additional votes per pair.")] = 0,
+    run: Annotated[
+        list[Path] | None, typer.Option(help="Run folder with additional clips; several are joined.")
+    ] = None,
+    clips: Annotated[int, typer.Option(help="Additional clips per comparison.")] = StudyRequest.clips,
     seed: Annotated[
         int | None, typer.Option(help="Seed for what is added; default: random, kept by the study.")
     ] = StudyRequest.seed,
-    size: Annotated[int | None, typer.Option(help="Show the clips at this size.")] = None,
-    accept_first_frames: Annotated[bool, typer.Option(help="Accept clips that do not start alike.")] = False,
+    size: Annotated[int | None, typer.Option(help="Size at which clips are shown.")] = None,
+    accept_first_frames: Annotated[bool, typer.Option(help="Accept pairs whose first frames differ.")] = False,
 ) -> None:
     """Add votes or clips to a study; its registration says what was added when."""
     from study_app.pipeline.extend import extend as add
@@ -157,9 +160,9 @@ def extend(
 
 
 def erase(
-    reason: Annotated[str, typer.Option(help="Why, for the record; it should name nobody.")],
+    reason: Annotated[str, typer.Option(help="Reason for the audit trail; must not name anybody.")],
     rater: Annotated[str, typer.Argument(help="The rater's pseudonym, as in raters.csv.")] = "",
-    participant: Annotated[str, typer.Option(help="In its place: the id that their link had.")] = "",
+    participant: Annotated[str, typer.Option(help="The ID in the rater's link, in place of the pseudonym.")] = "",
     db: Database = None,
     study: Name = None,
 ) -> None:
@@ -168,5 +171,5 @@ def erase(
     pseudonym = opened.erase(reason, "command line", rater=rater, participant=participant)
     votes = opened.settings.erased_votes
     typer.echo(
-        f"Done: the rater is {pseudonym} now, and the votes are {votes}. Copies and exports hold what they held."
+        f"Done: the rater is now {pseudonym}, and the votes are {votes}. Existing copies and exports do not change."
     )

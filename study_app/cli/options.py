@@ -13,7 +13,7 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     from study_app.store.study import OpenStudy
 
-Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; else BENCH_DATABASE_URL.")]
+Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; default: BENCH_DATABASE_URL.")]
 
 
 #: Your own videos, as `create` and `extend` take them.
@@ -23,17 +23,17 @@ Folders = Annotated[
 ]
 Real = Annotated[
     Path | None,
-    typer.Option(help="Folder or archive of the real clips. Without: catch trials alter the methods' clips."),
+    typer.Option(help="Folder or archive of the real clips. Without it, catch trials alter the methods' clips."),
 ]
 
 
-Name = Annotated[str | None, typer.Option("--study", help="Which study, where the database holds several.")]
+Name = Annotated[str | None, typer.Option("--study", help="Study to use, if the database contains several.")]
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-Reason = Annotated[str, typer.Option(help="Why; kept in the audit trail.")]
+Reason = Annotated[str, typer.Option(help="Reason; kept in the audit trail.")]
 
 
 def open_study(db: str | None, name: str | None) -> OpenStudy:
@@ -52,7 +52,7 @@ def named(folders: list[str] | None) -> tuple[tuple[str, Path], ...]:
     read = named_folders(folders)
     names = [one.name for one in read]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise BenchError(f"A study shows one training run of each method, and '{twice}' has several: give one of them.")
+        raise BenchError(f"A study shows one training run of each method, and '{twice}' has several. Give one of them.")
     return tuple((one.name, one.path) for one in read)
 
 

@@ -9,17 +9,19 @@ import typer
 
 from study_app.cli.options import Database, Name, open_study
 
-app = typer.Typer(no_args_is_help=True, help="Prolific's API, where BENCH_PROLIFIC_TOKEN holds a token.")
-Send = Annotated[bool, typer.Option("--send", help="Do it; without this it is only shown.")]
+app = typer.Typer(no_args_is_help=True, help="Use Prolific's API; needs a token in BENCH_PROLIFIC_TOKEN.")
+Send = Annotated[bool, typer.Option("--send", help="Send it; without this flag, only show what would be sent.")]
 
 
 @app.command()
 def create(
-    url: Annotated[str, typer.Option(help="Where raters reach the study, beginning with https.")],
-    title: Annotated[str, typer.Option(help="Title that participants read.")],
-    description: Annotated[str, typer.Option(help="Description that participants read.")],
-    reward: Annotated[int, typer.Option(help="Of a session, in pence or cents.")],
-    places: Annotated[int | None, typer.Option(help="Participants; default: as the votes take, and a tenth.")] = None,
+    url: Annotated[str, typer.Option(help="Public address of the study, starting with https.")],
+    title: Annotated[str, typer.Option(help="Title shown to participants.")],
+    description: Annotated[str, typer.Option(help="Description shown to participants.")],
+    reward: Annotated[int, typer.Option(help="Reward per session, in pence or cents.")],
+    places: Annotated[
+        int | None, typer.Option(help="Number of participants; default: as many as the votes need, plus 10 %.")
+    ] = None,
     db: Database = None,
     study: Name = None,
     send: Send = False,
@@ -30,14 +32,14 @@ def create(
     opened, offer = open_study(db, study), prolific.Offer(title, description, url, reward, places)
     if not send:
         typer.echo(json.dumps(prolific.draft(opened, offer), indent=2))
-        typer.echo("Nothing was sent; with --send it is.", err=True)
+        typer.echo("Nothing was sent. To send it, add --send.", err=True)
         return
-    typer.echo(f"Made the draft {prolific.create(opened, offer)}: look at it on Prolific, and publish it there.")
+    typer.echo(f"Created the draft {prolific.create(opened, offer)}. Check it on Prolific, and publish it there.")
 
 
 @app.command()
 def approve(
-    prolific_id: Annotated[str, typer.Argument(help="Prolific's id of the study.")],
+    prolific_id: Annotated[str, typer.Argument(help="Prolific's ID of the study.")],
     db: Database = None,
     study: Name = None,
     send: Send = False,
@@ -52,4 +54,4 @@ def approve(
     if send:
         typer.echo(f"Approved {prolific.approve(opened, listed)} of {len(listed)} submissions.")
     else:
-        typer.echo(f"{sum(not s.why for s in listed)} of {len(listed)} would be approved; with --send they are.")
+        typer.echo(f"{sum(not s.why for s in listed)} of {len(listed)} would be approved. To approve them, add --send.")

@@ -38,7 +38,7 @@ def status(db: Database = None, study: Name = None, as_json: Json = False) -> No
 def export(
     db: Database = None,
     study: Name = None,
-    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("study-export"),
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("study-export"),
 ) -> None:
     """Write votes.csv, pos.csv, study.json, raters.csv, screens.csv, and Tables II and III in every form."""
     from study_app.pipeline.export import export as write_files
@@ -51,10 +51,10 @@ def simulate(
     db: Database = None,
     study: Name = None,
     raters: Annotated[int, typer.Option(help="Synthetic raters.")] = 16,
-    rater_sd: Annotated[float, typer.Option(help="How much raters differ (log odds).")] = 0.3,
-    clip_sd: Annotated[float, typer.Option(help="How much clips differ (log odds).")] = 0.5,
-    careless: Annotated[float, typer.Option(help="Share of raters who press keys at random.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the raters.")] = 0,
+    rater_sd: Annotated[float, typer.Option(help="Standard deviation over raters (log odds).")] = 0.3,
+    clip_sd: Annotated[float, typer.Option(help="Standard deviation over clips (log odds).")] = 0.5,
+    careless: Annotated[float, typer.Option(help="Share of raters who answer at random.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed for the raters.")] = 0,
 ) -> None:
     """Let synthetic raters rate a marked copy of a study."""
     from study_app.pipeline.simulate import PAPER_STRENGTHS, Crowd
@@ -63,22 +63,24 @@ def simulate(
 
     store = Store(db)
     twin, votes = run(store, store.open(study), raters, Crowd(PAPER_STRENGTHS, rater_sd, clip_sd, careless), seed)
-    typer.echo(f"{votes} simulated votes in the study '{twin.name}': look at it with --study '{twin.name}'.")
+    typer.echo(f"{votes} simulated votes in the study '{twin.name}'. To see it, use --study '{twin.name}'.")
 
 
 def plan(
-    comparisons: Annotated[int, typer.Option(help="Comparisons, over which Holm corrects.")] = 7,
+    comparisons: Annotated[int, typer.Option(help="Number of comparisons; Holm corrects over them.")] = 7,
     raters: Annotated[int, typer.Option(help="Raters.")] = 30,
     clips: Annotated[int, typer.Option(help="Clips per comparison.")] = 100,
-    videos: Annotated[int | None, typer.Option(help="Source videos of the clips; default: each its own.")] = None,
+    videos: Annotated[int | None, typer.Option(help="Number of source videos; default: one per clip.")] = None,
     votes: Annotated[int, typer.Option(help="Votes per pair.")] = 1,
-    preference: Annotated[float, typer.Option(help="True share of votes for the first.")] = 0.6,
-    rater_sd: Annotated[float, typer.Option(help="How much raters differ (log odds).")] = 0.3,
-    clip_sd: Annotated[float, typer.Option(help="How much clips differ (log odds).")] = 0.5,
-    workload: Annotated[int | None, typer.Option(help="Trials per rater; default: that of `create`.")] = None,
-    unequal: Annotated[float, typer.Option(help="Differences of session lengths, as a share of their mean.")] = 0.0,
+    preference: Annotated[float, typer.Option(help="True share of votes for the first method.")] = 0.6,
+    rater_sd: Annotated[float, typer.Option(help="Standard deviation over raters (log odds).")] = 0.3,
+    clip_sd: Annotated[float, typer.Option(help="Standard deviation over clips (log odds).")] = 0.5,
+    workload: Annotated[int | None, typer.Option(help="Trials per rater; default: as in `create`.")] = None,
+    unequal: Annotated[
+        float, typer.Option(help="Standard deviation of session lengths, as a share of their mean.")
+    ] = 0.0,
     drop_out: Annotated[float, typer.Option(help="Share of raters who leave early.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for the simulation.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for plan.json, plan.csv and a figure.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -97,10 +99,10 @@ def plan(
 
 
 def agree(
-    run: Annotated[Path, typer.Argument(help="A folder that `bench run` or `bench score` has filled.")],
+    run: Annotated[Path, typer.Argument(help="Results folder of `bench run` or `bench score`.")],
     study: Annotated[str, typer.Argument(help="Exported folder, votes.csv, SQLite file or database URL.")],
     name: Name = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for table and figure; RUN/agreement by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for table and figure; default: RUN/agreement.")] = None,
     as_json: Json = False,
 ) -> None:
     """Say which metric predicts what people chose (how often, beside other people), or the grades that they gave."""
@@ -126,7 +128,7 @@ def agree(
 def reproduce(
     table: Annotated[str, typer.Argument(help="table2, table3 or table4.")],
     data_root: DataRoot = SYNTHETIC,
-    out: Annotated[Path | None, typer.Option(help="Run folder; named by the table and the preset by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; default: named after the table and the preset.")] = None,
     preset: Preset = "auto",
     seeds: Seeds = "",
     steps: Steps = None,
@@ -154,4 +156,4 @@ def reproduce(
         print_json(to_json(grid))
     else:
         print_grid(grid)
-        print(f"Tables: {folder}/{table}.csv, .json, .tex, .md   Page: {folder}/report.html")
+        print(f"Tables: {folder}/{table}.csv, .json, .tex, .md   Report: {folder}/report.html")

@@ -33,7 +33,7 @@ class CatchRule:
     def __str__(self) -> str:
         passes, fails = (f"{100 * share:.0f} %" for share in (self.random_passes, self.attentive_fails))
         rule = f"The rule of {self.needed} right catch trials of {self.planned}"
-        return f"{rule} lets {passes} of random clickers pass and excludes {fails} of attentive raters"
+        return f"{rule} passes {passes} of random clickers and fails {fails} of attentive raters"
 
     @property
     def random_passes(self) -> float:
@@ -56,14 +56,14 @@ class CatchRule:
         A study without catch trials has no rule and passes; whether it may do without is not decided here.
         """
         if not 0 <= self.needed <= self.planned:
-            raise BenchError(f"Of {self.planned} catch trials a rater cannot be asked for {self.needed} right ones.")
+            raise BenchError(f"A rater has {self.planned} catch trials and cannot pass {self.needed} of them.")
         if not self.is_weak:
             return
         least = smallest_rule()
         raise BenchError(
-            f"{self} where {100 * ERROR:.0f} % is the most: give {least.planned} or more, as --catch {least.planned} "
-            f"--catch-pass {least.needed}; or state that the study may do with a weak rule (--accept-weak-catch), or "
-            "with none (--catch 0)."
+            f"{self}; at most {100 * ERROR:.0f} % each is allowed. Give {least.planned} or more, as --catch "
+            f"{least.planned} --catch-pass {least.needed}; or accept a weak rule (--accept-weak-catch) or none "
+            "(--catch 0)."
         )
 
     def verdict(self, right: int, had: int) -> Verdict:

@@ -97,7 +97,9 @@ def _joined(left: bytes, right: bytes) -> np.ndarray:
 
 def _check(data: bytes, length: int) -> None:
     if len(data) > length:
-        raise BenchError(f"A clip of {len(data)} bytes does not fit the study's messages of {length}: make it again.")
+        raise BenchError(
+            f"A clip of {len(data)} bytes does not fit the study's message size of {length}: create the study again."
+        )
     if data[:4] != b"RIFF" or data[8:16] != b"WEBPVP8L":
         raise BenchError("A clip of the study is not a lossless WebP: restore the database from a copy.")
 

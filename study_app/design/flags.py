@@ -45,4 +45,4 @@ def verdict(settings: StudySettings, flagged: int, had: int) -> str:
     share = settings.flagged_share
     if share >= 1 or flagged <= share * had:
         return ""
-    return f"flagged: {flagged} of {had} answers, rule at most {100 * share:g} %"
+    return f"flagged: {flagged} of {had} answers; the rule allows at most {100 * share:g} %"

@@ -20,7 +20,7 @@ from scipy.special import ndtr, ndtri
 from bench.errors import BenchError
 from study_app.design.settings import POCOCK
 
-#: Points of the integral over the statistics of studies that go on, and the largest statistic.
+#: Points of the integral over the statistics of studies that continue, and the largest statistic.
 POINTS, REACH = 96, 8.0
 Floats = NDArray[np.float64]
 
@@ -71,9 +71,9 @@ def levels(fractions: Sequence[float], looks: int, shape: str, alpha: float = 0.
     """
     of = np.asarray(fractions, np.float64)
     if len(of) > looks:
-        raise BenchError(f"{looks} looks were planned, and this is number {len(of)}, which has no level of its own.")
+        raise BenchError(f"{looks} looks were planned, but this is look {len(of)}, which has no significance level.")
     if not (np.all(np.diff(of, prepend=0.0) > 0) and of[-1] <= 1 + 1e-9):
-        raise BenchError("From look to look a study has more votes, up to those that were planned.")
+        raise BenchError("The number of votes must grow from look to look, up to the planned number.")
     planned = np.arange(1, looks + 1) / looks
     bounds = constant(looks, shape, alpha) * _shape(shape, planned)
     if not np.allclose(of, planned[: len(of)]):

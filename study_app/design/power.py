@@ -124,21 +124,24 @@ class Design:
             if getattr(self, name) < 1:
                 raise BenchError(f"A study needs {name} of at least 1, not {getattr(self, name)}.")
         if self.raters < 2 or self.videos < 2:
-            raise BenchError("With fewer than two raters or two videos nothing can be said of others: plan for more.")
+            raise BenchError("With fewer than two raters or two videos, results do not generalise. Plan for more.")
         if self.votes > self.raters:
-            raise BenchError(f"{self.raters} raters cannot give {self.votes} votes a pair: nobody sees a pair twice.")
+            raise BenchError(
+                f"{self.raters} raters cannot give {self.votes} votes per pair, because nobody sees a pair "
+                "twice. Plan for more raters or fewer votes."
+            )
         if self.videos > self.clips:
             raise BenchError(f"{self.clips} clips come from {self.clips} videos at most, not {self.videos}.")
         if not 0 < self.preference < 1:
-            raise BenchError(f"A preference is a share of votes between 0 and 1, not {self.preference}.")
+            raise BenchError(f"--preference is {self.preference}: expected a share of votes between 0 and 1.")
         if min(self.rater_sd, self.clip_sd) < 0:
-            raise BenchError("Raters and clips cannot differ by less than 0.")
+            raise BenchError("Standard deviations over raters and clips cannot be below 0.")
         if self.workload is not None and self.workload < 1:
-            raise BenchError(f"A rater does at least 1 trial, not {self.workload}.")
+            raise BenchError(f"--workload is {self.workload}: expected at least 1 trial.")
         if not (0 <= self.unequal <= 3 and 0 <= self.drop_out < 1):
             raise BenchError(
-                f"Sessions differ by 0 to 3 times their mean, not {self.unequal:g}; a share of 0 to 1 of raters leaves "
-                f"early, not {self.drop_out:g}."
+                f"--unequal is {self.unequal:g} (expected 0 to 3) and --drop-out is {self.drop_out:g} (expected a "
+                "share from 0 to below 1)."
             )
 
     @property

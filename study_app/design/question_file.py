@@ -37,7 +37,9 @@ def read(path: Path) -> Questions:
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"The questions {path} cannot be read: give a UTF-8 file.") from error
     except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BenchError(f"The questions {path} are neither TOML nor, named .json, JSON ({error}).") from error
+        raise BenchError(
+            f"The questions {path} cannot be read as TOML, or as JSON if the name ends in .json ({error})."
+        ) from error
     try:
         return parse(value)
     except BenchError as error:
@@ -57,12 +59,12 @@ def parse(value: Any) -> Questions:
     if not isinstance(tie, bool):
         raise BenchError("'cannot_tell' is true or false.")
     if tie and kind == SCALE:
-        raise BenchError("On a scale there is no 'cannot tell': leave cannot_tell out.")
+        raise BenchError("A scale has no 'cannot tell': leave cannot_tell out.")
     trial = tuple(_trial_question(one) for one in _list(value.get("trial"), "trial"))
     parts = {part: tuple(_question(one, part) for one in _list(value.get(part), part)) for part in PARTS}
     ids = [*(one.id for one in trial), *(one.id for part in parts.values() for one in part)]
     if twice := sorted({id for id in ids if ids.count(id) > 1}):
-        raise BenchError(f"The id '{twice[0]}' is given to two questions: give each its own.")
+        raise BenchError(f"The id '{twice[0]}' is used by two questions: give each its own.")
     return Questions(kind, tie, trial, **parts)
 
 
@@ -111,13 +113,13 @@ def _question(value: Any, part: str) -> Question:
     name = f"The question '{id}'"
     kind, optional = value.get("type", "choice"), value.get("optional", False)
     if not isinstance(kind, str) or kind not in QUESTION_TYPES:
-        raise BenchError(f"{name} is of a type that there is not.{did_you_mean(str(kind), QUESTION_TYPES)}")
+        raise BenchError(f"{name} has an unknown type.{did_you_mean(str(kind), QUESTION_TYPES)}")
     question_type = QUESTION_TYPES[kind]
     if not isinstance(optional, bool):
         raise BenchError(f"{name}: 'optional' is true or false.")
     low, high = (_bound(value.get(end), f"{name}: '{end}'") for end in ("minimum", "maximum"))
     if (low is not None or high is not None) and not question_type.has_bounds:
-        raise BenchError(f"{name} is no number, so it has no minimum or maximum.")
+        raise BenchError(f"{name} is not a number, so it cannot have a minimum or maximum.")
     if low is not None and high is not None and low > high:
         raise BenchError(f"{name} has a minimum above its maximum.")
     choices = _choices(value.get("choices") or (), question_type, name)
@@ -133,7 +135,7 @@ def _bound(value: Any, name: str) -> float | None:
 
 def _choices(value: Any, question_type: type[Question], name: str) -> tuple[Choice, ...]:
     if not isinstance(value, list | tuple) or question_type.has_choices != (len(value) > 1):
-        raise BenchError(f"{name}: a choice is among two answers or more, as choices = ['yes', 'no'].")
+        raise BenchError(f"{name}: expected two or more answers, as in choices = ['yes', 'no'].")
     made = []
     for one in value:
         if isinstance(one, str):
@@ -143,7 +145,7 @@ def _choices(value: Any, question_type: type[Question], name: str) -> tuple[Choi
             raise BenchError(f"{name}: each choice needs an id.")
         made.append(Choice(one["id"], _text(one.get("text"), f"{name}: the choice '{one['id']}'")))
     if len({choice.id for choice in made}) < len(made):
-        raise BenchError(f"{name} has two choices of one id.")
+        raise BenchError(f"{name} has two choices with the same id.")
     return tuple(made)
 
 

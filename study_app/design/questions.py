@@ -153,7 +153,7 @@ class ChoiceQuestion(Question):
         for value in values:
             if value not in ids:
                 raise BenchError(
-                    f"The question '{self.id}': '{value}' in 'eligible' is none of its choices."
+                    f"The question '{self.id}': '{value}' in 'eligible' is not one of its choices."
                     f"{did_you_mean(str(value), ids)}"
                 )
         return tuple(str(value) for value in values)
@@ -203,7 +203,10 @@ class NumberQuestion(Question):
     def read_eligible(self, values: Sequence[Any]) -> tuple[float, ...]:
         """The least and the largest number."""
         if len(values) != 2 or not all(is_number(value) for value in values) or values[0] > values[1]:
-            raise BenchError(f"The question '{self.id}': 'eligible' has the least and the largest number, as [18, 99].")
+            raise BenchError(
+                f"The question '{self.id}': 'eligible' must contain the smallest and the largest number, as in "
+                "[18, 99]."
+            )
         return tuple(float(value) for value in values)
 
     def _number(self, answer: str) -> float | None:

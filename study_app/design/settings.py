@@ -138,7 +138,7 @@ class StudySettings(SharedSettings):
         catch_pass: catch trials out of `catch` that a rater must get right for the votes to count.
         frames, size: what is shown: frames, pixels a side.
         width: of clips that are not square, in pixels; `size` is then their height. 0: as wide as high.
-        titles: (row, its name in print), for who runs the study; where there is none, the row's own name is.
+        titles: (row, its display name), for who runs the study; where there is none, the row's own name is.
         has_real: whether there are real clips. Else practice and catch trials alter a method's own clip.
         slot_bytes: length of one clip's slot in a trial's message.
         consent_version: hash of the consent text.
@@ -189,7 +189,7 @@ class StudySettings(SharedSettings):
         return hashlib.sha256(agreed_to.encode()).hexdigest()[:12]
 
     def title_of(self, row: str) -> str:
-        """A row's name in print."""
+        """A row's display name."""
         return {"real": "Real", **dict(self.titles)}.get(row, row)
 
     @property
@@ -264,31 +264,31 @@ class StudySettings(SharedSettings):
             texts(language)
             self.questions.check(language)
         if len(set(self.languages)) < len(self.languages):
-            raise BenchError("A language of the study is named twice: leave one out.")
+            raise BenchError("A language of the study is named twice. Leave one of them out.")
         if self.calibration not in CALIBRATIONS:
-            raise BenchError(f"Screens are measured by {' or '.join(CALIBRATIONS)}, not '{self.calibration}'.")
+            raise BenchError(f"--calibration is '{self.calibration}': expected {' or '.join(CALIBRATIONS)}.")
         if self.distance_cm is not None and not 10 <= self.distance_cm <= 500:
-            raise BenchError(f"Raters sit 10 to 500 cm from their screens, not {self.distance_cm:g}.")
+            raise BenchError(f"The viewing distance is {self.distance_cm:g} cm: expected 10 to 500 cm.")
         if not 1 <= self.looks <= MOST_LOOKS:
             raise BenchError(f"A study can have 1 to {MOST_LOOKS} planned looks, not {self.looks}.")
         if self.boundary not in LOOK_SHAPES:
-            raise BenchError(f"Bounds of planned looks are {' or '.join(LOOK_SHAPES)}, not '{self.boundary}'.")
+            raise BenchError(f"--boundary is '{self.boundary}': expected {' or '.join(LOOK_SHAPES)}.")
         if self.looks > 1 and self.questions.kind == asking.SCALE:
             raise BenchError("Planned looks are for studies of pairs: leave --looks out for grades.")
         widest, unit = (4.0, "grades") if self.questions.kind == asking.SCALE else (50.0, "percent")
         if self.margin is not None and not 0 < self.margin < widest:
-            raise BenchError(f"A margin is above 0 and below {widest:g} {unit}, not {self.margin:g}.")
+            raise BenchError(f"The margin is {self.margin:g} {unit}: expected above 0 and below {widest:g}.")
         if self.erased_votes not in ERASED_VOTES:
-            raise BenchError(f"Votes of erased raters are {' or '.join(ERASED_VOTES)}, not '{self.erased_votes}'.")
+            raise BenchError(f"--erased-votes is '{self.erased_votes}': expected {' or '.join(ERASED_VOTES)}.")
         if not 0 <= self.minimum_age <= 99:
-            raise BenchError(f"Raters are asked to be 0 to 99 years old at least, not {self.minimum_age}.")
+            raise BenchError(f"The minimum age is {self.minimum_age}: expected 0 to 99.")
         for name in ("clips", "votes", "workload", "frames", "size"):
             if getattr(self, name) < 1:
                 raise BenchError(f"A study needs {name} of at least 1, not {getattr(self, name)}.")
         if min(self.practice, self.catch) < 0:
             raise BenchError("The numbers of practice and catch trials cannot be negative.")
         if not 0 <= self.catch_pass <= self.catch:
-            raise BenchError(f"Of {self.catch} catch trials a rater cannot be asked for {self.catch_pass} right ones.")
+            raise BenchError(f"A rater has {self.catch} catch trials and cannot pass {self.catch_pass} of them.")
         if not 0.5 <= self.rate <= 60:
             raise BenchError(f"Clips are shown at 0.5 to 60 frames a second, not {self.rate}.")
         if self.lease_minutes <= 0:
@@ -296,19 +296,19 @@ class StudySettings(SharedSettings):
         self._check_texts()
         for name in CODES:
             if NUMBER_LIKE.fullmatch(code := getattr(self, name)):
-                raise BenchError(f"A spreadsheet would change the code {code}, as it is a number: add letters to it.")
+                raise BenchError(f"A spreadsheet would change the code {code}, a number. Add letters to it.")
         if self.entry not in ENTRIES:
-            raise BenchError(f"A study is open to everybody (open) or to signed links (links), not '{self.entry}'.")
+            raise BenchError(f"--entry is '{self.entry}': expected open (to everybody) or links (only signed links).")
         if not 0 < self.flagged_share <= 1:
             raise BenchError(f"The share of flagged answers is above 0 and at most 1, not {self.flagged_share:g}.")
         if self.link_parameter and not re.fullmatch(r"[A-Za-z][\w.-]{0,39}", self.link_parameter):
-            raise BenchError(f"A link's parameter has letters, digits, - and _, unlike '{self.link_parameter}'.")
+            raise BenchError(f"The link parameter '{self.link_parameter}' may only have letters, digits, - and _.")
         if self.completion_url and not self.completion_url.startswith("https://"):
-            raise BenchError("The completion address must begin with https://.")
+            raise BenchError("The completion address must start with https://.")
 
     def _check_texts(self) -> None:
         shown = [self.words(language) for language in self.languages]
         if not all(words.question.strip() and words.consent.strip() for words in shown):
             raise BenchError("A study needs a question and a consent text.")
         if any(self.has_pictures(words) for words in shown):
-            raise BenchError("The consent text has a picture, which raters' pages do not show: leave it out.")
+            raise BenchError("The consent text contains a picture, which raters' pages do not show. Leave it out.")

@@ -68,7 +68,7 @@ class SharedSettings:
         translations: question and consent in further languages, of which a rater's browser, or the rater, chooses one.
         completion_code: shown at the end; empty: each rater gets one of their own.
         failed_code, technical_code, withdrawn_code: the same for who failed the catch trials or was excluded, for whose
-            clips did not load, and for who has withdrawn; so that whoever pays can tell these apart.
+            clips did not load, and for who has withdrawn; so that anyone who pays can tell these apart.
         ineligible_code: for who may not take part by the screening questions.
         full_code, closed_code: for who has agreed to take part and finds no pair left, or the study closed.
         declined_code: for who does not agree; empty: none, as nothing is known of them.

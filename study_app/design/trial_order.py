@@ -1,14 +1,14 @@
 """One rater's session, drawn whole before it begins: pure functions of the study's seed and the rater's number.
 
-If each trial had the side that undoes the rater's tilt, one comparison would be left, right, left, right, and whoever
+If each trial had the side that undoes the rater's tilt, one comparison would be left, right, left, right. A rater who
 pressed the keys in turn would choose the same system every time. So sides are tosses of a coin, but for those that
 would take a session further than `BIG_STICK` from balance (big-stick design: Soares and Wu, Communications in
-Statistics 1983). A pattern that does not look at the clips is right in half of the trials, whatever it is. Whoever
+Statistics 1983). A pattern that does not look at the clips is right in half of the trials, whatever it is. Anyone who
 counts sides knows the next one only at that distance, in the last trials as in the others. The slots balance each
 comparison.
 
 Studies of version 0.2 drew all orders of a session that balance its sides to ±1 with equal probability. There the last
-trials make up for the first ones: whoever counts knows the very last. They keep that order.
+trials make up for the first ones: anyone who counts knows the very last. They keep that order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All words that a rater reads, one file a language; whoever adds a file adds a language."""
+"""All words that a rater reads, one file a language; anyone who adds a file adds a language."""
 
 from __future__ import annotations
 

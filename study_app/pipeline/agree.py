@@ -62,8 +62,8 @@ def open_votes(study: str, name: str | None, run: Path) -> pd.DataFrame:
         return read_votes(path / VOTES if path.is_dir() else path)
     if "://" not in study and not path.exists():
         raise BenchError(
-            f"There is neither a folder of `bench study export` nor a study database at {study}: export the study "
-            "there, or give its database."
+            f"{study} is neither a folder of `bench study export` nor a study database. Export the study there, "
+            "or give its database."
         )
     opened = Store(study).open(name)
     votes = opened.votes()
@@ -73,8 +73,8 @@ def open_votes(study: str, name: str | None, run: Path) -> pd.DataFrame:
             predictions = Predictions(folder)
             if clip in predictions.ids and predictions.sha256(clip) != encoded.source_sha256:
                 raise BenchError(
-                    f"People saw another video of {row}, clip {clip}, than the one in {run}: give the run that the "
-                    "study was made from."
+                    f"Raters saw a different video of {row}, clip {clip}, than the one in {run}. Give the run "
+                    "that the study was made from."
                 )
     return votes
 
@@ -105,7 +105,9 @@ def agree(run: Path, study: str, name: str | None = None, out: Path | None = Non
         bool(votes["simulated"].any()),
     )
     if not len(agreement.overall):
-        raise BenchError(f"The scores of {run} hold no metric with a value for both clips of a pair: score it again.")
+        raise BenchError(
+            f"The scores of {run} contain no metric with a value for both clips of a pair. Score it again."
+        )
     grid, folder = make_grid(agreement), out or RunFolder(run).agreement.parent
     write_grid(grid, folder, "agree")
     draw(agreement, folder / "agree")
@@ -116,8 +118,8 @@ def _check(votes: pd.DataFrame, scores: pd.DataFrame, run: Path) -> None:
     counting = metric_agreement.between_models(votes)
     if not len(counting):
         raise BenchError(
-            "No vote that counts is about two models, and against real clips a metric knows the answer: ask for "
-            "comparisons of models."
+            "No counted vote compares two models, and against real clips the metric knows the answer. Make a "
+            "study that compares models."
         )
     scored = set(zip(scores["row"], scores["clip"], strict=True))
     shown = {
@@ -173,7 +175,7 @@ def make_grid(agreement: Agreement) -> Grid:
         corner="Metric",
         key="metric",
         keys=["auc", "p_holm", "agrees", "possible", "systems", *pairs, "rank_correlation"],
-        heads=["Clips (AUC)", "p", "Votes (%)", "possible", "Systems", *map(comparison_title, pairs), "Rank corr."],
+        heads=["Clips (AUC)", "p", "Votes (%)", "possible", "Methods", *map(comparison_title, pairs), "Rank corr."],
         lines=lines,
         caption=f"How metrics agree with {votes} votes between two models, of {raters} raters on {clips} clips of "
         f"{videos} videos.",
@@ -182,19 +184,19 @@ def make_grid(agreement: Agreement) -> Grid:
     )
 
 
-_LEFT_OUT = "Comparisons with real clips are left out: against them a metric knows the answer."
+_LEFT_OUT = "Comparisons with real clips are left out because the metric is computed from them."
 
 
 def _notes(videos: int) -> list[str]:
     return [
-        "Clips: within comparisons, how often the metric finds a clip better where people chose the first than where "
-        "they chose the second; 0.5 for a metric that knows nothing of clips. In brackets: 95 % interval over raters "
-        f"and videos. p: of 0.5, whole videos flipped, Holm-corrected over metrics; with {videos} videos no p is below "
-        f"{smallest_p_value(videos):.2g} before that.",
-        "Votes: percentage that the metric predicts, systems and clips together. Possible: estimates of the least and "
-        "the most that anything could predict, from pairs with two votes or more. In brackets: "
+        "Clips: within comparisons, how often the metric rates a clip higher where people chose the first than "
+        "where they chose the second; 0.5 for a metric that is unrelated to clips. In brackets: 95 % interval over "
+        f"raters and videos. p: against 0.5, cluster sign-flip test, Holm-corrected over metrics; with {videos} "
+        f"videos, the smallest possible uncorrected p is {smallest_p_value(videos):.2g}.",
+        "Votes: percentage that the metric predicts, over methods and clips. Possible: estimated bounds of the "
+        "best possible prediction, from pairs with two votes or more. In brackets: "
         "its 95 % interval.",
-        "Systems: comparisons whose preferred system the metric prefers; too few for a test.",
+        "Methods: comparisons in which the metric prefers the method that people prefer; too few for a test.",
     ]
 
 
@@ -204,9 +206,9 @@ def _rank_note(agreement: Agreement, correlation: Mapping[str, float]) -> str:
     correlations = [f"{name}: {correlation[name]:.2f}" for name in only_sets if math.isfinite(correlation[name])]
     apart = sorted({note for note in agreement.sets["note"] if note.startswith("none:")})
     if apart:
-        return f"Rank corr.: {apart[0]}, so their strengths cannot be compared."
+        return f"Rank corr.: {apart[0]}, so strengths cannot be compared."
     return f"Rank corr.: Spearman's, of a metric's mean with the Bradley–Terry strength{systems}." + (
-        f" Of metrics without a value a clip: {', '.join(correlations)}." if correlations else ""
+        f" Metrics without a value per clip: {', '.join(correlations)}." if correlations else ""
     )
 
 

@@ -33,7 +33,7 @@ def ratings_of(study: str, name: str | None) -> pd.DataFrame | None:
         texts = ("study", "system", "clip", "video", "rater", "excluded", "flags", "time_utc")
         table = pd.read_csv(file, dtype=dict.fromkeys(texts, str), keep_default_na=False)
         if list(table.columns) != RATING_COLUMNS:
-            raise BenchError(f"{file} is not a ratings.csv of a study: its columns are others.")
+            raise BenchError(f"{file} is not a ratings.csv of a study: it has other columns.")
         return table
     if "://" not in study and not path.exists():
         return None
@@ -52,9 +52,7 @@ def agree_grades(run: Path, ratings: pd.DataFrame, out: Path | None = None) -> G
     seeds = metric_agreement.shown_seeds(run, graded)
     table = grade_agreement.per_metric(ratings, scores, metric_agreement.directions(scores), seeds)
     if not len(table):
-        raise BenchError(
-            f"{run} has no scores of the clips that were graded: give the run that the study was made from."
-        )
+        raise BenchError(f"{run} has no scores of the graded clips. Give the run that the study was made from.")
     grid = make_grid(table, bool(ratings["simulated"].any()))
     write_grid(grid, out or RunFolder(run).agreement.parent, "agree")
     return grid
@@ -76,11 +74,11 @@ def make_grid(table: pd.DataFrame, simulated: bool) -> Grid:
         lines.append(Line(str(line["metric"]), str(line["metric"]), [*cells, Cell(f"{line['clips']:.0f}")]))
     missing = int(table["left_out"].max())
     notes = [
-        "PLCC and RMSE: of values mapped to grades by a rising polynomial of third order; SROCC: of ranks (ITU-T "
-        "P.1401). In brackets: 95 % interval over source videos. Clips of all methods are taken together.",
-        "Real clips are left out: a metric knows them.",
+        "PLCC and RMSE: of values mapped to grades by a monotonic third-order polynomial; SROCC: of ranks (ITU-T "
+        "P.1401). In brackets: 95 % interval over source videos. Clips of all methods are pooled.",
+        "Real clips are left out because the metric is computed from them.",
     ]
-    notes += [f"Values that are infinite or missing are left out, {missing} at most."] if missing else []
+    notes += [f"Infinite and missing values are left out (at most {missing} per metric)."] if missing else []
     return Grid(
         corner="Metric",
         key="metric",

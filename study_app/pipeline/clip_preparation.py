@@ -91,9 +91,14 @@ def _first_frames(weak: list[str], reference: str, accepted: bool) -> str:
     """What to say of clips that begin otherwise than those of `reference`; a `BenchError` unless that is accepted."""
     listed = ", ".join(weak[:10]) + (f" and {len(weak) - 10} more" if len(weak) > 10 else "")
     whose = "the real one" if reference == REAL else f"that of {reference}"
-    warning = f"{len(weak)} clips begin with a first frame below {FIRST_FRAME_DB:g} dB of {whose}: {listed}."
+    warning = (
+        f"{len(weak)} clips have a first frame that differs from {whose} (PSNR below {FIRST_FRAME_DB:g} dB): {listed}."
+    )
     if not accepted:
-        raise BenchError(f"{warning} Pairs should start alike; if they are meant, give --accept-first-frames.")
+        raise BenchError(
+            f"{warning} Pairs should start with the same frame. If the difference is intended, give "
+            "--accept-first-frames."
+        )
     return warning
 
 
@@ -101,7 +106,10 @@ def _check_rates(material: Material, names: Sequence[str]) -> None:
     rates = {name: _stated_rate(material.rows[name]) for name in names}
     stated = {name: rate for name, rate in rates.items() if rate is not None}
     if len(set(stated.values())) > 1:
-        raise BenchError(f"The rows state different rates ({stated}), so they would not move alike: make them again.")
+        raise BenchError(
+            f"The methods have different frame rates ({stated}), so they would move at different speeds. "
+            "Generate them again."
+        )
 
 
 def _rate_notes(material: Material, names: Sequence[str], rate: float) -> list[str]:
@@ -110,7 +118,10 @@ def _rate_notes(material: Material, names: Sequence[str], rate: float) -> list[s
     if not own:
         return []
     listed = ", ".join(f"{name} {found:g}" for name, found in own.items())
-    return [f"Raters see {rate:g} frames a second, and the video files have others ({listed}): see --rate."]
+    return [
+        f"Raters see {rate:g} frames per second, but the video files have other rates ({listed}). To change "
+        "this, use --rate."
+    ]
 
 
 def _file_rate(row: Predictions) -> float | None:
@@ -128,7 +139,7 @@ def _check_shape(name: str, scene: str, shape: tuple[int, ...], wanted: tuple[in
     if shape != wanted:
         raise BenchError(
             f"The clip {scene} of {name} has {shape[0]} frames of {shape[2]}×{shape[1]} and not {wanted[0]} of "
-            f"{wanted[2]}×{wanted[1]}: clips of a pair must be alike (see --size)."
+            f"{wanted[2]}×{wanted[1]}. Clips of a pair must match (see --size)."
         )
 
 

@@ -15,14 +15,14 @@ def pilot(store: Store, study: OpenStudy) -> OpenStudy:
     Pages, tables and exports of a pilot say that it is one, and no votes of it are in the study.
     """
     if study.simulated or study.settings.pilot:
-        raise BenchError(f"The study '{study.name}' is a copy already: name the study that it was made from.")
+        raise BenchError(f"The study '{study.name}' is already a copy. Name the study that it was made from.")
     return copy(study, store, _next_name(store, f"{study.name} pilot"), pilot=True)
 
 
 def simulated(store: Store, study: OpenStudy) -> OpenStudy:
     """Make a simulated copy of a study in the same database; its votes never enter a tally of the study."""
     if study.simulated:
-        raise BenchError(f"The study '{study.name}' is a simulation already: name the study it was made from.")
+        raise BenchError(f"The study '{study.name}' is already a simulation. Name the study that it was made from.")
     return copy(study, store, _next_name(store, f"{study.name} simulated"), pilot=study.settings.pilot, simulated=True)
 
 

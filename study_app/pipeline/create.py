@@ -49,18 +49,18 @@ class CreatedStudy:
 
     @property
     def summary(self) -> str:
-        """The study in a sentence."""
+        """The study in one sentence."""
         settings = self.settings
         if settings.questions.kind == SCALE:
             return (
-                f"Study '{self.name}': {len(settings.comparisons)} systems on a scale, {len(self.schedule.slots)} "
-                f"grades wanted, {settings.workload} clips a rater, catch trials {settings.catch_pass} of "
-                f"{settings.catch}."
+                f"Study '{self.name}': {len(settings.comparisons)} methods on a scale, "
+                f"{len(self.schedule.slots)} grades needed, {settings.workload} clips per rater; raters must "
+                f"pass {settings.catch_pass} of {settings.catch} catch trials."
             )
         return (
-            f"Study '{self.name}': {len(settings.comparisons)} comparisons, {len(self.schedule.slots)} votes wanted, "
-            f"{settings.workload} trials a rater, catch trials {settings.catch_pass} of {settings.catch}. "
-            f"Raters who complete it: {-(-len(self.schedule.slots) // settings.workload)} or more."
+            f"Study '{self.name}': {len(settings.comparisons)} comparisons, {len(self.schedule.slots)} votes needed, "
+            f"{settings.workload} trials per rater; raters must pass {settings.catch_pass} of {settings.catch} "
+            f"catch trials. It takes {-(-len(self.schedule.slots) // settings.workload)} raters or more."
         )
 
 
@@ -80,17 +80,17 @@ def create(where: str | Path | None, request: StudyRequest) -> CreatedStudy:
     draft = _draft(request, material, comparisons, scenes, practice, rule)
     draft.check()
     if request.clips > len(scenes):
-        material.notes.append(f"There are {len(scenes)} clips that all rows share, so these are compared.")
+        material.notes.append(f"The methods share {len(scenes)} clips; all of these are compared.")
     schedule = draw_schedule(draft, request.drawn_seed)
     most = capacity(schedule)
     if most < 1:
         raise BenchError(
-            f"With {practice} practice and {rule.planned} catch trials on {len(scenes)} clips no trial is left that a "
-            "rater may see: give a smaller --practice and --catch."
+            f"With {practice} practice and {rule.planned} catch trials on {len(scenes)} clips, no trial remains "
+            "for a rater. Give a smaller --practice and --catch."
         )
     if request.workload is not None and request.workload > most:
         raise BenchError(
-            f"A rater can see {most} trials of this study at most, not {request.workload}: lower --workload."
+            f"A rater can see at most {most} trials of this study, not {request.workload}. Lower --workload."
         )
     clips, (frames, size, width) = prepare(schedule, names, request, material)
     workload, slot = min(draft.workload, most), message_slot(schedule, clips)
@@ -143,7 +143,7 @@ def _translations(request: StudyRequest) -> tuple[StudyTexts, ...]:
         missing = "--question-in" if request.question and not translation.question else ""
         missing = "--consent-in" if request.consent and not translation.consent else missing
         if missing:
-            raise BenchError(f"The study's own text needs its like in '{translation.language}': give {missing}.")
+            raise BenchError(f"The study's own text has no translation into '{translation.language}'. Give {missing}.")
     return tuple(
         replace(
             translation,
@@ -158,7 +158,7 @@ def _translations(request: StudyRequest) -> tuple[StudyTexts, ...]:
 def _question(request: StudyRequest, given: str, language: str) -> str:
     """The study's one question in a language, or the first of several."""
     if given and request.questions.trial:
-        raise BenchError("The question is given twice: leave --question out, or [[trial]] in the file of questions.")
+        raise BenchError("The question is given twice. Leave out --question, or [[trial]] in the questions file.")
     return request.questions.asked(given or words(language, request.questions.wording)["question"], language)[0]
 
 
@@ -192,12 +192,12 @@ def _pairs(request: StudyRequest, material: Material) -> tuple[tuple[str, str], 
     for pair in request.comparisons:
         for name in pair:
             if name not in material.rows:
-                raise BenchError(f"There is no row '{name}'.{did_you_mean(name, material.rows)}")
+                raise BenchError(f"There is no method '{name}'.{did_you_mean(name, material.rows)}")
         if pair[0] == pair[1]:
-            raise BenchError(f"A comparison needs two different rows, not {pair[0]} twice.")
+            raise BenchError(f"A comparison needs two different methods, not {pair[0]} twice.")
     unordered = [frozenset(pair) for pair in request.comparisons]
     if len(set(unordered)) < len(unordered):
-        raise BenchError("The same two rows are compared twice: leave one --comparison out.")
+        raise BenchError("The same two methods are compared twice. Leave one --comparison out.")
     return request.comparisons
 
 
@@ -209,12 +209,14 @@ def _default_pairs(material: Material) -> tuple[tuple[str, str], ...]:
         return possible
     if not own:
         rows = ", ".join(sorted(material.rows))
-        raise BenchError(f"The run has the rows {rows}, none of the paper's comparisons: give --comparison A:B.")
+        raise BenchError(
+            f"The run has the methods {rows}, which form none of the paper's comparisons. Give --comparison A:B."
+        )
     others = [*own[1:], *(name for name in material.rows if name not in (*own, REAL))]
     pairs = [(own[0], other) for other in others] + ([(own[0], REAL)] if material.has_real else [])
     if not pairs:
         raise BenchError(
-            f"There is only '{own[0]}', and nothing to compare it with: give a second NAME=FOLDER, or --real FOLDER."
+            f"There is only '{own[0]}' and nothing to compare it with. Give a second NAME=FOLDER, or --real FOLDER."
         )
     return tuple(pairs)
 
@@ -235,9 +237,9 @@ def _checks(request: StudyRequest, scenes: int, notes: list[str]) -> tuple[int, 
         left = scenes - request.practice - fewest
         few = f"compare fewer (--clips {left} --catch {fewest}), " if left > 0 else ""
         raise BenchError(
-            f"{scenes} clips, {min(request.clips, scenes)} of them compared, are too few for {wanted} catch trials: "
-            f"add clips, so that there are {4 * wanted}, {few}give --catch {catch} with --accept-weak-catch, or "
-            "--catch 0."
+            f"{scenes} clips, {min(request.clips, scenes)} of them compared, are too few for {wanted} catch trials. "
+            f"Add clips (at least {4 * wanted} in total), {few}give --catch {catch} with --accept-weak-catch, or "
+            "give --catch 0."
         )
     rule = CatchRule(catch, request.catch_pass) if request.catch_pass is not None else strictest_rule(catch)
     if not request.accept_weak_catch:
@@ -245,5 +247,5 @@ def _checks(request: StudyRequest, scenes: int, notes: list[str]) -> tuple[int, 
     elif rule.is_weak:
         notes.append(f"{rule}.")
     if practice != request.practice:
-        notes.append(f"With {scenes} clips a rater gets {practice} practice trials.")
+        notes.append(f"With {scenes} clips, each rater gets {practice} practice trials.")
     return practice, rule

@@ -65,36 +65,36 @@ class Results:
 
 def results(votes: pd.DataFrame, settings: StudySettings) -> Results:
     """Compute everything from a table of votes."""
-    notes = ["A pilot of a study: these votes do not count for it."] if settings.pilot else []
+    notes = ["Pilot: these votes do not count for the study."] if settings.pilot else []
     if flagged := flag_counts.of_answers(votes).sentence():
         notes.append(flagged)
     if settings.questions.cannot_tell:
-        notes.append("Ties are left out of every share, interval and test, and stand beside them.")
+        notes.append("Ties are left out of every share, interval and test, and reported separately.")
     if not settings.questions.is_the_papers:
-        notes.append("Raters could answer otherwise than in the paper, so its Tables II and III are not filled.")
+        notes.append("Raters had other answers than in the paper, so its Tables II and III are not filled.")
     if 0 < (raters := preference_scores.counted(votes)["rater"].nunique()) < FEW:
         notes.append(
-            f"The votes of {raters} rater{'s' if raters > 1 else ''} count. With fewer than {FEW}, no comparison can "
-            "come out below 5 %, and intervals assume that raters hardly differ: ask more people."
+            f"The votes of {raters} rater{'s' if raters > 1 else ''} count. With fewer than {FEW}, no comparison "
+            "can be significant at 5 %, and intervals assume that raters hardly differ. Ask more people."
         )
     strengths, contrasts = ranking.bradley_terry(votes), ranking.contrasts(votes)
     groups = ranking.connectivity(votes)
     if len(groups) > 1:
         apart = "; ".join(", ".join(group) for group in groups)
-        notes.append(f"Strengths compare only within connected groups of systems, and these are apart: {apart}.")
+        notes.append(f"Strengths are comparable only within connected groups of methods. Not connected: {apart}.")
     per_clip = pd.DataFrame(columns=metric_agreement.PER_CLIP_COLUMNS)
     per_set = pd.DataFrame(columns=metric_agreement.PER_SET_COLUMNS)
     run = Path(settings.run)
     try:
         if not settings.run:
-            raise BenchError("the study has no run folder. `bench score` the same folders, then `bench agree`.")
+            raise BenchError("the study has no run folder. Score its folders with `bench score`, then `bench agree`.")
         scores = metric_agreement.read_scores(RunFolder(run).per_clip)
         seeds = metric_agreement.shown_seeds(run, {name for pair in settings.comparisons for name in pair})
         per_clip = metric_agreement.per_clip(votes, scores, metric_agreement.directions(scores), seeds)
         summary = metric_agreement.read_scores(RunFolder(run).summary)
         per_set = metric_agreement.per_set(strengths, summary, metric_agreement.directions(summary))
     except BenchError as error:
-        notes.append(f"Humans are not held against metrics: {error}")
+        notes.append(f"People are not compared with metrics: {error}")
     return Results(
         preference_scores.pos_table(votes, settings.comparisons),
         preference_scores.ties_table(votes, settings.comparisons) if settings.questions.cannot_tell else None,
@@ -144,15 +144,15 @@ def read_votes(path: Path) -> pd.DataFrame:
     except (OSError, pd.errors.ParserError, UnicodeDecodeError, pd.errors.EmptyDataError) as error:
         raise BenchError(f"The votes at {path} cannot be read: give a votes.csv that a study exported.") from error
     if set(VOTE_COLUMNS) - set(votes.columns) == {"video"}:
-        raise BenchError(f"{path} does not say which video a clip is from: export the study again with this version.")
+        raise BenchError(f"{path} does not contain source videos. Export the study again with this version.")
     if list(votes.columns) != VOTE_COLUMNS:
-        raise BenchError(f"{path} is not a votes.csv of a study: its columns are others.")
+        raise BenchError(f"{path} is not a votes.csv of a study: it has other columns.")
     for column in ("catch", "practice", "simulated"):
         # As text, every word would count as true.
         if odd := sorted(set(votes[column].astype(str)) - {"True", "False"}):
             raise BenchError(
                 f"{path} has {odd[0]!r} in the column {column}: expected True or False. A spreadsheet in another "
-                "language writes words of its own; give the file as `bench study export` wrote it."
+                "language may have changed it. Give the file as `bench study export` wrote it."
             )
     return unescaped(votes)
 
@@ -278,7 +278,7 @@ def _graded(study: OpenStudy) -> Outcomes:
     grades = 0
     systems = [name for name, _ in settings.comparisons]
     content = plain(_head(study.row, settings))
-    content["notes"] = ["A pilot of a study: these grades do not count for it."] if settings.pilot else []
+    content["notes"] = ["Pilot: these grades do not count for the study."] if settings.pilot else []
     for question in (None, *settings.questions.further):
         ratings = study.ratings(question)
         means, gaps = mean_opinion_scores.mos_table(ratings, systems), mean_opinion_scores.differences(ratings, systems)
@@ -289,8 +289,8 @@ def _graded(study: OpenStudy) -> Outcomes:
         value = {"mos": means, "differences": gaps, "reliability": reliable}
         if mean_opinion_scores.follows_one_rater(clips):
             content["notes"].append(
-                f"The quality in {named('mos_clips.csv', question)} by ITU-T P.910, Annex E, follows a single "
-                "rater, who is far steadier than the others or has few grades: read the plain means."
+                f"The quality in {named('mos_clips.csv', question)} by ITU-T P.910, Annex E, depends on a single "
+                "rater, who is far more consistent than the others or has few grades. Use the plain means."
             )
         if settings.margin is not None:
             value["equivalence"] = equivalence.of_grades(ratings, systems, settings.margin)

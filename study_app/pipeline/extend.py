@@ -25,9 +25,11 @@ def extend(study: OpenStudy, request: StudyRequest) -> str:
     request = request.with_seed()
     sources = bool(request.runs or request.folders)
     if request.votes < 0 or not (request.votes or sources):
-        raise BenchError("Say what is to be added: --votes for every pair, or further clips with --run or NAME=FOLDER.")
+        raise BenchError(
+            "There is nothing to add. Give --votes for every pair, or more clips with --run or NAME=FOLDER."
+        )
     if study.state() == "closed":
-        raise BenchError(f"The study '{study.name}' is closed: `bench study reopen` it first.")
+        raise BenchError(f"The study '{study.name}' is closed. Run `bench study reopen` first.")
     register(study, "extend")  # where a creation was killed before its registration, or the study is a pilot
     material = open_material(request.runs, request.folders, request.real) if sources else Material({}, {}, "")
     scenes = _new_scenes(study, request, material) if sources else ()
@@ -41,7 +43,8 @@ def extend(study: OpenStudy, request: StudyRequest) -> str:
     study.extend(Extended(added, before, after, clips, longest), "extend")
     made = register(study, "extend")
     summary = (
-        f"Added {len(after.slots) - len(before.slots)} votes to the study '{study.name}': it wants {len(after.slots)}."
+        f"Added {len(after.slots) - len(before.slots)} votes to the study '{study.name}', which now needs "
+        f"{len(after.slots)}."
     )
     return "\n".join([*material.notes, f"{summary} Its registration now has the hash {made.sha256}."])
 
@@ -55,7 +58,7 @@ def _check_looks(study: OpenStudy, slots: int) -> None:
     if len(extensions) + 2 > looks or slots > looks * first:
         raise BenchError(
             f"The study '{study.name}' has {looks} planned looks of {first} votes each, and would have {slots} votes "
-            f"at look {len(extensions) + 2}: add no more than was registered, or make another study."
+            f"at look {len(extensions) + 2}. Add no more than was registered, or create another study."
         )
 
 
@@ -64,19 +67,19 @@ def _new_scenes(study: OpenStudy, request: StudyRequest, material: Material) -> 
     names = list(dict.fromkeys([*([REAL] if study.settings.has_real else []), *study.settings.systems]))
     for row in names:
         if row not in material.rows:
-            raise BenchError(f"The runs have no row '{row}', which the study compares: give one that has.")
+            raise BenchError(f"The runs do not contain '{row}', which the study compares. Give a run that contains it.")
     shown = {(system, scene): source for system, scene, source, _ in study.clip_hashes()}
     known, sources = {scene for _, scene in shown}, {(system, source) for (system, _), source in shown.items()}
     new = [scene for scene in shared_scenes(names, material) if scene not in known]
     twice = [scene for scene in new for row in names if (row, material.rows[row].sha256(scene)) in sources]
     if twice:
-        raise BenchError(f"The clip {twice[0]} is in the study already under another name: give other clips.")
+        raise BenchError(f"The clip {twice[0]} is already in the study under another name. Give other clips.")
     if not new:
-        raise BenchError("The runs have no clip that the study has not: give one with further clips.")
+        raise BenchError("The runs contain no clips that are new to the study. Give a run with more clips.")
     if request.clips < len(new):
         return tuple(sorted(shuffled(new, request.drawn_seed, "added scenes")[: request.clips]))
     if request.clips > len(new) and request.clips != StudyRequest.clips:
-        material.notes.append(f"The runs have {len(new)} clips that the study has not, so these are added.")
+        material.notes.append(f"The runs have {len(new)} clips that are new to the study; all of these are added.")
     return tuple(new)
 
 
@@ -87,6 +90,6 @@ def _clips(new: Schedule, settings: StudySettings, request: StudyRequest, materi
     if (frames, height, width) != (settings.frames, settings.size, settings.width or settings.size):
         raise BenchError(
             f"The new clips have {frames} frames of {width}×{height} and those of the study {settings.frames} of "
-            f"{settings.width or settings.size}×{settings.size}: clips of a study must be alike (see --size)."
+            f"{settings.width or settings.size}×{settings.size}. Clips of a study must match (see --size)."
         )
     return clips

@@ -19,11 +19,11 @@ class Flagged:
     flags: dict[str, int]
 
     def sentence(self) -> str:
-        """The same in a sentence; empty where none is flagged."""
+        """The same in one sentence; empty where none is flagged."""
         if not self.flags:
             return ""
         counts = ", ".join(f"{count} {flag}" for flag, count in self.flags.items())
-        return f"Of {self.answers} answers that count, some are flagged: {counts}."
+        return f"Flagged among {self.answers} counted answers: {counts}."
 
 
 def of_answers(answers: pd.DataFrame) -> Flagged:

@@ -93,7 +93,7 @@ def _remaining(cast: pd.Series[pd.Timestamp], missing: int, now: datetime) -> ti
 def _schedule_alert(study: OpenStudy) -> list[str]:
     if study.schedule().sha256 == study.schedule_sha256():
         return []
-    return ["The schedule is not the one this study was made with. Restore the database from a copy."]
+    return ["The schedule has changed since the study was created. Restore the database from a copy."]
 
 
 def _rater_alerts(failed: int, finished: int, left: int, all_raters: int) -> list[str]:
@@ -106,8 +106,8 @@ def _rater_alerts(failed: int, finished: int, left: int, all_raters: int) -> lis
         )
     if all_raters >= RATERS and left > MOST_LEFT * all_raters:
         alerts.append(
-            f"{left} of {all_raters} raters left before the end. The chart below shows where; a shorter session may "
-            "help."
+            f"{left} of {all_raters} raters left before the end. The chart below shows when; a shorter session "
+            "may help."
         )
     return alerts
 
@@ -120,8 +120,8 @@ def _vote_alerts(quality: pd.DataFrame) -> list[str]:
     if votes.sum() < VOTES or flagged <= MOST_FLAGGED * votes.sum():
         return []
     return [
-        f"{flagged:.0f} of {votes.sum()} votes are flagged as too fast, too slow, not delivered or without focus. The "
-        "table of raters shows whose."
+        f"{flagged:.0f} of {votes.sum()} votes are flagged as too fast, too slow, not delivered or without "
+        "focus. See the table of raters."
     ]
 
 

@@ -33,7 +33,7 @@ figure small {{ display: block; font-size: 6pt; overflow-wrap: anywhere; }}
 </head>
 <body>
 <h1>{title}</h1>
-<p>Each link is for one person. Whoever has it can answer in that person's name.</p>
+<p>Each link is for one person. Anyone who has it can answer in that person's name.</p>
 <main>
 {cards}
 </main>
@@ -58,14 +58,14 @@ def links(study: OpenStudy, participants: list[str], url: str) -> list[Link]:
     """
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or not address.netloc or address.query or address.fragment:
-        raise BenchError(f"Links need the address of the study, not '{url}': give one like https://study.example.org.")
+        raise BenchError(f"'{url}' is not the address of a study. Give one like https://study.example.org.")
     if not 1 <= len(participants) <= MOST:
-        raise BenchError(f"{len(participants)} links are asked for: give a --count from 1 to {MOST}.")
+        raise BenchError(f"{len(participants)} links are too few or too many. Give a --count from 1 to {MOST}.")
     wrong = [id for id in participants if not id.strip() or len(id) > LONGEST_ID]
     if wrong:
         raise BenchError(f"'{wrong[0]}' is not a participant's ID: give 1 to {LONGEST_ID} characters.")
     if len({id.strip().casefold() for id in participants}) < len(participants):
-        raise BenchError("Two participants have the same ID: give each one of their own.")
+        raise BenchError("Two participants have the same ID. Give each participant a different one.")
     parameter, base = PARAMETERS["lab"][0], url.rstrip("/")
     return [Link(id, f"{base}/?{urlencode({parameter: id, KEY: study.link_key(id)})}") for id in participants]
 
@@ -81,7 +81,9 @@ def write(study: OpenStudy, made: list[Link], out: Path) -> list[Path]:
     try:
         import segno  # noqa: F401 - found missing before anything is written
     except ImportError as error:
-        raise BenchError("QR codes need segno: pip install 'timelapse-bench[study]'.") from error
+        raise BenchError(
+            "QR codes need the package segno. Install it with: pip install 'timelapse-bench[study]'."
+        ) from error
     table = pd.DataFrame([(link.participant, link.url) for link in made], columns=["participant", "link"])
     cards = "\n".join(_card(link) for link in made)
     write_text(out / "links.csv", csv(table))

@@ -25,7 +25,7 @@ class Material:
         rows: by method; the real clips are the row `real`, if there are any.
         videos: scene → source video, where a run says so. Any other scene is its own source video.
         dataset: of the run; empty without one.
-        titles: names in print, of rows of which a run says so.
+        titles: display names, of rows of which a run says so.
         run: the folder that the metrics of these videos are in, if there is one.
         own: methods that no `bench run` has made, in order.
         notes: what to tell the person who makes the study.
@@ -58,9 +58,7 @@ def open_material(runs: Sequence[Path], folders: Sequence[tuple[str, Path]] = ()
         BenchError: nothing is given, a folder has no videos, a name is taken, or the real clips differ.
     """
     if not runs and not folders:
-        raise BenchError(
-            "A study is made from videos: give NAME=FOLDER for each method, and --real FOLDER; or give --run."
-        )
+        raise BenchError("A study needs videos. Give NAME=FOLDER for each method, and --real FOLDER; or give --run.")
     material = Material({}, {}, "", runs[0].resolve() if runs else None, own=[name for name, _ in folders])
     for run in runs:
         _add_run(run, material, needs_predictions=not folders)
@@ -70,8 +68,8 @@ def open_material(runs: Sequence[Path], folders: Sequence[tuple[str, Path]] = ()
         _add_real(real, material)
     if runs and not folders and not material.has_real:
         raise BenchError(
-            f"The run folder {runs[0]} has no real clips at predictions/{REAL}: generate it again with this version, "
-            "or give them with --real."
+            f"The run folder {runs[0]} has no real clips in predictions/{REAL}. Generate it again with this "
+            "version, or give them with --real."
         )
     return material
 
@@ -84,9 +82,8 @@ def shared_scenes(names: Sequence[str], material: Material) -> list[str]:
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise BenchError(
-                f"The row {name} has no video of the clip {missing[0]}{more}, so its pairs would miss a side: videos "
-                "are paired by clip ID, which is a file's name without its ending. Add the videos, or choose "
-                "comparisons without it."
+                f"{name} has no video of the clip {missing[0]}{more}. Videos are paired by clip ID, which is the "
+                f"file name without its extension. Add the missing videos, or choose comparisons without {name}."
             )
     return scenes
 
@@ -106,8 +103,8 @@ def _add_run(run: Path, material: Material, needs_predictions: bool) -> None:
                 material.own.append(path.name)
     elif needs_predictions:
         raise BenchError(
-            f"The run folder {run} has no predictions: `bench run` or `bench generate` makes them. For videos that "
-            "`bench score` has scored, also give their folders, NAME=FOLDER, or score them with --keep-clips."
+            f"The run folder {run} has no predictions. Make them with `bench run` or `bench generate`. For "
+            "videos scored by `bench score`, also give their folders, NAME=FOLDER, or score them with --keep-clips."
         )
     elif not run.is_dir():
         raise BenchError(f"There is no folder {run}: give a run folder, or a folder of `bench score`.")
@@ -116,7 +113,7 @@ def _add_run(run: Path, material: Material, needs_predictions: bool) -> None:
 
 def _add_folder(name: str, folder: Path, material: Material) -> None:
     if "@" in name or name == REAL:
-        why = "a study shows one training run of each method" if "@" in name else "real clips come with --real FOLDER"
+        why = "a study shows one training run per method" if "@" in name else "real clips are given with --real FOLDER"
         raise BenchError(f"A method cannot be called '{name}': {why}. Give it another name, NAME=FOLDER.")
     _add(name, _opened(folder, material), f"in {folder}", material)
 
@@ -142,14 +139,14 @@ def _opened(folder: Path, material: Material) -> Predictions:
 
 def _add(name: str, row: Predictions, where: str, material: Material) -> None:
     if name in material.rows or name in (ALONE, TIE, *catch_clips.WAYS):
-        raise BenchError(f"The row {name} {where} needs another name: that one is taken.")
+        raise BenchError(f"{name} {where} needs another name, because this one is taken.")
     material.rows[name] = row
 
 
 def _check_same_real(one: Predictions, other: Predictions) -> None:
     differing = [id for id in other.ids if id not in one.ids or one.sha256(id) != other.sha256(id)]
     if differing:
-        raise BenchError(f"The run folders hold different real clips ({differing[0]}): compare runs of the same data.")
+        raise BenchError(f"The run folders contain different real clips ({differing[0]}). Give runs of the same data.")
 
 
 def _read_clips(run: Path, material: Material) -> None:

@@ -23,10 +23,10 @@ class PowerAnalysis:
     Attributes:
         design: as it was asked for.
         power: of it, simulated.
-        safe: votes a comparison, at the design's votes a pair, from which on Holm's correction leaves 80 % power; None
-            where no number of votes that was looked at does, with these raters.
+        safe: votes per comparison, at the design's votes per pair, from which on Holm's correction leaves 80 % power;
+            None where no number of votes that was looked at does, with these raters.
         exact: votes needed if they were independent (`power.table`).
-        curves: power over votes, by votes a pair (`power.curves`).
+        curves: power over votes, by votes per pair (`power.curves`).
     """
 
     design: Design
@@ -53,22 +53,22 @@ class PowerAnalysis:
         name = "comparison" if design.comparisons == 1 else "comparisons"
         wanted = f"{100 * WANTED:.0f} % power"
         safe = (
-            f"{self.safe} votes a comparison"
+            f"{self.safe} votes per comparison"
             if self.safe
             else f"more than {self.curves['votes'].max()} votes, or raters"
         )
         spread = self.curves.pivot_table(index="votes", columns="per_pair", values="corrected")
-        spread.columns = [f"{votes} a pair" for votes in spread.columns]
+        spread.columns = [f"{votes} per pair" for votes in spread.columns]
         return [
             f"{design.comparisons} {name} of {design.all_votes} votes ({design.clips} clips of {design.videos} videos, "
-            f"{design.votes} a pair), {design.raters} raters of {design.trials} trials each; true preference "
+            f"{design.votes} per pair), {design.raters} raters of {design.trials} trials each; true preference "
             f"{design.preference:g}; raters differ by {design.rater_sd:g} and clips by {design.clip_sd:g} log odds.",
-            f"Power: {self.power.alone:.2f} for one comparison at 5 %, {self.power.corrected:.2f} after Holm over "
-            f"{design.comparisons} whatever the others are.",
-            f"For {wanted} after Holm with {design.votes} a pair: {safe}.",
+            f"Power: {self.power.alone:.2f} for one comparison at 5 %, {self.power.corrected:.2f} after Holm "
+            f"correction over {design.comparisons}, whatever the other comparisons show.",
+            f"For {wanted} after Holm with {design.votes} per pair: {safe}.",
             *self._sessions(),
             "",
-            "Power after Holm by votes a comparison; spread over more clips they tell more:",
+            "Power after Holm correction, by votes per comparison (votes spread over more clips give more power):",
             spread.dropna(how="all").round(2).to_string(na_rep="–"),
             "",
             "If votes were independent, an exact test at 5 % would need:",
@@ -88,15 +88,15 @@ class PowerAnalysis:
         wanted = max(design.all_votes, self.safe or 0)
         for votes in dict.fromkeys([design.all_votes, wanted]):
             of = replace(design, clips=max(2, round(votes / design.votes)), videos=2)
-            needs = f"{votes} votes a comparison: {of.trials} trials each for {design.raters} raters"
+            needs = f"{votes} votes per comparison: {of.trials} trials each for {design.raters} raters"
             more = f", or {of.raters_needed} raters of {workload} trials" if of.raters_needed > design.raters else ""
             lines.append(f"{needs}{more}.")
         if design.raters < FEW:
-            lines.append(f"With fewer than {FEW} raters no comparison can come out below 5 %: ask more people.")
+            lines.append(f"With fewer than {FEW} raters, no comparison can be significant at 5 %. Ask more people.")
         if design.trials > workload:
             lines.append(
-                f"`bench study create` gives a rater {workload} trials unless --workload says otherwise: with "
-                f"{design.raters} raters this study would not be finished."
+                f"`bench study create` gives each rater {workload} trials by default, so {design.raters} raters "
+                "would not finish this study. Raise --workload."
             )
         return lines
 
@@ -119,7 +119,7 @@ def write(planned: PowerAnalysis, out: Path) -> list[Path]:
 
 
 def draw(planned: PowerAnalysis, path: Path) -> None:
-    """Power over votes a comparison, a line for each number of votes a pair."""
+    """Power over votes per comparison, a line for each number of votes per pair."""
     import matplotlib.pyplot as plt
 
     from bench.report.figures.style import STYLE, save_figure
@@ -128,11 +128,11 @@ def draw(planned: PowerAnalysis, path: Path) -> None:
         figure, axis = plt.subplots(figsize=(4.6, 3.0))
         for number, (votes, curve) in enumerate(planned.curves.groupby("per_pair")):
             ordered = curve.sort_values("votes")
-            colour, label = f"C{number}", f"{votes} a pair"
+            colour, label = f"C{number}", f"{votes} per pair"
             axis.plot(ordered["votes"], ordered["corrected"], "o-", markersize=3, color=colour, label=label)
             axis.plot(ordered["votes"], ordered["alone"], ":", color=colour, linewidth=1)
         axis.axhline(WANTED, color="0.5", linewidth=0.8)
-        axis.set(xlabel="votes a comparison", ylabel="power", ylim=(0, 1.02))
+        axis.set(xlabel="votes per comparison", ylabel="power", ylim=(0, 1.02))
         correction = f"Holm over {planned.design.comparisons}; dotted: alone"
         axis.set_title(f"true preference {planned.design.preference:g}, {correction}", fontsize=9)
         axis.legend(fontsize=8)

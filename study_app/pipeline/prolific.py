@@ -86,7 +86,9 @@ class Prolific:
         self._token = os.environ.get(TOKEN_VARIABLE, "")
         self.url = os.environ.get(URL_VARIABLE, DEFAULT_URL).rstrip("/")
         if not self._token:
-            raise BenchError(f"Prolific's API needs a token: make one in its settings and set {TOKEN_VARIABLE} to it.")
+            raise BenchError(
+                f"Prolific's API needs a token. Create one in Prolific's settings and set {TOKEN_VARIABLE} to it."
+            )
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One call; a `BenchError` of one sentence for whatever keeps it from being answered."""
@@ -100,24 +102,26 @@ class Prolific:
             raise _explain(error) from error
         except (OSError, ValueError) as error:  # no network, no answer in time, or no JSON
             reason = getattr(error, "reason", error)
-            raise BenchError(f"{self.url} cannot be reached or understood ({reason}): try again later.") from error
+            raise BenchError(
+                f"{self.url} cannot be reached, or sent an invalid answer ({reason}). Try again later."
+            ) from error
         if not isinstance(answer, dict):
-            raise BenchError(f"{self.url} has answered something else than it documents.")
+            raise BenchError(f"{self.url} sent an answer that its documentation does not describe.")
         return answer
 
 
 def _explain(error: urllib.error.HTTPError) -> BenchError:
     """What to do about a refusal."""
     if error.code in (401, 403):
-        return BenchError(f"Prolific does not take this token ({error.code}): check {TOKEN_VARIABLE} and its rights.")
+        return BenchError(f"Prolific rejects this token ({error.code}). Check {TOKEN_VARIABLE} and its permissions.")
     if error.code == 404:
-        return BenchError("Prolific does not know that study or submission: check the id.")
+        return BenchError("Prolific does not know this study or submission. Check the ID.")
     if error.code == 429:
         after = error.headers.get("Retry-After", "")
         wait = f"in {after} seconds" if after.isdecimal() else "in a minute"
-        return BenchError(f"Prolific asks for a pause: try again {wait}; what was done so far stands.")
+        return BenchError(f"Prolific limits the rate of calls. Try again {wait}; finished calls are kept.")
     text = error.read(400).decode(errors="replace").strip()
-    return BenchError(f"Prolific has refused the call ({error.code}): {text or error.reason}.")
+    return BenchError(f"Prolific refused the call ({error.code}): {text or error.reason}.")
 
 
 def draft(study: OpenStudy, offer: Offer) -> dict[str, Any]:
@@ -128,13 +132,13 @@ def draft(study: OpenStudy, offer: Offer) -> dict[str, Any]:
     """
     settings = study.settings
     if study.simulated:
-        raise BenchError("Nobody is paid for a simulated study.")
+        raise BenchError("This study is simulated, so there is nobody to pay. Name another study with --study.")
     if not settings.completion_code:
-        raise BenchError("The study needs a code of its own for all who complete it: make it with --completion-code.")
+        raise BenchError("The study has no common completion code. Create it with --completion-code.")
     if not offer.url.startswith("https://"):
-        raise BenchError("Prolific sends people to addresses that begin with https://.")
+        raise BenchError("Prolific only accepts addresses that start with https://.")
     if offer.reward < 1 or not offer.title.strip() or not offer.description.strip():
-        raise BenchError("An offer needs a title, a description and a reward in pence or cents.")
+        raise BenchError("Give a title, a description and a reward in pence or cents.")
     wanted = int(study.progress()["wanted"].sum())
     return {
         "name": offer.title,
@@ -157,10 +161,10 @@ def draft(study: OpenStudy, offer: Offer) -> dict[str, Any]:
 
 
 def create(study: OpenStudy, offer: Offer) -> str:
-    """Make the draft; returns Prolific's id of it. Publishing it stays with whoever pays."""
+    """Make the draft; returns Prolific's id of it. Publishing it stays with anyone who pays."""
     made = str(Prolific().call("POST", "studies/", draft(study, offer)).get("id", ""))
     if not made:
-        raise BenchError("Prolific has made no study, or did not say which: look there.")
+        raise BenchError("Prolific did not return the ID of a new study. Check on Prolific whether it was created.")
     study.audit("prolific", "drafted", made)
     return made
 
@@ -170,7 +174,7 @@ def submissions(study: OpenStudy, prolific_id: str) -> list[Submission]:
     raters = study.raters().set_index("platform_hash")
     listed = Prolific().call("GET", f"studies/{quote(prolific_id, safe='')}/submissions/").get("results")
     if not isinstance(listed, list):
-        raise BenchError("Prolific has listed no submissions in the way that it documents.")
+        raise BenchError("Prolific sent a list of submissions that its documentation does not describe.")
     return [_judged(study, raters, line) for line in listed]
 
 

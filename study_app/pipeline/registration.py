@@ -1,7 +1,7 @@
 """What a study has committed itself to before the first answer: design, rules and analysis, with a hash.
 
 It is made of what the database holds, so it comes out the same at any time unless somebody has changed the study. The
-hash is recorded when the study is made; whoever hands the file in somewhere can show later that nothing was changed.
+hash is recorded when the study is made; anyone who hands the file in somewhere can show later that nothing was changed.
 """
 
 from __future__ import annotations

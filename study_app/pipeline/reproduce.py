@@ -47,7 +47,7 @@ class PaperTable:
     folder: str
 
 
-_SKY = "Sky Scene (997 long training videos, 35,390 clips in all)"
+_SKY = "Sky Scene (997 long training videos, 35,390 clips in total)"
 _PREFERENCES = PaperTable(["mdgan", "vgan", "rnngan"], {"dataset": "sky", "clips": 100}, 100, _SKY, "preferences")
 PAPER: Mapping[str, PaperTable] = {
     "table2": _PREFERENCES,
@@ -65,7 +65,9 @@ PAPER: Mapping[str, PaperTable] = {
 def paper(name: str) -> PaperTable:
     """The paper's protocol of a table; a `BenchError` suggests the nearest name."""
     if name not in PAPER:
-        raise BenchError(f"There is no table '{name}' to reproduce: {', '.join(PAPER)}.{did_you_mean(name, PAPER)}")
+        raise BenchError(
+            f"There is no table '{name}' to reproduce. Choose from: {', '.join(PAPER)}.{did_you_mean(name, PAPER)}"
+        )
     return PAPER[name]
 
 
@@ -107,12 +109,15 @@ def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
     pos = preference_scores.pos_table(votes, settings.comparisons)
     notes = deviations(name, config, out)
     if settings.size != SHOWN:
-        notes.append(f"Deviation, clips shown: at {settings.size}×{settings.size}; the paper at {SHOWN}×{SHOWN}.")
+        notes.append(f"Deviation, clips shown: at {settings.size}×{settings.size}; in the paper at {SHOWN}×{SHOWN}.")
     counting = preference_scores.counted(votes)
     if len(counting):
         notes.append(f"Raters: {counting['rater'].nunique()}; the paper does not say how many it had.")
     else:
-        notes.append(f"Deviation, raters: none yet. Ask people with `bench study serve --db {database}`, then again.")
+        notes.append(
+            f"Deviation, raters: none yet. Invite people with `bench study serve --db {database}`, then repeat "
+            "the command."
+        )
     return paper_table(name, pos, notes)
 
 
@@ -134,7 +139,7 @@ def deviations(name: str, config: RunConfig, out: Path) -> list[str]:
     table = PAPER[name]
     manifest = Manifest.load(RunFolder(out).clips)
     train, test = manifest.split("train"), manifest.split("test")
-    data = "the built-in synthetic scenes" if config.data_root == SYNTHETIC else f"{Path(config.data_root).name}"
+    data = "the synthetic dataset" if config.data_root == SYNTHETIC else f"{Path(config.data_root).name}"
     videos = len({clip.video for clip in train})
     differences = [f"data: trained on {len(train)} clips of {videos} videos ({data}); the paper on {table.data}"]
     if len(test) != table.clips:
@@ -143,7 +148,7 @@ def deviations(name: str, config: RunConfig, out: Path) -> list[str]:
     if config.resolution != size:
         differences.append(f"size: {config.resolution}×{config.resolution}; the paper {size}×{size}")
     if config.frames != "all":
-        differences.append("frames: the given first one is left out; the paper scores all 32")
+        differences.append("frames: the given first frame is not scored; the paper scores all 32")
     widths = {model: MODELS.load(model).presets["paper"]["width"] for model in table.models}
     narrow = [
         f"{model} {config.options[model]['width']} of {width}"
@@ -158,10 +163,10 @@ def deviations(name: str, config: RunConfig, out: Path) -> list[str]:
             differences.append(f"{model}, the paper's in brackets: {changes}")
     seeds = f"{len(config.seeds)} training seed{'s' if len(config.seeds) > 1 else ''}"
     differences.append(
-        f"training: {config.steps} steps a stage of {config.batch} clips, {seeds}; the paper gives neither steps nor "
-        "batch size"
+        f"training: {config.steps} steps per stage with {config.batch} clips each, {seeds}; the paper states "
+        "neither steps nor batch size"
     )
-    differences.append("RNN-GAN: its layer sizes were not published and are ours")
+    differences.append("RNN-GAN: its layer sizes were not published, so we chose them")
     if missing := sorted({"mdgan", "vgan", "rnngan"} - set(config.models)):
-        raise BenchError(f"The paper's table needs the models {', '.join(missing)} too: leave out --set models.")
+        raise BenchError(f"The paper's table also needs the models {', '.join(missing)}. Leave out --set models.")
     return [f"Deviation, {text}." for text in differences]

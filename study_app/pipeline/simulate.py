@@ -47,7 +47,7 @@ def simulate(store: Store, study: OpenStudy, raters: int, crowd: Crowd, seed: in
     if raters < 1:
         raise BenchError("A simulation needs at least one rater.")
     if not 0 <= crowd.careless <= 1:
-        raise BenchError("The share of careless raters lies between 0 and 1.")
+        raise BenchError("The share of careless raters must be between 0 and 1.")
     twin = copies.simulated(store, study)
     return twin, sum(rate(twin, crowd, seed, number) for number in range(raters))
 

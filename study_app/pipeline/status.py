@@ -45,13 +45,13 @@ def lines(standing: dict[str, Any]) -> list[str]:
     if flagged := flag_counts.Flagged(standing["counted"], standing["flags"]).sentence():
         text.append(flagged)
     if standing["declined"] or standing["erased"]:
-        text.append(
-            f"{standing['declined']} people did not agree to take part, {standing['erased']} raters were erased."
-        )
+        text.append(f"{standing['declined']} people declined to take part, {standing['erased']} raters were erased.")
     if standing["ineligible"]:
-        text.append(f"{standing['ineligible']} may not take part by what they answered.")
+        text.append(f"{standing['ineligible']} were not eligible based on their answers.")
     if not standing["schedule_intact"]:
-        text.append("The schedule in the database is not the one this study was made with: restore it from a copy.")
+        text.append(
+            "The schedule in the database has changed since the study was created. Restore the database from a copy."
+        )
     width = max(len(row["comparison"]) for row in standing["comparisons"])
     for row in standing["comparisons"]:
         text.append(f"  {row['comparison']:<{width}}  {row['votes']:>5} of {row['wanted']}, {row['leased']} on lease")

@@ -54,7 +54,7 @@ def upcoming(
 ) -> list[Assignment]:
     """The rater's next trials, at most `AHEAD`, in order; empty when there is nothing left to show.
 
-    The rater's own leases are renewed first, so whoever comes back late finds the same trial unless it was taken.
+    The rater's own leases are renewed first, so anyone who comes back late finds the same trial unless it was taken.
     Newcomers, who have answered no pair that counts, hold one at most.
     """
     new = is_new(assignments)

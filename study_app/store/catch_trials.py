@@ -57,7 +57,7 @@ def uncounted(session: Session, study: Study) -> dict[int, str]:
 def reopen(session: Session, study: Study, now: datetime) -> bool:
     """Open the slots of raters whose votes do not count and who have been away for as long as a lease.
 
-    Who comes back goes on with the next trial; what has been opened stays so, that no slot is filled twice.
+    Who comes back continues with the next trial; what has been opened stays so, that no slot is filled twice.
     """
     since = now - timedelta(minutes=study.settings.lease_minutes)
     last = select(func.max(Vote.voted_at)).where(Vote.rater_id == Rater.id).scalar_subquery()

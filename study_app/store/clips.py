@@ -88,7 +88,7 @@ def lost(session: Session, assignment_id: int) -> None:
     """Skip an assignment whose clips are gone; that counts against nobody's network."""
     assignment = session.get_one(Assignment, assignment_id, with_for_update=True)
     if assignment.state == "leased":
-        assignment.state, assignment.reason = "skipped", "its clips are gone from the database"
+        assignment.state, assignment.reason = "skipped", "its clips are missing from the database"
 
 
 def _of_pair(one: type[Media], other: type[Media], *wanted: Any) -> Select[Any]:

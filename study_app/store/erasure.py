@@ -36,7 +36,7 @@ def find(session: Session, study: Study, rater: str, platform_hashes: tuple[str,
     named = func.substr(Rater.token_hash, 1, 16) == rater if rater else Rater.platform_hash.in_(platform_hashes)
     meant = session.scalar(select(Rater).where(Rater.study_id == study.id, named))
     if meant is None:
-        who = f"rater {rater}" if rater else "rater with that id"
+        who = f"rater {rater}" if rater else "rater with that ID"
         raise BenchError(f"There is no {who} in the study '{study.name}'.")
     return meant
 
@@ -50,9 +50,9 @@ def erase(session: Session, study: Study, rater: Rater, reason: str, made_by: st
         BenchError: no reason, or it was done before.
     """
     if not reason.strip():
-        raise BenchError("An erasure needs a reason, for the record; it should name nobody.")
+        raise BenchError("An erasure needs a reason for the audit trail; it must not name anybody.")
     if session.scalar(select(Erasure.id).where(Erasure.rater_id == rater.id)):
-        raise BenchError("That rater has been erased already.")
+        raise BenchError("That rater has already been erased.")
     votes = study.settings.erased_votes
     made_at = datetime.now(UTC)
     session.add(Erasure(rater_id=rater.id, votes=votes, reason=reason, made_by=made_by, made_at=made_at))

@@ -99,7 +99,7 @@ class View:
     `place` is what the page calls the trial: practice or pair, its number, and how many there are of these.
     `feedback` says of the practice trial that was just answered whether the altered clip was seen or missed, or that
     the rater could not tell (unsure); `altered` is the side that it was on.
-    `state` is rating, asked (questions of `part` are due; those of the part comprehension are about the instructions),
+    `state` is rating, asked (questions of `part` are open; those of the part comprehension are about the instructions),
     done, full (nothing to rate), broken (clips do not load here), excluded, ineligible (by the questions before the
     trials), withdrawn, or paused or closed where the study is.
     """

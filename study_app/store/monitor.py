@@ -1,4 +1,4 @@
-"""How a study is going, for whoever watches it: who is there, who left and where, what did not load. No outcomes."""
+"""How a study is going, for anyone who watches it: who is there, who left and where, what did not load. No outcomes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from study_app.store import catch_trials
 from study_app.store.schema.rater_tables import Assignment, Ending, Erasure, Rater, Vote
 from study_app.store.schema.study_tables import Audit, Comparison, Pair, Study, System
 
-#: Whoever was heard of within this time is there; whoever has not ended and was not has left.
+#: Anyone who was heard of within this time is there; anyone who has not ended and was not has left.
 ACTIVE = timedelta(minutes=5)
 #: Points of the curve of votes, and how many raters must have failed to load a pair for it to be listed.
 POINTS, SEVERAL = 400, 2

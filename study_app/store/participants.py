@@ -72,12 +72,12 @@ def secret(url: URL) -> bytes:
     """
     if given := os.environ.get(SECRET_VARIABLE, ""):
         if len(given) < 16:
-            raise BenchError(f"{SECRET_VARIABLE} is too short to be a key: give at least 16 characters.")
+            raise BenchError(f"{SECRET_VARIABLE} is too short for a key. Use at least 16 characters.")
         return given.encode()
     if url.get_backend_name() != "sqlite":
         raise BenchError(
-            f"Links with platform ids need a key that lies outside the database: set {SECRET_VARIABLE} to a long "
-            "random text, the same for all processes of a study."
+            f"Links with platform IDs need a key that is not stored in the database. Set {SECRET_VARIABLE} to a "
+            "long random text, the same for all processes of a study."
         )
     path = Path(f"{url.database}.secret")
     try:

@@ -1,6 +1,6 @@
-"""Answers to questions before and after the trials: which are due, how they are kept and counted.
+"""Answers to questions before and after the trials: which are expected, how they are kept and counted.
 
-Runs inside the store's sessions. A part is due until each of its questions has a row, which is empty where an optional
+Runs inside the store's sessions. A part is open until each of its questions has a row, which is empty where an optional
 question was left out; so nobody is asked twice, and a part that was sent twice is kept once.
 """
 
@@ -48,7 +48,7 @@ def comprehension_is_due(session: Session, study: Study, rater: Rater) -> bool:
 def keep_comprehension(
     session: Session, study: Study, rater: Rater, answers: Mapping[str, str], part: str, now: datetime
 ) -> bool:
-    """Write one try at the questions on the instructions; whether the rater may go on or try again.
+    """Write one try at the questions on the instructions; whether the rater may continue or try again.
 
     Raises:
         RefusedError: a question is not answered.

@@ -175,9 +175,9 @@ def extend(session: Session, study: Study, made: Extended, by: str) -> None:
     """
     transactions.lock(session, study.id)
     if audit_trail.state(session, study) == "closed":
-        raise BenchError(f"The study '{study.name}' is closed: `bench study reopen` it first.")
+        raise BenchError(f"The study '{study.name}' is closed. Run `bench study reopen` first.")
     if read_schedule(session, study).sha256 != made.before.sha256:
-        raise BenchError(f"The study '{study.name}' was extended by somebody else meanwhile: try again.")
+        raise BenchError(f"The study '{study.name}' was extended by somebody else in the meantime. Try again.")
     systems = {system.name: system for system in session.scalars(select(System).where(System.study_id == study.id))}
     of_study = select(func.count(ShownClip.id)).join(System).where(System.study_id == study.id)
     clips_before = session.scalar(of_study) or 0

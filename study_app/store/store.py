@@ -46,7 +46,7 @@ class Store(Transactions):
         """Write a new study with its whole schedule, and open it. A taken name is a `BenchError`."""
         if settings.name in self.names():
             raise BenchError(
-                f"There is a study '{settings.name}' already in {database.describe(self.url)}: choose another --name."
+                f"{database.describe(self.url)} already contains a study '{settings.name}'. Choose another --name."
             )
         return OpenStudy(self, self.write(lambda s: schedule_rows.add(s, settings, seed, plan, clips, simulated)))
 
@@ -74,7 +74,7 @@ class Store(Transactions):
             if name:
                 raise BenchError(f"There is no study '{name}' in {where}.{did_you_mean(name, names)}")
             if not meant:
-                raise BenchError(f"There is no study in {where}: make one with `bench study create`.")
-            raise BenchError(f"There are several studies in {where}: name one with --study ({', '.join(names)}).")
+                raise BenchError(f"There is no study in {where}. Create one with `bench study create`.")
+            raise BenchError(f"There are several studies in {where}. Choose one with --study ({', '.join(names)}).")
 
         return OpenStudy(self, self.read(work))

@@ -182,7 +182,7 @@ class OpenStudy(StudyReader, StudyAdmin):
     def shown(self, token: str, trial: str) -> tuple[str, str, str]:
         """Scene, left and right system of a trial, for simulated raters only: people's browsers never learn it."""
         if not self.simulated:
-            raise RefusedError("Only simulated raters may know what they see.")
+            raise RefusedError("Only simulated raters may know which methods they see.")
         return self._transactions.read(
             lambda s: tidy_tables.shown(s, votes.assignment_of(s, self._present(s, token), trial))
         )
@@ -299,7 +299,7 @@ class OpenStudy(StudyReader, StudyAdmin):
         return code
 
     def ending(self, token: str) -> Ending | None:
-        """How a rater's session has ended last, with its code; None while it goes on."""
+        """How a rater's session has ended last, with its code; None while it continues."""
 
         def work(session: Session) -> Ending | None:
             rater = raters.rater(session, self.row, token)
@@ -324,7 +324,7 @@ class OpenStudy(StudyReader, StudyAdmin):
     def exclude(self, rater: str, reason: str, made_by: str) -> None:
         """Exclude a rater, named by the first 16 characters of their hash, with a reason; recorded for good.
 
-        Their slots open again, and a session that goes on ends at the next answer. An earlier reason stays.
+        Their slots open again, and a session that continues ends at the next answer. An earlier reason stays.
         """
         if not reason.strip():
             raise BenchError("An exclusion needs a reason.")

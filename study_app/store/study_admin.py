@@ -91,7 +91,7 @@ class StudyAdmin:
             BenchError: there is no such rater, they were erased before, or no reason is given.
         """
         if bool(rater) == bool(participant):
-            raise BenchError("Say who is to be erased: a rater's pseudonym or the id of their link, and not both.")
+            raise BenchError("Say which rater to erase: give either the pseudonym or the ID of their link.")
         ids = [Visitor(platform, participant, "") for platform in (*PARAMETERS, OTHER)] if participant else []
         hashes = tuple(self.platform_hash(visitor) for visitor in ids)
 

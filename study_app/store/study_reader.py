@@ -1,4 +1,4 @@
-"""What can be read of a study, by whoever runs it."""
+"""What can be read of a study, by anyone who runs it."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class StudyReader:
             BenchError: the study has grades and no votes; nothing is to take the one for the other.
         """
         if self.settings.questions.kind == SCALE:
-            raise BenchError(f"The study '{self.name}' has clips graded one by one, so it has no votes between two.")
+            raise BenchError(f"The study '{self.name}' is a study of single clips, so it has grades and no votes.")
         return self._transactions.read(lambda s: tidy_tables.votes(s, self.row, question))
 
     def ratings(self, question: str | None = None) -> pd.DataFrame:
         """The same of a study of single clips, as `tidy_tables.RATING_COLUMNS`; a `BenchError` for any other."""
         if self.settings.questions.kind != SCALE:
-            raise BenchError(f"The study '{self.name}' compares two clips at a time, so it has votes and no grades.")
+            raise BenchError(f"The study '{self.name}' is a study of pairs, so it has votes and no grades.")
         return self._transactions.read(lambda s: tidy_tables.ratings(s, self.row, question))
 
     def answers(self) -> pd.DataFrame:

@@ -189,7 +189,7 @@ def progress(session: Session, study: Study) -> pd.DataFrame:
 
 
 def raters(session: Session, study: Study) -> pd.DataFrame:
-    """One row a rater, as `RATER_COLUMNS`; whoever pays for the study pays from it.
+    """One row a rater, as `RATER_COLUMNS`; anyone who pays for the study pays from it.
 
     `status` is how the session ended last, or started; `code` has what the rater was shown, all of it where a session
     ended more than once; `passed` says whether the rule on catch trials was kept, empty while it is not known.

@@ -40,7 +40,7 @@ class GuardedProtocol(_Protocol):
         self._cycle_seen: Any = None
         self._looks = 0
         if len(self.connections) > MOST or self._from_here() > MOST_OF_ONE:
-            logging.getLogger(__name__).warning("closed a connection: there are too many")
+            logging.getLogger(__name__).warning("closed a connection because there are too many")
             transport.abort()
             return
         self._again()
@@ -96,7 +96,7 @@ class Sparing(logging.Filter):
             return False
         self._last[place] = now
         if held := self._held.pop(place, 0):
-            record.msg, record.args = f"{record.getMessage()} ({held} more like it were not written)", ()
+            record.msg, record.args = f"{record.getMessage()} ({held} similar messages were suppressed)", ()
         return True
 
 

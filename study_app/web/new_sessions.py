@@ -57,5 +57,5 @@ def limit() -> int:
     """The limit that the environment sets; a `BenchError` where it is not a number."""
     given = os.environ.get(LIMIT_VARIABLE, str(LIMIT))
     if not given.isdecimal():
-        raise BenchError(f"{LIMIT_VARIABLE} is '{given}': give a whole number, or 0 for no limit.")
+        raise BenchError(f"{LIMIT_VARIABLE} is '{given}': expected a whole number, or 0 for no limit.")
     return int(given)

@@ -54,36 +54,36 @@ def environment(where: str | Path | None, study: str | None) -> dict[str, str]:
 
 
 def prepare(where: str | Path | None, study: str | None) -> list[str]:
-    """Check all that a start needs and bring the schema up to date; returns hints for whoever starts it.
+    """Check all that a start needs and bring the schema up to date; returns hints for anyone who starts it.
 
     Raises:
         BenchError: no database, a newer one, or no such study.
     """
     url = resolve(where)
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
-        raise BenchError(f"There is no study database {describe(url)}: make one with `bench study create`.")
+        raise BenchError(f"There is no study database {describe(url)}. Create one with `bench study create`.")
     store = Store.migrated(where, create=False)
     served = store.open(study)
     store.close()
     hints = [f"Study '{served.name}': {len(served.settings.comparisons)} comparisons in {describe(url)}."]
     if served.simulated:
-        hints.append("This study is simulated: its votes never count as real ones.")
+        hints.append("This study is simulated. Its votes never count as real ones.")
     password = os.environ.get(PASSWORD_VARIABLE, "")
     if password and len(password) < SHORTEST_PASSWORD:
         raise BenchError(
-            f"{PASSWORD_VARIABLE} has {len(password)} characters, and a password needs {SHORTEST_PASSWORD} or more: "
-            "give a longer one."
+            f"{PASSWORD_VARIABLE} has {len(password)} characters, but a password needs at least "
+            f"{SHORTEST_PASSWORD}. Choose a longer one."
         )
     if not password:
-        hints.append(f"The admin page stays shut: set {PASSWORD_VARIABLE} to open it at /?admin.")
+        hints.append(f"The admin page is off. To turn it on at /?admin, set {PASSWORD_VARIABLE}.")
     if url.get_backend_name() == "sqlite" and os.name == "posix":
         file = Path(str(url.database))
         if file.stat().st_mode & 0o077:
-            hints.append(f"Others on this machine can read {file}: run `chmod 600 {file}`.")
+            hints.append(f"Other users of this machine can read {file}. Run `chmod 600 {file}`.")
     try:
         secret(url)
     except BenchError as error:
-        hints.append(f"Links with platform ids will be refused. {error}")
+        hints.append(f"Links with platform IDs will be rejected. {error}")
     return hints
 
 

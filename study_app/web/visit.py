@@ -82,7 +82,7 @@ def visitor(parameters: Mapping[str, str], parameter: str = "") -> Visitor | Non
     Raises:
         RefusedError: the id is missing where other parameters of its platform are there; it is empty, too long or a
             placeholder that was not filled in; or MTurk shows a preview where work is not accepted yet. Its words are
-            for whoever followed the link.
+            for anyone who followed the link.
     """
     given = {name.lower(): value for name, value in parameters.items()}
     if given.get("assignmentid") == "ASSIGNMENT_ID_NOT_AVAILABLE":
@@ -186,7 +186,7 @@ def cookie_of(token: str) -> str:
 def page_data(here: Visit, view: View | None) -> dict[str, Any]:
     """All that a page needs: where the rater is (None before they consent), what is shown, and every word.
 
-    The token of somebody whom a link names goes out once they have agreed, and not to whoever knows the id before.
+    The token of somebody whom a link names goes out once they have agreed, and not to anyone who knows the id before.
     """
     settings = here.study.settings
     questions, own = settings.questions, settings.words(here.language)
@@ -274,7 +274,7 @@ def examples(study: OpenStudy, part: str) -> dict[str, str]:
 
 
 def ending(study: OpenStudy, token: str, link: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, Any]:
-    """The code for how a session has ended, and where to go with it; empty while it goes on.
+    """The code for how a session has ended, and where to go with it; empty while it continues.
 
     The address holds the code for a complete session on most platforms, so who has failed is not led there. The code
     is for the browser in which the rater has agreed (`elsewhere` says that this is another one), or for their visit

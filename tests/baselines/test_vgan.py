@@ -88,7 +88,7 @@ def test_with_repeated_ends_the_stream_starts_as_a_still_and_has_the_same_weight
     assert still.abs().max() > 1e-3
     assert beside_zeros.diff(dim=2).abs().max() > 1e-3
     assert still.diff(dim=2).abs().max() < 1e-6
-    with pytest.raises(BenchError, match="no padding in time 'reflect'"):
+    with pytest.raises(BenchError, match="Unknown padding in time: 'reflect'"):
         model(time_padding="reflect")
 
 

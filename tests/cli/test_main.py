@@ -97,10 +97,10 @@ def test_train_generate_score_and_report_do_what_run_does(run, sky: Path, tmp_pa
         (["run", "--preset", "smal"], "no preset 'smal'. Did you mean 'small'?"),
         (["run", "--metrics", "sim"], "no metric 'sim'. Did you mean 'ssim'?"),
         (["run", "--metrics", "PSNR"], "no metric 'PSNR'. Did you mean 'psnr'?"),
-        (["score", "{tmp}", "--out", "{tmp}/s"], "Nothing is named to score against: give --data-root"),
+        (["score", "{tmp}", "--out", "{tmp}/s"], "Found no real videos to score against. Give --data-root"),
         (
             ["score", "{sky}/sky_train/v0", "--data-root", "{sky}", "--out", "{tmp}/s"],
-            "misses v100__v100_1__000, v101__v101_1__000",
+            "has no prediction for v100__v100_1__000, v101__v101_1__000",
         ),
         (["run", "--dataset", "beech"], "no dataset 'beech'. Did you mean 'beach'?"),
         (["run", "--set", "stepz=3"], "no configuration key 'stepz'. Did you mean 'steps'?"),
@@ -110,20 +110,20 @@ def test_train_generate_score_and_report_do_what_run_does(run, sky: Path, tmp_pa
         (["run", "--set", "models=mdgam,vgan"], "no model 'mdgam'"),
         (["run", "--set", "steps.x=1", "--steps", "3"], "'steps.x=1' cannot be set"),
         (["run", "--config", "{tmp}"], "cannot be read: Is a directory."),
-        (["run", "--seeds", "a,b"], "no list of whole numbers"),
+        (["run", "--seeds", "a,b"], "is not a list of whole numbers"),
         (["run", "--data-root", "nowhere", "--out", "{tmp}/run"], "The data root nowhere does not exist"),
         (["run", "--data-root", "{tmp}", "--out", "{tmp}/x/run"], "no clips in the sky layout"),
-        (["score", "{tmp}", "--data-root", "{tmp}", "--out", "{tmp}/s"], "holds no videos named by clip id"),
+        (["score", "{tmp}", "--data-root", "{tmp}", "--out", "{tmp}/s"], "contains no videos named by clip ID"),
         (
             ["score", "{sky}/sky_train/v0", "--data-root", "{sky}", "--out", "{tmp}/s", "--frames", "some"],
             "frames is 'some'",
         ),
-        (["report", "{tmp}"], "has no scores to report"),
+        (["report", "{tmp}"], "contains no scores to report"),
         (
             ["generate", "--checkpoint", "no.pt", "--out", "{tmp}/g", "--data-root", "{sky}"],
             "There is no checkpoint no.pt",
         ),
-        (["data", "make", "skye", "{tmp}/d"], "There are no synthetic 'skye' scenes"),
+        (["data", "make", "skye", "{tmp}/d"], "Unknown synthetic scenes 'skye'"),
         (["data", "verify", "--data-root", "nowhere"], "The data root nowhere does not exist"),
     ],
 )
@@ -223,7 +223,7 @@ def test_a_size_that_a_model_does_not_have_is_said(run, sky: Path, tmp_path: Pat
     flags = ["--preset", "smoke", "--steps", 0, "--data-root", sky, "--resolution", 100, "--out", tmp_path / "t"]
     status, _, err = run("train", "--model", "vgan", *flags, "--set", "options.vgan.width=4")
     assert status == 0, err
-    assert "vgan is trained at 64×64, its largest size that is not above 100." in err
+    assert "vgan is trained at 64×64, its largest size up to 100." in err
 
 
 def test_square_brackets_are_printed_as_they_are(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -237,7 +237,7 @@ def test_a_file_in_the_place_of_results_gets_one_sentence(run, sky: Path, tmp_pa
     (tmp_path / "file").write_text("mine")
     status, out, err = run("run", "--data-root", sky, *VGAN, "--out", tmp_path / "file" / "run")
     assert (status, out) == (1, "")
-    assert "file is a file where a folder is due: choose another folder" in err.replace("\n", " ")
+    assert "file is a file, but a folder is needed there. Choose another folder" in err.replace("\n", " ")
 
 
 def test_a_system_error_that_nobody_caught_gets_one_sentence(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
@@ -257,7 +257,7 @@ def test_broken_data_gets_one_sentence(run, tmp_path: Path) -> None:  # type: ig
     beach = make_beach(tmp_path / "beach")
     Image.fromarray(np.zeros((130, 128, 3), np.uint8)).save(beach / "frames-stable-many/shore/0000_0.jpg")
     status, _, err = run("run", "--dataset", "beach", "--data-root", beach, *VGAN, "--out", tmp_path / "b")
-    assert (status, "its height is no multiple of 128" in err) == (1, True)
+    assert (status, "its height is not a multiple of 128" in err) == (1, True)
     status, out, _ = run("data", "verify", "--dataset", "sky", "--data-root", sky)
     assert (status, "v0_1/frame_3.jpg cannot be decoded" in out) == (1, True)
 
@@ -270,11 +270,11 @@ def test_predictions_that_do_not_fit_get_one_sentence(run, sky: Path, tmp_path: 
     score = ["score", own, "--data-root", sky, "--resolution", 64, "--out", tmp_path / "s"]
     status, _, err = run(*score)
     assert status == 1
-    assert "misses v101__v101_1__000" in err
+    assert "has no prediction for v101__v101_1__000" in err
     assert "has other__000" in err
     (own / "other__000.npy").rename(own / "v101__v101_1__000.npy")
     status, _, err = run(*score)
-    assert (status, "has 31 frames where 32 are due" in err) == (1, True)
+    assert (status, "has 31 frames: expected 32" in err) == (1, True)
 
 
 def test_a_checkpoint_of_another_model_gets_one_sentence(run, sky: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -35,8 +35,8 @@ def test_a_dry_run_lists_files_and_bytes_and_opens_no_connection(
     listed = dict(line.split() for line in out.splitlines()[1:])
     assert listed["summary.csv"] == f"{(RUN / 'summary.csv').stat().st_size:,}"
     assert f"{len(listed)} files, " in err
-    assert "would go in the dataset lab/sky" in err
-    assert "held back: they show frames of sky" in err
+    assert "would be sent to the dataset lab/sky" in err
+    assert "held back because they show frames of sky" in err
 
 
 def test_a_push_prints_the_address_of_what_is_there_now(
@@ -61,7 +61,7 @@ def test_without_the_package_the_sentence_says_what_brings_it(
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     monkeypatch.setattr(provenance, "requires", lambda name: ["huggingface-hub>=1; extra == 'hub'"])
     assert bench(monkeypatch, "push", RUN, "--to", "lab/sky") == 1
-    assert "`pip install 'timelapse-bench[hub]'` brings it" in capsys.readouterr().err
+    assert "install it with `pip install 'timelapse-bench[hub]'`" in capsys.readouterr().err
 
 
 def test_a_release_prints_files_and_hashes(
@@ -74,4 +74,7 @@ def test_a_release_prints_files_and_hashes(
     assert bench(monkeypatch, "release", run, "--to", tmp_path / "r") == 0
     assert output["sha256"] in capsys.readouterr().out
     assert bench(monkeypatch, "release", run, "--to", tmp_path / "r", "--largest-mb", 0.01) == 1
-    assert "more than 10.0 kB; --precision float16 would halve it" in capsys.readouterr().err
+    assert (
+        "more than the limit of 10.0 kB. To raise the limit, use --largest-mb; --precision float16 would halve it"
+        in capsys.readouterr().err
+    )

@@ -55,7 +55,7 @@ def test_one_that_cannot_be_had_keeps_nobody_from_the_others(
 
 
 def test_what_is_at_hand_is_told_and_something_else_fails(run: Callable[..., str], folder: Path) -> None:
-    assert run("verify").count("is not there; get it with") == 4
+    assert run("verify").count("does not exist; get it with") == 4
     torch.save(I3D().state_dict(), folder / weights_catalog.FILES["fvd"].filename)
     with pytest.raises(BenchError, match="Some weights are not the published ones"):
         run("verify")

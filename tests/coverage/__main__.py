@@ -18,7 +18,7 @@ VIDEOS = (2, 3, 5, 10, 26, 100)
 SEED_SD = 0.5
 #: The same where training runs differ much.
 FAR_APART = 2.0
-#: Raters, videos, clips a video, votes a pair.
+#: Raters, videos, clips a video, votes per pair.
 LAYOUTS = ((28, 100, 1, 1), (28, 20, 5, 1), (28, 20, 5, 2), (28, 20, 5, 3), (28, 20, 5, 5), (10, 10, 4, 3))
 EVEN, ONE_WINS = (1.2, 0.4, -0.4, -1.2), (3.6, -0.8, -1.2, -1.6)
 
@@ -135,7 +135,7 @@ def marks() -> None:
         [
             "videos",
             "told apart at 5 %",
-            "of all, one video turns the verdict",
+            "of all, one video reverses the verdict",
             "equivalent, where they differ by the margin",
         ],
         (
@@ -252,7 +252,7 @@ def preferences() -> None:
 
     table(
         "Preference scores: coverage of the 95 % interval, and at 0.5 how often p < 5 %, in % (5,000 repeats)",
-        ["preference", "raters", "videos", "clips", "votes a pair", "covered", "p < 5 %", "*exact p < 5 %*"],
+        ["preference", "raters", "videos", "clips", "votes per pair", "covered", "p < 5 %", "*exact p < 5 %*"],
         shares(),
     )
 
@@ -268,7 +268,7 @@ def preferences() -> None:
             ]
 
     table(
-        "Bradley–Terry, four systems, 60 votes a comparison of 17 raters: coverage in % (500 repeats)",
+        "Bradley–Terry, four methods, 60 votes per comparison of 17 raters: coverage in % (500 repeats)",
         ["strengths", "a rater's votes alike", *(f"system {name}" for name in people.SYSTEMS), "a won all"],
         strengths(),
     )
@@ -292,7 +292,16 @@ def agreement() -> None:
     table(
         "Metrics that know systems, and of clips nothing or something: agreement within comparisons found at 5 % where "
         "there is none, and coverage of the area under the curve, in % (1,000 repeats)",
-        ["raters", "videos", "clips", "votes a pair", "found", "area, knowing", "covered, nothing", "covered, knowing"],
+        [
+            "raters",
+            "videos",
+            "clips",
+            "votes per pair",
+            "found",
+            "area, knowing",
+            "covered, nothing",
+            "covered, knowing",
+        ],
         beside(),
     )
 

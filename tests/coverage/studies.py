@@ -88,7 +88,7 @@ def predicted(table: Table) -> None:
     table(
         "What anything could predict: how often it lies between the two estimates, and in the interval; and coverage "
         "of Krippendorff's α, in %",
-        ["raters", "clips", "votes a pair", "clips differ", "raters differ", "sessions", "between", "interval", "α"],
+        ["raters", "clips", "votes per pair", "clips differ", "raters differ", "sessions", "between", "interval", "α"],
         lines(),
     )
 
@@ -142,7 +142,7 @@ def equivalent(table: Table) -> None:
 
     table(
         "A POS of 60 with a margin of 10: how often it is called equivalent at 5 %, in %",
-        ["raters", "videos", "clips", "votes a pair", "called equivalent"],
+        ["raters", "videos", "clips", "votes per pair", "called equivalent"],
         lines(),
     )
 
@@ -172,7 +172,7 @@ def sessions(table: Table) -> None:
             yield [unequal, left, percent(simulated_power(design).corrected, 2000)]
 
     table(
-        "Power of 470 votes a comparison by 30 raters for a preference of 0.6, after Holm over seven, in %",
+        "Power of 470 votes per comparison by 30 raters for a preference of 0.6, after Holm over seven, in %",
         ["sessions differ by", "leave early", "power"],
         lines(),
     )

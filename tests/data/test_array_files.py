@@ -126,13 +126,13 @@ def test_files_that_hold_something_else_get_a_sentence(clips: np.ndarray, tmp_pa
     truncate(store(tmp_path / "cut.npy", clips))
     truncate(store(tmp_path / "cut.pt", clips))
     for name, sentence in {
-        "two.npz": r"must hold one array .*found pred \[3, 5, 16, 16, 3\], true",
+        "two.npz": r"wrong content: found pred \[3, 5, 16, 16, 3\], true",
         "objects.npy": "Python objects, which are not loaded",
         "text.npy": "cannot be read",
         "text.pt": "cannot be read as tensors",
-        "list.pt": "holds a list: expected a tensor",
-        "flat.pt": r"must hold one array .*found a \[3\]",
-        "code.pt": "Files that hold other objects are not loaded",
+        "list.pt": "contains a list: expected a tensor",
+        "flat.pt": r"wrong content: found a \[3\]",
+        "code.pt": "files with other objects are not loaded",
         "cut.npz": "cannot be read",
         "cut.npy": "cannot be read",
         "cut.pt": "cannot be read as tensors",

@@ -80,9 +80,9 @@ def test_a_statement_ends_the_doubt_and_must_fit() -> None:
     assert ClipArray(array, "mine", Statement("NTCHW")).size == (16, 3)
     assert ClipArray(array, "mine", Statement("NTHWC")).size == (3, 16)
     assert axis_order((2, 5, 16, 16), "NTCHW,TNHW", "mine") == "TNHW"
-    with pytest.raises(BenchError, match=r"it has 4 axes, and none of the stated orders has as many \(NTCHW\)"):
+    with pytest.raises(BenchError, match=r"it has 4 axes, but none of the stated orders does \(NTCHW\)"):
         axis_order((2, 5, 16, 16), "NTCHW", "mine")
-    with pytest.raises(BenchError, match="the order NTCHW makes 16 channels of it"):
+    with pytest.raises(BenchError, match="the order NTCHW gives it 16 channels"):
         ClipArray(np.zeros((2, 5, 16, 16, 3), np.uint8), "mine", Statement("NTCHW"))
     assert ClipArray(np.zeros((2, 1, 1, 16, 16), np.uint8), "mine").order == "NTCHW"  # both readings are equal
 
@@ -117,11 +117,11 @@ def test_values_outside_of_the_range_are_noted_and_far_ones_refused(clips: np.nd
     assert frames[1][0, 0, 0, 0] == 0
     (note,) = videos.notes()
     assert "% of the values are outside the stated range 0,1 (-0.125 to 1.25) and were clipped" in note
-    with pytest.raises(BenchError, match=r"values from .* to .*, which do not fit the stated range 0,1"):
+    with pytest.raises(BenchError, match=r"values from .* to .*, outside the stated range 0,1"):
         list(ClipArray(clips.astype(float), "mine", Statement("", (0, 1))))
     half = ClipArray(clips / 255.0, "mine", Statement("", (-1, 1)))
     assert len(list(half)) == 2
-    assert "fill only one half of the stated range -1,1" in half.notes()[0]
+    assert "use only one half of the stated range -1,1" in half.notes()[0]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -135,12 +135,21 @@ def test_values_that_are_no_numbers_are_refused(value: float, clips: np.ndarray)
 @pytest.mark.parametrize(
     ("array", "sentence"),
     [
-        ([np.zeros((5, 16, 16, 3), np.uint8)], "mine is a list: expected a NumPy array of videos; numpy.stack"),
-        ("mine.npy", "mine is a str: expected a NumPy array of videos; numpy.load"),
-        (Path("mine.npy"), "expected a NumPy array of videos; numpy.load"),
+        (
+            [np.zeros((5, 16, 16, 3), np.uint8)],
+            "mine is a list: expected a NumPy array of videos; make one with numpy.stack",
+        ),
+        ("mine.npy", "mine is a str: expected a NumPy array of videos; read it with numpy.load"),
+        (Path("mine.npy"), "expected a NumPy array of videos; read it with numpy.load"),
         (None, "mine is a NoneType: expected a NumPy array"),
-        (torch.zeros(2, 5, 3, 16, 16), r"mine is a torch.Tensor: expected a NumPy array of videos; tensor.cpu"),
-        (np.ma.masked_equal(np.zeros((2, 5, 16, 16, 3), np.uint8), 0), "mine is a masked array: masked pixels have no"),
+        (
+            torch.zeros(2, 5, 3, 16, 16),
+            r"mine is a torch.Tensor: expected a NumPy array of videos; convert it with tensor.cpu",
+        ),
+        (
+            np.ma.masked_equal(np.zeros((2, 5, 16, 16, 3), np.uint8), 0),
+            "mine is a masked array, whose masked pixels have no",
+        ),
         (np.zeros((2, 5, 16, 16, 3), complex), "mine is complex128"),
         (np.full((2, 5, 16, 16, 3), None), "mine is object"),
     ],
@@ -154,12 +163,12 @@ def test_statements_are_read_and_checked() -> None:
     assert stated("", "") == Statement()
     assert stated("nthw", " 0 , 255 ") == Statement("NTHW", (0, 255))
     assert stated(" nthw, NSTCHW ") == Statement("NTHW,NSTCHW")
-    with pytest.raises(BenchError, match="two orders of as many axes"):
+    with pytest.raises(BenchError, match="two orders with the same number of axes"):
         stated("NTHW,TNHW")
     for axes in ("NTXHW", "NTCH", "TCHW", "NNTHW"):
         with pytest.raises(BenchError, match="are not an order of N"):
             stated(axes)
     for text in ("1", "1,0", "a,b", "0,1,2", "0,nan", "0,inf"):
-        with pytest.raises(BenchError, match="two numbers, those of black and white"):
+        with pytest.raises(BenchError, match="two numbers, the values of black and white"):
             stated("", text)
     assert checked_range(-1, 1) == (-1.0, 1.0)

@@ -31,7 +31,7 @@ def test_what_is_written_reads_back_bit_for_bit(tmp_path: Path) -> None:
 def test_unfinished_and_changed_predictions_are_refused(tmp_path: Path) -> None:
     writer = PredictionWriter(tmp_path / "row", {"row": "x"})
     writer.write("a", moving_clip(0))
-    with pytest.raises(BenchError, match="not finished"):
+    with pytest.raises(BenchError, match="are incomplete"):
         Predictions(tmp_path / "row")
     writer.close()
     write_strip(tmp_path / "row" / "a.png", moving_clip(1))
@@ -72,11 +72,13 @@ def test_anybodys_folder_is_read_by_clip_id(tmp_path: Path) -> None:
 def test_missing_empty_and_double_are_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no prediction folder"):
         Predictions(tmp_path / "nowhere")
-    with pytest.raises(BenchError, match="holds no videos named by clip id: it holds no files; read are video files"):
+    with pytest.raises(
+        BenchError, match=r"contains no videos named by clip ID: it contains no files. Supported: video files"
+    ):
         Predictions(tmp_path)
     np.save(tmp_path / "a.npy", moving_clip(0))
     write_strip(tmp_path / "a.png", moving_clip(0))
-    with pytest.raises(BenchError, match=r"The clip a lies twice .* a\.npy and as a\.png"):
+    with pytest.raises(BenchError, match=r"The clip a appears twice .* a\.npy and as a\.png"):
         Predictions(tmp_path)
 
 
@@ -87,7 +89,7 @@ def test_eight_bits_survive_the_way_through_floats(value: int) -> None:
 
 def test_values_are_rounded_and_clipped() -> None:
     assert to_uint8(np.array([-1.2, -1.0, 0.0, 1.0, 1.2])).tolist() == [0, 0, 128, 255, 255]
-    with pytest.raises(BenchError, match=r"not numbers \(NaN\).*bench doctor --numerics"):
+    with pytest.raises(BenchError, match=r"contains NaN.*bench doctor --numerics"):
         to_uint8(np.array([0.0, np.nan]))
 
 
@@ -121,7 +123,9 @@ def test_a_changed_file_is_not_vouched_for_by_doing_it_again(tmp_path: Path) -> 
     (tmp_path / "a.png").unlink()
     again()  # the same bytes again
     write_strip(tmp_path / "a.png", moving_clip(1))
-    with pytest.raises(BenchError, match=r"a\.png has changed since its manifest was written: remove the folder"):
+    with pytest.raises(
+        BenchError, match=r"a\.png has changed since its manifest was written\. To generate it again, remove the folder"
+    ):
         again()
     with pytest.raises(BenchError, match=r"a\.png has changed"):
         Predictions(tmp_path).read("a")
@@ -132,8 +136,8 @@ def test_what_was_seen_is_told_where_nothing_fits(tmp_path: Path) -> None:
     (tmp_path / "a.tga").write_bytes(b"")
     (tmp_path / "notes").write_bytes(b"")
     message = (
-        r"it holds 1 file without an ending, 1 \.tga file, 3 \.png files in a/frames; read are video files \(\.3gp, .*"
-        r"strips of frames \(\.bmp, \.jpeg, \.jpg, \.png, \.tif, \.tiff, \.webp\), each directly in it"
+        r"it contains 1 file without an ending, 1 \.tga file, 3 \.png files in a/frames\. Supported: video files "
+        r".*strips of frames \(\.bmp, \.jpeg, \.jpg, \.png, \.tif, \.tiff, \.webp\)\. Expected videos directly in it"
     )
     with pytest.raises(BenchError, match=message):
         Predictions(tmp_path)
@@ -154,7 +158,7 @@ def test_names_that_differ_in_unicode_form_are_one_id(tmp_path: Path) -> None:
     assert predictions.ids == [composed]
     assert (predictions.read(composed) == moving_clip(0)).all()
     write_strip(tmp_path / f"{composed}.png", moving_clip(0))
-    with pytest.raises(BenchError, match=f"The clip {composed} lies twice"):
+    with pytest.raises(BenchError, match=f"The clip {composed} appears twice"):
         Predictions(tmp_path)
 
 

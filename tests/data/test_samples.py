@@ -101,10 +101,10 @@ def test_our_own_samples_are_checked_against_their_manifest(tmp_path: Path) -> N
 
 def test_what_is_short_or_twice_is_said(tmp_path: Path) -> None:
     predictions = Predictions(store(tmp_path / "made", "files", 3))
-    with pytest.raises(BenchError, match="has 3 samples per clip where --samples asks for 5"):
+    with pytest.raises(BenchError, match="has 3 samples per clip, but --samples asks for 5"):
         sampled(predictions, IDS, 5)
     np.save(tmp_path / "made" / "a.npy", videos(1)["a"][0])
-    with pytest.raises(BenchError, match=r"Sample 0 of the clip a is twice .* as a.npy and as a@0.npy"):
+    with pytest.raises(BenchError, match=r"Sample 0 of the clip a appears twice .* as a.npy and as a@0.npy"):
         sampled(Predictions(tmp_path / "made"), IDS)
     (tmp_path / "made/b@2.npy").unlink()
     (tmp_path / "made/a.npy").unlink()
@@ -118,5 +118,5 @@ def test_what_is_short_or_twice_is_said(tmp_path: Path) -> None:
 
 
 def test_a_reference_has_one_video_a_clip(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="a reference has one real video per clip"):
+    with pytest.raises(BenchError, match="expected one real video per clip"):
         reference_manifest(Predictions(store(tmp_path / "made", "folders", 2)))

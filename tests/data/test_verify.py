@@ -84,7 +84,7 @@ def test_a_leak_does_not_hide_a_broken_file(tmp_path: Path) -> None:
     write_frames(root / "sky_test/v0/v0_9", moving_clip(9))
     truncate(root / "sky_test/v0/v0_9/frame_8.jpg")
     errors = texts(verify("sky", root), "error")
-    assert "v0 is in train and in test" in errors
+    assert "v0 is in both train and test" in errors
     assert "v0_9/frame_8.jpg cannot be decoded" in errors
 
 
@@ -114,10 +114,10 @@ def test_each_trait_of_the_frames_is_counted(tmp_path: Path) -> None:
     where = "sky_test/v100/v100_1"
     examples = f"{where}/frame_1.jpg, {where}/frame_10.jpg, {where}/frame_11.jpg and 29 more"
     assert texts(found, "remark").splitlines() == [
-        f"turned or mirrored as the EXIF orientation says: 32 files ({examples})",
-        "with an alpha channel, laid on white: 32 files "
+        f"rotated or mirrored according to the EXIF orientation: 32 files ({examples})",
+        "with an alpha channel, composited on white: 32 files "
         "(sky_test/w/w_1/1.png, sky_test/w/w_1/10.png, sky_test/w/w_1/11.png and 29 more)",
-        "named in decomposed Unicode: the clip's id is composed (NFC): 1 file (sky_test/Ku\u0308ste/Ku\u0308ste_1)",
+        "named in decomposed Unicode: the clip's ID is composed (NFC): 1 file (sky_test/Ku\u0308ste/Ku\u0308ste_1)",
     ]
 
 
@@ -131,8 +131,8 @@ def test_traits_of_video_files_are_counted_once_a_file(tmp_path: Path) -> None:
     assert found.ok
     assert found.clips["test"] == 6
     assert texts(found, "remark").splitlines() == [
-        "turned as the display matrix says: 2 files (0.mp4, 1.mp4)",
-        "mirrored as the display matrix says: 1 file (2.mp4)",
+        "rotated according to the display matrix: 2 files (0.mp4, 1.mp4)",
+        "mirrored according to the display matrix: 1 file (2.mp4)",
     ]
 
 

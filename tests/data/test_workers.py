@@ -64,7 +64,7 @@ def end() -> None:
 @pytest.mark.process
 def test_a_worker_that_is_killed_is_one_sentence() -> None:
     with (
-        pytest.raises(BenchError, match=r"ended from outside.*free memory, or use fewer workers"),
+        pytest.raises(BenchError, match=r"was killed.*Free some memory, or use fewer workers"),
         fresh_processes(1) as pool,
     ):
         pool.submit(end).result()
@@ -83,5 +83,5 @@ def test_a_script_without_a_guard_is_told_what_it_lacks(tmp_path: Path) -> None:
     ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 1
     assert ended.stderr.count("Traceback") == 2  # of the first process alone: what broke, and what it means
-    assert 'Put what the script does under `if __name__ == "__main__":`' in ended.stderr.splitlines()[-1]
+    assert """Put the script's main part under `if __name__ == "__main__":`""" in ended.stderr.splitlines()[-1]
     assert [path.name for path in tmp_path.iterdir()] == ["script.py"]

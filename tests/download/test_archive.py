@@ -48,7 +48,7 @@ def test_files_come_with_their_hashes_and_litter_does_not(make, tmp_path: Path) 
 @pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/evil", "C:\\evil", "..\\evil", "\\\\host\\evil"])
 def test_a_path_that_leads_out_is_refused(make, name: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "in").mkdir()
-    with pytest.raises(BenchError, match="leads out of it: it is not unpacked"):
+    with pytest.raises(BenchError, match=r"points outside it. For safety, it is not unpacked"):
         unpack(make(tmp_path / "x", ("good", b"1"), (name, b"2")), tmp_path / "in" / "out")
     assert not list(tmp_path.rglob("*evil*"))
     assert not Path("/evil").exists()
@@ -82,8 +82,8 @@ def test_a_damaged_archive_is_noticed(make, tmp_path: Path) -> None:  # type: ig
     content = bytearray(path.read_bytes())
     content[len(content) // 3] ^= 255
     path.write_bytes(content)
-    with pytest.raises(BenchError, match="is damaged, or none"):
+    with pytest.raises(BenchError, match="is damaged, or not an archive"):
         unpack(path, tmp_path / "out")
     path.write_bytes(b"<html>not found</html>")
-    with pytest.raises(BenchError, match="is damaged, or none"):
+    with pytest.raises(BenchError, match="is damaged, or not an archive"):
         unpack(path, tmp_path / "out2")

@@ -108,5 +108,5 @@ def test_weights_that_are_not_finite_are_neither_written_nor_used(tmp_path: Path
         checkpoints.save(path, broken)
     assert path.read_bytes() == before
     torch.save({"format": checkpoints.FORMAT, **broken}, path)  # as a version that does not look wrote it
-    with pytest.raises(BenchError, match=rf"model\.pt makes no videos: 1 of \d+ .*first {name}.*train again"):
+    with pytest.raises(BenchError, match=rf"model\.pt cannot generate videos: 1 of \d+ .*first {name}.*train again"):
         checkpoints.load_model(path)

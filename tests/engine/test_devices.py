@@ -70,7 +70,7 @@ def test_a_process_that_hangs_is_named_by_those_that_wait(hung: int, tmp_path: P
         both[hung].process.kill()
     assert waiting.returncode == 1
     output = waiting.stderr.strip().splitlines()[-1]
-    assert f"Process {1 - hung} has waited 0.05 minutes for process {hung}, which hangs" in output
+    assert f"Process {1 - hung} has waited 0.05 minutes for process {hung}, which has stopped" in output
 
 
 @pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", "inf", "1441"])

@@ -95,7 +95,7 @@ class InParts(VideoModel):
 
 @pytest.mark.parametrize(
     ("how", "message"),
-    [("adds", "its videos change by up to 0."), ("asks", "it fails (AttributeError"), ("whole", "0.")],
+    [("adds", "folding changes its videos by up to 0."), ("asks", "the model fails (AttributeError"), ("whole", "0.")],
 )
 def test_a_model_that_folding_would_change_is_not_folded(
     how: str, message: str, capsys: pytest.CaptureFixture[str]
@@ -103,7 +103,7 @@ def test_a_model_that_folding_would_change_is_not_folded(
     plain, ready = InParts(how).eval(), InParts(how)
     for_generation(ready)
     warning = capsys.readouterr().err
-    assert "InParts: with batch norms folded into convolutions" in warning
+    assert "InParts: batch norms cannot be folded into convolutions" in warning
     assert message in warning
     first = torch.rand(2, 3, 8, 8) * 2 - 1
     assert torch.equal(ready.predict(first), plain.predict(first))

@@ -113,7 +113,7 @@ def test_the_doctor_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     Card(monkeypatch, bf16=False, cudnn=92600)
     assert device() == "1 × Card: float32; the GPU only emulates bf16"
     Card(monkeypatch, bf16=True, cudnn=91002)
-    assert device().startswith("1 × Card: float32; cuDNN 9.10.2 gets bf16 3D convolutions wrong")
+    assert device().startswith("1 × Card: float32; cuDNN 9.10.2 computes wrong bf16 3D convolutions")
 
 
 def test_speed_is_measured_in_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def test_a_session_is_recorded_where_something_has_changed(
     somewhere["packages"]["torch"] = "2.15.0"
     assert record(tmp_path, (0, 20)) == [(0, 0, "2.14.1"), (0, 20, "2.15.0")]
     output = " ".join(capsys.readouterr().err.split())
-    assert "The training run resumes under other conditions than before (torch 2.14.1 → 2.15.0)" in output
+    assert "The training run resumes under different conditions (torch 2.14.1 → 2.15.0)" in output
     # Back to a step before it: what it computed is computed again.
     somewhere["packages"]["torch"] = "2.16.0"
     assert record(tmp_path, (0, 15)) == [(0, 0, "2.14.1"), (0, 15, "2.16.0")]

@@ -95,10 +95,10 @@ def test_wrong_files_are_named_and_refused(tmp_path: Path):
         with pytest.raises(BenchError, match=r"wrong\.pth' cannot be read"):
             load_generator(wrong, 1)
     torch.save([1, 2], wrong)
-    with pytest.raises(BenchError, match="holds a list"):
+    with pytest.raises(BenchError, match="contains a list"):
         load_generator(wrong, 1)
     torch.save({"epoch": 3}, wrong)
-    with pytest.raises(BenchError, match="'epoch', which is no tensor"):
+    with pytest.raises(BenchError, match="'epoch', which is not a tensor"):
         load_generator(wrong, 1)
 
 
@@ -123,7 +123,7 @@ def test_wrong_tensors_are_named(checkpoints: Checkpoints):
         load_generator({**state, "upConv7.weight": torch.zeros(1)}, 1)
     with pytest.raises(BenchError, match=r"'downBN2\.bias' is \[5\] where \[4\]"):
         load_generator({**state, "downBN2.bias": torch.zeros(5)}, 1)
-    with pytest.raises(BenchError, match=r"'downConv1\.weight' is \[2, 3\] where \[width, 3, 3, 4, 4\]"):
+    with pytest.raises(BenchError, match=r"'downConv1\.weight' is \[2, 3\], expected \[width, 3, 3, 4, 4\]"):
         load_generator({**state, "downConv1.weight": torch.zeros(2, 3)}, 1)
     with pytest.raises(BenchError, match=r"has no tensor 'downConv1\.weight'"):
         load_generator({}, 1)
@@ -132,7 +132,7 @@ def test_wrong_tensors_are_named(checkpoints: Checkpoints):
 
 
 def test_a_discriminator_is_not_taken_for_a_generator():
-    with pytest.raises(BenchError, match="is not the Stage I generator: it holds a discriminator"):
+    with pytest.raises(BenchError, match="is not the Stage I generator: it contains a discriminator"):
         load_generator({"slice1.0.weight": torch.zeros(1, 3, 3, 4, 4)}, 1)
 
 

@@ -201,7 +201,7 @@ def test_repeated_ends_are_an_option_with_the_same_weights(resolution: int):
     assert jumpy.diff(dim=2).abs().max() > 1e-3
     with torch.no_grad():  # as it is generated with, batch norms folded
         torch.testing.assert_close(folded(copy.deepcopy(ends))(image), calm, rtol=0, atol=1e-5)
-    with pytest.raises(BenchError, match="no padding in time 'reflect'"):
+    with pytest.raises(BenchError, match="Unknown padding in time: 'reflect'"):
         Generator(2, resolution, STAGE1_SKIPS, "reflect")
 
 

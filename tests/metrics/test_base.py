@@ -166,11 +166,11 @@ def test_what_only_compares_with_other_peoples_code_is_no_default() -> None:
 @pytest.mark.parametrize(
     ("name", "fits", "short", "words"),
     [
-        ("ssim", (1, 1, 11), (1, 1, 10), "it needs frames of 11 × 11 pixels, these have 10 along a side"),
-        ("lpips", (1, 1, 31), (1, 1, 8), "it needs frames of 31 × 31 pixels, these have 8 along a side"),
-        ("motion", (1, 2, 1), (1, 1, 64), "it needs clips of 2 scored frames, these have 1"),
-        ("fvd", (2, 9, 1), (2, 8, 64), "it needs clips of 9 scored frames, these have 8"),
-        ("kvd", (2, 9, 1), (1, 9, 64), "it needs 2 clips, here is 1"),
+        ("ssim", (1, 1, 11), (1, 1, 10), "it needs frames of at least 11 × 11 pixels, but their shorter side has 10"),
+        ("lpips", (1, 1, 31), (1, 1, 8), "it needs frames of at least 31 × 31 pixels, but their shorter side has 8"),
+        ("motion", (1, 2, 1), (1, 1, 64), "it needs 2 scored frames per clip, but there are 1"),
+        ("fvd", (2, 9, 1), (2, 8, 64), "it needs 9 scored frames per clip, but there are 8"),
+        ("kvd", (2, 9, 1), (1, 9, 64), "it needs 2 clips, but there is only 1"),
     ],
 )
 def test_what_does_not_fit_is_left_out_with_its_reason(

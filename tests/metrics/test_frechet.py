@@ -132,7 +132,7 @@ def test_no_bit_of_a_distance_depends_on_the_number_of_threads() -> None:
 
 
 def test_a_negative_distance_past_rounding_is_warned_of_and_reported_as_zero() -> None:
-    with pytest.warns(RuntimeWarning, match="below what rounding explains"):
+    with pytest.warns(RuntimeWarning, match="further below 0 than rounding explains"):
         assert frechet._clip(-1e-3, 1.0) == 0.0
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -134,7 +134,7 @@ def test_the_styleganv_export_is_accepted_and_named(tmp_path: Path, recipe: Modu
     with monkey.context() as patch:
         patch.setenv("BENCH_WEIGHTS_DIR", str(tmp_path))
         assert "StyleGAN-V" in FVD(device="cpu").weights_id()
-    with pytest.raises(BenchError, match="serves `fvd` alone"):
+    with pytest.raises(BenchError, match="only `fvd` can use it"):
         PortedFVD(path, device="cpu").weights_id()
 
 

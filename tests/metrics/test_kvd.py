@@ -179,13 +179,13 @@ def test_the_order_of_sides_that_are_not_paired_changes_nothing() -> None:
 
 def test_one_video_has_no_number_and_of_two_none_without_the_other() -> None:
     x = np.random.default_rng(0).normal(size=(4, 400))
-    with pytest.raises(UnfitError, match="two source videos on both sides; here are 1 and 4"):
+    with pytest.raises(UnfitError, match="two source videos on both sides, but there are 1 and 4"):
         unbiased_mmd(x[:1], x)
-    with pytest.raises(UnfitError, match="two source videos on both sides; here are 1 and 1"):
+    with pytest.raises(UnfitError, match="two source videos on both sides, but there are 1 and 1"):
         unbiased_mmd(x, x, "aaaa", "aaaa")
-    with pytest.raises(UnfitError, match="without one group of them"):
+    with pytest.raises(UnfitError, match="when one group of them"):
         mmd_without_each(x, x, np.array([0, 0, 0, 1]))
-    with pytest.raises(UnfitError, match="without one group of them"):
+    with pytest.raises(UnfitError, match="when one group of them"):
         mmd_without_each(x, x, np.array([0, 0, 1, 1]), "aabb")
     assert "unbiased" in KVD.note(3, 32)
 

@@ -91,7 +91,7 @@ def test_distances_of_equal_rows_are_nothing() -> None:
 def test_too_few_items_have_no_neighbours(name: str) -> None:
     measure: Measure = MEASURES[name]
     for sizes, found in (((5, 9), 5), ((9, 5), 5)):
-        with pytest.raises(UnfitError, match=rf"more than 5 items on both sides; here are {found}"):
+        with pytest.raises(UnfitError, match=rf"more than 5 items on both sides, but there are {found}"):
             measure(*sets(*sizes))
     with pytest.raises(UnfitError, match="here are 5"):
         measure.without_each(*sets(8, 8), np.array([0, 0, 0, 1, 2, 3, 4, 5]))

@@ -117,7 +117,7 @@ def test_other_weights_are_refused(scored: Path, tmp_path: Path) -> None:
 def test_too_few_folders_and_folders_without_scores_are_named(scored: Path, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="two or more"):
         compare([scored / "one"])
-    with pytest.raises(BenchError, match="score the predictions first"):
+    with pytest.raises(BenchError, match="Score the predictions first"):
         compare([scored / "one", tmp_path])
     shutil.copytree(scored / "two", tmp_path / "old")
     summary = tmp_path / "old" / "summary.csv"

@@ -52,7 +52,7 @@ def test_rows_of_one_folder(scored: Path) -> None:
     assert narrow["equivalent"] is False
     lines = printed([line, narrow])
     assert [one["within the margin"] for one in lines] == ["shown", "not shown"]
-    assert lines[0]["of"] == "5 clips, 5 videos, for these trainings"
+    assert lines[0]["of"] == "5 clips, 5 videos, for these training runs"
 
 
 def test_rows_of_several_folders(scored: Path) -> None:
@@ -68,14 +68,14 @@ def test_rows_of_several_folders(scored: Path) -> None:
 
 def test_what_cannot_be_tested_is_said(scored: Path) -> None:
     for margins, sentence in (
-        ({"ssim": 0.1}, "Nothing was scored by ssim here: there are mse, psnr"),
-        ({"fvd": 10.0}, "distance of whole sets"),
-        ({"mse": 0.0}, "margin above 0"),
+        ({"ssim": 0.1}, "ssim was not scored here. Choose one of mse, psnr"),
+        ({"fvd": 10.0}, "distance between whole sets"),
+        ({"mse": 0.0}, "must be above 0"),
         ({"msee": 0.1}, "mse"),
     ):
         with pytest.raises(BenchError, match=sentence):
             equivalent_rows([scored / "both"], margins)
     assert margins_of(["ssim=0.02", "mse=1e-3"]) == {"ssim": 0.02, "mse": 0.001}
     for text in ("ssim", "ssim=", "=x", "ssim=a"):
-        with pytest.raises(BenchError, match="is written like"):
+        with pytest.raises(BenchError, match="expected a metric and a number"):
             margins_of([text])

@@ -45,10 +45,10 @@ def test_several_rows_and_values_per_clip(videos: tuple[np.ndarray, np.ndarray])
 def test_predictions_may_lack_the_given_frames(videos: tuple[np.ndarray, np.ndarray]) -> None:
     predicted, real = videos
     whole = bench.evaluate(predicted, real, ["mse", "ssim"], context=10)
-    with pytest.warns(UserWarning, match="3 of 3 videos have only the 6 frames after the context"):
+    with pytest.warns(UserWarning, match="3 of 3 videos contain only the 6 frames after the context"):
         future = bench.evaluate(predicted[:, 10:], real, ["mse", "ssim"], context=10)
     assert list(future["value"]) == list(whole["value"])
-    with pytest.raises(BenchError, match="give predictions of 16 frames or the 6 after the context"):
+    with pytest.raises(BenchError, match="pass predictions of 16 frames or the 6 after the context"):
         bench.evaluate(predicted[:, 8:], real, ["mse"], context=10)
 
 
@@ -64,7 +64,7 @@ def test_arrays_that_do_not_fit_get_a_sentence(videos: tuple[np.ndarray, np.ndar
         bench.evaluate(predicted[:, 1:], real)
     with pytest.raises(BenchError, match="is empty"):
         bench.evaluate(predicted[:0], real[:0])
-    with pytest.raises(BenchError, match="predicted is 16×32 pixels where the real clips are 32×32"):
+    with pytest.raises(BenchError, match="predicted is 16×32 pixels but the real clips are 32×32"):
         bench.evaluate(predicted[:, :, :, :16], real)
     with pytest.raises(AttributeError):
         bench.no_such_thing  # noqa: B018
@@ -175,12 +175,12 @@ def test_every_axis_order_gives_the_same_numbers(order: str, videos: tuple[np.nd
 def test_what_is_no_array_of_videos_gets_a_sentence(videos: tuple[np.ndarray, np.ndarray]) -> None:
     _, real = videos
     for predicted, sentence in (
-        (list(real), "predicted is a list: expected a NumPy array of videos; numpy.stack"),
+        (list(real), "predicted is a list: expected a NumPy array of videos; make one with numpy.stack"),
         ("preds", "predicted is a str: expected a NumPy array"),
         (np.ma.masked_array(real, real > 9), "predicted is a masked array"),
         (
             torch.from_numpy(real),
-            r"predicted is a torch.Tensor: expected a NumPy array of videos; tensor.cpu\(\).numpy",
+            r"predicted is a torch.Tensor: expected a NumPy array of videos; convert it with tensor.cpu\(\).numpy",
         ),
         ({}, "predicted is an empty dictionary"),
         ({"real-halves": real}, "A method is called 'real-halves'"),
@@ -192,7 +192,7 @@ def test_what_is_no_array_of_videos_gets_a_sentence(videos: tuple[np.ndarray, np
     with pytest.raises(BenchError, match="real is a list"):
         bench.evaluate(real, list(real))
     for wrong in ((1, 0), 1, (0, "a"), (0, 1, 2)):
-        with pytest.raises(BenchError, match="two numbers, those of black and white"):
+        with pytest.raises(BenchError, match="two numbers, the values of black and white"):
             bench.evaluate(real, real, value_range=wrong)
 
 
@@ -206,7 +206,7 @@ def test_videos_that_are_not_what_is_meant_are_noted_and_warned_of(videos: tuple
         bench.evaluate(ones, ones, ["mse"])
     with pytest.warns(UserWarning, match="predicted: the first frame is below 20 dB of the real one in 3 of 3 clips"):
         bench.evaluate(255 - predicted, real, ["mse"])
-    with pytest.warns(UserWarning, match=r"the stated range -1,1: check that it is the right one"):
+    with pytest.warns(UserWarning, match=r"the stated range -1,1; check that the range is right"):
         bench.evaluate(predicted / 255.0, real, ["mse"], value_range=(-1, 1))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -97,7 +97,7 @@ def test_tables_protocol_and_files_know_the_features(folders: Path) -> None:
     assert "vjepa recall ↑" in table.grid.heads
     notes = "\n".join(table.notes)
     assert "vjepa.jedi: 14 clips; biased upwards by the number of clips; JEDi prints 100 times" in notes
-    assert "vjepa.density: rows are not ranked by it; vjepa.mmd of the same features has no bias." in notes
+    assert "vjepa.density: methods are not ranked by it; vjepa.mmd of the same features is unbiased." in notes
     assert "vjepa.mmd: features 6 numbers a clip, real clips' vectors sha256:" in notes
     protocol = Protocol.load(out / "scores" / "protocol.json")
     stamps = {line.protocol for line in read_summary(out) if line.metric == "vjepa.frechet"}
@@ -124,7 +124,7 @@ def test_of_a_sample_of_clips_only_their_vectors_are_used(folders: Path) -> None
     assert found["v.frechet"].clips == 8
     few = scored(folders, features, metrics="v.frechet,v.precision", out="few", count=5)
     assert list(of_row(few, "mine")) == ["v.frechet"]  # five clips have no fifth neighbour
-    assert "v.precision left out: it needs 6 clips, here are 5" in "\n".join(stored_table(few).notes)
+    assert "v.precision left out: it needs 6 clips, but there are only 5" in "\n".join(stored_table(few).notes)
 
 
 def test_samples_of_a_clip_have_vectors_of_their_own(folders: Path) -> None:
@@ -190,7 +190,7 @@ def test_programs_that_do_not_fit_get_their_sentence(folders: Path) -> None:
     with pytest.raises(BenchError, match="is not a TorchScript program"):
         scored(folders, f"x={folders}/weights.pt:NCHW,4,0..1")
     for wrong in ("NHWC,224,0..1", "NCHW,224", "NCHW,0,imagenet", "NCHW,224,imagenet,x"):
-        with pytest.raises(BenchError, match="does not say what a network takes"):
+        with pytest.raises(BenchError, match="does not describe a network's input"):
             scored(folders, f"x={program(folders)}:{wrong}")
 
 
@@ -203,7 +203,7 @@ def rows(folders: Path) -> list[Row]:
     [
         ({**vectors(1), "clip00": np.zeros(5)}, r"differ in length \(5, 6\)"),
         ({id: np.zeros(5) for id in IDS}, r"vectors of 5 numbers and .*real\.npz of 6"),
-        ({**vectors(1), "clip99": np.zeros(6)}, r"has features of clip99, which .*real\.npz has not"),
+        ({**vectors(1), "clip99": np.zeros(6)}, r"has features of clip99, which .*real\.npz does not contain"),
         ({**vectors(1), "clip00": np.full(6, np.nan)}, r"infinite values or NaN for clip00"),
         ({**vectors(1), "clip00": np.array(["a"])}, r"has <U1 \[1\] for clip00: expected an \.npz file"),
         ({"ids": np.array(["a", "a"]), "features": np.zeros((2, 6))}, r"one ID for each vector, each ID once"),
@@ -226,7 +226,7 @@ def test_clips_without_a_vector_are_named(folders: Path) -> None:
     ("plan", "sentence"),
     [
         (ScoringPlan(8, ["mse"], choices=Choices(unpaired=True)), "--unpaired compares windows that it draws"),
-        (ScoringPlan(8, ["mse"], horizon=(2,)), "--horizon and --windows look at some of them"),
+        (ScoringPlan(8, ["mse"], horizon=(2,)), "--horizon and --windows use some of them"),
     ],
 )
 def test_stored_vectors_say_nothing_of_other_clips_or_frames(folders: Path, plan: ScoringPlan, sentence: str) -> None:
@@ -264,8 +264,8 @@ def test_a_program_compares_sets_that_are_not_paired(folders: Path) -> None:
         (["vjepa=a.npz"], r"--features is 'vjepa=a\.npz': expected NAME=FEATURES\.npz:REAL\.npz"),
         (["a b={f}/real.npz:{f}/real.npz"], "'a b' cannot be a name of features"),
         (["x={f}/real.npz,{f}/real.npz:{f}/real.npz"], "has 2 files for 1 methods"),
-        (["x={f}/none.npz:{f}/real.npz"], r"There is no file of features .*none\.npz"),
-        (["x={f}/one.npy:{f}/real.npz"], "holds one array without clip IDs"),
+        (["x={f}/none.npz:{f}/real.npz"], r"The features file .*none\.npz"),
+        (["x={f}/one.npy:{f}/real.npz"], "contains one array without clip IDs"),
         (["x={f}/broken.npz:{f}/real.npz"], "cannot be read"),
         (["x={f}/real.npz:{f}/real.npz"] * 2, "'x' are given twice"),
     ],

@@ -89,7 +89,7 @@ def test_what_is_no_checkpoint_is_refused_and_leaves_nothing(
         for file in files:
             torch.save({"a": torch.zeros(1)}, out / file.name)
 
-    for folder, sentence in ((wrong, "are not the authors' checkpoints"), (no, r"did not give .*Connection refused")):
+    for folder, sentence in ((wrong, "are not the authors' checkpoints"), (no, r"did not send .*Connection refused")):
         drive(folder, no)
         with pytest.raises(BenchError, match=rf"{sentence}.*with a browser and put them into"):
             fetch_checkpoints("mdgan")
@@ -98,5 +98,5 @@ def test_what_is_no_checkpoint_is_refused_and_leaves_nothing(
 
 def test_offline_nothing_is_asked(drive: Callable[[Give, Give], None]) -> None:
     drive(no, no)
-    with pytest.raises(BenchError, match="--offline opens no connection"):
+    with pytest.raises(BenchError, match="--offline forbids downloads"):
         fetch_checkpoints("mdgan", offline=True)

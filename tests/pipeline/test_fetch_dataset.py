@@ -82,7 +82,7 @@ def test_sky_comes_whole_with_its_hashes_and_is_not_fetched_twice(
 ) -> None:
     out = fetch("sky", tmp_path / "sky")
     output = capsys.readouterr().err
-    assert "kB to fetch (about 1 min at 100 Mbit/s)" in output
+    assert "kB to download (about 1 min at 100 Mbit/s)" in output
     assert "Licence: Apache-2.0" in output
     assert Dataset("sky", str(out)).manifest(64).hashes == Dataset("sky", str(sky)).manifest(64).hashes
     lines = dict(reversed(line.split("  ")) for line in (out / HASHES).read_text().splitlines())
@@ -135,7 +135,9 @@ def test_what_came_before_the_network_went_is_kept(hub: Server, sky_zip: bytes, 
 
     hub.answers["/cdn"] = break_connection
     out = tmp_path / "sky"
-    with pytest.raises(BenchError, match=r"Sky Time-lapse could not be fetched .*HTTP status 404.*goes on from there"):
+    with pytest.raises(
+        BenchError, match=r"Sky Time-lapse could not be fetched .*HTTP status 404.*To resume, repeat the command"
+    ):
         fetch("sky", out)
     assert not out.exists()
     assert (working(out) / "sky_timelapse.zip.part").stat().st_size == 1000
@@ -149,7 +151,7 @@ def test_another_file_than_the_published_one_is_refused(hub: Server, sky_zip: by
     with pytest.raises(BenchError, match="is not the published one"):
         fetch("sky", tmp_path / "sky")
     hub.answers["/cdn"] = whole(sky_zip)
-    with pytest.raises(BenchError, match="is not the archive that is meant"):
+    with pytest.raises(BenchError, match="is not the expected archive"):
         fetch("sky", tmp_path / "sky", FetchOptions(sha256="0" * 64))
     assert not (tmp_path / "sky").exists()
 
@@ -157,7 +159,7 @@ def test_another_file_than_the_published_one_is_refused(hub: Server, sky_zip: by
 def test_a_hostile_archive_leaves_nothing(server: Server, tmp_path: Path) -> None:
     path = make_tar(tmp_path / "b", ("good.jpg", b"1"), ("../../evil", b"2"))
     server.answers["/sky.zip"] = whole(path.read_bytes())
-    with pytest.raises(BenchError, match="leads out of it"):
+    with pytest.raises(BenchError, match="points outside it"):
         fetch("sky", tmp_path / "x" / "sky", FetchOptions(url=f"{server.url}/sky.zip"))
     assert not (tmp_path / "x" / "sky").exists()
     assert not list(tmp_path.rglob("evil"))
@@ -169,7 +171,7 @@ def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with socket.socket() as closed:  # bound and not listening
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed.getsockname()[1]}")
-        with pytest.raises(BenchError, match=r"no connection .*give it with --archive"):
+        with pytest.raises(BenchError, match=r"no connection .*pass it with --archive"):
             fetch("sky", tmp_path / "sky")
     monkeypatch.setenv("BENCH_OFFLINE", "1")
     with pytest.raises(BenchError, match="BENCH_OFFLINE forbids connections"):
@@ -182,7 +184,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_comes(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(BenchError, match=r"Sky Time-lapse needs .* where 1\.0 kB are free"):
+    with pytest.raises(BenchError, match=r"Sky Time-lapse needs .* but 1\.0 kB are free"):
         fetch("sky", tmp_path / "sky")
     assert all(path != "/cdn" for path, _ in hub.requests)
 
@@ -218,7 +220,7 @@ def test_an_archive_that_is_there_is_unpacked(sky_zip: bytes, sky: Path, tmp_pat
 
 def test_a_folder_of_somebodys_is_left_alone_and_names_are_suggested(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(BenchError, match="is there already and was not fetched"):
+    with pytest.raises(BenchError, match="already exists and was not created"):
         fetch("sky", tmp_path)
     with pytest.raises(BenchError, match=r"dataset 'beech'\. Did you mean 'beach'\?"):
         fetch("beech", tmp_path / "x")

@@ -67,8 +67,8 @@ FRAMES |= {"figures/parts_vgan.png"}
 def test_numbers_and_charts_go_and_frames_of_other_peoples_data_stay(run: Path) -> None:
     upload = packed(run)
     assert names(upload) == ALWAYS
-    assert any("frames of sky, which are somebody else's" in text for text in upload.held_back)
-    assert "votes of single raters" in upload.held_back[-1]
+    assert any("frames of sky, which belong to others" in text for text in upload.held_back)
+    assert "votes of individual raters" in upload.held_back[-1]
 
 
 def test_frames_go_where_the_sender_says_so_and_where_the_scenes_are_ours(run: Path) -> None:
@@ -106,7 +106,7 @@ def test_what_is_sent_can_be_used(run: Path) -> None:
         "](figures/over_time.png)",
         "bench generate --checkpoint checkpoints/sky-vgan-0.pt",
         "--data-root DATA_ROOT",
-        "Page, frames and animations are held back",
+        "The report, frames and animations are held back",
     ):
         assert text in card, text
     assert "frames_1" not in card
@@ -148,12 +148,12 @@ def test_numbers_for_a_benchmark_are_in_the_form_that_the_hub_reads(run: Path) -
 
 
 def test_what_cannot_be_sent_is_said(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="nowhere has no scores to report: give a folder that `bench run`"):
+    with pytest.raises(BenchError, match=r"nowhere contains no scores to report. Give a results folder of `bench run`"):
         packed(tmp_path / "nowhere")
     shutil.rmtree(run / "checkpoints")
-    with pytest.raises(BenchError, match="holds no finished training"):
+    with pytest.raises(BenchError, match="contains no finished training"):
         packed(run, checkpoints=True)
     for path in run.glob("table*"):
         path.unlink()
-    with pytest.raises(BenchError, match=r"has scores but no tables: `bench report .*` makes them"):
+    with pytest.raises(BenchError, match=r"has scores but no tables. Make them with `bench report"):
         packed(run)

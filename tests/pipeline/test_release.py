@@ -117,9 +117,9 @@ def test_half_precision_is_kept_only_where_videos_stay_within_the_stated_bound(
     model, _ = checkpoints.load_model(tmp_path / "half" / half.file)
     assert {value.dtype for value in model.state_dict().values() if value.is_floating_point()} == {torch.float32}
     monkeypatch.setattr(releasing, "farthest", lambda one, other: 2)
-    with pytest.raises(BenchError, match="off by 2 of 255, where 1 are allowed: keep it in float32"):
+    with pytest.raises(BenchError, match=r"differs by 2 of 255, at most 1 are allowed. Release it in float32"):
         release([run], tmp_path / "refused", "float16")
-    with pytest.raises(BenchError, match=r"makes other videos than .*model\.pt: a value is off by 2 of 255\."):
+    with pytest.raises(BenchError, match=r"generates other videos than .*model\.pt: a value differs by 2 of 255\."):
         release([run], tmp_path / "refused")
     assert not list((tmp_path / "refused").iterdir())
 
@@ -131,7 +131,9 @@ def test_models_that_differ_are_told_apart(one_frame: None, tmp_path: Path) -> N
 
 
 def test_what_cannot_be_released_is_said(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"holds no finished training: give a folder that `bench run`"):
+    with pytest.raises(
+        BenchError, match=r"contains no finished training run\. Give the folder of a finished `bench run`"
+    ):
         release([tmp_path], tmp_path / "release")
     with pytest.raises(BenchError, match=r"sky-mdgan-0\.pt would have .* MB, more than 1.0 MB; --precision float16"):
         release([run], tmp_path / "release", largest=1_000_000)

@@ -105,7 +105,7 @@ def test_a_run_that_is_resumed_elsewhere_says_so_and_a_finished_one_stays(
     assert after["provenance"] == before["provenance"]
     output = " ".join(capsys.readouterr().err.split())
     change = f"onednn {before['provenance']['onednn']} → 99.1"
-    assert f"resumes under other conditions than before ({change})" in output
+    assert f"resumes under different conditions ({change})" in output
     assert change in (out / "report.html").read_text()
     recorded = read_json(out / "checkpoints" / "vgan-0" / "sessions.json")
     assert [(session["step"], session["onednn"]) for session in recorded][1:] == [(2, "99.1")]
@@ -165,7 +165,7 @@ def test_other_settings_and_strangers_folders_are_refused(finished: Path, sky: P
         score_folders([str(finished / "predictions" / "copy")], finished, ScoringPlan(64, ()))
     assert read(finished) == before
     (tmp_path / "mine.txt").write_text("thesis")
-    with pytest.raises(BenchError, match="is no run folder"):
+    with pytest.raises(BenchError, match="is not a run folder"):
         run(config(sky), tmp_path)
 
 
@@ -267,8 +267,8 @@ def test_a_run_of_a_model_that_draws_scores_all_of_its_samples(
 
 
 def test_samples_that_no_model_draws_are_refused_before_anything_is_trained(sky: Path, tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="5 samples are asked for, and vgan, copy give one video per clip"):
+    with pytest.raises(BenchError, match="5 samples are requested, but vgan, copy generate one video per clip"):
         run(config(sky, samples=5), tmp_path / "run")
-    with pytest.raises(BenchError, match="best of 3 cannot be taken of 2 per clip"):
+    with pytest.raises(BenchError, match="best of 3 needs 3 samples per clip, not 2"):
         run(config(sky, samples=2, best=3), tmp_path / "run")
     assert not (tmp_path / "run").exists()

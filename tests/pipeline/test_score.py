@@ -63,10 +63,10 @@ def write_gif(path: Path, clip: np.ndarray) -> None:
     ("what", "sentence"),
     [
         ("corrupt", r"b\.mp4 cannot be decoded"),
-        ("short", r"b\.gif has 8 frames where 32 are due"),
+        ("short", r"b\.gif has 8 frames: expected 32"),
         ("sizes", r"frames of .*b differ in size"),
-        ("twice", r"The clip b lies twice"),
-        ("empty", r"holds no videos named by clip id"),
+        ("twice", r"The clip b appears twice"),
+        ("empty", r"contains no videos named by clip ID"),
         ("grey", r"b\.npy is uint8 \[32, 32, 32, 1\]: expected uint8 \[frames, height, width, 3\]"),
     ],
 )

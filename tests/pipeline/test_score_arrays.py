@@ -69,7 +69,7 @@ def test_an_array_may_lack_the_given_frames(arrays: tuple[np.ndarray, np.ndarray
     score_folders([f"mine={tmp_path}/mine"], tmp_path / "whole", plan, reference=tmp_path / "real")
     score_folders([f"mine={tmp_path}/future.npy"], tmp_path / "short", plan, reference=tmp_path / "real.npy", keep=True)
     assert values(tmp_path / "short") == values(tmp_path / "whole")
-    assert any("have only the 2 frames after the context" in note for note in read_notes(tmp_path / "short")[1])
+    assert any("contain only the 2 frames after the context" in note for note in read_notes(tmp_path / "short")[1])
 
 
 def test_several_methods_may_be_arrays_and_folders(arrays: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
@@ -106,17 +106,17 @@ def test_what_does_not_fit_is_said_by_the_name_that_was_given(
 ) -> None:
     predicted, _ = arrays
     np.save(tmp_path / "two.npy", predicted[:2])
-    with pytest.raises(BenchError, match=r"two\.npy misses 000002"):
+    with pytest.raises(BenchError, match=r"two\.npy has no prediction for 000002"):
         score_folders([f"{tmp_path}/two.npy"], tmp_path / "out", PLAN, reference=tmp_path / "real")
     np.save(tmp_path / "short.npy", predicted[:, :4])
-    with pytest.raises(BenchError, match="has 4 frames where 6 are due"):
+    with pytest.raises(BenchError, match="has 4 frames: expected 6"):
         score_folders([f"{tmp_path}/short.npy"], tmp_path / "out", PLAN, reference=tmp_path / "real")
     with pytest.raises(BenchError, match=r"There is no file .*none\.npy"):
         score_folders([f"{tmp_path}/none.npy"], tmp_path / "out", PLAN, reference=tmp_path / "real")
     with pytest.raises(BenchError, match=r"There is no reference folder .*none: give a folder of videos"):
         score_folders([str(tmp_path / "mine")], tmp_path / "out", PLAN, reference=tmp_path / "none")
     (tmp_path / "mine.rar").write_text("")
-    with pytest.raises(BenchError, match=r"mine\.rar is a file that is not read as a prediction folder"):
+    with pytest.raises(BenchError, match=r"mine\.rar is a file, not a prediction folder"):
         score_folders([f"{tmp_path}/mine.rar"], tmp_path / "out", PLAN, reference=tmp_path / "real")
 
 

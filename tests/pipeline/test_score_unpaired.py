@@ -59,7 +59,7 @@ def test_sets_of_any_names_and_numbers_have_a_table_and_a_report(folders: Path) 
     assert Protocol.load(RunFolder(out).protocol).id.endswith("/unpaired/9generated")
     notes = read_notes(out)[1]
     assert "mine: 9 of 12 videos, drawn by name." in notes
-    assert "theirs: of videos with 8 frames 4 are looked at, the first ones." in notes
+    assert "theirs: of videos with 8 frames, 4 are used, the first ones." in notes
     assert (
         "Real, 8 real clips, 16×16, 4 frames of each video, sets that are not paired" in (out / "table.md").read_text()
     )
@@ -136,7 +136,7 @@ def test_parts_of_the_frames_are_curves_beside_real_vs_real(folders: Path) -> No
     assert "/frames1-2" in (out / "scores" / "horizon.csv").read_text()
     assert (out / "figures" / "horizon.png").exists()
     assert not (run(folders, "out") / "scores" / "horizon.csv").exists()
-    with pytest.raises(BenchError, match="--horizon 5 is beyond the 4 scored frames"):
+    with pytest.raises(BenchError, match="--horizon 5 exceeds the 4 scored frames"):
         run(folders, "out", horizon=(5,))
 
 
@@ -155,9 +155,9 @@ def test_training_videos_of_a_dataset_may_be_the_real_ones(folders: Path) -> Non
 def test_metrics_of_pairs_are_left_out_with_the_reason(folders: Path) -> None:
     out = run(folders, "out", metrics=("mse", "colour"))
     assert [str(reason) for reason in read_notes(out)[0]] == [
-        "mse left out: it compares pairs, and these sets have none"
+        "mse left out: it compares pairs, but these sets have none"
     ]
-    with pytest.raises(BenchError, match="mse, ssim compare pairs: with --unpaired give some of fid, fvd, kvd"):
+    with pytest.raises(BenchError, match=r"--unpaired has none\. Choose from fid, fvd, kvd"):
         run(folders, "none", metrics=("mse", "ssim"))
 
 

@@ -155,13 +155,13 @@ def test_a_shard_of_more_parts_than_clips_has_nothing_to_do(folders: Path) -> No
 
 def test_shards_refuse_what_a_scoring_refuses(folders: Path) -> None:
     (folders / "mine" / "clip00.npy").unlink()
-    with pytest.raises(BenchError, match="misses clip00"):
+    with pytest.raises(BenchError, match="has no prediction for clip00"):
         part(folders, "out", 1, 2)
     np.save(folders / "mine" / "clip00.npy", moving_clip(1, 5, 32))
-    with pytest.raises(BenchError, match=r"clip00\.npy has 5 frames where 8 are due"):
+    with pytest.raises(BenchError, match=r"clip00\.npy has 5 frames: expected 8"):
         part(folders, "out", 1, 2)
     (folders / "out" / "letter.txt").write_text("mine")
-    with pytest.raises(BenchError, match="is not empty and holds no scores"):
+    with pytest.raises(BenchError, match="is not empty and does not contain scores"):
         part(folders, "out", 2, 2)
 
 

@@ -124,7 +124,7 @@ def test_people_against_metrics_are_shown_where_they_were_compared(scored: Path,
     out = tmp_path / "run"
     shutil.copytree(scored, out)
     report(out)
-    assert "People against metrics" not in (out / "report.html").read_text()
+    assert "Agreement of metrics with people" not in (out / "report.html").read_text()
     lines = [Line("ssim", "ssim", [Cell("61.2", True, "[50.0, 71.9]")])]
     write_grid(
         Grid("Metric", ["agrees"], ["Predicts"], lines, "Votes.", ["A note."], "metric"), out / "agreement", "agree"
@@ -132,15 +132,15 @@ def test_people_against_metrics_are_shown_where_they_were_compared(scored: Path,
     shutil.copy(out / "figures/over_time.png", out / "agreement/agree.png")
     report(out)
     page = (out / "report.html").read_text()
-    assert "People against metrics" in page
+    assert "Agreement of metrics with people" in page
     assert "<td>61.2 [50.0, 71.9]</td>" in page
     (out / "agreement/agree.json").write_text("[]")
-    with pytest.raises(BenchError, match="is no table of `bench agree` of this version"):
+    with pytest.raises(BenchError, match="was not written by `bench agree` of this version"):
         report(out)
 
 
 def test_a_folder_without_scores_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="has no scores to report"):
+    with pytest.raises(BenchError, match="contains no scores to report"):
         report(tmp_path)
 
 

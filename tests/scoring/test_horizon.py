@@ -59,7 +59,7 @@ def test_paired_clips_have_the_distance_of_each_part_of_the_frames_after_the_con
 
 def test_parts_beyond_the_scored_frames_are_refused() -> None:
     assert len(parts_of(PLAN)) == 5
-    with pytest.raises(BenchError, match="--horizon 7 is beyond the 6 scored frames"):
+    with pytest.raises(BenchError, match="--horizon 7 exceeds the 6 scored frames"):
         parts_of(replace(PLAN, horizon=(7,)))
     with pytest.raises(BenchError, match="--windows of 7 frames are longer than the 6 scored frames"):
         parts_of(replace(PLAN, windows=(7, 1)))

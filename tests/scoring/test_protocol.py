@@ -46,10 +46,12 @@ def test_what_is_no_protocol_is_named(tmp_path: Path) -> None:
     path = tmp_path / "protocol.json"
     content = PROTOCOL.to_dict()
     write_json(path, {key: value for key, value in content.items() if key != "frames"} | {"colour": "red"})
-    with pytest.raises(BenchError, match=r"protocol\.json is no protocol .*\(frames is missing, colour is unknown\)"):
+    with pytest.raises(
+        BenchError, match=r"protocol\.json is not a protocol file .*\(frames is missing, colour is unknown\)"
+    ):
         Protocol.load(path)
     write_json(path, [1])
-    with pytest.raises(BenchError, match=r"protocol\.json is no protocol"):
+    with pytest.raises(BenchError, match=r"protocol\.json is not a protocol file"):
         Protocol.load(path)
     write_text(path, "{")
     with pytest.raises(BenchError, match=r"protocol\.json is not valid JSON"):

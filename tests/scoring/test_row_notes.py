@@ -103,11 +103,13 @@ def test_values_of_0_and_1_in_8_bits_are_noted_on_either_side(
 
 
 def test_a_folder_scored_against_itself_is_noted(clips: dict[str, np.ndarray], reference: Path, tmp_path: Path) -> None:
-    assert about("reference: 3 of 3 videos are the same files as the real ones", notes(reference, reference))
+    assert about("reference: 3 of 3 videos are identical to the real files", notes(reference, reference))
     other = {**clips, "a": brighter(clips["a"])}
-    assert about("other: 2 of 3 videos are the same files", notes(store(tmp_path / "other", other), reference))
+    assert about(
+        "other: 2 of 3 videos are identical to the real files", notes(store(tmp_path / "other", other), reference)
+    )
     again = {id: brighter(clip) for id, clip in clips.items()}
-    assert not about("same files", notes(store(tmp_path / "again", again), reference))
+    assert not about("identical to the real", notes(store(tmp_path / "again", again), reference))
 
 
 def test_an_alpha_channel_is_noted_on_either_side(
@@ -118,7 +120,7 @@ def test_an_alpha_channel_is_noted_on_either_side(
         (folder / id).mkdir(parents=True)
         for number, frame in enumerate(clip):
             Image.fromarray(frame).convert("RGBA" if id != "b" else "RGB").save(folder / id / f"{number}.png")
-    assert about("see_through: an alpha channel in 2 of 3 videos, laid on white", notes(folder, reference))
+    assert about("see_through: an alpha channel in 2 of 3 videos, composited on white", notes(folder, reference))
     assert about("Real clips: an alpha channel in 2 of 3 videos", notes(reference, folder))
 
 
@@ -129,13 +131,13 @@ def test_files_that_are_skipped_are_named(clips: dict[str, np.ndarray], referenc
         (folder / "empty").mkdir()
     found = notes(tmp_path / "mine", reference)
     for who in ("Reference", "mine"):
-        assert f"{who}: not read in its folder: empty/, notes.txt, scores.csv and 2 more." in found
+        assert f"{who}: skipped in its folder: empty/, notes.txt, scores.csv and 2 more." in found
     assert len(Predictions(reference).skipped) == 5
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("real-halves", "as the row of real vs. real"), ("Real-Halves ", "real"), (" ", "printed"), ("a\nb", "printed")],
+    [("real-halves", "the name of real vs. real"), ("Real-Halves ", "real"), (" ", "printed"), ("a\nb", "printed")],
 )
 def test_names_that_tables_use_themselves_are_refused(name: str, sentence: str, reference: Path) -> None:
     with pytest.raises(BenchError, match=f"A method is called .*{sentence}.*another name|A method is called .*printed"):
@@ -218,8 +220,8 @@ def test_predictions_of_the_future_alone_are_paired_with_the_frames_after_the_co
         store(tmp_path / "future", {id: clip[5:] for id, clip in whole.items()}), reference, metrics, **options
     )
     assert set(found) - set(before) == {
-        "future: 3 of 3 videos have only the 3 frames after the context and are compared with these; the real given "
-        "frames are put before them."
+        "future: 3 of 3 videos contain only the 3 frames after the context. The real given frames "
+        "are put in front, and only the frames after them are compared."
     }
     values = [
         [(line.metric, line.value) for line in read_summary(tmp_path / out)] for out in ("out-whole", "out-future")
@@ -244,7 +246,7 @@ def test_samples_of_the_future_alone_have_the_spread_of_whole_ones(
 
 def test_the_future_alone_needs_a_context(clips: dict[str, np.ndarray], reference: Path, tmp_path: Path) -> None:
     folder = store(tmp_path / "future", {id: clip[5:] for id, clip in clips.items()})
-    with pytest.raises(BenchError, match=r"a\.npy has 3 frames where 8 are due\."):
+    with pytest.raises(BenchError, match=r"a\.npy has 3 frames: expected 8\."):
         notes(folder, reference)
-    with pytest.raises(BenchError, match=r"a\.npy has 3 frames where 8 are due, or the 4 after the context\."):
+    with pytest.raises(BenchError, match=r"a\.npy has 3 frames: expected 8, or the 4 after the context\."):
         notes(folder, reference, frames="context4-future")

@@ -161,7 +161,7 @@ def test_what_is_stored_reads_back(made: Path) -> None:
 def test_a_best_beside_one_video_is_said_below_the_table(made: Path) -> None:
     run(made, "drawn still", best=2)
     notes = (made / "out/scores/notes.json").read_text()
-    assert "still: one video per clip, so no choice. best@2 of other methods is not comparable" in notes
+    assert "still: one video per clip, so there is no choice. best@2 of other methods is not comparable" in notes
     assert "Samples per clip: drawn 4, still 1." in notes
     run(made, "drawn fewer", "both", best=2)
     assert "one video per clip" not in (made / "both/scores/notes.json").read_text()
@@ -172,14 +172,14 @@ def test_a_best_beside_one_video_is_said_below_the_table(made: Path) -> None:
 
 
 def test_a_best_of_more_than_there_are_is_refused(made: Path) -> None:
-    with pytest.raises(BenchError, match="fewer has 3 samples per clip, and --best 4 needs 4"):
+    with pytest.raises(BenchError, match="fewer has 3 samples per clip, but --best 4 needs 4"):
         run(made, "drawn fewer", best=4)
     with pytest.raises(BenchError, match="No method has several samples per clip"):
         run(made, "still", best=2)
-    with pytest.raises(BenchError, match="best of 3 cannot be taken of 2 samples"):
+    with pytest.raises(BenchError, match="best of 3 needs 3 samples per clip, not 2"):
         run(made, "drawn", samples=2, best=3)
     (made / "drawn/b@3.npy").unlink()
-    with pytest.raises(BenchError, match="misses sample 3 of b"):
+    with pytest.raises(BenchError, match="has no prediction for sample 3 of b"):
         run(made, "drawn")
     scores = run(made, "drawn", "partial", allow_partial=True)
     assert {line.clips for line in scores.summary} == {2}

@@ -65,7 +65,7 @@ def test_all_clips_that_cannot_be_read_are_named_and_may_be_let_pass(
     with pytest.raises(BenchError) as refused:
         run({"a": loose}, manifest, tmp_path / "out")
     assert "v100__v100_1__000.png cannot be decoded" in str(refused.value)
-    assert "v102__v102_1__000.png has 20 frames where 32 are due" in str(refused.value)
+    assert "v102__v102_1__000.png has 20 frames: expected 32" in str(refused.value)
     scores = run({"a": loose}, manifest, tmp_path / "out", allow_partial=True)
     assert scores.protocol.partial
     assert {line.clips for line in scores.summary} == {2}
@@ -76,10 +76,10 @@ def test_results_go_neither_over_a_persons_files_nor_among_the_predictions(
 ) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "summary.csv").write_text("mine")
-    with pytest.raises(BenchError, match="is not empty and holds no scores"):
+    with pytest.raises(BenchError, match="is not empty and does not contain scores"):
         run({"a": folder}, manifest, tmp_path / "thesis")
     assert (tmp_path / "thesis" / "summary.csv").read_text() == "mine"
-    with pytest.raises(BenchError, match="among the predictions"):
+    with pytest.raises(BenchError, match="inside the predictions"):
         run({"a": folder}, manifest, folder / "out")
 
 
@@ -187,8 +187,8 @@ def test_missing_and_surplus_clips_are_both_named(manifest: Manifest, folder: Pa
     (loose / "v101__v101_1__000.png").rename(loose / "stranger__000.png")
     with pytest.raises(BenchError) as refused:
         run({"a": loose}, manifest, tmp_path / "out")
-    assert "misses v101__v101_1__000" in str(refused.value)
-    assert "has stranger__000, which the test set has not" in str(refused.value)
+    assert "has no prediction for v101__v101_1__000" in str(refused.value)
+    assert "has stranger__000, which the test set does not contain" in str(refused.value)
     assert not (tmp_path / "out" / "summary.csv").exists()
     scores = run({"a": loose}, manifest, tmp_path / "out", allow_partial=True)
     assert scores.protocol.partial
@@ -200,7 +200,7 @@ def test_31_frames_are_refused_with_the_files_name(manifest: Manifest, tmp_path:
     (tmp_path / "mine").mkdir()
     for number, clip in enumerate(manifest.clips):
         np.save(tmp_path / "mine" / f"{clip.id}.npy", moving_clip(5, 31 if number == 2 else 32))
-    with pytest.raises(BenchError, match=r"v102_1__000\.npy has 31 frames where 32 are due"):
+    with pytest.raises(BenchError, match=r"v102_1__000\.npy has 31 frames: expected 32"):
         run({"a": tmp_path / "mine"}, manifest, tmp_path / "out")
 
 
@@ -221,9 +221,9 @@ def test_predictions_of_another_size_are_resized(manifest: Manifest, tmp_path: P
 def test_scores_of_something_else_are_not_overwritten(manifest: Manifest, folder: Path, tmp_path: Path) -> None:
     run({"a": folder}, manifest, tmp_path / "out")
     before = read(tmp_path / "out")
-    with pytest.raises(BenchError, match="holds the scores of a on sky"):
+    with pytest.raises(BenchError, match="contains the scores of a on sky"):
         run({"b": folder}, manifest, tmp_path / "out")
-    with pytest.raises(BenchError, match="under the protocol"):
+    with pytest.raises(BenchError, match="with the protocol ID"):
         run({"a": folder}, manifest, tmp_path / "out", resolution=32)
     assert read(tmp_path / "out") == before
     run({"a": folder}, manifest, tmp_path / "out", frames="future")
@@ -269,7 +269,7 @@ def test_a_metric_that_does_not_fit_is_left_out_with_its_reason_and_the_others_a
         assert set(found.protocol.metrics) == {"mse"}
         reasons = {one.metric: one.reason for one in found.left_out}
         assert reasons == {
-            "long": "it needs clips of 40 scored frames, these have 32",
+            "long": "it needs 40 scored frames per clip, but there are 32",
             "never": "It has no number for these",
         }
         with pytest.raises(BenchError, match="None of the metrics can be computed"):

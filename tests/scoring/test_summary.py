@@ -97,7 +97,7 @@ def test_the_columns_are_the_frozen_ones(tmp_path: Path) -> None:
 
 
 def test_missing_scores_are_named(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="score the predictions first"):
+    with pytest.raises(BenchError, match="Score the predictions first"):
         read_csv(tmp_path / "summary.csv")
 
 

@@ -195,23 +195,23 @@ def test_what_cannot_be_drawn_is_said(folders: tuple[Path, Path]) -> None:
     rows, videos = [Row("mine", Predictions(folders[1]))], folder_videos(folders[0])
     with pytest.raises(BenchError, match="--generated asks for 13 videos of each method, but mine has 12"):
         draw_sets(rows, videos, plan_of(generated=13), 4)
-    with pytest.raises(BenchError, match="All 2 draws would be the same: give --sampling random"):
+    with pytest.raises(BenchError, match=r"All 2 draws would be the same. Give --sampling random"):
         draw_sets(rows, videos, plan_of(draws=2), 4)
-    with pytest.raises(BenchError, match="at most 20 frames, and a window needs 21"):
+    with pytest.raises(BenchError, match="at most 20 frames, but a window needs 21"):
         draw_sets(rows, videos, plan_of(), 21)
     long = [*videos, WholeVideo(videos[0].clip, 3)]
-    assert draw_sets(rows, long, plan_of(), 4).notes == ["1 of 9 real videos have under 4 frames: left out."]
+    assert draw_sets(rows, long, plan_of(), 4).notes == ["1 of 9 real videos have under 4 frames: skipped."]
 
 
 def test_generated_videos_of_several_lengths_need_a_length(folders: tuple[Path, Path]) -> None:
     np.save(folders[1] / "long.npy", moving_clip(0, 6, 8))
     rows = [Row("mine", Predictions(folders[1]))]
-    with pytest.raises(BenchError, match=r"has 4, .*long\.npy has 6\): give --clip-length"):
+    with pytest.raises(BenchError, match=r"has 4, .*long\.npy has 6\)\. Give --clip-length"):
         frames_of_generated(rows)
     sets = draw_sets(rows, folder_videos(folders[0]), plan_of(), 4)
     readers = SetReaders(sets, folders[0], PROTOCOL)
     assert len(readers.generated(rows[0])("long")) == 4
-    assert readers.notes() == ["mine: of videos with 6 frames 4 are looked at, the first ones."]
+    assert readers.notes() == ["mine: of videos with 6 frames, 4 are used, the first ones."]
     short = replace(PROTOCOL, length=8)
     with pytest.raises(BenchError, match=r"long\.npy has 6 frames: expected 8 or more"):
         SetReaders(sets, folders[0], short).generated(rows[0])("long")

@@ -109,9 +109,9 @@ def test_a_clip_that_some_row_has_no_value_of_judges_nobody() -> None:
     found = best_of_many({"a": [1.0, np.nan, 3.0], "b": [2.0, 0.0, 3.5]}, "xyz", "lower")
     assert (found.best, found.clips) == ("a", 2)
     for rows, sentence in (
-        ({"a": [1.0], "b": [np.nan]}, "no clip in common"),
+        ({"a": [1.0], "b": [np.nan]}, "share no clip"),
         ({"a": [1.0], "b": [1.0, 2.0]}, "the same clips"),
-        ({"a": [1.0], "b": [np.inf]}, "give the most extreme value"),
+        ({"a": [1.0], "b": [np.inf]}, "pass the most extreme value"),
     ):
         with pytest.raises(BenchError, match=sentence):
             best_of_many(rows, "x", "lower")

@@ -60,7 +60,7 @@ def test_infinite_and_missing_values() -> None:
 
 def test_more_than_there_are_cannot_be_drawn() -> None:
     for k in (0, 4):
-        with pytest.raises(BenchError, match=f"best of {k} cannot be taken of 3 samples"):
+        with pytest.raises(BenchError, match=f"best of {k} cannot be computed from 3 samples"):
             best_of_samples([1, 2, 3], k)
 
 

@@ -68,7 +68,7 @@ def test_no_significant_difference_is_not_equivalence() -> None:
     assert not equivalence([1.0, 1.0], [1.0, 1.0], "aa", 1.0).shown  # one video shows nothing
     assert equivalence([1.0, 2.0], [1.0, 2.0], "ab", 1e-9).shown
     for margin in (0.0, -1.0, np.inf, np.nan):
-        with pytest.raises(BenchError, match="margin above 0"):
+        with pytest.raises(BenchError, match="must be above 0"):
             equivalence([1.0], [1.0], "a", margin)
     with pytest.raises(BenchError, match="same clips"):
         equivalence([1.0], [1.0, 2.0], "ab", 1.0)

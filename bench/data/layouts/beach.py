@@ -25,7 +25,7 @@ TRAINING_SHARE = 0.1
 
 
 def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
-    """List the clips of the Beach dataset, of so many frames each; splits are "train" and "test"."""
+    """List the clips of the Beach dataset, of a given length each; splits are "train" and "test"."""
     inner = (folder for folder in sorted(root.iterdir()) if not folder.name.startswith("."))
     below = next((f for f in (root, *inner) if (f / FOLDER).is_dir()), None)
     if below is None:
@@ -65,7 +65,7 @@ def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
             )
     named = {composed(line) for lines in lists.values() for line in lines}
     left = (strip for strip in strips if strip.endswith(".jpg") and composed(strip) not in named)
-    listing.remarks.extend(f"{FOLDER}/{printable(strip)}: in no list" for strip in left)
+    listing.remarks.extend(f"{FOLDER}/{printable(strip)}: not in any list" for strip in left)
     return listing
 
 
@@ -124,7 +124,7 @@ def _lines(file: Path, errors: list[str]) -> list[str]:
         path = posixpath.normpath(re.sub(r"^(\./+)+", "", line).removeprefix(f"{FOLDER}/"))
         # PureWindowsPath's anchor is there for "/data/a.jpg" as well as for "C:\\a.jpg".
         if PureWindowsPath(line).anchor or PureWindowsPath(path).anchor or path.split("/")[0] in (".", ".."):
-            errors.append(f"Line {number} of {file} is {line}: expected a path that lies below {FOLDER}.")
+            errors.append(f"Line {number} of {file} is {line}: expected a path below {FOLDER}.")
         else:
             paths.append(path)
     return paths

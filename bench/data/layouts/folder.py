@@ -18,7 +18,7 @@ from bench.errors import BenchError
 
 
 def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
-    """List the clips of a plain folder, of so many frames each; splits are "train" and "test"."""
+    """List the clips of a plain folder, of a given length each; splits are "train" and "test"."""
     divided = (root / "train").is_dir() or (root / "test").is_dir()
     listing = Listing([])
     for split in splits:
@@ -34,7 +34,7 @@ def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
 
 
 def _videos(root: Path, below: Path, errors: list[str], frames: int) -> Iterator[tuple[list[Clip], int, str]]:
-    """The clips of each video below a folder, of so many frames each; its number of frames, and its path."""
+    """The clips of each video below a folder, of a given length each; its number of frames, and its path."""
     files = [path for path in files_below(below) if is_video(path)]
     paths = set(files)
     for folder, names in frame_folders(below, errors):

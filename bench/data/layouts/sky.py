@@ -20,7 +20,7 @@ from bench.errors import BenchError
 
 
 def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
-    """List the clips of Sky Time-lapse, of so many frames each; splits are "train" and "test"."""
+    """List the clips of Sky Time-lapse, of a given length each; splits are "train" and "test"."""
     listing = Listing([])
     for split in splits:
         below = _split_folder(root, f"sky_{split}")

@@ -34,7 +34,7 @@ def mapped(path: Path) -> Frames:
         raise BenchError(f"The array {path} cannot be read ({error}).") from error
     if not isinstance(frames, np.ndarray):
         frames.close()
-        raise BenchError(f"The array {path} is an archive of arrays (.npz): give it that ending.")
+        raise BenchError(f"The array {path} is an archive of arrays: rename it to end in .npz.")
     _check(frames.dtype, frames.shape, path)
     return frames
 
@@ -73,7 +73,7 @@ def _samples(path: Path) -> Frames:
             return found
         with found:
             if len(found.files) != 1:
-                raise BenchError(f"The archive {path} must hold one array, the samples of a clip.")
+                raise BenchError(f"The archive {path} must contain one array, the samples of a clip.")
             return np.asarray(found[found.files[0]])
 
 
@@ -88,7 +88,7 @@ def archive(path: Path) -> Iterator[Undeveloped]:
             names = [name for name in members.namelist() if name.endswith(".npy")]
             if len(names) != 1:
                 listed = ", ".join(name.removesuffix(".npy") for name in names) or "none"
-                raise BenchError(f"The archive {path} must hold one array, the video's frames: found {listed}.")
+                raise BenchError(f"The archive {path} must contain one array, the video's frames: found {listed}.")
             with members.open(names[0]) as member:
                 yield from _unpacked(member, path)
                 member.read()  # to the end, where the checksum is
@@ -103,12 +103,12 @@ def _unpacked(member: IO[bytes], path: Path) -> Iterator[Undeveloped]:
         shape, by_columns, dtype = read_header(member)
     _check(dtype, shape, path)
     if by_columns:
-        raise BenchError(f"The array {path} is stored by columns: save numpy.ascontiguousarray of it.")
+        raise BenchError(f"The array {path} is stored in column order: save it with numpy.ascontiguousarray.")
     count, height, width, channels = shape
     for _ in range(count):
         content = member.read(height * width * channels)
         if len(content) < height * width * channels:
-            raise EOFError("it is cut short")
+            raise EOFError("it is truncated")
         yield partial(_frame, content, height, width)
 
 

@@ -87,14 +87,14 @@ _MOST = 3
 
 
 def seen(top: Path) -> str:
-    """What lies in a folder and below, and what is read, for a message that says that nothing fits."""
+    """What is in a folder and below, and what is read, for a message that says that nothing fits."""
     counts = []
     for folder, names in _walk(top):
         where = "" if folder == top else f" in {printable(folder.relative_to(top).as_posix())}"
         endings = Counter(Path(name).suffix.lower() for name in names)
         counts += [f"{_files(count, ending)}{where}" for ending, count in sorted(endings.items())]
     more = f" and {len(counts) - _MOST} more" if len(counts) > _MOST else ""
-    return f"it holds {', '.join(counts[:_MOST]) or 'no files'}{more}; read are {READ}"
+    return f"it contains {', '.join(counts[:_MOST]) or 'no files'}{more}. Supported: {READ}"
 
 
 def _files(count: int, ending: str) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 #: 8-bit RGB, `[T, H, W, 3]` for a clip and `[H, W, 3]` for one frame.
 Frames = NDArray[np.uint8]
-#: A frame that is decoded but not yet RGB: calling it gives uint8 `[H, W, 3]`. Whoever skips a frame does not call it.
+#: A frame that is decoded but not yet RGB: calling it gives uint8 `[H, W, 3]`. To skip a frame, do not call it.
 #: It is good until the next one is asked for.
 Undeveloped = Callable[[], Frames]
 
@@ -18,16 +18,16 @@ Undeveloped = Callable[[], Frames]
 class Trait(Enum):
     """What a file says of its frames that a reader of bare pixels would miss; `bench data verify` counts each."""
 
-    ROTATED = "turned as the display matrix says"
-    MIRRORED = "mirrored as the display matrix says"
-    EXIF = "turned or mirrored as the EXIF orientation says"
-    ALPHA = "with an alpha channel, laid on white"
-    EDIT_LIST = "cut by an edit list: what it hides is not read"
-    OPEN_GOP = "cut without encoding again: first frames that refer to frames cut off are not read"
-    OBLONG_PIXELS = "with pixels that are not square: read as they are stored, and resized to a square like all"
-    INTERLACED = "interlaced: read as they are stored"
-    HDR = "of high dynamic range: read without tone mapping"
-    UNICODE = "named in decomposed Unicode: the clip's id is composed (NFC)"
+    ROTATED = "rotated according to the display matrix"
+    MIRRORED = "mirrored according to the display matrix"
+    EXIF = "rotated or mirrored according to the EXIF orientation"
+    ALPHA = "with an alpha channel, composited on white"
+    EDIT_LIST = "trimmed by an edit list: hidden frames are not read"
+    OPEN_GOP = "cut without re-encoding: first frames that refer to missing frames are not read"
+    OBLONG_PIXELS = "with non-square pixels: read as stored, and resized to a square like all"
+    INTERLACED = "interlaced: read as stored"
+    HDR = "high dynamic range: read without tone mapping"
+    UNICODE = "named in decomposed Unicode: the clip's ID is composed (NFC)"
 
 
 def on_white(rgba: Frames) -> Frames:

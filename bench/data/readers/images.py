@@ -85,7 +85,7 @@ def rgb(image: Image.Image, path: str | Path, turn: int | None = None) -> Frames
         grey = (np.asarray(image).astype(np.uint32) + 128) // 257
         return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
     if image.mode[0] in "IF":
-        raise BenchError(f"The image {path} has {image.mode} pixels of unknown range: save it with 8 bits a channel.")
+        raise BenchError(f"The image {path} has {image.mode} pixels of unknown range: save it with 8 bits per channel.")
     if image.has_transparency_data:
         return on_white(np.asarray(image.convert("RGBA")))
     return np.array(image.convert("RGB"))

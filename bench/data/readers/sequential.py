@@ -1,4 +1,4 @@
-"""Clips of long videos in linear time and with the memory of a clip: a reader that goes on where it stopped.
+"""Clips of long videos in linear time and with the memory of a clip: a reader that continues where it stopped.
 
 Clips of one file are asked for in order, and some of them twice, by packs, scores and checks. Seeking in a video file
 is exact in some formats only, so a file is decoded from its beginning, and never again for what lies ahead. Every

@@ -1,4 +1,4 @@
-"""Reading anybody's frames: images, frame folders, vertical strips, NumPy arrays and video files, all as uint8 RGB.
+"""Reading third-party frames: images, frame folders, vertical strips, NumPy arrays and video files, all as uint8 RGB.
 
 `frames_of` gives the frames of anything one after another; everything else here is made of it.
 """
@@ -65,7 +65,7 @@ def read_image(path: str | Path, traits: set[Trait] | None = None) -> Frames:
     try:
         with Image.open(path) as image:
             if (count := pictures(image)) > 1:
-                raise BenchError(f"The image {path} is an animation of {count} pictures where one frame is due.")
+                raise BenchError(f"The image {path} is an animation of {count} pictures: expected a single frame.")
             if traits is not None:
                 traits |= picture_traits(image)
             return rgb(image, path)
@@ -79,8 +79,8 @@ def strip_frames(path: Path, width: int, height: int) -> int:
     """How many square frames a vertical strip holds; a `BenchError` when its height is no multiple of its width."""
     if height % width:
         raise BenchError(
-            f"The strip {path} is {width}×{height} pixels: its height is no multiple of {width}, "
-            "so it cannot be cut into square frames."
+            f"The strip {path} is {width}×{height} pixels: its height is not a multiple of {width}, so it cannot "
+            "be cut into square frames."
         )
     return height // width
 
@@ -146,7 +146,9 @@ def stack(images: Iterable[Frames], source: str | Path, resolution: int | None =
         sizes.add(f"{image.shape[1]}×{image.shape[0]}")
         frames.append(_resized(image, resolution) if resolution else image)
     if len(sizes) > 1:
-        raise BenchError(f"The frames of {source} differ in size ({', '.join(sorted(sizes))}): a clip has one size.")
+        raise BenchError(
+            f"The frames of {source} differ in size ({', '.join(sorted(sizes))}): expected one size per clip."
+        )
     return np.stack(frames)
 
 
@@ -176,7 +178,7 @@ def frames_of(path: Path, traits: set[Trait] | None = None) -> Iterator[Undevelo
         return archive(path)
     if suffix in CONTAINERS:
         return decoded(path, traits)
-    raise BenchError(f"{path} is no video that is known here: read are {READ}.")
+    raise BenchError(f"{path} is not a supported video. Supported: {READ}.")
 
 
 def _folder(path: Path, traits: set[Trait]) -> Iterator[Undeveloped]:

@@ -111,7 +111,7 @@ def _stream(container: InputContainer, path: Path) -> VideoStream:
     if stream is None:
         raise BenchError(f"The file {path} has no video stream.")
     if stream.codec_context is None:
-        raise BenchError(f"The video {path} is coded in a way that FFmpeg does not know: encode it again.")
+        raise BenchError(f"The video {path} has a codec that FFmpeg does not know: encode it again.")
     return stream
 
 
@@ -161,8 +161,8 @@ def _shown(container: InputContainer, stream: VideoStream, path: Path, traits: s
         raise BenchError(f"The video {path} has no frames.")
     if tally.frames < (expected := _expected_frames(container, stream, tally)):
         raise BenchError(
-            f"The video {path} has {tally.frames} of its {expected} frames: it is cut short or damaged, "
-            "copy or encode it again."
+            f"The video {path} has {tally.frames} of its {expected} frames: it is truncated or damaged. Copy or "
+            "encode it again."
         )
 
 
@@ -210,15 +210,15 @@ class _FrameCounts:
             self._size, self._first, self._start = size, frame.pts, time
         elif size != self._size:
             sizes = ", ".join(f"{width}×{height}" for width, height in sorted({size, self._size}))
-            raise BenchError(f"The frames of {path} differ in size ({sizes}): a clip has one size.")
+            raise BenchError(f"The frames of {path} differ in size ({sizes}): expected one size per clip.")
         self.frames += 1
         self.last = time
 
     @property
     def lost_at_the_start(self) -> int:
-        """Packets that are due before the first frame, or have lost their time, and gave no frame.
+        """Packets that are expected before the first frame, or have lost their time, and gave no frame.
 
-        What they refer to was cut off: they stand behind the frame at which the file was cut, and are due before it.
+        What they refer to was cut off: they come after the frame at which the file was cut, and belong before it.
         Where that one itself gave no frame, the file is damaged and not cut.
         """
         if self._first is None or self._entry not in (None, self._first):
@@ -274,7 +274,7 @@ class _FrameConverter:
                 frame, format="rgba" if alpha else "rgb24", interpolation=self._interpolation, threads=1
             )
         except av.error.FFmpegError as error:
-            raise BenchError(f"The video {self._path} cannot be turned into RGB ({error}).") from error
+            raise BenchError(f"The video {self._path} cannot be converted to RGB ({error}).") from error
         pixels = np.asarray(converted.to_ndarray(), np.uint8)
         return _turned(on_white(pixels) if alpha else pixels, turn)
 
@@ -304,11 +304,11 @@ def _display(frame: VideoFrame, path: Path, traits: set[Trait]) -> np.ndarray:
         matrix = np.rint(np.array([[cos, -sin], [sin, cos]]) * 65536).astype(np.int64)
     if not matrix.any():
         return _UPRIGHT
-    # A little away from a quarter is a rounding of whoever wrote it.
+    # A little away from a quarter is a rounding by the program that wrote it.
     signs = np.sign(np.where(np.abs(matrix) > np.abs(matrix).max() / 50, matrix, 0))
     if sorted(np.abs(signs).sum(0)) != [1, 1] or sorted(np.abs(signs).sum(1)) != [1, 1]:
         angle = np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0]))
-        raise BenchError(f"The video {path} is to be shown turned by {angle:.0f}°: expected a multiple of 90°.")
+        raise BenchError(f"The video {path} has a rotation of {angle:.0f}°: expected a multiple of 90°.")
     mirrored = signs[0, 0] * signs[1, 1] - signs[0, 1] * signs[1, 0] < 0
     if mirrored:
         traits.add(Trait.MIRRORED)

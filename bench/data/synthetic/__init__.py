@@ -1,1 +1,1 @@
-"""Painters of the embedded synthetic scenes, the same bits on every machine."""
+"""Painters of the synthetic dataset, the same bits on every machine."""

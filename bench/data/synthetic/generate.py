@@ -147,7 +147,7 @@ def make_beach(
 
 def _check_clip(scene: str, scenes: tuple[str, ...], size: int, frames: int) -> None:
     if scene not in scenes:
-        raise BenchError(f"There is no synthetic scene '{scene}'.{did_you_mean(scene, scenes)}")
+        raise BenchError(f"Unknown synthetic scene '{scene}'.{did_you_mean(scene, scenes)}")
     if frames < 1:
         raise BenchError(f"A synthetic clip needs at least 1 frame, not {frames}.")
     _check_size(size)
@@ -274,9 +274,9 @@ def _new_folder(root: Path) -> Iterator[Path]:
     """Give a working folder beside ``root`` that becomes it on success and vanishes on failure."""
     if root.is_dir():
         if any(root.iterdir()):
-            raise BenchError(f"The folder {root} is not empty: name a new one, or remove it first.")
+            raise BenchError(f"The folder {root} is not empty: choose another one, or remove it first.")
     elif root.exists() or root.is_symlink():
-        raise BenchError(f"{root} exists and is not a folder: name a new folder for the synthetic set.")
+        raise BenchError(f"{root} exists and is not a folder: choose another folder for the synthetic dataset.")
     working = root.absolute().with_name(f".{root.absolute().name}.{os.getpid()}.partial")
     try:
         shutil.rmtree(working, ignore_errors=True)
@@ -287,8 +287,8 @@ def _new_folder(root: Path) -> Iterator[Path]:
         working.replace(root.absolute())
     except OSError as error:
         raise BenchError(
-            f"The synthetic set could not be written to {root} ({error.strerror or error}): "
-            "check the free space and the folder's permissions, or name another folder."
+            f"The synthetic dataset could not be written to {root} ({error.strerror or error}): "
+            "check the free space and the folder's permissions, or choose another folder."
         ) from error
     finally:
         shutil.rmtree(working, ignore_errors=True)
@@ -313,7 +313,7 @@ def make(
         BenchError: no such scenes, a size other than 64 or 128, a folder that holds something, a full disk.
     """
     if scene not in SCENES:
-        raise BenchError(f"There are no synthetic '{scene}' scenes.{did_you_mean(scene, SCENES)}")
+        raise BenchError(f"Unknown synthetic scenes '{scene}'.{did_you_mean(scene, SCENES)}")
     counts = {"train_videos": train_videos, "test_videos": test_videos, "clips_per_video": clips_per_video}
     try:
         with task(f"painting synthetic {scene} clips", (train_videos + test_videos) * clips_per_video) as progress:

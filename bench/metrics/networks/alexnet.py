@@ -37,10 +37,10 @@ def from_jax(tree: Tree) -> dict[str, Tensor]:
             unit = tree["AlexNet_0"][f"Conv_{place}"]
             for kind, array in (("weight", unit["kernel"].transpose(3, 2, 0, 1)), ("bias", unit["bias"])):
                 if array.shape != (shape if kind == "weight" else shape[:1]) or array.dtype.kind != "f":
-                    raise ValueError(f"{array.dtype} {list(array.shape)} where {list(shape)} is due")
+                    raise ValueError(f"{array.dtype} {list(array.shape)}, expected {list(shape)}")
                 tensors[f"features.{layer}.{kind}"] = torch.from_numpy(np.array(array, np.float32, order="C"))
     except (KeyError, ValueError, TypeError) as error:
-        raise BenchError(f"This is no checkpoint of LPIPS with AlexNet as JAX keeps it ({error}).") from error
+        raise BenchError(f"This is not a JAX checkpoint of LPIPS with AlexNet ({error}).") from error
     return tensors
 
 

@@ -115,7 +115,7 @@ class FeatureCache:
             return _read(path)
         except (BenchError, OSError, ValueError) as error:  # it costs time, and no number
             if not self._memory:
-                console().print(f"Features are not kept: {error}", style="yellow", markup=False, soft_wrap=True)
+                console().print(f"Features are not cached: {error}", style="yellow", markup=False, soft_wrap=True)
             self._memory[path] = features
             return features
 

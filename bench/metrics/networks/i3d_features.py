@@ -84,11 +84,14 @@ class I3DFeatures:
         else:
             path = Path(weights)
             if not path.is_file():
-                raise BenchError(f"There is no {path}; get it with `{weight_files.command('fvd')}`.")
+                raise BenchError(
+                    f"The weights file {path} does not exist. Get it with `{weight_files.command('fvd')}`."
+                )
             if _is_torchscript(path):
                 if epsilon != EPSILON:
                     raise BenchError(
-                        f"{path} computes with a batch-norm epsilon of {EPSILON:g} and no other: it serves `fvd` alone."
+                        f"{path} has a fixed batch-norm epsilon of {EPSILON:g}, so only `fvd` can use it. Use "
+                        "other weights for this metric."
                     )
                 self.identity = f"{weight_files.identity('fvd-styleganv', path)} (TorchScript export of StyleGAN-V)"
                 with warnings.catch_warnings():

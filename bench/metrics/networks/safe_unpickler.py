@@ -1,4 +1,4 @@
-"""Pickles of NumPy arrays, read without running anything that stands in them.
+"""Pickles of NumPy arrays, read without running anything that is in them.
 
 Some publishers keep weights as a pickle of nested dicts of arrays. A pickle is a program, which Python's own reader
 runs whatever it does; this one knows by name what an array is made of, and refuses every other name. Not even NumPy's
@@ -97,10 +97,10 @@ def read_arrays(content: bytes, what: str) -> Tree:
     except Exception as error:  # whoever writes a pickle chooses which exception it ends in
         detail = " ".join(str(error).split())[:200] or type(error).__name__
         raise BenchError(
-            f"{what} is damaged, or holds more than arrays of numbers ({detail}): it is not read."
+            f"{what} is damaged, or contains more than arrays of numbers ({detail}). For safety, it is not read."
         ) from error
     if not isinstance(tree, dict):
-        raise BenchError(f"{what} holds one array, where arrays by name are expected.")
+        raise BenchError(f"{what} contains one array: expected arrays by name.")
     return tree
 
 

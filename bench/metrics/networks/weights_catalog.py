@@ -1,6 +1,6 @@
 """Weights of the networks behind FVD, KVD, FID and LPIPS: which there are, where they lie and how to know them.
 
-All of them lie in one folder, `BENCH_WEIGHTS_DIR` or `weights` in the cache folder of everything else, as plain
+All of them are in one folder, `BENCH_WEIGHTS_DIR` or `weights` in the cache folder of everything else, as plain
 tensors. They are known by a hash of their tensors, so that one network has one name in a stamp, whichever publisher's
 file it came from. Where that hash is not known, a file is known by the hash its publisher gives: a git blob SHA-1, or
 the beginning of a SHA-256. Nothing here opens a socket; `bench.metrics.networks.fetch_weights` does.
@@ -144,7 +144,7 @@ FILES = {
 def known(name: str) -> Weights:
     """The table's line for `name`; a `BenchError` that suggests the nearest one otherwise."""
     if name not in FILES:
-        raise BenchError(f"There are no weights '{name}'.{did_you_mean(name, FILES)}")
+        raise BenchError(f"Unknown weights '{name}'.{did_you_mean(name, FILES)}")
     return FILES[name]
 
 
@@ -156,7 +156,7 @@ def weights_dir() -> Path:
 
 
 def find(name: str) -> Path | None:
-    """The file of these weights where one is at hand, published or not; None otherwise."""
+    """The file of these weights where one is available, published or not; None otherwise."""
     names = (known(name).filename, known(name).published.filename)
     return next((path for path in (weights_dir() / filename for filename in names) if path.is_file()), None)
 
@@ -180,10 +180,10 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # every kind of broken file raises an exception of its own
         with path.open("rb") as file:
             page = file.read(64).lstrip().startswith(b"<")
-        kind = "is a web page, not weights" if page else "is damaged or holds more than tensors"
-        raise BenchError(f"{path} {kind}: delete it and get it again with `bench weights fetch`.") from error
+        kind = "is a web page, not weights" if page else "is damaged or contains more than tensors"
+        raise BenchError(f"{path} {kind}. Delete it, and get it again with `bench weights fetch`.") from error
     if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise BenchError(f"{path} holds {type(content).__name__}, where a state dict of tensors is expected.")
+        raise BenchError(f"{path} contains a {type(content).__name__}: expected a state dict of tensors.")
     return dict(content)
 
 
@@ -195,7 +195,7 @@ def selected(weights: Weights, tensors: Mapping[str, Tensor]) -> dict[str, Tenso
 def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of the names, shapes and float32 values of tensors in the order of their names.
 
-    Whole numbers, which only count the batches of a training, are no part of it.
+    Whole numbers, which only count the batches of a training run, are no part of it.
     """
     digest = hashlib.sha256()
     for name in sorted(tensors):
@@ -249,7 +249,7 @@ def identity(name: str, path: Path) -> str:
 
 @dataclass(frozen=True)
 class Verification:
-    """What is at hand under a name: "published", "other" (some other file of that name) or "missing"."""
+    """What is available under a name: "published", "other" (some other file of that name) or "missing"."""
 
     name: str
     state: Literal["published", "other", "missing"]
@@ -258,11 +258,11 @@ class Verification:
 
 
 def verify(name: str) -> Verification:
-    """Look whether a file of these weights is at hand and holds the published ones."""
+    """Look whether a file of these weights is available and holds the published ones."""
     weights, path = known(name), find(name)
     if path is None:
         path = weights_dir() / weights.filename
-        return Verification(name, "missing", path, f"{path} is not there; get it with `{command(name)}`.")
+        return Verification(name, "missing", path, f"{path} does not exist; get it with `{command(name)}`.")
     expected = weights.tensors or weights.published.digest
     what = "SHA-256 of its tensors" if weights.tensors else weights.published.hash
     try:
@@ -270,11 +270,11 @@ def verify(name: str) -> Verification:
     except BenchError as error:
         return Verification(name, "other", path, str(error))
     if shown.startswith(expected):
-        return Verification(name, "published", path, f"{path} holds the published weights ({what} {expected[:40]}).")
+        return Verification(name, "published", path, f"{path} contains the published weights ({what} {expected[:40]}).")
     return Verification(
         name,
         "other",
         path,
-        f"{path} does not hold the published weights: the {what} is {shown[:12]} where {expected[:12]} is due. Delete "
-        f"it and give `{command(name)}`, or keep it knowing that no number made with it can be compared.",
+        f"{path} does not contain the published weights: the {what} is {shown[:12]}, expected {expected[:12]}. "
+        f"Delete it and run `{command(name)}`. If you keep it, its numbers are not comparable with others.",
     )

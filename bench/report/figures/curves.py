@@ -1,4 +1,4 @@
-"""Curves and distributions of a run: metrics over time and over clips, trainings, preferences of people."""
+"""Curves and distributions of a run: metrics over time and over clips, training runs, preferences of people."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SPEED, VALIDATION = "clips_per_second", "validation/mse"
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 #: A colour for each loss, in the order in which they occur (Okabe and Ito 2008); a second round has the next line.
 LOSSES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-#: Panels beside each other, and names in a line of a legend.
+#: Panels in parallel, and names in a line of a legend.
 ACROSS, LEGEND_COLUMNS = 3, 3
 
 
@@ -175,7 +175,7 @@ def training_figure(logs: Mapping[str, Path], names: RowNames, path: Path) -> No
     A loss has one colour and line in all of them; further seeds of a model are fainter lines in its panels.
 
     Args:
-        logs: by the name of the training's folder, `<model>-<seed>`.
+        logs: by the name of the training run's folder, `<model>-<seed>`.
         names: of the rows, in print.
         path: `.png` or `.pdf`; without an ending both are written.
     """

@@ -25,7 +25,7 @@ def frames_figure(videos: Mapping[str, Frames], path: Path) -> None:
     """Rows of models, columns of frames 1, 8, 16, 24, 32, the real clip on top (the paper's Fig. 1).
 
     Args:
-        videos: by the row's name in print, uint8 `[T, H, W, 3]`, all of the same input.
+        videos: by the row's display name, uint8 `[T, H, W, 3]`, all of the same input.
         path: `.png` or `.pdf`; without an ending both are written.
     """
     with plt.rc_context(STYLE):
@@ -64,7 +64,7 @@ def samples_animation(videos: Sequence[dict[str, Frames]], path: Path, size: int
     """An animated WebP: a line for each clip, a column for each row, all playing together.
 
     Args:
-        videos: for each clip, uint8 `[T, H, W, 3]` by the row's name in print.
+        videos: for each clip, uint8 `[T, H, W, 3]` by the row's display name.
         path: `.webp`.
         size: side of each tile in pixels (whole multiples keep pixels crisp).
         rate: frames a second.
@@ -95,7 +95,7 @@ def contact_sheet(clips: Sequence[Frames], path: Path, columns: int = 2) -> None
     Args:
         clips: uint8 `[T, H, W, 3]`, all of one size.
         path: `.png`.
-        columns: how many clips stand beside each other.
+        columns: how many clips stand in parallel.
     """
     strips = [np.concatenate([clip[n - 1] for n in SHOWN if n <= len(clip)], axis=1) for clip in clips]
     gap = np.full((strips[0].shape[0], 4, 3), 255, np.uint8)

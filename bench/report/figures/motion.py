@@ -28,7 +28,7 @@ SMALLEST = 0.01
 MOST = 3
 #: The rule, for the reader of a figure.
 RULE = (
-    "Outlined, by the computer: where successive frames differ most (the tenth of the pixels with the largest smoothed "
+    "Outlined automatically: where successive frames differ most (the tenth of the pixels with the largest smoothed "
     f"difference, at least {LEAST:g} of 255; up to {MOST} regions of {SMALLEST:.0%} of the frame or more)."
 )
 #: Top, left, height and width in pixels.
@@ -65,7 +65,7 @@ def motion_figure(videos: Mapping[str, Frames], path: Path) -> None:
     """Rows of models, columns of frames 1, 8, 16, 24, 32, moving regions outlined (the paper's Fig. 3).
 
     Args:
-        videos: by the row's name in print, uint8 `[T, H, W, 3]`, all of the same input.
+        videos: by the row's display name, uint8 `[T, H, W, 3]`, all of the same input.
         path: `.png` or `.pdf`; without an ending both are written.
     """
     with plt.rc_context(STYLE):

@@ -48,7 +48,7 @@ STYLE: dict[Any, Any] = {
 def save_figure(figure: Figure, path: Path, *, cut: bool = True) -> None:
     """Write a figure atomically in the format of its name, or as PNG and PDF where it has none, and close it.
 
-    No date stands in the files: the same figure is the same bytes. With `cut` the paper is as large as what is drawn,
+    No date is in the files: the same figure is the same bytes. With `cut` the paper is as large as what is drawn,
     which takes a second drawing to find out.
     """
     nothing = {"pdf": {"CreationDate": None}, "png": {"Software": None}}

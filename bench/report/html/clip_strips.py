@@ -34,7 +34,7 @@ class ClipTile:
 
 @dataclass(frozen=True)
 class ClipGroup:
-    """Clips beside each other under a heading, on the page's one clock."""
+    """Clips in parallel under a heading, on the page's one clock."""
 
     heading: str
     tiles: list[ClipTile]

@@ -10,11 +10,11 @@ from bench.report.tables.score_table import ScoreTable
 
 #: What the files of a run are, by how their names begin; the first that fits.
 _FILES = (
-    ("report.html", "the run's page: download and open it; it needs no network"),
+    ("report.html", "the HTML report: download and open it; it works offline"),
     ("results.json", "all numbers in one file, for `bench leaderboard`"),
     ("run.json", "configuration, command, commit, packages and device"),
-    ("table", "the tables as a paper prints them"),
-    ("summary.csv", "a number for each row and metric, with its 95 % interval"),
+    ("table", "the tables for a paper"),
+    ("summary.csv", "one value per method and metric, with its 95 % interval"),
     ("scores/", "values of every clip, paired differences, the protocol"),
     ("figures/", "figures, PDF for print and PNG for the screen"),
     ("agreement/", "which metric predicts people"),
@@ -24,8 +24,8 @@ _FILES = (
 #: Charts that the card shows, with what stands below them.
 _SHOWN = (
     ("figures/over_time.png", "Metrics over the frame number; bands are 95 % over source videos."),
-    ("figures/distribution.png", "Metrics over clips; a dot is a clip."),
-    ("figures/frames_1.png", "Frames 1, 8, 16, 24, 32 of a clip that nobody picked."),
+    ("figures/distribution.png", "Metrics over clips; each dot is a clip."),
+    ("figures/frames_1.png", "Frames 1, 8, 16, 24, 32 of a clip chosen by hash."),
     ("figures/training.png", "Losses, validation error and speed of training."),
     ("figures/pos.png", "What people chose."),
 )
@@ -69,7 +69,8 @@ def _header(weights: bool) -> str:
 
 def _usage(checkpoint: str) -> str:
     return (
-        "## Use\n\nWith `timelapse-bench[train]` installed, on built-in scenes (or on yours, with `--data-root`):\n\n"
+        "## Use\n\nWith `timelapse-bench[train]` installed, on the synthetic dataset (or on yours, with "
+        "`--data-root`):\n\n"
         f"```sh\nbench generate --checkpoint {checkpoint} --out videos\n```\n"
     )
 

@@ -1,6 +1,6 @@
 """`bench leaderboard`: many files of results as one static page and one CSV, a table for each protocol id.
 
-Numbers of two protocols never stand in one table, nor do measured and published ones. What is equal in two files (a row
+Numbers of two protocols never share a table, nor do measured and published ones. What is equal in two files (a row
 of the same name and the same numbers, as the copy of the first frame) is shown once.
 """
 
@@ -94,7 +94,7 @@ def check_alike(same: Sequence[tuple[Path, Results]]) -> None:
             if (first_facts.computed, first_facts.direction) != (other_facts.computed, other_facts.direction):
                 differences.append(f"{name} is {first_facts.computed or '?'} and {other_facts.computed or '?'}")
         if differences:
-            raise BenchError(f"{path} cannot stand in one table with {first_path}: {'; '.join(sorted(differences))}.")
+            raise BenchError(f"{path} cannot be compared with {first_path}: {'; '.join(sorted(differences))}.")
 
 
 def _differences(first: Results, other: Results) -> list[str]:
@@ -112,7 +112,7 @@ def _apart(results: Results, earlier: Sequence[LeaderboardTable]) -> list[str]:
     """What keeps a table from being one with each earlier one of its dataset, a sentence each."""
     others = [board for board in earlier if board.files[0].dataset == results.dataset]
     return [
-        f"Not in one table with {board.files[0].protocol['id']}: {'; '.join(_differences(board.files[0], results))}."
+        f"Not comparable with {board.files[0].protocol['id']}: {'; '.join(_differences(board.files[0], results))}."
         for board in others
     ]
 
@@ -178,7 +178,7 @@ def _grid(lines: Sequence[tuple[str, str, ResultsRow]], files: Sequence[Results]
     ]
     shown = zip(lines, zip(*columns, strict=True), strict=True)
     return Grid(
-        corner="Model",
+        corner="Method",
         keys=list(metrics),
         heads=[f"{facts.title} {ARROWS[facts.direction]}" for facts in metrics.values()],
         lines=[Line(key, title, cells) for (key, title, _), cells in shown],

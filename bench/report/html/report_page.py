@@ -67,8 +67,8 @@ class PageContent:
     Attributes:
         table: the scores, with intervals.
         strips: the clips that play.
-        samples, extremes: which of them stand beside each other.
-        extremes_by: name in print of the metric that chose the extremes.
+        samples, extremes: which of them stand in parallel.
+        extremes_by: display name of the metric that chose the extremes.
         pictures: figures by section: "samples", "metrics", "study", "agreement", "training", "parts".
         study: what people chose.
         agreement: people against metrics: a table as `bench.report.tables.printed_table.to_json` has it.
@@ -100,8 +100,8 @@ class PageContent:
         if config.get("preset") != "smoke":
             return ""
         return (
-            f"The preset “smoke” trains for {config['steps']} steps a stage: that shows that everything works, and "
-            "trains nothing worth looking at."
+            f"The preset “smoke” trains for {config['steps']} steps per stage. It shows that everything "
+            "works; the models are not trained well enough to compare."
         )
 
     @property
@@ -138,7 +138,7 @@ def group_notes(notes: Sequence[str], departures: Sequence[str]) -> list[tuple[s
         elif " left out" not in note and _is_of_whole_sets(note.partition(":")[0].partition(",")[0]):
             whole_sets.append(note)
         else:
-            (left_out if " left out" in note else reading).append(note)
+            (left_out if " left out" in note or ": skipped" in note else reading).append(note)
     return list(groups.items())
 
 

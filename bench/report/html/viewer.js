@@ -35,7 +35,7 @@
     const missing = () => {
       picture.classList.add("missing");
       picture.textContent = files.length
-        ? "The frames are in the folder “predictions”, which is not beside this file."
+        ? "The frames are in the folder “predictions”, which is not next to this file."
         : "The frames of this method were not kept.";
     };
     if (address) {

@@ -20,7 +20,9 @@ from bench.scoring.score_tables import SummaryLine
 #: The paper whose tables these are.
 NAME = "mdgan"
 #: What is read with Tables II and III.
-INTERVALS = "In brackets: 95 % interval over raters and source videos. The paper had 100 trials a line and no interval."
+INTERVALS = (
+    "In brackets: 95 % interval over raters and source videos. The paper had 100 trials per line and no interval."
+)
 SIMULATED = "Simulated raters, not people."
 #: Digits of the paper's Table IV.
 _DIGITS = 4
@@ -98,7 +100,7 @@ def table4(summary: Sequence[SummaryLine], caption: str, names: RowNames, notes:
         ]
         columns += [_column(own_column, metric.direction), _column(paper_column, metric.direction)]
     return Grid(
-        corner="Model",
+        corner="Method",
         keys=[key for name in printed.metrics for key in (name, f"{name}_paper")],
         heads=[head for text in heads for head in (text, "paper")],
         lines=[Line(row, names.title(row), cells) for row, cells in zip(rows, zip(*columns, strict=True), strict=True)],

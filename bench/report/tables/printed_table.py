@@ -125,7 +125,7 @@ def format_column(
 
 @dataclass(frozen=True)
 class Line:
-    """A row: its name for machines, its name in print, a cell a column."""
+    """A row: its name for machines, its display name, a cell a column."""
 
     key: str
     title: str
@@ -137,7 +137,7 @@ class Grid:
     """A table ready for print.
 
     Attributes:
-        corner: head of the column of names, as in "Model".
+        corner: head of the column of names, as in "Method".
         keys: names of the columns for machines.
         heads: names of the columns in print, as in "MSE ↓".
         lines: the rows.
@@ -227,7 +227,7 @@ def beyond_latin(text: str) -> str:
 
 
 def to_latex(grid: Grid) -> str:
-    """A booktabs table for a paper: best values bold, notes as comments for whoever writes the text.
+    """A booktabs table for a paper: best values bold, notes as comments for anyone who writes the text.
 
     A table of more than four columns of numbers goes across the page (`table*`), with intervals below the values; any
     that is still too wide is made smaller.

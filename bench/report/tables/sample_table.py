@@ -20,12 +20,15 @@ STEM = "table_samples"
 #: What the lines of the table are, as far as it has them.
 EXPLAINED = {
     MEAN: "Mean: over a clip's samples. For FID, FVD and KVD each sample is a set with one video per clip, and ± is "
-    "the standard deviation over samples (mcvd's fvd_traj_mean; its deviation divides by K, this one by K − 1).",
-    BEST: "Best of k of n: expected best of k samples drawn without replacement from a clip's n, chosen for each "
-    "metric with the real clip in view. It improves with k for any model that varies.",
+    "the standard deviation over samples (MCVD's fvd_traj_mean, whose deviation divides by K; this one divides "
+    "by K − 1).",
+    BEST: (
+        "Best of k of n: expected best of k samples drawn without replacement from a clip's n, chosen for each "
+        "metric by comparison with the real clip. It improves with k for any stochastic model."
+    ),
     SPREAD: "Spread: mean over pairs of a clip's samples of the metric between the two (motion: of |ln ratio|). For a "
     "model that always gives the same video, MSE and LPIPS are 0 and SSIM is 1.",
-    POOLED: "Pooled: one set of all samples of all clips against the real clips (mcvd's fvd).",
+    POOLED: "Pooled: one set of all samples of all clips against the real clips (MCVD's fvd).",
 }
 
 

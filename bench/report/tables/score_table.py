@@ -56,7 +56,7 @@ class ScoreTable:
     split_clips: int = 0
 
     def title(self, row: str) -> str:
-        """A row's name in print; that of real vs. real says how many clips it is of."""
+        """A row's display name; that of real vs. real says how many clips it is of."""
         title = self.names.title(row)
         return f"{title.removesuffix(')')}, N = {self.split_clips})" if row == REAL_HALVES else title
 
@@ -64,7 +64,7 @@ class ScoreTable:
     def grid(self) -> Grid:
         """The table without what the metrics say of themselves."""
         lines = [Line(row, self.title(row), cells) for row, cells in zip(self.rows, self.cells, strict=True)]
-        return Grid("Model", self.heads, self.titles, lines, self.caption, self.notes)
+        return Grid("Method", self.heads, self.titles, lines, self.caption, self.notes)
 
 
 def make_table(
@@ -191,7 +191,11 @@ def _notes(
         notes.append(f"Mean ± standard deviation over {max(draws)} draws of the clips.")
     elif seeds := {line.row: line.seeds for line in summary if line.seeds > 1}:
         counts = sorted(set(seeds.values()))
-        rows = "" if len(counts) == 1 and len(seeds) == len({line.row for line in summary}) else ", each row's own"
+        rows = (
+            ""
+            if len(counts) == 1 and len(seeds) == len({line.row for line in summary})
+            else ", different for each method"
+        )
         notes.append(f"Mean ± standard deviation over {' or '.join(map(str, counts))} training seeds{rows}.")
     return notes
 
@@ -204,7 +208,7 @@ def write_tables(table: ScoreTable, out: Path) -> None:
 def stored_table(out: Path, ci: bool = False, holm: bool = False) -> ScoreTable:
     """The table of a folder's stored scores, with what `make_table` adds if asked for; nothing is written."""
     if not RunFolder(out).summary.exists():
-        raise BenchError(f"{out} has no scores to report: give a folder that `bench run` or `bench score` has filled.")
+        raise BenchError(f"{out} contains no scores to report. Give a results folder of `bench run` or `bench score`.")
     left_out, notes = read_notes(out)
     said = [*notes, *departures(out)]
     facts = (read_summary(out), read_protocol(out), names_of(out))

@@ -19,7 +19,7 @@ from bench.statistics import printed_p
 #: The kind of a study whose clips were graded one by one.
 GRADED = "scale"
 #: How a study names why a rater does not count; reasons begin so. Any other is somebody's decision.
-BY_RULE, UNFINISHED, WITHDRAWN = "catch", "unfinished", "withdrawn"
+BY_RULE, UNFINISHED, WITHDRAWN = ("catch", "flagged"), "unfinished", "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def find_study(run: RunFolder, requested: Path | None) -> Path | None:
         return own if own.is_file() else None
     path = requested if requested.suffix == ".json" else requested / STUDY_RESULTS
     if not path.is_file():
-        raise BenchError(f"There is no {path}: give the folder that `bench study export --out` has written.")
+        raise BenchError(f"The file {path} does not exist. Give the folder written by `bench study export --out`.")
     return path
 
 
@@ -83,11 +83,11 @@ def read_study(path: Path, rows: Sequence[str], names: RowNames) -> StudyResults
         notes = [*_study_notes(content), *_ties(content.get("ties", [])), *map(str, content["notes"])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BenchError(
-            f"{path} is no study.json of this version: write it anew with `bench study export`."
+            f"{path} is not a study.json of this version. Write it again with `bench study export`."
         ) from error
     foreign = sorted({str(line[side]) for line in pos for side in ("first", "second")} - {*rows, REAL})
     if foreign:
-        raise BenchError(f"The study {path} compares {', '.join(foreign)}, which this run has no row of.")
+        raise BenchError(f"The study {path} compares {', '.join(foreign)}, which this run does not contain.")
     return StudyResults(pos, grids, SIMULATED if simulated else "", notes)
 
 
@@ -116,13 +116,13 @@ def _means(grades: Sequence[Mapping[str, Any]], names: RowNames, question_text: 
             cells = [Cell(f"{one['mos']:.2f}", interval=interval), Cell(f"{one['ratings']}"), Cell(f"{one['raters']}")]
         lines.append(Line(one["system"], names.title(one["system"]), cells))
     return Grid(
-        corner="System",
+        corner="Method",
         key="system",
         keys=["mos", "ratings", "raters"],
         heads=["Mean grade", "Grades", "Raters"],
         lines=lines,
         caption=f"Mean opinion scores of clips shown one by one, on “{question_text}”, from 1 (bad) to 5 (excellent).",
-        notes=["In brackets: 95 % interval over raters and source videos, whose grades are alike."],
+        notes=["In brackets: 95 % interval over raters and source videos, within which grades are correlated."],
         warning=warning,
     )
 
@@ -161,8 +161,8 @@ def _preferences(pos: Sequence[Mapping[str, Any]], names: RowNames, question: st
         caption="Preference opinion scores: percentage of trials in which the first of two clips was chosen on "
         f"“{question}”.",
         notes=[
-            "In brackets: 95 % interval over raters and source videos, whose votes are alike; p: two-sided against "
-            "50 %, over the same. Exact: as if all votes were independent.",
+            "In brackets: 95 % interval over raters and source videos, within which votes are correlated; p: "
+            "two-sided against 50 %, over the same clusters. Exact: as if all votes were independent.",
         ],
         warning=SIMULATED if simulated else "",
     )
@@ -176,10 +176,10 @@ def _strengths(strengths: Sequence[Mapping[str, Any]], names: RowNames, simulate
         interval = _ends(one["ci_low"], one["ci_high"])
         cells = [Cell(f"{one['strength']:.2f}", interval=interval), Cell(f"{one['wins']} of {one['votes']}")]
         lines.append(Line(one["system"], names.title(one["system"]), cells))
-    caption = "Bradley–Terry strengths, in log odds with mean 0: of two, the stronger is chosen with probability "
+    caption = "Bradley–Terry strengths, in log odds with mean 0. The stronger of two is chosen with probability "
     return [
         Grid(
-            corner="System",
+            corner="Method",
             key="system",
             keys=["strength", "wins"],
             heads=["Strength", "Chosen"],
@@ -205,10 +205,8 @@ def _excluded(raters: Sequence[Mapping[str, Any]]) -> str:
         sum(reason.startswith(begin) for reason in reasons) for begin in (BY_RULE, UNFINISHED, WITHDRAWN)
     )
     by_hand = len(reasons) - by_rule - unfinished - withdrew
-    left = f"{unfinished} left too early to tell whether they attend, " if unfinished else ""
-    return (
-        f"{by_rule} excluded by the rule fixed beforehand, {left}{by_hand} by somebody's decision, {withdrew} withdrew"
-    )
+    left = f"{unfinished} left before their attention could be judged, " if unfinished else ""
+    return f"{by_rule} excluded by the registered rule, {left}{by_hand} by hand, {withdrew} withdrew"
 
 
 def _study_notes(content: Mapping[str, Any]) -> list[str]:

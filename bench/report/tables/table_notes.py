@@ -11,12 +11,12 @@ from bench.report.tables.printed_table import UNTESTED, WORSE
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import Primary, SummaryLine
 from bench.scoring.set_metrics import REAL_HALVES, SPLITS
-from bench.statistics import ALPHA, OVER_TRAININGS, holm_over_families
+from bench.statistics import ALPHA, OVER_TRAININGS, holm_over_families, scope_in_words
 
 
 def caption(protocol: Protocol) -> str:
-    """What a table's numbers are of, in a sentence."""
-    partial = ", only the clips that every row has" if protocol.partial else ""
+    """What a table's numbers are of, in one sentence."""
+    partial = ", only the clips that every method has" if protocol.partial else ""
     kind = "real" if protocol.choices.unpaired else "test"
     clips = f"{protocol.clips} {kind} clip{'s' if protocol.clips > 1 else ''}"
     name = f"{protocol.dataset[:1].upper()}{protocol.dataset[1:]}"
@@ -48,7 +48,7 @@ def over_metrics(summary: Sequence[SummaryLine], primary: str = "") -> list[Summ
 
 def inference_notes(summary: Sequence[SummaryLine], primary: Primary, holm: bool) -> Iterator[str]:
     """What intervals and marks say, and what they cannot."""
-    scopes = sorted({line.scope for line in summary if line.scope})
+    scopes = sorted({scope_in_words(line.scope) for line in summary if line.scope})
     yield f"In brackets: 95 % interval over source videos{', ' + ' and '.join(scopes) if scopes else ''}."
     competing = [line for line in summary if math.isfinite(line.value) and line.row != REAL_HALVES and line.rank != 1]
     shown = {mark_of(line) for line in competing}
@@ -62,8 +62,8 @@ def inference_notes(summary: Sequence[SummaryLine], primary: Primary, holm: bool
     yield f"{'; '.join(marks)}."
     smallest = {line.smallest_p for line in summary if math.isfinite(line.smallest_p)}
     if smallest and max(smallest) > 0.001:
-        reach = f"With so few source videos no p is below {max(smallest):.2g}"
-        yield f"{reach}{': nothing can be marked as worse' if max(smallest) >= ALPHA else ''}."
+        reach = f"With so few source videos, the smallest possible p is {max(smallest):.2g}"
+        yield f"{reach}{', so nothing can be marked as worse' if max(smallest) >= ALPHA else ''}."
     tested = list(dict.fromkeys(line.metric for line in competing if mark_of(line) != UNTESTED))
     yield from _metrics_note(tested, primary, holm)
     yield from _turned_note(competing)
@@ -74,15 +74,19 @@ def _metrics_note(tested: Sequence[str], primary: Primary, holm: bool) -> Iterat
     """That several metrics are several chances, and which of them was named beforehand."""
     others = [metric for metric in tested if metric != primary.metric]
     if primary.metric:
-        when = "before scoring" if primary.before else "after the folder had scores, so it may have been picked by them"
+        when = (
+            "before scoring"
+            if primary.before
+            else "after the folder had scores, so these may have influenced the choice"
+        )
         yield f"Primary metric, named {when}: {primary.metric}." + (" The others are exploratory." if others else "")
     if holm and len(others) > 1:
-        apart = f", {primary.metric} apart" if primary.metric in tested else ""
-        yield f"Marks are corrected by Holm over {len(others)} metrics{apart}."
+        apart = f", without {primary.metric}" if primary.metric in tested else ""
+        yield f"Marks are Holm-corrected over {len(others)} metrics{apart}."
     elif len(tested) > 1 and not primary.metric:
         yield (
-            f"Each of {len(tested)} metrics is tested on its own at {ALPHA:.0%}, so among equal methods some {WORSE} "
-            "appears more often: name one beforehand (--primary), or correct for them all (--holm-metrics)."
+            f"Each of {len(tested)} metrics is tested separately at {ALPHA:.0%}, so even equal methods get a {WORSE} "
+            "more often than that. Name one metric before scoring (--primary), or correct for all (--holm-metrics)."
         )
 
 
@@ -91,15 +95,15 @@ def _turned_note(competing: Sequence[SummaryLine]) -> Iterator[str]:
     turned = [line for line in competing if line.turned_by]
     if turned:
         listed = "; ".join(f"{line.row}, {line.metric} (without {line.turned_by})" for line in turned)
-        yield f"Leaving out one source video turns the verdict: {listed}."
+        yield f"Leaving out one source video reverses the verdict: {listed}."
 
 
 def _training_runs_note(summary: Sequence[SummaryLine]) -> Iterator[str]:
     """What two training runs allow one to say, as `docs/explanation/statistics.md` has measured it."""
     if any(line.seeds == 2 and OVER_TRAININGS in line.scope for line in summary):
         yield (
-            "Two training runs tell little of others: 95 % intervals hold the mean in 92 to 94 %, and tests at 5 % "
-            "tell equal methods apart in up to 10 %, where training runs differ much."
+            "Two training runs say little about others. If training runs vary much, 95 % intervals contain the "
+            "mean in 92 to 94 % of cases, and tests at 5 % reject up to 10 % of equal methods."
         )
 
 
@@ -108,8 +112,8 @@ def split_notes(summary: Sequence[SummaryLine], names: RowNames) -> Iterator[str
     for real in (line for line in summary if line.row == REAL_HALVES):
         methods = [line for line in summary if line.metric == real.metric and line.row != REAL_HALVES]
         if not any(math.isfinite(line.at_split) for line in methods):
-            more = f"methods are at {methods[0].clips}" if methods else "methods are at more"
-            yield f"{real.metric}: real vs. real is at {real.clips} clips a side and {more}: do not compare the two."
+            more = f"methods use {methods[0].clips}" if methods else "methods use more"
+            yield f"{real.metric}: real vs. real uses {real.clips} clips per side and {more}: do not compare the two."
             continue
         yield (
             f"{real.metric}, {real.clips} clips: mean over {SPLITS} splits of the source videos, a method's clips of "
@@ -117,4 +121,4 @@ def split_notes(summary: Sequence[SummaryLine], names: RowNames) -> Iterator[str
         )
         below = [names.title(line.row) for line in methods if line.at_split < real.value]
         if below:
-            yield f"{real.metric}: nearer to real clips than these are to each other: {', '.join(below)}."
+            yield f"{real.metric}: closer to the real clips than these are to each other: {', '.join(below)}."

@@ -31,7 +31,7 @@ def resolve(database: str | Path | None) -> URL:
     """
     given = str(database) if database else os.environ.get(URL_VARIABLE, "")
     if not given:
-        raise BenchError(f"No study database is named: give --db study.db or set {URL_VARIABLE}.")
+        raise BenchError(f"No study database is given. Use --db study.db, or set {URL_VARIABLE}.")
     if "://" not in given:
         return URL.create("sqlite", database=str(Path(given).expanduser().resolve()))
     try:
@@ -41,9 +41,9 @@ def resolve(database: str | Path | None) -> URL:
         kind = url.get_backend_name()
         url.get_dialect()
     except (ArgumentError, NoSuchModuleError) as error:
-        raise BenchError("The database URL cannot be read: give one like postgresql://user@host/name.") from error
+        raise BenchError("The database URL is not valid. Give one like postgresql://user@host/name.") from error
     if kind not in ("sqlite", "postgresql"):
-        raise BenchError(f"Studies are kept in SQLite or PostgreSQL, not in {kind}.")
+        raise BenchError(f"Studies are stored in SQLite or PostgreSQL, not in {kind}.")
     return url
 
 
@@ -118,7 +118,7 @@ def check(engine: Engine) -> None:
     """Raise a `BenchError` unless the database can be opened; a schema of an older version from 0.2 on is upgraded."""
     name = describe(engine.url)
     if engine.url.get_backend_name() == "sqlite" and not Path(str(engine.url.database)).is_file():
-        raise BenchError(f"There is no study database {name}: make one with `bench study create`.")
+        raise BenchError(f"There is no study database {name}. Create one with `bench study create`.")
     revision = _revision(engine)
     if revision is None:
         raise _not_a_study(engine.url)
@@ -127,7 +127,7 @@ def check(engine: Engine) -> None:
 
 
 def _not_a_study(url: URL) -> BenchError:
-    return BenchError(f"{describe(url)} is not a study database: make one with `bench study create`.")
+    return BenchError(f"{describe(url)} is not a study database. Create one with `bench study create`.")
 
 
 def _is_empty(engine: Engine) -> bool:
@@ -158,7 +158,7 @@ def _revision(engine: Engine) -> str | None:
     if revision is not None and revision not in ours:
         raise BenchError(
             f"The study database {describe(engine.url)} was written by a newer version of this program (schema "
-            f"{revision}): install that version, or name another database."
+            f"{revision}): install that version, or choose another database."
         )
     return revision
 
@@ -171,11 +171,11 @@ def explain(error: DBAPIError, url: URL) -> BenchError:
     )
     low = cause.lower()
     if "disk is full" in low or "no space left" in low or "disk i/o error" in low:
-        return BenchError(f"The disk of the study database {name} is full: free some space; what was saved is kept.")
+        return BenchError(f"The disk of the study database {name} is full. Free some space; saved data are kept.")
     if "readonly" in low or "read-only" in low:
-        return BenchError(f"The study database {name} cannot be written: give this user the right to write it.")
+        return BenchError(f"The study database {name} cannot be written. Give this user write permission.")
     if "locked" in low:
-        return BenchError(f"The study database {name} is held by another program: close that program and try again.")
+        return BenchError(f"The study database {name} is locked by another program. Close that program and try again.")
     if "not a database" in low or "malformed" in low:
-        return BenchError(f"{name} is not a study database or is damaged: restore it from a copy.")
-    return BenchError(f"The study database {name} cannot be used ({cause}): check that it exists and is running.")
+        return BenchError(f"{name} is not a study database, or is damaged. Restore it from a copy.")
+    return BenchError(f"The study database {name} cannot be used ({cause}). Check that it exists and is running.")

@@ -20,7 +20,7 @@ T = TypeVar("T")
 #: How often a piece of work is tried whose row or slot another transaction took first.
 TRIES = 5
 #: What somebody can do where the file holds parts of rows that are gone.
-ANEW = "stop the app and run `sqlite3 FILE VACUUM`, or old parts may stay in it."
+ANEW = "stop the app and run `sqlite3 FILE VACUUM`. Otherwise, erased data may remain in the file."
 
 
 class Transactions:
@@ -61,7 +61,7 @@ class Transactions:
                 return self._transact(work, lasting)
             except IntegrityError as error:
                 if not left:
-                    raise BenchError(f"The study database refused a row: {error.orig}.") from error
+                    raise BenchError(f"The study database rejected a row: {error.orig}.") from error
             except (DBAPIError, PoolTimeout) as error:
                 if not left or not _is_on_a_standby(error):
                     raise self._explain(error) from error
@@ -87,11 +87,9 @@ class Transactions:
         except (DBAPIError, PoolTimeout) as error:
             raise self._explain(error) from error
         except sqlite3.Error as error:
-            raise BenchError(
-                f"It is done, but the database file could not be written anew ({error}): {ANEW}"
-            ) from error
+            raise BenchError(f"Done, but the database file could not be rewritten ({error}): {ANEW}") from error
         if busy:
-            raise BenchError(f"It is done, but the write-ahead log is still being read: {ANEW}")
+            raise BenchError(f"Done, but the write-ahead log is still in use: {ANEW}")
 
     def _transact(self, work: Callable[[Session], T], lasting: bool) -> T:
         if self._queue is None:  # PostgreSQL's locks have queues of their own
@@ -106,7 +104,7 @@ class Transactions:
 
     def _explain(self, error: DBAPIError | PoolTimeout) -> BenchError:
         if isinstance(error, PoolTimeout):
-            return BenchError("Too many people use the study database at once: start another app process.")
+            return BenchError("Too many people use the study database at once. Start another app process.")
         return database.explain(error, self.url)
 
 

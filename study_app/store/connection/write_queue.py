@@ -1,6 +1,6 @@
 """First come, first served for the one writer that a SQLite file can have.
 
-SQLite lets writers poll for its lock with growing pauses. Under load whoever asks last often gets it, and somebody else
+SQLite lets writers poll for its lock with growing pauses. Under load the last to ask often gets it, and somebody else
 waits until they are refused. Here the writers of a process form a queue, and at most one process at a time waits at the
 file's door, so that processes take turns as well. Measured with 40 raters without pauses in two processes on two busy
 cores for 40 seconds: no vote was refused and none waited over 8 seconds. Without the queue 25 were refused, after 20

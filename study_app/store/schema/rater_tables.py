@@ -202,7 +202,7 @@ class Exclusion(Base):
 
 
 class Ending(Base):
-    """How a rater's session ended, and the code that says so to whoever pays; a later ending stands beside it."""
+    """How a rater's session ended, and the code that says so to anyone who pays; a later ending is kept beside it."""
 
     __tablename__ = "ending"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -40,7 +40,7 @@ ACTIONS: dict[Action, Confirmation] = {
     "close": Confirmation(
         "Close",
         "Close the study?",
-        "The study takes no more answers, and raters who are at it are sent away. You can open it again.",
+        "The study accepts no more answers, and active raters see that it is closed. You can open it again.",
         "Close the study",
     ),
 }
@@ -82,14 +82,14 @@ def _confirm(study: OpenStudy, action: Action) -> None:
 
 def erasure(study: OpenStudy) -> None:
     """Make a rater anonymous who has asked for it."""
-    with st.expander("Erase a rater who has asked for it"), st.form("erase"):
+    with st.expander("Erase a rater on request"), st.form("erase"):
         st.write(
-            "Everything that could point to them is deleted for good. Pay them first: afterwards nobody can tell who "
-            f"it was. Their votes are {study.settings.erased_votes}."
+            "This permanently deletes everything that could identify the rater. Pay them first, because you "
+            f"cannot identify them afterwards. Their votes are {study.settings.erased_votes}."
         )
         rater = st.text_input("Rater, as in raters.csv")
-        participant = st.text_input("Or the ID that their link had")
-        reason = st.text_input("Reason (kept for good; name nobody)")
+        participant = st.text_input("Or the ID in their link")
+        reason = st.text_input("Reason (kept permanently; must not name anybody)")
         if st.form_submit_button("Erase"):
             _confirm_erasure(study, rater.strip(), participant.strip(), reason)
     if done := st.session_state.pop("erased", None):
@@ -98,8 +98,10 @@ def erasure(study: OpenStudy) -> None:
 
 @st.dialog("Erase this rater?")
 def _confirm_erasure(study: OpenStudy, rater: str, participant: str, reason: str) -> None:
-    st.write(f"Everything that could point to **{rater or participant or 'nobody'}** is deleted. You cannot undo this.")
-    if st.button("Erase for good", type="primary"):
+    st.write(
+        f"This deletes everything that could identify **{rater or participant or 'nobody'}**. You cannot undo this."
+    )
+    if st.button("Erase permanently", type="primary"):
         try:
             st.session_state["erased"] = study.erase(reason, "admin", rater=rater, participant=participant)
         except BenchError as error:

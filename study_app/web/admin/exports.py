@@ -25,7 +25,7 @@ def archive(study: OpenStudy) -> bytes:
 def show(study: OpenStudy, met: bool) -> None:
     """Downloads: who is to be paid, and everything."""
     st.header("For paying raters")
-    st.write("Sessions, codes and minutes. The file says nothing about what anybody chose.")
+    st.write("Sessions, codes and minutes. The file contains no answers.")
     st.download_button(
         "Download raters.csv",
         lambda: export.raters_csv(study.raters()),
@@ -35,8 +35,8 @@ def show(study: OpenStudy, met: bool) -> None:
     )
     st.header("Everything")
     st.write(
-        "All files of `bench study export` in one archive: votes, results, tables, raters, screens and answers. It is "
-        "made when you ask for it, which can take some seconds."
+        "All files of `bench study export` in one archive: votes, results, tables, raters, screens and answers. "
+        "Creating it can take some seconds."
     )
     if not met:
         st.info("Votes are still missing. The archive contains outcomes, and exporting it is recorded.")

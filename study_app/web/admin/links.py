@@ -25,7 +25,7 @@ def show() -> None:
     if not link.startswith("https://"):
         st.warning("Without https, answers travel unencrypted, and phones warn about the page.")
     if platform != "Everybody":
-        st.caption("Paste this into the platform, which fills in its IDs.")
+        st.caption("Paste this into the platform, which fills in the participants' IDs.")
         return
     code = segno.make(link, micro=False)
     picture = code.svg_data_uri(scale=5, border=4, dark="#000000", light="#ffffff")

@@ -30,7 +30,8 @@ def is_open(study: OpenStudy) -> bool:
     if not password:
         style.page(
             "The admin page is off",
-            f"It opens when the app is started with {PASSWORD_VARIABLE} set to {SHORTEST_PASSWORD} characters or more.",
+            f"To turn it on, start the app with {PASSWORD_VARIABLE} set to a password of at least "
+            f"{SHORTEST_PASSWORD} characters.",
         )
         return False
     if "pass" not in st.session_state:
@@ -69,6 +70,4 @@ def _ask(study: OpenStudy, password: str) -> None:
                 st.session_state["pass"] = admin_session.new_pass(password)
                 st.rerun()
             # the same words for a wrong password and for too many attempts: nothing to learn from them
-            st.error(
-                "That did not work. After several wrong passwords the page stays shut to you for a quarter of an hour."
-            )
+            st.error("Sign-in failed. After several wrong passwords, the page is locked for you for 15 minutes.")

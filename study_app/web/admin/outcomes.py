@@ -18,7 +18,7 @@ from study_app.web.admin import charts, style
 FRESH = 20
 
 
-POS_CAPTION = "Thin: 95 % interval over raters and videos. Thick: exact interval, of votes taken as independent."
+POS_CAPTION = "Thin: 95 % interval over raters and videos. Thick: exact interval, assuming independent votes."
 
 
 #: How the columns of `pos.csv` are called here.
@@ -55,7 +55,7 @@ def show_outcomes(outcomes: export.Results, titles: Callable[[str, str], str]) -
     printed = {name: shown[name].map(printed_p) for name in ("p", "p_holm", "exact_p")}
     st.dataframe(shown.assign(**printed).round(3), hide_index=True, column_config=POS_COLUMNS)
     if outcomes.ties is not None:
-        st.caption("Ties are left out above. half: POS with each tie as half a vote for each.")
+        st.caption("POS leaves ties out. half: POS with each tie counted as half a vote for each.")
         st.dataframe(outcomes.ties.drop(columns=["first", "second"]).round(2), hide_index=True)
     st.header("Bradley–Terry strengths")
     style.picture(charts.strengths(outcomes.ranking), "With 95 % intervals over raters and clips")

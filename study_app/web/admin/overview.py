@@ -30,7 +30,7 @@ def show(study: OpenStudy) -> None:
         st.warning(alert, icon=":material/warning:")
     minutes = int(ACTIVE.total_seconds() // 60)
     st.caption(
-        f"Active: heard from in the last {minutes} minutes. Dropped out: not, and not at an end. "
+        f"Active: seen in the last {minutes} minutes. Dropped out: not seen since, and not finished. "
         f"{now:%H:%M:%S} UTC, updated every {EVERY} seconds."
     )
     progress_column, time_column = st.columns(2, gap="large")
@@ -49,7 +49,7 @@ def show(study: OpenStudy) -> None:
             st.write("No votes yet.")
     if len(left := seen.left_after()):
         st.header("Where raters dropped out")
-        style.picture(charts.left_after(left), "Raters who dropped out, by the number of answers that they had given.")
+        style.picture(charts.left_after(left), "Raters who dropped out, by number of answers given.")
 
 
 def _figures(state: Health, now: datetime, paid: float) -> list[tuple[str, str, str]]:
@@ -86,7 +86,7 @@ def _bars(study: OpenStudy, progress: pd.DataFrame) -> list[tuple[str, int, int,
 
 
 def comparison_title(study: OpenStudy, first: str, second: str) -> str:
-    """A comparison by its methods' names in print; what is shown alone, by its own."""
+    """A comparison by its methods' display names; what is shown alone, by its own."""
     shown = study.settings.title_of(first)
     return shown if second == "alone" else f"{shown} over {study.settings.title_of(second)}"
 
@@ -102,7 +102,7 @@ def show_log(study: OpenStudy) -> None:
     if len(counts := questionnaire.counts(study.answers(), study.settings)):
         st.header("Questions before and after")
         _table(counts)
-    st.header("What was done to the study")
+    st.header("Audit trail")
     _table(seen.audit)
 
 

@@ -43,8 +43,11 @@ def _is_met(study: OpenStudy) -> bool:
 def _outcomes(study: OpenStudy) -> None:
     """Outcomes when all votes are in, or when somebody asks for them, which is recorded."""
     if not _is_met(study):
-        st.info("Outcomes stay hidden until every comparison has its votes: nobody should stop a study by its result.")
-        if not st.toggle("Show outcomes all the same (this is recorded)"):
+        st.info(
+            "Outcomes stay hidden until every comparison has its votes, so that nobody stops a study because of "
+            "its results."
+        )
+        if not st.toggle("Show outcomes anyway (this is recorded)"):
             return
         if not st.session_state.get("looked"):
             study.audit("admin", "looked at outcomes early", f"{study.progress()['votes'].sum()} votes")

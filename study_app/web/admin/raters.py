@@ -50,7 +50,7 @@ def show(study: OpenStudy) -> None:
     """The page of raters."""
     raters = table(study)
     if not len(raters):
-        st.write("No rater has come yet.")
+        st.write("No raters yet.")
         return
     shown = _filtered(raters)
     chosen = st.dataframe(
@@ -62,13 +62,13 @@ def show(study: OpenStudy) -> None:
         if st.button(f"Exclude selected ({len(names)})", disabled=not names):
             _confirm(study, names)
         st.session_state["paid"] = st.number_input(
-            "Reward per rater, for the pay per hour", 0.0, value=reward(study), step=0.5, width=300
+            "Reward per rater, to compute the pay per hour", 0.0, value=reward(study), step=0.5, width=300
         )
-    st.caption(f"{len(shown)} of {len(raters)} raters. Select rows at the left to exclude raters.")
+    st.caption(f"{len(shown)} of {len(raters)} raters. To exclude raters, select rows on the left.")
     known = quality(study)
     if len(known):
         svg = charts.raters(known, study.settings)
-        style.picture(svg, "A point a rater. Dashed: the rule on catch trials.")
+        style.picture(svg, "One point per rater. Dashed: the catch-trial rule.")
 
 
 def _filtered(raters: pd.DataFrame) -> pd.DataFrame:
@@ -91,11 +91,11 @@ def _filtered(raters: pd.DataFrame) -> pd.DataFrame:
 @st.dialog("Exclude raters?")
 def _confirm(study: OpenStudy, names: list[str]) -> None:
     st.write(
-        f"The votes of {len(names)} raters leave every result, and their pairs go to others. This is recorded and "
-        "cannot be undone."
+        f"The votes of {len(names)} raters are removed from all results, and other raters get their pairs. This "
+        "is recorded and cannot be undone."
     )
     st.code("\n".join(names), language=None)
-    reason = st.text_input("Reason (kept for good)")
+    reason = st.text_input("Reason (kept permanently)")
     if st.button("Exclude", type="primary", disabled=not reason.strip()):
         for name in names:
             study.exclude(name, reason, "admin")

@@ -52,7 +52,7 @@ def test_33_frames_give_the_first_32_and_31_are_short(tmp_path: Path) -> None:
 def test_a_strip_of_a_wrong_height_is_named(tmp_path: Path) -> None:
     make_beach(tmp_path)
     Image.fromarray(np.zeros((128 * 32 + 5, 128, 3), np.uint8)).save(tmp_path / "frames-stable-many/shore/0101_0.jpg")
-    with pytest.raises(BenchError, match=r"0101_0\.jpg is 128×4101 pixels: its height is no multiple of 128"):
+    with pytest.raises(BenchError, match=r"0101_0\.jpg is 128×4101 pixels: its height is not a multiple of 128"):
         build_manifest("beach", tmp_path)
 
 
@@ -83,13 +83,13 @@ def test_no_list_at_all_is_named(tmp_path: Path) -> None:
 def test_a_file_in_no_list_is_remarked(tmp_path: Path) -> None:
     make_beach(tmp_path)
     write_strip(tmp_path / "frames-stable-many/shore/0999_0.jpg", moving_clip(1))
-    assert index(tmp_path, ("test",)).remarks == ["frames-stable-many/shore/0999_0.jpg: in no list"]
+    assert index(tmp_path, ("test",)).remarks == ["frames-stable-many/shore/0999_0.jpg: not in any list"]
     strip = tmp_path / "frames-stable-many/shore/0999_0.jpg"
     try:
         strip.rename(strip.with_name(os.fsdecode(b"\xe9.jpg")))
     except OSError:
         return  # this file system has UTF-8 names only
-    assert index(tmp_path, ("test",)).remarks == ["frames-stable-many/shore/\\xe9.jpg: in no list"]
+    assert index(tmp_path, ("test",)).remarks == ["frames-stable-many/shore/\\xe9.jpg: not in any list"]
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

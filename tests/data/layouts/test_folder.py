@@ -101,7 +101,9 @@ def test_nothing_that_fits_is_told_with_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     for name in ("x.flac", "y.flac", "a/z", "a/w.txt"):
         (tmp_path / name).write_bytes(b"")
-    with pytest.raises(BenchError, match=r"no test clips .*it holds 2 \.flac files, 1 file without an ending in a, "):
+    with pytest.raises(
+        BenchError, match=r"no test clips .*it contains 2 \.flac files, 1 file without an ending in a, "
+    ):
         build_manifest("folder", tmp_path, ("test",))
 
 
@@ -118,5 +120,5 @@ def test_clips_have_any_number_of_frames(tmp_path: Path) -> None:
 
 def test_a_reader_of_one_length_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clips.DATASETS, "load", lambda name: lambda root, splits: clips.Listing([]))
-    with pytest.raises(BenchError, match="has clips of 32 frames only, not of 20"):
+    with pytest.raises(BenchError, match="only has clips of 32 frames, not 20"):
         build_manifest("theirs", tmp_path, ("test",), 20)

@@ -67,7 +67,7 @@ def test_frames_in_a_folder_of_their_own_have_the_source_video_of_the_usual_layo
     assert sorted(set(videos.values())) == ["A", "B", "C", "D"]
     assert videos[f"B__B_7__{leaf}__000"] == "B"  # ids name the folders as they are
     write_frames(tmp_path / f"{top}sky_test/A/A_2" / leaf, moving_clip(9))
-    with pytest.raises(BenchError, match="The source video A is in train and in test"):
+    with pytest.raises(BenchError, match="The source video A is in both train and test"):
         build_manifest("sky", tmp_path)
 
 
@@ -76,7 +76,7 @@ def test_frames_of_a_flat_copy_in_folders_of_their_own(tmp_path: Path) -> None:
         write_frames(tmp_path / f"sky_{place}" / "frames", moving_clip(number))
     assert {clip.video for clip in build_manifest("sky", tmp_path).clips} == {"a", "b", "d"}
     write_frames(tmp_path / "sky_test/a_1/frames", moving_clip(9))
-    with pytest.raises(BenchError, match="a_1 is in train and in test"):
+    with pytest.raises(BenchError, match="a_1 is in both train and test"):
         build_manifest("sky", tmp_path)
 
 
@@ -116,7 +116,7 @@ def test_numbers_of_a_flat_copy_tell_videos_apart_where_both_splits_have_the_nam
 def test_a_folder_of_one_name_in_both_splits_of_a_flat_copy_is_a_leak(tmp_path: Path) -> None:
     for number, split in enumerate(("train", "test")):
         write_frames(tmp_path / f"sky_{split}" / "a_1", moving_clip(number))
-    with pytest.raises(BenchError, match="a_1 is in train and in test"):
+    with pytest.raises(BenchError, match="a_1 is in both train and test"):
         build_manifest("sky", tmp_path)
 
 
@@ -129,13 +129,13 @@ def test_names_that_differ_in_unicode_form_are_one_video(tmp_path: Path) -> None
     write_frames(tmp_path / "sky_train" / composed / "1", moving_clip(0))
     write_frames(tmp_path / "sky_test" / decomposed / "2", moving_clip(1))
     assert index(tmp_path, ("test",)).clips[0].id == f"{composed}__2__000"
-    with pytest.raises(BenchError, match=f"The source video {composed} is in train and in test"):
+    with pytest.raises(BenchError, match=f"The source video {composed} is in both train and test"):
         build_manifest("sky", tmp_path)
 
 
 def test_a_missing_split_is_told_with_what_is_there(tmp_path: Path) -> None:
     write_frames(tmp_path / "videos" / "a", moving_clip(0, 3))
     with pytest.raises(
-        BenchError, match=r"folder sky_test is missing below it; it holds 3 \.jpg files in videos/a; read"
+        BenchError, match=r"folder sky_test is missing below it; it contains 3 \.jpg files in videos/a\. Supported"
     ):
         index(tmp_path, ("test",))

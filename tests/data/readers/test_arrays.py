@@ -40,16 +40,16 @@ def test_every_version_of_numpys_format_is_read(tmp_path: Path, version: tuple[i
 
 def test_several_arrays_none_and_other_kinds_are_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "two.npz", real=drifting(4), fake=drifting(4))
-    with pytest.raises(BenchError, match=r"two\.npz must hold one array, the video's frames: found real, fake"):
+    with pytest.raises(BenchError, match=r"two\.npz must contain one array, the video's frames: found real, fake"):
         read_video(tmp_path / "two.npz")
     np.savez(tmp_path / "none.npz")
-    with pytest.raises(BenchError, match=r"none\.npz must hold one array, the video's frames: found none"):
+    with pytest.raises(BenchError, match=r"none\.npz must contain one array, the video's frames: found none"):
         read_video(tmp_path / "none.npz")
     np.savez(tmp_path / "floats.npz", drifting(4) / 255)
     with pytest.raises(BenchError, match=r"floats\.npz is float64 \[4, 64, 96, 3\]: expected uint8"):
         read_video(tmp_path / "floats.npz")
     np.savez(tmp_path / "columns.npz", np.asfortranarray(drifting(4)))
-    with pytest.raises(BenchError, match=r"columns\.npz is stored by columns"):
+    with pytest.raises(BenchError, match=r"columns\.npz is stored in column order"):
         read_video(tmp_path / "columns.npz")
     np.save(tmp_path / "empty.npy", np.zeros((0, 64, 64, 3), np.uint8))
     with pytest.raises(BenchError, match=r"empty\.npy is uint8 \[0, 64, 64, 3\]"):

@@ -248,7 +248,7 @@ def test_frames_of_a_folder_may_be_of_any_kind(tmp_path: Path, ending: str) -> N
 @pytest.mark.parametrize("ending", ["png", "tif", "webp"])
 def test_an_animation_among_frames_is_refused(tmp_path: Path, ending: str) -> None:
     path = save_animation(tmp_path / f"a.{ending}", moving_clip(0, 3))
-    with pytest.raises(BenchError, match=rf"a\.{ending} is an animation of 3 pictures where one frame is due"):
+    with pytest.raises(BenchError, match=rf"a\.{ending} is an animation of 3 pictures: expected a single frame"):
         read_image(path)
 
 

@@ -162,7 +162,7 @@ def test_a_telephones_video_is_the_upright_one(tmp_path: Path) -> None:
 def test_other_angles_are_refused(tmp_path: Path) -> None:
     write_container(tmp_path / "a.mp4", moving_clip(0))
     path = with_matrix(tmp_path / "a.mp4", tmp_path / "b.mp4", 30)
-    with pytest.raises(BenchError, match=r"b\.mp4 is to be shown turned by .*30°: expected a multiple of 90°"):
+    with pytest.raises(BenchError, match=r"b\.mp4 has a rotation of .*30°: expected a multiple of 90°"):
         read_video(path)
 
 

@@ -176,7 +176,7 @@ def test_redirects_are_followed(server: Server, file: Weights) -> None:
 @pytest.mark.parametrize("kind", ["text/html", "application/octet-stream"])
 def test_a_web_page_is_refused(server: Server, file: Weights, kind: str) -> None:
     server.answers["/a"] = server.answers["/b"] = whole(b"<!DOCTYPE html><title>Sign in</title>", kind)
-    with pytest.raises(BenchError, match="a web page came instead"):
+    with pytest.raises(BenchError, match="sent a web page instead"):
         fetch("test")
     assert _nothing_but_a_part(file)
 
@@ -245,6 +245,6 @@ def test_another_file_under_the_name_is_told_from_the_published_one(file: Weight
     path.write_bytes(b"random weights")
     assert weights_catalog.verify("test").state == "other"
     assert "not the published" in weights_catalog.identity("test", path)
-    with pytest.raises(BenchError, match="does not hold the published weights"):
+    with pytest.raises(BenchError, match="does not contain the published weights"):
         fetch("test")
     assert path.read_bytes() == b"random weights"

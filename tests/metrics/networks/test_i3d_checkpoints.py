@@ -82,8 +82,8 @@ def test_a_damaged_tensor_is_refused_by_the_hash(
     monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(tmp_path))
     refused = verify("fvd")
     assert refused.state == "other"
-    assert "does not hold the published weights: the SHA-256 of its tensors is" in refused.message
-    assert "where beba2715136d is due. Delete it and give `bench weights fetch fvd`" in refused.message
+    assert "does not contain the published weights: the SHA-256 of its tensors is" in refused.message
+    assert "expected beba2715136d. Delete it and run `bench weights fetch fvd`" in refused.message
 
 
 def jax_tree(tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
@@ -115,18 +115,18 @@ def test_tensors_come_through_the_layout_of_jax_unchanged() -> None:
     for name, tensor in tensors.items():
         torch.testing.assert_close(found[name], tensor, rtol=0, atol=0)
     del tree["batch_stats"]["Mixed_4c/Branch_1/Conv3d_0b_3x3"]
-    with pytest.raises(BenchError, match=r"no checkpoint of the I3D network.*Mixed_4c/Branch_1/Conv3d_0b_3x3"):
+    with pytest.raises(BenchError, match=r"not a JAX checkpoint of the I3D network.*Mixed_4c/Branch_1/Conv3d_0b_3x3"):
         from_jax(tree)
 
 
 def test_a_misshapen_checkpoint_is_refused() -> None:
     tree = jax_tree(I3D().state_dict())
     tree["params"]["Conv3d_1a_7x7"]["Conv_0"]["kernel"] = np.zeros((1, 1, 1, 3, 64), np.float32)
-    with pytest.raises(BenchError, match=r"where \[64, 3, 7, 7, 7\] is due"):
+    with pytest.raises(BenchError, match=r"expected \[64, 3, 7, 7, 7\]"):
         from_jax(tree)
 
 
 def test_a_trunk_of_lpips_is_refused_where_its_kernels_are_of_another_shape() -> None:
     layer = {"kernel": np.zeros((11, 11, 3, 63), np.float32), "bias": np.zeros(63, np.float32)}
-    with pytest.raises(BenchError, match=r"where \[64, 3, 11, 11\] is due"):
+    with pytest.raises(BenchError, match=r"expected \[64, 3, 11, 11\]"):
         alexnet.from_jax({"AlexNet_0": {"Conv_0": layer}})

@@ -54,7 +54,7 @@ class Calls:
     ],
 )
 def test_whatever_is_no_array_of_numbers_is_refused(content: object, words: str) -> None:
-    with pytest.raises(BenchError, match=f"net.ckpt is damaged, or holds more than arrays of numbers .*{words}"):
+    with pytest.raises(BenchError, match=f"net.ckpt is damaged, or contains more than arrays of numbers .*{words}"):
         read_arrays(pickle.dumps({"x": content}), "net.ckpt")
 
 

@@ -72,7 +72,7 @@ def test_a_changed_value_shape_name_or_number_of_tensors_is_another_network(
     torch.save(changed, tmp_path / line.filename)
     assert weights_catalog.verify("test").state == "other"
     assert "not the published weights" in weights_catalog.identity("test", tmp_path / line.filename)
-    with pytest.raises(BenchError, match="does not hold the published weights"):
+    with pytest.raises(BenchError, match="does not contain the published weights"):
         fetch("test")
 
 

@@ -56,15 +56,15 @@ def test_a_table_says_what_keeps_it_apart_from_earlier_ones(tmp_path: Path) -> N
     assert not first.apart
     assert [line.title for line in first.grid.lines] == ["A (A)", "B (C)"]  # what an older file lacks is the default
     assert list(second.apart) == [
-        f"Not in one table with {whole.id}: unpaired (--unpaired) is False and True; crop (--crop) is 'squash' and "
+        f"Not comparable with {whole.id}: unpaired (--unpaired) is False and True; crop (--crop) is 'squash' and "
         "'centre'; draws (--draws) is 1 and 10."
     ]
-    assert "Not in one table with" in (tmp_path / "page" / "index.html").read_text()
+    assert "Not comparable with" in (tmp_path / "page" / "index.html").read_text()
 
 
 def test_numbers_that_are_not_computed_alike_are_refused(tmp_path: Path) -> None:
     other = replace(results("B", a=0.4), metrics={"mse": MetricFacts("MSE", "lower", computed="v2")})
-    with pytest.raises(BenchError, match=r"1\.json cannot stand in one table with .*0\.json: mse is v1 and v2\."):
+    with pytest.raises(BenchError, match=r"1\.json cannot be compared with .*0\.json: mse is v1 and v2\."):
         leaderboard(written(tmp_path, results("A", a=0.5), other), tmp_path / "page")
     other = replace(results("B", a=0.4), protocol={"id": "v2/sky/64px", "clips": 5})
     with pytest.raises(BenchError, match="clips is 4 and 5"):

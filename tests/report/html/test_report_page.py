@@ -105,7 +105,7 @@ def test_untrained_models_are_said_to_be(page_of_a_run: Path) -> None:
     account.write_text(json.dumps({"config": {"preset": "smoke", "steps": 150}}))
     try:
         report(page_of_a_run.parent)
-        assert "trains for 150 steps a stage" in page_of_a_run.read_text()
+        assert "trains for 150 steps per stage" in page_of_a_run.read_text()
     finally:
         account.write_text(before)
         report(page_of_a_run.parent)
@@ -162,7 +162,7 @@ def test_who_wants_no_motion_gets_none_until_asking_for_it(visit: Any) -> None:
 @pytest.mark.browser
 def test_without_scripts_first_frames_and_all_else_are_there(visit: Any) -> None:
     page = visit(java_script_enabled=False)
-    assert page.get_by_text("Without scripts every clip shows its first frame").is_visible()
+    assert page.get_by_text("Without scripts, every clip shows its first frame").is_visible()
     assert not page.get_by_role("button").is_visible()
     assert page.locator(".tile").first.is_visible()
 

@@ -67,7 +67,7 @@ def test_the_preferences_are_told_with_both_intervals_and_both_p_values(tmp_path
     assert math.isnan(found.pos[1]["pos"])
     notes = " ".join(found.notes)
     for words in (
-        "10 raters; 1 excluded by the rule",
+        "10 raters; 1 excluded by the registered rule",
         "α 0.41 over 32 pairs",
         "51.6 % of 64 votes",
         "abababababab",
@@ -87,7 +87,7 @@ def test_a_study_without_votes_has_no_strengths_and_no_paper_tables(tmp_path: Pa
     nobody = {"side_bias": {"left": 0, "votes": 0, "p": None}, "agreement": [], "raters": []}
     found = read_study(write(tmp_path, study(**empty, **nobody)), ROWS, registered_names())
     assert len(found.grids) == 1
-    why = "0 excluded by the rule fixed beforehand, 0 by somebody's decision, 0 withdrew"
+    why = "0 excluded by the registered rule, 0 by hand, 0 withdrew"
     assert found.notes[0] == f"Study “spring”: 0 raters; {why}."
 
 
@@ -137,7 +137,9 @@ def test_which_study_is_meant(tmp_path: Path) -> None:
     assert find_study(RunFolder(run), None) == own
     other = write(tmp_path / "other", study())
     assert find_study(RunFolder(run), tmp_path / "other") == find_study(RunFolder(run), other) == other
-    with pytest.raises(BenchError, match=r"There is no .*gone/study.json: give the folder that `bench study export"):
+    with pytest.raises(
+        BenchError, match=r"The file .*gone/study.json does not exist\. Give the folder written by `bench study export"
+    ):
         find_study(RunFolder(run), tmp_path / "gone")
 
 
@@ -147,14 +149,16 @@ def test_which_study_is_meant(tmp_path: Path) -> None:
     ids=["empty", "list", "line", "raters", "text"],
 )
 def test_what_is_no_study_is_said_so(content: object, tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"no study.json of this version: write it anew with `bench study export`"):
+    with pytest.raises(
+        BenchError, match=r"not a study.json of this version\. Write it again with `bench study export`"
+    ):
         read_study(write(tmp_path, content), ROWS, registered_names())
 
 
 def test_half_a_file_and_a_study_of_other_rows(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"study\.json"):
         read_study(write(tmp_path, '{"pos": ['), ROWS, registered_names())
-    with pytest.raises(BenchError, match="compares vgan, which this run has no row of"):
+    with pytest.raises(BenchError, match="compares vgan, which this run does not contain"):
         read_study(write(tmp_path, study()), ["mdgan-2"], registered_names())
 
 
@@ -169,8 +173,8 @@ def test_exclusions_are_counted_by_their_reasons_and_open_intervals_say_which_en
         "bradley_terry": {"strengths": strengths, "connected": [["real", "vgan"]]},
     }
     found = read_study(write(tmp_path, study(**changes)), ROWS, registered_names())
-    assert "6 raters; 2 excluded by the rule fixed beforehand, 1 by somebody's decision, 2 withdrew" in found.notes[0]
+    assert "6 raters; 2 excluded by the registered rule, 1 by hand, 2 withdrew" in found.notes[0]
     changes["raters"].append({"excluded": "unfinished: 1 of 1 catch trials right"})
     left = read_study(write(tmp_path, study(**changes)), ROWS, registered_names()).notes[0]
-    assert "fixed beforehand, 1 left too early to tell whether they attend, 1 by somebody's decision" in left
+    assert "registered rule, 1 left before their attention could be judged, 1 by hand" in left
     assert [line.cells[0].whole for line in found.grids[-1].lines] == ["3.10 (≥ 2.20)", "-3.10 (≤ -2.20)"]

@@ -46,7 +46,7 @@ def test_holm_over_metrics_takes_marks_away_and_says_so() -> None:
     assert marks(shown(lines())) == {("b", "mse"), ("b", "ssim"), ("c", "ssim")}
     corrected = shown(lines(), holm=True)
     assert marks(corrected) == {("b", "ssim")}
-    assert "Marks are corrected by Holm over 3 metrics." in corrected.notes
+    assert "Marks are Holm-corrected over 3 metrics." in corrected.notes
     p_values = {(line.row, line.metric): line.p_best for line in over_metrics(lines())}
     # sorted: .001 of three metrics, .02 of three, .03 of three (mse still has .3), then never less
     expected = {("b", "ssim"): 0.003, ("b", "mse"): 0.06, ("c", "ssim"): 0.09, ("b", "motion"): 0.4}
@@ -57,14 +57,14 @@ def test_a_primary_metric_stands_apart_from_the_correction() -> None:
     table = shown(lines(), holm=True, primary=Primary("mse"))
     assert marks(table) == {("b", "mse"), ("b", "ssim")}
     assert "Primary metric, named before scoring: mse. The others are exploratory." in table.notes
-    assert "Marks are corrected by Holm over 2 metrics, mse apart." in table.notes
+    assert "Marks are Holm-corrected over 2 metrics, without mse." in table.notes
     late = shown(lines(), primary=Primary("mse", before=False))
     assert any("named after the folder had scores" in note for note in late.notes)
 
 
 def test_several_metrics_get_one_note_and_one_metric_none() -> None:
     def said(table: ScoreTable) -> list[str]:
-        return [note for note in table.notes if "is tested on its own" in note]
+        return [note for note in table.notes if "is tested separately" in note]
 
     (note,) = said(shown(lines()))
     assert "Each of 3 metrics" in note
@@ -76,13 +76,13 @@ def test_several_metrics_get_one_note_and_one_metric_none() -> None:
 
 def test_a_verdict_that_one_video_turns_is_told() -> None:
     summary = [replace(line, turned_by="v7" if (line.row, line.metric) == ("b", "mse") else "") for line in lines()]
-    assert "Leaving out one source video turns the verdict: b, mse (without v7)." in shown(summary).notes
+    assert "Leaving out one source video reverses the verdict: b, mse (without v7)." in shown(summary).notes
 
 
 def test_two_training_runs_are_told_to_say_little() -> None:
     def said(seeds: int) -> bool:
         summary = [replace(line, seeds=seeds, seed_sd=0.1, scope=OVER_TRAININGS) for line in lines()]
-        return any("Two training runs tell little" in note for note in shown(summary).notes)
+        return any("Two training runs say little" in note for note in shown(summary).notes)
 
     assert [said(seeds) for seeds in (1, 2, 3)] == [False, True, False]
 
@@ -101,15 +101,15 @@ def test_real_against_real_has_its_number_and_methods_at_that_number_beside_it()
         "Real vs. real (split-half, N = 8)",
     ]
     assert [[cell.text for cell in line] for line in table.cells] == [["573.00", "1300.00"], ["–", "1167.00"]]
-    assert not any("nearer to real clips" in note for note in table.notes)
+    assert not any("closer to the real clips" in note for note in table.notes)
     nearer = shown(of_sets(900.0))
-    assert "fvd: nearer to real clips than these are to each other: Copy of first frame." in nearer.notes
+    assert "fvd: closer to the real clips than these are to each other: Copy of first frame." in nearer.notes
 
 
 def test_a_folder_without_methods_at_that_number_is_told_not_to_compare() -> None:
     table = shown(of_sets())
     assert list(table.heads) == ["fvd"]
-    assert "fvd: real vs. real is at 8 clips a side and methods are at 16: do not compare the two." in table.notes
+    assert "fvd: real vs. real uses 8 clips per side and methods use 16: do not compare the two." in table.notes
 
 
 def test_only_what_is_significantly_worse_is_marked() -> None:

@@ -61,7 +61,7 @@ def test_practice_catch_and_excluded_grades_enter_no_mean() -> None:
         marked = table.copy()
         marked.loc[0, column] = value
         assert mean_opinion_scores.mos_table(marked, ("good",))["ratings"][0] == 3
-    with pytest.raises(BenchError, match="never put together"):
+    with pytest.raises(BenchError, match="must not be mixed"):
         mean_opinion_scores.mos_table(pd.concat([table, table.assign(simulated=True)]), ("good",))
     with pytest.raises(BenchError, match="are no grades"):
         mean_opinion_scores.mos_table(pd.DataFrame(columns=VOTE_COLUMNS).assign(simulated=False), ("good",))

@@ -236,7 +236,7 @@ def test_practice_catch_excluded_and_foreign_votes_never_enter_a_pos() -> None:
     assert list(line["votes"]) == [3, 0]
     assert np.isnan(line["pos"][1])
     votes.loc[0, "simulated"] = True
-    with pytest.raises(BenchError, match="never tallied together"):
+    with pytest.raises(BenchError, match="must not be mixed"):
         preference_scores.pos_table(votes, [("a", "b")])
 
 
@@ -639,7 +639,7 @@ def test_groups_of_systems_that_no_vote_connects_have_no_rank_correlation() -> N
     summary = pd.DataFrame({"row": ["a", "b", "c", "d"], "metric": "fvd", "value": [1.0, 2.0, 3.0, 4.0]})
     line = metric_agreement.per_set(strengths, summary, {"fvd": "lower"}).iloc[0]
     assert np.isnan([line["rank_correlation"], line["kendall"]]).all()
-    assert line["note"] == "none: no vote connects 2 groups of systems"
+    assert line["note"] == "none: no vote connects 2 groups of methods"
 
 
 def test_memory_does_not_grow_with_votes_times_methods_squared() -> None:

@@ -60,9 +60,9 @@ def test_what_is_too_short_to_tell_anybody_apart_is_refused() -> None:
     for planned, needed, sentence in (
         (2, 2, "25 % of random clickers"),
         (4, 4, "6 % of random clickers"),
-        (6, 6, "excludes 11 % of attentive raters"),
-        (10, 5, "62 % of random clickers pass"),
-        (4, 5, "cannot be asked for 5"),
+        (6, 6, "fails 11 % of attentive raters"),
+        (10, 5, "passes 62 % of random clickers"),
+        (4, 5, "cannot pass 5"),
     ):
         with pytest.raises(BenchError, match=sentence):
             CatchRule(planned, needed).check()

@@ -35,8 +35,8 @@ def test_a_plan_says_trials_per_rater_and_the_raters_that_create_would_need() ->
     assert (replace(DESIGN, clips=470).trials, replace(DESIGN, clips=470).raters_needed) == (110, 66)
     assert replace(DESIGN, clips=470, drop_out=0.5, workload=70).raters_needed == 63
     said = "\n".join(power_analysis(replace(DESIGN, clips=470, videos=470), repeats=20).lines())
-    assert "470 votes a comparison: 110 trials each for 30 raters, or 66 raters of 50 trials." in said
-    assert "`bench study create` gives a rater 50 trials unless --workload" in said
+    assert "470 votes per comparison: 110 trials each for 30 raters, or 66 raters of 50 trials." in said
+    assert "`bench study create` gives each rater 50 trials by default" in said
     few = "\n".join(power_analysis(replace(DESIGN, raters=4, clips=20, videos=20), repeats=20).lines())
     assert "fewer than 5 raters" in few
 

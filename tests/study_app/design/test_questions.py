@@ -119,26 +119,26 @@ def one(**fields: Any) -> dict[str, Any]:
     [
         ({"kinds": "scale"}, "cannot have 'kinds'. Did you mean 'kind'"),
         ({"kind": "triples"}, "'pairs' or 'scale', not 'triples'"),
-        ({"kind": "scale", "cannot_tell": True}, "On a scale there is no 'cannot tell'"),
+        ({"kind": "scale", "cannot_tell": True}, "A scale has no 'cannot tell'"),
         ({"cannot_tell": "yes"}, "true or false"),
         ({"trial": "Which?"}, "a list of questions"),
         ({"trial": ["Which?"]}, "must be a table"),
         ({"trial": [{"id": "a", "text": " "}]}, "needs a text"),
         ({"trial": [{"id": "a", "text": {"fr": "?"}}]}, "has a text in 'fr'"),
-        ({"trial": [{"id": "a", "text": "?"}], **one()}, "given to two questions"),
+        ({"trial": [{"id": "a", "text": "?"}], **one()}, "used by two questions"),
         (one(id="A b"), "small letters"),
         (one(id=None), "small letters"),
-        (one(type="date"), "of a type that there is not"),
-        (one(type=["choice"]), "of a type that there is not"),
-        (one(choices=["x"]), "two answers or more"),
-        (one(choices=["x", "x"]), "two choices of one id"),
-        (one(type="text"), "two answers or more"),
-        (one(minimum=3), "no number, so it has no minimum"),
+        (one(type="date"), "has an unknown type"),
+        (one(type=["choice"]), "has an unknown type"),
+        (one(choices=["x"]), "two or more answers"),
+        (one(choices=["x", "x"]), "two choices with the same id"),
+        (one(type="text"), "two or more answers"),
+        (one(minimum=3), "not a number, so it cannot have a minimum"),
         (one(optional=1), "'optional' is true or false"),
-        (one(eligible=["z"]), "none of its choices"),
+        (one(eligible=["z"]), "not one of its choices"),
         (one(eligible="x"), "'eligible' is a list"),
         (one(eligible=["x"], optional=True), "cannot decide who takes part"),
-        (one(type="number", choices=[], eligible=[99, 18]), "least and the largest"),
+        (one(type="number", choices=[], eligible=[99, 18]), "smallest and the largest"),
         (one(type="number", choices=[], minimum=5, maximum=4), "minimum above its maximum"),
         (one(type="number", choices=[], minimum="5"), "'minimum' is a number"),
         ({"closing": one(eligible=["x"])["screening"]}, "cannot decide who takes part"),
@@ -154,7 +154,11 @@ def test_files_that_are_no_questions(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("kind = ")
     (tmp_path / "b.json").write_text("{")
     (tmp_path / "c.toml").write_bytes(b"\xff\xfe")
-    for name, sentence in (("a.toml", "neither TOML"), ("b.json", "nor, named .json"), ("c.toml", "cannot be read")):
+    for name, sentence in (
+        ("a.toml", "cannot be read as TOML"),
+        ("b.json", "or as JSON"),
+        ("c.toml", "cannot be read"),
+    ):
         with pytest.raises(BenchError, match=sentence):
             read(tmp_path / name)
     with pytest.raises(BenchError, match="cannot be read"):

@@ -92,7 +92,7 @@ def test_a_metric_that_follows_people_predicts_them(rated: tuple[Path, Path]) ->
     assert apart["votes"].sum() == ssim["votes"]
     assert found.sets.set_index("metric").loc["fvd", ["rank_correlation", "kendall"]].tolist() == [1.0, 1.0]
     assert any("fvd: 1.00" in note for note in grid.notes)
-    assert any("with 6 videos no p is below 0.031" in note for note in grid.notes)
+    assert any("with 6 videos, the smallest possible uncorrected p is 0.031" in note for note in grid.notes)
     assert [line.key for line in grid.lines if line.cells[0].best] == ["ssim"]
 
 
@@ -146,13 +146,13 @@ def test_what_cannot_be_held_against_each_other(rated: tuple[Path, Path], tmp_pa
         ((tmp_path, str(study), NAME), "no metric scores"),
         ((run, str(study), "study"), "no votes yet"),
         ((run, str(tmp_path), None), "cannot be read"),
-        ((run, str(tmp_path / "none.db"), None), r"neither a folder of .* nor a study database at .*none\.db"),
+        ((run, str(tmp_path / "none.db"), None), r"none\.db is neither a folder of .* nor a study database"),
     ):
         with pytest.raises(BenchError, match=sentence):
             agree(*arguments)  # type: ignore[arg-type]
     other = write_run(tmp_path / "other", clips=12, rows=ROWS, size=48)
     write_scores(other, CLIPS)
-    with pytest.raises(BenchError, match="People saw another video"):
+    with pytest.raises(BenchError, match="Raters saw a different video"):
         agree(other, str(study), NAME)
     export(Store(str(study)).open(NAME), tmp_path / "exported")
     write_scores(other, CLIPS[:-1])
@@ -160,10 +160,10 @@ def test_what_cannot_be_held_against_each_other(rated: tuple[Path, Path], tmp_pa
         agree(other, str(tmp_path / "exported"))
     votes = pd.read_csv(tmp_path / "exported" / "votes.csv", keep_default_na=False)
     votes[votes["second"] == "real"].to_csv(tmp_path / "exported" / "votes.csv", index=False)
-    with pytest.raises(BenchError, match="No vote that counts is about two models"):
+    with pytest.raises(BenchError, match="No counted vote compares two models"):
         agree(run, str(tmp_path / "exported"))
     votes.drop(columns="video").to_csv(tmp_path / "exported" / "votes.csv", index=False)
-    with pytest.raises(BenchError, match="export the study again"):
+    with pytest.raises(BenchError, match="Export the study again"):
         agree(run, str(tmp_path / "exported"))
 
 

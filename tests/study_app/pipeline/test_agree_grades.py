@@ -66,5 +66,5 @@ def test_votes_are_none_and_other_tables_are_refused(tmp_path: Path) -> None:
     assert ratings_of(str(tmp_path / "votes.csv"), None) is None
     assert ratings_of(str(tmp_path / "none.db"), None) is None
     (tmp_path / "ratings.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(BenchError, match="columns are others"):
+    with pytest.raises(BenchError, match="it has other columns"):
         ratings_of(str(tmp_path), None)

@@ -84,7 +84,7 @@ def test_the_tables_stand_beside_the_papers_figures() -> None:
 
 def test_files_that_are_no_votes(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
-    for name, sentence in (("a.csv", "columns are others"), ("none.csv", "cannot be read")):
+    for name, sentence in (("a.csv", "it has other columns"), ("none.csv", "cannot be read")):
         with pytest.raises(BenchError, match=sentence):
             export.read_votes(tmp_path / name)
 
@@ -120,7 +120,7 @@ def test_the_verbs(run_folder: Path, tmp_path: Path, where: str, monkeypatch: py
     flags = ["--name", "cli", "--clips", "6", "--workload", "8", "--catch", "2", "--catch-pass", "2", "--practice", "1"]
     flags += ["--accept-weak-catch"]
     said = call("create", "--run", str(run_folder), *flags, "--comparison", "mdgan-2:vgan", "--comparison", "copy:real")
-    assert "2 comparisons, 12 votes wanted, 8 trials a rater, catch trials 2 of 2" in said
+    assert "2 comparisons, 12 votes needed, 8 trials per rater; raters must pass 2 of 2 catch trials" in said
     assert "simulated votes in the study 'cli simulated 1'" in call("simulate", "--study", "cli", "--raters", "2")
     status = json.loads(call("status", "--study", "cli simulated 1", "--json"))
     assert status["simulated"]
@@ -139,8 +139,8 @@ def test_the_verbs(run_folder: Path, tmp_path: Path, where: str, monkeypatch: py
 def test_the_verb_that_plans(tmp_path: Path) -> None:
     design = ["--comparisons", "7", "--raters", "30", "--clips", "100", "--votes", "1", "--preference", "0.6"]
     said = call("plan", *design, "--out", str(tmp_path))
-    assert "7 comparisons of 100 votes (100 clips of 100 videos, 1 a pair), 30 raters of 24 trials each" in said
-    assert "For 80 % power after Holm with 1 a pair:" in said
+    assert "7 comparisons of 100 votes (100 clips of 100 videos, 1 per pair), 30 raters of 24 trials each" in said
+    assert "For 80 % power after Holm with 1 per pair:" in said
     assert all((tmp_path / f"plan.{ending}").stat().st_size > 500 for ending in ("json", "csv", "png", "pdf"))
     planned = json.loads(call("plan", *design, "--json"))
     assert planned == json.loads((tmp_path / "plan.json").read_text())

@@ -28,7 +28,7 @@ def test_flags_are_told_in_status_and_notes(run_folder: Path, tmp_path: Path) ->
     study = person.study
     told = status(study)
     assert (told["counted"], told["flags"]) == (24, {"fast": 24, "undelivered": 24})
-    sentence = "Of 24 answers that count, some are flagged: 24 fast, 24 undelivered."
+    sentence = "Flagged among 24 counted answers: 24 fast, 24 undelivered."
     assert sentence in lines(told)
     assert sentence in export.results(study.votes(), study.settings).notes
     assert export.outcomes(study).files["study.json"].count(sentence) == 1
@@ -51,5 +51,5 @@ def test_raters_with_too_many_flags_do_not_count_by_a_rule_that_is_registered(
             Clock.moment += timedelta(seconds=1)
             answer = replace(LEFT, focus_losses=int(number < flagged))
             view = person.vote(view.trials[0], answer)
-    assert list(store.open().raters()["excluded"]) == ["flagged: 14 of 26 answers, rule at most 50 %", ""]
+    assert list(store.open().raters()["excluded"]) == ["flagged: 14 of 26 answers; the rule allows at most 50 %", ""]
     assert store.open().progress()["votes"].sum() == 24

@@ -117,12 +117,12 @@ def test_archives_and_further_clips(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"folders": ()}, "give NAME=FOLDER for each method"),
+        ({"folders": ()}, "Give NAME=FOLDER for each method"),
         ({"folders": ("mine",)}, "nothing to compare it with"),
-        ({"folders": ("mine@1", "theirs")}, "one training run of each method"),
-        ({"folders": ("real", "theirs")}, "real clips come with --real"),
+        ({"folders": ("mine@1", "theirs")}, "one training run per method"),
+        ({"folders": ("real", "theirs")}, "real clips are given with --real"),
         ({"folders": ("tiles", "theirs")}, "needs another name"),
-        ({"comparisons": (("mine", "real"),)}, "no row 'real'"),
+        ({"comparisons": (("mine", "real"),)}, "no method 'real'"),
         ({"runs": ("away",)}, "There is no folder"),
     ],
 )

@@ -165,15 +165,15 @@ def test_only_who_has_completed_and_passed_is_approved(there: StandIn, study: Op
 @pytest.mark.parametrize(
     ("refusal", "sentence"),
     [
-        ((401, {}, b"{}"), "does not take this token"),
-        ((429, {"Retry-After": "17"}, b"{}"), "try again in 17 seconds"),
-        ((429, {}, b"{}"), "try again in a minute"),
-        ((404, {}, b"{}"), "does not know that study"),
+        ((401, {}, b"{}"), "rejects this token"),
+        ((429, {"Retry-After": "17"}, b"{}"), "Try again in 17 seconds"),
+        ((429, {}, b"{}"), "Try again in a minute"),
+        ((404, {}, b"{}"), "does not know this study"),
         ((400, {}, b'{"error": "reward too low"}'), "reward too low"),
-        ((500, {}, b""), "has refused the call"),
-        ((200, {}, b"<html>"), "cannot be reached or understood"),
-        ((200, {}, b"[]"), "something else than it documents"),
-        ((200, {}, b"{}"), "no submissions in the way"),
+        ((500, {}, b""), "refused the call"),
+        ((200, {}, b"<html>"), "cannot be reached, or sent an invalid answer"),
+        ((200, {}, b"[]"), "an answer that its documentation does not describe"),
+        ((200, {}, b"{}"), "a list of submissions that"),
     ],
 )
 def test_what_prolific_can_refuse(
@@ -188,9 +188,9 @@ def test_without_a_token_a_network_or_a_sound_offer(
     there: StandIn, study: OpenStudy, sqlite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for wrong, sentence in (
-        ({"reward": 0}, "needs a title"),
-        ({"title": " "}, "needs a title"),
-        ({"url": "http://study.example.org"}, "begin with https"),
+        ({"reward": 0}, "Give a title"),
+        ({"title": " "}, "Give a title"),
+        ({"url": "http://study.example.org"}, "start with https"),
     ):
         offer = {
             "title": "Clips",

@@ -42,7 +42,7 @@ def test_what_was_registered_is_checked_when_the_study_is_exported(sqlite: str, 
     assert json.loads((tmp_path / "after" / "study.json").read_text())["registration"]["intact"] is False
     done = CliRunner().invoke(app, ["register", "--db", sqlite, "--out", str(file)])
     assert isinstance(done.exception, BenchError)
-    assert "not what was registered" in str(done.exception)
+    assert "differs from its registration" in str(done.exception)
 
 
 def test_a_study_that_was_made_before_there_was_a_registration(where: str) -> None:

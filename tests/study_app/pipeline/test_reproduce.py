@@ -39,7 +39,7 @@ def test_table_4_stands_beside_the_papers_with_every_deviation(here: Path, world
         "trained on 3 clips of 3 videos (beach); the paper on 10 % of the Beach dataset",
         "clips: 2; the paper 1,000",
         "network width: vgan 4 of 128, rnngan 4 of 64, mdgan 4 of 32",
-        "1 steps a stage of 2 clips, 1 training seed",
+        "1 steps per stage with 2 clips each, 1 training seed",
         "layer sizes were not published",
         "Protocol v2/beach/64px/all32/2clips/",
     ):
@@ -90,5 +90,5 @@ def test_what_is_no_table_of_the_paper(tmp_path: Path) -> None:
         paper("table5")
     config = make_config({"models": ["vgan"], "preset": "smoke", "steps": 0, "dataset": "beach", "device": "cpu",
                           "data_root": str(make_beach(tmp_path / "b"))})  # fmt: skip
-    with pytest.raises(BenchError, match="needs the models mdgan, rnngan too"):
+    with pytest.raises(BenchError, match="also needs the models mdgan, rnngan"):
         reproduce("table4", config, tmp_path / "run", offline=True)

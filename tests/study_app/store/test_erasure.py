@@ -112,9 +112,9 @@ def test_an_erased_rater_is_nobody_to_the_app_and_somebody_to_the_tallies(where:
     assert row["minutes"] != row["minutes"]
     assert study.watch().raters.set_index("rater").loc[pseudonym, "state"] == "erased"
     assert study.watch().audit["detail"].iloc[0] == f"{pseudonym}, votes kept: they wrote to us"
-    with pytest.raises(BenchError, match="no rater with that id"):
+    with pytest.raises(BenchError, match="no rater with that ID"):
         study.erase("again", "a test", participant=PERSON.participant)
-    with pytest.raises(BenchError, match="erased already"):
+    with pytest.raises(BenchError, match="already been erased"):
         study.erase("again", "a test", rater=pseudonym)
     study.enrol(token, PERSON)  # nobody can know them again
     assert len(study.raters()) == 3
@@ -157,7 +157,7 @@ def test_votes_are_left_out_where_the_study_says_so(where: str) -> None:
     assert preference_scores.counted(study.votes())["rater"].ne(pseudonym).all()
     assert int(study.progress()["wanted"].sum() - study.progress()["votes"].sum()) >= open_before
     assert replace(study.settings, erased_votes="lost").erased_votes == "lost"
-    with pytest.raises(BenchError, match="kept or left out, not 'lost'"):
+    with pytest.raises(BenchError, match="is 'lost': expected kept or left out"):
         replace(study.settings, erased_votes="lost").check()
 
 

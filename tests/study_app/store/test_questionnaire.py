@@ -106,7 +106,7 @@ def test_who_is_not_eligible_holds_no_pair_and_counts_nowhere(where: str, person
     assert (raters["status"][0], raters["code"][0], raters["passed"][0]) == ("ineligible", "OUT", "")
     assert list(person.study.answers()["answer"]) == ["no"]
     assert list(person.study.watch().raters["state"]) == ["ineligible"]
-    assert "1 may not take part by what they answered." in lines(status(Store(where).open("asked")))
+    assert "1 were not eligible based on their answers." in lines(status(Store(where).open("asked")))
     token = rows(person.store, "SELECT token FROM assignment WHERE state = 'expired' LIMIT 1")
     assert token  # the pair that was held, which somebody else can have now
 
@@ -206,7 +206,7 @@ def test_grades_of_single_clips(where: str, run_folder: Path, tmp_path: Path) ->
     assert set(trials["rating"]) == {4}
     assert set(trials["system"]) <= {"real", "mdgan-1", "mdgan-2", "vgan", "rnngan"}
     assert trials["system"].value_counts().max() == 2  # ten clips of five systems
-    with pytest.raises(BenchError, match="no votes between two"):
+    with pytest.raises(BenchError, match="grades and no votes"):
         person.study.votes()
     careless = Person(store, study=name)
     view = careless.view()
@@ -262,10 +262,10 @@ def test_what_an_erased_rater_has_said_of_themselves_is_gone(where: str, run_fol
 def test_a_study_of_single_clips_is_added_to(where: str, run_folder: Path) -> None:
     name = made(where, run_folder, {"kind": "scale"}, practice=2)
     wanted = 5 * 8
-    assert f"it wants {wanted + 10}" in extend(
+    assert f"now needs {wanted + 10}" in extend(
         Store(where).open(name), StudyRequest(runs=(run_folder,), votes=0, clips=2)
     )
-    assert f"it wants {2 * (wanted + 10)}" in extend(Store(where).open(name), StudyRequest(runs=(), votes=1))
+    assert f"now needs {2 * (wanted + 10)}" in extend(Store(where).open(name), StudyRequest(runs=(), votes=1))
     study = Store(where).open(name)
     assert all(slot.first_on_left for slot in study.schedule().slots)
     assert registration(study).intact

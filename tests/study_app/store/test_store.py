@@ -300,7 +300,7 @@ def test_a_pair_whose_clips_are_gone_is_skipped_and_takes_no_vote(sqlite: str) -
     assert not {*before.trials} & {*after.trials}
     assert len(person.study.votes()) == 0
     assert set(rows(store, "SELECT state, reason, skipped_at FROM assignment WHERE state <> 'leased'")) == {
-        ("skipped", "its clips are gone from the database", None)
+        ("skipped", "its clips are missing from the database", None)
     }
 
 
@@ -592,5 +592,5 @@ def test_a_simulation_is_never_a_tally_of_people(where: str) -> None:
     assert store.open().row.id == person.study.row.id  # the default is never a simulation
     with pytest.raises(RefusedError, match="Only simulated"):
         person.study.shown(person.token, "x")
-    with pytest.raises(BenchError, match="simulation already"):
+    with pytest.raises(BenchError, match="already a simulation"):
         simulate(store, store.open(twin.name), 1, Crowd({}))

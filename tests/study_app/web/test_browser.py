@@ -757,7 +757,7 @@ def test_the_admin_page(chromium: Any, hasty: AppProcess) -> None:
     password = page.get_by_role("textbox", name="Password")
     password.fill("wrong")
     press(page, "Enter")
-    page.get_by_text("That did not work").wait_for()
+    page.get_by_text("Sign-in failed").wait_for()
     assert "mdgan" not in page.content()
     password.fill(PASSWORD)
     press(page, "Enter")
@@ -773,9 +773,9 @@ def test_the_admin_page(chromium: Any, hasty: AppProcess) -> None:
     press(page, "Log", "radio")
     page.get_by_role("heading", name="Pairs that did not load (1)").wait_for()
     press(page, "Outcomes", "radio")
-    page.get_by_text("Show outcomes all the same").wait_for()
+    page.get_by_text("Show outcomes anyway").wait_for()
     assert page.get_by_role("heading", name="Preference opinion scores").count() == 0
-    page.get_by_text("Show outcomes all the same").click()
+    page.get_by_text("Show outcomes anyway").click()
     page.get_by_role("heading", name="Preference opinion scores").wait_for()
     shoot(page, "admin_outcomes")
     press(page, "Export", "radio")
@@ -806,11 +806,11 @@ def test_the_admin_page(chromium: Any, hasty: AppProcess) -> None:
     page.get_by_text("3 of 3 raters").wait_for()
     shoot(page, "admin_raters")
     assert axe_at_rest(page) == []
-    page.get_by_text("Erase a rater who has asked for it").click()
+    page.get_by_text("Erase a rater on request").click()
     page.get_by_role("textbox", name="Rater, as in raters.csv").fill(rated.raters()["rater"][0])
     page.get_by_role("textbox", name="Reason").and_(page.locator("[data-testid=stForm] *")).first.fill("by letter")
     press(page, "Erase")
-    press(page, "Erase for good")
+    press(page, "Erase permanently")
     page.get_by_text("Erased: ").wait_for()
     assert list(rated.raters()["erased"] != "") == [True, False, False]
     for _ in range(4):
@@ -825,7 +825,7 @@ def test_the_admin_page(chromium: Any, hasty: AppProcess) -> None:
     page.reload()
     password.fill(PASSWORD)  # right, but too late
     press(page, "Enter")
-    page.get_by_text("That did not work").wait_for()
+    page.get_by_text("Sign-in failed").wait_for()
     store.unlock()
     press(page, "Enter")
     page.get_by_role("heading", name="study").wait_for()

@@ -111,6 +111,6 @@ def test_one_line_a_second_from_one_place(caplog: pytest.LogCaptureFixture, monk
         caplog.handler.removeFilter(sparing)
     assert [record.getMessage() for record in caplog.records] == [
         "fault 0",
-        *["fault 0 (499 more like it were not written)"] * 2,
+        *["fault 0 (499 similar messages were suppressed)"] * 2,
         "another place",
     ]

@@ -33,9 +33,9 @@ def test_votes_in_a_pilot_are_not_in_the_study(where: str, tmp_path: Path) -> No
     assert (len(study.votes()), len(pilot.votes())) == (0, 1)
     assert lines(status(Store(where).open(name)))[0].startswith("Study 'study pilot 1' (pilot)")
     export.export(Store(where).open(name), tmp_path)
-    assert "A pilot of a study: these votes do not count for it." in (tmp_path / "study.json").read_text()
+    assert "Pilot: these votes do not count for the study." in (tmp_path / "study.json").read_text()
     assert copies.pilot(Store(where), Store(where).open()).name == "study pilot 2"
-    with pytest.raises(BenchError, match="a copy already"):
+    with pytest.raises(BenchError, match="already a copy"):
         copies.pilot(Store(where), Store(where).open(name))
 
 

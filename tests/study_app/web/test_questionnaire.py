@@ -361,9 +361,9 @@ def test_the_admin_page_of_such_studies(chromium: Any, run_folder: Path, tmp_pat
         assert len(answers) == 1 + 3 * 2 + 2  # who may not take part is asked for nothing more
         assert axe_at_rest(page) == []
         page.get_by_role("radio", name="Outcomes").click()
-        page.get_by_text("Show outcomes all the same").wait_for()
+        page.get_by_text("Show outcomes anyway").wait_for()
         assert page.get_by_role("heading", name="Mean opinion scores").count() == 0
-        page.get_by_text("Show outcomes all the same").click()
+        page.get_by_text("Show outcomes anyway").click()
         page.get_by_role("heading", name="Mean opinion scores").wait_for()
         shoot(page, "admin_scale")
         assert axe_at_rest(page) == []

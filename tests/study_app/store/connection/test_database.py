@@ -63,7 +63,7 @@ def test_a_vote_waits_for_the_disk_and_a_delivery_does_not(where: str) -> None:
 
 def test_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(database.URL_VARIABLE, raising=False)
-    with pytest.raises(BenchError, match="No study database is named"):
+    with pytest.raises(BenchError, match="No study database is given"):
         Store()
     with pytest.raises(BenchError, match=r"There is no study database .*bench study create"):
         Store(tmp_path / "none.db")
@@ -84,7 +84,9 @@ def test_nothing_is_written_into_a_database_of_another_program(tmp_path: Path, r
         lambda: Store(photos),
         lambda: create(photos, study_request(run_folder)),
     ):
-        with pytest.raises(BenchError, match=r"photos.db is not a study database: make one with `bench study create`"):
+        with pytest.raises(
+            BenchError, match=r"photos.db is not a study database. Create one with `bench study create`"
+        ):
             refused()
     with contextlib.closing(sqlite3.connect(photos)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("picture",)]
@@ -92,7 +94,7 @@ def test_nothing_is_written_into_a_database_of_another_program(tmp_path: Path, r
 
 @pytest.mark.parametrize("url", ["mysql://a@b/c", "postgresql+none://a", "://"])
 def test_databases_we_do_not_know(url: str) -> None:
-    with pytest.raises(BenchError, match=r"SQLite or PostgreSQL|cannot be read"):
+    with pytest.raises(BenchError, match=r"SQLite or PostgreSQL|is not valid"):
         database.resolve(url)
 
 
@@ -110,7 +112,7 @@ def test_files_that_are_no_study_database(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="not a study database"):
         Store(tmp_path / "empty.db")
     (tmp_path / "text.db").write_text("a shopping list\n" * 100)
-    with pytest.raises(BenchError, match="not a study database or is damaged"):
+    with pytest.raises(BenchError, match="not a study database, or is damaged"):
         Store(tmp_path / "text.db")
 
 
@@ -132,7 +134,7 @@ def test_a_full_disk_loses_no_acknowledged_vote(sqlite: str) -> None:
         connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size when that is larger
 
     acknowledged = 0
-    with pytest.raises(BenchError, match=r"disk .* is full: free some space"):
+    with pytest.raises(BenchError, match=r"disk .* is full. Free some space"):
         while view.state == "rating":
             view = person.vote(view.trials[0], Answer("left", 1))
             acknowledged += 1
@@ -166,7 +168,7 @@ def test_a_new_database_is_its_users_alone(tmp_path: Path) -> None:
 
 def test_a_short_password_stops_the_start(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD_VARIABLE, "a")
-    with pytest.raises(BenchError, match=r"has 1 characters.* needs 8 or more"):
+    with pytest.raises(BenchError, match=r"has 1 characters.* needs at least 8"):
         serve.prepare(sqlite, None)
 
 
