@@ -30,7 +30,7 @@ ENVIRONMENT = {
     "BENCH_PROLIFIC_TOKEN": "API token for `bench study prolific`.",
     "BENCH_PROLIFIC_URL": "Address of Prolific's API, for tests and proxies.",
     "BENCH_STEP_TIMEOUT": "Minutes after which processes that wait for each other stop with an error.",
-    "BENCH_STUDY_SECRET": "Key for hashes of platform IDs and for signed links. Default: a random key in the database.",
+    "BENCH_STUDY_SECRET": "Key for hashes of platform IDs and for signed links, at least 16 characters. Default with SQLite: a random key in the file `<database>.secret`. Required with PostgreSQL.",
     "BENCH_WEIGHTS_DIR": "Folder with the weights of metrics. Default: a folder in the cache.",
     "BENCH_WEIGHTS_MIRROR": "Address from which weights are downloaded first.",
     "HF_ENDPOINT": "Address of the Hugging Face hub.",
@@ -160,9 +160,10 @@ def metrics() -> str:
         metric = METRICS.load(name)
         best = {"lower": "lower", "higher": "higher", "one": "nearest to 1"}[metric.direction]
         needs = "weights" if metric.needs_weights else ""
-        rows.append([f"`{name}`", metric.definition, best, metric.range, "yes" if metric.default else "no", needs])
-    head = ["Name", "Definition", "Best", "Range", "In default tables", "Needs"]
-    link = "Sources, versions and how each is checked: [metrics](metrics.md).\n"
+        default = "yes" if metric.default else "no"
+        rows.append([f"`{name}`", metric.definition, metric.version, best, metric.range, default, needs])
+    head = ["Name", "Definition", "Version", "Best", "Range", "In default tables", "Needs"]
+    link = "How each metric is checked, and what its versions mean: [metrics](metrics.md).\n"
     return "\n".join([HEAD, "# List of metrics\n", link, table(head, rows)])
 
 

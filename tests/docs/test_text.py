@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,10 +52,14 @@ def test_the_demo_is_what_the_makefile_runs() -> None:
     assert DEMO in (REPOSITORY / "Makefile").read_text()
 
 
-@pytest.mark.docs
-def test_the_site_is_built_of_all_pages_and_every_link_in_it_leads_somewhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def html_of(page: str) -> str:
+    """The file of the site that has a page."""
+    return page.removesuffix("README.md") + "index.html" if page.endswith("README.md") else f"{page[:-3]}.html"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of all pages, with the API of one package."""
     for package in ("mkdocs", "material", "mkdocstrings"):
         pytest.importorskip(package, reason=f"{package} is not installed: pip install 'timelapse-bench[dev]'")
     spec = importlib.util.spec_from_file_location("docs_site", REPOSITORY / ".ci" / "site.py")
@@ -62,14 +67,40 @@ def test_the_site_is_built_of_all_pages_and_every_link_in_it_leads_somewhere(
     assert spec.loader is not None
     site = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(site)
-    monkeypatch.setattr(site, "PACKAGES", ("mdgan",))  # all of them take a minute
-    monkeypatch.chdir(REPOSITORY)
-    assert site.main(REPOSITORY, tmp_path / "site") == 0, capfd.readouterr()
+    out = tmp_path_factory.mktemp("docs") / "site"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(site, "PACKAGES", ("mdgan",))  # all of them take a minute
+        patched.chdir(REPOSITORY)
+        assert site.main(REPOSITORY, out) == 0
+    return out
+
+
+@pytest.mark.docs
+def test_the_site_is_built_of_all_pages_and_every_link_in_it_leads_somewhere(built: Path) -> None:
     for page in PAGES:
-        name = page.removesuffix("README.md") + "index.html" if page.endswith("README.md") else f"{page[:-3]}.html"
-        assert (tmp_path / "site" / name).is_file(), name
-    api = (tmp_path / "site" / "api" / "mdgan.losses.html").read_text()
+        name = html_of(page)
+        text = (built / name).read_text()
+        assert "Edit this page" not in text
+        assert not re.search(r'<(script|link)[^>]+(src|href)="https?:', text.replace('rel="canonical"', "")), name
+    api = (built / "api" / "mdgan.losses.html").read_text()
     first = (inspect.getdoc(mdgan.losses.gram_matrix) or "").split(".")[0].split("`")[0]
     assert first
     assert first[:30] in api
-    assert "gram_matrix" in (tmp_path / "site" / "search" / "search_index.js").read_text()
+    assert "gram_matrix" in (built / "search" / "search_index.js").read_text()
+
+
+@pytest.mark.docs
+@pytest.mark.browser
+def test_the_site_is_searched_from_the_disk_and_fits_a_phone(chromium: Any, built: Path) -> None:
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for name in PAGES:
+        page.goto((built / html_of(name)).as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+    page.locator("header label[for=__search]").click()
+    page.locator("input.md-search__input").press_sequentially("jackknife")
+    page.locator(".md-search-result__link").first.click()
+    page.wait_for_url("**?h=jackknife*")
+    assert all(url.startswith("file:") for url in asked)
+    page.close()
