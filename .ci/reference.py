@@ -30,7 +30,8 @@ ENVIRONMENT = {
     "BENCH_PROLIFIC_TOKEN": "API token for `bench study prolific`.",
     "BENCH_PROLIFIC_URL": "Address of Prolific's API, for tests and proxies.",
     "BENCH_STEP_TIMEOUT": "Minutes after which processes that wait for each other stop with an error.",
-    "BENCH_STUDY_SECRET": "Key for hashes of platform IDs and for signed links, at least 16 characters. Default with SQLite: a random key in the file `<database>.secret`. Required with PostgreSQL.",
+    "BENCH_STUDY_SECRET": "Key for hashes of platform IDs and for signed links, at least 16 characters. "
+    "Default with SQLite: a random key in the file `<database>.secret`. Required with PostgreSQL.",
     "BENCH_WEIGHTS_DIR": "Folder with the weights of metrics. Default: a folder in the cache.",
     "BENCH_WEIGHTS_MIRROR": "Address from which weights are downloaded first.",
     "HF_ENDPOINT": "Address of the Hugging Face hub.",
