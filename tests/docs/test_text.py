@@ -98,7 +98,7 @@ def test_the_site_is_searched_from_the_disk_and_fits_a_phone(chromium: Any, buil
     for name in PAGES:
         page.goto((built / html_of(name)).as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
-    page.locator("header label[for=__search]").click()
+    page.locator(".md-header__button[for=__search]").click()
     page.locator("input.md-search__input").press_sequentially("jackknife")
     page.locator(".md-search-result__link").first.click()
     page.wait_for_url("**?h=jackknife*")
