@@ -16,7 +16,7 @@ KINDS = {
     "packs": "training clips at a model's size",
     "features": "features of clips, computed by metrics' networks",
     "unzipped": "unpacked archives that were scored",
-    "synthetic": "built-in scenes",
+    "synthetic": "the synthetic dataset",
 }
 
 

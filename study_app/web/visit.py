@@ -43,14 +43,14 @@ UNFILLED = re.compile(r"[{}<>%$]|\[\[|\]\]|^(undefined|null|none|nan|your[_ -].*
 #: What somebody reads who comes by a link that names nobody, or by one that is not theirs.
 INCOMPLETE = "The link is not complete: please open it again from where you got it."
 ELSEWHERE = (
-    "This session was begun in another browser: please go on there, or open the link again from where you got it."
+    "This session was begun in another browser: please continue there, or open the link again from where you got it."
 )
 
 
 #: What somebody reads whose browser has not the cookie of the session.
 NOT_THIS_BROWSER = (
-    "The session cannot go on here: please open your link again with cookies allowed, or use the browser in which you "
-    "began."
+    "The session cannot continue here: please open your link again with cookies allowed, or use the browser in "
+    "which you began."
 )
 #: Name of the cookie of somebody whom no link names.
 PASS = "visit"

@@ -59,3 +59,9 @@ def test_the_words_of_the_documentation_are_checked(tmp_path: Path) -> None:
     assert wrong[-1].endswith("of sentences have more than 30 words")
     page.write_text("The run resumes. It writes one file.\n")
     assert prose.check(tmp_path, [page]) == []
+    (tmp_path / "bench").mkdir()
+    code = tmp_path / "bench" / "files.py"
+    code.write_text('"""What lies in a folder."""\nraise ValueError(f"{path} is no file: 3 are due.")\n')
+    assert [text.partition(": ")[0] for text in prose.check(tmp_path, [page])] == ["bench/files.py:2"] * 2
+    code.write_text('raise ValueError("There is no file a.")\n')
+    assert prose.check(tmp_path, [page]) == []
