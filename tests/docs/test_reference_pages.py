@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from bench.cli.main import mount_commands
+from tests.docs.pages import PAGES
 from tests.support.small import REPOSITORY
 
 FOLDER = REPOSITORY / "docs" / "reference"
@@ -65,3 +66,21 @@ def test_the_words_of_the_documentation_are_checked(tmp_path: Path) -> None:
     assert [text.partition(": ")[0] for text in prose.check(tmp_path, [page])] == ["bench/files.py:2"] * 2
     code.write_text('raise ValueError("There is no file a.")\n')
     assert prose.check(tmp_path, [page]) == []
+
+
+def test_defaults_that_pages_state_are_those_of_the_command_line() -> None:
+    rows = re.findall(
+        r"^\| (`--[^|]+) \| .* \| (.*) \|$", (REPOSITORY / "docs/reference/command-line.md").read_text(), re.MULTILINE
+    )
+    defaults: dict[str, set[str]] = {}
+    for flags, value in rows:
+        for flag in re.findall(r"--[a-z-]+", flags):
+            defaults.setdefault(flag, set()).add(value.strip("` ").removesuffix(".0"))
+    stated = []
+    for page in PAGES:
+        text = " ".join((REPOSITORY / page).read_text(encoding="utf-8").split())
+        stated += re.findall(r"`(--[a-z-]+) ([\w.]+)` \(the default\)", text)
+        stated += re.findall(r"`(--[a-z-]+)`(?:, default| minutes \(| \() ?(\d[\d.]*)[;)]", text)
+    assert len(stated) >= 4
+    for flag, value in stated:
+        assert value in defaults[flag], flag
