@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.adversarial import AdversarialStage, generator_loss, initialise, two_adams
+from bench.adversarial import AdversarialStage, generator_loss, inference_on_cpu, initialise, two_adams
 from bench.errors import BenchError
 from bench.interface import Losses, Shared, Stage, VideoModel, check_positive, check_resolution
 
@@ -62,19 +62,62 @@ class RNNGANOptions:
     init: str = "interpolating"
 
 
-def down(inputs: int, outputs: int) -> list[nn.Module]:
+class ProductConv2d(nn.Conv2d):
+    """A square convolution of few positions and many channels.
+
+    On a CPU and without gradients it runs as a matrix product. oneDNN would reorder the weights on every call, and one
+    video needs 32 calls.
+    """
+
+    foldable: ClassVar = True  # a batch norm after it, into its weight and bias (`bench.engine.network_transforms`)
+    trains_as: ClassVar = nn.Conv2d  # what it computes with gradients
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn `[N, C, H, W]` into `[N, C', H', W']`."""
+        if not inference_on_cpu(x):
+            return super().forward(x)
+        kernel, stride, padding = _square(self)
+        size = [(n + 2 * padding - kernel) // stride + 1 for n in x.shape[2:]]
+        seen = F.unfold(x, kernel, padding=padding, stride=stride)  # [N, C · k · k, H' · W']
+        made = (self.weight.flatten(1) @ seen).unflatten(2, size)
+        return made if self.bias is None else made + self.bias[:, None, None]
+
+
+class ProductConvTranspose2d(nn.ConvTranspose2d):
+    """A square transposed convolution of few positions, or of few output channels: a matrix product too."""
+
+    foldable: ClassVar = True
+    trains_as: ClassVar = nn.ConvTranspose2d
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Turn `[N, C, H, W]` into `[N, C', H', W']`."""
+        if not inference_on_cpu(x):
+            return super().forward(x)
+        kernel, stride, padding = _square(self)
+        height, width = ((n - 1) * stride + kernel - 2 * padding for n in x.shape[2:])
+        taps = self.weight.flatten(1).T @ x.flatten(2)  # [N, C' · k · k, H · W]
+        made = F.fold(taps, (height, width), kernel, padding=padding, stride=stride)  # adds where they overlap
+        return made if self.bias is None else made + self.bias[:, None, None]
+
+
+def _square(layer: nn.Conv2d | nn.ConvTranspose2d) -> tuple[int, int, int]:
+    """Kernel, stride and padding of both axes."""
+    return layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
+
+
+def down(inputs: int, outputs: int, conv: type[nn.Conv2d] = nn.Conv2d) -> list[nn.Module]:
     """Halve the image."""
     return [
-        nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
+        conv(inputs, outputs, 4, 2, 1, bias=False),
         nn.BatchNorm2d(outputs),
         nn.LeakyReLU(0.2, inplace=True),
     ]
 
 
-def up(inputs: int, outputs: int) -> list[nn.Module]:
+def up(inputs: int, outputs: int, deconv: type[nn.ConvTranspose2d] = nn.ConvTranspose2d) -> list[nn.Module]:
     """Double the image."""
     return [
-        nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False),
+        deconv(inputs, outputs, 4, 2, 1, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     ]
@@ -101,20 +144,20 @@ class Generator(nn.Module):
             nn.LeakyReLU(0.2, inplace=True),
             *down(w, 2 * w),  # [N, 2w, 16, 16]
             *down(2 * w, 4 * w),  # [N, 4w, 8, 8]
-            *down(4 * w, 8 * w),  # [N, 8w, 4, 4]
-            nn.Conv2d(8 * w, hidden, 4),  # [N, hidden, 1, 1]
+            *down(4 * w, 8 * w, ProductConv2d),  # [N, 8w, 4, 4]
+            ProductConv2d(8 * w, hidden, 4),  # [N, hidden, 1, 1]
         )
         self.cell = nn.LSTMCell(hidden, hidden)
         # Gates are stacked as input, forget, cell, output.
         nn.init.constant_(self.cell.bias_ih[hidden : 2 * hidden], 3.0)
         self.decoder = nn.Sequential(  # [N, hidden, 1, 1]
-            nn.ConvTranspose2d(hidden, 8 * w, 4, bias=False),  # [N, 8w, 4, 4]
+            ProductConvTranspose2d(hidden, 8 * w, 4, bias=False),  # [N, 8w, 4, 4]
             nn.BatchNorm2d(8 * w),
             nn.ReLU(inplace=True),
-            *up(8 * w, 4 * w),  # [N, 4w, 8, 8]
+            *up(8 * w, 4 * w, ProductConvTranspose2d),  # [N, 4w, 8, 8]
             *up(4 * w, 2 * w),  # [N, 2w, 16, 16]
             *up(2 * w, w),  # [N,  w, 32, 32]
-            nn.ConvTranspose2d(w, 3, 4, 2, 1),  # [N, 3, 64, 64]
+            ProductConvTranspose2d(w, 3, 4, 2, 1),  # [N, 3, 64, 64]
             nn.Tanh(),
         )
         for module in self.modules():

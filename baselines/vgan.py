@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.adversarial import PADDINGS, AdversarialStage, initialise, padded_in_time, two_adams
+from bench.adversarial import PADDINGS, AdversarialStage, initialise, padded_in_time, to_pixels, two_adams
 from bench.interface import (
     Losses,
     Shared,
@@ -116,8 +116,9 @@ class Generator(nn.Module):
             *deconv3d(deconv, 4 * w, 2 * w),  # [N, 2w, 8, 16, 16]
             *deconv3d(deconv, 2 * w, w),  # [N,  w, 16, 32, 32]
         )
-        self.foreground = nn.Sequential(deconv(w, 3, 4, 2, 1), nn.Tanh())  # [N, 3, 32, 64, 64]
-        self.mask = nn.Sequential(deconv(w, 1, 4, 2, 1), nn.Sigmoid())  # [N, 1, 32, 64, 64]
+        last = to_pixels(time_padding)
+        self.foreground = nn.Sequential(last(w, 3, 4, 2, 1), nn.Tanh())  # [N, 3, 32, 64, 64]
+        self.mask = nn.Sequential(last(w, 1, 4, 2, 1), nn.Sigmoid())  # [N, 1, 32, 64, 64]
 
     def parts(self, first_frames: Tensor) -> dict[str, Tensor]:
         """Return what the video of first frames `[N, 3, 64, 64]` is made of, by name.

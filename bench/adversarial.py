@@ -22,6 +22,8 @@ from bench.interface import Losses, Player, Shared, Stage
 Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 #: How strided transposed convolutions may start: as linear interpolation, or from independent values as DCGAN's do.
 STARTS = ("interpolating", "dcgan")
+#: A number for each axis: time, height, width.
+Axes = tuple[int, ...]
 #: What convolutions may see before the first frame and after the last: zeros, or those frames again.
 PADDINGS = ("zeros", "replicate")
 
@@ -207,6 +209,88 @@ class EndsConvTranspose3d(nn.ConvTranspose3d):
         return made[:, :, self.stride[0] : -self.stride[0]]
 
 
+class ToPixels(nn.ConvTranspose3d):
+    """A last layer, padded by 1: kernel 4 on the axes that it doubles, kernel 3 on the others.
+
+    Its few output channels leave most of a CPU's vector units idle. On a CPU and without gradients it runs as a
+    convolution whose channels are all pixels that a position becomes.
+    """
+
+    trains_as: ClassVar = nn.ConvTranspose3d  # what it computes with gradients (`bench.engine.space_to_depth`)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Turn `[N, C, T, H, W]` into `[N, C', s·T, s·H, s·W]`, with s the stride of each axis."""
+        if not inference_on_cpu(x):
+            return super().forward(x)
+        return doubled_in_blocks(x, self.weight, self.bias, self.stride, (1, 1, 1))
+
+
+class EndsToPixels(EndsConvTranspose3d):
+    """`ToPixels` with the first and the last frame repeated in place of zeros."""
+
+    trains_as: ClassVar = EndsConvTranspose3d
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Turn `[N, C, T, H, W]` into `[N, C', s·T, s·H, s·W]`, with s the stride of each axis."""
+        if not inference_on_cpu(x):
+            return super().forward(x)
+        return doubled_in_blocks(repeat_ends(x), self.weight, self.bias, self.stride, (0, 1, 1))
+
+
+def inference_on_cpu(x: Tensor) -> bool:
+    """Whether a layer runs on a CPU without gradients: there, some layers have a faster form."""
+    return not torch.is_grad_enabled() and x.device.type == "cpu"
+
+
+def blocks_to_channels(x: Tensor, blocks: Axes) -> Tensor:
+    """Turn `[N, C, T, H, W]` into `[N, t·h·w·C, T/t, H/t, W/w]` for blocks of `(t, h, w)`, channels last in memory."""
+    n, c, *sizes = x.shape
+    (t, h, w), (bt, bh, bw) = (size // block for size, block in zip(sizes, blocks, strict=True)), blocks
+    split = x.permute(0, 2, 3, 4, 1).reshape(n, t, bt, h, bh, w, bw, c)
+    return split.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(n, t, h, w, bt * bh * bw * c).permute(0, 4, 1, 2, 3)
+
+
+def channels_to_blocks(x: Tensor, blocks: Axes) -> Tensor:
+    """Turn `[N, t·h·w·C, T, H, W]` into `[N, C, t·T, h·H, w·W]`, channels last in memory."""
+    n, _, t, h, w = x.shape
+    bt, bh, bw = blocks
+    split = x.permute(0, 2, 3, 4, 1).reshape(n, t, h, w, bt, bh, bw, -1)
+    return split.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(n, t * bt, h * bh, w * bw, -1).permute(0, 4, 1, 2, 3)
+
+
+def doubled_in_blocks(x: Tensor, weight: Tensor, bias: Tensor | None, blocks: Axes, padding: Axes) -> Tensor:
+    """A transposed convolution, padded by 1, as a convolution that makes blocks of positions.
+
+    Args:
+        x: `[N, C, T, H, W]`.
+        weight: `[C, C', t, h, w]`: 4 on axes whose stride is 2, 3 on axes whose stride is 1.
+        bias: `[C']`.
+        blocks: the strides.
+        padding: of x, 1 on each axis, or 0 where x has one more position at both ends already.
+
+    Returns:
+        `[N, C', t·T, h·H, w·W]`.
+    """
+    # Row 2a + b of the kernel carries position i of the video to position b of block i + a: block q is a convolution
+    # with the kernel turned round. The first and the last position are those that the layer's own padding crops.
+    kernel = blocks_to_channels(weight, blocks).transpose(0, 1).flip(2, 3, 4)
+    kernel = kernel.contiguous(memory_format=torch.channels_last_3d)
+    biases = None if bias is None else bias.repeat(blocks[0] * blocks[1] * blocks[2])
+    made = channels_to_blocks(_convolve(x, kernel, biases, padding), blocks)
+    for axis, block in enumerate(blocks, start=2):
+        if block == 2:
+            made = made.narrow(axis, 1, made.shape[axis] - 2)
+    return made
+
+
+def _convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, padding: Axes) -> Tensor:
+    """A convolution of stride 1. Left to itself, PyTorch computes small ones without oneDNN, in four times the time."""
+    if inference_on_cpu(x) and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+        made: Tensor = torch.mkldnn_convolution(x, kernel, bias, padding, (1, 1, 1), (1, 1, 1), 1)
+        return made
+    return F.conv3d(x, kernel, bias, 1, padding)
+
+
 def padded_in_time(padding: str) -> tuple[type[nn.Conv3d], type[nn.ConvTranspose3d]]:
     """The convolution and the transposed convolution with one of `PADDINGS`; their weights are the same with each.
 
@@ -216,3 +300,12 @@ def padded_in_time(padding: str) -> tuple[type[nn.Conv3d], type[nn.ConvTranspose
     if padding not in PADDINGS:
         raise BenchError(f"Unknown padding in time: '{padding}'.{did_you_mean(padding, PADDINGS)}")
     return (EndsConv3d, EndsConvTranspose3d) if padding == "replicate" else (nn.Conv3d, nn.ConvTranspose3d)
+
+
+def to_pixels(padding: str) -> type[nn.ConvTranspose3d]:
+    """The last transposed convolution with one of `PADDINGS`; its weights are the same with each.
+
+    Raises:
+        BenchError: another padding.
+    """
+    return EndsToPixels if padded_in_time(padding)[1] is EndsConvTranspose3d else ToPixels

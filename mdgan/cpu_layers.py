@@ -13,7 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.adversarial import EndsConv3d, EndsConvTranspose3d, padded_in_time, repeat_ends
+from bench.adversarial import (
+    EndsConv3d,
+    EndsConvTranspose3d,
+    inference_on_cpu,
+    padded_in_time,
+    repeat_ends,
+    to_pixels,
+)
 
 
 class WholeConv3d(nn.Conv3d):
@@ -51,7 +58,7 @@ class DeepConv3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn `[N, C, 2t, 2h, 2w]` into `[N, C', t, h, w]`."""
-        return _halved(F.pad(x, (1,) * 6), self.weight, self.bias) if _inference_on_cpu(x) else super().forward(x)
+        return _halved(F.pad(x, (1,) * 6), self.weight, self.bias) if inference_on_cpu(x) else super().forward(x)
 
 
 class DeepEndsConv3d(EndsConv3d):
@@ -62,7 +69,7 @@ class DeepEndsConv3d(EndsConv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn `[N, C, 2t, 2h, 2w]` into `[N, C', t, h, w]`."""
-        if not _inference_on_cpu(x):
+        if not inference_on_cpu(x):
             return super().forward(x)
         return _halved(F.pad(repeat_ends(x), (1, 1, 1, 1)), self.weight, self.bias)
 
@@ -77,7 +84,7 @@ class DeepConvTranspose3d(nn.ConvTranspose3d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, t, h, w]` into `[N, C', 2t, 2h, 2w]`."""
-        return _doubled(x, self.weight, self.bias)[:, :, 1:-1] if _inference_on_cpu(x) else super().forward(x)
+        return _doubled(x, self.weight, self.bias)[:, :, 1:-1] if inference_on_cpu(x) else super().forward(x)
 
 
 class DeepEndsConvTranspose3d(EndsConvTranspose3d):
@@ -88,34 +95,9 @@ class DeepEndsConvTranspose3d(EndsConvTranspose3d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, t, h, w]` into `[N, C', 2t, 2h, 2w]`."""
-        if not _inference_on_cpu(x):
+        if not inference_on_cpu(x):
             return super().forward(x)
         return _doubled(repeat_ends(x), self.weight, self.bias)[:, :, 3:-3]  # without what only the added frames make
-
-
-class ToPixels(nn.ConvTranspose3d):
-    """The last layer, kernel (3, 4, 4), which doubles height and width.
-
-    Its three output channels leave most of a CPU's vector units idle. On a CPU and without gradients it runs as a
-    convolution whose channels are the four pixels that each position becomes.
-    """
-
-    trains_as: ClassVar = nn.ConvTranspose3d
-
-    #: Kernel rows through which a pixel of the first and of the second parity sees the positions above, at and below
-    #: its own: output = 2 · input − 1 + row. There is no row 4: it is padded with zeros.
-    ROWS = ((3, 1, 4), (4, 2, 0))
-
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Turn `[N, C, T, H, W]` into `[N, C', T, 2H, 2W]`."""
-        if not _inference_on_cpu(x):
-            return super().forward(x)
-        rows = torch.tensor(self.ROWS)
-        padded = F.pad(self.weight, (0, 1, 0, 1)).flip(2)  # [C, C', 3, 5, 5]
-        kernel = padded[:, :, :, rows[:, None, :, None], rows[None, :, None, :]]  # [C, C', 3, 2, 2, 3, 3]
-        kernel = kernel.permute(1, 3, 4, 0, 2, 5, 6).flatten(0, 2).contiguous(memory_format=torch.channels_last_3d)
-        y = F.conv3d(x, kernel, None, 1, 1).unflatten(1, (-1, 2, 2))  # [N, C', 2, 2, T, H, W]
-        return y.permute(0, 1, 4, 5, 2, 6, 3).flatten(5, 6).flatten(3, 4)
 
 
 class Convolutions(NamedTuple):
@@ -127,7 +109,7 @@ class Convolutions(NamedTuple):
     conv6: type[nn.Conv3d]
     deconv1: type[nn.ConvTranspose3d]
     deconv2: type[nn.ConvTranspose3d]
-    deconv6: type[nn.ConvTranspose3d]
+    last: type[nn.ConvTranspose3d]
 
 
 def generator_convolutions(time_padding: str) -> Convolutions:
@@ -139,8 +121,8 @@ def generator_convolutions(time_padding: str) -> Convolutions:
     conv, deconv = padded_in_time(time_padding)
     whole = WholeConv3d, WholeConvTranspose3d
     if conv is EndsConv3d:
-        return Convolutions(conv, deconv, DeepEndsConv3d, *whole, DeepEndsConvTranspose3d, deconv)
-    return Convolutions(conv, deconv, DeepConv3d, *whole, DeepConvTranspose3d, ToPixels)
+        return Convolutions(conv, deconv, DeepEndsConv3d, *whole, DeepEndsConvTranspose3d, to_pixels(time_padding))
+    return Convolutions(conv, deconv, DeepConv3d, *whole, DeepConvTranspose3d, to_pixels(time_padding))
 
 
 def over_still(convolution: nn.Module, video: Tensor, frames: int) -> Tensor:
@@ -169,11 +151,6 @@ def over_still(convolution: nn.Module, video: Tensor, frames: int) -> Tensor:
         ends = torch.cat([video[:, :, :5], video[:, :, -1:]], 2)
     first, middle, last = convolution(ends).split(1, 2)
     return torch.cat([first, middle.expand(-1, -1, length // stride - 2, -1, -1), last], 2)
-
-
-def _inference_on_cpu(x: Tensor) -> bool:
-    """Whether a layer runs on a CPU without gradients: there, some layers have a faster form."""
-    return not torch.is_grad_enabled() and x.device.type == "cpu"
 
 
 def _halved(padded: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

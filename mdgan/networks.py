@@ -15,7 +15,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
-from bench.adversarial import PADDINGS
+from bench.adversarial import PADDINGS, inference_on_cpu
 from bench.errors import BenchError
 from bench.interface import check_positive, check_resolution
 from mdgan.cpu_layers import generator_convolutions, over_still
@@ -97,9 +97,9 @@ class Generator(nn.Module):
         self.deconv5: nn.Module
         if big:
             self.deconv5 = deconv_block(2 * w, w, use.deconv)
-            self.deconv6 = use.deconv6(w, 3, (3, 4, 4), (1, 2, 2), 1, bias=False)
+            self.deconv6 = use.last(w, 3, (3, 4, 4), (1, 2, 2), 1, bias=False)
         else:
-            self.deconv5 = use.deconv(2 * w, 3, 4, 2, 1, bias=False)
+            self.deconv5 = use.last(2 * w, 3, 4, 2, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn a video `[N, 3, 32, H, W]` into a video of the same shape, both in [-1, 1].
@@ -136,7 +136,9 @@ class Generator(nn.Module):
 
     def _add(self, y: Tensor, layer: int, encoded: Tensor) -> Tensor:
         """Add the skip connection of an encoder layer where the network has it."""
-        return y + encoded if layer in self.skips else y
+        if layer not in self.skips:
+            return y
+        return y.add_(encoded) if inference_on_cpu(y) else y + encoded
 
 
 class Discriminator(nn.Module):

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.adversarial import discriminator_loss, generator_loss
+from bench.adversarial import ToPixels, discriminator_loss, generator_loss
 from bench.interface import Losses, Shared, Stage
-from mdgan.cpu_layers import DeepConv3d, DeepConvTranspose3d, ToPixels, WholeConv3d, WholeConvTranspose3d
+from mdgan.cpu_layers import DeepConv3d, DeepConvTranspose3d, WholeConv3d, WholeConvTranspose3d
 from mdgan.losses import content_loss
 from mdgan.model import MDGAN, BaseStage, RefineStage, repeat
 

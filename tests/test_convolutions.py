@@ -112,7 +112,8 @@ def test_no_model_pads_by_more_than_half_a_kernel(name: str) -> None:
         recorder = record(name, resolution)
         assert not recorder.too_wide(), resolution
         if name != "copy":
-            assert recorder.operations() == {"aten::convolution", "aten::convolution_backward"}
+            called = recorder.operations() - {"aten::mkldnn_convolution"}  # which last layers call by its name
+            assert called == {"aten::convolution", "aten::convolution_backward"}
 
 
 @pytest.mark.parametrize("name", ["mdgan", "vgan"])

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.adversarial import EndsConv3d, EndsConvTranspose3d, repeat_ends
+from bench.adversarial import EndsConv3d, EndsConvTranspose3d, blocks_to_channels, doubled_in_blocks, repeat_ends
 
 #: Where a layer's class names, in its own body, the one of `FORMS` that computes the same when it trains.
 TRAINS_AS = "trains_as"
@@ -71,7 +70,7 @@ class BlockConvTranspose3d(nn.ConvTranspose3d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, T, H, W]` into `[N, C', s·T, s·H, s·W]`, with s the stride of each axis."""
-        return _convolve_transposed(x, self, (1, 1, 1))
+        return doubled_in_blocks(x, self.weight, self.bias, self.stride, (1, 1, 1))
 
 
 class BlockEndsConvTranspose3d(EndsConvTranspose3d):
@@ -79,7 +78,7 @@ class BlockEndsConvTranspose3d(EndsConvTranspose3d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, T, H, W]` into `[N, C', s·T, s·H, s·W]`, with s the stride of each axis."""
-        return _convolve_transposed(repeat_ends(x), self, (0, 1, 1))
+        return doubled_in_blocks(repeat_ends(x), self.weight, self.bias, self.stride, (0, 1, 1))
 
 
 #: What each class becomes.
@@ -90,47 +89,14 @@ FORMS: dict[type, type] = {
     EndsConvTranspose3d: BlockEndsConvTranspose3d,
 }
 
-Axes = tuple[int, ...]
-
 
 def _divides(x: Tensor, layer: nn.Conv3d) -> bool:
     """Whether a video is made of whole blocks."""
     return all(size % stride == 0 for size, stride in zip(x.shape[2:], layer.stride, strict=True))
 
 
-def blocks_to_channels(x: Tensor, blocks: Axes) -> Tensor:
-    """Turn `[N, C, T, H, W]` into `[N, t·h·w·C, T/t, H/t, W/w]` for blocks of `(t, h, w)`, channels last in memory."""
-    n, c, *sizes = x.shape
-    (t, h, w), (bt, bh, bw) = (size // block for size, block in zip(sizes, blocks, strict=True)), blocks
-    split = x.permute(0, 2, 3, 4, 1).reshape(n, t, bt, h, bh, w, bw, c)
-    return split.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(n, t, h, w, bt * bh * bw * c).permute(0, 4, 1, 2, 3)
-
-
-def channels_to_blocks(x: Tensor, blocks: Axes) -> Tensor:
-    """Turn `[N, t·h·w·C, T, H, W]` into `[N, C, t·T, h·H, w·W]`, channels last in memory."""
-    n, _, t, h, w = x.shape
-    bt, bh, bw = blocks
-    split = x.permute(0, 2, 3, 4, 1).reshape(n, t, h, w, bt, bh, bw, -1)
-    return split.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(n, t * bt, h * bh, w * bw, -1).permute(0, 4, 1, 2, 3)
-
-
 def _convolve(padded: Tensor, layer: nn.Conv3d) -> Tensor:
     """The layer's convolution of what is padded already."""
     # Row 2a + b of the kernel sees position b of block i + a.
-    blocks: Axes = layer.stride
+    blocks = layer.stride
     return F.conv3d(blocks_to_channels(padded, blocks), blocks_to_channels(layer.weight, blocks), layer.bias)
-
-
-def _convolve_transposed(x: Tensor, layer: nn.ConvTranspose3d, padding: Axes) -> Tensor:
-    """The layer's transposed convolution of a video, which is padded by so much."""
-    # Row 2a + b of the kernel carries position i of the video to position b of block i + a: block q is a convolution
-    # with the kernel turned round. The first and the last position are those that the layer's own padding crops.
-    blocks: Axes = layer.stride
-    kernel = blocks_to_channels(layer.weight, blocks).transpose(0, 1).flip(2, 3, 4)
-    kernel = kernel.contiguous(memory_format=torch.channels_last_3d)
-    bias = None if layer.bias is None else layer.bias.repeat(blocks[0] * blocks[1] * blocks[2])
-    made = channels_to_blocks(F.conv3d(x, kernel, bias, 1, padding), blocks)
-    for axis, block in enumerate(blocks, start=2):
-        if block == 2:
-            made = made.narrow(axis, 1, made.shape[axis] - 2)
-    return made

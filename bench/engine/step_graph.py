@@ -85,6 +85,7 @@ class StepGraph:
         self._clips: Tensor | None = None
         self._names: tuple[str, ...] = ()
         self._losses: Tensor | None = None
+        self._side: torch.cuda.Stream | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._taken = 0
 
@@ -120,7 +121,9 @@ class StepGraph:
 
     def _warm_up(self) -> Tensor:
         """A step on a stream of its own, as PyTorch asks for before recording."""
-        current, other = torch.cuda.current_stream(), torch.cuda.Stream()
+        if self._side is None:
+            self._side = torch.cuda.Stream()
+        current, other = torch.cuda.current_stream(), self._side
         other.wait_stream(current)
         with torch.cuda.stream(other):
             losses = self._whole()

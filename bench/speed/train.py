@@ -32,6 +32,7 @@ from bench.engine.input_stream import on_device
 from bench.engine.model_factory import build, native_resolution
 from bench.engine.network_transforms import channels_last, compile_networks
 from bench.engine.precision import choose_precision
+from bench.engine.space_to_depth import TRAINS_AS
 from bench.engine.step_graph import make_capturable, stepper
 from bench.engine.training_step import make_optimizers, train_step
 from bench.interface import Stage, VideoModel
@@ -77,6 +78,9 @@ class TrainingSetup:
             weights = model.state_dict()
             model = PLAIN.load(self.model)(resolution=model.resolution, frames=FRAMES, width=self.width)
             model.load_state_dict(weights)
+        elif plain:
+            for layer in model.modules():  # the layers that they inherit from, of the same weights
+                layer.__class__ = vars(type(layer)).get(TRAINS_AS, type(layer))
         model.to(self.device)
         if not plain:
             channels_last(model)

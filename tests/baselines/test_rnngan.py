@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from baselines.rnngan import RNNGAN, RNNGANStage
+from baselines.rnngan import RNNGAN, ProductConv2d, ProductConvTranspose2d, RNNGANStage
 from bench.adversarial import discriminator_loss, generator_loss
+from bench.engine.gradient_check import poison_memory
+from bench.engine.layer_check import difference
 from bench.engine.network_transforms import estimating_statistics
 from bench.errors import BenchError
 
@@ -79,6 +82,27 @@ def test_running_statistics_cover_all_time_steps_and_serve_evaluation(play: Play
     evaluated = built.eval().predict(first)
     # How far off it is after four steps depends on the processor: 0.15 to 0.25 of the video; 0.92 with the others.
     assert (evaluated - trained).abs().mean() < 0.5 * (moving - trained).abs().mean()
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("geometry", [(4, 2, 1), (4, 1, 0), (3, 1, 1), (5, 3, 2)])
+@pytest.mark.parametrize(
+    ("kind", "size"), [(ProductConv2d, (8, 9)), (ProductConvTranspose2d, (1, 1)), (ProductConvTranspose2d, (4, 5))]
+)
+def test_products_of_matrices_are_convolutions(
+    kind: type[nn.Module], size: tuple[int, int], geometry: tuple[int, int, int], batch: int, bias: bool
+) -> None:
+    torch.manual_seed(0)
+    if kind is ProductConvTranspose2d and geometry == (3, 1, 1) and size == (1, 1):
+        size = (2, 2)  # of one position nothing would be left
+    layer = kind(5, 3, *geometry, bias=bias)
+    x = (torch.rand(batch, *size, 5) * 2 - 1).permute(0, 3, 1, 2)  # not contiguous
+    right = copy.deepcopy(layer).double()(x.double())  # with gradients: PyTorch's own
+    for values in (x, x.contiguous()):
+        poison_memory(largest=1 << 14)
+        with torch.no_grad():
+            assert difference(layer(values), right.detach()) < 1e-6
 
 
 def test_fewer_frames_are_the_beginning_of_more():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.adversarial import EndsConv3d, EndsConvTranspose3d
+from bench.adversarial import EndsConv3d, EndsConvTranspose3d, EndsToPixels, ToPixels
 from bench.cli.main import main
 from bench.data.clips import build_manifest
 from bench.data.predictions import Predictions
@@ -26,7 +26,6 @@ from mdgan.cpu_layers import (
     DeepConvTranspose3d,
     DeepEndsConv3d,
     DeepEndsConvTranspose3d,
-    ToPixels,
     WholeConv3d,
     WholeConvTranspose3d,
 )
@@ -135,17 +134,21 @@ def test_layers_that_are_products_of_matrices_are_convolutions() -> None:
     torch.manual_seed(0)
     shape: dict[str, Any] = {"kernel_size": (2, 4, 4)}
     halves = {"kernel_size": 4, "stride": 2, "padding": 1}
+    flat = {"kernel_size": (3, 4, 4), "stride": (1, 2, 2), "padding": 1}
     cases: list[tuple[Any, Any, dict[str, Any], tuple[int, ...]]] = [
         (WholeConv3d, nn.Conv3d, shape, (3, 4, 2, 4, 4)),
         (WholeConvTranspose3d, nn.ConvTranspose3d, shape, (3, 4, 1, 1, 1)),
-        (ToPixels, nn.ConvTranspose3d, {"kernel_size": (3, 4, 4), "stride": (1, 2, 2), "padding": 1}, (2, 4, 5, 3, 6)),
+        (ToPixels, nn.ConvTranspose3d, flat, (2, 4, 5, 3, 6)),
+        (ToPixels, nn.ConvTranspose3d, halves, (2, 4, 5, 3, 6)),
+        (EndsToPixels, EndsConvTranspose3d, flat, (2, 4, 5, 3, 6)),
+        (EndsToPixels, EndsConvTranspose3d, halves, (2, 4, 5, 3, 6)),
         (DeepConv3d, nn.Conv3d, halves, (3, 4, 4, 6, 8)),
         (DeepEndsConv3d, EndsConv3d, halves, (3, 4, 4, 6, 8)),
         (DeepConvTranspose3d, nn.ConvTranspose3d, halves, (3, 4, 2, 3, 4)),
         (DeepEndsConvTranspose3d, EndsConvTranspose3d, halves, (3, 4, 2, 3, 4)),
     ]
     for ours, torch_layer, settings, size in cases:
-        for bias in (False,) if ours is ToPixels else (False, True):
+        for bias in (False, True):
             fast, plain = (kind(4, 3, bias=bias, **settings).double() for kind in (ours, torch_layer))
             fast.load_state_dict(plain.state_dict())
             x = torch.randn(size, dtype=torch.float64)

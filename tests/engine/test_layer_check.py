@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.adversarial import ToPixels
 from bench.engine.devices import threads
 from bench.engine.layer_check import LayerCall, check_layer, difference, record_calls, thread_counts
-from mdgan.cpu_layers import DeepConv3d, ToPixels, WholeConv3d
+from mdgan.cpu_layers import DeepConv3d, WholeConv3d
 
 
 def test_layers_with_weights_are_found_where_they_are_used() -> None:

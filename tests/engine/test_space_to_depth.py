@@ -7,18 +7,25 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.adversarial import EndsConv3d, EndsConvTranspose3d
+from bench.adversarial import (
+    EndsConv3d,
+    EndsConvTranspose3d,
+    EndsToPixels,
+    ToPixels,
+    blocks_to_channels,
+    channels_to_blocks,
+)
 from bench.engine.gradient_check import poison_memory
 from bench.engine.model_factory import build
-from bench.engine.space_to_depth import FORMS, blocks_to_channels, channels_to_blocks, space_to_depth
+from bench.engine.space_to_depth import FORMS, space_to_depth
 from bench.registry import DEFAULT_MODELS
-from mdgan.cpu_layers import DeepConv3d, DeepConvTranspose3d, DeepEndsConv3d, DeepEndsConvTranspose3d, ToPixels
+from mdgan.cpu_layers import DeepConv3d, DeepConvTranspose3d, DeepEndsConv3d, DeepEndsConvTranspose3d
 
 CUBE, FLAT = (4, 2, 1), ((3, 4, 4), (1, 2, 2), 1)
 LAYERS = [
     *((kind, geometry) for kind in FORMS for geometry in (CUBE, FLAT)),
     *((kind, CUBE) for kind in (DeepConv3d, DeepEndsConv3d, DeepConvTranspose3d, DeepEndsConvTranspose3d)),
-    (ToPixels, FLAT),
+    *((kind, geometry) for kind in (ToPixels, EndsToPixels) for geometry in (CUBE, FLAT)),
 ]
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.adversarial import EndsConv3d, EndsConvTranspose3d
+from bench.adversarial import EndsConv3d, EndsConvTranspose3d, EndsToPixels, ToPixels
 from bench.engine import layer_check
 from bench.engine.devices import threads
 from bench.engine.gradient_check import poison_memory
@@ -22,7 +22,6 @@ from mdgan.cpu_layers import (
     DeepConvTranspose3d,
     DeepEndsConv3d,
     DeepEndsConvTranspose3d,
-    ToPixels,
     WholeConv3d,
     WholeConvTranspose3d,
     over_still,
@@ -56,7 +55,9 @@ def layers() -> Iterator[tuple[str, nn.Module, Sizes]]:
             for size in ((1, 1, 1), (2, 4, 4), (3, 5, 7)):
                 yield kind.__name__, strided(kind, channels), (channels, *size)
         for size in ((1, 1, 1), (5, 7, 3)):
-            yield "ToPixels", ToPixels(channels, 3, (3, 4, 4), (1, 2, 2), 1, bias=False), (channels, *size)
+            for last in (ToPixels, EndsToPixels):
+                yield last.__name__, last(channels, 3, (3, 4, 4), (1, 2, 2), 1, bias=False), (channels, *size)
+                yield f"{last.__name__}, doubled in time", last(channels, 1, 4, 2, 1), (channels, *size)
         yield "WholeConv3d", WholeConv3d(channels, 7, (2, 4, 4), bias=False), (channels, 2, 4, 4)
         yield "WholeConvTranspose3d", WholeConvTranspose3d(channels, 7, (2, 4, 4)), (channels, 1, 1, 1)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.modules.conv import _ConvNd
 
 from bench.data import workers
 from bench.data.batches import to_tensor
@@ -109,6 +110,15 @@ def test_rows_tell_speed_memory_and_difference(monkeypatch: pytest.MonkeyPatch) 
     assert step["ratio"] == pytest.approx(step["ours"] / step["other"])  # more clips a second are better
     assert memory["ratio"] == pytest.approx(memory["other"] / memory["ours"])  # less memory is
     assert 0.05 < memory["ours"] < 5
+
+
+@pytest.mark.parametrize("name", ["vgan", "rnngan", "mdgan"])
+def test_the_plain_side_has_pytorchs_own_layers(name: str) -> None:
+    ours, plain = (TrainingSetup(name, 2, 64, 1).build(side) for side in (False, True))
+    fast, own = ({type(layer) for layer in model.modules() if isinstance(layer, _ConvNd)} for model in (ours, plain))
+    assert {kind.__module__ for kind in own} == {"torch.nn.modules.conv"}
+    assert fast > own
+    assert list(ours.state_dict()) == list(plain.state_dict())
 
 
 def test_sides_take_turns_and_the_first_does_not_count() -> None:
