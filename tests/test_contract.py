@@ -119,7 +119,7 @@ def test_sizes_that_a_model_does_not_exist_for_are_refused(name: str) -> None:
     with pytest.raises(BenchError, match="frames, not 0"):
         model(resolution=size(name), frames=0)
     if model.resolutions:
-        with pytest.raises(BenchError, match=f"exists for {size(name)}×{size(name)}"):
+        with pytest.raises(BenchError, match=f"supports {size(name)}×{size(name)}"):
             build(name, {}, size(name) - 1)
 
 

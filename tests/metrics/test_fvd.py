@@ -197,4 +197,4 @@ def test_features_are_kept_in_memory_where_the_cache_cannot_be_written_to(
     again = KVD(weight_file, "cpu", cache=tmp_path / "file").features(videos)
     np.testing.assert_array_equal(found, again)
     assert len(computed) == 2
-    assert capsys.readouterr().err.count("Features are not kept") == 1
+    assert capsys.readouterr().err.count("Features are not cached") == 1

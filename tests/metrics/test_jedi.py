@@ -47,5 +47,5 @@ def test_nothing_has_no_distance() -> None:
     x = np.ones((3, 4))
     with pytest.raises(UnfitError, match="here are 0 and 3"):
         jedi_mmd(x[:0], x)
-    with pytest.raises(UnfitError, match="none are left"):
+    with pytest.raises(UnfitError, match="none remain"):
         jedi_without_each(x, x, np.zeros(3, np.intp))

@@ -200,7 +200,7 @@ def test_a_test_clip_that_cannot_be_read_is_noticed_before_training(tmp_path: Pa
 def test_a_model_that_does_not_fit_is_said_before_anything_is_written(sky: Path, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no option 'widht'"):
         run(config(sky, options={"vgan": {"widht": 4}}), tmp_path / "run")
-    with pytest.raises(BenchError, match="exists for 64×64"):
+    with pytest.raises(BenchError, match="supports 64×64"):
         run(config(sky, resolution=32), tmp_path / "run")
     with pytest.raises(BenchError, match="does not exist"):
         run(config(tmp_path / "nowhere"), tmp_path / "run")

@@ -114,7 +114,7 @@ def test_a_study_of_other_models_changes_nothing(scored: Path, tmp_path: Path) -
     out = tmp_path / "run"
     shutil.copytree(scored, out, ignore=shutil.ignore_patterns("figures", "report.html", "table.*", "study"))
     (tmp_path / "study.json").write_text(json.dumps(study()))
-    with pytest.raises(BenchError, match="no row of"):
+    with pytest.raises(BenchError, match="this run does not contain"):
         report(out, study=tmp_path / "study.json")
     assert not (out / "table.csv").exists()
 

@@ -63,7 +63,7 @@ def test_practice_catch_and_excluded_grades_enter_no_mean() -> None:
         assert mean_opinion_scores.mos_table(marked, ("good",))["ratings"][0] == 3
     with pytest.raises(BenchError, match="must not be mixed"):
         mean_opinion_scores.mos_table(pd.concat([table, table.assign(simulated=True)]), ("good",))
-    with pytest.raises(BenchError, match="are no grades"):
+    with pytest.raises(BenchError, match="not grades"):
         mean_opinion_scores.mos_table(pd.DataFrame(columns=VOTE_COLUMNS).assign(simulated=False), ("good",))
 
 
