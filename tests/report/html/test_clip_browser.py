@@ -297,7 +297,7 @@ def test_a_page_without_its_folder_says_where_the_frames_are(folder: Path, tmp_p
     page = chromium.new_context().new_page()
     page.goto(alone.as_uri())
     page.locator("#clip-rows button").first.click()
-    assert "not beside this file" in page.locator(".large").first.text_content()
+    assert "not next to this file" in page.locator(".large").first.text_content()
     page.context.close()
 
 
