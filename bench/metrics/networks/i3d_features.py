@@ -103,7 +103,9 @@ class I3DFeatures:
         if dtype != torch.float32:
             self.identity += f" {dtype}"
         self.key = f"i3d epsilon {epsilon:g} preprocessing {PREPROCESSING} {self.identity}"
-        self._cache = FeatureCache(cache, self.key, self.device) if cache else None
+        # Features of an earlier release were rounded otherwise on a CPU: one set of clips has one kind.
+        rounding = f"{self.key}, in tiles" if self.device.type == "cpu" else self.key
+        self._cache = FeatureCache(cache, rounding, self.device) if cache else None
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Network input [1, 3, T, 224, 224] in [-1, 1] → float32 [1, 400]."""
