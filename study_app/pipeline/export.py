@@ -331,17 +331,16 @@ def beside(study: OpenStudy) -> dict[str, str]:
 def export(study: OpenStudy, out: Path) -> list[Path]:
     """Write all files of a study below `out`; returns their paths.
 
-    Only a study with the paper's trials writes its Tables II and III.
+    Only a study with the paper's trials writes its Tables II and III, each if it makes one of the table's comparisons.
     """
     found = outcomes(study)
     for file, text in found.files.items():
         write_text(out / file, text)
-    tables: list[Path] = []
+    made, tables = {frozenset(pair) for pair in study.settings.comparisons}, list[Path]()
     if study.settings.questions.is_the_papers and found.pos is not None:
-        pos = found.pos
-        tables = [
-            path for table in paper().preference_tables for path in write_grid(paper_table(table, pos), out, table)
-        ]
+        for table, (_, lines) in paper().preference_tables.items():
+            if made & {frozenset(line[1:]) for line in lines}:
+                tables += write_grid(paper_table(table, found.pos), out, table)
     study.audit("export", "exported", f"{found.votes} votes")
     others = beside(study)
     for file, text in others.items():

@@ -88,6 +88,9 @@ def test_without_real_clips_catch_trials_alter_a_method(tmp_path: Path) -> None:
     caught = twin.votes().query("catch")
     assert votes == 2 * 12
     assert (caught["chosen"] == caught["first"]).mean() > 0.8
+    written = {path.name for path in export.export(twin, tmp_path / "out")}
+    assert "votes.csv" in written
+    assert not [name for name in written if name.startswith("table")]  # the paper has no such comparison
     assert any("no run folder" in note for note in export.results(twin.votes(), twin.settings).notes)
 
 
