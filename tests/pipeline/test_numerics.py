@@ -62,7 +62,9 @@ def test_a_wrong_convolution_is_told_with_what_to_do(
 
     monkeypatch.setattr(F, "conv3d", wrong)
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
-    with pytest.raises(BenchError, match=r"2 of 7 kernels compute wrong numbers.*Set ONEDNN_MAX_CPU_ISA=AVX2.*Report"):
+    with pytest.raises(
+        BenchError, match=r"2 of 7 kernels compute wrong numbers.*Set ONEDNN_MAX_CPU_ISA=AVX2.*Please report"
+    ):
         doctor(numerics=True)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["tint:", "Conv3d", "WRONG"] in [line[:3] for line in lines]
