@@ -55,7 +55,7 @@ def evaluate(
             arrays by method; with K samples of each clip `[N, K, T, H, W, 3]`. uint8, or floats with `value_range`;
             those are rounded to the 8 bits that are scored.
         real: the same, clip for clip and frame for frame; predictions may lack the given frames.
-        metrics: registered names, as a list or one comma-separated text; by default all that need no weights.
+        metrics: registered names, as a list or one comma-separated text; by default those of the command line that need no weights.
         resolution: both sides are resized to squares of this side; by default they are scored as they are, and have to
             be of one size.
         frames: "all", or "future" without the given first frame.
@@ -87,7 +87,7 @@ def evaluate(
         raise BenchError(f"real is {real.dtype} {list(real.shape)}: expected no axis of samples.")
     given = skipped_frames(frames)
     arrays = {name: fitting(str(name), one, truth, resolution, said, given) for name, one in rows.items()}
-    without_weights = (metric for metric in METRICS if not METRICS.load(metric).needs_weights)
+    without_weights = (metric for metric in METRICS.defaults() if not METRICS.load(metric).needs_weights)
     if isinstance(metrics, str):  # as on the command line
         metrics = [word.strip() for word in metrics.split(",")]
     names = [METRICS.check(metric) for metric in metrics or without_weights]

