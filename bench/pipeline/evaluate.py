@@ -55,7 +55,8 @@ def evaluate(
             arrays by method; with K samples of each clip `[N, K, T, H, W, 3]`. uint8, or floats with `value_range`;
             those are rounded to the 8 bits that are scored.
         real: the same, clip for clip and frame for frame; predictions may lack the given frames.
-        metrics: registered names, as a list or one comma-separated text; by default those of the command line that need no weights.
+        metrics: registered names, as a list or one comma-separated text; by default those of the command line
+            that need no weights.
         resolution: both sides are resized to squares of this side; by default they are scored as they are, and have to
             be of one size.
         frames: "all", or "future" without the given first frame.
