@@ -145,7 +145,7 @@ def per_set(ranking: pd.DataFrame, summary: pd.DataFrame, direction: dict[str, s
         if (groups := group[shared].nunique()) > 1:
             rows.append([metric, len(shared), np.nan, np.nan, f"none: no vote connects {groups} groups of methods"])
             continue
-        note = f"descriptive: {len(shared)} methods" if len(shared) < FEW else ""
+        note = f"descriptive: {len(shared)} systems" if len(shared) < FEW else ""
         correlations = [float(rank(good, strength[shared]).statistic) for rank in (spearmanr, kendalltau)]
         rows.append([metric, len(shared), *correlations, note])
     return pd.DataFrame(rows, columns=PER_SET_COLUMNS)

@@ -29,7 +29,7 @@ def test_scenes_are_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def test_what_has_no_scenes_is_named() -> None:
-    with pytest.raises(BenchError, match="has no synthetic scenes"):
+    with pytest.raises(BenchError, match="has no synthetic version"):
         Dataset("folder").folder(64)
     with pytest.raises(BenchError, match="Did you mean 'beach'"):
         painting.make("beech", Path("x"))

@@ -40,7 +40,7 @@ def test_every_variant_is_a_run_and_all_stand_in_one_table(
 
 
 def test_unknown_ablations_are_refused(sky: Path, tmp_path: Path, tint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BenchError, match="'tint' names no ablations"):
+    with pytest.raises(BenchError, match="'tint' has no ablations"):
         ablations("tint")
     monkeypatch.setattr(Tint, "ablations", CHANGES)
     done = CliRunner().invoke(app, command(sky, tmp_path / "out", "--only", "no hast"))

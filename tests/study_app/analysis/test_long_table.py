@@ -42,7 +42,7 @@ def test_every_column_is_in_the_dictionary_and_what_does_not_count_is_left_out()
 @pytest.mark.process
 def test_the_script_fits_the_crossed_model(tmp_path: Path) -> None:
     if not shutil.which("Rscript"):
-        pytest.skip("R is not installed: apt-get install r-base r-cran-lme4")
+        pytest.skip("R is not installed: apt-get install r-base-core r-cran-lme4")
     long_table(some_votes()).to_csv(tmp_path / "votes_long.csv", index=False)
     (tmp_path / "model.R").write_text(R_SCRIPT)
     subprocess.run(["Rscript", "model.R"], cwd=tmp_path, check=True, capture_output=True)

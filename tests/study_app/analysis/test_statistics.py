@@ -440,7 +440,7 @@ def test_designs_that_make_no_study() -> None:
         ({"votes": 31}, "nobody sees a pair twice"),
         ({"videos": 101}, "100 videos at most"),
         ({"preference": 1.0}, "between 0 and 1"),
-        ({"clip_sd": -1.0}, "less than 0"),
+        ({"clip_sd": -1.0}, "below 0"),
     ):
         with pytest.raises(BenchError, match=sentence):
             power.Design(**changes).check()  # type: ignore[arg-type]

@@ -50,8 +50,8 @@ def test_a_study_of_two_looks_says_what_each_decides_and_takes_no_third(run_fold
 def test_looks_and_margins_that_are_none(run_folder: Path, tmp_path: Path) -> None:
     for wrong, sentence in (
         ({"looks": 0}, "1 to 20 planned looks"),
-        ({"looks": 3, "boundary": "haybittle"}, "not 'haybittle'"),
-        ({"margin": 50.0}, "below 50 percent"),
+        ({"looks": 3, "boundary": "haybittle"}, "is 'haybittle'"),
+        ({"margin": 50.0}, "is 50 percent: expected above 0 and below 50"),
     ):
         with pytest.raises(BenchError, match=sentence):
             create(tmp_path / "s.db", study_request(run_folder, **ONE, **wrong))
