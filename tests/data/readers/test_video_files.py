@@ -25,6 +25,8 @@ from tests.data.making import (
 )
 from tests.support.small import moving_clip, truncate
 
+pytestmark = pytest.mark.heavy
+
 #: Name of the file, ffmpeg's options, frames a second: codecs, containers, colours and rates.
 FRAMES = 40
 KINDS = [
