@@ -13,7 +13,7 @@ import math
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear
 from scipy.stats import pearsonr, spearmanr, t
 
 from bench.statistics import log_distance
@@ -47,8 +47,9 @@ def mapped(values: Floats, grades: Floats) -> Floats:
         return np.asarray(free(place), np.float64)
     basis = np.column_stack([math.comb(3, k) * place**k * (1 - place) ** (3 - k) for k in range(4)])
     steps = np.cumsum(basis[:, ::-1], axis=1)[:, ::-1]  # [N, 4] what each coefficient's rise adds
-    rises = nnls(np.column_stack([steps, -np.ones(len(place))]), grades)[0]
-    return np.asarray(steps @ rises[:4] - rises[4], np.float64)
+    # The first one is the curve's value at its start, of either sign; the rises are not negative.
+    rises = lsq_linear(steps, grades, bounds=([-np.inf, 0, 0, 0], np.inf), method="bvls").x
+    return np.asarray(steps @ rises, np.float64)
 
 
 def _numbers(values: Floats, grades: Floats) -> Floats:
