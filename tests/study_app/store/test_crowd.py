@@ -205,9 +205,10 @@ def test_kill_9_of_the_app_while_people_vote(app: AppProcess, figures: dict[str,
                     view = call(app.url, "state", token)
                     if view["state"] != "rating":
                         return
-                    pending = Acknowledged(str(view["trials"][0]), rng.choice(["left", "right"]), rng.randrange(9999))
-                    clips = urllib.request.Request(f"{app.url}/trial/clips/{pending.trial}", headers={"X-Rater": token})
-                    urllib.request.urlopen(clips, timeout=10).read()
+                    trial = str(view["trials"][0])
+                    clips = urllib.request.Request(f"{app.url}/trial/clips/{trial}", headers={"X-Rater": token})
+                    urllib.request.urlopen(clips, timeout=10).read()  # again where it fails, as no vote counts without
+                    pending = Acknowledged(trial, rng.choice(["left", "right"]), rng.randrange(9999))
                 start = time.perf_counter()
                 call(app.url, "vote", token, **asdict(pending), replays=0, focus_losses=0)
                 times.append(time.perf_counter() - start)
