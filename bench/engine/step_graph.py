@@ -21,22 +21,31 @@ from bench.errors import BenchError
 #: moments of the optimisers, and let libraries choose their kernels.
 WARM_UP = 3
 
+#: By player.
+Optimizers = Mapping[str, torch.optim.Optimizer]
 #: Losses of a step by term, from real clips.
 Compute = Callable[[Tensor], dict[str, Tensor]]
 #: The same of a step with that number, counted from 1, which moves the average of the weights too.
 Step = Callable[[Tensor, int], dict[str, Tensor]]
 
 
-def stepper(compute: Compute, average: WeightAverage | None, device: torch.device, *, graph: bool) -> Step:
+def stepper(
+    compute: Compute, optimizers: Optimizers, average: WeightAverage | None, device: torch.device, *, graph: bool
+) -> Step:
     """What computes one training step after another.
 
     Args:
         compute: moves all players.
+        optimizers: by player, with the state in which training resumes; for a graph they are made capturable.
         average: follows their weights; None where there is none.
         device: of the networks.
-        graph: as one CUDA graph; `make_capturable` the optimisers first.
+        graph: as one CUDA graph.
+
+    Raises:
+        BenchError: PyTorch cannot record such an optimiser.
     """
     if graph:
+        make_capturable(optimizers, device)
         return StepGraph(compute, average, captures=device.type == "cuda")
 
     def step(clips: Tensor, number: int) -> dict[str, Tensor]:
@@ -48,7 +57,7 @@ def stepper(compute: Compute, average: WeightAverage | None, device: torch.devic
     return step
 
 
-def make_capturable(optimizers: Mapping[str, torch.optim.Optimizer], device: torch.device) -> None:
+def make_capturable(optimizers: Optimizers, device: torch.device) -> None:
     """Keep learning rates in tensors, and let optimisers count their steps on the device.
 
     Call it again after optimisers were given a state.

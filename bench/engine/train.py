@@ -26,7 +26,7 @@ from bench.engine.input_stream import on_device
 from bench.engine.model_factory import build
 from bench.engine.network_transforms import batch_norms, estimating_statistics
 from bench.engine.sessions import kept_threads, record_session
-from bench.engine.step_graph import Step, make_capturable, stepper
+from bench.engine.step_graph import Optimizers, Step, stepper
 from bench.engine.training_log import TrainingLog
 from bench.engine.training_step import make_optimizers, restore_optimizers, seed_step, train_step
 from bench.engine.weight_averaging import WeightAverage, rate_share, rates_of, set_rates
@@ -208,17 +208,14 @@ class StageRun:
         """The same as `[N, 3, T, H, W]` in [-1, 1] on the device."""
         return on_device(self.batches(steps), self.fabric.device, ahead="stream" in self.config.fast)
 
-    def _stepper(self, optimizers: Mapping[str, torch.optim.Optimizer], average: WeightAverage | None) -> Step:
+    def _stepper(self, optimizers: Optimizers, average: WeightAverage | None) -> Step:
         """What moves all players, and the average, by a step."""
         fabric, parts = self.fabric, self.config.accumulate
-        graph = "graph" in self.config.fast
-        if graph:
-            make_capturable(optimizers, fabric.device)
 
         def compute(clips: Tensor) -> dict[str, Tensor]:
             return train_step(self.stage, optimizers, clips, fabric.autocast(), parts)
 
-        return stepper(compute, average, fabric.device, graph=graph)
+        return stepper(compute, optimizers, average, fabric.device, graph="graph" in self.config.fast)
 
     def _read(self, losses: list[dict[str, Tensor]], step: int) -> dict[str, float]:
         """The last step's losses over all processes; all steps since the last reading must be finite.

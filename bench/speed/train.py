@@ -33,7 +33,7 @@ from bench.engine.model_factory import build, native_resolution
 from bench.engine.network_transforms import channels_last, compile_networks
 from bench.engine.precision import choose_precision
 from bench.engine.space_to_depth import TRAINS_AS
-from bench.engine.step_graph import make_capturable, stepper
+from bench.engine.step_graph import stepper
 from bench.engine.training_step import make_optimizers, train_step
 from bench.interface import Stage, VideoModel
 from bench.registry import DEFAULT_MODELS, MODELS, PLAIN
@@ -138,9 +138,7 @@ class StageTraining:
         self.losses: list[list[float]] = []
         fast, device = () if plain else setting.fast, torch.device(setting.device)
         self._ahead = on_device(cycle(self.batches), device, ahead=True) if "stream" in fast else None
-        if "graph" in fast:
-            make_capturable(self.optimizers, device)
-        self._take = stepper(self._compute, None, device, graph="graph" in fast)
+        self._take = stepper(self._compute, self.optimizers, None, device, graph="graph" in fast)
 
     def _compute(self, clips: Tensor) -> dict[str, Tensor]:
         if self.plain:

@@ -101,10 +101,8 @@ class Training:
         self.rates = rates_of(self.optimizers)
         self.networks = nn.ModuleList(player.network for player in self.stage.players)
         self.average = WeightAverage(self.networks, 0.9)
-        if way != "usual":
-            make_capturable(self.optimizers, CPU)
         compute = partial(train_step, self.stage, self.optimizers, accumulate=accumulate)
-        self.step = stepper(compute, self.average, CPU, graph=way != "usual")
+        self.step = stepper(compute, self.optimizers, self.average, CPU, graph=way != "usual")
         if way == "recorded":
             self.step = StepGraph(compute, self.average, captures=True)
 
