@@ -70,6 +70,10 @@ const timelapseClips = (() => {
     name: (one, other) => one - other,
   };
   const OF_A_PAIR = ["ahead", "behind", "other-worst", "other-best"];
+  // The two orders of a column, the first of which its head chooses first.
+  const BY_HEAD = {
+    clip: ["name", "name"], one: ["worst", "best"], other: ["other-worst", "other-best"], difference: ["ahead", "behind"],
+  };
   const titleOf = (method) => data.methods[method]?.title ?? "";
 
   // A name that may be broken after the marks between its words.
@@ -115,8 +119,7 @@ const timelapseClips = (() => {
     const heads = {clip: "Clip", one, other, difference: `${one} − ${other}`};
     for (const [key, title] of Object.entries(heads))
       for (const head of section.querySelectorAll(`[data-head=${key}]`)) head.textContent = title;
-    const sorted = {clip: ["name"], one: ["worst", "best"], other: ["other-worst", "other-best"], difference: ["ahead", "behind"]};
-    for (const [key, [down, up]] of Object.entries(sorted)) {
+    for (const [key, [down, up]] of Object.entries(BY_HEAD)) {
       const head = element("clip-table").querySelector(`[data-head=${key}]`).closest("th");
       const place = orderBox.value;
       // "worst first" goes down where a low value is good.
@@ -212,9 +215,8 @@ const timelapseClips = (() => {
     orderBox.value = orderBox.value === first ? second : first;
     orderBox.dispatchEvent(new Event("change"));
   };
-  const pressed = {clip: ["name", "name"], one: ["worst", "best"], other: ["other-worst", "other-best"], difference: ["ahead", "behind"]};
   for (const head of element("clip-table").tHead.querySelectorAll("[data-head]"))
-    head.addEventListener("click", () => order(...pressed[head.dataset.head]));
+    head.addEventListener("click", () => order(...BY_HEAD[head.dataset.head]));
   element("browse").addEventListener("submit", (event) => event.preventDefault());
   element("clip-more").addEventListener("click", () => { shown += AT_ONCE; update(); });
   section.hidden = false;
