@@ -22,7 +22,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/*.md", "result
 #: What to write in place of a term.
 TERMS = {
     r"\btrainings\b|\b(a|one) training\b(?! (run|step|set|split|loop|clip|log|command|data|session))": "training run",
-    r"beside each other": "in parallel",
+    r"beside each other": "side by side (what is seen), in parallel (what runs)",
     r"(?<!ad)\bverbs?\b": "subcommand",
     r"\b(houses?|rooms?|floors?)\b": "architecture, package, layer; split-half",
     r"(?<!file )(?<!operating )(?<!file-)\bsystems?\b": "method",

@@ -19,7 +19,7 @@ SHARDS = "journal-*.jsonl"
 def absorb(path: Path) -> None:
     """Append the whole lines of the shards' journals beside a journal to it, and remove them.
 
-    For anyone who holds the lock on the folder. A shard that still runs computes on; what it adds is not found.
+    Call it while holding the lock on the folder. A shard that still runs computes on; what it adds is not found.
     """
     shards = sorted(path.parent.glob(SHARDS))
     if not shards:

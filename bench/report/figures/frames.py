@@ -95,7 +95,7 @@ def contact_sheet(clips: Sequence[Frames], path: Path, columns: int = 2) -> None
     Args:
         clips: uint8 `[T, H, W, 3]`, all of one size.
         path: `.png`.
-        columns: how many clips stand in parallel.
+        columns: how many clips are side by side.
     """
     strips = [np.concatenate([clip[n - 1] for n in SHOWN if n <= len(clip)], axis=1) for clip in clips]
     gap = np.full((strips[0].shape[0], 4, 3), 255, np.uint8)

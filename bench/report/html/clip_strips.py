@@ -34,7 +34,7 @@ class ClipTile:
 
 @dataclass(frozen=True)
 class ClipGroup:
-    """Clips in parallel under a heading, on the page's one clock."""
+    """Clips side by side under a heading, on the page's one clock."""
 
     heading: str
     tiles: list[ClipTile]

@@ -67,7 +67,7 @@ class PageContent:
     Attributes:
         table: the scores, with intervals.
         strips: the clips that play.
-        samples, extremes: which of them stand in parallel.
+        samples, extremes: which of them are shown side by side.
         extremes_by: display name of the metric that chose the extremes.
         pictures: figures by section: "samples", "metrics", "study", "agreement", "training", "parts".
         study: what people chose.

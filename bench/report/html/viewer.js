@@ -1,5 +1,5 @@
 "use strict";
-// One clip, enlarged: methods in parallel, as a wipe or as a difference image, frame by frame.
+// One clip, enlarged: methods side by side, as a wipe or as a difference image, frame by frame.
 (() => {
   const clips = timelapseClips;
   if (!clips) return;
