@@ -33,7 +33,7 @@ class Call:
         body: a JSON object; its values can be anything.
         cookies: that the browser has sent.
         secure: whether it came by TLS.
-        kept: cookies for the browser, name → value and seconds (None: until it is closed), set by what answers the call.
+        kept: cookies for the browser, name → value and seconds (None: until it is closed), set by whatever answers.
     """
 
     token: str
