@@ -14,6 +14,8 @@ from bench.metrics import check_values
 from bench.metrics.fvd import FVD
 from bench.metrics.networks.i3d import EPSILON, PORTED_EPSILON
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def at_hand(published: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from bench.scoring.score_tables import read_account, read_notes, read_summary
 from bench.scoring.scoring_plan import ScoringPlan
 from tests.support.small import make_sky, moving_clip
 
+pytestmark = pytest.mark.heavy
+
 PLAN = ScoringPlan(0, ["mse", "ssim"])
 UNIT = Statement("", (0, 1))
 

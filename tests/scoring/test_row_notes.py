@@ -23,6 +23,8 @@ from bench.scoring.score_tables import read_notes, read_summary
 from bench.scoring.scoring_plan import ScoringPlan
 from tests.support.small import moving_clip, write_frames
 
+pytestmark = pytest.mark.heavy
+
 IDS = ("a", "b", "c")
 
 

@@ -98,6 +98,7 @@ def test_a_summary_beside_another_protocol_is_refused(manifest: Manifest, folder
         read_summary(tmp_path / "all")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("frames", ["all", "future"])
 def test_the_authors_own_predictions_get_the_expected_scores(frames: str, real_data: Path, tmp_path: Path) -> None:
     manifest = build_manifest("sky", real_data / "sky_timelapse", ("test",))

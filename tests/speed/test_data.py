@@ -15,6 +15,8 @@ from bench.data.packed_clips import pack, pack_path
 from bench.speed.data import make_jpegs, measure_data
 from tests.support.processes import Forked
 
+pytestmark = pytest.mark.heavy
+
 
 def test_packed_and_read_clips_are_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     (row,) = measure_data(clips=2, resolution=32, repetitions=1)

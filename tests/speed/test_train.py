@@ -57,6 +57,7 @@ def test_left_alone_both_sides_stay_together_in_float64(name: str, monkeypatch: 
         plain.load_state_dict(ours.state_dict())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("resolution", "count"), [(64, 2), (128, 1)])
 def test_an_image_is_a_still_video_to_the_generator(resolution: int, count: int) -> None:
     torch.manual_seed(0)

@@ -12,6 +12,8 @@ from bench.errors import BenchError
 from bench.statistics import equivalence, jackknife_interval, leave_out, seeds_and_videos_difference
 from tests.coverage import sets
 
+pytestmark = pytest.mark.heavy
+
 
 def means(*rows: NDArray[np.float64]) -> Callable[[NDArray[np.intp]], list[float]]:
     """Distances that are plain means, whose intervals are known."""

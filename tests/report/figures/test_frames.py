@@ -13,6 +13,8 @@ from bench.report.row_names import registered_names
 from tests.support.processes import Forked
 from tests.support.small import moving_clip
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def videos() -> dict[str, np.ndarray]:

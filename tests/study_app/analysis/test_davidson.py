@@ -105,6 +105,7 @@ def drawn(seed: int, nu: float, repeats: int) -> pd.DataFrame:
     return votes.assign(chosen=np.choose(choice, [votes["first"], votes["second"], TIE]))
 
 
+@pytest.mark.heavy
 def test_its_intervals_hold_the_strengths() -> None:
     hits = []
     for seed in range(60):

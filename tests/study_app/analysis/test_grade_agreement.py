@@ -58,6 +58,7 @@ def test_numbers_by_hand() -> None:
     assert np.isnan(compared(np.ones(8), grades[:8], videos[:8])).all()
 
 
+@pytest.mark.heavy
 def test_intervals_over_videos_hold_what_other_videos_would_say() -> None:
     """Clips of one video are alike in quality and in what the metric has of it; videos have 1 to 5 clips."""
 

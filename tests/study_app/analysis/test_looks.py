@@ -42,6 +42,7 @@ def test_a_comparison_is_decided_once_and_leaves_its_share_to_the_others() -> No
     assert table["level"][3] == pytest.approx(levels([0.5, 1.0], 2, POCOCK, 0.05)[1])
 
 
+@pytest.mark.heavy
 def test_looks_over_raters_and_videos_keep_five_per_cent(figures: dict[str, str]) -> None:
     adjusted, plain = world.size(400)
     assert adjusted <= 0.07

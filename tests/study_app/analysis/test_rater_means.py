@@ -36,6 +36,7 @@ def test_raters_who_are_all_the_same_are_tosses_of_a_coin() -> None:
     assert over_raters(np.zeros(0, bool), pd.Series([], dtype=str)).raters == 0
 
 
+@pytest.mark.heavy
 def test_raters_who_stay_for_what_they_like_do_not_count_more(figures: dict[str, str]) -> None:
     found = drop_out.by_taste(400)
     assert found.pos > 0.58 > 0.52 > found.each

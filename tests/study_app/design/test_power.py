@@ -14,6 +14,7 @@ from study_app.pipeline.power_analysis import power_analysis
 DESIGN = Design(7, 30, 300, 1, 0.6, 300)
 
 
+@pytest.mark.heavy
 def test_unequal_sessions_and_drop_out_cost_power() -> None:
     even, uneven = (simulated_power(replace(DESIGN, unequal=value), 600).corrected for value in (0.0, 1.0))
     left = simulated_power(replace(DESIGN, drop_out=0.5), 600).corrected

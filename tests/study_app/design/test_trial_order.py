@@ -26,6 +26,8 @@ from study_app.store.store import Store
 from tests.study_app.conftest import study_request
 from tests.study_app.store.test_store import Person
 
+pytestmark = pytest.mark.heavy
+
 SESSIONS, TRIALS = 1000, 50
 LAST = range(TRIALS - 10, TRIALS)
 #: What raters press who do not look: for trial n, left or not.

@@ -23,6 +23,8 @@ from study_app.store.store import Store
 from tests.study_app.conftest import study_request
 from tests.study_app.runfolder import FRAMES, decode, sky, write_run
 
+pytestmark = pytest.mark.heavy
+
 ROWS = ("mdgan-1", "mdgan-2", "vgan", "rnngan")
 
 

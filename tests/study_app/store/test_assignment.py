@@ -39,6 +39,7 @@ def held(store: Store) -> int:
     return int(rows(store, "SELECT count(*) FROM assignment WHERE state = 'leased' AND slot_id IS NOT NULL")[0][0])
 
 
+@pytest.mark.heavy
 def test_a_flood_of_people_who_look_leaves_half_to_others_and_gives_all_back(small: Store) -> None:
     honest = look(small)
     view = honest.vote(honest.view().trials[0])
