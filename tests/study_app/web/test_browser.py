@@ -645,6 +645,24 @@ def test_a_vote_outlives_the_app(visitor: Visitor) -> None:
     assert cast["chosen"][0] == cast["right"][0]
 
 
+def test_clips_whose_delivery_a_power_cut_has_forgotten_are_shown_again(guest: Visitor) -> None:
+    guest.start()
+    guest.ready()
+    store = Store(guest.app.where)
+    known = store.open().rater(guest.token)
+    assert known is not None
+    with store.engine.begin() as connection:  # that clips went out does not wait for the disk
+        forget = f"UPDATE assignment SET delivered_at = NULL WHERE rater_id = {known.id} AND state = 'leased'"
+        assert connection.exec_driver_sql(forget).rowcount
+    with guest.page.expect_response("**/trial/vote") as refused:
+        guest.page.keyboard.press("ArrowLeft")
+    assert refused.value.status == 410
+    guest.choose("ArrowRight")
+    cast = guest.mine(votes(guest.app))
+    assert len(cast) == 1
+    assert cast["chosen"][0] == cast["right"][0]
+
+
 def test_a_server_that_fails_again_and_again_is_not_asked_for_ever(guest: Visitor) -> None:
     page = guest.page
     guest.start()
