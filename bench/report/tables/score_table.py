@@ -117,7 +117,7 @@ def make_table(
         notes=[
             *said,
             *_notes(summary, metrics, protocol, names),
-            *split_notes(summary, names),
+            *split_notes(summary, metrics, names),
             *notes,
             *map(str, left_out),
             f"Protocol {protocol.id}.",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from bench.metrics.base import Metric, best_first
 from bench.report.row_names import RowNames
 from bench.report.tables.printed_table import UNTESTED, WORSE
 from bench.scoring.protocol import Protocol
@@ -107,7 +108,7 @@ def _training_runs_note(summary: Sequence[SummaryLine]) -> Iterator[str]:
         )
 
 
-def split_notes(summary: Sequence[SummaryLine], names: RowNames) -> Iterator[str]:
+def split_notes(summary: Sequence[SummaryLine], metrics: Mapping[str, type[Metric]], names: RowNames) -> Iterator[str]:
     """What has to be read with real vs. real: at how many clips it is, and which methods are nearer than real clips."""
     for real in (line for line in summary if line.row == REAL_HALVES):
         methods = [line for line in summary if line.metric == real.metric and line.row != REAL_HALVES]
@@ -119,6 +120,8 @@ def split_notes(summary: Sequence[SummaryLine], names: RowNames) -> Iterator[str
             f"{real.metric}, {real.clips} clips: mean over {SPLITS} splits of the source videos, a method's clips of "
             "one side against the real clips of the other."
         )
-        below = [names.title(line.row) for line in methods if line.at_split < real.value]
-        if below:
-            yield f"{real.metric}: closer to the real clips than these are to each other: {', '.join(below)}."
+        direction = metrics[real.metric].direction
+        bound = best_first(direction, real.value)
+        nearer = [names.title(line.row) for line in methods if best_first(direction, line.at_split) < bound]
+        if nearer:
+            yield f"{real.metric}: closer to the real clips than these are to each other: {', '.join(nearer)}."

@@ -87,9 +87,9 @@ def test_two_training_runs_are_told_to_say_little() -> None:
     assert [said(seeds) for seeds in (1, 2, 3)] == [False, True, False]
 
 
-def of_sets(at_split: float = math.nan) -> list[SummaryLine]:
-    method = SummaryLine("sky", "copy", "fvd", 573.0, 500, 600, 16, 0, 1, math.nan, PROTOCOL.id, at_split=at_split)
-    return [method, SummaryLine("sky", REAL_HALVES, "fvd", 1167.0, 821, 1824, 8, 0, 1, math.nan, PROTOCOL.id)]
+def of_sets(at_split: float = math.nan, metric: str = "fvd") -> list[SummaryLine]:
+    method = SummaryLine("sky", "copy", metric, 573.0, 500, 600, 16, 0, 1, math.nan, PROTOCOL.id, at_split=at_split)
+    return [method, SummaryLine("sky", REAL_HALVES, metric, 1167.0, 821, 1824, 8, 0, 1, math.nan, PROTOCOL.id)]
 
 
 def test_real_against_real_has_its_number_and_methods_at_that_number_beside_it() -> None:
@@ -104,6 +104,13 @@ def test_real_against_real_has_its_number_and_methods_at_that_number_beside_it()
     assert not any("closer to the real clips" in note for note in table.notes)
     nearer = shown(of_sets(900.0))
     assert "fvd: closer to the real clips than these are to each other: Copy of first frame." in nearer.notes
+
+
+@pytest.mark.parametrize(("metric", "nearer"), [("v.frechet", 900.0), ("v.recall", 1300.0)])
+def test_what_is_closer_than_real_clips_follows_from_the_metrics_direction(metric: str, nearer: float) -> None:
+    for at_split in (900.0, 1300.0, 1167.0, math.nan):
+        found = any("closer to the real clips" in note for note in shown(of_sets(at_split, metric)).notes)
+        assert found == (at_split == nearer)
 
 
 def test_a_folder_without_methods_at_that_number_is_told_not_to_compare() -> None:
