@@ -119,7 +119,7 @@ class ScoringPlan:
             length=self.looked_at,
             width=self.width,
             whole=self.length if cut else 0,
-            sampling=self.sampling,
+            sampling=self.sampling if cut or self.choices.unpaired else "first",  # a whole clip is one window
             definition=DEFINITION,
             choices=self.choices,
         )

@@ -158,6 +158,12 @@ def test_no_two_choices_of_the_protocol_are_joined(one: str, other: str, chosen:
         compare([chosen / one, chosen / other])
 
 
+def test_a_random_window_that_is_the_whole_clip_is_no_choice(scored: Path, tmp_path: Path) -> None:
+    plan = ScoringPlan(32, ["mse", "ssim"], sampling="random")
+    score_folders([f"b={scored / 'b'}"], tmp_path / "drawn", plan, reference=scored / "real")
+    assert list(compare([scored / "one", tmp_path / "drawn"]).rows) == ["a", "b"]
+
+
 def test_the_leaderboard_has_a_table_for_each_choice(chosen: Path, scored: Path, tmp_path: Path) -> None:
     files = [tmp_path / f"{number}.json" for number in range(len(CHOICES) + 1)]
     for file, folder in zip(files, [*(chosen / name for name in CHOICES), scored / "one"], strict=True):
