@@ -140,7 +140,9 @@ def test_samples_of_a_clip_have_vectors_of_their_own(folders: Path) -> None:
     assert of_row(out, "mine")["v.frechet"].value == pytest.approx(np.mean(apart), rel=1e-9)
     del both["clip03@1"]
     stored(folders, mine=both)
-    with pytest.raises(BenchError, match="has no features of clip03@1"):
+    with pytest.raises(
+        BenchError, match=r"has no features of clip03@1: add them \(vectors .* are called ID@0, ID@1, …\)"
+    ):
         scored(folders, f"v={folders}/mine.npz,{folders}/theirs.npz:{folders}/real.npz", metrics="v.frechet", out="o2")
 
 
