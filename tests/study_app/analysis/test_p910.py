@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from study_app.analysis.mean_opinion_scores import STEADY
+from study_app.analysis.mean_opinion_scores import STEADY, clip_table
 from study_app.analysis.p910 import recover
+from tests.study_app.analysis.nflx_public import GRADES
 
 
 def drawn(seed: int, clips: int = 40, raters: int = 24) -> tuple[np.ndarray, ...]:
@@ -77,3 +79,25 @@ def test_with_few_grades_it_follows_a_single_rater_though_all_are_alike(raters: 
         nearer += bool(np.std(found.quality - quality) < np.std(means - quality))
     assert (alone > 35) if follows else (alone < 5)
     assert nearer < 15
+
+
+def test_the_public_grades_of_netflix_have_the_numbers_that_sureal_has() -> None:
+    """Those of its own tests: of plain means, and of the likeliest quality, bias and noise."""
+    table = np.array([[int(grade) for grade in line] for line in GRADES.split()])
+    clip, rater = (of.ravel() for of in np.indices(table.shape))
+    columns = {"system": "s", "clip": clip.astype(str), "video": clip.astype(str), "rater": rater.astype(str)}
+    ratings = pd.DataFrame({**columns, "rating": table.ravel()})
+    checks = {"catch": False, "practice": False, "excluded": "", "simulated": False}
+    means = clip_table(ratings.assign(**checks))["mos"]
+    assert (len(means), means[0], means.mean()) == (
+        79,
+        pytest.approx(4.884615, abs=1e-6),
+        pytest.approx(3.544791, abs=1e-6),
+    )
+    found = recover(table.ravel().astype(float), clip, rater)
+    assert found.quality.var() == pytest.approx(1.4355485462, abs=1e-6)
+    assert found.bias.var() == pytest.approx(0.0890325856, abs=1e-6)
+    assert (found.noise.sum(), found.noise.var()) == (
+        pytest.approx(15.681766, abs=1e-4),
+        pytest.approx(0.0125656, abs=1e-6),
+    )
