@@ -101,7 +101,8 @@ PYTHON
   "$env/bin/python" - <<'PYTHON'
 from importlib.resources import files
 
-held = [files("bench.report") / "page.html.j2", files("study_app.web") / "rater", files("study_app.store") / "migrations"]
+parts = {"bench.report.html": "page.html.j2", "study_app.web": "rater", "study_app.store.schema": "migrations"}
+held = [files(package) / name for package, name in parts.items()]
 assert all(path.is_file() or path.is_dir() for path in held), held
 assert "site-packages" in str(held[0]), held[0]
 PYTHON
