@@ -26,6 +26,11 @@ ADVICE = (
     "Predictions and test clips are paired by ID. Complete the folder, or score only the shared clips with "
     "--allow-partial (every table then says so)."
 )
+#: Follows it where no prediction has a clip's ID.
+ANY_NAMES = "To compare whole sets of any names, add --unpaired."
+#: Follows it where a prediction has another number of frames, which its error message says in `WRONG_LENGTH`.
+FEWER_FRAMES = "If your model makes fewer frames, say which ones with --clip-length, --stride or --context."
+WRONG_LENGTH = " frames: expected "
 
 
 #: Pairs of a clip's samples that are compared at most: all of ten samples, some of more, the same for every clip.
@@ -157,9 +162,9 @@ def pair(
             complaints.append(
                 f"{folder} has {row.which}{', '.join(sorted(surplus))}, which the test set does not contain"
             )
-    if complaints and not allow_partial:
-        raise BenchError(f"{'; '.join(complaints)}. {ADVICE}")
     shared = expected.intersection(*(row.predictions.ids for row in rows))
+    if complaints and not allow_partial:
+        raise BenchError(f"{'; '.join(complaints)}. {ADVICE}{'' if shared else ' ' + ANY_NAMES}")
     if not shared:
         raise BenchError("No clip has a prediction in every folder: there is nothing to score.")
     return [clip for clip in clips if clip.id in shared], bool(complaints)
@@ -200,7 +205,7 @@ def read_prediction(row: Row, id: str, protocol: Protocol, paired: bool = True) 
     if not alone and len(predicted) not in (protocol.frames_to_read, protocol.length):
         path, after = row.predictions.path(id), protocol.length - protocol.skipped
         context = f", or the {after} after the context" if protocol.skipped else ""
-        raise BenchError(f"{path} has {len(predicted)} frames: expected {protocol.frames_to_read}{context}.")
+        raise BenchError(f"{path} has {len(predicted)}{WRONG_LENGTH}{protocol.frames_to_read}{context}.")
     if paired and (reason := no_counterpart(len(predicted), protocol)):
         raise BenchError(f"{row.predictions.path(id)} {reason}.")
     if alone and row.given is not None:

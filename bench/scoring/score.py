@@ -27,6 +27,8 @@ from bench.scoring.horizon import parts_of, write_horizon
 from bench.scoring.matching import match, with_metrics
 from bench.scoring.pairing import (
     ADVICE,
+    FEWER_FRAMES,
+    WRONG_LENGTH,
     Row,
     read_prediction,
     read_real,
@@ -151,7 +153,8 @@ def named_primary(out: Path, plan: ScoringPlan, metrics: Sequence[str], left_out
 def without_failures(clips: Sequence[Clip], failures: Mapping[str, str], plan: ScoringPlan) -> list[Clip]:
     """The clips that could be read, where the plan allows to score only those; all failures in one sentence else."""
     if not plan.allow_partial:
-        raise BenchError(f"{' '.join(failures.values())} {ADVICE}")
+        more = f" {FEWER_FRAMES}" if any(WRONG_LENGTH in failure for failure in failures.values()) else ""
+        raise BenchError(f"{' '.join(failures.values())} {ADVICE}{more}")
     left = [clip for clip in clips if clip.id not in failures]
     if not left:
         raise BenchError(f"No clip can be scored: {' '.join(failures.values())}")

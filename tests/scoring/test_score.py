@@ -190,11 +190,19 @@ def test_missing_and_surplus_clips_are_both_named(manifest: Manifest, folder: Pa
         run({"a": loose}, manifest, tmp_path / "out")
     assert "has no prediction for v101__v101_1__000" in str(refused.value)
     assert "has stranger__000, which the test set does not contain" in str(refused.value)
+    assert "--unpaired" not in str(refused.value)
     assert not (tmp_path / "out" / "summary.csv").exists()
     scores = run({"a": loose}, manifest, tmp_path / "out", allow_partial=True)
     assert scores.protocol.partial
     assert scores.protocol.id.endswith("/partial")
     assert {line.clips for line in scores.summary} == {3}
+
+
+def test_names_that_no_clip_has_are_told_of_sets_that_are_not_paired(manifest: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    np.save(tmp_path / "mine" / "stranger.npy", moving_clip(5, 32))
+    with pytest.raises(BenchError, match="To compare whole sets of any names, add --unpaired"):
+        run({"a": tmp_path / "mine"}, manifest, tmp_path / "out")
 
 
 def test_31_frames_are_refused_with_the_files_name(manifest: Manifest, tmp_path: Path) -> None:
