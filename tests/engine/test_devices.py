@@ -59,7 +59,10 @@ def test_a_process_that_hangs_is_named_by_those_that_wait(hung: int, tmp_path: P
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
     size = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test", "BENCH_STEP_TIMEOUT": "0.05"}
-    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0"} for rank in range(2)]
+    ranks = [
+        {"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0", "TORCHELASTIC_RESTART_COUNT": "0"}
+        for rank in range(2)
+    ]
     both = [
         Forked(tmp_path / rank["RANK"], average_twice, int(rank["RANK"]) == hung, env={**meeting, **size, **rank})
         for rank in ranks

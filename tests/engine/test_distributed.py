@@ -39,7 +39,10 @@ def train_in(processes: int, sky: Path, folder: Path) -> None:
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # at a port that it has, not one seen free
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
     size = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), "TORCHELASTIC_RUN_ID": "test"}
-    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0"} for rank in range(processes)]
+    ranks = [
+        {"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0", "TORCHELASTIC_RESTART_COUNT": "0"}
+        for rank in range(processes)
+    ]
     workers = [
         Forked(folder / f"said-{rank['RANK']}", worker, str(sky), str(folder), env={**meeting, **size, **rank})
         for rank in ranks
