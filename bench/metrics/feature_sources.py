@@ -112,8 +112,8 @@ class StoredFeatures(FeatureSource):
             name, seed, sample = row
             vectors, path = self._rows[name, seed], self._paths[name, seed]
             called = [f"{id}@{sample}" if f"{id}@{sample}" in vectors or sample else id for id in ids]
-        named = " (vectors of a clip's samples are called ID@0, ID@1, …)" if row and row[2] else ""
         if missing := [id for id in called if id not in vectors]:
+            named = " (vectors of a clip's samples are called ID@0, ID@1, …)" if row and row[2] else ""
             raise BenchError(
                 f"{path} has no features of {_some(missing)}: add them{named}, or score other clips. It has "
                 f"{len(vectors)}, such as {next(iter(vectors))}."

@@ -28,13 +28,16 @@ ADVICE = (
 )
 #: Follows it where no prediction has a clip's ID.
 ANY_NAMES = "To compare whole sets of any names, add --unpaired."
-#: Follows it where a prediction has another number of frames, which its error message says in `WRONG_LENGTH`.
+#: Follows it where there is a `WrongLengthError`.
 FEWER_FRAMES = "If your model makes fewer frames, say which ones with --clip-length, --stride or --context."
-WRONG_LENGTH = " frames: expected "
 
 
 #: Pairs of a clip's samples that are compared at most: all of ten samples, some of more, the same for every clip.
 PAIRS = 45
+
+
+class WrongLengthError(BenchError):
+    """A prediction has another number of frames than are looked at."""
 
 
 @dataclass(frozen=True)
@@ -198,14 +201,15 @@ def read_prediction(row: Row, id: str, protocol: Protocol, paired: bool = True) 
         paired: whether its frames are compared with the real ones one by one.
 
     Raises:
-        BenchError: it has another number of frames, or its frames have no counterpart (`no_counterpart`).
+        WrongLengthError: it has another number of frames.
+        BenchError: its frames have no counterpart (`no_counterpart`).
     """
     predicted = row.predictions.read(id)
     alone = row.given is not None and is_future_alone(len(predicted), protocol)
     if not alone and len(predicted) not in (protocol.frames_to_read, protocol.length):
         path, after = row.predictions.path(id), protocol.length - protocol.skipped
         context = f", or the {after} after the context" if protocol.skipped else ""
-        raise BenchError(f"{path} has {len(predicted)}{WRONG_LENGTH}{protocol.frames_to_read}{context}.")
+        raise WrongLengthError(f"{path} has {len(predicted)} frames: expected {protocol.frames_to_read}{context}.")
     if paired and (reason := no_counterpart(len(predicted), protocol)):
         raise BenchError(f"{row.predictions.path(id)} {reason}.")
     if alone and row.given is not None:

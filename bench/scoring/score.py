@@ -28,8 +28,8 @@ from bench.scoring.matching import match, with_metrics
 from bench.scoring.pairing import (
     ADVICE,
     FEWER_FRAMES,
-    WRONG_LENGTH,
     Row,
+    WrongLengthError,
     read_prediction,
     read_real,
     sample_notes,
@@ -150,14 +150,14 @@ def named_primary(out: Path, plan: ScoringPlan, metrics: Sequence[str], left_out
     return Primary(plan.primary, before)
 
 
-def without_failures(clips: Sequence[Clip], failures: Mapping[str, str], plan: ScoringPlan) -> list[Clip]:
+def without_failures(clips: Sequence[Clip], failures: Mapping[str, BenchError], plan: ScoringPlan) -> list[Clip]:
     """The clips that could be read, where the plan allows to score only those; all failures in one sentence else."""
     if not plan.allow_partial:
-        more = f" {FEWER_FRAMES}" if any(WRONG_LENGTH in failure for failure in failures.values()) else ""
-        raise BenchError(f"{' '.join(failures.values())} {ADVICE}{more}")
+        more = f" {FEWER_FRAMES}" if any(isinstance(one, WrongLengthError) for one in failures.values()) else ""
+        raise BenchError(f"{' '.join(map(str, failures.values()))} {ADVICE}{more}")
     left = [clip for clip in clips if clip.id not in failures]
     if not left:
-        raise BenchError(f"No clip can be scored: {' '.join(failures.values())}")
+        raise BenchError(f"No clip can be scored: {' '.join(map(str, failures.values()))}")
     return left
 
 
@@ -194,7 +194,7 @@ def compute(
     metrics: Sequence[ClipMetric],
     journal_path: Path,
     workers: int | None = None,
-) -> tuple[dict[SampleKey, Columns], dict[str, str]]:
+) -> tuple[dict[SampleKey, Columns], dict[str, BenchError]]:
     """Per-frame columns of every row, seed, sample and clip, from the journal where they are known.
 
     Clips that cannot be read are told by id in the second dict; all of them, not only the first.
@@ -205,7 +205,7 @@ def compute(
     journal = ScoreJournal(journal_path)
     todo = [(clip, row) for clip in clips for row in rows]
     results: dict[SampleKey, Columns] = {}
-    failures: dict[str, str] = {}
+    failures: dict[str, BenchError] = {}
     with task("scoring", len(todo)) as progress:
         waiting = []
         for clip, row in todo:
@@ -225,7 +225,7 @@ def compute(
         decoded = _decoded(waiting, root, protocol, workers)
         for (clip, row, content, missing), pair_or_error in zip(waiting, decoded, strict=True):
             if isinstance(pair_or_error, BenchError):
-                failures[clip.id] = str(pair_or_error)
+                failures[clip.id] = pair_or_error
                 continue
             predicted, real = pair_or_error
             for metric in missing:

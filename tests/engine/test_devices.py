@@ -10,7 +10,7 @@ from torch.distributed import TCPStore
 
 from bench.engine.devices import average_over_processes, make_fabric, step_minutes
 from bench.errors import BenchError
-from tests.support.processes import Forked
+from tests.support.processes import Forked, torchrun_environments
 
 
 def test_lightnings_environment_variables_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,15 +57,9 @@ def average_twice(hangs: bool) -> None:
 @pytest.mark.parametrize("hung", [0, 1])
 def test_a_process_that_hangs_is_named_by_those_that_wait(hung: int, tmp_path: Path) -> None:
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
-    size = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test", "BENCH_STEP_TIMEOUT": "0.05"}
-    ranks = [
-        {"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0", "TORCHELASTIC_RESTART_COUNT": "0"}
-        for rank in range(2)
-    ]
     both = [
-        Forked(tmp_path / rank["RANK"], average_twice, int(rank["RANK"]) == hung, env={**meeting, **size, **rank})
-        for rank in ranks
+        Forked(tmp_path / str(rank), average_twice, rank == hung, env={**environment, "BENCH_STEP_TIMEOUT": "0.05"})
+        for rank, environment in enumerate(torchrun_environments(store.port, 2))
     ]
     try:
         waiting = both[1 - hung].wait(timeout=60)

@@ -19,7 +19,7 @@ from bench.files import read_json
 from bench.pipeline.run import run
 from tests.engine import distributed_worker
 from tests.engine.distributed_worker import main as worker
-from tests.support.processes import Finished, Forked, command
+from tests.support.processes import Finished, Forked, command, torchrun_environments
 from tests.support.small import moving_clip
 
 several_processes = pytest.mark.parametrize("several", ["two", "two nodes"])
@@ -37,15 +37,9 @@ def torchrun(output: Path, processes: int, script: Path, *arguments: str) -> Fin
 def train_in(processes: int, sky: Path, folder: Path) -> None:
     """Train in several processes that find each other as torchrun's do: through a store that their parent keeps."""
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # at a port that it has, not one seen free
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
-    size = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), "TORCHELASTIC_RUN_ID": "test"}
-    ranks = [
-        {"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0", "TORCHELASTIC_RESTART_COUNT": "0"}
-        for rank in range(processes)
-    ]
     workers = [
-        Forked(folder / f"said-{rank['RANK']}", worker, str(sky), str(folder), env={**meeting, **size, **rank})
-        for rank in ranks
+        Forked(folder / f"said-{rank}", worker, str(sky), str(folder), env=environment)
+        for rank, environment in enumerate(torchrun_environments(store.port, processes))
     ]
     for done in [started.wait() for started in workers]:
         assert done.returncode == 0, done.stderr[-3000:]

@@ -127,3 +127,18 @@ def die_at(place: str, call: int) -> None:
         return original(*arguments, **options)
 
     setattr(owner, name, dying)
+
+
+def torchrun_environments(port: int, processes: int) -> list[dict[str, str]]:
+    """What torchrun sets for each process of one machine, where they meet at a TCP store that the caller keeps."""
+    shared = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
+        "GROUP_RANK": "0",
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "TORCHELASTIC_RUN_ID": "test",
+        "TORCHELASTIC_RESTART_COUNT": "0",
+    }
+    return [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
