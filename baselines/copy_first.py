@@ -11,7 +11,7 @@ from bench.interface import VideoModel
 
 
 class CopyFirst(VideoModel):
-    """Repeats the first frame; has no weights and no training.
+    """Repeats the first frame; has no weights and needs no training.
 
     Args:
         resolution: any number of pixels.

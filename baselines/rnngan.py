@@ -1,21 +1,22 @@
-"""RNN-GAN: one frame makes the next, over and over (after Zhou, Berg, "Learning Temporal Transformations From
-Time-Lapse Videos", ECCV 2016, as the MD-GAN paper extends it to 32 frames).
+"""RNN-GAN: each frame is generated from the previous one.
 
-The layer sizes were never published in full. These choices are ours:
+It follows Zhou, Berg, "Learning Temporal Transformations From Time-Lapse Videos", ECCV 2016, as the MD-GAN paper
+extends it to 32 frames. The layer sizes were never published in full. These choices are ours:
 
-- Encoder, decoder, widths and batch norms are DCGAN's; between them an LSTM cell over a vector of `hidden` values,
-  whose forget gate starts open (bias 3, so that the first frame is still felt after 32 steps).
-- Every output frame is generated, the first included: it is decoded from the input frame, and stands for it as the
-  other models' first frames do. Frame t + 1 comes from generated frame t, in training too (no real frame is ever
-  fed in after the first), so errors accumulate and are trained through all steps: the model's known weakness.
-- Batch norms are shared by all time steps, and so are their running statistics. In training a step is normalised by
-  its own batch, in evaluation by the average over all steps; the averages' momentum is DCGAN's 0.1 divided by the
-  number of frames, or they would know the last frames only. Group norms would need no averages, but in short
-  trials (width 8, some hundred steps) the recursion forgot its input within ten frames and made one video for all.
+- Encoder, decoder, widths and batch norms are DCGAN's. Between them is an LSTM cell over a vector of `hidden` values.
+  Its forget gate starts open (bias 3, so that the first frame still has an effect after 32 steps).
+- Every output frame is generated, including the first: it is decoded from the input frame and represents it, as in
+  the other models. Frame t + 1 comes from generated frame t, in training too: no real frame is fed in after the
+  first. So errors accumulate and are trained through all steps, which is the model's known weakness.
+- All time steps share the batch norms and their running statistics. In training, a step is normalised by its own
+  batch; in evaluation, by the average over all steps. The averages' momentum is DCGAN's 0.1 divided by the number of
+  frames; otherwise they would reflect only the last frames. Group norms would need no averages. But in short trials
+  (width 8, some hundred steps) the recursion forgot its input within ten frames and made one video for all inputs.
 - The discriminator sees the whole video: 3D convolutions with DCGAN's widths and batch norms.
 - Reconstruction is the mean squared error over all frames, weighted 1000 to 1 against the adversarial term, near
-  the 999 to 1 of Pathak et al., "Context Encoders", CVPR 2016. Adam at 0.0002 with beta1 0.5, weights as DCGAN's,
-  transposed convolutions as linear interpolation.
+  the 999 to 1 of Pathak et al., "Context Encoders", CVPR 2016.
+- Adam uses a learning rate of 0.0002 and beta1 0.5. Weights start as in DCGAN, transposed convolutions as linear
+  interpolation.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from bench.interface import Losses, Shared, Stage, VideoModel, check_positive, c
 RESOLUTIONS = (64,)
 #: The discriminator halves time four times.
 FEWEST_FRAMES = 16
-#: What serves a short training better than the choices above (docs/reference/models.md).
+#: Settings that suit a short training run better than the choices above (docs/reference/models.md).
 WORKS = {"learning_rate": 1e-3, "discriminator_rate": 5e-5}
 
 
@@ -46,11 +47,11 @@ class RNNGANOptions:
     Attributes:
         width: channels of the first layer, in both networks.
         hidden: values in the recurrent cell's memory; by default 8 · `width`.
-        learning_rate: Adam's.
-        discriminator_rate: the discriminator's own, where it has one.
-        beta1: Adam's first; the second is 0.999.
+        learning_rate: Adam's learning rate.
+        discriminator_rate: the discriminator's own learning rate, if it has one.
+        beta1: Adam's first beta; the second is 0.999.
         reconstruction_weight: weight of the squared error against the adversarial term.
-        init: what transposed convolutions start as: "interpolating" or "dcgan" (`bench.adversarial.initialise`).
+        init: initialisation of transposed convolutions: "interpolating" or "dcgan" (`bench.adversarial.initialise`).
     """
 
     width: int = 64
@@ -63,13 +64,13 @@ class RNNGANOptions:
 
 
 class ProductConv2d(nn.Conv2d):
-    """A square convolution of few positions and many channels.
+    """A square convolution with few positions and many channels.
 
     On a CPU and without gradients it runs as a matrix product. oneDNN would reorder the weights on every call, and one
     video needs 32 calls.
     """
 
-    foldable: ClassVar = True  # a batch norm after it, into its weight and bias (`bench.engine.network_transforms`)
+    foldable: ClassVar = True  # a batch norm can be folded into it (`bench.engine.network_transforms`)
     trains_as: ClassVar = nn.Conv2d  # what it computes with gradients
 
     def forward(self, x: Tensor) -> Tensor:
@@ -84,7 +85,7 @@ class ProductConv2d(nn.Conv2d):
 
 
 class ProductConvTranspose2d(nn.ConvTranspose2d):
-    """A square transposed convolution of few positions, or of few output channels: a matrix product too."""
+    """A square transposed convolution with few positions or few output channels; also runs as a matrix product."""
 
     foldable: ClassVar = True
     trains_as: ClassVar = nn.ConvTranspose2d
@@ -177,7 +178,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Video `[N, 3, T, 64, 64]` to logits `[N]` of being real."""
+    """Turns a video `[N, 3, T, 64, 64]` into logits `[N]` of being real."""
 
     def __init__(self, width: int, frames: int) -> None:
         super().__init__()
@@ -222,7 +223,7 @@ class RNNGANStage(AdversarialStage):
 
 
 class RNNGAN(VideoModel):
-    """Recurrent GAN; deterministic, no noise enters.
+    """Recurrent GAN; deterministic, without noise input.
 
     Args:
         resolution: 64 pixels.
@@ -230,7 +231,7 @@ class RNNGAN(VideoModel):
         options: fields of `RNNGANOptions`.
 
     Raises:
-        BenchError: another resolution, fewer frames, a start that does not exist, or a width or memory below 1.
+        BenchError: unsupported resolution, fewer frames, unknown initialisation, or a width or memory below 1.
     """
 
     rows = ("rnngan",)
@@ -260,7 +261,7 @@ class RNNGAN(VideoModel):
         self._stages = (RNNGANStage(self.generator, self.discriminator, settings),)
 
     def stages(self) -> tuple[Stage, ...]:
-        """The one stage."""
+        """The only stage."""
         return self._stages
 
     def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:

@@ -1,8 +1,9 @@
-"""VGAN, the version conditioned on a first frame (Vondrick, Pirsiavash, Torralba, "Generating Videos with
-Scene Dynamics", NIPS 2016, sections 3 and 5.1, with layers, initialisation and training as in the authors'
-released code).
+"""VGAN, the version conditioned on a first frame.
 
-A still background and a moving foreground are made apart and blended by a mask:
+It follows Vondrick, Pirsiavash, Torralba, "Generating Videos with Scene Dynamics", NIPS 2016, sections 3 and 5.1.
+Layers, initialisation and training are as in the authors' released code.
+
+A still background and a moving foreground are generated separately and blended by a mask:
 video = mask · foreground + (1 − mask) · background.
 """
 
@@ -28,12 +29,12 @@ from bench.interface import (
     check_resolution,
 )
 
-#: What the layers are made for.
+#: Supported sizes in pixels, and the number of frames that the layers fit.
 RESOLUTIONS = (64,)
 FRAMES = 32
 #: The two classes of the discriminator.
 GENERATED, GENUINE = 0, 1
-#: What serves a short training better than the paper's own weights (docs/reference/models.md).
+#: Settings that suit a short training run better than the paper's own weights (docs/reference/models.md).
 WORKS = {"l1_weight": 100.0, "mask_weight": 100.0, "discriminator_rate": 5e-5, "time_padding": "replicate"}
 
 
@@ -43,15 +44,15 @@ class VGANOptions:
 
     Attributes:
         width: channels of the first layer, in both networks.
-        learning_rate: Adam's.
-        discriminator_rate: the discriminator's own, where it has one.
-        beta1: Adam's first; the second is 0.999.
+        learning_rate: Adam's learning rate.
+        discriminator_rate: the discriminator's own learning rate, if it has one.
+        beta1: Adam's first beta; the second is 0.999.
         l1_weight: weight of the L1 loss on the first frame; 10 in the paper.
         mask_weight: weight of the mask's mean, which favours the still background. The paper has such a prior for
-            videos from noise (0.1); the loss of its conditional version does not name it.
-        init: what transposed convolutions start as: "interpolating" or "dcgan" (`bench.adversarial.initialise`).
-        time_padding: what the moving stream sees before the first frame and after the last: "zeros" (the released
-            code), or "replicate" for those frames again.
+            videos from noise (0.1); the loss of its conditional version does not mention it.
+        init: initialisation of transposed convolutions: "interpolating" or "dcgan" (`bench.adversarial.initialise`).
+        time_padding: padding of the moving stream before the first frame and after the last: "zeros" (the released
+            code), or "replicate" to repeat those frames.
     """
 
     width: int = 128
@@ -65,7 +66,7 @@ class VGANOptions:
 
 
 def conv2d(inputs: int, outputs: int) -> list[nn.Module]:
-    """Halve the image. Encoder and discriminator have the released code's larger epsilon."""
+    """Halve the image; encoder and discriminator use the released code's larger epsilon."""
     return [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.BatchNorm2d(outputs, eps=1e-3), nn.ReLU(inplace=True)]
 
 
@@ -89,7 +90,7 @@ def conv3d(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 class Generator(nn.Module):
-    """First frame to background, foreground, mask, and the video they make; the paper's width is 128."""
+    """Turns a first frame into background, foreground and mask, and these into a video; width 128 in the paper."""
 
     def __init__(self, width: int = 128, time_padding: str = PADDINGS[0]) -> None:
         super().__init__()
@@ -121,7 +122,7 @@ class Generator(nn.Module):
         self.mask = nn.Sequential(last(w, 1, 4, 2, 1), nn.Sigmoid())  # [N, 1, 32, 64, 64]
 
     def parts(self, first_frames: Tensor) -> dict[str, Tensor]:
-        """Return what the video of first frames `[N, 3, 64, 64]` is made of, by name.
+        """Return the parts of the video for first frames `[N, 3, 64, 64]`, by name.
 
         Returns:
             `background` `[N, 3, 1, 64, 64]` and `foreground` `[N, 3, 32, 64, 64]`, both in [-1, 1], and `mask`
@@ -141,13 +142,13 @@ class Generator(nn.Module):
 
 
 def blend(parts: Mapping[str, Tensor]) -> Tensor:
-    """The video `[N, 3, 32, 64, 64]` that a generator's parts make."""
+    """Blend a generator's parts into the video `[N, 3, 32, 64, 64]`."""
     mask = parts["mask"]
     return mask * parts["foreground"] + (1 - mask) * parts["background"]
 
 
 class Discriminator(nn.Module):
-    """Video `[N, 3, 32, 64, 64]` to the logits `[N, 2]` of generated and real; width 128 in the paper."""
+    """Turns a video `[N, 3, 32, 64, 64]` into logits `[N, 2]` of generated and real; width 128 in the paper."""
 
     def __init__(self, width: int = 128) -> None:
         super().__init__()
@@ -186,7 +187,7 @@ class VGANStage(AdversarialStage):
         self.generator: Generator = generator
 
     def forward(self, clips: Tensor) -> Shared:
-        """Return real and generated clips, both `[N, 3, 32, 64, 64]`, and the mask where it has a weight."""
+        """Return real and generated clips, both `[N, 3, 32, 64, 64]`, and the mask if it has a weight."""
         if not self.mask_weight:
             return {"real": clips, "fake": self.generator(clips[:, :, 0])}
         parts = self.generator.parts(clips[:, :, 0])
@@ -199,7 +200,7 @@ class VGANStage(AdversarialStage):
         return {"adversarial": (real + fake) / 2}
 
     def generator_losses(self, shared: Shared) -> Losses:
-        """Cross-entropy of generated clips called real, how far the first frame is from the input, and the mask."""
+        """Cross-entropy of generated clips labelled real, the first frame's distance to the input, and the mask."""
         first_frame = F.l1_loss(shared["fake"][:, :, 0], shared["real"][:, :, 0])
         losses = {
             "adversarial": class_loss(self.discriminator(shared["fake"]), GENUINE),
@@ -211,10 +212,10 @@ class VGANStage(AdversarialStage):
 
 
 class VGAN(VideoModel):
-    """Conditional VGAN; deterministic, no noise enters.
+    """Conditional VGAN; deterministic, without noise input.
 
-    Weights of convolutions start from N(0, 0.01), biases at 0, batch-norm weights from N(1, 0.02) as in the
-    released code; that transposed convolutions start as interpolation is ours (`init=dcgan` is the released way).
+    Convolution weights start from N(0, 0.01), biases at 0 and batch-norm weights from N(1, 0.02), as in the
+    released code. Starting transposed convolutions as interpolation is our choice; `init=dcgan` is the released way.
 
     Args:
         resolution: 64 pixels.
@@ -222,14 +223,14 @@ class VGAN(VideoModel):
         options: fields of `VGANOptions`.
 
     Raises:
-        BenchError: another resolution or number of frames, a start that does not exist, or a width below 1.
+        BenchError: unsupported resolution or number of frames, unknown initialisation, or a width below 1.
     """
 
     rows = ("vgan",)
     titles: ClassVar = {"vgan": "VGAN"}
     colours: ClassVar = {"vgan": "#e69f00"}
     presets: ClassVar = {
-        "smoke": {"width": 16, **WORKS, "learning_rate": 5e-4},  # its steps are too few for the paper's rate
+        "smoke": {"width": 16, **WORKS, "learning_rate": 5e-4},  # too few steps for the paper's rate
         "small": {"width": 16, **WORKS},
         "medium": {"width": 32, **WORKS},
         "paper": {"width": 128},
@@ -249,7 +250,7 @@ class VGAN(VideoModel):
         self._stages = (VGANStage(self.generator, self.discriminator, settings),)
 
     def stages(self) -> tuple[Stage, ...]:
-        """The one stage."""
+        """The only stage."""
         return self._stages
 
     def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Look up what is slow to find only when it is used: other subcommands need not wait for it."""
+    """Resolve slow attributes on first use, so that other subcommands do not wait for them."""
     if name == "evaluate":
         from bench.pipeline.evaluate import evaluate
 

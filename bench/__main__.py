@@ -1,4 +1,7 @@
-"""`python -m bench`: the command without its script on the path; `bench.cli`, on the same layer, is named as text."""
+"""Run the command line as `python -m bench`, without its script on the path.
+
+`bench.cli` belongs to the same layer, so it is named as text instead of imported.
+"""
 
 from runpy import run_module
 

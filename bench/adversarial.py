@@ -1,5 +1,6 @@
-"""What every adversarially trained model here shares: a stage with two players, their losses on logits, Adam, the
-weights that a network starts from, and what its convolutions see beyond a video's ends.
+"""Building blocks of adversarially trained models: a two-player stage, losses on logits, and Adam.
+
+This module also defines weight initialisation and how convolutions pad a video in time.
 
 A discriminator returns logits; the probability that a clip is real is their sigmoid. Losses on logits stay
 finite where `log(sigmoid(x))` of a confident discriminator underflows.
@@ -20,26 +21,26 @@ from bench.interface import Losses, Player, Shared, Stage
 
 #: Turns a network's parameters into its optimiser.
 Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
-#: How strided transposed convolutions may start: as linear interpolation, or from independent values as DCGAN's do.
+#: Initialisations of strided transposed convolutions: linear interpolation, or independent values as in DCGAN.
 STARTS = ("interpolating", "dcgan")
-#: A number for each axis: time, height, width.
+#: One number per axis: time, height, width.
 Axes = tuple[int, ...]
-#: What convolutions may see before the first frame and after the last: zeros, or those frames again.
+#: Padding in time, before the first frame and after the last: zeros, or those frames repeated.
 PADDINGS = ("zeros", "replicate")
 
 
 class AdversarialStage(Stage):
-    """A generator against a discriminator, which moves first.
+    """A stage with a generator and a discriminator; the discriminator is updated first.
 
-    A subclass says what both share (`forward`, which returns at least "real" and "fake") and what the generator
-    minimises; the discriminator's loss is the usual one unless the subclass says otherwise.
+    A subclass defines the shared pass (`forward`, which returns at least "real" and "fake") and the generator's
+    losses. The discriminator's loss is the usual one unless the subclass overrides it.
 
     Args:
-        generator: makes the video.
-        discriminator: judges it.
-        optimizer: of each of them.
-        discriminator_optimizer: the discriminator's own, where it has one.
-        judged: whether the discriminator plays; without it the generator is trained alone.
+        generator: generates the video.
+        discriminator: judges the video.
+        optimizer: makes the optimiser of each network.
+        discriminator_optimizer: makes the discriminator's optimiser, if it differs.
+        judged: whether the discriminator takes part; without it the generator is trained alone.
     """
 
     def __init__(
@@ -64,12 +65,11 @@ class AdversarialStage(Stage):
 
     @abstractmethod
     def generator_losses(self, shared: Shared) -> Losses:
-        """What the generator minimises, by term."""
+        """The generator's losses, by term."""
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """−E[log D(Y)] − E[log(1 − D(G(X)))], what the discriminator minimises in the game of Goodfellow et al.
-    (2014), eq. 1.
+    """Discriminator loss −E[log D(Y)] − E[log(1 − D(G(X)))] (Goodfellow et al., 2014, eq. 1).
 
     Args:
         real_logits: logits of real clips, any shape.
@@ -84,12 +84,12 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
-    """−E[log D(G(X))], what the generator minimises.
+    """Generator loss −E[log D(G(X))].
 
-    This is the non-saturating form that Goodfellow et al. (2014, section 3) recommend and that DCGAN, VGAN
-    and their successors train with, not the literal E[log(1 − D(G(X)))] of the minimax game: both reward a
-    higher D(G(X)) and have the same fixed point, but the literal one has almost no gradient while the
-    discriminator is winning.
+    This is the non-saturating form that Goodfellow et al. (2014, section 3) recommend. DCGAN, VGAN and their
+    successors train with it instead of the literal E[log(1 − D(G(X)))] of the minimax game. Both forms reward a
+    higher D(G(X)) and have the same fixed point. The literal form has almost no gradient while the discriminator
+    is winning.
 
     Args:
         fake_logits: logits of generated clips, any shape.
@@ -101,9 +101,9 @@ def generator_loss(fake_logits: Tensor) -> Tensor:
 
 
 def adam(learning_rate: float, betas: tuple[float, float]) -> Optimizer:
-    """Return a `Player.optimizer`: it turns parameters into an Adam with these settings.
+    """Return a `Player.optimizer` that makes an Adam optimiser with these settings.
 
-    Fused where PyTorch has it: one pass over the weights instead of a dozen, the same update.
+    Adam is fused where PyTorch supports it: one pass over the weights instead of a dozen, with the same update.
     """
 
     def make(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -117,29 +117,29 @@ def adam(learning_rate: float, betas: tuple[float, float]) -> Optimizer:
 def two_adams(
     learning_rate: float, discriminator_rate: float | None, betas: tuple[float, float]
 ) -> tuple[Optimizer, Optimizer]:
-    """The generator's Adam and the discriminator's, which has the same rate where it has none of its own."""
+    """Adam for the generator and for the discriminator, which share a learning rate by default."""
     return adam(learning_rate, betas), adam(learning_rate if discriminator_rate is None else discriminator_rate, betas)
 
 
 def initialise(network: nn.Module, std: float = 0.02, norm_std: float = 0.02, start: str = STARTS[0]) -> None:
-    """Draw convolution weights from N(0, std) and normalisation weights from N(1, norm_std); biases become 0.
+    """Draw convolution weights from N(0, std) and normalisation weights from N(1, norm_std), and set biases to 0.
 
-    The defaults are DCGAN's (Radford et al., 2016, section 4), but for transposed convolutions, which start by
-    interpolating their input (`interpolate`). Layers of other kinds keep PyTorch's initialisation.
+    The defaults are DCGAN's (Radford et al., 2016, section 4), except for transposed convolutions, which start as
+    linear interpolation (`interpolate`). Other kinds of layers keep PyTorch's initialisation.
 
     Args:
-        network: whose weights are drawn, in place.
-        std: of convolution weights.
-        norm_std: of normalisation weights.
+        network: the network whose weights are drawn, in place.
+        std: standard deviation of convolution weights.
+        norm_std: standard deviation of normalisation weights.
         start: "interpolating", or "dcgan" for independent values in transposed convolutions too.
 
     Raises:
-        BenchError: another start.
+        BenchError: the start is unknown.
     """
     if start not in STARTS:
         raise BenchError(f"Unknown start of weights: '{start}'.{did_you_mean(start, STARTS)}")
     if any(parameter.is_meta for parameter in network.parameters()):
-        return  # a network without memory, as options are checked on: PyTorch would import 900 modules to draw nothing
+        return  # on the meta device, where options are checked, PyTorch would import 900 modules to draw nothing
     for module in network.modules():
         if isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d) and start == "interpolating":
             interpolate(module, std)
@@ -155,15 +155,16 @@ def initialise(network: nn.Module, std: float = 0.02, norm_std: float = 0.02, st
 
 @torch.no_grad()
 def interpolate(layer: nn.ConvTranspose2d | nn.ConvTranspose3d, std: float) -> None:
-    """Let a transposed convolution start as linear interpolation: one value of N(0, std) for a pair of channels, times
-    [1/4, 3/4, 3/4, 1/4]·√2 along each axis that it doubles.
+    """Initialise a transposed convolution as linear interpolation.
 
-    Where a kernel of 4 has a stride of 2, even and odd places of the result come from disjoint taps. If those are
-    independent, as DCGAN draws them, an untrained network shows two unrelated pictures in alternating frames and
-    alternating pixels, and training spends its first thousands of steps on their agreement: flicker, checkerboards.
+    Each pair of channels gets one value from N(0, std), times [1/4, 3/4, 3/4, 1/4]·√2 along each doubled axis.
 
-    Along an axis that is not doubled every tap keeps its own value, but for a kernel of 2 in time, which makes the
-    first two time steps out of one: they start alike.
+    With a kernel of 4 and a stride of 2, even and odd positions of the result come from disjoint taps. DCGAN draws
+    these independently. An untrained network then shows two unrelated pictures in alternating frames and pixels,
+    which appear as flicker and checkerboards. Training spends its first thousands of steps making them agree.
+
+    Along an axis that is not doubled, every tap keeps its own value. The exception is a kernel of 2 in time, which
+    turns one time step into the first two: they start alike.
     """
     shape, scales = list(layer.weight.shape), []
     axes = list(zip(layer.kernel_size, layer.stride, strict=True))
@@ -172,7 +173,7 @@ def interpolate(layer: nn.ConvTranspose2d | nn.ConvTranspose3d, std: float) -> N
         if opens_time or (stride > 1 and taps == 2 * stride):
             shape[axis] = 1
         if stride > 1 and taps == 2 * stride:
-            places = torch.arange(taps, device=layer.weight.device) + 0.5  # of the taps, from the kernel's edge
+            places = torch.arange(taps, device=layer.weight.device) + 0.5  # tap positions from the kernel's edge
             triangle = (1 - (places - stride).abs() / stride) * stride**0.5
             scales.append(triangle.reshape([-1 if other == axis else 1 for other in range(len(shape))]))
     values = nn.init.normal_(layer.weight.new_empty(shape), 0.0, std).expand_as(layer.weight)
@@ -182,14 +183,14 @@ def interpolate(layer: nn.ConvTranspose2d | nn.ConvTranspose3d, std: float) -> N
 
 
 def repeat_ends(video: Tensor) -> Tensor:
-    """`[N, C, T, H, W]` with its first and its last frame once more: T + 2 frames."""
+    """`[N, C, T, H, W]` with the first and the last frame repeated once: T + 2 frames."""
     return torch.cat([video[:, :, :1], video, video[:, :, -1:]], 2)
 
 
 class EndsConv3d(nn.Conv3d):
-    """A convolution padded by 1 that sees the first and the last frame once more where others see zeros."""
+    """A convolution padded by 1 that repeats the first and the last frame instead of adding zeros."""
 
-    foldable: ClassVar = True  # a batch norm after it, into its weight and bias (`bench.engine.network_transforms`)
+    foldable: ClassVar = True  # a batch norm can be folded into it (`bench.engine.network_transforms`)
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn `[N, C, T, H, W]` into `[N, C', T', H', W']`."""
@@ -197,23 +198,23 @@ class EndsConv3d(nn.Conv3d):
 
 
 class EndsConvTranspose3d(nn.ConvTranspose3d):
-    """A transposed convolution padded by 1 that sees the first and the last frame once more too."""
+    """A transposed convolution padded by 1 that also repeats the first and the last frame."""
 
-    foldable: ClassVar = True  # a batch norm after it, into its weight and bias (`bench.engine.network_transforms`)
+    foldable: ClassVar = True  # a batch norm can be folded into it (`bench.engine.network_transforms`)
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Turn `[N, C, T, H, W]` into `[N, C', stride · T, 2H, 2W]`."""
-        # What the added frames alone make is sliced off. Padding by more than half the kernel would cut it off too,
-        # but with AVX-512 oneDNN's gradient of the weights then reads and writes beyond the tensors.
+        # The slice removes output of the added frames alone. Padding by more than half the kernel would remove it
+        # too, but then oneDNN's weight gradient reads and writes beyond the tensors with AVX-512.
         made = F.conv_transpose3d(repeat_ends(x), self.weight, self.bias, self.stride, 1)
         return made[:, :, self.stride[0] : -self.stride[0]]
 
 
 class ToPixels(nn.ConvTranspose3d):
-    """A last layer, padded by 1: kernel 4 on the axes that it doubles, kernel 3 on the others.
+    """An output layer, padded by 1: kernel 4 on the axes that it doubles, kernel 3 on the others.
 
     Its few output channels leave most of a CPU's vector units idle. On a CPU and without gradients it runs as a
-    convolution whose channels are all pixels that a position becomes.
+    convolution whose output channels are all the pixels that one position becomes.
     """
 
     trains_as: ClassVar = nn.ConvTranspose3d  # what it computes with gradients (`bench.engine.space_to_depth`)
@@ -238,7 +239,7 @@ class EndsToPixels(EndsConvTranspose3d):
 
 
 def inference_on_cpu(x: Tensor) -> bool:
-    """Whether a layer runs on a CPU without gradients: there, some layers have a faster form."""
+    """Whether a layer runs on a CPU without gradients, where some layers have a faster form."""
     return not torch.is_grad_enabled() and x.device.type == "cpu"
 
 
@@ -259,20 +260,20 @@ def channels_to_blocks(x: Tensor, blocks: Axes) -> Tensor:
 
 
 def doubled_in_blocks(x: Tensor, weight: Tensor, bias: Tensor | None, blocks: Axes, padding: Axes) -> Tensor:
-    """A transposed convolution, padded by 1, as a convolution that makes blocks of positions.
+    """Compute a transposed convolution, padded by 1, as a convolution that outputs blocks of positions.
 
     Args:
         x: `[N, C, T, H, W]`.
-        weight: `[C, C', t, h, w]`: 4 on axes whose stride is 2, 3 on axes whose stride is 1.
+        weight: `[C, C', t, h, w]`: size 4 on axes whose stride is 2, size 3 on axes whose stride is 1.
         bias: `[C']`.
         blocks: the strides.
-        padding: of x, 1 on each axis, or 0 where x has one more position at both ends already.
+        padding: padding of x: 1 on each axis, or 0 where x already has one more position at both ends.
 
     Returns:
         `[N, C', t·T, h·H, w·W]`.
     """
-    # Row 2a + b of the kernel carries position i of the video to position b of block i + a: block q is a convolution
-    # with the kernel turned round. The first and the last position are those that the layer's own padding crops.
+    # Row 2a + b of the kernel maps position i of the video to position b of block i + a. So block q is a convolution
+    # with the flipped kernel. The layer's own padding crops the first and the last position.
     kernel = blocks_to_channels(weight, blocks).transpose(0, 1).flip(2, 3, 4)
     kernel = kernel.contiguous(memory_format=torch.channels_last_3d)
     biases = None if bias is None else bias.repeat(blocks[0] * blocks[1] * blocks[2])
@@ -284,7 +285,10 @@ def doubled_in_blocks(x: Tensor, weight: Tensor, bias: Tensor | None, blocks: Ax
 
 
 def _convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, padding: Axes) -> Tensor:
-    """A convolution of stride 1. Left to itself, PyTorch computes small ones without oneDNN, in four times the time."""
+    """Convolve with stride 1, through oneDNN if possible.
+
+    By default, PyTorch computes small convolutions without oneDNN, which takes four times as long.
+    """
     if inference_on_cpu(x) and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
         made: Tensor = torch.mkldnn_convolution(x, kernel, bias, padding, (1, 1, 1), (1, 1, 1), 1)
         return made
@@ -292,10 +296,10 @@ def _convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, padding: Axes) -> 
 
 
 def padded_in_time(padding: str) -> tuple[type[nn.Conv3d], type[nn.ConvTranspose3d]]:
-    """The convolution and the transposed convolution with one of `PADDINGS`; their weights are the same with each.
+    """Convolution and transposed convolution for one of `PADDINGS`; the weights are the same for each.
 
     Raises:
-        BenchError: another padding.
+        BenchError: the padding is unknown.
     """
     if padding not in PADDINGS:
         raise BenchError(f"Unknown padding in time: '{padding}'.{did_you_mean(padding, PADDINGS)}")
@@ -303,9 +307,9 @@ def padded_in_time(padding: str) -> tuple[type[nn.Conv3d], type[nn.ConvTranspose
 
 
 def to_pixels(padding: str) -> type[nn.ConvTranspose3d]:
-    """The last transposed convolution with one of `PADDINGS`; its weights are the same with each.
+    """The last transposed convolution for one of `PADDINGS`; its weights are the same for each.
 
     Raises:
-        BenchError: another padding.
+        BenchError: the padding is unknown.
     """
     return EndsToPixels if padded_in_time(padding)[1] is EndsConvTranspose3d else ToPixels

@@ -1,4 +1,4 @@
-"""What the subcommands share: their options, the configuration they make, and how results are printed."""
+"""Shared parts of the subcommands: options, the configuration made from them, and printing of results."""
 
 from __future__ import annotations
 
@@ -118,12 +118,12 @@ Workers = Annotated[
 ]
 
 
-#: What a value is called in `--help`, by the name of its option; every other one by its type.
+#: Placeholders for option values in `--help`, by option name; other options get one by type.
 VALUES = {"metrics": "NAMES", "models": "NAMES", "seeds": "NUMBERS", "settings": "KEY=VALUE", "to": "TO", "by": "TEXT"}
 
 
 def name_values(command: Any) -> None:
-    """Name the values of all options of a command, and of its subcommands, in the words that `--help` prints."""
+    """Set the value placeholders that `--help` prints for all options of a command and its subcommands."""
     for inner in getattr(command, "commands", {}).values():
         name_values(inner)
     for option in getattr(command, "params", ()):
@@ -132,7 +132,7 @@ def name_values(command: Any) -> None:
 
 
 def _kind_of_value(option: Any) -> str:
-    """N for a whole number, X for another number, PATH, NAME or TEXT."""
+    """Placeholder by type: N for a whole number, X for another number, PATH, NAME or TEXT."""
     kind = getattr(option, "type", None) or getattr(option, "type_descriptor", None)
     known = str(getattr(kind, "name", kind)).lower()
     for word, name in (("int", "N"), ("float", "X"), ("path", "PATH"), ("choice", "NAME")):
@@ -142,7 +142,7 @@ def _kind_of_value(option: Any) -> str:
 
 
 def scoring_root(data_root: str | None, reference: Path | None) -> str:
-    """The data root to score against; a `BenchError` where nobody has said what the real clips are."""
+    """Return the data root to score against; raise a `BenchError` if no real clips are given."""
     if data_root is None and reference is None:
         raise BenchError(
             "Found no real videos to score against. Give --data-root with the folder of the dataset (or "
@@ -173,14 +173,14 @@ def configure(
     *,
     baseline: bool,
 ) -> RunConfig:
-    """Lay flags over a configuration file over a preset."""
+    """Make a configuration in which flags override a configuration file, which overrides a preset."""
     from bench.engine.devices import pick_device
 
     values: dict[str, Any] = read_config(config) if config else {}
     values |= {key: value for key, value in flags.items() if value is not None}
     if models:
         values["models"] = list(models)
-    values = check_values(apply_settings(values, settings))  # before any of them is relied on
+    values = check_values(apply_settings(values, settings))  # before any of them is used
     values.setdefault("models", list(DEFAULT_MODELS))
     if preset != "auto" or "preset" not in values:
         fits = "small" if pick_device(values.get("device", "auto")) == "cuda" else "smoke"
@@ -189,12 +189,12 @@ def configure(
 
 
 def print_json(value: Any) -> None:
-    """Print a result for machines; a number that is not finite, which JSON has no word for, becomes null."""
+    """Print a result as JSON; numbers that are not finite, which JSON cannot represent, become null."""
     print(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def print_folder(folder: Path) -> None:
-    """Print a folder's stored numbers for machines, with all that has to be read with them."""
+    """Print a folder's stored numbers as JSON, with their caption and notes."""
     from bench.report.tables.score_table import stored_table
     from bench.scoring.sample_lines import read_samples
     from bench.scoring.score_tables import read_summary
@@ -206,12 +206,12 @@ def print_folder(folder: Path) -> None:
 
 
 def wide_console() -> Console:
-    """Where results for people are printed: as wide as the terminal, or 160 characters where there is none."""
+    """The console for readable results: as wide as the terminal, or 160 characters without a terminal."""
     return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
 
 
 def print_scores(table: ScoreTable, folder: Path | None = None) -> None:
-    """Print a table of scores and what has to be read with it; of a folder also what several samples per clip say."""
+    """Print a table of scores with its notes; for a folder with several samples per clip, also the table of samples."""
     from bench.report.tables.sample_table import sample_table
 
     print_grid(table.grid)
@@ -221,7 +221,7 @@ def print_scores(table: ScoreTable, folder: Path | None = None) -> None:
 
 
 def print_grid(grid: Grid) -> None:
-    """Print any table of results and what has to be read with it."""
+    """Print any table of results with its warning and notes."""
     from bench.report.tables.terminal_table import to_rich
 
     console = wide_console()
@@ -231,7 +231,7 @@ def print_grid(grid: Grid) -> None:
 
 
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool, heads: bool = True) -> None:
-    """Print rows of equal keys; what is missing stands out."""
+    """Print rows with equal keys as a table or as JSON; the table shows the value "missing" in bold."""
     if as_json:
         print_json(rows)
         return
@@ -239,6 +239,6 @@ def show(rows: Sequence[Mapping[str, Any]], as_json: bool, heads: bool = True) -
     for key in rows[0] if rows else ():
         table.add_column(Text(key), overflow="fold")
     for row in rows:
-        # As Text: a name or a path in square brackets is no markup.
+        # As Text, because a name or a path in square brackets is not markup.
         table.add_row(*(Text(str(value), "bold" if value == "missing" else "") for value in row.values()))
     wide_console().print(table)

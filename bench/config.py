@@ -1,4 +1,4 @@
-"""Presets and run configuration: the only place with defaults. An unknown key is an error."""
+"""Presets and run configuration, the only place with defaults; an unknown key is an error."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from bench.errors import BenchError, did_you_mean
 from bench.files import read_json
 from bench.registry import DATASETS, DEFAULT_DATASET, METRICS, MODELS, SYNTHETIC, check_fast
 
-#: The baseline that every table has unless it is told not to.
+#: The baseline that every table contains by default.
 ALWAYS = "copy"
 
-#: What presets for a CPU share.
+#: Settings that the CPU presets share.
 _SHORT = {"resolution": {"": 64}, "batch": 4, "flip": True, "decay_from": 0.5}
-#: What a size of experiment means; `resolution` may be given by dataset. A model's own options under each preset are on
-#: its class (`VideoModel.presets`). Under "paper" they are the papers', but batch size and number of steps, which were
-#: not published, are ours. docs/reference/models.md has what the other presets change, and why.
+#: Settings of each preset; `resolution` may depend on the dataset. A model's class defines its own options under each
+#: preset (`VideoModel.presets`). "paper" uses the papers' settings, except for our own batch size and number of steps,
+#: which were not published. docs/reference/models.md explains what the other presets change, and why.
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {**_SHORT, "steps": 150, "validate_every": 75, "checkpoint_every": 50, "log_every": 1, "ema": 0.95},
     "small": {**_SHORT, "steps": 200, "validate_every": 100, "checkpoint_every": 50, "log_every": 2, "ema": 0.99},
@@ -44,7 +44,7 @@ SCORED_FRAMES = re.compile(r"all|future|context(?P<given>[2-9]|[1-9]\d+)-future"
 
 
 def _whole(least: int) -> Callable[[Any], bool]:
-    # True and False are ints to Python, but `batch=true` is a slip.
+    # True and False are ints in Python, but `batch=true` is a mistake.
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
@@ -69,7 +69,7 @@ def _true_or_false(value: Any) -> bool:
 
 
 def _key(fits: Callable[[Any], bool], expected: str, *, flag: str = "", **default: Any) -> Any:
-    """A configuration key: what its value has to be, how that is said, and its flag of `bench run`, if it has one."""
+    """A configuration key: the check of its value, the expected value in words, and its `bench run` flag, if any."""
     return field(metadata={"fits": fits, "expected": expected, "flag": flag}, **default)
 
 
@@ -99,36 +99,36 @@ def _one_of(allowed: Iterable[str], **more: Any) -> Any:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that determines a run's tables. Two runs of equal configuration on equal data give equal tables.
+    """Everything that determines a run's tables: equal configurations on equal data give equal tables.
 
-    Here and nowhere else stands what a key has to be, its default and its flag; after `check_values` everybody may rely
-    on it. Fields without a default come from the preset.
+    Each key's valid values, default and flag are defined only here. After `check_values`, all code may rely on them.
+    Fields without a default come from the preset.
 
     Attributes:
         models: registered names, in the order of the table.
-        dataset, data_root: registered name; its folder, or "synthetic".
+        dataset, data_root: the dataset's registered name; its folder, or "synthetic".
         preset: one of `PRESETS`.
         resolution: side of the scored frames in pixels; a model works at its largest size that is not above it.
-        frames: scored frames: "all" (the paper's way), "future" (without the given first one), or "context10-future".
-        metrics, primary: registered names, all default ones where none is named; the one on which a claim rests.
-        clips: score that many test clips, those with the smallest SHA-256 of their id; None for all.
-        seeds: one training run for each.
-        samples: videos of each clip, from models that draw; others make one.
-        best: a clip counts with the expected best of this many of its samples; 1 for their mean.
-        steps, batch: training steps of each stage; clips in a step, over all processes.
-        accumulate: work through a process's share of the batch in N parts, where it does not fit into memory
-            whole; batch norms and Gram matrices then see a part at a time.
-        compile: let `torch.compile` have the networks.
-        fast: faster ways to train on a GPU, "gram", "graph", "space-to-depth" and "stream", or "all" of them.
+        frames: scored frames: "all" (as in the paper), "future" (without the given first one), or "context10-future".
+        metrics, primary: registered names, by default all default metrics; the metric on which a claim rests.
+        clips: number of test clips to score, those with the smallest SHA-256 of their ID; None for all.
+        seeds: seeds, with one training run per seed.
+        samples: videos per clip from stochastic models; other models generate one.
+        best: score each clip by the expected best of this many of its samples; 1 for their mean.
+        steps, batch: training steps of each stage; clips per step, over all processes.
+        accumulate: split a process's share of the batch into N parts if the whole does not fit into memory; batch
+            norms and Gram matrices then see one part at a time.
+        compile: compile the networks with `torch.compile`.
+        fast: faster ways to train on a GPU: "gram", "graph", "space-to-depth" and "stream", or "all" of them.
         options: constructor options by model ({"mdgan": {"width": 16}}).
         flip: mirror training clips at random from left to right (never in time).
-        validate_every, checkpoint_every, log_every: in steps.
+        validate_every, checkpoint_every, log_every: intervals in steps.
         select: which weights a stage outputs: "last", or "best" by validation clips.
-        decay_from: share of a stage's steps after which learning rates fall in a line to 0; 1 for never.
-        ema: hand on an average of the weights over the steps, of which each step keeps this share; 0 for none.
+        decay_from: share of a stage's steps after which learning rates fall linearly to 0; 1 for never.
+        ema: decay of the moving average of the weights, which a stage then outputs; 0 for no average.
         device: "auto", "cpu" or "cuda".
-        logger: where a training run can be watched: "tensorboard", "wandb", "mlflow" or "none".
-        precision: "auto" (bf16 mixed on GPUs that have it, else float32), "32-true" or "bf16-mixed".
+        logger: experiment logger of training runs: "tensorboard", "wandb", "mlflow" or "none".
+        precision: "auto" (bf16 mixed on GPUs that support it, else float32), "32-true" or "bf16-mixed".
     """
 
     models: tuple[str, ...] = _names()
@@ -169,7 +169,7 @@ class RunConfig:
     logger: str = _one_of(("tensorboard", "wandb", "mlflow", "none"), default="tensorboard")
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """The configuration as plain JSON values."""
         values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return values
 
@@ -178,19 +178,19 @@ FIELDS = {key.name: key for key in dataclasses.fields(RunConfig)}
 
 
 def without_effect(config: RunConfig) -> set[str]:
-    """Keys that change no result of this configuration, so that a run may continue with others.
+    """Keys that do not affect the results of this configuration, so that a run may resume with other values.
 
-    How often validation is looked at decides which weights are the best, and nothing where the last ones are taken.
+    The validation interval affects which weights are the best. It has no effect if the last weights are used.
     """
     return {"checkpoint_every", "log_every", "logger"} | ({"validate_every"} if config.select == "last" else set())
 
 
 def make_config(requested: Mapping[str, Any], *, baseline: bool = True) -> RunConfig:
-    """Check what was given and fill in the rest from the preset.
+    """Check the requested values and fill in the rest from the preset.
 
     Args:
-        requested: any of `RunConfig`'s fields; `models` and `preset` must be there.
-        baseline: add the `copy` baseline where it is not named.
+        requested: any of `RunConfig`'s fields; `models` and `preset` are required.
+        baseline: add the `copy` baseline if it is not named.
 
     >>> make_config({"models": "vgan", "preset": "smoke", "options": {"vgan": {"width": 8}}}).models
     ('vgan', 'copy')
@@ -225,7 +225,7 @@ def make_config(requested: Mapping[str, Any], *, baseline: bool = True) -> RunCo
 
 
 def later_keys(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys that a run's account does not have, because they came later, with what it did: their defaults.
+    """Keys that an older run's account lacks, with the defaults that describe what that run did.
 
     >>> later_keys({key: None for key in FIELDS if key != "ema"})
     {'ema': 0.0}
@@ -241,7 +241,7 @@ def _preset_options(model: str, preset: str) -> Mapping[str, Any]:
 
 
 def check_values(requested: Mapping[str, Any]) -> dict[str, Any]:
-    """Check each value by itself, and split the lists of names that were given as one comma-separated text.
+    """Check each value separately, and split comma-separated names into lists.
 
     Raises:
         BenchError: an unknown key, or a value that is not what `RunConfig` expects.
@@ -277,7 +277,7 @@ def read_config(path: Path) -> dict[str, Any]:
         raise BenchError(f"There is no configuration file {path}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"The configuration file {path} is not valid TOML ({error}).") from error
-    except OSError as error:  # a folder, or a file of somebody else's
+    except OSError as error:  # a folder, or another user's file
         raise BenchError(f"The configuration file {path} cannot be read: {error.strerror}.") from error
 
 
@@ -298,7 +298,7 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
 
 
 def apply_settings(values: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
-    """Lay `key=value` settings over configuration values; a dotted key goes into nested tables."""
+    """Override configuration values with `key=value` settings; a dotted key addresses nested tables."""
     result = copy.deepcopy(values)
     for text in settings:
         (*tables, last), value = parse_setting(text)
@@ -312,9 +312,9 @@ def apply_settings(values: dict[str, Any], settings: Sequence[str]) -> dict[str,
 
 
 def as_command(config: Mapping[str, Any]) -> str:
-    """The shortest `bench run` that has this configuration (as in `run.json`), for a shell.
+    """The shortest `bench run` shell command for this configuration (as in `run.json`).
 
-    Paths are as they were given, so a relative one counts from where the run was started.
+    Paths are kept as given, so a relative path refers to the folder in which the run was started.
 
     >>> as_command(make_config({"models": "vgan", "preset": "smoke", "steps": 5}).to_dict())
     'bench run --models vgan --dataset sky --preset smoke --steps 5'
@@ -323,7 +323,7 @@ def as_command(config: Mapping[str, Any]) -> str:
     models = list(config["models"])
     baseline = ALWAYS in models
     if models[-1:] == [ALWAYS] and len(models) > 1:
-        models.pop()  # it comes by itself
+        models.pop()  # it is added by default
     same = make_config({"models": models, "preset": config["preset"], "dataset": config["dataset"]}, baseline=baseline)
     default = same.to_dict()
     words = ["bench", "run", "--models", ",".join(models), "--dataset", config["dataset"], "--preset", config["preset"]]
@@ -344,5 +344,5 @@ def as_command(config: Mapping[str, Any]) -> str:
 
 
 def is_offline() -> bool:
-    """Whether the environment's `BENCH_OFFLINE` forbids connections: set, and neither empty nor 0, false, no or off."""
+    """Whether `BENCH_OFFLINE` forbids connections: it is set, and is not empty, 0, false, no or off."""
     return os.environ.get("BENCH_OFFLINE", "").strip().lower() not in ("", "0", "false", "no", "off")

@@ -1,4 +1,4 @@
-"""Writing files so that a killed process leaves either the old file or the new one, never half of one."""
+"""Atomic file writes: a killed process leaves either the old file or the new one, never a partial one."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from filelock import FileLock, Timeout
 from bench.errors import BenchError
 from bench.runfolder import PART, RunFolder
 
-#: Held while the head of an `.npy` file is read. NumPy parses it as Python text, and Python 3.11 counts the depth of
-#: such parses for all threads together, so that two at once may end in a SystemError (python/cpython#106905).
+#: Held while the header of an `.npy` file is read. NumPy parses the header as Python text, and Python 3.11 counts the
+#: depth of such parses across all threads. Two parses in parallel may raise a SystemError (python/cpython#106905).
 ARRAY_HEADS = threading.Lock()
-#: What a file system answers that lacks something: SMB, some FUSE, NFS without its lock service.
+#: Error codes of file systems that lack an operation: SMB, some FUSE, NFS without its lock service.
 LACKING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def cache_dir() -> Path:
-    """Where packs, features and synthetic scenes lie: `BENCH_CACHE_DIR`, or the platform's cache folder of the user."""
+    """Folder for packs, features and synthetic scenes: `BENCH_CACHE_DIR`, or the platform's user cache folder."""
     if chosen := os.environ.get("BENCH_CACHE_DIR"):
         return Path(chosen).expanduser()
     from platformdirs import user_cache_path
@@ -37,9 +37,9 @@ def cache_dir() -> Path:
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; when the block ends well it takes the place of `path`, else it is removed.
+    """Yield a temporary path next to `path`; on success it replaces `path`, otherwise it is removed.
 
-    Raises `BenchError` when the disk is full or `path` cannot be written: nothing that lay there before is lost.
+    Raises `BenchError` when the disk is full or `path` cannot be written. An existing file is then kept.
     """
     path = Path(path)
     try:
@@ -62,7 +62,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def to_disk(handle: int) -> None:
-    """Wait until what was written to an open file or folder is on its disk, where the file system can be asked to."""
+    """Wait until an open file or folder is written to disk, if the file system supports that."""
     try:
         os.fsync(handle)
     except OSError as error:
@@ -71,26 +71,26 @@ def to_disk(handle: int) -> None:
 
 
 def _show(part: Path) -> None:
-    """Let everybody read a file: mkstemp's 0600 would hide results from the rest of a lab."""
+    """Make a file readable by all users: mkstemp's mode 0600 would hide results from the rest of a lab."""
     try:
         os.chmod(part, 0o644)
-    except OSError as error:  # SMB and some FUSE have the modes that they were mounted with
+    except OSError as error:  # on SMB and some FUSE, mount options fix the modes
         if error.errno not in LACKING | {errno.EPERM}:
             raise
 
 
 @contextmanager
 def locked(path: str | Path, timeout: float = -1) -> Iterator[None]:
-    """Hold a lock file, which keeps out anyone who else wants to hold it; the system lets go of it if the process ends.
+    """Hold an exclusive lock on a lock file; the operating system releases it if the process ends.
 
     Args:
-        path: of the lock file, in a folder that exists.
-        timeout: seconds to wait for others; negative for as long as it takes.
+        path: the lock file, in a folder that exists.
+        timeout: seconds to wait for other holders; negative for no limit.
 
     Raises:
-        filelock.Timeout: somebody else holds it.
-        BenchError: its file system has no locks.
-        OSError: it cannot be written.
+        filelock.Timeout: the lock is already held.
+        BenchError: the file system does not support locks.
+        OSError: the lock file cannot be written.
     """
     lock = FileLock(path, timeout=timeout)
     try:
@@ -110,11 +110,11 @@ def locked(path: str | Path, timeout: float = -1) -> Iterator[None]:
 
 
 def built_once(path: Path, build: Callable[[], None]) -> Path:
-    """`path`, built where it is not there; of several processes that want it one builds and the others wait.
+    """Return `path`, and build it if it does not exist; among several processes, one builds and the others wait.
 
     Args:
-        path: of a file or a folder.
-        build: leaves it whole at its place, or raises and leaves nothing there.
+        path: a file or a folder.
+        build: creates it completely at `path`, or raises and leaves nothing there.
     """
     if not path.exists():
         try:
@@ -129,10 +129,10 @@ def built_once(path: Path, build: Callable[[], None]) -> Path:
 
 @contextmanager
 def sole_writer(folder: RunFolder) -> Iterator[None]:
-    """Keep all others from writing into a folder of results while the block does; the folder is made.
+    """Create a results folder if needed, and lock it against other writers during the block.
 
     Raises:
-        BenchError: another command is writing there, or nobody can.
+        BenchError: another command is writing to the folder, or it is not writable.
     """
     with ExitStack() as locks:
         try:
@@ -150,7 +150,7 @@ def sole_writer(folder: RunFolder) -> Iterator[None]:
 
 
 def _started_by_srun() -> str:
-    """What else to do if SLURM's `srun` started this command, and others like it."""
+    """Additional advice if SLURM's `srun` started several copies of this command; otherwise empty."""
     tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "1")
     if tasks == "1" or "TORCHELASTIC_RUN_ID" in os.environ:
         return ""
@@ -158,7 +158,7 @@ def _started_by_srun() -> str:
 
 
 def in_words(size: float) -> str:
-    """A number of bytes as people say it.
+    """A number of bytes in a readable unit.
 
     >>> in_words(56.3e9), in_words(4.2e6), in_words(900)
     ('56.3 GB', '4.2 MB', '0.9 kB')
@@ -168,12 +168,12 @@ def in_words(size: float) -> str:
 
 
 def disk_error(error: OSError, path: str | Path) -> BenchError | OSError:
-    """Turn what a person can act on into a sentence; give any other `OSError` back as it is.
+    """Turn an `OSError` that a user can act on into a `BenchError`; return any other one unchanged.
 
-    That is: no space left, permission denied, a file where a folder is expected and a folder where a file is expected.
+    Users can act on: no space left, permission denied, a file instead of a folder and a folder instead of a file.
     """
-    # os.path throughout, as Path's own questions raise where a folder above may not be entered.
-    # The system often knows the place better than the caller, who may only know the folder of it all.
+    # os.path throughout, because the methods of Path raise if a parent folder cannot be entered.
+    # The error often names a more precise path than the caller, which may only know the top folder.
     candidates = (error.filename2, error.filename, path)
     places = [Path(os.fsdecode(name)) for name in candidates if isinstance(name, str | bytes | Path)]
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -201,12 +201,11 @@ def disk_error(error: OSError, path: str | Path) -> BenchError | OSError:
 
 
 def _in_cache(path: Path) -> bool:
-
     return path.absolute().is_relative_to(cache_dir().absolute())
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write text atomically, UTF-8, Unix line ends."""
+    """Write text atomically, as UTF-8 with Unix line endings."""
     with atomic_path(path) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
 
@@ -217,18 +216,18 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """As JSON has it: mappings and lists all the way down, a number that is not finite as null, NumPy's as Python's."""
+    """Convert nested values to JSON types: numbers that are not finite become null, NumPy scalars Python numbers."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if hasattr(value, "item"):  # a scalar of NumPy's, which is not imported for this
+    if hasattr(value, "item"):  # a NumPy scalar; NumPy is not imported for this
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: str | Path) -> Any:
-    """Read JSON; a missing or broken file is a `BenchError` that names it."""
+    """Read JSON; raise a `BenchError` that names the file if it is missing or invalid."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:

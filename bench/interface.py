@@ -1,6 +1,6 @@
-"""What a model is, for the loop that trains it and the code that asks it for videos.
+"""The interface between a model and the code that trains it or generates videos with it.
 
-Tensors carry values in [-1, 1]. A batch of clips is `[N, 3, T, H, W]`, a batch of first frames `[N, 3, H, W]`.
+Tensors contain values in [-1, 1]. A batch of clips is `[N, 3, T, H, W]`, a batch of first frames `[N, 3, H, W]`.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from bench.errors import BenchError, did_you_mean
 
 #: Output of one forward pass that the players of a stage share, by name ("real", "fake", ...).
 Shared = dict[str, Tensor]
-#: Named loss terms of one player; their sum is what the player minimises.
+#: Named loss terms of one player, which minimises their sum.
 Losses = dict[str, Tensor]
-#: Options of a model as they stand in a configuration.
+#: Options of a model as in a configuration.
 Options = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Player:
-    """One side of the game: the network it moves, how, and what it minimises.
+    """One player of the adversarial game: its network, its optimiser and its loss.
 
     Attributes:
-        name: "generator", "discriminator"; names columns of the training log.
+        name: "generator", "discriminator"; the training log names its losses by it.
         network: the module whose parameters this player alone updates.
         optimizer: called with the network's parameters, returns a `torch.optim.Optimizer`.
-        loss: called with what `Stage.forward` returned (same weights of the shared generator pass, whatever other
-            players did since); returns the terms that this player minimises, each a scalar tensor.
+        loss: called with the output of `Stage.forward` (from the shared generator pass, regardless of later updates
+            by other players); returns the terms that this player minimises, each a scalar tensor.
         frozen: modules whose weights need no gradient in this player's loss (they still pass gradients through).
     """
 
@@ -47,34 +47,34 @@ class Player:
 class Stage(ABC):
     """One training stage: one shared forward pass, then each player's step in order.
 
-    The loop (`bench.engine.train`) calls `forward` once a batch with gradients on, then for each player in `players`:
-    loss, backward, step. Players that come before the generator must use the detached video.
+    The loop (`bench.engine.train`) calls `forward` once per batch with gradients enabled. Then, for each player in
+    `players`, it runs loss, backward and step. Players before the generator must use the detached video.
     """
 
-    #: Unique within its model; names its checkpoints and log columns.
+    #: Name, unique within the model; appears in the training log.
     name: str
-    #: The result row that this stage's network produces; validation during the stage is done with it.
+    #: The result row that this stage's network produces; validation during the stage uses it.
     row: str
-    #: In the order of their updates.
+    #: The players, in the order of their updates.
     players: Sequence[Player]
 
     def begin(self) -> None:
-        """Take from the stages before, which are trained by now, what this one starts from; nothing by default.
+        """Initialise this stage from the earlier stages, which are already trained; by default, do nothing.
 
         Called once, before the stage's first step.
         """
         return
 
     def speed_up(self, ways: Collection[str]) -> None:
-        """Take those of the faster ways (`bench.registry.FAST`) that are this stage's own affair; none by default.
+        """Enable those of the faster ways (`bench.registry.FAST`) that the stage itself implements; none by default.
 
-        Called before the stage's first step. The training loop sees to the ways that suit every model.
+        Called before the stage's first step. The training loop handles the ways that suit every model.
         """
         return
 
     @abstractmethod
     def forward(self, clips: Tensor) -> Shared:
-        """Run what the players share on real clips `[N, 3, T, H, W]` in [-1, 1]."""
+        """Run the players' shared pass on real clips `[N, 3, T, H, W]` in [-1, 1]."""
 
     def modules(self) -> Mapping[str, nn.Module]:
         """Networks that this stage trains, by player name."""
@@ -82,21 +82,21 @@ class Stage(ABC):
 
 
 class VideoModel(nn.Module, ABC):
-    """Turns first frames into videos, and says how it is trained and how it is displayed.
+    """A model that turns first frames into videos, and defines its training and its display.
 
     A subclass is constructed as `Model(resolution=…, frames=…, **options)`, where `options` are the model's own
-    settings (widths, loss weights) from the run configuration; `bench.engine.model_factory` checks their names.
+    settings (widths, loss weights) from the run configuration. `bench.engine.model_factory` checks their names.
 
     Attributes:
-        rows: result rows this model gives, a stage each where it has several. The last is the model's best word.
-        titles: names of rows in print; a row that has none here is printed by its own name.
-        colours: of rows in figures, as "#0072b2"; a row that has none here gets one.
+        rows: result rows of this model, one per stage if it has several. The last is the model's final result.
+        titles: display names of rows; a row without one is displayed by its own name.
+        colours: colours of rows in figures, such as "#0072b2"; a row without one is assigned one.
         presets: the model's own options by preset ("smoke", "small", "medium", "paper").
-        ablations: what to leave out or to do otherwise, one change at a time: options by the change's name.
+        ablations: options by ablation name; each ablation omits or changes one thing.
         Settings: dataclass of the options, for a constructor that takes them as `**options`.
-        resolutions: sizes that the network exists for, ascending; empty when every size works.
-        resolution: the size this instance works at, in pixels.
-        frames: how many frames a video has, the first included.
+        resolutions: sizes that the network supports, ascending; empty if it supports every size.
+        resolution: the size at which this instance works, in pixels.
+        frames: number of frames in a video, including the first.
     """
 
     rows: tuple[str, ...]
@@ -120,14 +120,14 @@ class VideoModel(nn.Module, ABC):
     ) -> Tensor:
         """Continue first frames `[N, 3, H, W]` as videos `[N, 3, T, H, W]`, both in [-1, 1].
 
-        A clip's result does not depend on the others in its batch. A model that draws (`StochasticModel`) gives the
-        same video for the same clip and sample each time; any other model gives one video, whatever the sample.
+        A clip's result does not depend on the others in its batch. A stochastic model (`StochasticModel`) returns the
+        same video for the same clip and sample each time. Any other model returns one video, regardless of the sample.
 
         Args:
-            first_frames: of the clips.
+            first_frames: first frames of the clips.
             row: one of `rows`, by default the last.
             sample: number of the sample, from 0.
-            clips: names of the clips, which seed their samples; by default their first frames do.
+            clips: names of the clips, which seed their samples; by default, the first frames seed them.
 
         Raises:
             BenchError: the model has no such row, works at another size, or is in training mode.
@@ -140,19 +140,19 @@ class VideoModel(nn.Module, ABC):
     def predict_rows(
         self, first_frames: Tensor, rows: Sequence[str], sample: int = 0, clips: Sequence[str] | None = None
     ) -> Mapping[str, Tensor]:
-        """The videos of several rows of the same first frames, what they share computed once; see `predict`."""
+        """The videos of several rows for the same first frames, with shared parts computed once; see `predict`."""
         for row in rows:
             check_request(self, first_frames, row)
         return self._drawn(first_frames, rows, sample, clips)
 
     @abstractmethod
     def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
-        """Videos by row; arguments are checked, the model is in evaluation mode, and there are no gradients."""
+        """Videos by row; called with checked arguments, in evaluation mode and without gradients."""
 
     def _drawn(
         self, first_frames: Tensor, rows: Sequence[str], sample: int, clips: Sequence[str] | None
     ) -> Mapping[str, Tensor]:
-        """Videos of a sample; `StochasticModel` alone has more than one."""
+        """Videos of one sample; only a `StochasticModel` has more than one."""
         return self._continue(first_frames, rows)
 
     def stages(self) -> Sequence[Stage]:
@@ -160,21 +160,21 @@ class VideoModel(nn.Module, ABC):
         return ()
 
     def parts(self, first_frames: Tensor) -> Mapping[str, Tensor]:
-        """Intermediate videos worth a figure (background, foreground, mask), `[N, C, T, H, W]`; none by default."""
+        """Intermediate videos for figures (background, foreground, mask), `[N, C, T, H, W]`; none by default."""
         return {}
 
 
 class StochasticModel(VideoModel):
-    """A model that gives several videos for one first frame: it defines `_sample` in place of `_continue`."""
+    """A model that generates several videos for one first frame; it defines `_sample` in place of `_continue`."""
 
     @abstractmethod
     def _sample(
         self, first_frames: Tensor, rows: Sequence[str], generators: Sequence[torch.Generator]
     ) -> Mapping[str, Tensor]:
-        """Videos by row, as `_continue` gives them.
+        """Videos by row, as `_continue` returns them.
 
-        All that is random is drawn from `generators`, one a clip, on the CPU (`torch.randn(..., generator=one)`, then
-        moved to the model's device): so a sample is the same on every device, in every batch and at any time.
+        Draw all random numbers from `generators`, one per clip, on the CPU (`torch.randn(..., generator=one)`), then
+        move them to the model's device. A sample is then the same on every device, in every batch and at any time.
         """
 
     @final
@@ -195,13 +195,13 @@ class StochasticModel(VideoModel):
 
 
 def first_frame_name(frame: Tensor) -> str:
-    """A name made of a first frame `[3, H, W]` in [-1, 1]: a hash of its 8-bit values."""
+    """A name for a first frame `[3, H, W]` in [-1, 1]: a hash of its 8-bit values."""
     levels = ((frame.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return hashlib.sha256(levels.contiguous().numpy().tobytes()).hexdigest()
 
 
 def sample_generator(clip: str, sample: int) -> torch.Generator:
-    """A generator on the CPU, seeded by a clip's name and the number of the sample.
+    """A generator on the CPU, seeded with a clip's name and the number of the sample.
 
     >>> sample_generator("v100", 0).initial_seed() == sample_generator("v100", 1).initial_seed()
     False
@@ -212,13 +212,13 @@ def sample_generator(clip: str, sample: int) -> torch.Generator:
 
 @dataclass(frozen=True)
 class PaperTables:
-    """What a paper printed of its models, to stand beside what is measured here.
+    """Results that a paper reports for its models, for comparison with our measurements.
 
     Attributes:
-        preference_tables: by a table's name its caption and its lines (display name, first row, second row).
-        preferences: the paper's preference opinion scores of (first over second), in percent.
-        metrics: columns of its table of metrics.
-        measured: lines of that table, a number for each of `metrics`, by row.
+        preference_tables: caption and lines (display name, first row, second row) of each table, by table name.
+        preferences: the paper's preference opinion scores for (first over second), in percent.
+        metrics: columns of the paper's table of metrics.
+        measured: lines of that table by row, with one number for each of `metrics`.
     """
 
     preference_tables: Mapping[str, tuple[str, tuple[tuple[str, str, str], ...]]]
@@ -227,7 +227,7 @@ class PaperTables:
     measured: Mapping[str, tuple[float, ...]]
 
 
-#: What the registry's entries for models are: a `VideoModel` subclass or a function with the same arguments.
+#: A model's entry in the registry: a `VideoModel` subclass or a function with the same arguments.
 ModelFactory = Callable[..., VideoModel]
 
 
@@ -239,24 +239,24 @@ def check_positive(model: str, **numbers: int) -> None:
 
 
 def check_resolution(model: str, resolution: int, resolutions: tuple[int, ...]) -> None:
-    """Raise a `BenchError` unless the network exists for `resolution` pixels."""
+    """Raise a `BenchError` unless the network supports `resolution` pixels."""
     if resolution not in resolutions:
         sizes = " or ".join(str(size) for size in resolutions)
         raise BenchError(f"{model} supports {sizes} pixels, not {resolution!r}; choose one of its sizes.")
 
 
 def check_frames(model: str, frames: int, wanted: int) -> None:
-    """Raise a `BenchError` unless videos have exactly the number of frames that the network's layers give."""
+    """Raise a `BenchError` unless videos have exactly the number of frames that the network's layers produce."""
     if frames != wanted:
         raise BenchError(f"{model} generates videos of {wanted} frames, not {frames!r}; set frames to {wanted}.")
 
 
 def check_request(model: VideoModel, first_frames: Tensor, row: str | None) -> str:
-    """Check the arguments of `VideoModel.predict` and return the row that is meant.
+    """Check the arguments of `VideoModel.predict` and return the requested row.
 
     Raises:
         BenchError: the model has no such row; the frames are not `[N, 3, H, W]` of its resolution; or it is
-            in training mode, where batch statistics would let the clips of a batch change each other.
+            in training mode, where batch statistics would make the clips of a batch affect each other.
     """
     name = type(model).__name__
     row = model.rows[-1] if row is None else row

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, a line now and then in a log file."""
+"""Progress on stderr: a bar on a terminal, periodic lines in a log file."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-#: Seconds between two lines where stderr is no terminal.
+#: Seconds between two lines if stderr is not a terminal.
 LOG_EVERY = 20.0
-#: Whether there may be bars: not in one of several processes that share a terminal.
+#: Whether bars are allowed; they are not if several processes share a terminal.
 BARS = True
 
 
 def console() -> Console:
-    """A console for whatever is not a result."""
+    """A console for all output except results."""
     return Console(stderr=True, highlight=False)
 
 
 class ProgressBars(Progress):
-    """Bars with their notes on a line below, cut where the terminal ends: what is left to do is always seen whole."""
+    """Bars with notes on a separate line below; long notes are truncated, so the bars always stay fully visible."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """The bars, then the notes of those that have one."""
@@ -33,7 +33,7 @@ class ProgressBars(Progress):
 
 
 class ProgressTask:
-    """Something with a known number of parts, of which some are done."""
+    """A task with a known number of parts, some of which are done."""
 
     def __init__(self, label: str, total: int, bar: Progress | None, done: int = 0) -> None:
         self._label, self._total, self._bar, self._done = label, total, bar, done
@@ -42,7 +42,7 @@ class ProgressTask:
         self._id = bar.add_task(label, total=total, completed=done, note="") if bar else None
 
     def advance(self, parts: int = 1, note: str = "") -> None:
-        """Count `parts` more as done; `note` stands below the bar (losses, clips/s)."""
+        """Count `parts` more as done; `note` appears below the bar (losses, clips/s)."""
         self._done += parts
         if self._bar is not None and self._id is not None:
             self._bar.update(self._id, advance=parts, note=note)
@@ -57,12 +57,12 @@ class ProgressTask:
 
 @contextmanager
 def task(label: str, total: int, done: int = 0) -> Iterator[ProgressTask]:
-    """Show `label` with its progress while the block runs; `done` parts were done before (a resumed training)."""
+    """Show `label` with its progress while the block runs; `done` parts are complete already (a resumed run)."""
     screen = console()
     if not (BARS and screen.is_terminal):
         yield ProgressTask(label, total, None, done)
         return
-    # The bar is what may be short on a narrow terminal.
+    # On a narrow terminal, only the bar is shortened.
     bar_width = max(4, min(40, screen.width - len(label) - len(f"  {total}/{total}  0:00:00")))
     columns = (TextColumn("{task.description}"), BarColumn(bar_width), MofNCompleteColumn(), TimeRemainingColumn())
     with ProgressBars(*columns, console=screen) as bar:

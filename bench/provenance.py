@@ -1,4 +1,4 @@
-"""What a result was made with: travels with every run folder."""
+"""Provenance of a result (versions, processor, device), stored in every run folder."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-#: What this program is installed as.
+#: The name under which this program is installed.
 DISTRIBUTION = "timelapse-bench"
-#: What can be installed beside what scoring needs, and what for.
+#: Extras that can be installed in addition to what scoring needs, and their purposes.
 EXTRAS = {"train": "training and generating", "study": "the study with people", "speed": "bench speed metrics"}
 EXTRAS |= {
     "time": "the metrics tof and cvvdp",
     "authors": "fetching checkpoints that authors publish",
     "hub": "sending a run to Hugging Face",
 }
-#: Packages whose version can move a number.
+#: Packages whose version can change a number.
 PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "scikit-image", "pillow", "av", "pandas")
 
 
 def package_version(name: str) -> str | None:
-    """Version of an installed package, None where it is missing."""
+    """Version of an installed package; None if it is missing."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -34,8 +34,10 @@ def package_version(name: str) -> str | None:
 
 
 def our_version() -> str | None:
-    """This program's version: what its source tree says where it runs from one, which may have been updated since it
-    was installed from there; else what is installed."""
+    """This program's version: that of its source tree if it runs from one, else the installed version.
+
+    A source tree may have been updated since the program was installed from it.
+    """
     project = Path(__file__).resolve().parents[1] / "pyproject.toml"
     try:
         project_table = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
@@ -45,7 +47,7 @@ def our_version() -> str | None:
 
 
 def packages_of(extra: str) -> list[str]:
-    """What an extra of ours installs, by the names of its packages; nothing where this program is not installed."""
+    """Names of the packages that one of our extras installs; empty if this program is not installed."""
     try:
         lines = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
@@ -55,7 +57,7 @@ def packages_of(extra: str) -> list[str]:
 
 
 def missing_packages(extra: str) -> list[str]:
-    """Which of an extra's packages are not installed."""
+    """Names of an extra's packages that are not installed."""
     return [name for name in packages_of(extra) if package_version(name) is None]
 
 
@@ -65,7 +67,7 @@ def how_to_install(extra: str) -> str:
 
 
 def extra_of(module: str) -> str | None:
-    """The extra that brings a module which could not be imported; None where none of ours does.
+    """The extra that installs a module which could not be imported; None if none of ours does.
 
     >>> extra_of("nothing_of_ours") is None
     True
@@ -75,7 +77,7 @@ def extra_of(module: str) -> str | None:
 
 
 def git_commit() -> str | None:
-    """Commit of the source tree this code runs from, with `-dirty` where files were changed; None outside of one."""
+    """Commit of the source tree this code runs from, with `-dirty` if files were changed; None outside of one."""
     here = Path(__file__).resolve()
 
     def git(*arguments: str) -> str:
@@ -83,7 +85,7 @@ def git_commit() -> str | None:
         return done.stdout.strip()
 
     try:
-        # Installed into an environment inside somebody's own repository, this code is not what that commit holds.
+        # If this code is installed in an environment inside another repository, that commit does not contain it.
         git("ls-files", "--error-unmatch", "--", here.name)
         return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--", ":/*.py") else "")
     except (OSError, subprocess.CalledProcessError):
@@ -100,8 +102,7 @@ def device_name(device: str) -> str:
 
 
 def processor_name() -> str:
-    """The processor's name as its maker has it, such as "Intel(R) Xeon(R) Processor"; its architecture where the system
-    does not tell."""
+    """The processor's model name, such as "Intel(R) Xeon(R) Processor"; its architecture if the name is unknown."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -111,9 +112,10 @@ def processor_name() -> str:
 
 
 def instruction_set() -> str:
-    """The vector instructions that PyTorch uses on this processor, and the limit that oneDNN was given, if any.
+    """The vector instructions that PyTorch uses on this processor, and the limit that is set for oneDNN, if any.
 
-    Such as "AVX512", or "AVX512 (oneDNN: at most AVX2)". They decide which kernels run, and so a result's last bits.
+    Examples are "AVX512" and "AVX512 (oneDNN: at most AVX2)". The instructions decide which kernels run, and so a
+    result's last bits.
     """
     import torch
 
@@ -123,7 +125,7 @@ def instruction_set() -> str:
 
 
 def onednn_version() -> str | None:
-    """The version of the oneDNN that PyTorch was built with, None where there is none."""
+    """The version of oneDNN that PyTorch was built with; None if there is none."""
     import torch
 
     named = re.search(r"MKL-DNN v([\d.]+)", torch.__config__.show())
@@ -131,7 +133,7 @@ def onednn_version() -> str | None:
 
 
 def provenance(device: str) -> dict[str, Any]:
-    """Program version, commit, packages, processor and device; no host name, no user, no path."""
+    """Program version, commit, packages, processor and device, without host name, user or path."""
     import torch
 
     return {
@@ -149,7 +151,7 @@ def provenance(device: str) -> dict[str, Any]:
 
 
 def with_session(account: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """`provenance`, of the first session, and `sessions`: those that an account has, and this one if it differs."""
+    """`provenance` of the first session, and `sessions`: those in an account, plus the current one if it differs."""
     first = account.get("provenance")
     sessions = list(account.get("sessions") or ([first] if first else []))
     if not sessions or changes(sessions[-1], now):
@@ -158,9 +160,9 @@ def with_session(account: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two accounts of where something was computed, such as "torch 2.14.1 → 2.15.0".
+    """Differences between two accounts of where something was computed, such as "torch 2.14.1 → 2.15.0".
 
-    What only one of them tells is no difference: older accounts told less.
+    Keys that only one of them contains are not a difference, because older accounts contain fewer keys.
 
     >>> changes({"threads": 1, "packages": {"torch": "2.14.1"}}, {"threads": 1, "packages": {"torch": "2.15.0"}})
     ['torch 2.14.1 → 2.15.0']

@@ -1,7 +1,7 @@
-"""What can be named on the command line: one line each, imported only when asked for.
+"""Registries of what the command line refers to by name: one line per entry, imported only on request.
 
-Third parties add theirs by entry point: in their pyproject, under `timelapse_bench.models`,
-`timelapse_bench.datasets` or `timelapse_bench.metrics`, `name = "package.module:attribute"`.
+Third parties add entries with entry points in their pyproject: `name = "package.module:attribute"` under
+`timelapse_bench.models`, `timelapse_bench.datasets` or `timelapse_bench.metrics`.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Any
 
 from bench.errors import BenchError, did_you_mean
 
-#: The data root that stands for the synthetic dataset.
+#: The data root that represents the synthetic dataset.
 SYNTHETIC = "synthetic"
-#: What is meant where nothing else is said.
+#: Defaults if no dataset or models are named.
 DEFAULT_DATASET = "sky"
 DEFAULT_MODELS = ("mdgan", "vgan", "rnngan")
-#: Faster ways to train on a GPU, which a run's `fast` names.
+#: Faster ways to train on a GPU, the values of a run's `fast`.
 FAST = ("gram", "graph", "space-to-depth", "stream")
 
 
 class Registry:
-    """Names to lazily imported objects.
+    """A mapping from names to lazily imported objects.
 
-    A name registered twice raises; a name that is not there raises a `BenchError` with the nearest one that is.
+    Registering a name twice raises. Looking up an unknown name raises a `BenchError` that suggests the nearest one.
 
-    A name `PREFIX.member`, where `member` is in `families`, stands for a class that the target's `named` makes of it.
+    For a name `PREFIX.member` whose `member` is in `families`, the target's `named` makes a class from the name.
     """
 
     def __init__(self, kind: str, builtin: dict[str, str], families: dict[str, str] | None = None) -> None:
@@ -42,7 +42,7 @@ class Registry:
             self.add(name, target)
 
     def add(self, name: str, target: str) -> None:
-        """Register `name` as `"module:attribute"`; a taken name is a `BenchError`."""
+        """Register `name` as `"module:attribute"`; raise a `BenchError` if the name is taken."""
         if name in self._targets:
             raise BenchError(
                 f"The {self.kind} name '{name}' is already registered for {self._targets[name]}; choose another "
@@ -67,7 +67,7 @@ class Registry:
         return name
 
     def load(self, name: str) -> Any:
-        """Import and return what `name` stands for."""
+        """Import and return the object behind `name`."""
         target = self.target(name)
         module, _, attribute = target.partition(":")
         try:
@@ -86,7 +86,7 @@ class Registry:
         return prefix if re.fullmatch(r"[A-Za-z0-9][\w-]*", prefix) and member in self.families else ""
 
     def defaults(self) -> list[str]:
-        """The names that stand where nobody gives any: all but those whose object says `default = False`."""
+        """The names to use by default: all except those whose object has `default = False`."""
         return [name for name in self if getattr(self.load(name), "default", True)]
 
     def target(self, name: str) -> str:
@@ -108,17 +108,17 @@ MODELS = Registry(
     },
 )
 
-#: Models as one would write them first, which `bench speed train` measures ours against; a model that has none here is
-#: measured against itself in a plain loop.
+#: Reference implementations, which `bench speed train` compares with our models. A model without one is compared with
+#: itself in a plain training loop.
 PLAIN = Registry("plain model", {"mdgan": "mdgan.plain_reference:PlainMDGAN"})
 
-#: Models made of their authors' checkpoint files: constructed with `resolution`, `stage1`, `stage2`, `batch_norm`.
+#: Models built from their authors' checkpoint files, with arguments `resolution`, `stage1`, `stage2`, `batch_norm`.
 PUBLISHED = Registry("published model", {"mdgan": "mdgan.authors_checkpoints:PublishedMDGAN"})
 
-#: What papers printed of these models, to stand beside what is measured here.
+#: Results that papers report for these models, for comparison with our measurements.
 PAPERS = Registry("paper", {"mdgan": "mdgan.paper_results:PAPER"})
 
-#: Subcommands that packages beside `bench` define: a Typer app or one function each, imported when it starts.
+#: Subcommands defined by packages other than `bench`: each a Typer app or a function, imported when it starts.
 COMMANDS = Registry(
     "command",
     {
@@ -169,20 +169,20 @@ METRICS = Registry(
 
 
 def check_fast(names: Iterable[str]) -> tuple[str, ...]:
-    """The faster ways of training that are named, each once, or all of them; see `FAST`."""
+    """Return the named faster ways of training, each once, or all of them; see `FAST`."""
     if unknown := [name for name in names if name not in (*FAST, "all")]:
         raise BenchError(f"There is no faster way '{unknown[0]}'.{did_you_mean(unknown[0], FAST)}")
     return tuple(way for way in FAST if {way, "all"} & {*names})
 
 
-#: The packages that are installed together and name each other as text.
+#: The packages that are installed together and refer to each other by name as text.
 SIBLINGS = ("baselines", "mdgan", "study_app")
 
 
 def check_siblings() -> None:
-    """Raise a `BenchError` where another program's package is in the way of one of ours.
+    """Raise a `BenchError` if another program's package shadows one of ours.
 
-    Their names are plain words (other programs have a `baselines` too), and Python takes the first one on its path.
+    The names are common words (other programs have a `baselines` too), and Python imports the first one on its path.
     """
     ours = Path(__file__).resolve().parents[1]
     for package in SIBLINGS:

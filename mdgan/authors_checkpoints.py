@@ -1,9 +1,7 @@
-"""The MD-GAN authors' published checkpoints: their tensor names, read into our networks, and a model that
-runs them.
+"""The MD-GAN authors' published checkpoints: their tensor names, loading into our networks, and a model to run them.
 
-The files (`netG_S1_030.pth` and `netG_S2_067.pth`, PyTorch 0.3 state dicts) are the reader's to obtain. Two
-generators have the same tensors in the same shapes, so nothing in a file tells Stage I from Stage II: the
-caller does.
+You must obtain the files (`netG_S1_030.pth` and `netG_S2_067.pth`, PyTorch 0.3 state dicts) separately. The two
+generators have the same tensors in the same shapes. A file therefore does not show its stage; the caller specifies it.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ GENERATOR_LAYERS = {
     "upConv6": "deconv6",
 }
 
-#: How the batch norms of a published generator average.
+#: The statistics that a published generator's batch norms use.
 BATCH_NORMS = ("running", "batch")
 
 
@@ -48,14 +46,14 @@ def load_generator(source: CheckpointSource, stage: int) -> Generator:
         stage: 1 or 2; decides the skips, which leave no trace in a checkpoint.
 
     Raises:
-        BenchError: no such stage, or the source is no checkpoint of a published generator.
+        BenchError: there is no such stage, or the source is not a checkpoint of a published generator.
     """
     if stage not in (1, 2):
         raise BenchError(f"MD-GAN has stages 1 and 2, not {stage!r}.")
     tensors = _read(source)
     what = f"the Stage {'I' * stage} generator"
     width = _width(source, tensors, what)
-    # On the meta device no time is spent on weights that are replaced at once.
+    # On the meta device, no time is spent on weights that are replaced immediately.
     with torch.device("meta"):
         generator = Generator(width, 128, STAGE1_SKIPS if stage == 1 else STAGE2_SKIPS)
     _fill(generator, source, tensors, what)
@@ -67,7 +65,7 @@ def _name(source: CheckpointSource) -> str:
 
 
 def _read(source: CheckpointSource) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint by published name, without the `module.` of a DataParallel."""
+    """Return the tensors of a checkpoint by published name, without DataParallel's prefix `module.`."""
     name = _name(source)
     state: Any = source
     if not isinstance(source, Mapping):
@@ -82,7 +80,7 @@ def _read(source: CheckpointSource) -> dict[str, Tensor]:
             )
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # what a damaged or foreign pickle raises is anybody's guess
+        except Exception as error:  # a damaged or foreign pickle may raise anything
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise BenchError(f"{name} cannot be read as a PyTorch checkpoint ({reason}); download it again.") from error
     if not isinstance(state, Mapping):
@@ -111,7 +109,7 @@ def _width(source: CheckpointSource, tensors: dict[str, Tensor], what: str) -> i
 
 
 def _fill(generator: Generator, source: CheckpointSource, tensors: dict[str, Tensor], what: str) -> None:
-    """Give a generator on the meta device the tensors of a checkpoint, all of them and no others."""
+    """Fill a generator on the meta device with the tensors of a checkpoint, all of them and no others."""
     expected = generator.state_dict()
     renamed: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -138,7 +136,7 @@ def _fill(generator: Generator, source: CheckpointSource, tensors: dict[str, Ten
 
 
 def use_batch_statistics(network: nn.Module) -> None:
-    """Make every batch norm use the statistics of what it is given even in evaluation mode; irreversible."""
+    """Make every batch norm use the statistics of its input, even in evaluation mode; irreversible."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm3d):
             module.track_running_stats = False
@@ -154,16 +152,16 @@ class PublishedMDGAN(VideoModel):
         stage1: checkpoint of the Stage I generator (file, or tensors by name).
         stage2: checkpoint of the Stage II generator.
         batch_norm: "running" uses the checkpoints' running statistics. "batch" uses the statistics of the
-            input, as the authors' test script does, and then runs one clip at a time, so that a clip's video
-            does not depend on its neighbours: the numbers of the authors' script at batch size 1.
+            input, as the authors' test script does. It then runs one clip at a time, so that a clip's video does not
+            depend on other clips. The numbers are those of the authors' script at batch size 1.
 
     Raises:
-        BenchError: another resolution or number of frames, an unknown `batch_norm`, or a wrong checkpoint.
+        BenchError: unsupported resolution or number of frames, an unknown `batch_norm`, or a wrong checkpoint.
     """
 
     rows = ("mdgan-published-1", "mdgan-published-2")
     resolutions = (128,)
-    #: The authors' files in the order of their stages, and where their README says they are: an id of Google Drive.
+    #: The authors' files in the order of their stages, and their location as in the authors' README, a Google Drive ID.
     files = ("netG_S1_030.pth", "netG_S2_067.pth")
     drive = "1uP2lNPutWgKhRqbwxZFdhQ9LapENCQXk"
     address = f"https://drive.google.com/open?id={drive}"

@@ -24,7 +24,10 @@ from bench.adversarial import (
 
 
 class WholeConv3d(nn.Conv3d):
-    """A convolution whose kernel covers its whole input. It runs as a matrix product, which oneDNN does not detect."""
+    """A convolution whose kernel covers its whole input.
+
+    It runs as a matrix product. oneDNN does not detect this case.
+    """
 
     foldable: ClassVar = True
 
@@ -35,7 +38,7 @@ class WholeConv3d(nn.Conv3d):
 
 
 class WholeConvTranspose3d(nn.ConvTranspose3d):
-    """A transposed convolution of one value per channel. It runs as a matrix product too."""
+    """A transposed convolution of one value per channel, which also runs as a matrix product."""
 
     foldable: ClassVar = True
 
@@ -75,8 +78,9 @@ class DeepEndsConv3d(EndsConv3d):
 
 
 class DeepConvTranspose3d(nn.ConvTranspose3d):
-    """The first strided transposed convolution. Without gradients it runs on a CPU as a matrix product too, whose
-    overlapping results are added.
+    """The first strided transposed convolution.
+
+    On a CPU and without gradients it also runs as a matrix product, whose overlapping results are added.
     """
 
     foldable: ClassVar = True
@@ -147,14 +151,14 @@ def over_still(convolution: nn.Module, video: Tensor, frames: int) -> Tensor:
         return torch.cat([one] * (length // stride), 2)  # not a view: activations write in place
     if video.shape[2] == 1:
         ends = video.expand(-1, -1, 3 * stride, -1, -1)
-    else:  # with a stride of 2, the three results of six frames see the first, neither and the last of them
+    else:  # with a stride of 2, the three results of six frames see the first, neither, and the last of them
         ends = torch.cat([video[:, :, :5], video[:, :, -1:]], 2)
     first, middle, last = convolution(ends).split(1, 2)
     return torch.cat([first, middle.expand(-1, -1, length // stride - 2, -1, -1), last], 2)
 
 
 def _halved(padded: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Convolve with kernel 4 and stride 2 what is padded already."""
+    """Convolve input that is already padded, with kernel 4 and stride 2."""
     seen = _pixels_first(padded).unfold(1, 4, 2).unfold(2, 4, 2).unfold(3, 4, 2)  # [N, t, h, w, C, 4, 4, 4]
     seen = seen.permute(0, 1, 2, 3, 5, 6, 7, 4).flatten(4)
     return F.linear(seen, _pixels_first(weight).flatten(1), bias).permute(0, 4, 1, 2, 3)

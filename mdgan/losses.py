@@ -1,7 +1,7 @@
 """MD-GAN's own losses as pure functions (Xiong et al., CVPR 2018, sections 3.1 and 3.2).
 
-The two players' adversarial terms are common to all models and stand in `bench.adversarial`. Clips are named
-by what they are: `real` is Y, `base` is Y1 (Stage I), `refined` is Y2 (Stage II).
+The two players' adversarial terms are common to all models and are defined in `bench.adversarial`. Clips have these
+names: `real` is Y, `base` is Y1 (Stage I), `refined` is Y2 (Stage II).
 """
 
 from __future__ import annotations
@@ -17,24 +17,23 @@ from torch.autograd.function import once_differentiable
 
 
 def content_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """Mean absolute difference of two clips of one shape: the paper's L1 content loss, per value."""
+    """Mean absolute difference between two clips of equal shape: the paper's L1 content loss, per value."""
     return F.l1_loss(fake, real)
 
 
 def gram_matrix(features: Tensor, *, half: bool = False) -> Tensor:
-    """Motion descriptor of a layer: g = 1/(N·M·S) · Σ_n Ĥ_n Ĥ_nᵀ with Ĥ_n the features as M = C·T rows of S =
-    H·W values.
+    """Motion descriptor of a layer: g = 1/(N·M·S) · Σ_n Ĥ_n Ĥ_nᵀ, with features Ĥ_n as M = C·T rows of S = H·W values.
 
-    Rows are channels *at a time step*, so the matrix holds how features go together between time steps. The
-    paper writes 1/(M·S); the division by the number of clips N too is ours, so that neither the matrix nor
-    the losses made of it grow with the batch.
+    Rows are channels *at a time step*, so the matrix describes how features co-occur across time steps. The paper
+    writes 1/(M·S). The division by the number of clips N is our addition, so that neither the matrix nor the losses
+    made from it grow with the batch.
 
-    Computed in float32 (or in the features' own precision if higher) even under autocast: sums of S·N
-    products exceed what half precision holds.
+    The matrix is computed in float32 (or in the features' own precision if higher), even under autocast: sums of S·N
+    products exceed what half precision can represent.
 
     Args:
         features: `[N, C, T, H, W]`.
-        half: round the features to bf16 first, so that tensor cores multiply them. Sums are float32 all the same.
+        half: round the features to bf16 first, so that tensor cores multiply them. Sums are still float32.
 
     Returns:
         `[C·T, C·T]`, symmetric and positive semi-definite.
@@ -45,7 +44,7 @@ def gram_matrix(features: Tensor, *, half: bool = False) -> Tensor:
     n, c, t, h, w = features.shape
     with torch.autocast(features.device.type, enabled=False):
         values = features if half else features.to(torch.promote_types(features.dtype, torch.float32))
-        # Rows as (t, c): of channels-last features, which ours are, whole pixels are copied and not single values.
+        # Rows as (t, c): our features are channels last, so whole pixels are copied instead of single values.
         columns = values.permute(0, 3, 4, 2, 1).reshape(n * h * w, t * c)  # [N·S, M]
         product = _HalfGram if half else _Gram
         gram: Tensor = product.apply(columns, float(n * c * t * h * w))  # [M, M]
@@ -53,7 +52,7 @@ def gram_matrix(features: Tensor, *, half: bool = False) -> Tensor:
 
 
 class _Gram(torch.autograd.Function):
-    """Xᵀ X / count of X `[K, M]`, with its gradient as one product, X (g + gᵀ), where autograd would take two."""
+    """Xᵀ X / count of X `[K, M]`, with its gradient as one product, X (g + gᵀ); autograd would take two."""
 
     @staticmethod
     def forward(ctx: Any, columns: Tensor, count: float) -> Tensor:
@@ -83,7 +82,7 @@ class _HalfGram(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (half,) = ctx.saved_tensors
         both = (gradient + gradient.T) / ctx.count
-        # Of an L1 distance these are a constant times -2, 0 and 2, which bf16 holds once the constant is set apart.
+        # For an L1 distance, these are a constant times -2, 0 and 2, which bf16 represents without the constant.
         scale = both.abs().amax().clamp_min(torch.finfo(both.dtype).tiny)
         return (half_product(half, (both / scale).to(torch.bfloat16)) * scale).to(ctx.dtype), None
 
@@ -91,8 +90,8 @@ class _HalfGram(torch.autograd.Function):
 def half_product(a: Tensor, b: Tensor) -> Tensor:
     """Product of two bf16 matrices as float32, with sums in float32.
 
-    A GPU's tensor cores do this where PyTorch offers it (2.8 and newer). Elsewhere the product is one of float32
-    matrices, in which products of bf16 numbers are exact.
+    A GPU's tensor cores do this if PyTorch offers it (2.8 and newer). Otherwise the matrices are multiplied as float32,
+    in which products of bf16 numbers are exact.
     """
     if a.is_cuda and _has_out_dtype():
         return torch.mm(a, b, out_dtype=torch.float32)
@@ -111,7 +110,7 @@ def _has_out_dtype() -> bool:
 
 
 def gram_distance(a: Tensor, b: Tensor) -> Tensor:
-    """‖g(a) − g(b)‖₁, the sum over the matrix, of the features `[N, C, T, H, W]` of two batches of clips."""
+    """‖g(a) − g(b)‖₁, summed over the matrix, for the features `[N, C, T, H, W]` of two batches of clips."""
     return _l1(gram_matrix(a), gram_matrix(b))
 
 
@@ -119,12 +118,12 @@ def _l1(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).abs().sum()
 
 
-#: How the distance of two Gram matrices is reduced: see `ranking_loss`.
+#: How the distance between two Gram matrices is reduced; see `ranking_loss`.
 NORMS = ("sum", "mean", "relative")
 
 
 def _size(real: Tensor, norm: str) -> Tensor | float:
-    """What a distance to the Gram matrix of real clips is divided by."""
+    """The divisor of a distance, from the Gram matrix of real clips."""
     if norm == "relative":
         return real.abs().sum()
     return float(real.numel()) if norm == "mean" else 1.0
@@ -133,9 +132,9 @@ def _size(real: Tensor, norm: str) -> Tensor | float:
 def rank(to_real: Tensor, to_base: Tensor) -> Tensor:
     """softplus(d⁺ − d⁻) = −log(e^(−d⁺) / (e^(−d⁺) + e^(−d⁻))).
 
-    The same number as the paper's, but finite: at the distances of real features (hundreds) both exponentials
-    of the written form underflow to 0/0. It falls towards 0 as the refined clip comes nearer to the real than
-    to the base one and grows without bound, like d⁺ − d⁻, the other way.
+    This equals the paper's expression but stays finite. At the distances of real features (hundreds), both
+    exponentials of the written form underflow to 0/0. The value falls towards 0 as the refined clip gets closer to the
+    real clip than to the base clip. In the opposite direction it grows without bound, like d⁺ − d⁻.
     """
     return F.softplus(to_real - to_base)
 
@@ -147,14 +146,16 @@ def ranking_loss(
 
     The refining generator minimises it. The discriminator maximises it, that is, minimises its negative.
 
-    The paper writes ‖·‖₁ and does not say how it is reduced. As a sum it grows with the layer: hundreds at the start,
-    beside which the other terms are nothing, and it is not bounded, so that the discriminator gains by stretching its
-    features (those of its first layer have no norm). As a mean it is 1e-5 to 3e-4, and with λ = 1 does nothing.
-    Relative distances are both divided by ‖g(Y)‖₁, through which the gradient passes too: they do not depend on the
-    layer's size, and stretched features gain nothing.
+    The paper writes ‖·‖₁ without specifying its reduction:
+
+    - A sum grows with the layer: hundreds at the start, which makes the other terms negligible. It is not bounded, so
+      the discriminator gains by stretching its features (at 128 pixels, those of its first layer have no norm).
+    - A mean is 1e-5 to 3e-4, and has no effect with λ = 1.
+    - Relative distances are both divided by ‖g(Y)‖₁, through which the gradient passes too. They do not depend on the
+      layer's size, and stretched features gain nothing.
 
     Args:
-        refined: features of the refined clips, one tensor `[N, C, T, H, W]` a layer.
+        refined: features of the refined clips, one tensor `[N, C, T, H, W]` per layer.
         real: features of the real clips, same layers.
         base: features of the Stage I clips, same layers.
         norm: one of `NORMS`.
@@ -169,9 +170,8 @@ def ranking_loss(
 
 
 def pixel_ranking_loss(*, refined: Tensor, real: Tensor, base: Tensor) -> Tensor:
-    """softplus(mean|Y2 − Y| − mean|Y2 − Y1|): the ranking without motion features, our ablation of the Gram
-    matrix.
+    """softplus(mean|Y2 − Y| − mean|Y2 − Y1|), a ranking loss without motion features: our ablation of the Gram matrix.
 
-    Means, not sums, so that the term stays on the scale of the content loss. All clips are `[N, 3, T, H, W]`.
+    Means instead of sums keep the term on the scale of the content loss. All clips are `[N, 3, T, H, W]`.
     """
     return rank((refined - real).abs().mean(), (refined - base).abs().mean())

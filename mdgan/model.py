@@ -1,10 +1,12 @@
-"""MD-GAN as a `VideoModel`: Stage I makes content, Stage II refines its motion (Xiong et al., CVPR 2018,
-section 3).
+"""MD-GAN as a `VideoModel`: Stage I makes content, Stage II refines its motion (Xiong et al., CVPR 2018, section 3).
 
-Ours, where the paper is silent: weights start as DCGAN's, transposed convolutions as linear interpolation
-(`bench.adversarial.initialise`), Stage II's too unless it starts from Stage I's weights; how ‖·‖₁ of Gram matrices is
-reduced (`mdgan.losses.ranking_loss`); the generators minimise the non-saturating adversarial loss
-(`bench.adversarial.generator_loss`); each discriminator sees real and generated clips as separate batches.
+The paper leaves some choices open. These are ours:
+
+- Weights start as in DCGAN, transposed convolutions as linear interpolation (`bench.adversarial.initialise`). Stage II
+  starts the same way unless it uses Stage I's weights.
+- `mdgan.losses.ranking_loss` defines how ‖·‖₁ of Gram matrices is reduced.
+- The generators minimise the non-saturating adversarial loss (`bench.adversarial.generator_loss`).
+- Each discriminator sees real and generated clips as separate batches.
 """
 
 from __future__ import annotations
@@ -33,9 +35,9 @@ from mdgan.networks import FRAMES, RESOLUTIONS, STAGE1_SKIPS, STAGE2_SKIPS, Disc
 
 #: What the ranking loss compares: Gram matrices of the discriminator's features, pixels, or nothing.
 RANKINGS = ("gram", "pixels", "none")
-#: Where Stage II's generator starts: from random weights, or from Stage I's.
+#: Initial weights of Stage II's generator: random, or Stage I's.
 STAGE2_STARTS = ("scratch", "base")
-#: What gives skies after hundreds of steps, where the paper's own weights give none (docs/reference/models.md).
+#: Settings that produce skies after hundreds of steps; the paper's own weights do not (docs/reference/models.md).
 WORKS = {
     "content_weight": 1000.0,
     "discriminator_rate": 5e-5,
@@ -53,20 +55,20 @@ class MDGANOptions:
         width: channels of the generators' first layer.
         discriminator_width: channels of the discriminators' first layer; by default `width`.
         ranking_weight: λ of the ranking loss; 0 leaves it out.
-        content_weight: weight of the L1 content loss, a mean over values; 1 in the paper. A short training needs
-            more: at 1 the gradient of the adversarial term is a thousand times that of the content at first.
-        learning_rate: Adam's, fixed through training in the paper (`decay_from` of a run lets it fall).
-        discriminator_rate: the discriminators' own, where they have one.
-        betas: Adam's.
-        init: what transposed convolutions start as: "interpolating" or "dcgan" (`bench.adversarial.initialise`).
-        ranking_norm: how the distance of two Gram matrices is reduced: "sum", "mean" or "relative".
-        stage2_start: where Stage II's generator starts: "scratch", or "base" for Stage I's trained weights.
-        time_padding: what the generators see before the first frame and after the last: "zeros" (the published
-            networks), or "replicate" for those frames again.
-        skips: whether the generators have their skips (Stage II fewer than Stage I); without, neither has any.
+        content_weight: weight of the L1 content loss, a mean over values; 1 in the paper. A short training run needs
+            more: at 1, the gradient of the adversarial term is initially a thousand times that of the content term.
+        learning_rate: Adam's learning rate, constant in the paper (a run's `decay_from` lets it fall).
+        discriminator_rate: the discriminators' own learning rate, if they have one.
+        betas: Adam's betas.
+        init: initialisation of transposed convolutions: "interpolating" or "dcgan" (`bench.adversarial.initialise`).
+        ranking_norm: how the distance between two Gram matrices is reduced: "sum", "mean" or "relative".
+        stage2_start: initial weights of Stage II's generator: "scratch", or "base" for Stage I's trained weights.
+        time_padding: padding of the generators before the first frame and after the last: "zeros" (the published
+            networks), or "replicate" to repeat those frames.
+        skips: whether the generators have skips (Stage II fewer than Stage I); otherwise neither has any.
         ranking: what the ranking loss compares: "gram" (the paper), "pixels" or "none" (ablations).
-        adversarial: whether there is an adversarial term. Without it a discriminator whose features no ranking loss
-            needs does not play; one whose features it needs moves by its ranking term alone.
+        adversarial: whether there is an adversarial term. Without it, a discriminator takes part only if the ranking
+            loss needs its features; it is then updated by its ranking term alone.
     """
 
     width: int = 32
@@ -85,7 +87,7 @@ class MDGANOptions:
     adversarial: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a choice that does not exist."""
+        """Reject unknown choices."""
         choices = {
             "init": STARTS,
             "ranking": RANKINGS,
@@ -98,7 +100,7 @@ class MDGANOptions:
                 raise BenchError(f"MD-GAN has no {option} '{chosen}': {', '.join(known)}.{did_you_mean(chosen, known)}")
 
     def optimizers(self) -> tuple[Optimizer, Optimizer]:
-        """The generators' and the discriminators' Adam."""
+        """Adam for the generators and for the discriminators."""
         return two_adams(self.learning_rate, self.discriminator_rate, self.betas)
 
 
@@ -150,15 +152,15 @@ class RefineStage(AdversarialStage):
         self.base = base
         self.settings = settings
         self.half_gram = False
-        # λ = 0 must cost nothing, and must not let an infinite distance in as 0 · inf.
+        # λ = 0 must cost nothing, and must not turn an infinite distance into 0 · inf.
         self.ranking = settings.ranking if settings.ranking_weight else "none"
-        # Pixels are no business of the discriminator's: without another term it does not play.
+        # Ranking by pixels does not involve the discriminator: without another term, it takes no part.
         judged = settings.adversarial or self.ranking == "gram"
         moves, judges = settings.optimizers()
         super().__init__(generator, discriminator, moves, discriminator_optimizer=judges, judged=judged)
 
     def begin(self) -> None:
-        """Take Stage I's trained weights, where Stage II starts from them: the networks differ in skips alone."""
+        """Copy Stage I's trained weights if Stage II starts from them; the networks differ only in their skips."""
         if self.settings.stage2_start == "base":
             self.generator.load_state_dict(self.base.state_dict())
 
@@ -168,7 +170,7 @@ class RefineStage(AdversarialStage):
 
     def forward(self, clips: Tensor) -> Shared:
         """Return the real clips, `base` = Y1 and `fake` = Y2, all `[N, 3, 32, H, W]`."""
-        # Fixed means its running statistics too: a loop that calls model.train() must not wake them.
+        # The running statistics are fixed too: a loop that calls model.train() must not update them.
         self.base.eval()
         with torch.no_grad():
             base = self.base(clips[:, :, :1])
@@ -196,7 +198,7 @@ class RefineStage(AdversarialStage):
         if self.settings.adversarial:
             losses["adversarial"] = generator_loss(logits)
         if self.ranking == "gram":
-            with torch.no_grad():  # what the refined clip is compared with does not move
+            with torch.no_grad():  # the clips compared with the refined clip are constant
                 real_features = self.discriminator.features(real)
                 base_features = self.discriminator.features(base)
             ranking = self._distances(features, real_features, base_features)
@@ -212,7 +214,7 @@ class RefineStage(AdversarialStage):
 
 
 class MDGAN(VideoModel):
-    """MD-GAN with both stages; deterministic, no noise enters.
+    """MD-GAN with both stages; deterministic, without noise input.
 
     Args:
         resolution: 64 or 128 pixels.
@@ -220,7 +222,7 @@ class MDGAN(VideoModel):
         options: fields of `MDGANOptions`.
 
     Raises:
-        BenchError: an unknown resolution, number of frames, a choice that does not exist, or a width below 1.
+        BenchError: unsupported resolution or number of frames, an unknown choice, or a width below 1.
     """
 
     rows = ("mdgan-1", "mdgan-2")
@@ -261,7 +263,7 @@ class MDGAN(VideoModel):
         )
 
     def stages(self) -> tuple[Stage, ...]:
-        """Stage I, then Stage II, which needs Stage I trained."""
+        """Stage I, then Stage II, which needs a trained Stage I."""
         return self._stages
 
     def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:

@@ -135,7 +135,7 @@ class Generator(nn.Module):
         return h1, h2, h3
 
     def _add(self, y: Tensor, layer: int, encoded: Tensor) -> Tensor:
-        """Add the skip connection of an encoder layer where the network has it."""
+        """Add the skip connection of an encoder layer if the network has it."""
         if layer not in self.skips:
             return y
         return y.add_(encoded) if inference_on_cpu(y) else y + encoded

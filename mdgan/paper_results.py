@@ -1,4 +1,4 @@
-"""What the MD-GAN paper printed (Xiong et al., CVPR 2018): Tables II, III and IV."""
+"""Results reported in the MD-GAN paper (Xiong et al., CVPR 2018): Tables II, III and IV."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""MD-GAN as one would write it first: what `bench speed train` measures our training and generation against, and what
-tests hold them equal to.
+"""The reference implementation of MD-GAN.
 
-Every layer is PyTorch's own, Stage I's generator runs over all 32 copies of its input, Gram matrices are made by
-`einsum`, one for each time a distance names it, and all features carry gradients.
+`bench speed train` measures our training and generation against it, and tests check that they give equal results.
+
+Every layer is PyTorch's own, and Stage I's generator runs over all 32 copies of its input. `einsum` computes a Gram
+matrix each time that a distance needs one, and all features carry gradients.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mdgan.model import MDGAN, BaseStage, RefineStage, repeat
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """As `mdgan.losses.gram_matrix`, as the formula is written."""
+    """`mdgan.losses.gram_matrix`, written like the formula."""
     n, c, t, h, w = features.shape
     rows = features.reshape(n, c * t, h * w)  # [N, M, S]
     return torch.einsum("nis,njs->ij", rows, rows) / (n * c * t * h * w)  # [M, M]
@@ -43,7 +44,7 @@ class PlainBaseStage(BaseStage):
 
 
 class PlainRefineStage(RefineStage):
-    """Stage II with its full objective (adversarial and Gram ranking terms), every term computed anew."""
+    """Stage II with its full objective (adversarial and Gram ranking terms), each term computed from scratch."""
 
     def forward(self, clips: Tensor) -> Shared:
         """Return the real clips, `base` = Y1 and `fake` = Y2."""
@@ -79,11 +80,11 @@ class PlainRefineStage(RefineStage):
 
 
 class PlainMDGAN(MDGAN):
-    """`MDGAN` with the same networks, weights and objective (no ablations), and none of its savings."""
+    """`MDGAN` with the same networks, weights and objective (no ablations), but none of its optimisations."""
 
     def __init__(self, resolution: int, frames: int, *, width: int = 32) -> None:
         super().__init__(resolution, frames, width=width)
-        for module in self.modules():  # the layers that they inherit from, of the same weights
+        for module in self.modules():  # the base classes of the layers, with the same weights
             if isinstance(module, WholeConv3d | DeepConv3d):
                 module.__class__ = nn.Conv3d  # type: ignore[assignment]
             elif isinstance(module, WholeConvTranspose3d | DeepConvTranspose3d | ToPixels):
@@ -100,6 +101,6 @@ class PlainMDGAN(MDGAN):
         )
 
     def _continue(self, first_frames: Tensor, rows: Sequence[str]) -> Mapping[str, Tensor]:
-        """As `MDGAN` does, over 32 copies of the input."""
+        """As in `MDGAN`, over 32 copies of the input."""
         base = self.generator1(repeat(first_frames))
         return {row: base if row == self.rows[0] else self.generator2(base) for row in rows}

@@ -1,4 +1,4 @@
-"""`bench ablate`: a model with one change after the other."""
+"""`bench ablate`: train a model with one change at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bench data`: fetch, make, check and pack datasets, and clean up after them."""
+"""`bench data`: fetch, make, check and pack datasets, and clean the cache."""
 
 from __future__ import annotations
 

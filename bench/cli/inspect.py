@@ -1,4 +1,4 @@
-"""`bench list`: what can be named on the command line; and `bench doctor`: what is there on this machine."""
+"""`bench list`: names for use on the command line; `bench doctor`: what is installed on this machine."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def doctor(
 
 
 def _doctor_numerics(as_json: bool) -> None:
-    """Print what each kernel is off by; a `BenchError` where one is wrong."""
+    """Print the error of each kernel; a `BenchError` if one is wrong."""
     import faulthandler
 
     from bench.pipeline.numerics import examine_numerics, machine
 
     if not faulthandler.is_enabled():
-        faulthandler.enable()  # a kernel that writes out of bounds may end the process: this says in which one
+        faulthandler.enable()  # if a kernel writes out of bounds and crashes, the traceback shows which one
     findings = list(examine_numerics())
     where = machine()
     if as_json:

@@ -15,8 +15,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-# Before PyTorch is imported: threads that wait for each other sleep instead of spinning. The results are the same; on a
-# machine that does something else beside, training is more than twice as fast.
+# Must be set before PyTorch is imported: waiting threads sleep instead of spinning. The results are the same; on a
+# machine with other load, training is more than twice as fast.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from bench.cli.ablate import ablate
@@ -261,11 +261,11 @@ def mount_commands() -> None:
 
 
 def _run_app() -> None:
-    """Run the subcommand; what went wrong outside of it becomes a sentence where there is one."""
+    """Run the subcommand; turn disk errors and missing packages into error messages."""
     try:
         mount_commands()
         app(prog_name="bench")
-    except OSError as error:  # from a place that does not know better what was being written
+    except OSError as error:  # raised where the code does not know what it was writing
         raise disk_error(error, error.filename or "the result") from error
     except ModuleNotFoundError as error:
         if (extra := extra_of(error.name or "")) is None:
@@ -275,19 +275,19 @@ def _run_app() -> None:
 
 
 def _thread_ended(error: threading.ExceptHookArgs) -> None:
-    """Tell of a thread that an error ended; of a full disk the thread that gave it the work speaks (TensorBoard's)."""
+    """Report an error that ended a thread, except a full disk: TensorBoard reports that in the calling thread."""
     if not (isinstance(error.exc_value, OSError) and error.exc_value.errno in (errno.ENOSPC, errno.EDQUOT)):
         threading.__excepthook__(error)
 
 
 def main() -> None:
     """Run the command; every expected failure is one sentence on stderr and exit status 1, Ctrl-C is status 130."""
-    if os.environ.get("RANK", "0") != "0":  # one of several processes prints the results
+    if os.environ.get("RANK", "0") != "0":  # only one of several processes prints results
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for as long as the process lives)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a table must come out, whatever the pipe it goes into can carry
+        if isinstance(stream, io.TextIOWrapper):  # print tables even if the output's encoding lacks some characters
             stream.reconfigure(errors="replace")
-    # Without a folder for its cache Matplotlib starts more slowly: no word of that among our results.
+    # Matplotlib warns that it starts more slowly without a cache folder; keep that out of our output.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     threading.excepthook = _thread_ended
     try:

@@ -1,4 +1,4 @@
-"""Subcommands that give results to others: `bench release` and `bench push`."""
+"""Subcommands that publish results: `bench release` and `bench push`."""
 
 from __future__ import annotations
 

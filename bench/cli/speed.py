@@ -1,4 +1,4 @@
-"""`bench speed`: our code beside a reference implementation or the usual package, side by side in one run."""
+"""`bench speed`: our code compared with a reference implementation or the usual package, interleaved in one run."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def weights_fetch(
     for name in [known(name).name for name in requested]:
         try:
             print(fetch(name, offline), flush=True)
-        except BenchError as error:  # one that cannot be had keeps nobody from the others
+        except BenchError as error:  # a failure must not prevent fetching the others
             failures.append(str(error))
     if failures:
         raise BenchError(" ".join(failures))

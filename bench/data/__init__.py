@@ -1,1 +1,1 @@
-"""Clips: where they lie, which split they belong to, and how they are read."""
+"""Clips: their locations on disk, their splits, and how they are read."""

@@ -1,7 +1,7 @@
-"""One file with all clips of a method or of a reference: `.npy`, `.npz` or `.pt`, unpacked into a folder of videos.
+"""Array files (`.npy`, `.npz`, `.pt`) with all clips of a method or a reference, unpacked into a folder of videos.
 
-The folder is in the cache, under a name that follows from the file's bytes and from what was stated of it. All that
-reads folders of videos then reads arrays too.
+The folder is in the cache. Its name is derived from the file's bytes and from what the user stated about the array.
+Code that reads folders of videos can therefore read arrays too.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from bench.files import ARRAY_HEADS, built_once, cache_dir, digest, read_json, s
 from bench.progress import task
 from bench.runfolder import PART
 
-#: Files that hold all clips.
+#: Suffixes of files that contain all clips.
 NUMPY, TORCH = frozenset({".npy", ".npz"}), frozenset({".pt", ".pth"})
-#: Name of the IDs within an `.npz` or `.pt`, and ending of the text file that holds those of an `.npy`.
+#: Key of the IDs in an `.npz` or `.pt`, and suffix of the text file with the IDs of an `.npy`.
 IDS, IDS_ENDING = "ids", ".ids.txt"
-#: Where a folder of clips keeps the notes on its array; hidden, so that it is no clip.
+#: File in a folder of clips with the notes on its array; hidden, so that it is not read as a clip.
 _NOTES = ".array.json"
 
 
@@ -39,15 +39,16 @@ def is_array_file(path: Path) -> bool:
 
 
 def unpacked(path: Path, said: Statement, known: Sequence[str] | None = None) -> tuple[Path, list[str]]:
-    """A folder with the clips of an array file, and what has to be read with their numbers.
+    """Return a folder with the clips of an array file, and the notes that must accompany their scores.
 
     Args:
-        path: of the file.
-        said: what the user states of arrays.
-        known: IDs of the real clips, where they have names; an array without IDs has to fit names that are numbers.
+        path: the array file.
+        said: what the user states about arrays.
+        known: IDs of the real clips, if they have names. They must be numbers if the array has no IDs.
 
     Raises:
-        BenchError: the file cannot be read or holds something else, lacks a statement, or its clips have no IDs.
+        BenchError: the file cannot be read or contains something else, a required statement is missing, or its clips
+            have no IDs.
     """
     if not path.is_file():
         raise BenchError(f"There is no file {path}.")
@@ -61,7 +62,7 @@ def unpacked(path: Path, said: Statement, known: Sequence[str] | None = None) ->
 
 
 def _write(clips: ClipArray, names: Sequence[str], folder: Path) -> None:
-    """Write every clip; the folder gets its name when all are there."""
+    """Write all clips into a temporary folder, and rename it once it is complete."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=PART) as temporary:
         part = Path(temporary) / "all"
         part.mkdir()
@@ -74,7 +75,7 @@ def _write(clips: ClipArray, names: Sequence[str], folder: Path) -> None:
 
 
 def _opened(path: Path) -> tuple[np.ndarray, list[str] | None]:
-    """The array of a file, of which an `.npy` is not read yet, and the clips' IDs where it has some."""
+    """Return the array of a file (memory-mapped for `.npy`) and the clips' IDs, if any."""
     if path.suffix.lower() in TORCH:
         array, ids = _torch(path)
     else:
@@ -124,7 +125,7 @@ def _torch(path: Path) -> tuple[np.ndarray, list[str] | None]:
 
 
 def _as_numpy(tensor: Any) -> np.ndarray:
-    """A tensor as an array; types that NumPy lacks (bfloat16) as float32, which holds them exactly."""
+    """Convert a tensor to an array; types that NumPy lacks (bfloat16) become float32, which represents them exactly."""
     tensor = tensor.detach().to_dense() if tensor.layout.__str__() != "torch.strided" else tensor.detach()
     try:
         return np.asarray(tensor.numpy())
@@ -133,7 +134,7 @@ def _as_numpy(tensor: Any) -> np.ndarray:
 
 
 def _videos(content: dict[str, Any], path: Path) -> tuple[np.ndarray, list[str] | None]:
-    """The array of videos among several, and the IDs."""
+    """Return the only array of videos among several arrays, and the IDs."""
     ids = content.pop(IDS, None)
     found = {name: array for name, array in content.items() if np.ndim(array) >= 4}
     if len(found) != 1:
@@ -156,7 +157,7 @@ def _checked(ids: Sequence[str], count: int, path: Path) -> list[str]:
 
 
 def _numbered(count: int, known: Sequence[str] | None, path: Path) -> list[str]:
-    """Names of clips without IDs: their numbers, as the real clips spell them."""
+    """Names for clips without IDs: their numbers, spelled as in the real clips' IDs."""
     if known is None:
         return [f"{number:06d}" for number in range(count)]
     spelled = {int(id): id for id in known if id.isascii() and id.isdigit()}

@@ -1,6 +1,7 @@
-"""Training batches from a pack: which clips a step sees is a function of the seed and the step alone.
+"""Training batches from a pack: the seed and the step alone determine which clips a step sees.
 
-So a resumed training sees what an undisturbed one saw, and several processes share a batch without repeats.
+A resumed training run therefore sees the same clips as an uninterrupted one. Several processes share a batch without
+repeats.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from bench.data.packed_clips import Pack
 
 
 def clip_numbers(clips: int, batch: int, seed: int, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which clips make the batch of a step, and which of them a run with flips mirrors.
+    """Choose the clips of a step's batch, and which of them to mirror if the run uses flips.
 
-    Every epoch is a permutation of its own; batches run on over its end, so that no clip is ever left out.
+    Every epoch is a separate permutation. Batches continue across its end, so that no clip is ever left out.
 
     Args:
-        clips: how many there are.
-        batch: clips in a global batch.
-        seed: of the training run.
-        step: counted from 0.
+        clips: number of clips.
+        batch: number of clips in a global batch.
+        seed: seed of the training run.
+        step: step number, counted from 0.
 
     Returns:
         Clip numbers and flip decisions, `[batch]` each.
@@ -44,12 +45,12 @@ def clip_numbers(clips: int, batch: int, seed: int, step: int) -> tuple[np.ndarr
 
 
 def to_tensor(frames: np.ndarray, device: torch.device | str) -> Tensor:
-    """Move uint8 `[N, T, H, W, 3]` to a device and bring it to float32 `[N, 3, T, H, W]` in [-1, 1]."""
+    """Move uint8 `[N, T, H, W, 3]` to a device and convert it to float32 `[N, 3, T, H, W]` in [-1, 1]."""
     return to_values(torch.from_numpy(np.array(frames)).to(device, non_blocking=True))
 
 
 def to_values(frames: Tensor) -> Tensor:
-    """Bring uint8 `[N, T, H, W, 3]` to float32 `[N, 3, T, H, W]` in [-1, 1], where it is."""
+    """Convert uint8 `[N, T, H, W, 3]` to float32 `[N, 3, T, H, W]` in [-1, 1], on the same device."""
     return frames.permute(0, 4, 1, 2, 3).float() / 127.5 - 1.0
 
 

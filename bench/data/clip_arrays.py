@@ -1,7 +1,6 @@
-"""All clips of a method as one array: which axis is which, which values are black and white, and 8-bit frames of it.
+"""All clips of a method as one array: its axis order, its values of black and white, and conversion to 8-bit frames.
 
-Nothing is guessed. Axes that could be read in two ways and floats need a statement, since a wrong guess gives numbers
-that look right.
+Nothing is guessed, because a wrong guess gives numbers that look right. Ambiguous axes and floats need a statement.
 """
 
 from __future__ import annotations
@@ -16,22 +15,22 @@ import numpy as np
 from bench.data.readers.frames import Frames
 from bench.errors import BenchError
 
-#: Clips, samples of each, frames, channels, rows and columns; a grey array has no channels, most have no samples.
+#: Axes: clips, samples per clip, frames, channels, height and width. Grey arrays have no C, and most arrays no S.
 LETTERS = "NSTCHW"
-#: Axis orders that are recognised by their number of channels; every other one has to be stated.
+#: Axis orders that are recognised by their number of channels; any other order must be stated.
 KNOWN = ("NTCHW", "NTHWC")
-#: How far a value may be outside of the stated range, as a share of the range. It is clipped and noted.
+#: How far outside the stated range a value may be, as a fraction of the range. Such values are clipped and noted.
 SLACK = 0.5
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What the user says of arrays.
+    """What the user states about arrays.
 
     Attributes:
-        axes: their order, as "NTCHW", or several, comma-separated, of which an array takes the one of as many axes; ""
-            where the shape tells.
-        range: the values of black and white, which all arrays have that are not uint8; None where nothing is said.
+        axes: axis order, such as "NTCHW", or several comma-separated orders, of which an array uses the one with its
+            number of axes; "" if the shape determines the order.
+        range: values of black and white in all arrays that are not uint8; None if not stated.
     """
 
     axes: str = ""
@@ -39,13 +38,13 @@ class Statement:
 
 
 def stated(axes: str = "", value_range: str = "") -> Statement:
-    """Read the texts of `--axes` and `--range`.
+    """Parse the values of `--axes` and `--range`.
 
     >>> stated("ntchw", "-1,1")
     Statement(axes='NTCHW', range=(-1.0, 1.0))
 
     Raises:
-        BenchError: they are something else.
+        BenchError: a value is not valid.
     """
     orders = [order.strip().upper() for order in axes.split(",") if order.strip()]
     possible = [sorted(LETTERS), sorted("NTCHW"), sorted("NSTHW"), sorted("NTHW")]
@@ -69,7 +68,7 @@ def stated(axes: str = "", value_range: str = "") -> Statement:
 
 
 def checked_range(low: float, high: float) -> tuple[float, float]:
-    """The values of black and white; a `BenchError` where they are not two numbers in order."""
+    """Return the values of black and white; raise a `BenchError` unless they are two numbers in ascending order."""
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise BenchError("The range must be two numbers, the values of black and white: expected 0,1 or -1,1 or 0,255.")
     return float(low), float(high)
@@ -79,12 +78,12 @@ def axis_order(shape: tuple[int, ...], said: str, name: str) -> str:
     """The order of an array's axes.
 
     Args:
-        shape: of the array.
+        shape: shape of the array.
         said: what the user stated (`Statement.axes`).
-        name: of the array, with its type and shape, for messages.
+        name: name of the array, with its type and shape, for messages.
 
     Raises:
-        BenchError: the shape fits no order, or several; the message says which.
+        BenchError: the shape fits no order, or several, which the message lists.
     """
     orders = said.split(",") if said else []
     if orders:
@@ -119,7 +118,7 @@ def axis_order(shape: tuple[int, ...], said: str, name: str) -> str:
 def _five(shape: tuple[int, ...], name: str) -> str:
     fitting = [order for order in (*KNOWN, "NCTHW") if shape[order.index("C")] in (1, 3)]
     if shape[1:3] == (1, 1) and "NCTHW" in fitting:
-        fitting.remove("NCTHW")  # one grey frame reads the same
+        fitting.remove("NCTHW")  # for one grey frame, both orders are equivalent
     if len(fitting) == 1 and fitting[0] in KNOWN:
         return fitting[0]
     if not fitting:
@@ -143,16 +142,16 @@ def _how(order: str) -> str:
 
 
 class ClipArray:
-    """The clips of one array as 8-bit frames, converted when they are looked at.
+    """The clips of one array as 8-bit frames, converted on access.
 
     Args:
-        array: uint8, or numbers in the range that is stated; `[N, T, C, H, W]`, `[N, T, H, W, C]`, `[N, T, H, W]`, or
-            in the order that is stated, which may have an axis of samples.
-        name: of the method, for messages.
+        array: uint8, or numbers in the stated range; `[N, T, C, H, W]`, `[N, T, H, W, C]`, `[N, T, H, W]`, or in the
+            stated order, which may include an axis of samples.
+        name: name of the method, for messages.
         said: what the user states.
 
     Raises:
-        BenchError: no array of videos, axes that need a statement, or numbers without a range.
+        BenchError: the array does not contain videos, its axes need a statement, or its numbers have no range.
     """
 
     def __init__(self, array: Any, name: str, said: Statement | None = None) -> None:
@@ -177,12 +176,12 @@ class ClipArray:
 
     @property
     def frames(self) -> int:
-        """How many frames each clip has."""
+        """Number of frames per clip."""
         return int(self._clips.shape[1 + self.order.replace("N", "").index("T")])
 
     @property
     def samples(self) -> int:
-        """How many samples each clip has; 0 where there is no axis of samples."""
+        """Number of samples per clip; 0 if there is no axis of samples."""
         rest = self.order.replace("N", "")
         return int(self._clips.shape[1 + rest.index("S")]) if "S" in rest else 0
 
@@ -193,10 +192,10 @@ class ClipArray:
         return tuple(int(self._clips.shape[1 + rest.index(axis)]) for axis in "HW")  # type: ignore[return-value]
 
     def __iter__(self) -> Iterator[Frames]:
-        """Each clip as uint8 `[T, H, W, 3]`, or `[S, T, H, W, 3]` with samples.
+        """Yield each clip as uint8 `[T, H, W, 3]`, or `[S, T, H, W, 3]` with samples.
 
         Raises:
-            BenchError: a value is not a number, or far outside the range.
+            BenchError: a value is not a number, or is far outside the range.
         """
         for number, clip in enumerate(self._clips):
             frames = np.transpose(clip, self._axes)
@@ -227,7 +226,7 @@ class ClipArray:
         return np.floor(np.clip((values - low) / (high - low), 0, 1) * 255 + 0.5).astype(np.uint8)
 
     def notes(self) -> list[str]:
-        """What has to be read with numbers of this array; complete after the last clip."""
+        """Notes that must accompany scores of this array; complete after the last clip."""
         if self._range is None or not self._values:
             return []
         low, high = self._range
@@ -247,7 +246,7 @@ class ClipArray:
 
 
 def check_kind(array: Any, name: str) -> None:
-    """Raise a `BenchError` about what is no NumPy array of numbers, with the way to make one of it."""
+    """Raise a `BenchError` for anything but a NumPy array of numbers, with advice on how to convert it."""
     if isinstance(array, np.ma.MaskedArray):
         raise BenchError(
             f"{name} is a masked array, whose masked pixels have no colour. Pass array.filled(...) instead."

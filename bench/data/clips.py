@@ -21,27 +21,27 @@ from bench.errors import BenchError
 from bench.files import digest, write_text
 from bench.registry import DATASETS
 
-#: Frames of a clip, and so of everything that is trained, generated and scored (T = 32 in the paper).
+#: Default number of frames per clip (T = 32 in the paper).
 FRAMES = 32
-#: Share of the training set's source videos that validation takes.
+#: Fraction of the training set's source videos that is used for validation.
 VALIDATION_SHARE = 0.1
 SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Consecutive frames of one source video, `FRAMES` of them unless its manifest says otherwise.
+    """Consecutive frames of one source video, `FRAMES` of them unless its manifest states another number.
 
     Attributes:
         id: path below the split folder, parts joined by `__`, then the clip's number within its short video; in
-            composed Unicode (NFC), whatever the disk has.
-        video: source video, the unit of splits and of the bootstrap; clips of one video are not independent.
+            composed Unicode (NFC), even if the disk uses another form.
+        video: source video, the unit of splits, intervals and tests; clips of one video are not independent.
         split: "train", "val" or "test".
-        path: frame folder or file, below the data root.
-        start: first frame within it, counted from 0.
-        names: the frames' file names joined by "/" when `path` is a folder (one string, so that 35,000 clips stay
-            small in memory); empty when it is a file.
-        sha256: hash of the source bytes and of the place in them.
+        path: frame folder or file, relative to the data root.
+        start: first frame within `path`, counted from 0.
+        names: the frames' file names joined by "/" if `path` is a folder (one string, so that 35,000 clips stay
+            small in memory); empty if it is a file.
+        sha256: hash of the source bytes and of the clip's position in them.
     """
 
     id: str
@@ -58,7 +58,7 @@ class Clip:
         return [folder / name for name in self.names.split("/")] if self.names else [folder]
 
     def read(self, root: Path, resolution: int | None = None, frames: int = FRAMES) -> Frames:
-        """Read the first `frames` frames as uint8 `[T, H, W, 3]`, resized to a square where `resolution` is given."""
+        """Read the first `frames` frames as uint8 `[T, H, W, 3]`, resized to a square if `resolution` is given."""
         if self.names:
             return stack((read_image(file) for file in self.files(root)[:frames]), root / self.path, resolution)
         file, stop = root / self.path, self.start + frames
@@ -76,11 +76,11 @@ class Listing:
     """What a dataset's reader found: clips without hashes, and what it left out.
 
     Attributes:
-        clips: of the splits asked for, "train" and "test" only; validation is taken from train later.
+        clips: clips of the requested splits, only "train" and "test"; validation is taken from train later.
         short: videos with fewer than `FRAMES` frames, as `path: N frames`.
         remarks: anything else worth a line in `bench data verify` (gaps in numbering, files in no list, ...).
-        errors: files that cannot be used, each a sentence; `build_manifest` raises the first, verify tells them all.
-        absent: splits asked for that this layout may do without and that are not there.
+        errors: one sentence per unusable file; `build_manifest` raises the first, `bench data verify` reports all.
+        absent: requested splits that do not exist and that this layout does not require.
     """
 
     clips: list[Clip]
@@ -90,8 +90,8 @@ class Listing:
     absent: list[str] = field(default_factory=list)
 
 
-#: What the registry's entries for datasets are: (data root, splits of "train" and "test") -> Listing. One that cuts
-#: clips of another number of frames as well takes that number as `frames`.
+#: Type of the registry's dataset entries: (data root, splits of "train" and "test") -> Listing. An entry that can also
+#: cut clips of another length accepts the number of frames as `frames`.
 Index = Callable[..., Listing]
 
 
@@ -101,10 +101,10 @@ class Manifest:
 
     Attributes:
         dataset: registered name.
-        root: data root at the time of indexing; content hashes and not this path say which data it was.
-        clips: in order of split and id.
-        short: how many videos were left out for having fewer frames than a clip.
-        frames: of each clip.
+        root: data root at the time of indexing; the data is identified by content hashes, not by this path.
+        clips: clips ordered by split and id.
+        short: number of videos that were left out because they have fewer frames than a clip.
+        frames: frames per clip.
     """
 
     dataset: str
@@ -119,7 +119,7 @@ class Manifest:
 
     @cached_property
     def hashes(self) -> dict[str, str]:
-        """For each split that has clips, the hash of its ids and contents."""
+        """Hash of the ids and contents of each split that has clips."""
         return {
             split: digest([[c.id, c.video, c.sha256] for c in clips])
             for split in SPLITS
@@ -127,7 +127,7 @@ class Manifest:
         }
 
     def save(self, path: Path) -> None:
-        """Write as JSON lines: a header, then a line a clip."""
+        """Write as JSON lines: a header, then one line per clip."""
         header = {"dataset": self.dataset, "root": str(self.root), "short": self.short, "hashes": self.hashes}
         header |= {"frames": self.frames} if self.frames != FRAMES else {}
         lines = [header, *(asdict(clip) for clip in self.clips)]
@@ -145,14 +145,14 @@ class Manifest:
 
 
 def content_hash(files: Iterable[Path], *place: int) -> str:
-    """Hash of files' bytes, one after another with their lengths, and of a place in them.
+    """Hash the bytes and lengths of files, one after another, and a position in them.
 
-    A place later in one file is hashed with the hash of the file's beginning in place of its bytes: a long video is
-    then read once and not once a clip.
+    For a later position in a single file, the hash of the file's beginning replaces its bytes. A long video is
+    therefore read once, not once per clip.
 
     Args:
-        files: that are read.
-        place: first frame and number of frames, where the files hold more than that.
+        files: files to read.
+        place: first frame and number of frames, if the files contain more than that.
 
     Raises:
         BenchError: a file cannot be read.
@@ -175,20 +175,20 @@ def content_hash(files: Iterable[Path], *place: int) -> str:
 
 @lru_cache(maxsize=256)
 def _beginning(file: Path, state: tuple[int, ...], length: tuple[int, ...]) -> str:
-    """Hash of the first clip of a file, kept for as long as the file's state says that it is the same."""
+    """Hash of the first clip of a file, cached until the file's state changes."""
     return content_hash([file], 0, *length)
 
 
 def by_hash(names: Iterable[str]) -> list[str]:
-    """Names in the order of the SHA-256 of their UTF-8: a fixed shuffle that no machine, seed or listing changes."""
+    """Sort names by the SHA-256 of their UTF-8: a fixed shuffle, independent of machine, seed and listing."""
     return sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
 
 
 def sample(clips: Sequence[Clip], count: int | None) -> list[Clip]:
-    """The `count` clips with the smallest SHA-256 of their id, in the order given; all of them for None.
+    """Select the `count` clips whose ids have the smallest SHA-256, in the given order; all clips for None.
 
     Raises:
-        BenchError: a count below 1.
+        BenchError: the count is below 1.
     """
     if count is not None and count < 1:
         raise BenchError(f"Expected at least 1 clip, not {count}.")
@@ -199,7 +199,7 @@ def sample(clips: Sequence[Clip], count: int | None) -> list[Clip]:
 
 
 def one_per_video(videos: Mapping[str, str]) -> list[str]:
-    """Of each source video the clip id with the smallest hash, smallest first; `videos` is the source of each id."""
+    """The clip id with the smallest hash of each source video, smallest first; `videos` maps ids to source videos."""
     first: dict[str, str] = {}
     for id in by_hash(videos):
         first.setdefault(videos[id], id)
@@ -207,11 +207,11 @@ def one_per_video(videos: Mapping[str, str]) -> list[str]:
 
 
 def example_clips(videos: Mapping[str, str], count: int) -> list[str]:
-    """A few clips that nobody picked: smallest hashes of their ids, each of another video while there are any.
+    """Choose example clips without cherry-picking: smallest id hashes first, from different videos as far as possible.
 
     Args:
         videos: source video of each clip id.
-        count: how many.
+        count: number of clips.
     """
     first = one_per_video(videos)
     return [*first, *(id for id in by_hash(videos) if id not in first)][:count]
@@ -220,7 +220,7 @@ def example_clips(videos: Mapping[str, str], count: int) -> list[str]:
 def with_validation(clips: Sequence[Clip]) -> list[Clip]:
     """Move about a tenth of the training set's source videos, chosen by hash, to the split "val".
 
-    At least one video when there are two or more; none otherwise. Source videos are moved whole.
+    At least one video is moved if there are two or more, otherwise none. Source videos are moved whole.
     """
     videos = by_hash({clip.video for clip in clips if clip.split == "train"})
     taken = set(videos[: max(1, round(VALIDATION_SHARE * len(videos)))]) if len(videos) > 1 else set()
@@ -228,10 +228,10 @@ def with_validation(clips: Sequence[Clip]) -> list[Clip]:
 
 
 def listing_of(dataset: str, root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
-    """The clips of a dataset, of a given length each, without hashes.
+    """List the clips of a dataset, each of a given length, without hashes.
 
     Raises:
-        BenchError: the dataset's reader, a third party's, cuts clips of one length only.
+        BenchError: the dataset's third-party reader only cuts clips of one length.
     """
     index: Index = DATASETS.load(dataset)
     if frames == FRAMES:
@@ -248,13 +248,13 @@ def build_manifest(
 
     Args:
         dataset: registered name.
-        root: its folder.
-        splits: of "train" and "test"; scoring needs "test" only and then reads nothing else.
-        frames: of a clip.
+        root: folder of the dataset.
+        splits: "train", "test" or both; scoring needs only "test" and then reads nothing else.
+        frames: frames per clip.
 
     Raises:
-        BenchError: the root is missing, has a file that cannot be used, has no clips in a split that was asked for,
-            has two clips of one id, or shares a source video between train and test.
+        BenchError: the root is missing, contains an unusable file, has no clips in a requested split, has two clips
+            with the same id, or shares a source video between train and test.
     """
     root = Path(root)
     if not root.is_dir():
@@ -265,14 +265,14 @@ def build_manifest(
         raise BenchError(f"{listing.errors[0]}{more}")
     if found := problems(dataset, root, splits, listing, frames):
         raise BenchError(found[0])
-    with ThreadPoolExecutor() as pool:  # reading and hashing both let go of the interpreter lock
+    with ThreadPoolExecutor() as pool:  # reading and hashing both release the interpreter lock
         groups = by_file(with_validation(listing.clips))
         clips = pool.map(lambda group: [hashed(clip, root, frames) for clip in group], groups)
         return replace(manifest_of(dataset, root, chain.from_iterable(clips), listing), frames=frames)
 
 
 def problems(dataset: str, root: Path, splits: Iterable[str], listing: Listing, frames: int = FRAMES) -> list[str]:
-    """What is wrong with a listing as a whole: splits without clips, shared source videos, repeated ids."""
+    """Problems of a listing as a whole: splits without clips, shared source videos, repeated ids."""
     clips, messages = listing.clips, []
     for split in splits:
         if not any(clip.split == split for clip in clips):
@@ -290,7 +290,7 @@ def problems(dataset: str, root: Path, splits: Iterable[str], listing: Listing, 
 
 
 def by_file(clips: Iterable[Clip]) -> list[list[Clip]]:
-    """Clips in groups that one thread should read: all of one file, so that it is read once; else each alone."""
+    """Group clips that one thread should read: all clips of one file, so that it is read once; any other clip alone."""
     groups: dict[object, list[Clip]] = {}
     for clip in clips:
         groups.setdefault(clip.id if clip.names else clip.path, []).append(clip)
@@ -298,12 +298,12 @@ def by_file(clips: Iterable[Clip]) -> list[list[Clip]]:
 
 
 def hashed(clip: Clip, root: Path, frames: int = FRAMES) -> Clip:
-    """A clip with the hash of what is at its place now."""
+    """Return the clip with the hash of its current content."""
     return replace(clip, sha256=content_hash(clip.files(root), clip.start, frames))
 
 
 def manifest_of(dataset: str, root: Path, clips: Iterable[Clip], listing: Listing) -> Manifest:
-    """The manifest of clips with hashes, in its order."""
+    """Build the manifest of clips with hashes, and sort them."""
     ordered = sorted(clips, key=lambda clip: (SPLITS.index(clip.split), clip.id))
     return Manifest(dataset, root.resolve(), tuple(ordered), len(listing.short))
 
@@ -320,7 +320,7 @@ def _first_repeated(names: Iterable[str]) -> str | None:
 def cut(
     path: Path, root: Path, split: str, names: Sequence[str], *, below: Path, video: str, frames: int = FRAMES
 ) -> list[Clip]:
-    """Cut a frame folder into clips of a given number of consecutive frames that do not overlap."""
+    """Cut a frame folder into non-overlapping clips of a given number of consecutive frames."""
     prefix = clip_prefix(path, below)
     return [
         Clip(

@@ -1,4 +1,4 @@
-"""A dataset as a run names it: the user's folder, or the synthetic dataset, a data root like any other."""
+"""A dataset as a run names it: the user's folder, or the synthetic dataset, which is a data root like any other."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bench.registry import DEFAULT_DATASET, SYNTHETIC
 
 @dataclass(frozen=True)
 class Dataset:
-    """A registered dataset and where it lies.
+    """A registered dataset and its location.
 
     Attributes:
         name: registered name.
         root: its folder, or "synthetic".
-        frames: of a clip; training and published models need the default.
+        frames: frames per clip; training and published models need the default.
     """
 
     name: str = DEFAULT_DATASET
@@ -29,7 +29,7 @@ class Dataset:
 
     @property
     def title(self) -> str:
-        """Its name on tables: synthetic scenes are never passed off as the real ones.
+        """Display name in tables; the synthetic dataset is never passed off as the real one.
 
         >>> Dataset("sky").title, Dataset("sky", "/data/sky").title
         ('synthetic-sky', 'sky')
@@ -37,13 +37,13 @@ class Dataset:
         return f"synthetic-{self.name}" if self.root == SYNTHETIC else self.name
 
     def folder(self, resolution: int) -> Path:
-        """The data root; that of the synthetic scenes is made once where it is missing.
+        """Return the data root; that of the synthetic dataset is generated once if it is missing.
 
         Args:
-            resolution: in pixels, of what the clips are for; synthetic scenes are painted at 64 or 128.
+            resolution: resolution in pixels at which the clips are used; synthetic scenes are painted at 64 or 128.
 
         Raises:
-            BenchError: there is no such folder, the dataset has no synthetic scenes, or the disk is full.
+            BenchError: the folder does not exist, the dataset has no synthetic version, or the disk is full.
         """
         if self.root != SYNTHETIC:
             if not (root := Path(self.root)).is_dir():
@@ -56,5 +56,5 @@ class Dataset:
         return built_once(root, lambda: make(self.name, root, size=size))
 
     def manifest(self, resolution: int, splits: Sequence[str] = ("train", "test")) -> Manifest:
-        """Its clips, indexed and hashed (`bench.data.clips.build_manifest`)."""
+        """Index and hash the clips (`bench.data.clips.build_manifest`)."""
         return build_manifest(self.name, self.folder(resolution), splits, self.frames)

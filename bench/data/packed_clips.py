@@ -1,13 +1,13 @@
-"""A memory-mapped uint8 cache of clips at one size, named by the content it was made from.
+"""A memory-mapped uint8 cache of clips at one size, named after the content it was made from.
 
-Decoding and resizing JPEGs is many times slower than training's demand for them, so it is done once. The file's name
-is the hash of the clips' content hashes, the size and this file's version: changed sources have another name and are
-packed anew, and two runs on the same data share one file. A pack is complete or not there: it gets its name when its
-last clip is in it and all of them have been read back.
+Decoding and resizing JPEGs is many times slower than training requires, so it is done once. The file name is the hash
+of the clips' content hashes, the size and this file's version. Changed sources therefore get another name and are
+packed again, and two runs on the same data share one file. A pack is either complete or absent: it gets its name only
+when all clips have been written and read back.
 
-While a pack is built, a journal beside it lists the clips that are on the disk, each with a checksum of its bytes. A
-killed build resumes from there. The checksums are compared before the pack gets its name, so that nothing that went
-wrong in between (a deleted file, lost power, a torn line of the journal) stays under a name that promises its content.
+While a pack is built, a journal next to it lists the clips that are on disk, each with a checksum of its bytes. A
+killed build resumes from the journal. The checksums are compared before the pack gets its name. Damage in between (a
+deleted file, a power loss, a torn journal line) therefore never remains under a name that promises the right content.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from bench.errors import BenchError
 from bench.files import built_once, cache_dir, digest, in_words, to_disk
 from bench.progress import task
 
-#: Raised whenever the same sources would give other bytes. Packs of version 2 were not read back and may contain black
-#: clips, so nothing finds them any more.
+#: Incremented whenever the same sources would give different bytes. Packs of version 2 were not read back and may
+#: contain black clips, so they are no longer found.
 VERSION = 3
-#: Seconds between two writings of the journal, each of which waits for the disk.
+#: Seconds between two writes of the journal, each of which waits for the disk.
 _PAUSE = 2.0
 
 
@@ -61,7 +61,7 @@ def shape(clips: int, resolution: int) -> tuple[int, int, int, int, int]:
 
 
 def pack_path(clips: Sequence[Clip], resolution: int, folder: Path) -> Path:
-    """The file that a pack of these clips has, whether it is there or not."""
+    """Path of the pack of these clips, whether or not it exists."""
     key = digest({"version": VERSION, "resolution": resolution, "clips": [[c.id, c.sha256] for c in clips]})
     return folder / "packs" / f"{key[:32]}-{resolution}px.u8"
 
@@ -69,21 +69,21 @@ def pack_path(clips: Sequence[Clip], resolution: int, folder: Path) -> Path:
 def pack(
     clips: Sequence[Clip], root: Path, resolution: int, folder: Path | None = None, workers: int | None = None
 ) -> Pack:
-    """Open the pack of these clips, building it first where it is missing.
+    """Open the pack of these clips, building it first if it is missing.
 
-    A killed build resumes where it stopped. Of two processes that want the same pack, one builds and the other waits.
+    A killed build resumes where it stopped. If two processes need the same pack, one builds it and the other waits.
 
     Args:
-        clips: with content hashes; the pack keeps their order.
+        clips: clips with content hashes; the pack keeps their order.
         root: data root.
         resolution: side of the square frames in pixels.
-        folder: cache folder, by default `cache_dir()`.
-        workers: decoding threads, by default one for each processor that this process may use (Pillow lets go of the
-            interpreter lock).
+        folder: cache folder; defaults to `cache_dir()`.
+        workers: number of decoding threads; by default one for each processor that this process may use (Pillow
+            releases the interpreter lock).
 
     Raises:
-        BenchError: the disk is too small (it says how much is needed), a clip cannot be decoded (it names the file), or
-            the disk gives back other bytes than were written.
+        BenchError: the disk is too small (the message states the space needed), a clip cannot be decoded (the message
+            names the file), or the disk returns other bytes than were written.
     """
     path = pack_path(clips, resolution, folder or cache_dir())
     built_once(path, lambda: _build(path, clips, root, resolution, workers))
@@ -91,22 +91,22 @@ def pack(
 
 
 class _PackJournal:
-    """The clips of an unfinished pack that are on the disk: lines of a clip's number and the CRC-32 of its bytes."""
+    """Journal of an unfinished pack: one line per clip on disk, with its number and the CRC-32 of its bytes."""
 
     def __init__(self, path: Path, target: int, known: Mapping[int, int]) -> None:
-        """Begin a journal of the file `target` (a descriptor) with what is known of it."""
+        """Start a journal of the file `target` (a descriptor) with its known clips and checksums."""
         self._target, self._waiting, self._written = target, dict(known), time.monotonic()
         self._file = path.open("w")
         self.write()
 
     def add(self, number: int, checksum: int) -> None:
-        """Note a clip, which is written down by and by."""
+        """Record a clip, to be written to the journal later."""
         self._waiting[number] = checksum
         if time.monotonic() - self._written > _PAUSE:
             self.write()
 
     def write(self) -> None:
-        """Write down what is noted, after the clips themselves are on the disk."""
+        """Write the recorded clips to the journal, after flushing the clips themselves to disk."""
         if self._waiting:
             to_disk(self._target)
             self._file.writelines(f"{number} {checksum:08x}\n" for number, checksum in self._waiting.items())
@@ -115,7 +115,7 @@ class _PackJournal:
         self._written = time.monotonic()
 
     def close(self) -> None:
-        """Write the rest down and close the file."""
+        """Write the remaining clips to the journal and close it."""
         try:
             self.write()
         finally:
@@ -123,7 +123,7 @@ class _PackJournal:
 
 
 def _journalled(part: Path, journal: Path, clips: int) -> dict[int, int]:
-    """Checksums of the clips that the whole lines of a journal list; none without the file that it is about."""
+    """Checksums of the clips in the complete lines of a journal; empty if the journal or its pack file is missing."""
     if not part.exists() or not journal.exists():
         return {}
     lines = re.findall(r"^(\d+) ([0-9a-f]{8})\n", journal.read_text(errors="replace"), re.MULTILINE)
@@ -141,10 +141,10 @@ def _build(path: Path, clips: Sequence[Clip], root: Path, resolution: int, worke
             f"which has {in_words(free)} free. Point BENCH_CACHE_DIR to a larger disk, or remove old packs "
             "(`bench data clean --remove packs`)."
         )
-    # pwrite and not a writable memory map: a full disk is then an error and not a SIGBUS.
+    # pwrite instead of a writable memory map: a full disk then raises an error instead of SIGBUS.
     target = os.open(part, os.O_RDWR | os.O_CREAT)
     try:
-        for _ in range(2):  # what an earlier process left wrong is packed once more
+        for _ in range(2):  # clips that an earlier process left damaged are packed again
             done = _write(target, journal, clips, done, root, resolution, workers)
             wrong = _differing(target, done, resolution, workers)
             if not wrong:
@@ -170,12 +170,12 @@ def _write(
     resolution: int,
     workers: int | None,
 ) -> dict[int, int]:
-    """Pack the clips that are not `done` into the file `target`; checksums of all of them by their numbers."""
+    """Pack the clips that are not `done` into the file `target`, and return the checksums of all clips by number."""
     size = int(np.prod(shape(1, resolution)))
 
     def write(number: int) -> tuple[int, int]:
         clip = clips[number]
-        # The pack is named by the content hashes: other bytes under that name would stay for good.
+        # The pack is named after the content hashes: other bytes under that name would remain forever.
         if clip.sha256 and content_hash(clip.files(root), clip.start, FRAMES) != clip.sha256:
             raise BenchError(
                 f"The clip {clip.id} has changed since it was indexed ({root / clip.path}): "
@@ -207,7 +207,7 @@ def _write(
 
 
 def _differing(target: int, checksums: Mapping[int, int], resolution: int, workers: int | None) -> set[int]:
-    """The clips whose bytes in the file `target` have other checksums, or that are not all there."""
+    """Numbers of the clips whose bytes in the file `target` have other checksums or are incomplete."""
     size = int(np.prod(shape(1, resolution)))
 
     def differs(number: int) -> bool:

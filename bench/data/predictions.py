@@ -1,9 +1,9 @@
-"""The only reader and writer of predictions: one lossless file a clip, named by clip id.
+"""The only reader and writer of predictions: one lossless file per clip, named by clip id.
 
-Ours are PNGs that hold a clip's frames as a vertical strip (the Beach dataset's own layout): 8 bits, lossless, opened
-by every viewer, and exact even where all frames are the same, which animation formats merge. A `manifest.json` says
-what made them and holds the hash of each file. A folder without a manifest is somebody else's: videos of any known
-kind, or frame folders, named by clip id.
+The writer produces PNGs that contain a clip's frames as a vertical strip (the Beach dataset's own layout). They are
+8-bit, lossless and readable in every viewer. They are exact even if all frames are the same, which animation formats
+merge. A `manifest.json` records what made them and the hash of each file. A folder without a manifest is third-party:
+videos of any known kind, or frame folders, named by clip id.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from bench.errors import BenchError
 from bench.files import atomic_path, digest, disk_error, read_json, sha256, write_json
 from bench.runfolder import MANIFEST, PART
 
-#: Ends messages about a folder whose videos are in folders below it.
+#: End of messages about a folder whose videos are in subfolders.
 DEEPER = (
     "If each file is a video of its own, read them with `--dataset folder --data-root FOLDER`, which cuts "
     "them into clips of 32 frames."
 )
-#: What operating systems leave in folders and archives.
+#: Names that operating systems leave in folders and archives.
 _OF_SYSTEMS = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
 
 
 class Predictions:
-    """Videos of one row, by clip id.
+    """Videos of one method, by clip id.
 
     Attributes:
-        folder: where they lie.
-        manifest: what the folder says of itself; empty for somebody else's folder.
-        nested: of clips that are folders of several videos (`bench.data.samples`), each video by its number.
-        number: of the sample, where this is one of several of each clip (`sample`); None where a clip has one video.
-        skipped: names in the folder that are no videos; a folder's ends with a slash.
+        folder: folder of the videos.
+        manifest: content of the folder's own manifest; empty for a third-party folder.
+        nested: videos by number, for clips that are folders of several videos (`bench.data.samples`).
+        number: number of the sample, if this is one of several per clip (`sample`); None if a clip has one video.
+        skipped: names in the folder that are not videos; names of folders end with a slash.
 
     Args:
-        folder: of the videos, one per clip.
-        what: they are, for messages.
-        given: what the user named, where that is not the folder itself (an archive, an array).
+        folder: folder of the videos, one per clip.
+        what: what the videos are, for messages.
+        given: what the user named, if that is not the folder itself (an archive, an array).
     """
 
     def __init__(self, folder: str | Path, what: str = "prediction", given: str | Path | None = None) -> None:
@@ -69,7 +69,7 @@ class Predictions:
         self.nested: dict[str, dict[int, Path]] = {}
         self.number: int | None = None
         self._files = self._list()
-        self._members: dict[str, int] = {}  # places in arrays of several samples
+        self._members: dict[str, int] = {}  # indices in arrays of several samples
         named = self.manifest["clips"].values() if self.manifest else ()
         self._hash_of = {self.folder / entry["file"]: entry["sha256"] for entry in named}
         self._hashes: dict[Path, tuple[list[tuple[int, ...]], str]] = {}
@@ -109,7 +109,7 @@ class Predictions:
 
     @property
     def ids(self) -> list[str]:
-        """Clip ids in order, in composed Unicode."""
+        """Sorted clip ids, in composed Unicode."""
         return sorted(self._files)
 
     def path(self, id: str) -> Path:
@@ -117,7 +117,7 @@ class Predictions:
         return self._files[id]
 
     def sha256(self, id: str) -> str:
-        """Hash of a clip's bytes (of all its frames' for a frame folder), computed once while they do not change."""
+        """Hash of a clip's bytes (of all its frames for a frame folder), cached until they change."""
         path = self._files[id]
         files = [path / name for name in images_in(path)] if path.is_dir() else [path]
         state = [file_state(file) for file in files]
@@ -127,13 +127,13 @@ class Predictions:
         return digest([content, self._members[id]]) if id in self._members else content
 
     def sample(self, number: int, videos: Mapping[str, tuple[Path, int | None]]) -> Predictions:
-        """The same folder, of which one sample of each clip is seen.
+        """Return the same folder, restricted to one sample of each clip.
 
         Args:
-            number: of the sample.
-            videos: by clip id the file or frame folder, and the place in it where it is an array of several samples.
+            number: number of the sample.
+            videos: file or frame folder by clip id, and the index in it if it is an array of several samples.
         """
-        one = copy.copy(self)  # hashes that are known are shared
+        one = copy.copy(self)  # known hashes are shared
         one.number, one.nested = number, {}
         one._files = {id: path for id, (path, _) in videos.items()}
         one._members = {id: place for id, (_, place) in videos.items() if place is not None}
@@ -143,11 +143,11 @@ class Predictions:
         """Read one clip as uint8 `[T, H, W, 3]`.
 
         Args:
-            id: of the clip.
-            resolution: side of the square that each frame is resized to; by default they stay as they are.
+            id: id of the clip.
+            resolution: side of the square to which each frame is resized; by default, frames are not resized.
 
         Raises:
-            BenchError: it cannot be decoded, or is not the file that the folder's manifest names.
+            BenchError: the clip cannot be decoded, or is not the file that the folder's manifest names.
         """
         self._check(id)
         if id in self._members:
@@ -159,7 +159,7 @@ class Predictions:
         return frames if resolution is None else resize(frames, resolution)
 
     def length(self, id: str) -> int:
-        """How many frames a clip has; a `BenchError` as for `read`."""
+        """Number of frames of a clip; raises the same errors as `read`."""
         self._check(id)
         return len(self.read(id)) if id in self._members else length(self._files[id])
 
@@ -169,7 +169,7 @@ class Predictions:
 
 
 def _numbered(folder: Path) -> dict[int, Path]:
-    """Videos and frame folders directly in a folder whose names are numbers, in order; none where others are there."""
+    """Videos and frame folders directly in a folder, ordered by number; empty if any of their names is not a number."""
     found: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
         is_video = bool(images_in(path)) if path.is_dir() else path.suffix.lower() in VIDEOS
@@ -185,26 +185,27 @@ def _numbered(folder: Path) -> dict[int, Path]:
 
 
 def _deeper(folder: Path) -> str:
-    """What to do with a folder whose videos are in folders below it; "" where there are none."""
+    """Advice on a folder whose videos are in subfolders; "" if there are none."""
     return DEEPER if any(is_video(path) for path in files_below(folder)) else ""
 
 
 def own_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest that a writer left in a folder; empty where there is none, or one that is not ours."""
+    """The manifest that this program wrote into a folder; empty if there is none, or only a third-party one."""
     path = folder / MANIFEST
     content = read_json(path) if path.is_file() else None
-    # Others keep a manifest.json beside their videos too, of their own kind.
+    # Other programs also write a manifest.json next to their videos, in their own format.
     return content if isinstance(content, dict) and {"format", "clips", "made_by"} <= content.keys() else {}
 
 
 class PredictionWriter:
-    """Writes a folder of predictions, clip by clip, and continues where a killed one stopped.
+    """Writes a folder of predictions, clip by clip, and resumes where a killed writer stopped.
 
     Args:
-        folder: made if it does not exist.
-        made_by: what determines the videos (row, model, seed, checkpoint hash, resolution, ...). Files that an earlier
-            writer left under the same `made_by` are kept; a folder of another one is a `BenchError`, never overwritten.
-        frames: number of frames of every clip, which then need not be square; 0 for square ones of any number.
+        folder: folder to write; created if it does not exist.
+        made_by: what determines the videos (row, model, seed, checkpoint hash, resolution, ...). Files from an earlier
+            writer with the same `made_by` are kept. A folder with another `made_by` raises a `BenchError` and is never
+            overwritten.
+        frames: number of frames of every clip, which then need not be square; 0 for any number of square frames.
     """
 
     def __init__(self, folder: str | Path, made_by: Mapping[str, Any], frames: int = 0) -> None:
@@ -225,11 +226,11 @@ class PredictionWriter:
             )
         else:
             write_json(self.folder / MANIFEST, {"format": 1, "complete": False, "made_by": self.made_by, "clips": {}})
-        for left in self.folder.glob(f"{PART}*"):  # of a killed process
+        for left in self.folder.glob(f"{PART}*"):  # from a killed process
             left.unlink()
 
     def has(self, id: str) -> bool:
-        """Whether a clip's video is there already, from this process or from one that was killed."""
+        """Whether a clip's video already exists, from this process or from a killed one."""
         return (self.folder / f"{id}.png").exists()
 
     def write(self, id: str, frames: Frames) -> None:
@@ -237,10 +238,10 @@ class PredictionWriter:
         write_strip(self.folder / f"{id}.png", frames, square=not self.frames)
 
     def close(self) -> None:
-        """Write the manifest: only now is the folder complete.
+        """Write the manifest, which marks the folder as complete.
 
-        A manifest that was complete before stays as it is, and its files have to be those it names: writing it anew
-        would vouch for a file that somebody has changed since.
+        A manifest that is already complete is not rewritten, and the files must match it. Rewriting it would vouch for
+        a file that was changed since.
         """
         if (known := own_manifest(self.folder)).get("complete"):
             for entry in known["clips"].values():
@@ -264,7 +265,7 @@ def _cut(path: Path, count: int) -> Frames:
 
 
 def write_strip(path: str | Path, frames: Frames, square: bool = True) -> None:
-    """Write uint8 `[T, H, W, 3]` as one PNG, frames from top to bottom; `square` refuses frames that are not."""
+    """Write uint8 `[T, H, W, 3]` as one PNG, frames from top to bottom; `square` rejects non-square frames."""
     count, height, width, _ = frames.shape
     if square and height != width:
         raise BenchError(f"Predictions are square; {path} would be {width}×{height}.")

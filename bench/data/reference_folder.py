@@ -1,4 +1,4 @@
-"""Two folders against each other without any dataset: one of them stands for the real clips."""
+"""Comparison of two folders without a dataset: one of them provides the real clips."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bench.runfolder import PART
 
 
 def reference_manifest(folder: Predictions | Path) -> tuple[Manifest, int]:
-    """The clips of a folder of videos, each a test clip and a source video of its own, and their number of frames.
+    """Return the clips of a folder of videos, each a test clip and a separate source video, and their number of frames.
 
     Raises:
-        BenchError: the folder has no videos, one cannot be read, or they differ in their number of frames.
+        BenchError: the folder has no videos, a video cannot be read, or the videos differ in their number of frames.
     """
     videos = one_video_each(folder if isinstance(folder, Predictions) else Predictions(folder, "reference"))
     lengths: dict[int, str] = {}
@@ -43,7 +43,7 @@ def reference_manifest(folder: Predictions | Path) -> tuple[Manifest, int]:
 
 
 def one_video_each(videos: Predictions) -> Predictions:
-    """The same videos; a `BenchError` where the folder has several videos for each clip, or none in it but below."""
+    """Return the same videos; raise a `BenchError` if there are several per clip, or only in subfolders."""
     if videos.nested:
         raise BenchError(
             f"The reference folder {videos.shown} has folders of several videos ({next(iter(videos.nested))}): "
@@ -53,10 +53,11 @@ def one_video_each(videos: Predictions) -> Predictions:
 
 
 def unzipped(path: Path) -> Path:
-    """A folder as it is; a zip archive's content in the cache, below a name made from the archive's bytes.
+    """Return a folder unchanged, or unpack a zip archive into a cache folder named after the archive's bytes.
 
     Raises:
-        BenchError: no zip archive, a damaged or encrypted one, one with a path that leads out of it, or a full disk.
+        BenchError: the file is not a zip archive, is damaged or encrypted, or has a path that leads out of it; or the
+            disk is full.
     """
     if path.suffix.lower() != ".zip" or path.is_dir():
         return path
@@ -65,7 +66,7 @@ def unzipped(path: Path) -> Path:
     folder = cache_dir() / "unzipped" / sha256(path)[:32]
     built_once(folder, lambda: _unpack(path, folder))
     inside = [p for p in folder.iterdir() if p.name != "__MACOSX" and not p.name.startswith(".")]
-    # Most archives hold one folder with everything in it; a single frame folder is a clip and not that.
+    # Most archives contain one folder with everything in it; a single frame folder, however, is a clip.
     return inside[0] if len(inside) == 1 and inside[0].is_dir() and not _holds_frames(inside[0]) else folder
 
 
@@ -75,7 +76,7 @@ def _holds_frames(folder: Path) -> bool:
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    """Unpack into a folder that gets its name when all is in it: a killed process leaves no half of an archive."""
+    """Unpack into a temporary folder and rename it when complete: a killed process leaves no partial content."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=PART) as temporary:
         part = Path(temporary) / "all"
         part.mkdir()
@@ -90,7 +91,7 @@ def _unpack(path: Path, folder: Path) -> None:
                 archive.extractall(part)
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise BenchError(f"The archive {path} is damaged ({error}): copy or download it again.") from error
-        except (RuntimeError, NotImplementedError) as error:  # how zipfile says encrypted, and an unknown compression
+        except (RuntimeError, NotImplementedError) as error:  # zipfile's errors for encryption and unknown compression
             raise BenchError(
                 f"The archive {path} cannot be unpacked ({error}): create it again as a plain zip archive."
             ) from error

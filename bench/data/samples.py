@@ -1,10 +1,10 @@
-"""Several samples a clip: which of a folder's videos are samples of one clip, in the layouts that people use.
+"""Several samples per clip: which of a folder's videos are samples of one clip, in the common layouts.
 
-- files or frame folders `ID@0`, `ID@1`, …; sample 0 may also be called `ID` (so our own predictions are stored),
-- a folder `ID/` with a video, or a frame folder, per sample: `ID/0.mp4`, `ID/1.mp4`, …,
-- an array a clip with an axis of samples in front: uint8 `[K, T, H, W, 3]` in `ID.npy` or `ID.npz`.
+- files or frame folders `ID@0`, `ID@1`, …; sample 0 may also be called `ID` (as in our own predictions),
+- a folder `ID/` with one video or frame folder per sample: `ID/0.mp4`, `ID/1.mp4`, …,
+- one array per clip with a leading axis of samples: uint8 `[K, T, H, W, 3]` in `ID.npy` or `ID.npz`.
 
-Names decide together with the test clips' ids: `ID@3` is a sample only where no test clip has that very name.
+Names are interpreted together with the test clips' ids: `ID@3` is a sample only if no test clip has exactly that name.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from bench.data.predictions import Predictions
 from bench.data.readers.arrays import sample_count
 from bench.errors import BenchError
 
-#: A sample's name: that of its clip, and a number.
+#: Name of a sample: the name of its clip, and a number.
 NAMED = re.compile(r"(?P<id>.+)@(?P<number>\d+)")
-#: A file or frame folder, and the place in it where it is an array of several samples.
+#: A file or frame folder, and the index in it if it is an array of several samples.
 Video = tuple[Path, int | None]
 
 
 def sample_name(id: str, sample: int) -> str:
-    """What a sample of a clip is called in a folder of predictions.
+    """Name of a clip's sample in a folder of predictions.
 
     >>> sample_name("v100", 0), sample_name("v100", 3)
     ('v100', 'v100@3')
@@ -33,17 +33,17 @@ def sample_name(id: str, sample: int) -> str:
 
 
 def sampled(predictions: Predictions, test_ids: Collection[str], most: int | None = None) -> list[Predictions]:
-    """The predictions of each sample, by the same clip ids in all; a list of one where a clip has one video.
+    """Split predictions by sample, all with the same clip ids; a list of one if each clip has one video.
+
+    If clips have different numbers of samples, the later samples lack some clips.
 
     Args:
-        predictions: of one method and training run.
+        predictions: predictions of one method and training run.
         test_ids: ids of all test clips.
-        most: how many samples of each clip, the first ones; all by default. One video per clip is enough for any.
-
-    Where clips have different numbers of samples the later ones lack some clips.
+        most: how many samples of each clip to use, the first ones; all by default. One video per clip is always enough.
 
     Raises:
-        BenchError: fewer samples than asked for, or one sample given twice.
+        BenchError: there are fewer samples than requested, or one sample appears twice.
     """
     found = _samples(predictions, test_ids)
     numbers = sorted({number for videos in found.values() for number in videos})
@@ -61,7 +61,7 @@ def sampled(predictions: Predictions, test_ids: Collection[str], most: int | Non
 
 
 def _samples(predictions: Predictions, test_ids: Collection[str]) -> dict[str, dict[int, Video]]:
-    """Videos by clip id and number of the sample."""
+    """Videos by clip id and sample number."""
     found: dict[str, dict[int, Video]] = {}
 
     def add(id: str, number: int, video: Video) -> None:

@@ -1,4 +1,4 @@
-"""`bench data verify`: what is wrong with a dataset, file by file, and what a reader of bare pixels would miss."""
+"""`bench data verify`: problems of a dataset, file by file, and what a reader of bare pixels would miss."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bench.data.workers import processors
 from bench.errors import BenchError
 from bench.progress import task
 
-#: How many files of a kind the report names.
+#: Maximum number of files that a remark of the report names.
 _EXAMPLES = 3
 
 
@@ -45,9 +45,9 @@ class VerificationResult:
     """What `verify` found.
 
     Attributes:
-        clips: clips by split, where the dataset could be indexed.
-        videos: source videos by split.
-        findings: in the order of the files.
+        clips: number of clips by split, if the dataset could be indexed.
+        videos: number of source videos by split.
+        findings: errors, remarks, traits of files and repeated content, in this order.
     """
 
     clips: dict[str, int]
@@ -61,7 +61,7 @@ class VerificationResult:
 
 
 def verify(dataset: str, root: Path, frames: int = FRAMES) -> VerificationResult:
-    """Index a dataset, with clips of a given length, and decode every file of it.
+    """Index a dataset with clips of a given length, and decode every file in it.
 
     Raises:
         BenchError: the root does not exist, or the dataset is unknown.
@@ -77,7 +77,7 @@ def verify(dataset: str, root: Path, frames: int = FRAMES) -> VerificationResult
             continue
         for name, part in vars(listing).items():
             getattr(found, name).extend(part)
-        # Where files of a split are broken, they are the reason that it has no clips.
+        # If a split has broken files, they are the reason that it has no clips.
         if not listing.absent and not listing.errors:
             demanded.append(split)
     if not refused and not found.errors and not demanded:
@@ -100,7 +100,7 @@ def verify(dataset: str, root: Path, frames: int = FRAMES) -> VerificationResult
 
 @dataclass(frozen=True)
 class _DecodedClips:
-    """What decoding some clips found: the clips with hashes, a sentence for each fault, and traits by file."""
+    """Result of decoding some clips: the clips with hashes, a sentence for each fault, and traits by file."""
 
     clips: list[Clip]
     faults: list[str]
@@ -108,7 +108,7 @@ class _DecodedClips:
 
 
 def _decoded(clips: Sequence[Clip], root: Path, frames: int) -> _DecodedClips:
-    """Hash and decode every file of every clip, a file that holds several of them once."""
+    """Hash and decode every file of every clip, but only once if it contains several clips."""
     found = _DecodedClips([], [], {})
     with ThreadPoolExecutor(processors()) as pool, task("decoding", len(clips)) as progress:
         for looked in pool.map(partial(_look, root, frames), by_file(clips)):
@@ -120,7 +120,7 @@ def _decoded(clips: Sequence[Clip], root: Path, frames: int) -> _DecodedClips:
 
 
 def _look(root: Path, frames: int, clips: Sequence[Clip]) -> _DecodedClips:
-    """Look at one clip of a frame folder, or at all clips of one file."""
+    """Hash and decode one clip of a frame folder, or all clips of one file."""
     found = _DecodedClips([], [], {})
     try:
         for clip in clips:
@@ -161,7 +161,7 @@ def _look_at_file(clips: Sequence[Clip], root: Path, of_clip: int, found: _Decod
 
 
 def _trait_remarks(traits: Mapping[Path, Collection[Trait]], clips: Iterable[Clip], root: Path) -> list[DatasetFinding]:
-    """A remark for each trait: how many files have it, and the first of them."""
+    """One remark per trait: the number of files with it, and the first of them."""
     having: dict[Trait, list[str]] = {trait: [] for trait in Trait}
     for file, its in traits.items():
         for trait in its:
@@ -185,7 +185,7 @@ def _repeated(manifest: Manifest) -> list[DatasetFinding]:
     """Clips with the same bytes: harmless within a split, a leak between training and test."""
     by_content: dict[str, list[Clip]] = {}
     for clip in manifest.clips:
-        if clip.sha256:  # without one it could not be read
+        if clip.sha256:  # a clip without a hash could not be read
             by_content.setdefault(clip.sha256, []).append(clip)
     findings = []
     for clips in by_content.values():

@@ -1,4 +1,4 @@
-"""Windows of whole videos: which frames of the real videos are compared where sets are not paired."""
+"""Windows of whole videos: which frames of the real videos are compared if sets are not paired."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from bench.progress import task
 
 @dataclass(frozen=True)
 class WholeVideo:
-    """A file or frame folder as one clip of all its frames, and how many these are."""
+    """A file or frame folder as one clip of all its frames, and their number."""
 
     clip: Clip
     frames: int
 
 
 def folder_videos(folder: Path) -> list[WholeVideo]:
-    """The videos of a folder, each a source video of its own, of any lengths.
+    """List the videos of a folder, of any length, each a separate source video.
 
     Raises:
-        BenchError: the folder has no videos, or one cannot be read.
+        BenchError: the folder has no videos, or a video cannot be read.
     """
     videos, found = Predictions(folder), []
     with task("reading the reference", len(videos.ids)) as progress:
@@ -42,12 +42,12 @@ def folder_videos(folder: Path) -> list[WholeVideo]:
 
 
 def dataset_videos(dataset: str, root: Path, splits: Sequence[str], frames: int) -> list[WholeVideo]:
-    """The videos of a dataset, put together from its clips of a given length.
+    """List the videos of a dataset, assembled from its clips of a given length.
 
-    The frames after a video's last whole clip are out of reach.
+    Frames after a video's last complete clip are not available.
 
     Raises:
-        BenchError: a file cannot be used, or there are no videos as long as that.
+        BenchError: a file cannot be used, or no video has that many frames.
     """
     listing = listing_of(dataset, root, splits, frames)
     if listing.errors:
@@ -66,14 +66,14 @@ def dataset_videos(dataset: str, root: Path, splits: Sequence[str], frames: int)
 
 
 def windows(videos: Sequence[WholeVideo], span: int, per_video: int, draw: int | None) -> list[Clip]:
-    """Windows of a given number of consecutive frames of each video, in the order of the videos.
+    """Choose windows of consecutive frames from each video, in the order of the videos.
 
     Args:
-        videos: with at least `span` frames each.
-        span: frames of a window.
-        per_video: how many; 0 for as many as fit without overlap. A video too short for them has fewer.
-        draw: windows are drawn by the hash of the video's ID and of this number, and may overlap; None for the first
-            ones, one after another.
+        videos: videos with at least `span` frames each.
+        span: frames per window.
+        per_video: windows per video; 0 for as many as fit without overlap. A video too short for this has fewer.
+        draw: number that is hashed with the video's ID to draw windows, which may overlap; None for the first windows,
+            one after another.
     """
     found = []
     for video in videos:
@@ -87,7 +87,7 @@ def windows(videos: Sequence[WholeVideo], span: int, per_video: int, draw: int |
 
 
 def _drawn(video: WholeVideo, span: int, number: int, draw: int) -> int:
-    """The first frame of a window that follows from the video's ID, the window's number and the draw."""
+    """First frame of a window, determined by the video's ID, the window's number and the draw."""
     text = f"window {video.clip.id}" + (f" {number} {draw}" if number or draw else "")
     return int(hashlib.sha256(text.encode()).hexdigest(), 16) % (video.frames - span + 1)
 
@@ -98,7 +98,7 @@ def _window(clip: Clip, start: int, span: int) -> Clip:
 
 
 def drawn(ids: Sequence[str], count: int, draw: int) -> list[str]:
-    """`count` of the IDs, in order: those with the smallest hashes, which another draw shuffles anew."""
+    """Choose the `count` IDs with the smallest hashes, in order; another draw gives different hashes."""
     if count >= len(ids):
         return list(ids)
     named = {(f"{draw} {id}" if draw else id): id for id in ids}
@@ -107,6 +107,6 @@ def drawn(ids: Sequence[str], count: int, draw: int) -> list[str]:
 
 
 def with_hashes(clips: Sequence[Clip], root: Path, frames: int) -> list[Clip]:
-    """Windows with the hash of what is at their place, several read at a time."""
+    """Return windows with the hash of their content, several of them read in parallel."""
     with ThreadPoolExecutor(processors()) as pool:
         return list(pool.map(lambda clip: hashed(clip, root, frames), clips))

@@ -1,4 +1,4 @@
-"""How many workers there may be in parallel, and processes that begin afresh."""
+"""Number of parallel workers, and pools of freshly started processes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from typing import Any
 
 from bench.errors import BenchError
 
-#: How processes begin: a fork of a process with threads (torch's) can hang.
+#: Start method of processes: a fork of a process with threads (torch's) can hang.
 CONTEXT: BaseContext = multiprocessing.get_context("spawn")
 
 
 def processors() -> int:
-    """How many processors this process may use, at least 1.
+    """Number of processors that this process may use, at least 1.
 
-    At most those of the machine, those of its affinity (`taskset`, SLURM) and those that the quota of its control
-    group (containers, Kubernetes) pays for, rounded up.
+    This is the smallest of three limits, rounded up: the processors of the machine, the affinity of the process
+    (`taskset`, SLURM), and the quota of its control group (containers, Kubernetes).
     """
     cores: int | None
     if sys.version_info >= (3, 13):
@@ -38,36 +38,36 @@ def processors() -> int:
 
 
 def quota(membership: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> float:
-    """How many processors' time the control groups of this process allow, infinity where they set no limit.
+    """Processor time that the control groups of this process allow, in processors; infinity if they set no limit.
 
     Args:
-        membership: tells the groups of this process, a line for each hierarchy.
-        mounted: where control groups are mounted, of version 1 or 2.
+        membership: file that lists the groups of this process, one line per hierarchy.
+        mounted: mount point of control groups, version 1 or 2.
     """
     try:
         lines = membership.read_text(encoding="utf-8").splitlines()
-    except OSError:  # another system than Linux
+    except OSError:  # not Linux
         return math.inf
     allowed = math.inf
     for _, controllers, group in (line.split(":", 2) for line in lines):
         if controllers and "cpu" not in controllers.split(","):
             continue
         top = mounted / controllers
-        own = top if ".." in group else top / group.lstrip("/")  # a group outside of what a container sees
+        own = top if ".." in group else top / group.lstrip("/")  # a group that the container cannot see
         for folder in (own, *own.parents[: len(own.parts) - len(top.parts)]):  # an outer group limits inner ones
             allowed = min(allowed, _limit(folder))
     return allowed
 
 
 def _limit(group: Path) -> float:
-    """How many processors' time one group allows."""
+    """Processor time that one group allows, in processors."""
     try:
         if (both := group / "cpu.max").exists():  # version 2
             most, period = both.read_text(encoding="ascii").split()
         else:
             most, period = ((group / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period"))
-        return int(most) / int(period) if int(most) > 0 else math.inf  # version 1 says -1 for no limit
-    except (OSError, ValueError):  # version 2 says "max" for no limit
+        return int(most) / int(period) if int(most) > 0 else math.inf  # version 1 uses -1 for no limit
+    except (OSError, ValueError):  # version 2 uses "max" for no limit
         return math.inf
 
 
@@ -78,19 +78,20 @@ def fresh_processes(
     arguments: tuple[Any, ...] = (),
     fewer: str = "use fewer workers",
 ) -> Iterator[ProcessPoolExecutor]:
-    """A pool of processes that begin afresh; what is still waiting when the block fails is dropped.
+    """Provide a pool of freshly started processes; work that is still waiting when the block ends is dropped.
 
     Args:
-        count: processes.
-        begin: what each of them calls first, with `arguments`.
-        arguments: for it.
-        fewer: what to do where there is too little memory for so many.
+        count: number of processes.
+        begin: function that each process calls first, with `arguments`.
+        arguments: arguments of `begin`.
+        fewer: advice if there is too little memory for this many processes.
 
     Raises:
         BenchError: a process ended before its work was done.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        sys.exit(1)  # we are such a process, which imports a script that asks for more of them: the first one tells
+        # This is a worker that imports a script, which requests more workers: the first process reports it.
+        sys.exit(1)
     began = CONTEXT.Event()
     try:
         with ProcessPoolExecutor(count, CONTEXT, _begin, (began, begin, arguments)) as pool:

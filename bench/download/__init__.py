@@ -1,1 +1,1 @@
-"""Downloads: over HTTP, from the package index, of datasets and weights; archives."""
+"""Downloads of datasets and weights, over HTTP and from the package index, and unpacking of archives."""

@@ -1,6 +1,6 @@
-"""Archives of datasets, unpacked so that nothing leaves the folder: no path out of it, no link, no device.
+"""Unpacking of dataset archives so that nothing leaves the folder: no path out of it, no link, no device.
 
-Every file is hashed while it is written; archives' own checksums (CRC-32 of zip and bzip2) are checked on the way.
+Every file is hashed while it is written. The archives' own checksums (CRC-32 of zip and bzip2) are checked as well.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import IO
 from bench.errors import BenchError
 
 _BLOCK = 1 << 20
-#: What systems leave in archives beside the data.
+#: Names that operating systems add to archives.
 _LITTER = {"__MACOSX", ".DS_Store", "Thumbs.db"}
-#: Called with the bytes of the archive that are dealt with.
+#: Callback for progress; receives the number of archive bytes processed so far.
 UnpackProgress = Callable[[int], None]
 
 
@@ -28,16 +28,16 @@ def unpack(archive: Path, folder: Path, report: UnpackProgress = lambda done: No
     """Unpack a zip archive, or a tar archive of any compression.
 
     Args:
-        archive: the file.
-        folder: to unpack into; made if it does not exist.
+        archive: the archive file.
+        folder: folder to unpack into; created if it does not exist.
         report: called after each file.
 
     Returns:
         SHA-256 by path within the folder, in the archive's order.
 
     Raises:
-        BenchError: it is no archive, damaged or encrypted; or it has a path that leads out of the folder, a link or a
-            device, or one path twice. What was unpacked before stays where it is.
+        BenchError: the file is not an archive, or is damaged or encrypted; or it has a path that leads out of the
+            folder, a link, a device, or the same path twice. Files that were unpacked before remain.
         OSError: the disk is full, or the folder cannot be written.
     """
     hashes: dict[str, str] = {}
@@ -54,13 +54,13 @@ def unpack(archive: Path, folder: Path, report: UnpackProgress = lambda done: No
         raise BenchError(
             f"The archive {archive} is damaged, or not an archive ({error}): download it again."
         ) from error
-    except (RuntimeError, NotImplementedError) as error:  # how zipfile says encrypted, and an unknown compression
+    except (RuntimeError, NotImplementedError) as error:  # zipfile's errors for encryption and unknown compression
         raise BenchError(f"The archive {archive} cannot be unpacked ({error}).") from error
     return hashes
 
 
 def _inside(name: str, archive: Path) -> PurePosixPath | None:
-    """A member's path below the folder; None for what is no data. One that leads elsewhere is a `BenchError`."""
+    """Return a member's path below the folder, None if it is not data; raise a `BenchError` if it leads elsewhere."""
     path = PurePosixPath(name)
     if PureWindowsPath(name).anchor or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
         raise BenchError(
@@ -97,7 +97,7 @@ def _from_zip(path: Path, report: UnpackProgress) -> Iterator[tuple[str, IO[byte
 
 
 def _from_tar(path: Path, report: UnpackProgress) -> Iterator[tuple[str, IO[bytes]]]:
-    # Read from front to back: a compressed archive has no table of what is in it.
+    # Read from front to back, because a compressed archive has no table of contents.
     with path.open("rb") as file, tarfile.open(fileobj=file, mode="r|*") as archive:
         for member in archive:
             if not (member.isreg() or member.isdir()):
@@ -107,6 +107,6 @@ def _from_tar(path: Path, report: UnpackProgress) -> Iterator[tuple[str, IO[byte
             _inside(member.name, path)
             if member.isreg():
                 content = archive.extractfile(member)
-                assert content is not None  # of a regular file there is one
+                assert content is not None  # never None for a regular file
                 yield member.name, content
             report(file.tell())

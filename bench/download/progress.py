@@ -1,4 +1,4 @@
-"""How a transfer is shown on stderr: a bar on a terminal while it runs, and one line when it is over, well or not."""
+"""Progress of a transfer on stderr: a bar on a terminal while it runs, and one line when it succeeds or fails."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import ExitStack, contextmanager
 
 from bench.progress import console
 
-#: Called with the bytes there are, and the bytes due where that is known.
+#: Callback for progress; receives the number of bytes so far and, if known, the total.
 DownloadProgress = Callable[[int, int | None], None]
 
 
 class SourceError(Exception):
-    """Why a source did not give what was asked of it; `again` where another attempt may."""
+    """Reason why a source did not provide what was requested; `again` is true if another attempt may succeed."""
 
     def __init__(self, reason: str, again: bool = False) -> None:
         super().__init__(reason)
@@ -34,7 +34,7 @@ def show_transfer(label: str) -> Iterator[DownloadProgress]:
     bar = Progress(*columns, console=screen, transient=True)
     task = bar.add_task(label, total=None)
     with ExitStack() as shown:
-        if screen.is_terminal:  # before version 14.3, Rich ends a bar with an empty line, also one that is disabled
+        if screen.is_terminal:  # before version 14.3, Rich ends a bar with an empty line, even a disabled one
             shown.enter_context(bar)
 
         def report(done: int, total: int | None) -> None:

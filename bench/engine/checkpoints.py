@@ -18,13 +18,13 @@ from bench.interface import VideoModel
 from bench.progress import console
 
 FORMAT = 1
-#: In a checkpoint that only generates (`bench.pipeline.release`), and lacks what training needs: what it was made of.
+#: Key of the origin of a checkpoint that is for generation only (`bench.pipeline.release`): it lacks training state.
 RELEASED = "released"
-#: How many resumable checkpoints a training run keeps beside the best one.
+#: How many resumable checkpoints a training run keeps in addition to the best one.
 KEEP = 3
 
 
-#: What to do about numbers that are not finite.
+#: Advice for numbers that are not finite.
 ADVICE = (
     "Lower the learning rate. If the same settings train on other machines, "
     "check this machine with `bench doctor --numerics`."
@@ -32,7 +32,7 @@ ADVICE = (
 
 
 def tensors(content: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    """Every tensor in nested mappings and lists, with its place, such as `weights.generator.conv2.0.weight`."""
+    """Every tensor in nested mappings and lists, with its path, such as `weights.generator.conv2.0.weight`."""
     if isinstance(content, torch.Tensor):
         yield name, content
     elif isinstance(content, Mapping | list | tuple):
@@ -43,7 +43,7 @@ def tensors(content: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
 
 @torch.no_grad()
 def not_finite(content: Any) -> list[str]:
-    """Places of the tensors that hold a NaN or an infinity: of weights, moments and averages alike."""
+    """Paths of the tensors that contain a NaN or an infinity, among weights, moments and averages alike."""
     found = [(name, tensor) for name, tensor in tensors(content) if tensor.is_floating_point()]
     if not found:
         return []
@@ -56,7 +56,7 @@ def not_finite(content: Any) -> list[str]:
 
 
 def not_finite_message(places: list[str], content: Any) -> str:
-    """How many of the content's tensors are not finite, in words.
+    """A message with the number of the content's tensors that are not finite.
 
     >>> not_finite_message(["a"], {"a": torch.tensor(float("nan")), "b": torch.tensor(1.0)})
     '1 of 2 tensors are not finite (first a)'
@@ -69,16 +69,16 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
     """Write a checkpoint atomically.
 
     Raises:
-        BenchError: a tensor is not finite, so that nothing could be made of the checkpoint; the disk is full.
+        BenchError: a tensor is not finite, which would make the checkpoint useless; or the disk is full.
     """
     if bad := not_finite(content):
         raise BenchError(f"{path} was not written: {not_finite_message(bad, content)}. {ADVICE}")
-    with atomic_path(path) as part, part.open("wb") as file:  # a file, as torch would write a path's name into it
+    with atomic_path(path) as part, part.open("wb") as file:  # a file, because torch would store a path's name
         writer = _Writer(file)
         try:
             torch.save({"format": FORMAT, **content}, cast(IO[bytes], writer))
         except RuntimeError as error:
-            # torch's archive writer turns an OSError into a RuntimeError; so is what a device reports while it is read.
+            # torch's archive writer turns an OSError into a RuntimeError. A device that is read also raises that type.
             raise (writer.failed or error) from error
 
 
@@ -101,7 +101,7 @@ class _Writer:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; anything else is a `BenchError` that names it."""
+    """Read a checkpoint; for anything else, raise a `BenchError` that names the file."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -114,10 +114,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def check_model(content: Mapping[str, Any], path: Path, expected: Mapping[str, Any]) -> None:
-    """Raise a `BenchError` where a checkpoint is of another model, or of the same one with other settings."""
+    """Raise a `BenchError` if a checkpoint belongs to another model, or to the same one with other settings."""
     for key, value in expected.items():
         stored = content.get(key)
-        if key == "training" and isinstance(stored, Mapping):  # it may tell of settings that change no result
+        if key == "training" and isinstance(stored, Mapping):  # it may contain settings that change no result
             stored = {name: stored.get(name) for name in value}
         if stored != value:
             raise BenchError(f"{path} is a checkpoint of another model: its {key} is {stored!r}, expected {value!r}.")
@@ -128,11 +128,11 @@ def load_model(path: Path, name: str | None = None, resolution: int | None = Non
 
     Args:
         path: a `model.pt`.
-        name: the model it has to be of, if that is known.
-        resolution: size that is scored, if the model has to fit it.
+        name: name of the expected model, if known.
+        resolution: scored size, if the model must fit it.
 
     Returns:
-        The model in evaluation mode, and the checkpoint's own account of itself (without the weights).
+        The model in evaluation mode, and the checkpoint's description of itself (without the weights).
     """
     content = load(path)
     if bad := not_finite(content["weights"] if isinstance(content.get("weights"), Mapping) else ()):
@@ -159,7 +159,7 @@ def load_model(path: Path, name: str | None = None, resolution: int | None = Non
 
 
 def training_only(model: VideoModel) -> set[str]:
-    """Names of a model's tensors that no video depends on: those of networks that only other players look through."""
+    """Names of the tensors that no video depends on: those of networks that are only frozen judges of other players."""
     players = [player for stage in model.stages() for player in stage.players]
     judges = [network for player in players for network in player.frozen]
     judge_modules = {id(module) for network in judges for module in network.modules()}
@@ -182,12 +182,12 @@ def resumable(folder: Path) -> list[Path]:
 
 
 def newest(folder: Path, expected: Mapping[str, Any]) -> Path | None:
-    """The newest resumable checkpoint of a training run that can be read and is finite; None where there is none.
+    """The newest resumable checkpoint of a training run that can be read and is finite; None if there is none.
 
-    A newer one that is truncated or not finite is passed over with a message: the run loses a few steps by that.
+    Newer ones that are truncated or not finite are skipped with a message, so the run loses a few steps.
 
     Raises:
-        BenchError: the checkpoint is of another training run; or there are checkpoints, and none of them is usable.
+        BenchError: the checkpoint belongs to another training run, or there are checkpoints but none is usable.
     """
     complaints = []
     for path in reversed(resumable(folder)):
@@ -209,6 +209,6 @@ def newest(folder: Path, expected: Mapping[str, Any]) -> Path | None:
 
 
 def prune(folder: Path) -> None:
-    """Remove all resumable checkpoints but the last few."""
+    """Remove all resumable checkpoints except the last few."""
     for path in resumable(folder)[:-KEEP]:
         path.unlink()

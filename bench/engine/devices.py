@@ -1,4 +1,4 @@
-"""What a training runs on: processes and devices, on Lightning Fabric."""
+"""The processes and devices of a training run, on Lightning Fabric."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from bench.interface import VideoModel
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-#: How long a process waits for the others: as long as it takes one of them to read or score the largest data set.
+#: How long a process waits for the others: long enough for one of them to read or score the largest dataset.
 PATIENCE = timedelta(hours=24)
-#: Minutes of the same within training, where all do the same; `BENCH_STEP_TIMEOUT` says otherwise.
+#: The same in minutes within training, where all processes do the same work; `BENCH_STEP_TIMEOUT` overrides it.
 STEP_MINUTES = 30.0
-#: Where each process notes in the processes' common store how many sums it has begun.
+#: Key in the processes' shared store under which each process counts the sums that it has begun.
 SUMS = "timelapse-bench/sums/{}"
 
 
 def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
-    """Fabric for the processes that there are: one, or those that `torchrun` started.
+    """Make the Fabric for this process alone, or for the processes that `torchrun` started.
 
     Raises:
-        BenchError: CUDA is asked for and there is none, or fewer GPUs than processes; see also `choose_precision`.
+        BenchError: CUDA is requested but missing, or there are fewer GPUs than processes; see also `choose_precision`.
     """
-    # Here and not above: it takes seconds to import, and most subcommands need none.
+    # Imported here because it takes seconds and most subcommands do not need it.
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
@@ -44,8 +44,8 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
     accelerator = pick_device(device)
     chosen = choose_precision(accelerator, precision)
     chosen.apply()
-    # Only torchrun starts processes that belong together. Left alone, Fabric would also follow SLURM's, LSF's and MPI's
-    # variables, which a job sets for a single process too.
+    # Only torchrun starts processes that belong together. By default, Fabric would also follow the variables of SLURM,
+    # LSF and MPI, which a job sets for a single process too.
     torchrun = TorchElasticEnvironment.detect()
     sizes = (os.environ[key] if torchrun else "1" for key in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     local, world = map(int, sizes)
@@ -54,7 +54,7 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
             f"{local} processes were started on this machine, which has {torch.cuda.device_count()} GPUs. Give "
             "torchrun --nproc-per-node that number, or use --device cpu."
         )
-    # Only for its processes: networks are not wrapped (see `average_gradients`).
+    # Used only for its processes: networks are not wrapped (see `average_gradients`).
     strategy: Any = DDPStrategy(timeout=PATIENCE) if world > 1 else "auto"
     with _without_lightnings_variables():
         fabric = Fabric(
@@ -71,9 +71,9 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
 
 @contextmanager
 def _without_lightnings_variables() -> Iterator[None]:
-    """Hide `LT_PRECISION`, `LT_DEVICES` and the like, which change in silence what Fabric was asked for.
+    """Hide `LT_PRECISION`, `LT_DEVICES` and similar variables, which silently override Fabric's arguments.
 
-    They belong to Lightning's own command, and linger in the shells of those who use it.
+    They belong to Lightning's own command, and may remain set in the shells of its users.
     """
     kept = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith("LT_")}
     try:
@@ -83,7 +83,7 @@ def _without_lightnings_variables() -> Iterator[None]:
 
 
 def pick_device(device: str) -> str:
-    """Resolve "auto"; a `BenchError` where "cuda" is asked for and there is none."""
+    """Resolve "auto"; raise a `BenchError` if "cuda" is requested but missing."""
     if device == "cuda" and not torch.cuda.is_available():
         raise BenchError(
             "You asked for --device cuda, but PyTorch finds no GPU: use --device cpu, or see `bench doctor`."
@@ -92,21 +92,21 @@ def pick_device(device: str) -> str:
 
 
 def several() -> bool:
-    """Whether there is more than this process."""
+    """Whether there are other processes."""
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 def prepare(network: nn.Module, fabric: Fabric, *, compiled: bool = False, fast: Collection[str] = ()) -> None:
-    """Bring a model to its device, as fast as that device runs it; in place, so that its stages see it too.
+    """Move a model to its device in the fastest form for it; in place, so that its stages change too.
 
     Args:
         network: the model.
         fabric: see `make_fabric`.
-        compiled: let `torch.compile` have the networks that the model holds.
+        compiled: compile the model's networks with `torch.compile`.
         fast: names of `bench.registry.FAST`.
 
     Raises:
-        BenchError: these ways do not go together.
+        BenchError: these ways cannot be combined.
     """
     if "graph" in fast and (fabric.world_size > 1 or compiled):
         other, instead = (
@@ -115,7 +115,7 @@ def prepare(network: nn.Module, fabric: Fabric, *, compiled: bool = False, fast:
         raise BenchError(f"fast=graph does not work with {other}: leave graph out of fast, or {instead}.")
     if (
         fabric.world_size > 1 and fabric.device.type == "cuda"
-    ):  # there is none for CPUs: each has its share's statistics
+    ):  # not available on CPUs: each process has its share's statistics
         nn.SyncBatchNorm.convert_sync_batchnorm(network, _training_group())
     fabric.to_device(network)
     channels_last(network)
@@ -125,7 +125,7 @@ def prepare(network: nn.Module, fabric: Fabric, *, compiled: bool = False, fast:
 
 
 def speed_up(network: nn.Module, fast: Collection[str]) -> None:
-    """Let a model train in faster ways (`bench.registry.FAST`): those that change its networks and stages, in place."""
+    """Enable the faster ways (`bench.registry.FAST`) that change a model's networks and stages, in place."""
     if "space-to-depth" in fast:
         space_to_depth(network)
     if fast and isinstance(network, VideoModel):
@@ -134,7 +134,7 @@ def speed_up(network: nn.Module, fast: Collection[str]) -> None:
 
 
 def step_minutes() -> float:
-    """How long a process waits for another one within training.
+    """The minutes that a process waits for another one within training.
 
     Raises:
         BenchError: `BENCH_STEP_TIMEOUT` is not a number of minutes.
@@ -153,7 +153,7 @@ def step_minutes() -> float:
 
 @lru_cache(maxsize=1)
 def _training_group() -> Any:
-    """All processes, with less patience than between two training runs; all make it at the same point."""
+    """The group of all processes, created by all at one point; its timeout is shorter than between training runs."""
     return torch.distributed.new_group(timeout=timedelta(minutes=step_minutes()))
 
 
@@ -161,7 +161,7 @@ def _sum_over_processes(values: Tensor) -> None:
     """Sum a tensor over the processes, in place.
 
     Raises:
-        BenchError: a process does not come. NCCL ends this one by itself and names the rank in its log.
+        BenchError: a process does not respond. NCCL instead ends this process and names the rank in its log.
     """
     group, rank = _training_group(), torch.distributed.get_rank()
     if torch.distributed.get_backend(group) != "gloo":
@@ -175,7 +175,7 @@ def _sum_over_processes(values: Tensor) -> None:
         others = range(torch.distributed.get_world_size())
         late = [str(other) for other in others if store.add(SUMS.format(other), 0) < here]
         if not late:
-            raise  # not for want of somebody: a process has died, and torchrun ends all
+            raise  # no process is late: one has died, and torchrun ends all
         raise BenchError(
             f"Process {rank} has waited {step_minutes():g} minutes for process {' and '.join(late)}, which has "
             "stopped responding or is too slow. To resume from the last checkpoint, repeat the command; if the "
@@ -184,7 +184,7 @@ def _sum_over_processes(values: Tensor) -> None:
 
 
 def average_statistics(network: nn.Module) -> None:
-    """Average batch-norm statistics over the processes, where there are several: each has seen its own share."""
+    """Average batch-norm statistics over the processes, because each has seen its own share only."""
     if several():
         average_over_processes(
             [s for layer in batch_norms(network) for s in (layer.running_mean, layer.running_var) if s is not None]
@@ -193,7 +193,7 @@ def average_statistics(network: nn.Module) -> None:
 
 @torch.no_grad()
 def average_over_processes(tensors: Sequence[Tensor]) -> None:
-    """Average tensors of one type over the processes, where there are several, in place and in one message."""
+    """Average tensors of one type over the processes, if there are several, in place and in one message."""
     if not several() or not tensors:
         return
     flat = torch.cat([tensor.flatten() for tensor in tensors])

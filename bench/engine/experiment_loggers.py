@@ -1,7 +1,7 @@
-"""Where a training run can be watched: TensorBoard's files, Weights & Biases, MLflow.
+"""Experiment loggers of a training run: TensorBoard files, Weights & Biases, MLflow.
 
-What it leaves in `training.csv` is the same with any of them, and none needs a connection: the last two write below the
-training's folder unless `WANDB_MODE` or `MLFLOW_TRACKING_URI` says otherwise.
+`training.csv` is the same with each of them, and none needs a connection. The last two write below the training run's
+folder unless `WANDB_MODE` or `MLFLOW_TRACKING_URI` overrides that.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from torch import Tensor
 from bench.errors import BenchError
 from bench.provenance import extra_of, how_to_install
 
-#: A logger's package; none for what is always there.
+#: The package of each logger; empty if it needs none.
 PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "none": ""}
-#: The name under which services file training runs.
+#: The project name of training runs in these services.
 PROJECT = "timelapse-bench"
 
 
@@ -34,14 +34,14 @@ class ExperimentLogger(Protocol):
         """Log a picture, uint8 `[3, H, W]`."""
 
     def close(self) -> None:
-        """Bring everything to where it is kept."""
+        """Write or send everything that is pending."""
 
 
 def check_logger(name: str) -> None:
-    """Raise a `BenchError` where the package of a logger is not installed: before any work."""
+    """Raise a `BenchError` before any work if the package of a logger is not installed."""
     package = PACKAGES[name]
     if package and find_spec(package) is None:
-        extra = extra_of(package)  # TensorBoard comes with training: who lacks it lacks the rest of the extra too
+        extra = extra_of(package)  # if TensorBoard is missing, so is the rest of the training extra
         command = how_to_install(extra) if extra else f"pip install {package}"
         raise BenchError(
             f"logger={name} needs the package '{package}', which is not installed. Install it with `{command}`."
@@ -52,7 +52,7 @@ class _TensorBoard:
     def __init__(self, folder: Path, stage: int, first: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        # what lies after the checkpoint that the training continues from is logged again
+        # steps after the checkpoint from which training resumes are logged again
         self._writer: Any = SummaryWriter(str(folder / "tensorboard" / f"stage{stage}"), purge_step=first)
 
     def scalar(self, term: str, value: float, step: int) -> None:
@@ -66,7 +66,7 @@ class _TensorBoard:
 
 
 def _run_id(folder: Path, stage: int) -> str:
-    """The same each time that a training continues."""
+    """A run ID that stays the same each time the training run resumes."""
     return hashlib.sha256(f"{folder.resolve()} {stage}".encode()).hexdigest()[:16]
 
 
@@ -84,7 +84,7 @@ class _WeightsAndBiases:
             resume="allow",
             mode=os.environ.get("WANDB_MODE", "offline"),
         )
-        self._run.define_metric("*", step_metric="training_step")  # a step may come again after a kill
+        self._run.define_metric("*", step_metric="training_step")  # a step may be repeated after a kill
 
     def scalar(self, term: str, value: float, step: int) -> None:
         self._run.log({term: value, "training_step": step})
@@ -107,7 +107,7 @@ class _MLflow:
         experiment = self._client.get_experiment_by_name(PROJECT)
         if experiment:
             number = experiment.experiment_id
-        else:  # pictures would else land wherever the command was given
+        else:  # otherwise pictures would be written to the current folder
             pictures = None if server else (here / "mlflow").as_uri()
             number = self._client.create_experiment(PROJECT, artifact_location=pictures)
         key = _run_id(folder, stage)
@@ -135,11 +135,11 @@ class _NoLogger:
 
 
 def log_scores(logger: str, folder: Path, values: Mapping[str, float]) -> None:
-    """Log a run's scores where its training runs went, by `method/metric`; TensorBoard and "none" get nothing.
+    """Log a run's scores to its training runs' logger, by `method/metric`; TensorBoard and "none" receive nothing.
 
     Args:
         logger: a key of `PACKAGES`.
-        folder: of the scores; it names the record.
+        folder: folder of the scores, after which the record is named.
         values: finite numbers.
     """
     if logger in ("wandb", "mlflow"):
@@ -150,13 +150,13 @@ def log_scores(logger: str, folder: Path, values: Mapping[str, float]) -> None:
 
 
 def open_logger(logger: str, folder: Path, stage: int, first: int) -> ExperimentLogger:
-    """The experiment logger of a stage.
+    """Open the experiment logger of a stage.
 
     Args:
         logger: a key of `PACKAGES`.
-        folder: of the training run.
-        stage: its number.
-        first: step from which on the stage is logged now, again where it was before.
+        folder: folder of the training run.
+        stage: number of the stage.
+        first: first step of the stage to log now; steps from here on are logged again if they were logged before.
     """
     check_logger(logger)
     if logger == "wandb":

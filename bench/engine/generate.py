@@ -1,6 +1,6 @@
-"""Model + first frames → predictions, clip by clip, each file whole or not there.
+"""Generate predictions from a model and first frames, clip by clip; each file is complete or absent.
 
-Several processes share the clips; the first one closes the folders when all are there.
+Several processes share the clips. The first one closes the folders when all predictions exist.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from bench.runfolder import REAL
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-#: Clips whose parts (`VideoModel.parts`) are kept.
+#: Number of clips whose parts (`VideoModel.parts`) are kept.
 EXAMPLES = 3
-#: Clips in a forward pass. One on a CPU: a batch gains nothing there, and a clip's bytes must not depend on the others.
+#: Clips per forward pass. One on a CPU: a batch gains nothing there, and a clip's bytes must not depend on the others.
 BATCH = {"cpu": 1, "cuda": 16}
-#: How far rounding may move a value of a video, in [-1, 1], when the same function is computed in another order. Our
-#: trained models move by less than 1e-6; a GPU may round factors to ten bits (TF32). A level of 255 is 8e-3.
+#: How much rounding may change a value of a video, in [-1, 1], when the same function is computed in another order. Our
+#: trained models change by less than 1e-6. A GPU may round factors to ten bits (TF32). One level of 255 is 8e-3.
 ROUNDING = {"cpu": 1e-4, "cuda": 1e-2}
 
 
 def for_generation(model: VideoModel) -> VideoModel:
-    """Make a model ready to generate and fit for nothing else, in place: batch norms folded, channels last.
+    """Prepare a model for generation only, in place: fold batch norms and convert to channels last.
 
-    Networks that only judge stay as they are. If the model makes other videos with its norms folded, because it runs
-    a part of an `nn.Sequential` for instance, they are put back and a warning is printed.
+    Networks that only judge do not change. If folding changes the model's videos, the function restores the norms and
+    prints a warning. This happens, for example, if the model runs only part of an `nn.Sequential`.
     """
     judges = [network for stage in model.eval().stages() for player in stage.players for network in player.frozen]
     pairs = foldable(model, judges)
@@ -70,22 +70,22 @@ def for_generation(model: VideoModel) -> VideoModel:
 
 @torch.no_grad()
 def _trial(model: VideoModel) -> dict[str, torch.Tensor]:
-    """All that a model makes of one first frame, by name; the frame is always the same, and smooth as skies are."""
+    """All outputs of a model for one first frame, by name; the frame is always the same, and smooth like sky."""
     device = next(model.parameters()).device
     coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
     first = F.interpolate(coarse, size=(model.resolution, model.resolution), mode="bilinear").to(device)
-    # Nothing may be drawn while predicting. If somebody's model does, it draws the same here each time.
+    # Prediction must not draw random numbers. If a third-party model does, it draws the same ones here each time.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         made = {**model.predict_rows(first, model.rows), **model.parts(first)}
     return {name: video.float().cpu() for name, video in made.items()}
 
 
 def _change(model: VideoModel, expected: Mapping[str, torch.Tensor]) -> str:
-    """What has changed in a model since it made what is expected, in words; nothing if it is within rounding."""
+    """Describe how a model's videos differ from the expected ones; empty if the difference is within rounding."""
     limit = ROUNDING.get(next(model.parameters()).device.type, max(ROUNDING.values()))
     try:
         made = _trial(model)
-    except Exception as error:  # as varied as models are
+    except Exception as error:  # a model may raise anything
         return f"the model fails ({type(error).__name__}: {error})"
     if all(torch.allclose(made[name], was, rtol=0, atol=limit, equal_nan=True) for name, was in expected.items()):
         return ""
@@ -103,20 +103,20 @@ def generate(
     fabric: Fabric | None = None,
     samples: int = 1,
 ) -> None:
-    """Write the predictions of a model's rows for clips, continuing where a killed process stopped.
+    """Write the predictions of a model's rows for clips, resuming where a killed process stopped.
 
     Args:
-        model: in evaluation mode.
-        folders: where each row's predictions go.
-        clips: whose first frames are continued; nothing else of them is read.
+        model: model in evaluation mode.
+        folders: folder for the predictions of each row.
+        clips: clips whose first frames are continued; nothing else of them is read.
         root: data root.
         made_by: what determines the videos, kept in each folder's manifest.
-        device: "cpu" or "cuda", or a process's own such as "cuda:1".
-        fabric: of the processes that share the clips; this one alone by default.
-        samples: videos of each clip, from a model that draws; any other model gives one.
+        device: "cpu" or "cuda", or a process's own device such as "cuda:1".
+        fabric: Fabric of the processes that share the clips; by default, this process works alone.
+        samples: videos per clip from a stochastic model; any other model generates one.
 
     Raises:
-        BenchError: a folder holds predictions made by something else, a first frame cannot be read, the disk is full.
+        BenchError: a folder contains other predictions, a first frame cannot be read, or the disk is full.
     """
     model = model.to(device).eval()
     samples = samples if isinstance(model, StochasticModel) else 1
@@ -129,7 +129,7 @@ def generate(
         names = [sample_name(clip.id, sample) for clip in group]
         return [row for row, to in writers.items() if not all(map(to.has, names))]
 
-    # A group is made whole or not at all: the same clips always share a batch.
+    # A group is generated completely or not at all, so that the same clips always share a batch.
     own = [(group, sample) for group in groups[rank::ranks] for sample in range(samples)]
     jobs = [Job(group, rows, sample) for group, sample in own if (rows := missing(group, sample))]
     total = sum(len(group) for group, _ in own)
@@ -151,9 +151,9 @@ def generate(
 def open_writers(
     model: VideoModel, folders: Mapping[str, Path], made_by: Mapping[str, Any], fabric: Fabric | None
 ) -> dict[str, PredictionWriter]:
-    """A writer for each row; the first process opens before the others, and nobody writes until all have.
+    """A writer for each row; the first process opens before the others, and none writes until all have opened.
 
-    Opening clears a killed process's unfinished files away.
+    Opening removes a killed process's unfinished files.
     """
 
     def opened() -> dict[str, PredictionWriter]:
@@ -169,7 +169,7 @@ def open_writers(
 
 
 def wait_for_all(fabric: Fabric | None) -> None:
-    """Continue when all processes are here."""
+    """Wait until all processes have reached this point."""
     if fabric:
         fabric.barrier()
 
@@ -180,9 +180,9 @@ class TrainedModel:
 
     Attributes:
         checkpoint: its `model.pt`.
-        name: the model it has to be of, if that is known.
-        resolution: size that is scored, if the model has to fit it.
-        samples: videos of each clip, from a model that draws.
+        name: name of the expected model, if known.
+        resolution: scored size, if the model must fit it.
+        samples: videos per clip from a stochastic model.
     """
 
     checkpoint: Path
@@ -203,11 +203,11 @@ def generate_rows(
 
     Args:
         trained: the training run.
-        folders: where each row goes, or one folder that gets a folder for each.
-        manifest: of the data.
+        folders: folder for each row, or one folder that gets a subfolder for each row.
+        manifest: manifest of the data.
         device: as for `generate`.
-        fabric: of the processes that share the clips.
-        parts: where the parts of a few clips' videos are kept, for a model that has such.
+        fabric: Fabric of the processes that share the clips.
+        parts: folder for the parts of a few clips' videos, if the model has parts.
 
     Returns:
         Folder of each row.
@@ -228,7 +228,7 @@ def generate_rows(
 
 @torch.inference_mode()
 def keep_parts(model: VideoModel, clips: Sequence[Clip], root: Path, folder: Path, device: str) -> None:
-    """Write what a model's videos are made of as `<clip id>__<part>.png`, vertical strips like predictions.
+    """Write the parts of a model's videos as `<clip id>__<part>.png`, vertical strips like predictions.
 
     A part with one channel is a mask in [0, 1] and becomes grey; others are pictures in [-1, 1].
     """
@@ -250,8 +250,8 @@ class PublishedModel:
     Attributes:
         name: the model, one of `bench.registry.PUBLISHED`.
         stage1: checkpoint file of its first stage.
-        stage2: of its second.
-        batch_norm: "running" statistics, or those of the "batch" as in the authors' script; the manifests say which.
+        stage2: checkpoint file of its second stage.
+        batch_norm: "running" statistics, or those of the "batch" as in the authors' script; the manifests record which.
     """
 
     name: str
@@ -267,10 +267,10 @@ def generate_published(
 
     Args:
         published: the checkpoints.
-        folder: gets a folder for each row.
-        manifest: of the data.
+        folder: folder that gets a subfolder for each row.
+        manifest: manifest of the data.
         device: as for `generate`.
-        fabric: of the processes that share the clips.
+        fabric: Fabric of the processes that share the clips.
 
     Returns:
         Folder of each row.
@@ -291,9 +291,9 @@ def generate_published(
 
 
 def store_real(clips: Sequence[Clip], root: Path, resolution: int, folder: Path, made_by: Mapping[str, Any]) -> None:
-    """Keep the real clips beside the predictions, at the scored size, for figures, reports and studies.
+    """Store the real clips next to the predictions, at the scored size, for figures, reports and studies.
 
-    A test clip that cannot be read is noticed here, before anything is trained.
+    A test clip that cannot be read is detected here, before any training.
     """
     writer = PredictionWriter(folder, {"row": REAL, **made_by, "resolution": resolution})
     left = [clip for clip in clips if not writer.has(clip.id)]

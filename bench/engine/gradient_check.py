@@ -1,10 +1,11 @@
-"""Whether a training step's gradients are right on a device: each against float64 on the CPU, over memory full of NaN.
+"""Check a training step's gradients on a device against float64 on the CPU, over memory full of NaN.
 
-Float32 gradients of the same step may differ by a few percent and all be right: where a ReLU's input or an L1 loss's
-difference is zero but for rounding, one of them takes the other branch. A tolerance that wide hides faults. So the
-float64 step here takes the branches that the checked step took, which runs as it is; what is left is rounding, and
-small. How small depends on the network: a recurrent one amplifies it. Where a difference is not small, the float64 step
-is repeated with weights that are perturbed by their rounding error, and a difference is right if that explains it.
+Float32 gradients of the same step may differ by a few percent and all be right. If a ReLU's input or an L1 loss's
+difference is zero except for rounding, one of them takes the other branch. A tolerance that wide hides faults.
+
+So the checked step runs unchanged, and the float64 step takes the branches that the checked step took. What remains is
+rounding, which is small. How small depends on the network: a recurrent one amplifies it. If a difference is not small,
+the float64 step is repeated with weights perturbed by their rounding error. A difference that this explains is right.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from bench.interface import Stage, VideoModel
 from bench.metrics.networks.feature_cache import full_precision
 
 aten = torch.ops.aten
-#: Operations whose derivative jumps where an argument changes its sign, and the place of that argument.
+#: Operations whose derivative jumps where an argument changes its sign, and the position of that argument.
 JUMPS: dict[Any, int] = {
     aten.threshold_backward.default: 1,  # ReLU
     aten.leaky_relu_backward.default: 1,
@@ -39,26 +40,26 @@ JUMPS: dict[Any, int] = {
 StepPrecision = Literal["float32", "bf16"]
 #: Largest relative rounding error of a number: half of the last binary place.
 ROUNDING: dict[StepPrecision, float] = {"float32": 2.0**-24, "bf16": 2.0**-9}
-#: A relative difference that is right without further questions. Measured in float32: at most 2e-4 for the models here
+#: A relative difference that is accepted without further checks. Measured in float32: at most 2e-4 for the models here
 #: at width 4, and 2.4e-3 for the small model of the tests with four seeds.
 TOLERANCE: dict[StepPrecision, float] = {"float32": 5e-3, "bf16": 2e-2}
-#: How many times the effect of perturbed weights a difference may be: activations and gradients are rounded as well, in
+#: Maximum ratio of a difference to the effect of perturbed weights: activations and gradients are rounded as well, in
 #: every layer. Measured: at most 10 in float32 and 28 in bf16.
 AMPLIFICATION: dict[StepPrecision, float] = {"float32": 30.0, "bf16": 100.0}
-#: A gradient that is smaller than this share of its network's is zero but for rounding: of a bias before a batch norm.
+#: A gradient below this share of its network's is zero except for rounding, as for a bias before a batch norm.
 NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        error: largest relative difference from float64 of a weight's gradient or a loss; infinite where one is not
+        error: largest relative difference from float64 of a weight's gradient or a loss; infinite if one is not
             finite.
         where: that weight or loss, "player.weight" or "player/term".
-        tolerance: what `error` may be.
-        unstable: weights whose gradients were not the same bits in a repetition. Empty on a GPU, which adds in no fixed
+        tolerance: largest `error` that is accepted.
+        unstable: weights whose gradients were not bit-identical in a repetition. Empty on a GPU, which adds in no fixed
             order.
     """
 
@@ -86,13 +87,13 @@ def check_gradients(
     """Compare all players' gradients in one training step (`training_step.train_step`) with float64 on the CPU.
 
     Args:
-        model: float32, on the CPU; it stays as it is.
-        number: of the stage, from 0.
+        model: float32 model on the CPU; it does not change.
+        number: number of the stage, from 0.
         clips: real clips, float32 `[N, 3, T, H, W]` in [-1, 1].
-        device: where the step is checked.
+        device: device on which the step is checked.
         precision: "float32" (without TF32) or "bf16", mixed as in training.
-        repeats: how often the step is made, each time over memory that holds NaN.
-        fast: ways in which the step is made (`bench.registry.FAST`), those that change networks or stages.
+        repeats: how often the step runs, each time over memory that contains NaN.
+        fast: faster ways to run the step (`bench.registry.FAST`), those that change networks or stages.
     """
     exact = copy.deepcopy(model).train()
     exact.stages()[number].begin()
@@ -101,7 +102,7 @@ def check_gradients(
     speed_up(checked, fast)
     runs = []
     for _ in range(repeats):
-        checked.load_state_dict(exact.state_dict())  # statistics of batch norms moved
+        checked.load_state_dict(exact.state_dict())  # batch-norm statistics have changed
         poison_memory(device)
         decisions = DecisionRecorder()
         mixed = torch.autocast(torch.device(device).type, torch.bfloat16) if precision == "bf16" else None
@@ -126,7 +127,7 @@ def _compare(
     record: Mapping[Any, list[Tensor]],
     precision: StepPrecision,
 ) -> GradientCheck:
-    """Gradients against those of a float64 model whose step takes the same decisions."""
+    """Compare gradients with those of a float64 model whose step takes the same decisions."""
 
     def reference(model: VideoModel) -> dict[str, Tensor]:
         return _gradients(copy.deepcopy(model).stages()[number], clips.double(), DecisionRecorder(record))
@@ -144,9 +145,10 @@ def _compare(
 
 
 def relative_errors(found: Mapping[str, Tensor], right: Mapping[str, Tensor]) -> dict[str, float]:
-    """‖found − right‖ / ‖right‖ of each gradient; infinite where it is not finite or there is none.
+    """‖found − right‖ / ‖right‖ of each gradient; infinite if it is not finite or missing.
 
-    What is zero but for rounding is set against all of its player's gradients, and a loss below 1 against 1.
+    A gradient that is zero except for rounding is compared with all of its player's gradients, and a loss below 1
+    with 1.
     """
     sizes: dict[str, float] = defaultdict(float)
     for key, value in right.items():
@@ -165,7 +167,7 @@ def relative_errors(found: Mapping[str, Tensor], right: Mapping[str, Tensor]) ->
 
 
 def perturbed(model: VideoModel, rounding: float) -> VideoModel:
-    """A copy whose weights are off by a random share of at most `rounding`, always the same."""
+    """A copy whose weights are perturbed by a random share of at most `rounding`, always the same."""
     other = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -176,16 +178,16 @@ def perturbed(model: VideoModel, rounding: float) -> VideoModel:
 
 
 class _IdleOptimizer:
-    """In an optimiser's place: it moves nothing, so that a step leaves its gradients and no other trace.
+    """A placeholder for an optimiser that updates nothing, so that a step leaves only its gradients behind.
 
-    Not one of PyTorch's optimisers, with the first of which it imports its compiler: three seconds.
+    It is not a PyTorch optimiser: the first of those imports PyTorch's compiler, which takes three seconds.
     """
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """There are no gradients before a step."""
+        """Do nothing: there are no gradients before a step."""
 
     def step(self) -> None:
-        """Leave the weights."""
+        """Leave the weights unchanged."""
 
 
 def _gradients(
@@ -207,14 +209,14 @@ def _gradients(
 
 
 class DecisionRecorder(TorchDispatchMode):
-    """Records what a computation decided; with a record, lets another one decide the same.
+    """Records the decisions of a computation, or makes another computation repeat recorded decisions.
 
-    Decisions are the branches of functions with a kink (`JUMPS`), all results that are no real numbers (comparisons,
-    places of maxima), and random numbers. Each operation has a record of its own, because devices differ in what else
+    Decisions are the branches of functions with a kink (`JUMPS`), all results that are not real numbers (comparisons,
+    positions of maxima), and random numbers. Each operation has its own record, because devices differ in what else
     they call.
 
     Args:
-        record: of another computation, which is followed; None to make one.
+        record: record of another computation to follow; None to make a new one.
     """
 
     def __init__(self, record: Mapping[Any, list[Tensor]] | None = None) -> None:
@@ -224,7 +226,7 @@ class DecisionRecorder(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """PyTorch's own question, answered so that it does not import its compiler: nothing is compiled here."""
+        """Return False so that PyTorch does not import its compiler: nothing is compiled here."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -234,7 +236,7 @@ class DecisionRecorder(TorchDispatchMode):
             return func(*args[:place], decided, *args[place + 1 :], **(kwargs or {}))
         results = func(*args, **(kwargs or {}))
         if any(returned.alias_info and not returned.alias_info.is_write for returned in func._schema.returns):
-            return results  # views of what is settled already
+            return results  # views of tensors that are settled already
         random = torch.Tag.nondeterministic_seeded in func.tags
         for result in tree_leaves(results):
             if isinstance(result, Tensor) and (random or not result.dtype.is_floating_point):
@@ -244,7 +246,7 @@ class DecisionRecorder(TorchDispatchMode):
         return results
 
     def _settle(self, func: Any, value: Tensor) -> Tensor:
-        """Keep what was decided, or return what the followed computation decided in its place."""
+        """Record a decision, or return the followed computation's decision in its place."""
         if self._left is None:
             self.record[func].append(value.detach().clone())
             return value
@@ -254,10 +256,10 @@ class DecisionRecorder(TorchDispatchMode):
 
 
 def poison_memory(device: str = "cpu", largest: int = 1 << 21) -> None:
-    """Let memory that is handed out next hold NaN: what a kernel reads or returns without having written it shows.
+    """Fill the memory that is allocated next with NaN, which exposes kernels that use values they have not written.
 
     Args:
-        device: whose memory.
+        device: device whose memory is filled.
         largest: size of the largest blocks, in values of 4 bytes.
     """
     sizes = [1 << power for power in range(8, largest.bit_length())]

@@ -1,7 +1,7 @@
-"""Training clips on their way to the device: one batch after another, or the next one while a step computes.
+"""Transfer of training clips to the device: one batch after another, or the next one while a step computes.
 
-Copying from ordinary memory makes a GPU wait. Copies from pinned memory run beside its computation, on a stream of
-their own, and so does the conversion from bytes to numbers.
+Copying from ordinary memory makes a GPU wait. Copies from pinned memory run in parallel with its computation, on a
+separate stream, and so does the conversion from bytes to numbers.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from torch import Tensor
 
 from bench.data.batches import to_tensor, to_values
 
-#: Batches that are under way at a time.
+#: Batches in transfer at a time.
 SLOTS = 2
 
 
 def on_device(batches: Iterator[np.ndarray], device: torch.device, *, ahead: bool) -> Iterator[Tensor]:
-    """Bring batches of bytes `[N, T, H, W, 3]` to a device as numbers `[N, 3, T, H, W]` in [-1, 1].
+    """Transfer batches of bytes `[N, T, H, W, 3]` to a device as numbers `[N, 3, T, H, W]` in [-1, 1].
 
     Args:
-        batches: of one shape.
-        device: a CPU has no streams: there the same numbers take the same way through the ring of buffers.
-        ahead: start with the next batch before the current one is handed out.
+        batches: batches of one shape.
+        device: target device; a CPU has no streams, but the same numbers pass through the same ring of buffers.
+        ahead: start the transfer of the next batch before yielding the current one.
     """
     if not ahead:
         for frames in batches:
@@ -44,11 +44,11 @@ def on_device(batches: Iterator[np.ndarray], device: torch.device, *, ahead: boo
 
 @dataclass(frozen=True)
 class Transfer:
-    """A batch under way.
+    """A batch in transfer.
 
     Attributes:
         values: `[N, 3, T, H, W]`, complete when `done`.
-        done: the event that says so; None on a CPU, where it is complete at once.
+        done: the event that signals completion; None on a CPU, where the batch is complete at once.
     """
 
     values: Tensor
@@ -56,7 +56,7 @@ class Transfer:
 
 
 class InputRing:
-    """Buffers in pinned memory that take turns, and the stream on which they are copied."""
+    """Buffers in pinned memory, used in rotation, and the stream on which they are copied."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -66,7 +66,7 @@ class InputRing:
         self._count = 0
 
     def start(self, frames: np.ndarray) -> Transfer:
-        """Begin to bring bytes `[N, T, H, W, 3]` to the device."""
+        """Start the transfer of bytes `[N, T, H, W, 3]` to the device."""
         slot, source = self._count % SLOTS, torch.from_numpy(np.ascontiguousarray(frames))
         self._count += 1
         if len(self._buffers) <= slot:
@@ -88,9 +88,9 @@ class InputRing:
         return Transfer(values, done)
 
     def arrived(self, transfer: Transfer) -> Tensor:
-        """The numbers of a batch, for the current stream, which waits for them where they are not complete."""
+        """The numbers of a batch; the current stream waits for them if they are not complete."""
         if transfer.done is not None:
             current = torch.cuda.current_stream(self._device)
             current.wait_event(transfer.done)
-            transfer.values.record_stream(current)  # or the memory could be handed out while it is still in use
+            transfer.values.record_stream(current)  # or the memory could be reused while it is still in use
         return transfer.values

@@ -1,8 +1,8 @@
-"""Whether a network's layers compute on this machine what they compute in float64, each by itself, as it is used.
+"""Checks of a network's single layers on this machine against float64, with each layer used as in its network.
 
-A layer is looked at where its network runs: with the shapes that it meets there, and in every way in which ours can
-meet them. The float64 copy runs with gradients, which is how layers that are faster without (`mdgan.cpu_layers`) run
-plainly.
+A layer is checked with the shapes that it receives in its network, under all conditions in which our code can call it.
+The float64 copy runs with gradients. Layers with a faster form without gradients (`mdgan.cpu_layers`) then use their
+ordinary form.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from bench.engine.gradient_check import poison_memory
 
 #: Largest block of memory that is poisoned before a layer runs, in values.
 POISONED = 1 << 18
-#: Frames and pixels of a side that a layer is checked on, where its network gives it more: float64 is slow.
+#: Maximum frames and pixels per side on which a layer is checked, because float64 is slow.
 FRAMES, SIDE = 6, 40
 
 
 @dataclass(frozen=True)
 class LayerCall:
-    """A layer, and what it was called with.
+    """A layer and the arguments of its call.
 
     Attributes:
-        layer: with weights of its own.
+        layer: layer that has weights of its own.
         arguments: tensors, or tuples of them.
     """
 
@@ -40,13 +40,13 @@ class LayerCall:
 
     @property
     def kind(self) -> tuple[str, ...]:
-        """What calls of the same kernels have in common: type, settings, shapes."""
+        """Properties shared by calls of the same kernels: type, settings, shapes."""
         shapes = [tuple(value.shape) for value in tree_leaves(self.arguments) if isinstance(value, Tensor)]
         return type(self.layer).__name__, self.layer.extra_repr(), str(shapes)
 
 
 def record_calls(network: nn.Module, compute: Callable[[], object]) -> list[LayerCall]:
-    """The calls of layers that have weights while something is computed, one of each kind."""
+    """The calls of layers with weights during a computation, one of each kind."""
     calls: dict[tuple[str, ...], LayerCall] = {}
 
     def note(layer: nn.Module, arguments: tuple[Any, ...]) -> None:
@@ -64,21 +64,21 @@ def record_calls(network: nn.Module, compute: Callable[[], object]) -> list[Laye
 
 
 def check_layer(call: LayerCall) -> float:
-    """The largest difference between what a layer makes of its input and what it makes in float64.
+    """The largest difference between a layer's results and its results in float64.
 
-    Results with and without gradients, gradients of input and weights; of the whole batch with memory contiguous,
-    channels last and strided, of one clip, and of an odd size where the layer takes one; on one thread and on all; each
-    over memory that holds NaN.
+    The check compares results with and without gradients, and the gradients of input and weights. Inputs are the whole
+    batch (contiguous, channels last and strided), one clip, and an odd size if the layer accepts one. Each runs on one
+    thread and on all threads, over memory that contains NaN.
 
     Returns:
-        Relative to the largest value of the tensor that differs; infinite where one is not finite.
+        Difference relative to the largest value of the tensor that differs; infinite if a value is not finite.
     """
     layer = copy.deepcopy(call.layer).train().requires_grad_(True)
     exact, worst = copy.deepcopy(layer).double(), 0.0
     for number, arguments in enumerate(_sizes(call.arguments)):
         try:
             right = _everything(exact, tree_map_only(Tensor, Tensor.double, arguments))
-        except (RuntimeError, ValueError):  # not a size of this layer, or one value for a batch norm
+        except (RuntimeError, ValueError):  # the layer rejects this size, or a batch norm gets one value
             continue
         for laid_out, count in itertools.product(list(_layouts(arguments))[-1 if number else 0 :], thread_counts()):
             with threads(count):
@@ -87,19 +87,19 @@ def check_layer(call: LayerCall) -> float:
                 poison_memory(largest=POISONED)
                 with torch.no_grad():
                     found.append(_joined(layer(*laid_out)))
-            # Without gradients it makes what it makes with them.
+            # Results without gradients must equal those with gradients.
             pairs = zip(found, [*right, right[0]], strict=True)
             worst = max(worst, *(difference(one, other) for one, other in pairs))
     return worst
 
 
 def thread_counts() -> list[int]:
-    """One thread, and as many as PyTorch uses: they take different paths through a kernel."""
+    """One thread and the number that PyTorch uses, which take different paths through a kernel."""
     return sorted({1, torch.get_num_threads()})
 
 
 def difference(found: Tensor, right: Tensor) -> float:
-    """The largest difference relative to the largest value; infinite where a value is not finite."""
+    """The largest difference relative to the largest value; infinite if a value is not finite."""
     if not found.isfinite().all():
         return float("inf")
     apart = float((found.double() - right.double()).abs().max())
@@ -119,7 +119,7 @@ def _sizes(arguments: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
 
 
 def _layouts(arguments: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """The same values, elsewhere in memory."""
+    """The same values in different memory layouts."""
     yield tree_map_only(Tensor, lambda value: value.contiguous(), arguments)
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     if (shape := formats.get(arguments[0].ndim)) is not None:
@@ -128,7 +128,7 @@ def _layouts(arguments: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
 
 
 def _everything(layer: nn.Module, arguments: tuple[Any, ...]) -> list[Tensor]:
-    """A layer's results and the gradients of its input and weights, of a fixed random weighting of the results."""
+    """A layer's results, and the gradients of its input and weights for a fixed random weighting of the results."""
     layer.zero_grad(set_to_none=True)
     inputs = tree_map_only(Tensor, lambda value: value.detach().requires_grad_(True), arguments)
     made = _joined(layer(*inputs))
@@ -139,6 +139,6 @@ def _everything(layer: nn.Module, arguments: tuple[Any, ...]) -> list[Tensor]:
 
 
 def _joined(results: Any) -> Tensor:
-    """Results as one tensor: a recurrent cell has two."""
+    """Results as one tensor; a recurrent cell returns two."""
     leaves = tree_leaves(results)
     return leaves[0] if len(leaves) == 1 else torch.cat([value.flatten() for value in leaves])

@@ -1,4 +1,4 @@
-"""From a registered name to a model, with its options checked; and what is known of it without building it."""
+"""Build models from registered names with checked options, and look up their properties without building them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from bench.registry import MODELS
 
 
 def result_rows(name: str) -> tuple[str, ...]:
-    """The result rows that a registered model gives, in the order of a table."""
+    """The result rows of a registered model, in the order of a table."""
     return tuple(MODELS.load(name).rows)
 
 
 def rows_account(names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """What `run.json` keeps of each row, so that a report needs no model: whose it is, its title and colour.
+    """Model, title and colour of each row, stored in `run.json` so that a report does not need the model.
 
     Args:
-        names: of registered models.
+        names: names of registered models.
     """
     models: dict[str, Any] = {name: MODELS.load(name) for name in names}
     return {
@@ -39,7 +39,7 @@ def rows_account(names: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def native_resolution(name: str, resolution: int) -> int:
-    """The size a model works at when `resolution` is scored: the largest it exists for that is not above it."""
+    """The size at which a model works if `resolution` is scored: its largest size that is not above it."""
     sizes: tuple[int, ...] = MODELS.load(name).resolutions
     if not sizes:
         return resolution
@@ -57,7 +57,7 @@ def option_names(factory: ModelFactory) -> set[str]:
 
 
 def all_options(factory: ModelFactory, options: Options) -> dict[str, Any]:
-    """A model's options with the defaults of those that are not given."""
+    """A model's options, with defaults for those that are not given."""
     if settings := getattr(factory, "Settings", None):
         known = {field.name: field.default for field in dataclasses.fields(settings)}
     else:
@@ -66,7 +66,7 @@ def all_options(factory: ModelFactory, options: Options) -> dict[str, Any]:
 
 
 def departures(name: str, options: Options) -> dict[str, str]:
-    """What a model's options do otherwise than its paper's (its preset of that name), by option.
+    """A model's options that differ from its preset "paper", each with the paper's value in parentheses.
 
     >>> departures("vgan", {"width": 16})
     {'width': '16 (128)'}
@@ -90,19 +90,19 @@ def _in_words(value: Any) -> str:
 
 
 def build(name: str, options: Options, resolution: int, seed: int = 0) -> VideoModel:
-    """Construct a model with weights drawn from `seed`, whatever was drawn before and whichever models stand beside it.
+    """Construct a model with weights drawn from `seed`, independently of earlier draws and of other models.
 
     Args:
         name: registered name.
-        options: its own constructor options.
-        resolution: size that is scored; the model takes its own from it (`native_resolution`).
-        seed: of the weights.
+        options: the model's own constructor options.
+        resolution: scored size, from which the model derives its own (`native_resolution`).
+        seed: seed for the weights.
 
     >>> build("vgan", {"width": 4}, resolution=128).resolution  # its largest size that is not above what is scored
     64
 
     Raises:
-        BenchError: unknown model or option, or an option's value that the model refuses.
+        BenchError: the model or an option is unknown, or the model rejects an option's value.
     """
     factory: ModelFactory = MODELS.load(name)
     known = option_names(factory)
@@ -115,11 +115,11 @@ def build(name: str, options: Options, resolution: int, seed: int = 0) -> VideoM
 
 
 def check_options(options: Mapping[str, Options], resolution: int) -> None:
-    """Raise what `build` would raise for these models, without the memory and the time of their networks.
+    """Raise what `build` would raise for these models, without the memory and the time for their networks.
 
     Args:
-        options: of each model.
-        resolution: size that is scored.
+        options: options of each model.
+        resolution: scored size.
     """
     with torch.device("meta"):
         for name, own in options.items():

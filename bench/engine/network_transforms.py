@@ -1,4 +1,4 @@
-"""What is done to layers of any network: memory layout, compilation, batch-norm statistics, frozen weights."""
+"""Changes to the layers of any network: memory layout, compilation, batch-norm statistics, frozen weights."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
 
 @contextmanager
 def estimating_statistics(network: nn.Module) -> Iterator[None]:
-    """Forget a network's running statistics and average them anew over all batches that it sees in the block.
+    """Reset a network's running statistics and average them over all batches that it processes in the block.
 
-    A moving average of the last few steps lags behind weights that still move; evaluation wants the statistics that
+    A moving average of the last few steps lags behind weights that still change. Evaluation needs the statistics that
     belong to the weights it uses.
     """
     layers = batch_norms(network)
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()
-        layer.momentum = cast(float, None)  # PyTorch's own sign for a cumulative average
+        layer.momentum = cast(float, None)  # PyTorch's value for a cumulative average
     try:
         yield
     finally:
@@ -50,11 +50,11 @@ def estimating_statistics(network: nn.Module) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Foldable:
-    """A batch norm in evaluation mode that can be worked into the convolution before it.
+    """A batch norm in evaluation mode that can be folded into the convolution before it.
 
     Attributes:
-        chain: holds both.
-        number: place of the convolution in it; the norm follows.
+        chain: contains both.
+        number: index of the convolution in the chain; the norm follows.
         layer: the convolution.
         norm: the batch norm.
     """
@@ -70,22 +70,23 @@ class Foldable:
         self.chain[self.number + 1] = nn.Identity()
 
     def unfold(self) -> None:
-        """Put both back."""
+        """Restore both."""
         self.chain[self.number], self.chain[self.number + 1] = self.layer, self.norm
 
 
 def foldable(network: nn.Module, spared: Iterable[nn.Module] = ()) -> list[Foldable]:
     """The batch norms of a network that can be folded.
 
-    Only within `nn.Sequential`, where what follows what is known. Left out is whatever may compute something else than
-    its type says: subclasses (unless they opt in: `OPT_IN`), parametrisations such as spectral norm, hooks, modules in
-    two places. Left out are also norms that use the statistics of their input, and grouped transposed convolutions.
+    Only norms within `nn.Sequential` qualify, because the order of the layers is known there. The list omits layers
+    that may compute something other than their type does: subclasses (unless they opt in: `OPT_IN`), parametrisations
+    such as spectral norm, hooks, modules in two places. It also omits norms that use the statistics of their input,
+    and grouped transposed convolutions.
 
-    Whether a chain is run as a whole cannot be seen here: compare what the network makes before and after.
+    This function cannot detect whether a chain is run as a whole: compare the network's output before and after.
 
     Args:
-        network: in evaluation mode.
-        spared: networks within it that are left as they are.
+        network: network in evaluation mode.
+        spared: networks within it that are not changed.
     """
     places = Counter(id(module) for _, module in network.named_modules(remove_duplicate=False))
     left = {id(module) for other in spared for module in other.modules()}
@@ -102,7 +103,7 @@ def foldable(network: nn.Module, spared: Iterable[nn.Module] = ()) -> list[Folda
 
 
 def _convolves(layer: nn.Module) -> bool:
-    """Whether a layer is a convolution whose output channels are those of its weight's first or second axis."""
+    """Whether a layer is a convolution whose output channels are the first or second axis of its weight."""
     if not isinstance(layer, _ConvNd):
         return False
     known = type(layer) in CONVOLUTIONS or vars(type(layer)).get(OPT_IN) is True
@@ -110,7 +111,7 @@ def _convolves(layer: nn.Module) -> bool:
 
 
 def _untouched(layer: nn.Module) -> bool:
-    """Whether a layer in evaluation mode does what its class says: nobody hooked into it or replaced its `forward`."""
+    """Whether a layer in evaluation mode computes what its class does: no hooks, and `forward` was not replaced."""
     return not (layer.training or layer._forward_hooks or layer._forward_pre_hooks or "forward" in vars(layer))
 
 
@@ -128,9 +129,10 @@ def without_gradients(*networks: nn.Module) -> Iterator[None]:
 
 
 def channels_last(network: nn.Module) -> None:
-    """Lay the weights of 3D convolutions out so that they, and the maps they make, run channels last.
+    """Store the weights of 3D convolutions channels last, so that the layers and the maps they produce are too.
 
-    It changes speed and no value's meaning: vector instructions and tensor cores work on the channels of one pixel.
+    This changes the speed but not the meaning of values: vector instructions and tensor cores work on the channels of
+    one pixel.
     """
     for parameter in network.parameters():
         if parameter.ndim == 5:
@@ -138,6 +140,6 @@ def channels_last(network: nn.Module) -> None:
 
 
 def compile_networks(model: nn.Module) -> None:
-    """Let `torch.compile` have the networks that a model holds, in place; names of weights do not change."""
+    """Compile a model's networks with `torch.compile`, in place; names of weights do not change."""
     for network in model.children():
         network.compile(dynamic=False)

@@ -1,4 +1,4 @@
-"""Which precision a device computes in, and why."""
+"""Choice of the precision in which a device computes, with the reason."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from bench.errors import BenchError
 #: (pytorch#163539, #166480). PyTorch 2.9 bypasses cuDNN there, at a quarter of the speed (pytorch#166122) and with
 #: twice the memory (pytorch#166643).
 WRONG_BF16 = range(90800, 91500)
-#: Versions with a broken 3D convolution in TF32, for shapes that are not known: 9.10.2 to 9.15 (pytorch#167024).
+#: Versions with a broken 3D convolution in TF32, for unknown shapes: 9.10.2 to 9.15 (pytorch#167024).
 WRONG_TF32 = range(91002, 91600)
-#: The first version that has neither fault, and the first PyTorch that comes with such a version; 2.8 to 2.10 come
-#: with 9.10.2.
+#: The first version without either fault, and the first PyTorch that ships such a version; 2.8 to 2.10 ship 9.10.2.
 SOUND, SOUND_PYTORCH = "9.16", "2.11"
 
 
 @dataclass(frozen=True)
 class Precision:
-    """What a device computes in.
+    """The precision in which a device computes.
 
     Attributes:
-        name: as Fabric calls it.
+        name: Fabric's name for it.
         tf32: whether cuDNN may compute float32 convolutions in TF32, where PyTorch allows it.
         reason: a sentence without a full stop.
     """
@@ -35,25 +34,25 @@ class Precision:
     reason: str
 
     def apply(self) -> None:
-        """Turn TF32 off in this process's cuDNN where it is broken; what somebody else turned off stays off."""
+        """Turn TF32 off in this process's cuDNN if it is broken; never turn it on."""
         if not self.tf32:
             torch.backends.cudnn.allow_tf32 = False
 
 
 def choose_precision(device: str, requested: str = "auto") -> Precision:
-    """Decide what a device computes in.
+    """Choose the precision in which a device computes.
 
     Args:
         device: "cpu" or "cuda".
-        requested: "32-true", "bf16-mixed", or "auto": bf16 mixed precision on GPUs that have it, float32 elsewhere.
+        requested: "32-true", "bf16-mixed", or "auto": bf16 mixed precision on GPUs that support it, else float32.
 
     Raises:
-        BenchError: "bf16-mixed" is wanted, and this version of cuDNN computes it wrong.
+        BenchError: "bf16-mixed" is requested, but this version of cuDNN computes it incorrectly.
     """
     number = _cudnn() if device == "cuda" else 0
     if requested == "bf16-mixed" and number in WRONG_BF16:
         raise BenchError(f"The precision is bf16-mixed, but {_wrong_bf16(number)}: use 32-true, or {_mend()}.")
-    # Without the argument a T4 or V100 has it too: it emulates bf16, more slowly than it computes in float32.
+    # Without the argument, this includes a T4 or V100, which emulates bf16 more slowly than it computes in float32.
     has_bf16 = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     bf16 = requested == "bf16-mixed" or (requested == "auto" and has_bf16 and number not in WRONG_BF16)
     reasons = ["bf16 mixed precision" if bf16 else "float32"]
@@ -69,7 +68,7 @@ def choose_precision(device: str, requested: str = "auto") -> Precision:
 
 
 def _cudnn() -> int:
-    """PyTorch's number of the cuDNN it runs with (9.10.2 is 91002); 0 where there is none, as on AMD's GPUs."""
+    """PyTorch's number for the cuDNN version in use (91002 for 9.10.2); 0 if there is none, as on AMD's GPUs."""
     return 0 if torch.version.hip else torch.backends.cudnn.version() or 0
 
 

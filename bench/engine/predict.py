@@ -1,4 +1,4 @@
-"""First frames → videos, so that neither other clips nor the number of threads change a byte of one."""
+"""Predict videos from first frames; neither other clips nor the number of threads change a byte of a video."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from bench.metrics.networks.parallel_map import one_core_each
 
 @dataclass(frozen=True)
 class Job:
-    """What is predicted together.
+    """Clips that are predicted together.
 
     Attributes:
-        clips: whose first frames are continued.
-        rows: that are wanted of them.
-        sample: which one, of a model that draws.
+        clips: clips whose first frames are continued.
+        rows: rows to predict for them.
+        sample: number of the sample, for a stochastic model.
     """
 
     clips: Sequence[Clip]
@@ -34,7 +34,7 @@ class Job:
 
 @torch.inference_mode()
 def predict_clips(model: VideoModel, job: Job, root: Path, device: str) -> list[dict[str, torch.Tensor]]:
-    """For each clip the videos of rows, from nothing but its first frame, float `[3, T, H, W]` in [-1, 1]."""
+    """For each clip, the videos by row, from its first frame only, float `[3, T, H, W]` in [-1, 1]."""
     clips, names = job.clips, [clip.id for clip in job.clips]
     first = [clip.read(root, model.resolution, frames=1) for clip in clips]
     frames = torch.cat([to_tensor(frame[None], device) for frame in first])  # [N, 3, 1, H, W]
@@ -46,10 +46,10 @@ def predict_clips(model: VideoModel, job: Job, root: Path, device: str) -> list[
 def predicted(
     model: VideoModel, jobs: Sequence[Job], root: Path, device: str
 ) -> Iterator[tuple[Job, list[dict[str, torch.Tensor]]]]:
-    """The videos of each job, in order; on a CPU several jobs at a time, each on one core.
+    """Yield the videos of each job, in order; on a CPU, several jobs run in parallel, each on one core.
 
-    The number of threads moves the last bits of a convolution, and so a level of grey here and there. On one core each
-    it changes no byte.
+    The number of threads changes the last bits of a convolution, and so an occasional grey level. With one core per
+    job, it changes no byte.
     """
     if torch.device(device).type != "cpu":
         for job in jobs:
@@ -64,15 +64,15 @@ def predicted(
 
 
 class _ThreadModels(threading.local):
-    """A model for each thread: the same weights in memory, and a state of its own if it keeps one."""
+    """One model per thread: all share the same weights in memory, and each has its own state if it keeps any."""
 
     def __init__(self, model: VideoModel) -> None:
         shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
         try:
             self.model, self._copied = copy.deepcopy(model, shared), True
-        except Exception:  # whatever a third party's model holds
+        except Exception:  # a third-party model may contain anything
             self.model, self._copied = model, False
 
     def possible(self) -> bool:
-        """Whether there can be more than one: a model that cannot be copied runs on one thread alone."""
+        """Whether there can be several models; a model that cannot be copied runs on one thread only."""
         return self._copied

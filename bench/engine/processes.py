@@ -1,4 +1,4 @@
-"""The processes that `torchrun` started, for what needs nothing of them but that they wait for each other."""
+"""The processes that `torchrun` started, for work in which they only need to wait for each other."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ class Processes:
     """This process among others.
 
     Attributes:
-        rank: of this one, from 0.
-        count: how many there are.
+        rank: rank of this process, from 0.
+        count: number of processes.
     """
 
     rank: int = 0
     count: int = 1
 
     def arguments(self) -> dict[str, Any]:
-        """What `fill_together` has to know."""
+        """Keyword arguments for `fill_together`."""
         return {"rank": self.rank, "count": self.count, "wait": self.wait}
 
     def wait(self) -> None:
-        """Wait for all of them."""
+        """Wait for all processes."""
         if self.count > 1:
             torch.distributed.barrier()
 
 
 @contextmanager
 def torchrun_processes() -> Iterator[Processes]:
-    """This process among those of `torchrun`, each with its own GPU where there are enough; alone without `torchrun`.
+    """Yield this process among those of `torchrun`, or on its own without `torchrun`.
 
-    SLURM's variables say nothing here, as in training.
+    Each process has its own GPU if there are enough. SLURM's variables are ignored, as in training.
     """
     count = int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
     if count == 1 or torch.distributed.is_initialized():

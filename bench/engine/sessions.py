@@ -1,7 +1,7 @@
 """Where a training run was computed, session by session.
 
-A run that is interrupted and resumed may meet another PyTorch, another processor or another number of threads, and each
-of them can move the last bits of a result. `sessions.json` beside the checkpoints says which steps were computed where.
+A resumed run may use another PyTorch, another processor or another number of threads. Each of them can change the last
+bits of a result. `sessions.json`, next to the checkpoints, records which steps were computed where.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def this_session(fabric: Fabric) -> dict[str, Any]:
 
 
 def warn(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Say what has changed since the session before, where something has."""
+    """Print a warning if conditions have changed since the previous session."""
     if changed := changes(before, now):
         message = f"{what} resumes under different conditions ({'; '.join(changed)}): "
         message += "its numbers may differ from those of an uninterrupted run."
@@ -35,19 +35,19 @@ def warn(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
 
 
 def kept_threads(folder: Path, device: str) -> int:
-    """The number of threads that a training run on a CPU has used so far; this process's number for a new one."""
+    """The number of threads that a training run on a CPU has used so far; for a new run, this process's number."""
     sessions = read_sessions(folder)
     return int(sessions[-1]["threads"]) if sessions and device == "cpu" else torch.get_num_threads()
 
 
 def record_session(folder: Path, at: tuple[int, int], fabric: Fabric, what: str) -> None:
-    """Write down that this process computes the steps after `at`; nothing where it continues as the one before.
+    """Record that this process computes the steps after `at`; write nothing if conditions have not changed.
 
     Args:
-        folder: of the training run.
-        at: stage and step that it resumes from; later sessions are dropped, because their steps are computed again.
+        folder: folder of the training run.
+        at: stage and step from which it resumes; later sessions are dropped, because their steps are computed again.
         fabric: see `make_fabric`.
-        what: the training run in words, for the warning.
+        what: description of the training run, for the warning.
     """
     before = [s for s in read_sessions(folder) if (s["stage"], s["step"]) < at]
     now = this_session(fabric)
@@ -59,6 +59,6 @@ def record_session(folder: Path, at: tuple[int, int], fabric: Fabric, what: str)
 
 
 def read_sessions(folder: Path) -> list[dict[str, Any]]:
-    """The sessions of a training run, oldest first; none where it was not recorded."""
+    """The sessions of a training run, oldest first; empty if none were recorded."""
     path = folder / SESSIONS
     return list(read_json(path)) if path.exists() else []

@@ -17,15 +17,15 @@ from torch import Tensor, nn
 
 from bench.adversarial import EndsConv3d, EndsConvTranspose3d, blocks_to_channels, doubled_in_blocks, repeat_ends
 
-#: Where a layer's class names, in its own body, the one of `FORMS` that computes the same when it trains.
+#: Attribute in the body of a layer's class that names the class in `FORMS` which computes the same in training.
 TRAINS_AS = "trains_as"
 
 
 def space_to_depth(network: nn.Module) -> list[nn.Module]:
-    """Let the strided 3D convolutions of a network compute with space to depth, in place; weights stay as they are.
+    """Convert a network's strided 3D convolutions to space to depth, in place; weights do not change.
 
-    Only layers of the classes in `FORMS`, and of classes that opt in (`TRAINS_AS`): a subclass may compute something
-    else.
+    This affects only layers of the classes in `FORMS` and of classes that opt in (`TRAINS_AS`), because a subclass may
+    compute something else.
 
     Returns:
         The layers that changed.
@@ -34,13 +34,13 @@ def space_to_depth(network: nn.Module) -> list[nn.Module]:
     for layer in network.modules():
         form = FORMS.get(vars(type(layer)).get(TRAINS_AS, type(layer)))
         if form and _fits(layer):
-            layer.__class__ = form  # of the same attributes, with another `forward`
+            layer.__class__ = form  # same attributes, another `forward`
             changed.append(layer)
     return changed
 
 
 def _fits(layer: Any) -> bool:
-    """Whether a layer is strided, and each of its axes has kernel 4, stride 2 or kernel 3, stride 1, padded by 1."""
+    """Whether a layer is strided, and each axis has kernel 4 with stride 2 or kernel 3 with stride 1, padded by 1."""
     if isinstance(layer.padding, str):
         return False
     axes = list(zip(layer.kernel_size, layer.stride, layer.padding, layer.dilation, strict=True))
@@ -81,7 +81,7 @@ class BlockEndsConvTranspose3d(EndsConvTranspose3d):
         return doubled_in_blocks(repeat_ends(x), self.weight, self.bias, self.stride, (0, 1, 1))
 
 
-#: What each class becomes.
+#: The replacement for each class.
 FORMS: dict[type, type] = {
     nn.Conv3d: BlockConv3d,
     EndsConv3d: BlockEndsConv3d,
@@ -91,12 +91,12 @@ FORMS: dict[type, type] = {
 
 
 def _divides(x: Tensor, layer: nn.Conv3d) -> bool:
-    """Whether a video is made of whole blocks."""
+    """Whether a video consists of whole blocks."""
     return all(size % stride == 0 for size, stride in zip(x.shape[2:], layer.stride, strict=True))
 
 
 def _convolve(padded: Tensor, layer: nn.Conv3d) -> Tensor:
-    """The layer's convolution of what is padded already."""
+    """Apply the layer's convolution to input that is already padded."""
     # Row 2a + b of the kernel sees position b of block i + a.
     blocks = layer.stride
     return F.conv3d(blocks_to_channels(padded, blocks), blocks_to_channels(layer.weight, blocks), layer.bias)

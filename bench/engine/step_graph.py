@@ -1,8 +1,8 @@
 """A whole training step as one CUDA graph: all players' passes and updates, and the average of the weights.
 
 A small network leaves a GPU idle while Python starts its hundreds or thousands of operations one by one. A graph
-records them once and starts them together. Everything that changes from step to step must be in a tensor that stays
-where it is: the clips, the learning rates, the share of the average.
+records them once and starts them together. Everything that changes from step to step must be in a tensor with a fixed
+location: the clips, the learning rates, the share of the average.
 
 On a CPU there are no graphs. There the same code runs without being recorded, so that tests can compare it.
 """
@@ -17,29 +17,29 @@ from torch import Tensor
 from bench.engine.weight_averaging import WeightAverage
 from bench.errors import BenchError
 
-#: Steps that are computed one operation at a time first: they allocate what a graph must find in its place, such as the
-#: moments of the optimisers, and let libraries choose their kernels.
+#: First steps, which are computed one operation at a time. They allocate what a graph must find at a fixed location,
+#: such as the moments of the optimisers, and let libraries choose their kernels.
 WARM_UP = 3
 
-#: By player.
+#: Optimisers by player.
 Optimizers = Mapping[str, torch.optim.Optimizer]
-#: Losses of a step by term, from real clips.
+#: Computes the losses of a step by term, from real clips.
 Compute = Callable[[Tensor], dict[str, Tensor]]
-#: The same of a step with that number, counted from 1, which moves the average of the weights too.
+#: The same for a step with that number, counted from 1; it also updates the average of the weights.
 Step = Callable[[Tensor, int], dict[str, Tensor]]
 
 
 def stepper(
     compute: Compute, optimizers: Optimizers, average: WeightAverage | None, device: torch.device, *, graph: bool
 ) -> Step:
-    """What computes one training step after another.
+    """Return the function that computes each training step.
 
     Args:
-        compute: moves all players.
-        optimizers: by player, with the state in which training resumes; for a graph they are made capturable.
-        average: follows their weights; None where there is none.
-        device: of the networks.
-        graph: as one CUDA graph.
+        compute: updates all players.
+        optimizers: by player, in the state from which training resumes; for a graph they are made capturable.
+        average: the average of their weights; None if there is none.
+        device: device of the networks.
+        graph: whether to run the step as one CUDA graph.
 
     Raises:
         BenchError: PyTorch cannot record such an optimiser.
@@ -60,7 +60,7 @@ def stepper(
 def make_capturable(optimizers: Optimizers, device: torch.device) -> None:
     """Keep learning rates in tensors, and let optimisers count their steps on the device.
 
-    Call it again after optimisers were given a state.
+    Call it again after restoring the optimisers' states.
 
     Raises:
         BenchError: PyTorch cannot record such an optimiser.
@@ -74,7 +74,7 @@ def make_capturable(optimizers: Optimizers, device: torch.device) -> None:
                     f"{type(optimizer).__name__} is not one of them: use Adam, or leave out graph."
                 )
             group["capturable"] = cuda
-            # The fused kernel reads float32 on a GPU. A CPU's takes the number itself, which float64 keeps.
+            # On a GPU, the fused kernel reads float32. On a CPU, it takes the number itself, which float64 preserves.
             group["lr"] = torch.tensor(
                 float(group["lr"]), dtype=torch.float32 if cuda else torch.float64, device=device
             )
@@ -84,8 +84,8 @@ class StepGraph:
     """Computes training steps: the first few one operation at a time, the others as one CUDA graph.
 
     Args:
-        compute: moves all players; called anew for each step until it is recorded.
-        average: follows their weights; None where there is none.
+        compute: updates all players; called for each step until it is recorded.
+        average: the average of their weights; None if there is none.
         captures: whether to record at all.
     """
 
@@ -99,7 +99,7 @@ class StepGraph:
         self._taken = 0
 
     def __call__(self, clips: Tensor, number: int) -> dict[str, Tensor]:
-        """Take the step with that number, counted from 1, on real clips; returns its losses by term."""
+        """Run the step with that number, counted from 1, on real clips, and return its losses by term."""
         if self._clips is None:
             self._clips = torch.empty_like(clips)
         self._clips.copy_(clips)
@@ -115,12 +115,12 @@ class StepGraph:
             assert self._graph is not None
             assert self._losses is not None
             self._graph.replay()
-            losses = self._losses.clone()  # the next step writes there
+            losses = self._losses.clone()  # the next step overwrites them
         self._taken += 1
         return dict(zip(self._names, losses.unbind(), strict=True))
 
     def _whole(self) -> Tensor:
-        """Everything that a graph holds; the losses as one tensor."""
+        """Run everything that a graph contains, and return the losses as one tensor."""
         assert self._clips is not None
         losses = self._compute(self._clips)
         if self._average:
@@ -129,7 +129,7 @@ class StepGraph:
         return torch.stack([value.float() for value in losses.values()])
 
     def _warm_up(self) -> Tensor:
-        """A step on a stream of its own, as PyTorch asks for before recording."""
+        """Run a step on a separate stream, as PyTorch requires before recording."""
         if self._side is None:
             self._side = torch.cuda.Stream()
         current, other = torch.cuda.current_stream(), self._side
@@ -141,10 +141,10 @@ class StepGraph:
         return losses
 
     def _capture(self) -> None:
-        """Record a step, which is not computed by that."""
+        """Record a step without computing it."""
         graph = torch.cuda.CUDAGraph()
         try:
-            # Other threads may go on using the device meanwhile: the one that reads ahead.
+            # Meanwhile other threads, such as the one that reads ahead, may use the device.
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self._losses = self._whole()
         except torch.cuda.OutOfMemoryError:

@@ -1,7 +1,7 @@
-"""The one adversarial training loop: every model trains in it, on one device or on many (`bench.engine.training_step`).
+"""The adversarial training loop for all models, on one device or on many (`bench.engine.training_step`).
 
-What a step does depends on the seed and the step alone. So a training run that is killed at any moment and resumed ends
-with the same weights, bit for bit on one CPU with one PyTorch and one number of threads.
+A step depends on the seed and the step number alone. So a training run that is killed at any moment and resumed ends
+with the same weights. On one CPU with one PyTorch and one number of threads, they are equal bit for bit.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from bench.runfolder import MODEL
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-#: Batches over which batch-norm statistics are estimated again when a stage ends; no more than it had steps.
+#: Batches over which batch-norm statistics are estimated again when a stage ends; at most its number of steps.
 STATISTICS_BATCHES = 16
 #: The same before each validation.
 VALIDATION_STATISTICS_BATCHES = 4
@@ -48,14 +48,14 @@ VALIDATION_BATCH = 4
 
 
 def training_identity(config: RunConfig, name: str, seed: int, model: VideoModel) -> dict[str, Any]:
-    """What makes two training runs the same: kept in every checkpoint and compared on resume.
+    """The settings that identify a training run, stored in every checkpoint and compared on resume.
 
-    Version 0.2 leaves out `decay_from` and `ema` where they are off, so this does too.
+    Version 0.2 omits `decay_from` and `ema` if they are off, so this function does too.
     """
     settings = {"steps", "batch", "accumulate", "compile", "validate_every", "flip", "select"} - without_effect(config)
     settings |= {key for key in ("decay_from", "ema") if getattr(config, key) != FIELDS[key].default}
     training = {key: getattr(config, key) for key in sorted(settings)}
-    if rounds := [way for way in config.fast if way != "stream"]:  # a stream brings the same numbers
+    if rounds := [way for way in config.fast if way != "stream"]:  # a stream does not change the numbers
         training["fast"] = rounds
     return {
         "model": name,
@@ -76,28 +76,28 @@ def train(
     folder: Path,
     fabric: Fabric,
 ) -> Path:
-    """Train one model through all its stages, continuing from the newest checkpoint in `folder`.
+    """Train one model through all its stages, resuming from the newest checkpoint in `folder`.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         name: registered name of the model.
-        seed: of weights and batches.
+        seed: seed for weights and batches.
         clips: training clips at the model's resolution.
-        validation: clips that choose the best checkpoint and are never trained on; None where there are none.
-        folder: for checkpoints, `training.csv` and TensorBoard's files.
+        validation: clips that select the best checkpoint and are never trained on; None if there are none.
+        folder: folder for checkpoints, `training.csv` and TensorBoard files.
         fabric: see `make_fabric`.
 
     Returns:
         The finished model's checkpoint, `model.pt`.
 
     Raises:
-        BenchError: a loss that is not finite (the last good checkpoint stays), a checkpoint of another model in
-            `folder`, a full disk, a batch that cannot be shared by the processes.
+        BenchError: a loss is not finite (the last good checkpoint is kept), `folder` contains a checkpoint of another
+            model, the disk is full, or the processes cannot share the batch evenly.
     """
     final = folder / MODEL
     model = build(name, config.options.get(name, {}), config.resolution, seed)
     identity = training_identity(config, name, seed, model)
-    if fabric.broadcast(final.exists()):  # all go the same way: one may have finished before another looks
+    if fabric.broadcast(final.exists()):  # all must agree: one may have finished before another checks
         checkpoints.check_model(checkpoints.load(final), final, identity)
         return final
     if config.batch % (fabric.world_size * config.accumulate):
@@ -106,7 +106,7 @@ def train(
             f"{config.accumulate} accumulation steps. Choose a multiple of {fabric.world_size * config.accumulate}."
         )
     prepare(model, fabric, compiled=config.compile, fast=config.fast)
-    # The first process decides for all, or each could find another checkpoint on a slow network drive.
+    # The first process decides for all; on a slow network drive, each could find another checkpoint.
     newest = fabric.broadcast(checkpoints.newest(folder, identity) if fabric.is_global_zero else None)
     state = checkpoints.load(newest) if newest else None
     if state:
@@ -132,7 +132,7 @@ def train(
 
 @dataclass
 class StageRun:
-    """One stage's training: the loop, its checkpoints, its validation."""
+    """The training of one stage: the loop, its checkpoints and its validation."""
 
     config: RunConfig
     identity: Mapping[str, Any]
@@ -146,7 +146,7 @@ class StageRun:
     log: TrainingLog
 
     def train(self, resumed: Mapping[str, Any] | None) -> None:
-        """Run the steps that are left, then hand on the chosen weights with fresh batch-norm statistics."""
+        """Run the remaining steps, then output the selected weights with new batch-norm statistics."""
         config, fabric = self.config, self.fabric
         optimizers = make_optimizers(self.stage)
         rates = rates_of(optimizers)
@@ -185,7 +185,7 @@ class StageRun:
 
     @property
     def label(self) -> str:
-        """The training in words."""
+        """A short description of the training run."""
         name, seed = self.identity["model"], self.identity["seed"]
         return f"{name} (seed {seed})" if name == self.stage.name else f"{name} {self.stage.name} (seed {seed})"
 
@@ -193,23 +193,23 @@ class StageRun:
     def makers(self) -> nn.Module:
         """The networks that make videos.
 
-        A network that another player looks through is a judge: it never runs in evaluation.
+        A network that is frozen in another player's loss is a judge: it never runs in evaluation.
         """
         judges = {id(network) for player in self.stage.players for network in player.frozen}
         return nn.ModuleList(p.network for p in self.stage.players if id(p.network) not in judges)
 
     def batches(self, steps: range) -> Iterator[Any]:
-        """This process's training clips, step by step; each stage has an order of its own."""
+        """This process's training clips, step by step; each stage has its own order."""
         seed, fabric = self.identity["seed"] * 1000 + self.number, self.fabric
         size, flip = self.config.batch, self.config.flip
         return batches(self.clips, size, seed, steps, flip=flip, rank=fabric.global_rank, ranks=fabric.world_size)
 
     def clips_on_device(self, steps: range) -> Iterator[Tensor]:
-        """The same as `[N, 3, T, H, W]` in [-1, 1] on the device."""
+        """The same clips on the device, as `[N, 3, T, H, W]` in [-1, 1]."""
         return on_device(self.batches(steps), self.fabric.device, ahead="stream" in self.config.fast)
 
     def _stepper(self, optimizers: Optimizers, average: WeightAverage | None) -> Step:
-        """What moves all players, and the average, by a step."""
+        """The function that updates all players and the average by one step."""
         fabric, parts = self.fabric, self.config.accumulate
 
         def compute(clips: Tensor) -> dict[str, Tensor]:
@@ -218,9 +218,9 @@ class StageRun:
         return stepper(compute, optimizers, average, fabric.device, graph="graph" in self.config.fast)
 
     def _read(self, losses: list[dict[str, Tensor]], step: int) -> dict[str, float]:
-        """The last step's losses over all processes; all steps since the last reading must be finite.
+        """The last step's losses over all processes; losses of all steps since the last reading must be finite.
 
-        They are read together, because reading waits for the device.
+        They are read together because reading waits for the device.
         """
         values = torch.stack([torch.stack([v.float() for v in row.values()]) for row in losses])
         average_over_processes([values])
@@ -240,13 +240,13 @@ class StageRun:
         )
 
     def _check(self, content: Mapping[str, Any], step: int) -> None:
-        """Stop where weights, moments or an average are not finite: a step's loss says nothing of its own update."""
+        """Stop if weights, moments or an average are not finite: a step's loss does not reflect its own update."""
         if bad := checkpoints.not_finite(content):
             message = checkpoints.not_finite_message(bad, content)
             raise self._stopped(f"{message[0].upper()}{message[1:]} after step {step}")
 
     def _validate(self, step: int, best: float, average: WeightAverage | None) -> float:
-        """Validate what the stage would hand on now, and keep it where it is the best so far."""
+        """Validate the weights that the stage would output now, and save them if they are the best so far."""
         assert self.validation is not None
         with self._handing_on(average):
             error, strip = validate(self.model, self.stage.row, self.validation, self.fabric)
@@ -259,7 +259,7 @@ class StageRun:
 
     @contextmanager
     def _handing_on(self, average: WeightAverage | None) -> Iterator[None]:
-        """Give the networks that make videos, for a while, the weights and statistics that the stage would hand on."""
+        """Temporarily give the networks that make videos the weights and statistics that the stage would output."""
         trained = {name: value.clone() for name, value in self.makers.state_dict().items()}
         if average:
             average.hand_on()
@@ -270,7 +270,7 @@ class StageRun:
             self.makers.load_state_dict(trained)
 
     def _estimate_statistics(self, count: int) -> None:
-        """Estimate the batch-norm statistics that belong to the weights, over at most N batches."""
+        """Estimate the batch-norm statistics that belong to the weights, over at most `count` batches."""
         if batch_norms(self.makers) and self.config.steps:
             self.model.train()
             with torch.no_grad(), estimating_statistics(self.makers), self.fabric.autocast():
@@ -299,7 +299,7 @@ class StageRun:
         checkpoints.prune(self.folder)
 
     def _finish(self, average: WeightAverage | None) -> None:
-        """Take the weights that the stage hands on, and estimate the batch-norm statistics that belong to them."""
+        """Load the weights that the stage outputs, and estimate the batch-norm statistics that belong to them."""
         best = self.folder / f"stage{self.number}-best.pt"
         self.fabric.barrier()  # the first process has written it
         if self.config.select == "best" and best.exists():
@@ -314,7 +314,7 @@ class StageRun:
 def validate(model: VideoModel, row: str, pack: Pack, fabric: Fabric) -> tuple[float, Tensor]:
     """Mean squared error of a row on validation clips, values in [0, 1], and the first clip's frames as a strip.
 
-    The processes share the clips; all get the same error, and the first one the first clip.
+    The processes share the clips. All return the same error, and the first process returns the first clip.
 
     Returns:
         The error, and uint8 `[3, 2·H, 5·W]`: frames 1, 8, 16, 24, 32 of the prediction above the real ones.

@@ -1,4 +1,4 @@
-"""What a training run logs while it runs: `training.csv` and an experiment logger, consistent across a kill."""
+"""The log of a training run, `training.csv` and an experiment logger, which stays consistent after a kill."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ COLUMNS = ("stage", "name", "step", "term", "value")
 
 
 class TrainingLog:
-    """Scalars of a training run, one CSV row and one point in the experiment logger each.
+    """Scalars of a training run, each as one CSV row and one point in the experiment logger.
 
-    Rows after the checkpoint that a training continues from are dropped when it is opened: those steps are run again.
+    Opening the log drops rows after the checkpoint from which training resumes, because those steps run again.
 
     Args:
-        folder: of the training run.
-        resumed: number of the stage and the step in it that the training continues from.
-        logger: where it can be watched, a key of `bench.engine.experiment_loggers.PACKAGES`.
-        writes: False on all processes but the first, where nothing is written.
+        folder: folder of the training run.
+        resumed: number of the stage, and the step in it, from which training resumes.
+        logger: experiment logger, a key of `bench.engine.experiment_loggers.PACKAGES`.
+        writes: False on all processes except the first; they write nothing.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class TrainingLog:
             self._logger_of(stage).image(name, image, step)
 
     def flush(self) -> None:
-        """Bring what was logged to disk, as before a checkpoint."""
+        """Write pending rows to the file, as before a checkpoint."""
         if self._writes:
             self._file.flush()
 
 
 def read_log(path: Path) -> list[list[str]]:
-    """Rows of a `training.csv` without its header; a last line that a kill cut short is left out."""
+    """Rows of a `training.csv` without its header; a last line that a kill truncated is left out."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:

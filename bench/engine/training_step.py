@@ -1,6 +1,6 @@
 """Optimisers, and one step of all players on one batch.
 
-What a step does to the networks is `bench.interface`'s contract; which terms a player minimises is the model's affair.
+`bench.interface` defines what a step does to the networks. The model defines which terms a player minimises.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from bench.errors import BenchError
 from bench.files import digest
 from bench.interface import Player, Shared, Stage
 
-#: What PyTorch's optimisers keep of each parameter in the parameter's own shape.
+#: State that PyTorch's optimisers keep for each parameter, in the parameter's own shape.
 MOMENTS = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer"}
-#: What to do about a state that cannot be restored.
+#: Advice for a state that cannot be restored.
 ANEW = "it was written by another version of the model. Train again in another folder."
 
 
@@ -32,22 +32,22 @@ def make_optimizers(stage: Stage) -> dict[str, torch.optim.Optimizer]:
 
 
 def restore_optimizers(optimizers: Mapping[str, torch.optim.Optimizer], states: Mapping[str, Any]) -> None:
-    """Give optimisers their states of a checkpoint, each moment laid out in memory as its parameter is.
+    """Restore the optimisers' states from a checkpoint, with each moment in its parameter's memory layout.
 
-    A fused Adam walks through memory and not through indices. The moments of an older checkpoint, whose networks were
-    not channels last yet, would be paired with other weights in silence.
+    A fused Adam iterates over memory, not over indices. In an older checkpoint, networks were not channels last yet.
+    Its moments would silently be paired with other weights.
 
     Args:
-        optimizers: by player (`make_optimizers`), of networks that are on their device and in their layout.
-        states: what `state_dict()` of each returned, by player.
+        optimizers: by player (`make_optimizers`), for networks that are on their device and in their layout.
+        states: the result of `state_dict()` of each, by player.
 
     Raises:
-        BenchError: a state is missing, or of other parameters.
+        BenchError: a state is missing, or belongs to other parameters.
     """
     for player, optimizer in optimizers.items():
         try:
             optimizer.load_state_dict(states[player])
-        except (KeyError, ValueError) as error:  # torch's for another number of parameters
+        except (KeyError, ValueError) as error:  # PyTorch's error for another number of parameters
             raise BenchError(f"The checkpoint has no optimizer state that fits the {player}: {ANEW}") from error
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         for number, parameter in enumerate(parameters):
@@ -63,9 +63,9 @@ def restore_optimizers(optimizers: Mapping[str, torch.optim.Optimizer], states: 
 
 
 def seed_step(seed: int, stage: int, step: int, rank: int) -> None:
-    """Set every random generator by the step alone, so that a resumed training draws what an undisturbed one drew.
+    """Seed every random generator by the step alone, so that a resumed run draws what an uninterrupted one drew.
 
-    The models here draw nothing while they train; somebody's dropout does.
+    The models here draw nothing in training, but a third-party model's dropout does.
     """
     number = int(digest([seed, stage, step, rank])[:8], 16)
     random.seed(number)
@@ -83,14 +83,14 @@ def train_step(
     """One step of every player on one batch.
 
     Args:
-        stage: whose networks are in training mode.
+        stage: stage whose networks are in training mode.
         optimizers: by player (`make_optimizers`).
         clips: real clips, float `[N, 3, T, H, W]` in [-1, 1].
         autocast: context of mixed precision; none by default.
-        accumulate: work through the batch in so many parts, to fit into less memory. With 1, players share one
-            forward pass. With more, each makes its own for each part: kept graphs of all parts would take the memory
-            that this is to save. The step is the whole batch's where losses are means over clips and there is no batch
-            norm; batch norms and Gram matrices see a part at a time.
+        accumulate: number of parts into which the batch is split to save memory. With 1, players share one forward
+            pass. With more, each player runs its own for each part, because keeping the graphs of all parts would use
+            the memory to be saved. The step equals that of the whole batch if losses are means over clips and there
+            is no batch norm. Batch norms and Gram matrices see one part at a time.
 
     Returns:
         Every player's terms as detached scalars, named `player/term`.
@@ -123,7 +123,7 @@ def _backward(
     autocast: AbstractContextManager[Any],
     weight: float,
 ) -> dict[str, Tensor]:
-    """Add a player's gradients on one part of the batch; returns its terms, times `weight`."""
+    """Add a player's gradients on one part of the batch, and return its terms times `weight`."""
     if shared is None:
         others = [other.network for other in stage.players if other is not player]
         with without_gradients(*others), autocast:
@@ -137,9 +137,9 @@ def _backward(
 
 
 def average_gradients(network: nn.Module) -> None:
-    """Average a network's gradients over the processes, where there are several, as one flat tensor.
+    """Average a network's gradients over the processes, if there are several, as one flat tensor.
 
-    Not DistributedDataParallel: its bookkeeping takes one forward pass for each backward pass, and here two players
-    share one pass of the generator.
+    DistributedDataParallel is not used: it assumes one forward pass per backward pass, but here two players share one
+    pass of the generator.
     """
     average_over_processes([parameter.grad for parameter in network.parameters() if parameter.grad is not None])

@@ -1,1 +1,1 @@
-"""Metrics, one a file; their definitions are stated in their files and printed with every table."""
+"""Metrics, one per file; each file states the definition that is printed with every table."""

@@ -1,10 +1,11 @@
-"""What a metric is: how it looks at one pair of clips, and how stored values become a clip's or a set's number.
+"""Interface of a metric: how it compares a pair of clips, and how stored values become one number per clip or set.
 
-Two kinds. A `ClipMetric` gives every clip a number, made from per-frame columns that are stored, so that any choice of
-scored frames is derived later without looking at pixels again. A `SetMetric` (FID, FVD) gives every clip a feature
+There are two kinds. A `ClipMetric` gives every clip a number. The number is made from stored per-frame columns, so a
+different choice of scored frames does not require the pixels again. A `SetMetric` (FID, FVD) gives every clip a feature
 array and compares two whole sets of them.
 
-Clips are uint8 `[T, H, W, 3]`, prediction and real of the same shape: the 8-bit frames a person can see.
+Clips are uint8 `[T, H, W, 3]`; prediction and real clip have the same shape. They are the 8-bit frames a person can
+see.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ from numpy.typing import NDArray
 from bench.errors import BenchError
 from bench.statistics import log_distance
 
-#: 8-bit RGB `[T, H, W, 3]`, the same as `bench.data.readers.frames.Frames`: neither package imports the other.
+#: 8-bit RGB `[T, H, W, 3]`, the same as `bench.data.readers.frames.Frames`; neither package imports the other.
 Frames = NDArray[np.uint8]
 Column = NDArray[np.float64]
-#: Name, training seed and sample of a row's videos.
+#: Name, training seed and sample of a method's videos.
 RowKey = tuple[str, int, int]
-#: A biased distance ranks rows from so many times its features' dimension of clips on.
+#: Clips per feature dimension from which a biased distance ranks methods.
 ENOUGH = 10
 Direction = Literal["lower", "higher", "one"]  # "one": nearest to 1 is best
-#: What is best, as it is in a head.
+#: Which values are best, as printed in column heads.
 ARROWS: Mapping[Direction, str] = {"lower": "↓", "higher": "↑", "one": "→1"}
 
 
 @dataclass(frozen=True)
 class Unavailable:
-    """Why a metric cannot be computed here, and the command that mends it. Never a reason to compute something else."""
+    """Why a metric cannot be computed here, and the command that fixes it; never a reason to compute something else."""
 
     metric: str
     reason: str
@@ -48,11 +49,11 @@ class Unavailable:
 
 
 class UnfitError(BenchError):
-    """A metric has no number for such clips (too short, too small, too few): a reason to leave it out, not to stop."""
+    """A metric is undefined for these clips (too short, too small, too few): callers omit it instead of stopping."""
 
 
 class Words:
-    """What a class says of itself in print, put together from its attributes when it is asked for."""
+    """Descriptor of a display text, composed from the attributes of the class on access."""
 
     def __init__(self, compose: Callable[[Any], str]) -> None:
         self._compose = compose
@@ -67,55 +68,55 @@ def _title(metric: type[Metric], label: str = "") -> str:
 
 
 class Metric(ABC):
-    """Everything a table, a figure or a note has to know of a metric is kept beside its definition.
+    """Base class of metrics, with everything that tables, figures and notes need to know about one.
 
-    So a metric of a third party is printed and drawn like ours: no table, axis or note elsewhere
-    knows a metric by its name.
+    Third-party metrics are therefore printed and drawn like built-in ones: no table, axis or note
+    refers to a metric by its name.
     """
 
     name: ClassVar[str]
     #: The display name, by default `name` in capitals.
     label: ClassVar[str] = ""
-    #: Of the printed number, as in "dB"; empty where it has none.
+    #: Unit of the printed number, such as "dB"; empty if it has none.
     unit: ClassVar[str] = ""
     direction: ClassVar[Direction]
     range: ClassVar[str]
-    #: Digits after the point in a printed table.
+    #: Decimal places in a printed table.
     decimals: ClassVar[int] = 4
     #: One line for `bench list metrics` and the note under a table.
     definition: ClassVar[str]
-    #: Raised by one whenever the numbers change meaning; part of the protocol id.
+    #: Incremented whenever the numbers change meaning; part of the protocol ID.
     version: ClassVar[int] = 1
-    #: Whether it is computed where nobody names metrics.
+    #: Whether it is computed if the user names no metrics.
     default: ClassVar[bool] = True
-    #: Whether it computes nothing without published weights, which may have to be fetched.
+    #: Whether it requires published weights, which may have to be fetched.
     needs_weights: ClassVar[bool] = False
-    #: What `weights_id` names, for the note under a table.
+    #: What `weights_id` identifies, for the note under a table.
     basis: ClassVar[str] = "weights"
-    #: Scored frames of a clip, pixels of the smaller side and clips below which it has no number.
+    #: Minimum number of scored frames per clip, of pixels along the shorter side, and of clips.
     min_frames: ClassVar[int] = 1
     min_size: ClassVar[int] = 1
     min_clips: ClassVar[int] = 1
     #: Why a clip may have no finite number, for the note that counts such clips.
     no_value: ClassVar[str] = "no finite value"
-    #: What a table's cell says where that is so for every clip of a row.
+    #: Table cell of a method if none of its clips has a finite value.
     no_value_cell: ClassVar[str] = "–"
 
-    #: The display name with its unit, as in "PSNR (dB)".
+    #: Display name with unit, as in "PSNR (dB)".
     title = Words(_title)
-    #: Title and arrow, as in "PSNR (dB) ↑": the head of a column.
+    #: Column head: title and arrow, as in "PSNR (dB) ↑".
     head = Words(lambda metric: f"{metric.title} {ARROWS[metric.direction]}")
 
     @classmethod
     def note(cls, clips: int, frames: int) -> str:
-        """What has to be read with every number of this metric over so many clips of a given length; mostly nothing."""
+        """Caveat to print with every number over `clips` clips of `frames` frames; empty for most metrics."""
         return ""
 
     @classmethod
     def unfit(cls, clips: int, frames: int, size: int) -> Unavailable | None:
-        """Why so many clips of so many scored frames, `size` pixels along the smaller side, have no number; or None.
+        """Why the metric is undefined for `clips` clips of `frames` scored frames and this shorter side; or None.
 
-        What only a look at the clips themselves can tell is raised later, as `UnfitError`.
+        Problems that only the clips themselves reveal are raised later, as `UnfitError`.
         """
         if clips < cls.min_clips:
             reason = f"it needs {cls.min_clips} clips, but there {'is' if clips == 1 else 'are'} only {clips}"
@@ -130,50 +131,54 @@ class Metric(ABC):
         return Unavailable(cls.name, reason)
 
     def unavailable(self) -> Unavailable | None:
-        """Why this metric cannot be computed here, or None. Must be cheap and must not open a socket."""
+        """Return why this metric cannot be computed here, or None if it can.
+
+        This must be cheap and must not open a socket.
+        """
         return None
 
     def obtain(self) -> Unavailable | None:
-        """Fetch what `unavailable` complains of, where it can be fetched, and say what is missing still.
+        """Fetch what `unavailable` reports as missing, if possible, and return what is still missing.
 
-        Raises `BenchError` where a fetch fails, with the reason.
+        Raises `BenchError` with the reason if a fetch fails.
         """
         return self.unavailable()
 
     def weights_id(self) -> str:
-        """Name and hash of the weights behind the metric, part of the protocol; empty where there are none."""
+        """Name and hash of the metric's weights, part of the protocol; empty if it has none."""
         return ""
 
 
 class ClipMetric(Metric):
-    """A metric with one number a clip."""
+    """A metric with one number per clip."""
 
-    #: Names of the per-frame columns this metric reads, which are those that `compute` returns.
+    #: Names of the per-frame columns that `compute` returns and `clip` reads.
     columns: ClassVar[tuple[str, ...]]
-    #: What an infinite value counts as where rows are ranked and tested: the most extreme one that a clip can have.
+    #: Replaces infinite values when methods are ranked and tested: the most extreme value that a clip can have.
     bound: ClassVar[float] = math.nan
-    #: What a frame's value counts as at most, in a clip's number and in a curve.
+    #: Upper limit of a frame's value, in a clip's number and in a curve.
     frame_bound: ClassVar[float] = math.inf
-    #: The name over a curve of values by frame, where that is not what `label` says.
+    #: Name above a curve of values by frame, if it differs from `label`.
     curve_label: ClassVar[str] = ""
 
-    #: The title of a curve over the frame number, as in "SSIM ↑".
+    #: Title of a curve over the frame number, as in "SSIM ↑".
     curve_head = Words(lambda metric: f"{_title(metric, metric.curve_label)} {ARROWS[metric.direction]}")
 
     @classmethod
     def judged(cls, values: Column) -> Column:
-        """Clips' numbers as rows are ranked and tested by them; `judged_direction` says which are better.
+        """Clips' numbers in the form by which methods are ranked and tested; see `judged_direction`.
 
-        A metric that is best at 1 is a ratio, judged by how far its logarithm is from 0: half is as far as double.
+        A metric that is best at 1 is a ratio. It is judged by how far its logarithm is from 0: half is as far as
+        double.
         """
         return log_distance(values) if cls.direction == "one" else values
 
     @classmethod
     def on_scale(cls, values: Column) -> Column:
-        """Clips' numbers on the scale on which they are averaged; `from_scale` leads back.
+        """Clips' numbers on the scale on which they are averaged; `from_scale` converts back.
 
-        A metric that is best at 1 is a ratio, of which the geometric mean is printed, since it is judged by logarithms:
-        so half and double average to 1. A ratio of 0 counts as exp(−`bound`).
+        A metric that is best at 1 is a ratio that is judged by logarithms. Its geometric mean is printed, so half and
+        double average to 1. A ratio of 0 counts as exp(−`bound`).
         """
         if cls.direction != "one":
             return values
@@ -183,7 +188,7 @@ class ClipMetric(Metric):
 
     @classmethod
     def from_scale(cls, value: float) -> float:
-        """A mean, or an end of its interval, as it is printed; of nothing but zeros, zero."""
+        """A mean, or an end of its interval, converted for printing; the mean of zeros alone is 0."""
         if cls.direction != "one":
             return value
         with np.errstate(over="ignore"):
@@ -198,21 +203,21 @@ class ClipMetric(Metric):
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
         """Per-frame columns of one pair of clips, each float64 `[T]`; NaN where a frame has no value.
 
-        Depends on these two clips only: not on batch, order, worker count or what was computed before.
+        The result depends on these two clips only, not on batch, order, worker count or earlier computations.
         """
 
     @abstractmethod
     def clip(self, columns: Mapping[str, Column]) -> float:
-        """The clip's number from the columns of its *scored* frames, in order; inf or NaN where it has none.
+        """The clip's number from the columns of its *scored* frames, in order; inf or NaN if it has none.
 
-        A clip that has no finite number is left out of means and counted beside them.
+        A clip without a finite number is left out of means and counted separately.
         """
 
     @classmethod
     def curve(cls, means: Mapping[str, Column]) -> Column | None:
-        """The curve over the frame number of a row whose columns have these means over its clips; None for no curve.
+        """A method's curve over the frame number, from its columns' means over clips; None for no curve.
 
-        By default a metric of one column has that column's curve, and one of several has none.
+        By default, a metric with one column uses that column as its curve, and one with several has no curve.
         """
         return means[cls.columns[0]] if len(cls.columns) == 1 else None
 
@@ -220,30 +225,30 @@ class ClipMetric(Metric):
 class SetMetric(Metric):
     """A metric with one number for two sets of clips (a Fréchet distance between their features)."""
 
-    #: Of the features.
+    #: Dimension of the features.
     dimension: ClassVar[int]
-    #: Whether every scored frame is a sample, or every clip.
+    #: Whether each scored frame is a sample; otherwise, each clip is one.
     per_frame: ClassVar[bool]
-    #: Whether the estimate is right on average with few clips; one that is biased orders models wrongly then.
+    #: Whether the estimate is right on average with few clips; a biased one then orders methods wrongly.
     unbiased: ClassVar[bool] = False
-    #: The largest number there is, at which intervals end.
+    #: Largest possible value, at which intervals end.
     most: ClassVar[float] = math.inf
-    #: Samples (frames of a per-frame metric, else clips) above which its interval would take hours: it has none then.
+    #: Samples (frames of a per-frame metric, else clips) above which it has no interval, which would take hours.
     largest: ClassVar[int] = 20_000
 
     @classmethod
     def ranks(cls, clips: int) -> bool:
-        """Whether so many clips are enough to say which row is best. Frames of one clip are no samples of their own."""
+        """Whether `clips` clips are enough to rank methods; frames of one clip are not independent samples."""
         return cls.unbiased or clips >= ENOUGH * cls.dimension
 
     @classmethod
     def not_ranked(cls, clips: int) -> str:
-        """Why so many clips rank no rows, where `ranks` says so."""
+        """Why `clips` clips are too few to rank methods, if `ranks` returns False."""
         return f"too few clips to rank methods by it ({clips} of {ENOUGH * cls.dimension})"
 
     @classmethod
     def note(cls, clips: int, frames: int) -> str:
-        """How many clips the number is of, and that it is biased where they are fewer than the features' dimension."""
+        """The number of clips, and a warning of bias if there are fewer samples than feature dimensions."""
         samples = clips * (frames if cls.per_frame else 1)
         biased = f"; with fewer than {cls.dimension} samples ({samples}) it is biased upwards"
         return f"{clips} clips{biased if samples < cls.dimension else ''}"
@@ -253,21 +258,21 @@ class SetMetric(Metric):
         """Features of each clip, `[K, D]` (K = 1 for a clip-level network, T for a frame-level one)."""
 
     def features_of(self, row: RowKey | None, ids: Sequence[str], clips: Sequence[Frames]) -> list[NDArray[np.float32]]:
-        """Features of the clips of a row, or of the real ones where `row` is None.
+        """Features of a method's clips, or of the real ones if `row` is None.
 
-        By default those of the frames alone; a metric of features that somebody computed elsewhere finds them by `ids`.
+        By default, they depend on the frames alone; a metric of precomputed features looks them up by `ids`.
         """
         return self.features(clips)
 
     def features_id(self) -> str:
-        """What the features depend on beside the clips; metrics of one id have the same, which need one computation."""
+        """What the features depend on besides the clips; metrics with the same ID share one computation."""
         return f"{self.name} v{self.version} {self.weights_id()}"
 
     @abstractmethod
     def distance(self, predicted: Sequence[NDArray[np.float32]], real: Sequence[NDArray[np.float32]]) -> float:
-        """The number of two sets of clips from their features.
+        """The metric's number for two sets of clips, from their features.
 
-        Raises `UnfitError` for sets that have none, as one that is too small.
+        Raises `UnfitError` for sets that have none, such as a set that is too small.
         """
 
     def distance_of_videos(
@@ -279,10 +284,10 @@ class SetMetric(Metric):
         *,
         paired: bool = True,
     ) -> float:
-        """`distance`, for a metric that has to know the source videos of the clips; by default they change nothing.
+        """`distance` for metrics that need the clips' source videos; by default, the videos change nothing.
 
-        `videos` and `real_videos` are the names of the videos that each clip of either side is from. If `paired`, clip
-        i of one side may belong to clip i of the other; else the order of the clips must change nothing.
+        `videos` and `real_videos` name the source video of each clip on either side. If `paired`, clip i of one side
+        may belong to clip i of the other; otherwise, the order of the clips must change nothing.
         """
         return self.distance(predicted, real)
 
@@ -292,10 +297,10 @@ class SetMetric(Metric):
         real: Sequence[NDArray[np.float32]],
         videos: Sequence[Any] | None = None,
     ) -> float:
-        """The number of one set of all samples, K videos of each clip, and the real clips, one video of each.
+        """The number for one set of all samples (K per clip) against the real clips (one each).
 
-        `samples` are the features of each sample of each clip, `videos` the names of the clips' source videos; without
-        them every clip is its own.
+        `samples` contains the features of each sample of each clip. `videos` names the clips' source videos; without
+        it, every clip is its own video.
         """
         names = range(len(real)) if videos is None else videos
         of_clips = [np.concatenate(of_clip) for of_clip in zip(*samples, strict=True)]
@@ -308,10 +313,10 @@ class SetMetric(Metric):
         groups: NDArray[np.intp],
         videos: Sequence[Any] | None = None,
     ) -> NDArray[np.float64]:
-        """`distance_of_videos` without each group of clips in turn, float64 [G], which a jackknife needs.
+        """`distance_of_videos` without each group of clips in turn, float64 [G], as a jackknife needs it.
 
-        `groups` are the numbers 0 … G − 1 of the groups of source videos that prediction i and its real clip are in,
-        `videos` the names of their videos; without them every clip is its own.
+        `groups[i]` is the group of source videos, 0 … G − 1, of prediction i and its real clip. `videos` names their
+        videos; without it, every clip is its own video.
         """
         names = range(len(groups)) if videos is None else videos
 
@@ -324,7 +329,7 @@ class SetMetric(Metric):
 
 
 def best_first(direction: Direction, value: float) -> float:
-    """A key under which the best value of a metric sorts first."""
+    """Sort key that puts the best value of a metric first."""
     if direction == "one":
         return abs(math.log(value)) if value > 0 else math.inf
     return value if direction == "lower" else -value

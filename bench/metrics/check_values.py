@@ -1,4 +1,4 @@
-"""Numbers computed with the weights available beside published ones: `bench weights verify --numbers`."""
+"""Comparison of numbers from the available weights with published ones: `bench weights verify --numbers`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from bench.metrics.networks.parallel_map import one_core_each
 from bench.metrics.networks.weights_catalog import load_tensors, verify
 from bench.progress import task
 
-#: FVD of RandomState(1) against RandomState(2) .rand(128, 16, 224, 224, 3): the original's, as the TensorFlow code and
-#: StyleGAN-V's publish it, and what the port to PyTorch makes of the same tensors.
+#: FVD of RandomState(1) against RandomState(2) .rand(128, 16, 224, 224, 3): the original's value, as published with the
+#: TensorFlow code and StyleGAN-V's, and the value of the PyTorch port with the same tensors.
 FVD_CHECK_VALUE, PORTED_FVD_CHECK_VALUE = 10.13808, 10.16643
 #: LPIPS of RandomState(1) against RandomState(2) .randint(0, 256, (64, 64, 3)) by the authors' own package.
 LPIPS_CHECK_VALUE = 0.12043
@@ -32,7 +32,7 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class NumberCheck:
-    """A number computed with the weights available beside the published one."""
+    """A number computed with the available weights, and the published one."""
 
     what: str
     value: float
@@ -40,7 +40,7 @@ class NumberCheck:
 
     @property
     def agrees(self) -> bool:
-        """Within 0.0001 of the published value, whose last digit is the fifth."""
+        """Whether the value is within 0.0001 of the published one, which has five decimals."""
         return abs(self.value - self.published) < TOLERANCE
 
 
@@ -52,7 +52,7 @@ def _published(name: str) -> str:
 
 
 def fvd_check(epsilon: float, clips: int = 128) -> float:
-    """FVD of the random clips of the published check value, or of fewer; minutes on a CPU."""
+    """FVD of the random clips behind the published check value, or of fewer; takes minutes on a CPU."""
     return frechet_distance(*random_logits(I3DFeatures(_published("fvd"), epsilon=epsilon), clips))
 
 
@@ -65,9 +65,9 @@ def lpips_check() -> float:
 
 
 def verify_numbers() -> Iterator[NumberCheck]:
-    """Compute the check values of all metrics whose weights can be had, quick ones first.
+    """Compute the check values of all metrics whose weights can be obtained, quick ones first.
 
-    Raises `BenchError` where the published weights are not available.
+    Raises `BenchError` if the published weights are not available.
     """
     yield NumberCheck("LPIPS of two random frames", lpips_check(), LPIPS_CHECK_VALUE)
     what = "of RandomState(1) against RandomState(2)"
@@ -78,8 +78,8 @@ def verify_numbers() -> Iterator[NumberCheck]:
 def random_logits(network: I3DFeatures, clips: int) -> tuple[Features, Features]:
     """Logits of `RandomState(1)` and of `RandomState(2)` `.rand(clips, 16, 224, 224, 3)`, [clips, 400] each.
 
-    The videos are fed to the network as they are, which is how check values of FVD are published. They are drawn one
-    after the other, which gives the numbers of the whole array without holding it.
+    The videos are passed to the network unchanged, as for the published check values of FVD. They are drawn one after
+    the other, which yields the numbers of the whole array without keeping it in memory.
     """
 
     def drawn(seed: int) -> Iterator[torch.Tensor]:

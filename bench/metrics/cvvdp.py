@@ -1,10 +1,10 @@
-"""ColorVideoVDP by its authors' package `cvvdp`: Mantiuk et al., "ColorVideoVDP: A visual difference predictor for
+"""ColorVideoVDP, from its authors' package `cvvdp`: Mantiuk et al., "ColorVideoVDP: A visual difference predictor for
 image, video and display distortions" (ACM TOG 2024).
 
-A model of human vision that was fitted to judgements of people. It gives just-objectionable differences (JOD): 10 for
-an identical clip, and one less where 75 % of people prefer the other. It depends on the display and on how fast a clip
-plays, which are part of the protocol ID. It was made for distortions of a video, not for another continuation of a
-photograph.
+It is a model of human vision, fitted to human judgements. It outputs just-objectionable differences (JOD): 10 for an
+identical clip, and one less where 75 % of people prefer the other. The result depends on the display and the frame
+rate, which are part of the protocol ID. The metric was designed for distortions of a video, not for a different
+continuation of a photograph.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from bench.metrics.networks.parallel_map import one_core_each
 from bench.provenance import how_to_install, package_version
 
 PACKAGE = "cvvdp"
-#: A display of the package: 24 inches, 1920 × 1080, 200 cd/m², seen from twice its height.
+#: One of the package's displays: 24 inches, 1920 × 1080, 200 cd/m², viewed from twice its height.
 DISPLAY = "standard_fhd"
-#: Frames a second, as raters see clips by default.
+#: Frames per second at which raters see clips by default.
 RATE = 10.0
-#: First frames of a clip from which a number is computed: what `all` and `future` need.
+#: Frames from which on a clip gets a number, as `all` and `future` require.
 STARTS = (0, 1)
 
 
@@ -35,9 +35,9 @@ class ColorVideoVDP(ClipMetric):
     """Quality in just-objectionable differences.
 
     Args:
-        display: a name of the package's displays.
-        rate: frames a second.
-        device: by default a CUDA GPU where there is one.
+        display: name of one of the package's displays.
+        rate: frames per second.
+        device: defaults to a CUDA GPU if there is one.
     """
 
     name = "cvvdp"
@@ -61,18 +61,18 @@ class ColorVideoVDP(ClipMetric):
         self._model: Any = None
 
     def unavailable(self) -> Unavailable | None:
-        """Where the package is not installed."""
+        """Return that the package is not installed, or None if it is."""
         if package_version(PACKAGE):
             return None
         return Unavailable(self.name, f"the package '{PACKAGE}' is not installed", how_to_install("time"))
 
     def weights_id(self) -> str:
-        """Version, display and frame rate, with a hash of them, which is part of the protocol ID."""
+        """Version, display and frame rate with a hash of them; part of the protocol ID."""
         settings = f"{PACKAGE} {package_version(PACKAGE)} {self._display} {self._rate:g} frames a second"
         return f"{settings} sha256:{hashlib.sha256(settings.encode()).hexdigest()}"
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
-        """Column `cvvdp` [T]: the JOD of the clip from that frame on, for the frames in `STARTS`; NaN for others."""
+        """Column `cvvdp` [T]: JOD of the clip from that frame on, for the frames in `STARTS`; NaN for others."""
         values = np.full(len(prediction), np.nan)
         for start in STARTS:
             if start < len(prediction):
@@ -80,16 +80,16 @@ class ColorVideoVDP(ClipMetric):
         return {"cvvdp": values}
 
     def clip(self, columns: Mapping[str, Column]) -> float:
-        """The number of the clip from its first scored frame on."""
+        """JOD of the clip from its first scored frame on."""
         return float(columns["cvvdp"][0])
 
     @classmethod
     def curve(cls, means: Mapping[str, Column]) -> None:
-        """None: it is a number of whole clips."""
+        """Return None: the metric applies to whole clips only."""
 
     def _jod(self, prediction: Frames, real: Frames) -> float:
         if self._model is None:
-            compiler = logging.getLogger("torch.utils.cpp_extension")  # looks for CUDA, which nothing here compiles for
+            compiler = logging.getLogger("torch.utils.cpp_extension")  # looks for CUDA, though nothing is compiled here
             compiler.setLevel(logging.ERROR)
             import pycvvdp
 

@@ -1,10 +1,10 @@
-"""Metrics of features that users bring: `NAME.frechet`, `NAME.mmd`, `NAME.jedi` and four by nearest neighbours.
+"""Metrics of user-supplied features: `NAME.frechet`, `NAME.mmd`, `NAME.jedi` and four based on nearest neighbours.
 
-NAME is what the user calls the features. So CD-FVD, JEDi and FD-DINOv2 are computed from their authors' features, with
-the intervals and the split-half row of FVD, and without weights of ours.
+NAME is the user's name for the features. CD-FVD, JEDi and FD-DINOv2 can thus be computed from their authors' features,
+without weights from this project. They get the same intervals and real vs. real (split-half) as FVD.
 
-Rows are ranked by the unbiased `NAME.mmd` alone. The others are biased by the number of clips, more for some methods
-than for others.
+Only the unbiased `NAME.mmd` ranks methods. The others have a bias that depends on the number of clips and is larger for
+some methods than for others.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ Vector = NDArray[np.float64]
 
 
 class FeatureMetric(SetMetric):
-    """A metric of features; a class of its own for each name of features (`named`)."""
+    """A metric of user-supplied features; `named` creates a subclass for each name of features."""
 
     features_name: ClassVar[str] = ""
     default = False
     basis = "features"
-    dimension = 0  # the user's, which the class does not know
+    dimension = 0  # depends on the user's features, which the class does not know
     per_frame = False
     min_clips = 2
-    #: The display name after that of the features.
+    #: Display name of the measure, printed after the name of the features.
     measure_label: ClassVar[str]
     bias: ClassVar[str]
 
@@ -50,51 +50,51 @@ class FeatureMetric(SetMetric):
     @classmethod
     @lru_cache(maxsize=64)
     def named(cls, name: str) -> type[FeatureMetric]:
-        """The metric of features of a name, from `NAME.measure`."""
+        """The subclass for a metric's full name, `NAME.measure`."""
         features = name.rpartition(".")[0]
         label = f"{features} {cls.measure_label}"
         return type(cls.__name__, (cls,), {"name": name, "label": label, "features_name": features})
 
     @classmethod
     def note(cls, clips: int, frames: int) -> str:
-        """How many clips the number is of, and how it is biased."""
+        """The number of clips, and how the metric is biased."""
         return f"{clips} clips; {cls.bias}"
 
     @classmethod
     def ranks(cls, clips: int) -> bool:
-        """Only where the estimate has no bias."""
+        """Whether the estimate is unbiased; the number of clips does not matter."""
         return cls.unbiased
 
     @classmethod
     def not_ranked(cls, clips: int) -> str:
-        """Why rows have no places."""
+        """Why methods are not ranked."""
         return f"methods are not ranked by it; {cls.features_name}.mmd of the same features is unbiased"
 
     def weights_id(self) -> str:
-        """What made the features."""
+        """Identity of the source that computed the features."""
         return self._source.identity()
 
     def features_id(self) -> str:
-        """The same for all metrics of one source."""
+        """Name and identity of the source, the same for all of its metrics."""
         return f"features {self._source.name} {self._source.identity()}"
 
     def features(self, clips: Sequence[Frames]) -> list[Features]:
-        """Not of frames alone: see `features_of`."""
+        """Raise `BenchError`: the features cannot be found from frames alone (see `features_of`)."""
         raise BenchError(f"{self.name} needs clip IDs to find the features.")
 
     def features_of(self, row: RowKey | None, ids: Sequence[str], clips: Sequence[Frames]) -> list[Features]:
-        """What the source has of these clips."""
+        """The source's features of these clips."""
         return self._source.of(row, ids, clips)
 
 
 def _own_videos(predicted: Sequence[Features], real: Sequence[Features]) -> tuple[Groups, Groups]:
-    """Names of source videos where every clip is its own; of as many on both sides, clip i is of one video."""
+    """Names of source videos if every clip is its own video; with equal counts, clip i of both sides shares one."""
     first = 0 if len(predicted) == len(real) else len(predicted)
     return np.arange(len(predicted)), np.arange(first, first + len(real))
 
 
 def _items(groups: Groups, side: Sequence[Features]) -> Groups:
-    """The group of each vector, from those of the clips."""
+    """The group of each vector, from the groups of the clips."""
     return np.repeat(groups, [len(clip) for clip in side])
 
 
@@ -125,7 +125,7 @@ class FrechetOfFeatures(FeatureMetric):
 
 
 class MMDOfFeatures(OverVideos, FeatureMetric):
-    """Unbiased squared maximum mean discrepancy, as KVD's."""
+    """Unbiased squared maximum mean discrepancy, as in KVD."""
 
     direction: ClassVar[Direction] = "lower"
     range = "any, 0 for equal sets"
@@ -138,7 +138,7 @@ class MMDOfFeatures(OverVideos, FeatureMetric):
     )
 
     def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
-        """Squared maximum mean discrepancy of two sets of features, every clip a source video of its own."""
+        """Squared maximum mean discrepancy of two sets of features, each clip as its own source video."""
         return self.distance_of_videos(predicted, real, *_own_videos(predicted, real))
 
 
@@ -166,7 +166,7 @@ class JEDiOfFeatures(FeatureMetric):
 
 
 class NeighboursOfFeatures(FeatureMetric):
-    """What precision, recall, density and coverage share."""
+    """Base class of precision, recall, density and coverage."""
 
     direction: ClassVar[Direction] = "higher"
     range = "[0, 1]"
@@ -178,7 +178,7 @@ class NeighboursOfFeatures(FeatureMetric):
     bias = f"nearest neighbours, k = {K}; depends on the number of clips"
 
     def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
-        """The number of two sets of features."""
+        """The measure's number for two sets of features."""
         return self.measure(np.concatenate(predicted), np.concatenate(real))
 
     def without_each(

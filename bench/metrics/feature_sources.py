@@ -1,7 +1,7 @@
-"""Where the features of third-party networks come from, and files of vectors by clip ID as the first such source.
+"""Sources of third-party networks' features, and the first such source: files of vectors by clip ID.
 
-A source gives the features of the real clips and of each method's videos. Its identity contains a hash of what it
-reads and is part of the protocol, so that numbers of other features have another protocol ID.
+A source returns the features of the real clips and of each method's videos. Its identity contains a hash of what it
+reads and is part of the protocol, so numbers based on different features have different protocol IDs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.errors import BenchError
 from bench.files import ARRAY_HEADS
 from bench.metrics.base import Frames, RowKey
 
-#: What reading a broken archive raises.
+#: Exceptions that reading a broken archive raises.
 _BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 _EXPECTED = (
     "expected an .npz file with one vector [D] for each clip ID, or with the arrays 'ids' [N] and 'features' [N, D]"
@@ -34,11 +34,11 @@ Features = NDArray[Any]
 
 
 class FeatureSource(ABC):
-    """Features of clips by a network that is not ours.
+    """Features of clips from a third-party network.
 
     Attributes:
-        name: what the user calls them, and what the names of their metrics begin with.
-        argument: what gives this source again on a command line, without the user's own paths.
+        name: the user's name for the features, with which the names of their metrics begin.
+        argument: the command-line value that describes this source, without the user's own paths.
     """
 
     name: str
@@ -46,31 +46,31 @@ class FeatureSource(ABC):
 
     @abstractmethod
     def identity(self) -> str:
-        """What made the features, with a SHA-256; part of the protocol."""
+        """What computed the features, with a SHA-256; part of the protocol."""
 
     @abstractmethod
     def of(self, row: RowKey | None, ids: Sequence[str], clips: Sequence[Frames]) -> list[Features]:
-        """Features [K, D] of each clip of a row, or of each real clip where `row` is None.
+        """Features [K, D] of each clip of a method, or of each real clip if `row` is None.
 
         Args:
             row: name, training seed and sample.
-            ids: of the clips.
-            clips: their scored frames, uint8 [T, H, W, 3], decoded when they are looked at.
+            ids: the clips' IDs.
+            clips: their scored frames, uint8 [T, H, W, 3], decoded on access.
         """
 
 
 class StoredFeatures(FeatureSource):
-    """Vectors by clip ID, in one file for the real clips and one for each row.
+    """Vectors by clip ID, in one file for the real clips and one for each training run of each method.
 
-    Of several samples per clip, the vectors are called `ID@0`, `ID@1` and so on; the first one may also be called `ID`.
+    If a clip has several samples, their vectors are called `ID@0`, `ID@1` and so on; the first may also be called `ID`.
 
     Args:
-        name: of the features.
-        rows: file of each training run of each row.
+        name: name of the features.
+        rows: file of each training run of each method.
         real: file of the real clips.
 
     Raises:
-        BenchError: a file cannot be read, or does not fit the others.
+        BenchError: a file cannot be read, or is inconsistent with the others.
     """
 
     def __init__(self, name: str, rows: Mapping[tuple[str, int], Path], real: Path) -> None:
@@ -96,7 +96,7 @@ class StoredFeatures(FeatureSource):
             )
 
     def identity(self) -> str:
-        """The real clips' file by its content: the same network on the same clips gives the same."""
+        """Size and hash of the real clips' vectors, which are equal for the same network on the same clips."""
         content = hashlib.sha256()
         for id in sorted(self._real):
             content.update(f"{id} {self._real[id].shape} {self._real[id].dtype}".encode())
@@ -105,7 +105,7 @@ class StoredFeatures(FeatureSource):
         return f"{size} numbers a clip, real clips' vectors sha256:{content.hexdigest()}"
 
     def of(self, row: RowKey | None, ids: Sequence[str], clips: Sequence[Frames]) -> list[Features]:
-        """The stored vectors; clips without one are a `BenchError` that names them."""
+        """The stored vectors; raises a `BenchError` that names clips without one."""
         if row is None:
             vectors, path, called = self._real, self._real_path, list(ids)
         else:
@@ -126,7 +126,7 @@ def _some(ids: Sequence[str]) -> str:
 
 
 def _sizes(vectors: Mapping[str, Features], path: Path) -> set[int]:
-    """The one D of a file's vectors."""
+    """The D that all vectors of a file share, as a set of one."""
     sizes = {vector.shape[1] for vector in vectors.values()}
     if len(sizes) != 1:
         raise BenchError(f"The vectors in {path} differ in length ({', '.join(map(str, sorted(sizes)))}): {_EXPECTED}.")
@@ -137,7 +137,7 @@ def read_features(path: Path) -> dict[str, Features]:
     """Vectors by clip ID, [K, D] each, as float32 or float64.
 
     Raises:
-        BenchError: the file is missing or damaged, or holds something else.
+        BenchError: the file is missing or damaged, or contains something else.
     """
     try:
         with ARRAY_HEADS:

@@ -1,8 +1,8 @@
 """Fréchet inception distance: Heusel et al., "GANs trained by a two time-scale update rule" (NeurIPS 2017).
 
-Features are the 2048 numbers of the last pooling of the Inception network of 2015, as `pytorch_fid` builds it (with the
-quirks of TensorFlow's graph), of every scored frame. Frames are handed over in [0, 1] at their own size, the network
-resizes them to 299 × 299.
+The features of every scored frame are the 2048 numbers of the last pooling of the Inception network of 2015, as
+`pytorch_fid` builds it (with the quirks of TensorFlow's graph). Frames are passed in [0, 1] at their own size; the
+network resizes them to 299 × 299.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from bench.metrics.networks.parallel_map import one_core_each
 from bench.metrics.pretrained_metric import PretrainedMetric
 
 DIMENSION = 2048
-#: Raised whenever anything between the stored frames and the network's input changes.
+#: Incremented whenever anything between the stored frames and the network's input changes.
 PREPROCESSING = 1
-_BATCH = 8  # frames at a time on one core
+_BATCH = 8  # frames per batch on one core
 _building = threading.Lock()
 
 
 def inception(tensors: Mapping[str, torch.Tensor]) -> torch.nn.Module:
-    """The network of `pytorch_fid` with the tensors of its file of weights.
+    """The network of `pytorch_fid` with the tensors of its weights file.
 
-    The package would fetch that file itself, into a folder of its own and without a time limit; its loader is replaced
-    while the network is built. Raises `BenchError` where the tensors are not those of the network.
+    The package would fetch that file itself, into its own folder and without a time limit, so its loader is replaced
+    while the network is built. Raises `BenchError` if the tensors do not belong to the network.
     """
     from pytorch_fid import inception as package
 
@@ -59,7 +59,7 @@ def inception(tensors: Mapping[str, torch.Tensor]) -> torch.nn.Module:
 
 
 def accelerate(network: torch.nn.Module) -> torch.nn.Module:
-    """Fold batch normalisation into the convolutions and lay channels last, in place; the function stays the same."""
+    """Fold batch normalisation into the convolutions and put channels last, in place; the function stays the same."""
     for module in network.modules():
         conv, norm = getattr(module, "conv", None), getattr(module, "bn", None)
         if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
@@ -70,11 +70,11 @@ def accelerate(network: torch.nn.Module) -> torch.nn.Module:
 
 
 class InceptionFeatures:
-    """Inception features of frames, with one network loaded once.
+    """Inception features of frames, from one network that is loaded once.
 
     Args:
-        network: as `inception` builds it.
-        device: by default a CUDA GPU where there is one.
+        network: as built by `inception`.
+        device: defaults to a CUDA GPU if there is one.
     """
 
     def __init__(self, network: torch.nn.Module, device: torch.device | str | None = None) -> None:
@@ -112,7 +112,7 @@ class FID(PretrainedMetric, SetMetric):
         device: torch.device | str | None = None,
         cache: Path | None = None,
     ) -> None:
-        """`weights` and `cache` are found in the user's folders where they are not given."""
+        """`weights` and `cache` default to those in the user's folders."""
         self._weights_path, self._device, self._cache = weights, device, cache
         self._loaded: InceptionFeatures | None = None
 
@@ -123,7 +123,7 @@ class FID(PretrainedMetric, SetMetric):
         return self._loaded
 
     def features(self, clips: Sequence[Frames]) -> list[Features]:
-        """Features of the frames of each clip, [T, 2048] each; leave out the rows of frames that are not scored."""
+        """Features of the frames of each clip, [T, 2048] each; leave out those of frames that are not scored."""
         identity = f"inception preprocessing {PREPROCESSING} {self.weights_id()}"
         device = torch.device(self._device) if self._device is not None else default_device()
         cache = FeatureCache(self._cache or cache_dir(), identity, device)

@@ -1,7 +1,7 @@
-"""Temporal flickering as VBench has it (Huang et al., "VBench", CVPR 2024): 1 − mean |x_t − x_{t−1}| / 255.
+"""Temporal flickering as VBench defines it (Huang et al., "VBench", CVPR 2024): 1 − mean |x_t − x_{t−1}| / 255.
 
-Of the prediction alone. A still has 1, the best there is, so the number has to be read beside `motion`. VBench computes
-it on static scenes only.
+It depends on the prediction alone. A still scores 1, the best possible value, so read it together with `motion`. VBench
+computes it on static scenes only.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Flickering(ClipMetric):
     columns = ("flickering",)
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
-        """One less the change since the last frame, column `flickering` [T] in [0, 1]; NaN for the first frame."""
+        """1 − the change since the previous frame, column `flickering` [T] in [0, 1]; NaN for the first frame."""
         return {"flickering": 1.0 - frame_change(prediction)}
 
     def clip(self, columns: Mapping[str, Column]) -> float:
-        """Mean over the scored frames but the first, before which no frame is scored."""
+        """Mean over the scored frames except the first, which has no scored frame before it."""
         return float(np.mean(columns["flickering"][1:]))

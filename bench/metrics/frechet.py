@@ -1,12 +1,12 @@
-"""Fréchet distance of two sets of features, taken as Gaussians: Dowson and Landau (1982), Heusel et al. 2017 (FID).
+"""Fréchet distance of two sets of features, modelled as Gaussians: Dowson and Landau (1982), Heusel et al. 2017 (FID).
 
-‖μ₁ − μ₂‖² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½, in float64, covariances with N − 1. With Σ = AᵀA the last trace is the sum
-of the singular values of A₁A₂ᵀ, whose squares are the eigenvalues of the symmetric product A₁Σ₂A₁ᵀ. For A the centred
-features over √(N − 1) this is an [N₁, N₂] matrix, far smaller than the covariances where clips are fewer than features.
-No `sqrtm`: its interface differs between SciPy versions, and on singular covariances it has returned complex matrices
-and negative distances.
+The distance is ‖μ₁ − μ₂‖² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½, in float64, with N − 1 in the covariances. With Σ = AᵀA, the
+last trace is the sum of the singular values of A₁A₂ᵀ. Their squares are the eigenvalues of the symmetric product
+A₁Σ₂A₁ᵀ. If A is the centred features over √(N − 1), A₁A₂ᵀ is an [N₁, N₂] matrix, far smaller than the covariances if
+there are fewer clips than features. `sqrtm` is not used: its interface differs between SciPy versions, and on singular
+covariances it has returned complex matrices and negative distances.
 
-Each decomposition runs on one core, by PyTorch, so the number of threads changes no bit of a distance. The two sides
+Each decomposition runs on one core, in PyTorch, so the number of threads changes no bit of a distance. The two sides
 are decomposed in parallel.
 """
 
@@ -29,12 +29,12 @@ Vector = NDArray[np.float64]
 Parts = Sequence[NDArray[Any]]
 
 
-# Up to this size singular values are computed as such, to full precision. Beyond, they are roots of eigenvalues: many
-# times faster, and wrong by about 1e-8 of the largest where they vanish.
+# Up to this size, singular values are computed directly, to full precision. Beyond it, they are roots of eigenvalues:
+# many times faster, but where they vanish, they are wrong by about 1e-8 of the largest.
 _LARGE = 1024
 
 
-# Clips whose features are multiplied at once: all frames of a large test set would not fit in memory twice.
+# Clips whose features are multiplied at once: the frames of a large test set would not fit in memory twice.
 _TOGETHER = 32
 
 
@@ -45,12 +45,12 @@ def _root(covariance: torch.Tensor) -> torch.Tensor:
 
 
 def _centred(parts: Parts, mean: Vector) -> torch.Tensor:
-    """The features in `parts` less their mean, float64 [N, D]."""
+    """The features in `parts` minus their mean, float64 [N, D]."""
     return torch.cat([torch.from_numpy(np.asarray(part, np.float64) - mean) for part in parts])
 
 
 def _factor(parts: Parts) -> tuple[Vector, torch.Tensor]:
-    """The mean [D] of the features in `parts` [·, D], and a matrix A of at most D rows: AᵀA is their covariance."""
+    """Mean [D] of the features in `parts` [·, D], and a matrix A of at most D rows where AᵀA is their covariance."""
     count, mean = sum(len(part) for part in parts), _mean(parts)
     if count > len(mean) > _LARGE:
         covariance = torch.zeros(len(mean), len(mean), dtype=torch.float64)
@@ -72,7 +72,7 @@ def _nuclear_norm(factors: tuple[torch.Tensor, torch.Tensor]) -> float:
 
 
 def _clip(distance: float, scale: float) -> float:
-    """The distance, 0 where rounding made it negative; a warning where that is more than rounding explains."""
+    """The distance, or 0 if it is negative; warns if it is further below 0 than rounding explains."""
     if distance < -1e-6 * max(1.0, scale):
         warnings.warn(
             f"A Fréchet distance was computed as {distance:.3g}, further below 0 than rounding explains. It is "
@@ -84,7 +84,7 @@ def _clip(distance: float, scale: float) -> float:
 
 
 def _checked(parts: Parts) -> int:
-    """The dimension of the features; a `BenchError` for those that have no covariance."""
+    """The dimension of the features; raises `BenchError` if they have no covariance."""
     shapes = {part.shape[1:] for part in parts}
     count = sum(len(part) for part in parts)
     if count < 2:
@@ -104,7 +104,7 @@ def _mean(parts: Parts) -> Vector:
 def frechet_distance(x: NDArray[Any] | Parts, y: NDArray[Any] | Parts) -> float:
     """Fréchet distance of two sets of features; ≥ 0, in squared feature units.
 
-    Each side is an array [N, D], N at least 2, or a sequence of such arrays that are taken together (one a clip).
+    Each side is an array [N, D] or a sequence of such arrays that are pooled (one per clip); N is at least 2 in all.
 
     Raises `UnfitError` for fewer than two samples, `BenchError` for different D or features that are not finite.
     """

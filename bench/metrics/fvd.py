@@ -1,9 +1,9 @@
 """Fréchet video distance: Unterthiner et al., "Towards accurate generative models of video" (2018).
 
-Fréchet distance of the logits of I3D trained on Kinetics-400, of clips at 224 × 224 in [-1, 1]. `fvd` is the
-original's: its graph adds 1e-3 to the variance in batch normalisation. The port to PyTorch that came with VideoGPT left
-that library's own 1e-5 there, and TATS, cd-fvd and others that took the port over print its numbers; `fvd_videogpt` is
-for those who have to stand beside them.
+It is the Fréchet distance of the logits of I3D, trained on Kinetics-400, for clips at 224 × 224 in [-1, 1]. `fvd`
+follows the original, whose graph adds 1e-3 to the variance in batch normalisation. The PyTorch port in VideoGPT kept
+PyTorch's default of 1e-5. TATS, cd-fvd and others adopted the port and report its numbers; use `fvd_videogpt` to
+compare with them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FVD(LogitsMetric):
     name = "fvd"
     range = "≥ 0"
     decimals = 2
-    version = 2  # of version 1 the batch-norm epsilon was the port's
+    version = 2  # version 1 used the port's batch-norm epsilon
     definition = (
         "Fréchet distance of I3D (Kinetics-400, RGB) logits, mean over time, batch-norm epsilon 1e-3 as in the "
         "original; clips at 224×224 bilinear without antialiasing, [-1, 1]; biased upwards under 400 clips"
@@ -54,7 +54,7 @@ class FVD(LogitsMetric):
 
 
 class PortedFVD(FVD):
-    """FVD as the PyTorch port in VideoGPT computes it, only for comparison with numbers made by that family of code."""
+    """FVD as the PyTorch port in VideoGPT computes it, only for comparison with numbers from that family of code."""
 
     name = "fvd_videogpt"
     label = "FVD, VideoGPT's port"

@@ -1,4 +1,4 @@
-"""What FVD and KVD share: the logits of I3D, computed once for all metrics that compare the same."""
+"""Base class of FVD and KVD: the logits of I3D, computed once for all metrics that compare the same ones."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def _shared(
     keep: Path,
     epsilon: float,
 ) -> I3DFeatures:
-    """One network for all metrics that want the same; `state` is the file's: another file is another network."""
+    """One network for all metrics with equal settings; `state`, the file's size and time, detects a changed file."""
     return I3DFeatures(path, device, dtype, keep, epsilon)
 
 
 class LogitsMetric(PretrainedMetric, SetMetric):
-    """A metric of two sets of logits: they are computed once, whichever of such metrics asks first."""
+    """A metric of two sets of logits, which are computed once for all such metrics."""
 
     weights: ClassVar[tuple[str, ...]] = ("fvd", "fvd-styleganv")
     direction: ClassVar[Direction] = "lower"
@@ -52,7 +52,7 @@ class LogitsMetric(PretrainedMetric, SetMetric):
         dtype: torch.dtype = torch.float32,
         cache: Path | None = None,
     ) -> None:
-        """`weights` and `cache` are found in the user's folders where they are not given."""
+        """`weights` and `cache` default to those in the user's folders."""
         self._weights_path, self._device, self._dtype, self._cache = weights, device, dtype, cache
         self._loaded: I3DFeatures | None = None
 
@@ -72,7 +72,7 @@ class LogitsMetric(PretrainedMetric, SetMetric):
         return self.network().each(clips)
 
     def features_id(self) -> str:
-        """The same for all metrics that compare the same logits."""
+        """Key of the logits, shared by all metrics that compare the same ones."""
         return self.network().key
 
     def weights_id(self) -> str:

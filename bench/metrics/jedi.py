@@ -1,7 +1,8 @@
 """JEDi's distance of two sets of features: Luo et al., "Beyond FVD" (ICLR 2025), and its authors' package `videojedi`.
 
-The squared maximum mean discrepancy with the kernel (x·y/D)² and the mean over all pairs, an item and itself included.
-So it is biased upwards where items are few. JEDi prints 100 times this number, of features of V-JEPA.
+It is the squared maximum mean discrepancy with the kernel (x·y/D)² and the mean over all pairs, including each item
+with itself. It is therefore biased upwards if there are few items. JEDi prints 100 times this number, for V-JEPA
+features.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from bench.metrics.networks.parallel_map import one_core_each
 
 Vector = NDArray[np.float64]
 Groups = NDArray[np.intp]
-_ROWS = 512  # of the matrix of kernels at a time
+_ROWS = 512  # rows of the kernel matrix at a time
 
 
 def _sums(x: NDArray[Any], y: NDArray[Any], of_x: Groups, of_y: Groups) -> Vector:
-    """Sums of (a·b/D)² over pairs of a row a of x [N, D] and a row b of y [M, D], by their groups, [G, G]."""
+    """Sums of (a·b/D)² over pairs of a row a of x [N, D] and a row b of y [M, D], by pair of groups, [G, G]."""
     count = 1 + int(max(of_x.max(), of_y.max()))
     left, right = (torch.tensor(side, dtype=torch.float64) for side in (x, y))
     to_groups = torch.tensor(np.eye(count)[of_y])  # [M, G]
@@ -49,10 +50,9 @@ def jedi_mmd(x: NDArray[Any], y: NDArray[Any]) -> float:
 
 
 def jedi_without_each(x: NDArray[Any], y: NDArray[Any], groups: Groups) -> Vector:
-    """The distance of two samples [N, D] without each group of items in turn, [G], at the price of one of them.
+    """The distance of two samples [N, D] without each group of items in turn, [G], at the cost of one distance.
 
-    `groups` are the numbers 0 … G − 1 of the groups that item i of both samples is in. Raises `UnfitError` where none
-    is left.
+    `groups[i]` is the group, 0 … G − 1, of item i of both samples. Raises `UnfitError` if no item is left.
     """
     left = len(groups) - np.bincount(groups)
     if left.min() < 1:

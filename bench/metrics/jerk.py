@@ -1,8 +1,8 @@
-"""How jerky a clip is beside the real one: second differences of frames over first ones.
+"""How jerky a clip is relative to the real one: second differences of frames over first differences.
 
-A clip whose pixels change steadily has a jerk near 0, one that goes back and forth has one near 2, independent noise
-has √3. The jerk of a prediction is divided by that of the real clip: 1 is right, more flickers, less is too smooth. A
-prediction that stands still has no jerk and counts as 0.
+Jerk is near 0 for a clip whose pixels change steadily, near 2 for one that goes back and forth, and √3 for independent
+noise. The jerk of a prediction is divided by that of the real clip. A ratio of 1 is right; above 1, the prediction
+flickers; below 1, it is too smooth. A static prediction has no jerk and counts as 0.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def change_of_change(frames: Frames) -> Column:
 def jerk(second: Column, first: Column) -> float:
     """Mean second difference over mean first difference of scored frames; NaN where nothing changes.
 
-    The first of the scored frames has no first difference and the first two no second one that are scored.
+    Among scored frames, the first has no first difference, and the first two have no second difference.
     """
     moves = float(np.mean(first[1:]))
     return float(np.mean(second[2:])) / moves if moves > 0 else float("nan")
@@ -42,7 +42,7 @@ class Jerk(ClipMetric):
     label = "Jerk"
     direction: ClassVar[Direction] = "one"
     bound = (
-        24.0  # |ln ratio|: more than two 8-bit clips of 1,024 pixels and 64 frames can differ, unless one stands still
+        24.0  # |ln ratio|: more than two 8-bit clips of 1,024 pixels and 64 frames can differ, unless one is a still
     )
     range = "[0, inf), 1 is right"
     decimals = 3
@@ -56,7 +56,7 @@ class Jerk(ClipMetric):
     columns = ("second_prediction", "second_real", "motion_prediction", "motion_real")
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
-        """Second differences and, as for `motion`, first ones of both clips, [T] each; NaN where there are none."""
+        """Second differences of both clips and, as for `motion`, first ones, [T] each; NaN where there are none."""
         return {
             "second_prediction": change_of_change(prediction),
             "second_real": change_of_change(real),
@@ -65,7 +65,7 @@ class Jerk(ClipMetric):
         }
 
     def clip(self, columns: Mapping[str, Column]) -> float:
-        """The ratio; 0 for a prediction that stands still, NaN where the real clip's jerk is 0 or it stands still."""
+        """The ratio; 0 for a static prediction, NaN if the real clip is static or its jerk is 0."""
         predicted, real = (
             jerk(columns[f"second_{side}"], columns[f"motion_{side}"]) for side in ("prediction", "real")
         )
@@ -75,7 +75,7 @@ class Jerk(ClipMetric):
 
     @classmethod
     def curve(cls, means: Mapping[str, Column]) -> Column:
-        """The ratio of the jerks of the means, which a clip that hardly moves cannot dominate."""
+        """Ratio of the jerks of the means, which a clip that hardly moves cannot dominate."""
         with np.errstate(invalid="ignore", divide="ignore"):
             predicted, real = (means[f"second_{side}"] / means[f"motion_{side}"] for side in ("prediction", "real"))
             return np.asarray(predicted / real)

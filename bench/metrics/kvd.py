@@ -1,11 +1,14 @@
-"""Kernel video distance: the kernel distance of Bińkowski et al., "Demystifying MMD GANs" (ICLR 2018), of I3D's logits.
+"""Kernel video distance: the kernel distance of Bińkowski et al., "Demystifying MMD GANs" (ICLR 2018), on I3D logits.
 
-The squared maximum mean discrepancy of two sets of logits with the kernel (x·y/400 + 1)³, estimated without bias: no
-clip is compared with one of its own source video, be it real or predicted, since clips of one video resemble each other
-(Gretton et al., "A kernel two-sample test", JMLR 2012, the U-statistic of pairs that follows their lemma 6, with videos
-as units). So it is 0 for two equal sets, and 0 on average for two samples of one distribution, however few videos there
-are, where a Fréchet distance has a bias that grows as they get fewer and differs from model to model. A single value
-may be negative. Version 1 left out only a clip and itself, and a prediction and its own real clip.
+It is an unbiased estimate of the squared maximum mean discrepancy of two sets of logits, with the kernel
+(x·y/400 + 1)³. Clips of one video resemble each other, so no clip, real or predicted, is compared with one of its own
+source video (Gretton et al., "A kernel two-sample test", JMLR 2012, the U-statistic of pairs that follows their
+lemma 6, with videos as units).
+
+The distance is therefore 0 for two equal sets, and 0 on average for two samples of one distribution, however few videos
+there are. A Fréchet distance instead has a bias that grows as videos get fewer and differs from method to method. A
+single value may be negative. Version 1 left out only pairs of a clip with itself, and of a prediction with its own real
+clip.
 """
 
 from __future__ import annotations
@@ -34,9 +37,9 @@ class KVD(OverVideos, LogitsMetric):
 
     @classmethod
     def note(cls, clips: int, frames: int) -> str:
-        """How many clips the number is of; it is not biased however few they are."""
+        """The number of clips, and that the estimate is unbiased however few there are."""
         return f"{clips} clips; unbiased at any number of clips, so it may be negative"
 
     def distance(self, predicted: Sequence[Features], real: Sequence[Features]) -> float:
-        """Squared maximum mean discrepancy of two sets of logits, every clip a source video of its own."""
+        """Squared maximum mean discrepancy of two sets of logits, each clip as its own source video."""
         return unbiased_mmd(np.concatenate(predicted), np.concatenate(real))

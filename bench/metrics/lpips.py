@@ -1,7 +1,7 @@
 """LPIPS: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric" (CVPR 2018).
 
-Version 0.1 with the AlexNet trunk, through the authors' package `lpips`, frames in [-1, 1]. The package ships the
-linear heads; the trunk is torchvision's and is loaded from the weights folder, so that nothing opens a socket.
+This is version 0.1 with the AlexNet trunk, from the authors' package `lpips`, with frames in [-1, 1]. The package ships
+the linear heads. The trunk is torchvision's and is loaded from the weights folder, so nothing opens a socket.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from bench.metrics.networks.feature_cache import default_device, full_precision
 from bench.metrics.networks.parallel_map import one_core_each
 from bench.metrics.pretrained_metric import PretrainedMetric
 
-MIN_SIZE = 31  # pixels below which nothing is left after the trunk's poolings
-_BATCH = 16  # frames at a time on one core
+MIN_SIZE = 31  # pixels; below this, nothing is left after the trunk's pooling layers
+_BATCH = 16  # frames per batch on one core
 
 
 def lpips_network(trunk: Mapping[str, torch.Tensor] | None) -> Any:
-    """The package's network with the trunk's tensors by torchvision's names (`features.0.weight` …).
+    """The package's network with the trunk's tensors, keyed by torchvision's names (`features.0.weight` …).
 
     None leaves the trunk random, for tests and timing.
-    Raises `BenchError` where tensors are missing or have other shapes.
+    Raises `BenchError` if tensors are missing or have other shapes.
     """
     import lpips
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package calls torchvision in an outdated way
+        warnings.simplefilter("ignore")  # the package uses an outdated torchvision interface
         network = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
     if trunk is not None:
         slices = {
@@ -56,7 +56,7 @@ def lpips_network(trunk: Mapping[str, torch.Tensor] | None) -> Any:
 def frame_lpips(network: Any, prediction: Frames, real: Frames, device: torch.device) -> Column:
     """LPIPS of each pair of frames, uint8 [T, H, W, 3] each → float64 [T].
 
-    `network` is the package's or `FastLPIPS`, which give the same within 1e-6. Raises `UnfitError` for small frames.
+    `network` is the package's network or `FastLPIPS`; they agree within 1e-6. Raises `UnfitError` for small frames.
     """
     if min(prediction.shape[1:3]) < MIN_SIZE:
         raise UnfitError(f"LPIPS needs frames of at least {MIN_SIZE} × {MIN_SIZE}, not {prediction.shape[1:3]}.")
@@ -87,7 +87,7 @@ class LPIPS(PretrainedMetric, ClipMetric):
     min_size = MIN_SIZE
 
     def __init__(self, weights: Path | str | None = None, device: torch.device | str | None = None) -> None:
-        """`weights` are those of torchvision's AlexNet, found in the weights folder where they are not given."""
+        """`weights` are those of torchvision's AlexNet and default to the file in the weights folder."""
         self._weights_path = weights
         self._device = torch.device(device) if device is not None else default_device()
         self._network: Any = None

@@ -1,10 +1,10 @@
-"""The kernel distance that KVD has of I3D's logits, of any features: an unbiased squared maximum mean discrepancy.
+"""KVD's kernel distance for any features: an unbiased squared maximum mean discrepancy.
 
-The kernel is (x·y/D + 1)³, and no item is compared with one of its own source video (Gretton et al., "A kernel
+The kernel is (x·y/D + 1)³. No item is compared with one of its own source video (Gretton et al., "A kernel
 two-sample test", JMLR 2012, the U-statistic of pairs that follows their lemma 6, with videos as units).
 
-Rows of the matrix of kernels are computed several blocks in parallel, each on one core, and summed in order: the number
-of threads changes no bit.
+Blocks of rows of the kernel matrix are computed in parallel, each on one core, and summed in order, so the number of
+threads changes no bit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.metrics.networks.parallel_map import one_core_each
 Vector = NDArray[np.float64]
 Groups = NDArray[np.intp]
 Names = Sequence[Any] | NDArray[Any]
-_ROWS = 512  # of the matrix of kernels at a time
+_ROWS = 512  # rows of the kernel matrix at a time
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class KernelSums:
     """Sums of the kernel over pairs of items of two sets, by groups of the items, float64 [G] each.
 
     Attributes:
-        first: over the pairs whose first item is in the group.
-        second: over the pairs whose second item is.
-        within: over the pairs of which both are.
+        first: sums over the pairs whose first item is in the group.
+        second: sums over the pairs whose second item is in the group.
+        within: sums over the pairs whose items are both in the group.
     """
 
     first: Vector
@@ -54,9 +54,9 @@ class KernelSums:
 
 @dataclass(frozen=True)
 class Side:
-    """Items [N, D] of one set, the number of each one's source video, and of the group of videos it is left out with.
+    """Items [N, D] of one set, with each item's source video and the group of videos it is left out with, as numbers.
 
-    A video has the same number on both sides that are compared, and is in one group.
+    A video has the same number on both sides of a comparison and belongs to one group.
     """
 
     items: Vector
@@ -65,10 +65,10 @@ class Side:
 
 
 def kernel_sums(one: Side, other: Side, paired: bool = True) -> tuple[KernelSums, KernelSums]:
-    """Sums of (a·b/D + 1)³ over pairs of an item of each side, by groups numbered from 0; and the numbers of the pairs.
+    """Sums of (a·b/D + 1)³ over pairs of one item from each side, by groups numbered from 0; and counts of the pairs.
 
-    Pairs of one video are left out. If `paired`, and there are as many items on both sides, pairs (i, i) are left out
-    too: an item and itself, or a prediction and its clip.
+    Pairs within one video are left out. If `paired` and both sides have the same number of items, pairs (i, i) are left
+    out too: an item with itself, or a prediction with its real clip.
     """
     count = 1 + int(max(one.groups.max(), other.groups.max()))
     left, right = torch.tensor(one.items), torch.tensor(other.items)
@@ -101,17 +101,17 @@ def kernel_sums(one: Side, other: Side, paired: bool = True) -> tuple[KernelSums
 def unbiased_mmd(
     x: NDArray[Any], y: NDArray[Any], of_x: Names | None = None, of_y: Names | None = None, *, paired: bool = True
 ) -> float:
-    """Squared maximum mean discrepancy of two samples [N, D] and [M, D], kernel (a·b/D + 1)³, without bias.
+    """Unbiased squared maximum mean discrepancy of two samples [N, D] and [M, D], with the kernel (a·b/D + 1)³.
 
     Args:
         x, y: the samples.
-        of_x, of_y: names of the items' source videos; without them every item is its own, and item i of one sample and
-            item i of the other are of one video where N is M.
-        paired: whether item i of both samples belong together where N is M, and are not compared. Without it, the
-            order of the items changes nothing.
+        of_x, of_y: names of the items' source videos. Without them, every item is its own video; if N = M, item i of
+            one sample and item i of the other share a video.
+        paired: whether items i of both samples belong together if N = M, and are not compared. Otherwise, the order of
+            the items changes nothing.
 
-    Items of one video are not compared. Raises `UnfitError` where a side has items of fewer than two videos: there is
-    no pair to compare.
+    Items of one video are not compared. Raises `UnfitError` if a side has items of fewer than two videos, because there
+    is no pair to compare.
     """
     of_x = np.arange(len(x)) if of_x is None else of_x
     of_y = np.arange(len(y)) + (0 if len(x) == len(y) else len(x)) if of_y is None else of_y
@@ -137,26 +137,26 @@ def unbiased_mmd(
 
 
 def mmd_without_each(x: NDArray[Any], y: NDArray[Any], groups: Groups, of: Names | None = None) -> Vector:
-    """`unbiased_mmd` of two samples [N, D] without each group of items in turn, [G], at the price of one of them.
+    """`unbiased_mmd` of two samples [N, D] without each group of items in turn, [G], at the cost of one distance.
 
-    `groups` are the numbers 0 … G − 1 of the groups that item i of both samples is in, and `of` the names of their
-    source videos; without them every item is its own. Raises `UnfitError` where fewer than two videos are left.
+    `groups[i]` is the group, 0 … G − 1, of item i of both samples. `of` names their source videos; without it, every
+    item is its own video. Raises `UnfitError` if fewer than two videos are left.
     """
     names = range(len(groups)) if of is None else of
     videos = np.unique([str(name) for name in names], return_inverse=True)[1]
     first, second = (Side(items.astype(np.float64), videos, groups) for items in (x, y))
     of_pairs = [kernel_sums(first, first), kernel_sums(second, second), kernel_sums(first, second)]
     same_x, same_y, cross = (values.without_each for values, _ in of_pairs)
-    left = of_pairs[0][1].without_each  # the same for all three: item i of both sides is of one video
+    left = of_pairs[0][1].without_each  # the same for all three: item i of both sides is from one video
     if left.min() <= 0:
         raise UnfitError("MMD needs clips of two source videos; when one group of them is left out, fewer remain.")
     return np.asarray((same_x + same_y - 2 * cross) / left)
 
 
 class OverVideos:
-    """What the metrics with this distance share: it is taken over clips of different source videos.
+    """Mixin for metrics with this distance, which compares only clips of different source videos.
 
-    A clip has features [K, D]: one vector, or one of each sample or frame. They are of one video and not compared.
+    A clip has features [K, D]: one vector, or one per sample or frame. They share a video, so they are not compared.
     """
 
     def distance_of_videos(
@@ -182,5 +182,5 @@ class OverVideos:
 
 
 def _of_items(names: Names, clips: Sequence[Features]) -> NDArray[Any]:
-    """What each clip is called, once for each of its features."""
+    """Each clip's name, repeated for each of its feature vectors."""
     return np.repeat(np.asarray(names), [len(clip) for clip in clips])

@@ -1,7 +1,7 @@
-"""How much a clip moves, beside how much the real one does.
+"""How much a clip moves, relative to the real one.
 
-Mean absolute difference of successive frames of the prediction, divided by that of the real clip: 1 is right, 0 is a
-still. The other metrics reward a still; this one tells it from a video.
+It is the mean absolute difference of successive frames of the prediction, divided by that of the real clip: 1 is right,
+0 is a still. The other metrics reward a still; this one distinguishes it from a video.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Motion(ClipMetric):
     name = "motion"
     label = "Motion"
     direction: ClassVar[Direction] = "one"
-    bound = 24.0  # |ln ratio|: no two 8-bit clips of 1,024 pixels and 64 frames differ more, unless one stands still
+    bound = 24.0  # |ln ratio|: no two 8-bit clips of 1,024 pixels and 64 frames differ more, unless one is static
     range = "[0, inf), 1 is right"
     decimals = 3
     version = 2  # version 1 printed the arithmetic mean of the ratios
@@ -42,11 +42,11 @@ class Motion(ClipMetric):
     columns = ("motion_prediction", "motion_real")
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
-        """Change since the last frame, columns `motion_prediction` and `motion_real` [T] in [0, 1]; NaN at frame 1."""
+        """Change since the previous frame, `motion_prediction` and `motion_real`, [T] in [0, 1]; NaN at frame 1."""
         return {"motion_prediction": frame_change(prediction), "motion_real": frame_change(real)}
 
     def clip(self, columns: Mapping[str, Column]) -> float:
-        """Sum over the scored frames but the first, prediction over real; NaN where the real clip is static.
+        """Sum over the scored frames except the first, prediction over real; NaN if the real clip is static.
 
         The first of the scored frames is left out because the frame before it is not scored.
         """
@@ -55,7 +55,7 @@ class Motion(ClipMetric):
 
     @classmethod
     def curve(cls, means: Mapping[str, Column]) -> Column:
-        """The ratio of the two means, which a clip that hardly moves cannot dominate as it would a mean of ratios."""
+        """Ratio of the two means; a clip that hardly moves would dominate a mean of ratios."""
         predicted, real = (means[name] for name in cls.columns)
         with np.errstate(invalid="ignore", divide="ignore"):
             return predicted / real

@@ -1,7 +1,7 @@
-"""Mean squared error over pixels and channels, of values in [0, 1].
+"""Mean squared error over pixels and channels, for values in [0, 1].
 
-The plain definition: mean((x − y)²) with x and y the 8-bit frames divided by 255. The squares are summed as whole
-numbers, so the value is exact up to one division and the same on every machine.
+It is mean((x − y)²), where x and y are the 8-bit frames divided by 255. The squares are summed as integers, so the
+value is exact up to one division and the same on every machine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bench.metrics.base import ClipMetric, Column, Direction, Frames
 
 
 def absolute_difference(x: Frames, y: Frames) -> Frames:
-    """|x − y| of two uint8 arrays of one shape, as uint8."""
+    """|x − y| of two uint8 arrays of the same shape, as uint8."""
     difference = np.maximum(x, y)
     difference -= np.minimum(x, y)
     return difference
@@ -24,7 +24,7 @@ def absolute_difference(x: Frames, y: Frames) -> Frames:
 def frame_mse(x: Frames, y: Frames) -> Column:
     """Mean squared error of each pair of frames, uint8 [T, H, W, C] each → float64 [T] in [0, 1]."""
     sums = np.empty(len(x), np.float64)
-    for t, (one, other) in enumerate(zip(x, y, strict=True)):  # a frame at a time stays in the cache
+    for t, (one, other) in enumerate(zip(x, y, strict=True)):  # one frame at a time stays in the cache
         difference = absolute_difference(one, other)
         # 255² fits in 16 bits.
         sums[t] = np.multiply(difference, difference, dtype=np.uint16).sum(dtype=np.uint64)

@@ -1,11 +1,11 @@
 """Precision, recall, density and coverage of a set of features, by nearest neighbours.
 
-Precision is the share of predictions that are within the reach of a real item: no farther from it than its k-th nearest
-real neighbour. Recall is the same with the two sets exchanged (Kynkäänniemi et al., "Improved precision and recall
-metric for assessing generative models", NeurIPS 2019). Density counts how many reaches a prediction is in, divided by
-k; coverage is the share of real items that have a prediction within reach (Naeem et al., "Reliable fidelity and
-diversity metrics for generative models", ICML 2020). Distances are Euclidean, k is 5 as in the latter's `prdc`, and an
-item at exactly that distance is outside, as there.
+Precision is the share of predictions within the reach of a real item: closer to it than its k-th nearest real
+neighbour. Recall is the same with the two sets exchanged (Kynkäänniemi et al., "Improved precision and recall metric
+for assessing generative models", NeurIPS 2019). Density is the number of reaches that contain a prediction, divided by
+k. Coverage is the share of real items that have a prediction within reach (Naeem et al., "Reliable fidelity and
+diversity metrics for generative models", ICML 2020). Distances are Euclidean. As in the latter's `prdc`, k is 5, and an
+item at exactly that distance is outside.
 
 All four depend on the number of items on each side.
 """
@@ -23,15 +23,15 @@ from numpy.typing import NDArray
 from bench.metrics.base import UnfitError
 from bench.metrics.networks.parallel_map import one_core_each
 
-#: The neighbour that says how far an item reaches.
+#: Rank of the neighbour that determines how far an item reaches.
 K = 5
 Matrix = NDArray[np.float64]
 Groups = NDArray[np.intp]
-_ROWS = 256  # of a matrix of distances at a time
+_ROWS = 256  # rows of a distance matrix at a time
 
 
 def distances(x: NDArray[Any], y: NDArray[Any]) -> Matrix:
-    """Euclidean distances of the rows of x [N, D] and y [M, D], float64 [N, M]; 0 for equal rows."""
+    """Euclidean distances between the rows of x [N, D] and y [M, D], float64 [N, M]; 0 for equal rows."""
     left, right = (torch.from_numpy(np.array(side, np.float64)) for side in (x, y))
 
     def block(start: int) -> Matrix:
@@ -51,8 +51,8 @@ class Reaches:
     """How far each item of a set reaches among the others.
 
     Attributes:
-        order: the other items of each item, nearest first, int [N, ·], as many as are ever looked at.
-        distances: theirs, [N, ·].
+        order: other items, nearest first, for each item; int [N, ·], only as many as can be needed.
+        distances: distances to these items, [N, ·].
     """
 
     order: NDArray[np.intp]
@@ -60,14 +60,14 @@ class Reaches:
 
     @staticmethod
     def of(x: NDArray[Any], left_out: int = 0) -> Reaches:
-        """Those of a set [N, D] of which at most `left_out` items are left out at a time."""
+        """Reaches in a set [N, D] from which at most `left_out` items are left out at a time."""
         apart = distances(x, x)
-        np.fill_diagonal(apart, -1.0)  # itself first, which is no neighbour
+        np.fill_diagonal(apart, -1.0)  # sorts the item itself first; it is not a neighbour
         order = np.argsort(apart, axis=1, kind="stable")[:, 1 : 1 + K + left_out]
         return Reaches(order, np.take_along_axis(apart, order, axis=1))
 
     def without(self, left_out: NDArray[np.bool_]) -> Matrix:
-        """The reach of every item, [N], where some items are left out."""
+        """The reach of every item, [N], if some items are left out."""
         kept = ~left_out[self.order]
         place = (kept.cumsum(axis=1) == K).argmax(axis=1)
         return np.asarray(np.take_along_axis(self.distances, place[:, None], axis=1)[:, 0])
@@ -75,18 +75,18 @@ class Reaches:
 
 @dataclass(frozen=True)
 class Measure:
-    """One of the four.
+    """One of the four measures.
 
     Attributes:
-        count: predictions × real items, true where one is in the other's reach → the number.
-        of_real: whether real items reach; predictions do otherwise.
+        count: predictions × real items, true where one is in the other's reach → the measure's number.
+        of_real: whether the reaches are those of the real items; otherwise, of the predictions.
     """
 
     count: Callable[[NDArray[np.bool_]], float]
     of_real: bool = True
 
     def __call__(self, predicted: NDArray[Any], real: NDArray[Any]) -> float:
-        """The number of two sets [N, D] and [M, D]; `UnfitError` for K items or fewer on a side."""
+        """The number for two sets [N, D] and [M, D]; raises `UnfitError` for K items or fewer on a side."""
         masks = np.zeros((1, len(predicted)), bool), np.zeros((1, len(real)), bool)
         return float(self._without(predicted, real, *masks)[0])
 

@@ -1,4 +1,4 @@
-"""Compilation by Numba, which keeps what it made on disk where it may."""
+"""Compilation by Numba, with the compiled code cached on disk where possible."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from numba import njit
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """The function compiled for one core, with the arithmetic of NumPy and free of the interpreter's lock.
+    """Compile a function for one core, with NumPy's arithmetic and without holding the interpreter lock.
 
-    The compiled code is kept and made once for a machine; where the installation cannot be written to and there is no
-    home either, it is made once for a process.
+    The code is compiled once per machine and cached. If the installation is not writable and there is no home folder,
+    it is compiled once per process.
     """
     options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
     try:
         return njit(cache=True, **options)(function)
-    except RuntimeError:  # Numba's word for: no folder to keep it in
+    except RuntimeError:  # Numba raises this if it finds no folder for its cache
         return njit(**options)(function)

@@ -1,4 +1,4 @@
-"""What metrics with published weights share: which weights, where they lie, why not, and how to get them."""
+"""Base class of metrics with published weights: which ones, their location, why they are missing, how to get them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from bench.metrics.networks.fetch_weights import fetch
 
 
 class PretrainedMetric(Metric):
-    """A metric that runs a network with published weights, and nothing in its place where they are missing."""
+    """A metric that runs a network with published weights, without a substitute if they are missing."""
 
     needs_weights = True
-    #: Names in the table of weights: the first is what is fetched, the others are as good where they are available.
+    #: Names in the table of weights: the first is fetched; the others are equally good if they are available.
     weights: ClassVar[tuple[str, ...]]
-    #: A file that the user named instead.
+    #: A file that the user specified instead.
     _weights_path: Path | str | None = None
 
     def path(self) -> Path | None:
-        """The file of weights that is used: the one that the user named, there or not, or the one that is found."""
+        """The weights file to use: the one that the user specified, whether or not it exists, or else the one found."""
         if self._weights_path is not None:
             return Path(self._weights_path)
         return next(filter(None, map(weight_files.find, self.weights)), None)
 
     def weights_path(self) -> Path:
-        """The file of weights that is used; a `BenchError` says how to get it where none is found."""
+        """The weights file to use; raises a `BenchError` that explains how to get it if none is found."""
         path = self.path()
         if path is None:
             raise BenchError(f"{self.unavailable()}.")
@@ -43,7 +43,7 @@ class PretrainedMetric(Metric):
         return Unavailable(self.name, f"its weights ({missing.name}) are not available", command)
 
     def obtain(self) -> Unavailable | None:
-        """Fetch the published weights where none are available; a file that the user named cannot be fetched."""
+        """Fetch the published weights if none are available; a file that the user specified cannot be fetched."""
         if self._weights_path is None and self.unavailable():
             fetch(self.weights[0])
         return self.unavailable()

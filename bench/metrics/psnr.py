@@ -1,11 +1,14 @@
 """Peak signal-to-noise ratio: −10·log10(mean squared error), peak 1, in dB.
 
-Two conventions are in use and differ wherever the error varies over a clip, so each has a name of its own: `psnr` takes
-the logarithm of the clip's mean squared error, `psnr_frame` the mean over frames of each frame's ratio (OpenSTL and
-others). Identical clips have no finite `psnr`: they are counted beside the mean. Rows are ranked and tested with every
-clip at `LIMIT` at most, which identical ones have: what is nearer than the rounding of 8 bits is equally good.
-A frame of `psnr_frame` counts as 100 dB at most, identical ones too: left out of the mean, as version 1 did, a perfect
-frame made a clip worse.
+Two conventions are in use. They differ wherever the error varies over a clip, so each has its own name. `psnr` takes
+the logarithm of the clip's mean squared error; `psnr_frame` takes the mean over frames of each frame's ratio (OpenSTL
+and others).
+
+Identical clips have no finite `psnr`; they are counted separately from the mean. When methods are ranked and tested,
+every clip is capped at `LIMIT`, which identical clips get: errors below the rounding of 8 bits are equally good.
+
+A frame of `psnr_frame` counts as at most 100 dB, even if it is identical. Version 1 left identical frames out of the
+mean, so a perfect frame made a clip worse.
 """
 
 from __future__ import annotations
@@ -19,15 +22,15 @@ import numpy as np
 from bench.metrics.base import ClipMetric, Column, Direction, Frames
 from bench.metrics.mse import frame_mse
 
-#: dB that a frame counts as at most.
+#: Upper limit of a frame's value, in dB.
 CAP = 100.0
-#: dB that a clip counts as at most where rows are ranked: the error of rounding to 8 bits alone, 10·log10(12 · 255²). A
-#: higher bound would let one identical clip outweigh all others.
+#: Upper limit of a clip's value when methods are ranked, in dB: the error of rounding to 8 bits alone,
+#: 10·log10(12 · 255²). A higher bound would let one identical clip outweigh all others.
 LIMIT = 10 * math.log10(12 * 255**2)
 
 
 def psnr_from_mse(mse: Column) -> Column:
-    """−10·log10(mse) for each value in [0, 1]; inf where it is 0."""
+    """−10·log10(mse) for each value in [0, 1]; inf if it is 0."""
     with np.errstate(divide="ignore"):
         return np.asarray(-10.0 * np.log10(mse), np.float64)
 
@@ -47,7 +50,7 @@ class PSNR(ClipMetric):
     bound = LIMIT
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
-        """Mean squared error of each frame, column `mse` [T], shared with that metric."""
+        """Mean squared error of each frame, column `mse` [T], shared with the metric `mse`."""
         return {"mse": frame_mse(prediction, real)}
 
     def clip(self, columns: Mapping[str, Column]) -> float:
@@ -56,12 +59,12 @@ class PSNR(ClipMetric):
 
     @classmethod
     def judged(cls, values: Column) -> Column:
-        """The values, `LIMIT` at most."""
+        """The values, capped at `LIMIT`."""
         return np.minimum(values, LIMIT)
 
     @classmethod
     def curve(cls, means: Mapping[str, Column]) -> None:
-        """None: over the frame number it would be that of `psnr_frame`, or the curve of `mse` once more."""
+        """Return None: a curve over the frame number would repeat that of `psnr_frame` or of `mse`."""
 
 
 class PSNRFrame(ClipMetric):
@@ -84,5 +87,5 @@ class PSNRFrame(ClipMetric):
         return {"psnr_frame": psnr_from_mse(frame_mse(prediction, real))}
 
     def clip(self, columns: Mapping[str, Column]) -> float:
-        """Mean over the scored frames, each counted as `CAP` at most: a worse frame never gives a better clip."""
+        """Mean over the scored frames, each capped at `CAP`, so a worse frame never gives a better clip."""
         return float(np.mean(np.minimum(columns["psnr_frame"], self.frame_bound)))

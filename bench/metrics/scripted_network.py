@@ -1,10 +1,10 @@
-"""Features by a TorchScript program whose input is stated: which axes, which size, which values.
+"""Features from a TorchScript program whose input the user describes: axes, size and values.
 
-Nothing about the input is guessed. `NCHW,224,imagenet` is a batch of frames, each brought to 224 × 224 and normalised
-as ImageNet's networks are; `NCTHW,224,-1..1` and `NTCHW,…` are whole clips, channels or time first. Frames are resized
-bilinearly with antialiasing, `own` leaves them at the scored size. The program has to return [N, D].
+Nothing about the input is guessed. `NCHW,224,imagenet` is a batch of frames, each resized to 224 × 224 and normalised
+as for ImageNet networks. `NCTHW,224,-1..1` and `NTCHW,…` are whole clips, with channels or time first. Frames are
+resized bilinearly with antialiasing; `own` leaves them at the scored size. The program must return [N, D].
 
-A TorchScript file is a program: run only those that you trust.
+A TorchScript file is a program: run only files that you trust.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from bench.metrics.networks.feature_cache import (
 )
 from bench.metrics.networks.parallel_map import one_core_each
 
-#: Raised whenever anything between the stored frames and the program's input changes.
+#: Incremented whenever anything between the stored frames and the program's input changes.
 PREPROCESSING = 1
-#: Mean and standard deviation by channel that values in [0, 1] are brought to; (0, 1) and the like are a range.
+#: Mean and standard deviation by channel for normalising values in [0, 1]; (0, 1) and the like define a range.
 RANGES: Mapping[str, tuple[Sequence[float], Sequence[float]]] = {
     "0..1": ((0.0,) * 3, (1.0,) * 3),
     "-1..1": ((0.5,) * 3, (0.5,) * 3),
     "0..255": ((0.0,) * 3, (1 / 255,) * 3),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
-#: Axes of the input, from those of frames [T, C, H, W].
+#: Axes of the input, made from those of frames [T, C, H, W].
 LAYOUTS = ("NCHW", "NCTHW", "NTCHW")
-_FRAMES = 16  # at a time
+_FRAMES = 16  # frames per batch
 
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """What a program takes.
+    """The input that a program expects.
 
     Attributes:
         layout: one of `LAYOUTS`; "NCHW" makes every frame a sample, the others every clip.
@@ -83,7 +83,7 @@ class NetworkInput:
         return f"{self.layout},{self.size or 'own'},{self.values}"
 
     def batches(self, clip: Frames, device: torch.device) -> list[torch.Tensor]:
-        """The inputs of a clip uint8 [T, H, W, 3], float32 in this layout."""
+        """The inputs made from a clip uint8 [T, H, W, 3], as float32 in this layout."""
         frames = torch.from_numpy(np.array(clip, order="C")).to(device).permute(0, 3, 1, 2)  # [T, 3, H, W]
         x = frames.to(torch.float32, memory_format=torch.contiguous_format) / 255
         if self.size:
@@ -97,17 +97,17 @@ class NetworkInput:
 
 
 class ScriptedNetwork(FeatureSource):
-    """Features by a TorchScript program.
+    """Features from a TorchScript program.
 
     Args:
-        name: of the features.
-        path: of the program.
-        takes: its input.
-        device: by default a CUDA GPU where there is one.
-        cache: folder in which features are kept; the user's by default.
+        name: name of the features.
+        path: file of the program.
+        takes: the program's input.
+        device: defaults to a CUDA GPU if there is one.
+        cache: folder of cached features; defaults to the user's.
 
     Raises:
-        BenchError: the file is missing, or is no TorchScript program.
+        BenchError: the file is missing, or is not a TorchScript program.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class ScriptedNetwork(FeatureSource):
         self._hash = file_hash(path)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # TorchScript is called outdated: it is what people publish
+                warnings.simplefilter("ignore")  # TorchScript is deprecated, but it is what people publish
                 self._program: Any = torch.jit.load(path, map_location=self._device).eval()
         except (RuntimeError, ValueError) as error:
             detail = " ".join(str(error).split())[:200]
@@ -136,16 +136,16 @@ class ScriptedNetwork(FeatureSource):
         self._cache = FeatureCache(cache or cache_dir(), self.identity(), self._device)
 
     def identity(self) -> str:
-        """The input and a hash of it and the program together."""
+        """The input, with a hash of the input and the program together."""
         whole = sha256(f"{self._hash} {self._takes} preprocessing {PREPROCESSING}".encode()).hexdigest()
         return f"TorchScript, input {self._takes}, sha256:{whole}"
 
     def of(self, row: RowKey | None, ids: Sequence[str], clips: Sequence[Frames]) -> list[Features]:
-        """[T, D] of each clip for a program of frames, [1, D] for one of clips; kept on disk."""
+        """Features of each clip, cached on disk: [T, D] for a program of frames, [1, D] for one of clips."""
         return through_cache(clips, self._cache, self._compute)
 
     def _compute(self, clips: list[Frames]) -> list[Features]:
-        # A clip at a time, whole on one core: neither its neighbours nor the number of cores can change its features.
+        # One clip at a time, entirely on one core: neither other clips nor the number of cores can change its features.
         if self._device.type == "cpu":
             return one_core_each(self._clip, clips)
         return [self._clip(clip) for clip in clips]

@@ -1,9 +1,9 @@
 """SSIM: Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural similarity"
 (IEEE TIP 2004), equation 13 with the constants of section III-C.
 
-Gaussian window of 11 × 11 with σ = 1.5, K = 0.01 and 0.03, data range 1, population covariance, per RGB channel, the
-border of 5 px left out, mean over pixels and channels: what scikit-image computes with `gaussian_weights=True,
-sigma=1.5, use_sample_covariance=False, data_range=1, channel_axis=-1`.
+Settings: Gaussian window of 11 × 11 with σ = 1.5, K = 0.01 and 0.03, data range 1, population covariance, per RGB
+channel, border of 5 px left out, mean over pixels and channels. scikit-image computes the same with
+`gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1, channel_axis=-1`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _TOGETHER = 8  # frames on one core, or on one device, at a time
 def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """SSIM of each pair of frames, uint8 [N, H, W, C] on any device → float64 [N] on the same device, in [−1, 1].
 
-    In float64 throughout, within 1e-9 a frame of scikit-image. On the CPU a compiled kernel does it, on other devices
-    PyTorch; the two agree to rounding.
+    The computation uses float64 throughout and is within 1e-9 of scikit-image per frame. On the CPU, a compiled kernel
+    computes it; on other devices, PyTorch does. The two agree up to rounding.
 
     Raises `BenchError` for frames that are not uint8 or differ in shape, `UnfitError` for those under 11 × 11.
     """
@@ -44,7 +44,7 @@ def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def _compiled(pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    from bench.metrics.ssim_kernel import score_frames  # here and not above: it imports Numba
+    from bench.metrics.ssim_kernel import score_frames  # imported here because it imports Numba
 
     x, y = (frames.contiguous().numpy() for frames in pair)
     return torch.from_numpy(score_frames(x, y))
@@ -52,10 +52,10 @@ def _compiled(pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
 
 @torch.inference_mode()
 def by_torch(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """The same as `ssim`, by PyTorch's operations alone, on any device.
+    """Compute the same as `ssim` with PyTorch operations alone, on any device.
 
-    With s = x + y and d = x − y, four filtered maps are enough instead of five, and d = 0 makes numerator and
-    denominator the same number, so that identical frames give exactly 1.
+    With s = x + y and d = x − y, four filtered maps are enough instead of five. If d = 0, numerator and denominator are
+    the same number, so identical frames give exactly 1.
     """
     x, y = (frames.permute(0, 3, 1, 2).double() for frames in (x, y))  # [n, C, H, W]
     s, d = x + y, x - y

@@ -1,8 +1,8 @@
-"""The arithmetic of SSIM on one CPU core, compiled by Numba and free of the interpreter's lock.
+"""The arithmetic of SSIM on one CPU core, compiled by Numba and run without the interpreter lock.
 
-A channel of a frame is worked through row by row: rows are filtered across and, as soon as there are eleven of them,
-down, while they are in the cache. Measured in frames for each second of a core, at 64 and 128 pixels: 5,900 and 2,000;
-PyTorch's convolutions make 550 and 34 of them, and sums of shifted tensors 1,300 and 290.
+Each channel of a frame is processed row by row. Rows are filtered across and, once there are eleven of them, down,
+while they are in the cache. Measured speed in frames per second on one core, at 64 and 128 pixels: 5,900 and 2,000.
+PyTorch's convolutions reach 550 and 34, sums of shifted tensors 1,300 and 290.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bench.metrics.numba_compile import compiled
 from bench.metrics.ssim_window import C1, C2, TAPS, taps
 
 Array = NDArray[np.float64]
-# One side of the window and its middle: constants to the compiler.
+# One side of the window and its middle, as constants for the compiler.
 A, B, C, D, E, MIDDLE = (float(tap) for tap in taps()[: TAPS // 2 + 1])
 
 
@@ -50,8 +50,8 @@ def _down(rows: Array, i: int, m: int, j: int) -> Any:
 def score_frames(x: NDArray[np.uint8], y: NDArray[np.uint8]) -> Any:
     """SSIM of each pair of frames, uint8 [N, H, W, C] each → float64 [N].
 
-    With s = x + y and d = x − y, four filtered maps are enough instead of five, and d = 0 makes numerator and
-    denominator the same number, so that identical frames give exactly 1.
+    With s = x + y and d = x − y, four filtered maps are enough instead of five. If d = 0, numerator and denominator are
+    the same number, so identical frames give exactly 1.
     """
     frames, height, width, channels = x.shape
     outputs, inner = height - (TAPS - 1), width - (TAPS - 1)

@@ -13,6 +13,6 @@ C2 = (0.03 * 255) ** 2
 
 
 def taps() -> NDArray[np.float64]:
-    """The window in one direction, float64 [11], of sum 1; the whole one is its outer product with itself."""
+    """The one-dimensional window, float64 [11], with sum 1; the full window is its outer product with itself."""
     values = np.exp(-0.5 * ((np.arange(TAPS) - TAPS // 2) / SIGMA) ** 2)
     return np.asarray(values / values.sum(), np.float64)

@@ -30,10 +30,10 @@ class TLP(LPIPS):
     columns = ("tlp",)
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
-        """The difference for the step into each frame, column `tlp` [T]; NaN for the first frame."""
+        """The difference for the step to each frame, column `tlp` [T]; NaN for the first frame."""
         predicted, expected = (self.of_frames(clip[:-1], clip[1:]) for clip in (prediction, real))
         return {"tlp": np.concatenate([[np.nan], 100.0 * np.abs(expected - predicted)])}
 
     def clip(self, columns: Mapping[str, Column]) -> float:
-        """Mean over the scored frames but the first, before which no frame is scored."""
+        """Mean over the scored frames except the first, which has no scored frame before it."""
         return float(np.mean(columns["tlp"][1:]))

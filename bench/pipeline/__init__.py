@@ -1,1 +1,1 @@
-"""What the subcommands do: whole runs, single steps, folders, comparisons."""
+"""Implementation of the subcommands: whole runs, single steps, folders, comparisons."""

@@ -1,4 +1,4 @@
-"""`bench ablate`: a model whole and with one change after the other, every variant a run of its own, in one table."""
+"""`bench ablate`: the whole model and its ablations, each variant as a run of its own, in one table."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ WHOLE = "whole"
 
 
 def ablations(model: str) -> Mapping[str, Options]:
-    """The changes that a registered model knows, by name.
+    """The changes that a registered model defines, by name.
 
     Raises:
-        BenchError: it knows none.
+        BenchError: the model defines none.
     """
     known: Mapping[str, Options] = getattr(MODELS.load(model), "ablations", {})
     if not known:
@@ -33,20 +33,20 @@ def ablations(model: str) -> Mapping[str, Options]:
 def ablate(
     config: RunConfig, out: Path, only: tuple[str, ...] = (), *, offline: bool = False, jobs: int | None = 1
 ) -> ScoreTable:
-    """Run a model whole and with each of its ablations, and join the tables, with intervals.
+    """Run the whole model and each of its ablations, and join the tables, with intervals.
 
-    Every variant is in a folder of its own below `out`, and is a run like any other: killed, the same command goes
-    on. All have the same clips, seeds and steps. The baseline is kept beside the whole model alone.
+    Every variant is an ordinary run in its own folder below `out`. To resume an interrupted command, repeat it. All
+    variants have the same clips, seeds and steps. Only the run of the whole model includes the baseline.
 
     Args:
-        config: of the whole model, the only one that is trained.
-        out: gets a folder for each variant, and the joined table.
+        config: configuration of the whole model, the only one that is trained.
+        out: folder for the variants' folders and the joined table.
         only: names of ablations; all by default.
-        offline: fetch no missing weights.
+        offline: do not fetch missing weights.
         jobs: training runs in parallel, as for `bench.pipeline.run.run`.
 
     Raises:
-        BenchError: the model knows no such ablation, or whatever stops a run.
+        BenchError: the model does not define such an ablation, or a run raises an error.
     """
     name = config.models[0]
     known = ablations(name)

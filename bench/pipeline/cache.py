@@ -1,4 +1,4 @@
-"""`bench data clean`: what is in the cache, and how to be rid of it. All of it is made again where it is needed."""
+"""`bench data clean`: list and remove the contents of the cache, which are all made again when needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.errors import BenchError, did_you_mean
 from bench.files import cache_dir
 
-#: Folders of the cache, and what is in them. Weights are none of it: they may have been copied there by hand.
+#: Folders of the cache, and their contents. Weights are not included: they may have been copied there by hand.
 KINDS = {
     "packs": "training clips at a model's size",
     "features": "features of clips, computed by metrics' networks",
@@ -22,7 +22,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class CachedFolder:
-    """One folder of the cache: its name, what is in it, and how many bytes."""
+    """One folder of the cache: its name, its contents, and its size in bytes."""
 
     kind: str
     what: str
@@ -30,7 +30,7 @@ class CachedFolder:
 
 
 def cached() -> list[CachedFolder]:
-    """What is in the cache."""
+    """The folders of the cache."""
     return [CachedFolder(kind, what, _size(cache_dir() / kind)) for kind, what in KINDS.items()]
 
 
@@ -39,10 +39,12 @@ def _size(folder: Path) -> int:
 
 
 def clean(kinds: Collection[str]) -> list[CachedFolder]:
-    """Remove folders of the cache; returns what was in them. No other command may be running.
+    """Remove folders of the cache; returns them as they were.
+
+    No other command may be running.
 
     Raises:
-        BenchError: there is no such folder in a cache.
+        BenchError: the cache has no such folder.
     """
     for kind in kinds:
         if kind not in KINDS:

@@ -1,4 +1,4 @@
-"""`bench compare`: several runs in one table, if their numbers mean the same."""
+"""`bench compare`: several runs in one table, if their numbers are comparable."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from bench.scoring.set_metrics import REAL_HALVES
 def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) -> ScoreTable:
     """Join the summaries of runs or scorings into one table.
 
-    A row name that two folders have is followed by the folder's name.
+    If two folders share a row name, the folder's name is appended to it.
 
     Args:
-        folders: that `bench run` or `bench score` has filled, two or more.
+        folders: two or more folders that `bench run` or `bench score` has filled.
         out: where to write the tables, if anywhere.
-        ci: print intervals; places and p values of single runs are not those of the joined table and are not shown.
+        ci: print intervals; places and p values of single runs do not apply to the joined table and are omitted.
 
     Raises:
-        BenchError: a folder without scores, or protocols that differ; the differing items are named.
+        BenchError: a folder has no scores, or protocols differ; the differing items are named.
     """
     if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
         raise BenchError("Give two or more different folders to compare.")
@@ -47,7 +47,7 @@ def compare(folders: Sequence[Path], out: Path | None = None, ci: bool = False) 
 
 
 def common_protocol(folders: Sequence[Path]) -> Protocol:
-    """The protocol of the first folder; raises where another's differs, and names the items."""
+    """The protocol of the first folder; if another folder's differs, raises an error that names the items."""
     first, *others = [read_protocol(folder) for folder in folders]
     for folder, protocol in zip(folders[1:], others, strict=True):
         if differing := first.differences(protocol):
@@ -60,20 +60,20 @@ def joined_rows(folders: Sequence[Path], rows: Sequence[Sequence[str]]) -> list[
     joined = []
     for number, (name, own_rows) in enumerate(zip(short_names(folders), rows, strict=True)):
         others = set().union(*(names for place, names in enumerate(rows) if place != number))
-        # Real vs. real is a fact of the real clips, the same in every folder of one protocol.
+        # Real vs. real depends only on the real clips: it is the same in every folder of one protocol.
         joined.append({row: f"{row} ({name})" if row in others and row != REAL_HALVES else row for row in own_rows})
     return joined
 
 
 def joined_names(folders: Sequence[Path]) -> RowNames:
-    """Names of the rows of all folders; where two differ, the first one's."""
+    """Display names of the rows of all folders; if two differ, the first folder's."""
     named = [names_of(folder) for folder in reversed(folders)]
     titles = {row: title for names in named for row, title in names.titles.items()}
     return RowNames(titles, {row: colour for names in named for row, colour in names.colours.items()})
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
-    """The shortest ends of the folders' paths that tell them apart."""
+    """The shortest path endings that distinguish the folders."""
     parts = [folder.resolve().parts for folder in folders]
     depth = 1
     while len({path[-depth:] for path in parts}) < len(parts):

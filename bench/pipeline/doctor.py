@@ -16,7 +16,7 @@ from bench.registry import METRICS
 
 @dataclass(frozen=True)
 class DoctorCheck:
-    """One line: what was looked at, whether it is there, and what to do if it is not."""
+    """One line of the report: what was checked, whether it was found, and what to do if it was not."""
 
     what: str
     state: Literal["ok", "missing"]
@@ -24,7 +24,7 @@ class DoctorCheck:
 
 
 def examine(data_roots: list[tuple[str, Path]]) -> list[DoctorCheck]:
-    """Look at everything that the other subcommands rely on; nothing is fetched or changed.
+    """Check everything that the other subcommands rely on; nothing is fetched or changed.
 
     Args:
         data_roots: datasets and the folders to look for them in.

@@ -1,4 +1,4 @@
-"""`bench compare --margin`: which rows are shown to differ by less than a margin that somebody stated beforehand."""
+"""`bench compare --margin`: which methods are shown to differ by less than a margin stated beforehand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bench.statistics import printed_p, scope_in_words, seeds_and_videos_equival
 
 
 def margins_of(texts: Sequence[str]) -> dict[str, float]:
-    """Margins as they are written, like "ssim=0.02"; raises a `BenchError` for another form."""
+    """Parse margins such as "ssim=0.02"; raises a `BenchError` for any other form."""
     margins = {}
     for text in texts:
         name, _, number = text.partition("=")
@@ -33,20 +33,20 @@ def margins_of(texts: Sequence[str]) -> dict[str, float]:
 
 
 def equivalent_rows(folders: Sequence[Path], margins: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Every pair of rows, tested for equivalence by two one-sided tests over source videos and training runs.
+    """Test every pair of rows for equivalence by two one-sided tests over source videos and training runs.
 
     Args:
-        folders: that `bench run` or `bench score` has filled, of one protocol.
+        folders: folders of one protocol that `bench run` or `bench score` has filled.
         margins: metric → the largest difference that does not matter, in the metric's unit.
 
     Returns:
-        A line a metric and pair, as metric, first, second, difference, ci_low, ci_high (90 %, which decides), margin,
-        p, equivalent, clips, videos, scope, turned_by (videos without any one of which the verdict would be another).
-        p is not corrected for the number of pairs.
+        One line per metric and pair, as metric, first, second, difference, ci_low, ci_high (90 %, which decides),
+        margin, p, equivalent, clips, videos, scope, turned_by (videos, without any one of which the verdict would
+        change). p is not corrected for the number of pairs.
 
     Raises:
-        BenchError: folders without scores or of different protocols, a metric that they lack or that is of whole sets,
-            a margin that is not above 0.
+        BenchError: a folder has no scores, protocols differ, a metric is missing or compares whole sets, or a margin is
+            not above 0.
     """
     protocol = common_protocol(folders)
     of_clips = [_of_clips(name, protocol) for name in margins]
@@ -102,7 +102,7 @@ def _tested(first: Any, second: Any, scored: ScoredClips, margin: float) -> dict
 
 
 def _turned_by(first: Any, second: Any, videos: Any, margin: float, shown: bool) -> str:
-    """The source videos, comma-separated, without any one of which the verdict would be another."""
+    """The source videos, comma-separated, without any one of which the verdict would change."""
     turned = []
     for video in np.unique(videos) if len(set(videos)) > 2 else ():
         kept = videos != video
@@ -112,7 +112,7 @@ def _turned_by(first: Any, second: Any, videos: Any, margin: float, shown: bool)
 
 
 def printed(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The same for reading."""
+    """The lines of `equivalent_rows`, formatted for reading."""
     return [
         {
             "metric": line["metric"],

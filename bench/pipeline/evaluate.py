@@ -29,7 +29,7 @@ from bench.scoring.scoring_plan import ScoringPlan
 #: An array of videos: uint8 or numbers of a stated range, `[N, T, C, H, W]`, `[N, T, H, W, C]` or `[N, T, H, W]`.
 Videos = NDArray[Any]
 
-#: How notes name the real clips.
+#: Name of the real clips in notes.
 REAL = "Real clips"
 
 
@@ -48,22 +48,22 @@ def evaluate(
 ) -> pd.DataFrame:
     """Score arrays of videos exactly as `bench score` scores folders.
 
-    Notes on the videos, such as first frames of another picture, are warnings (`UserWarning`) too.
+    Notes on the videos, for example that first frames show a different image, are also warnings (`UserWarning`).
 
     Args:
         predicted: videos `[N, T, H, W, 3]`, `[N, T, 3, H, W]` or, if they are grey, `[N, T, H, W]`, or several such
-            arrays by method; with K samples of each clip `[N, K, T, H, W, 3]`. uint8, or floats with `value_range`;
-            those are rounded to the 8 bits that are scored.
-        real: the same, clip for clip and frame for frame; predictions may lack the given frames.
+            arrays by method. With K samples of each clip, the shape is `[N, K, T, H, W, 3]`. Values are uint8, or
+            floats with `value_range`, which are rounded to the 8 bits that are scored.
+        real: real videos in the same form, clip for clip and frame for frame; predictions may lack the given frames.
         metrics: registered names, as a list or one comma-separated text; by default those of the command line
             that need no weights.
-        resolution: both sides are resized to squares of this side; by default they are scored as they are, and have to
-            be of one size.
+        resolution: both sides are resized to squares of this side; by default they are scored as they are, and must
+            have the same size.
         frames: "all", or "future" without the given first frame.
-        context: the number of given frames, which are not scored, in place of `frames`: 0 is "all", 1 is "future".
-        per_clip: return a line a clip and metric instead of the summary.
-        offline: do not fetch missing weights; such metrics are left out.
-        axes: order of the axes, for arrays whose shape can be read in several ways, e.g. "NTCHW".
+        context: number of given frames, which are not scored; replaces `frames`: 0 is "all", 1 is "future".
+        per_clip: return one line per clip and metric instead of the summary.
+        offline: do not fetch missing weights; metrics that need them are left out.
+        axes: order of the axes, for arrays whose shape is ambiguous, e.g. "NTCHW".
         value_range: the values of black and white, for arrays that are not uint8, e.g. (0, 1).
 
     >>> still = np.zeros((1, 16, 32, 32, 3), np.uint8)
@@ -71,12 +71,13 @@ def evaluate(
     0.04
 
     Returns:
-        The columns of `summary.csv`, or of `per_clip.csv`; `attrs["left_out"]` says what could not be computed,
-        `attrs["notes"]` what has to be read with the numbers. Of several samples the numbers are means;
-        `attrs["samples"]` has the lines of `samples.csv`, with every best@k.
+        The columns of `summary.csv`, or of `per_clip.csv`. `attrs["left_out"]` lists what could not be computed, and
+        `attrs["notes"]` the notes to be read with the numbers. With several samples, the numbers are means, and
+        `attrs["samples"]` contains the lines of `samples.csv`, with every best@k.
 
     Raises:
-        BenchError: arrays of another kind or that do not fit each other, a missing statement, an unknown metric.
+        BenchError: arrays are of another kind or do not fit together, a required statement about them is missing, or a
+            metric is unknown.
     """
     frames = frames if context is None else frames_after(context)
     rows = predicted if isinstance(predicted, Mapping) else {"predicted": predicted}
@@ -106,7 +107,7 @@ def evaluate(
         scores = score(sources, manifest, out, plan, notes)
         table = pd.DataFrame([asdict(line) for line in scores.summary])
         if per_clip:
-            lines = read_csv(RunFolder(out).per_clip)  # as text: a row may be called NA, or 001
+            lines = read_csv(RunFolder(out).per_clip)  # as text, because a row may be called NA or 001
             table = pd.DataFrame(lines, columns=list(PER_CLIP)).astype({"seed": int, "value": float})
         samples = [asdict(line) for line in read_samples(out)]
     table.attrs |= {"left_out": [*map(str, scores.left_out)], "notes": scores.notes, "samples": samples}
@@ -127,9 +128,9 @@ def stored(clips: ClipArray, folder: Path, title: str) -> Predictions:
 def fitting(
     name: str, videos: Videos, truth: ClipArray, resolution: int | None, said: Statement, given: int
 ) -> ClipArray:
-    """One method's clips; a `BenchError` about an array that is no videos, or does not fit the real ones.
+    """One method's clips; raises a `BenchError` if an array does not contain videos or does not fit the real ones.
 
-    They have all frames of the real clips, or only those after the `given` ones.
+    The clips have all frames of the real clips, or only those after the `given` ones.
     """
     clips = ClipArray(videos, name, said)
     if len(clips) != len(truth):

@@ -12,7 +12,7 @@ from bench.registry import METRICS
 from bench.scoring.pairing import Row
 from bench.scoring.scoring_plan import ScoringPlan
 
-#: How the names of TorchScript programs end.
+#: Suffixes of TorchScript files.
 PROGRAMS = (".pt", ".pth", ".ts", ".torchscript")
 EXPECTED = "expected NAME=FEATURES.npz:REAL.npz, or NAME=NETWORK.pt:LAYOUT,SIZE,VALUES"
 
@@ -21,7 +21,7 @@ def with_sources(plan: ScoringPlan, rows: Sequence[Row]) -> ScoringPlan:
     """A plan with the sources of its features, and with their metrics.
 
     Raises:
-        BenchError: as for `feature_sources`; stored vectors for what they cannot say, other clips or other frames.
+        BenchError: as for `feature_sources`, or stored vectors would be used for other clips or other frames.
     """
     sources = feature_sources(plan.features, rows)
     stored = [name for name, source in sources.items() if isinstance(source, StoredFeatures)]
@@ -39,12 +39,12 @@ def with_sources(plan: ScoringPlan, rows: Sequence[Row]) -> ScoringPlan:
 
 
 def feature_sources(texts: Sequence[str], rows: Sequence[Row]) -> dict[str, FeatureSource]:
-    """Sources by name, of texts `NAME=FEATURES.npz:REAL.npz` or `NAME=NETWORK.pt:LAYOUT,SIZE,VALUES`.
+    """Sources by name, from texts `NAME=FEATURES.npz:REAL.npz` or `NAME=NETWORK.pt:LAYOUT,SIZE,VALUES`.
 
-    Where there are several rows, FEATURES.npz is a list with commas: a file for each of `rows`, in their order.
+    If there are several rows, FEATURES.npz is a comma-separated list: one file for each of `rows`, in their order.
 
     Raises:
-        BenchError: a text, or what it names, cannot be read; a name is given twice.
+        BenchError: a text or a file that it names cannot be read, or a name is given twice.
     """
     sources: dict[str, FeatureSource] = {}
     for text in texts:
@@ -77,7 +77,7 @@ def _source(text: str, rows: Sequence[Row]) -> FeatureSource:
 
 
 def metrics_with(plan: ScoringPlan, sources: Mapping[str, FeatureSource]) -> tuple[str, ...]:
-    """The metrics to compute: the primary one; those named, or the default ones; of each source those named, or all."""
+    """The metrics to compute: the primary one; the named or default ones; for each source, the named ones or all."""
     named_metrics = [*plan.metrics, *filter(None, [plan.primary])]
     chosen = [name if METRICS.prefix(name) else METRICS.check(name) for name in named_metrics]
     metrics = chosen if plan.metrics else [*METRICS.defaults(), *chosen]

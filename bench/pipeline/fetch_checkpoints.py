@@ -1,7 +1,7 @@
-"""`bench weights fetch mdgan`: the checkpoints that a model's authors publish on Google Drive, by way of gdown.
+"""`bench weights fetch mdgan`: the checkpoints that a model's authors publish on Google Drive, fetched with gdown.
 
-The hashes of these files are not published anywhere; that they are what they should be is known by building the model
-of them, which takes every tensor by its name and shape. Their SHA-256 is kept beside them from then on.
+The hashes of these files are not published anywhere. The files are checked by building the model from them, which
+requires every tensor by name and shape. Their SHA-256 is then stored next to them.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from bench.metrics.networks.weights_catalog import weights_dir
 from bench.registry import PUBLISHED
 from bench.runfolder import PART
 
-#: The hashes of the files at the time at which they came.
+#: Hashes of the files at the time of the download.
 HASHES = "SHA256SUMS"
-#: Seconds without an answer after which Drive is given up.
+#: Seconds without an answer after which the attempt to reach Drive ends.
 TIMEOUT = 30.0
 
 
 def authors_checkpoints(name: str) -> list[Path]:
-    """Where the checkpoints of a model's authors lie, in the order of its stages, whether they are there or not."""
+    """Paths of the checkpoints of a model's authors, in the order of its stages, whether or not they exist."""
     return [weights_dir() / name / file for file in PUBLISHED.load(name).files]
 
 
 def fetch_checkpoints(name: str, offline: bool = False) -> list[Path]:
-    """Get the checkpoints of a model's authors, unless they are there.
+    """Fetch the checkpoints of a model's authors, unless they exist.
 
     Raises:
-        BenchError: no authors' checkpoints are known of the model; there is no network, or Drive does not give the
-            files; what came is not the model's checkpoints. Then nothing lies under their names.
+        BenchError: no authors' checkpoints are known for the model, there is no network, Drive does not send the files,
+            or they are not the model's checkpoints. No files are then left under their names.
     """
     model, files = PUBLISHED.load(name), authors_checkpoints(name)
     if all(file.is_file() for file in files):
@@ -59,14 +59,14 @@ def fetch_checkpoints(name: str, offline: bool = False) -> list[Path]:
 
 
 def _download(model: Any, folder: Path, by_hand: str) -> list[Path]:
-    """What Drive gives, a folder, a file or an archive: the paths of the model's files in it."""
+    """Download a folder, a file or an archive from Drive; returns the paths of the model's files in it."""
     import gdown
 
     failure = ""
     for bring in (_bring_folder, _bring_file):
         try:
             bring(model.drive, folder)
-        except (gdown.exceptions.DownloadError, OSError, ValueError) as error:  # requests' own are OSErrors
+        except (gdown.exceptions.DownloadError, OSError, ValueError) as error:  # errors of requests are OSErrors
             failure = " ".join(str(error).split())[:200]
         for archive in [path for path in folder.rglob("*") if path.is_file() and zipfile.is_zipfile(path)]:
             if archive.name not in model.files:  # PyTorch's own files may be zip archives too

@@ -1,7 +1,7 @@
-"""`bench data fetch`: a published dataset, downloaded, checked, and unpacked into the layout that its reader reads.
+"""`bench data fetch`: a published dataset, downloaded, checked, and unpacked into the layout that its reader expects.
 
-Everything happens in a folder beside the one that was asked for (its name and `.fetching`), where an interrupted
-download stays and continues; the dataset gets its own name when all of it is there, hashed and indexed.
+Everything happens in a folder next to the requested one (its name plus `.fetching`), where an interrupted download is
+kept and resumed. The dataset gets its final name when it is complete, hashed and indexed.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from bench.files import disk_error, in_words, locked, sha256, write_json, write_
 from bench.progress import console
 from bench.registry import DATASETS
 
-#: What is left in the dataset's folder: where it came from, and the hash of each file as `sha256sum -c` reads it.
+#: Files added to the dataset's folder: its source, and the hash of each file as `sha256sum -c` reads it.
 ACCOUNT, HASHES = "fetched.json", "SHA256SUMS"
-#: Bytes a second of a connection of 100 Mbit/s, which time is told for.
+#: Bytes per second of a 100 Mbit/s connection, for which the download time is estimated.
 USUAL_SPEED = 12.5e6
-#: An archive of JPEGs unpacks to about its own size, and both are there for a while.
+#: An archive of JPEGs unpacks to about its own size, and both exist for a while.
 SPACE_FACTOR = 2.05
 
 
 @dataclass(frozen=True)
 class FetchOptions:
-    """How a dataset is to be got.
+    """How to fetch a dataset.
 
     Attributes:
-        archive: a file that is there already and is unpacked in place of a download; None to fetch it.
+        archive: an existing file to unpack instead of a download; None to download the archive.
         url: address of the archive in place of the published one.
-        sha256: that the archive has to have; empty where nobody knows.
-        keep: leave the archive beside the dataset.
+        sha256: expected SHA-256 of the archive; empty if it is unknown.
+        keep: keep the archive next to the dataset.
         timeout: seconds without an answer or a byte after which an address is given up.
     """
 
@@ -55,12 +55,12 @@ class FetchOptions:
 
 
 def fetch(name: str, out: Path, options: FetchOptions | None = None) -> Path:
-    """Get a published dataset into a folder; one that was got before is left as it is.
+    """Fetch a published dataset into a folder; a dataset that was fetched before is left as it is.
 
     Raises:
-        BenchError: no such dataset, no network, another file than the published one, an archive that is damaged or
-            leads out of its folder, a disk that is full or too small, a layout that its reader does not read. What was
-            downloaded is kept, and nothing lies under the final name.
+        BenchError: the dataset is unknown, there is no network, the file is not the published one, the archive is
+            damaged or leads out of its folder, the disk is full or too small, or the reader does not support the
+            layout. Downloaded files are kept, and nothing exists under the final name.
     """
     source, options = published(name), options or FetchOptions()
     if (out / ACCOUNT).is_file():
@@ -90,7 +90,7 @@ def _fetch(source: PublishedDataset, out: Path, working: Path, options: FetchOpt
             f"{archive} is not the expected archive: its SHA-256 is not {options.sha256.lower()}. Download it again."
         )
     unpacked = working / "unpacked"
-    shutil.rmtree(unpacked, ignore_errors=True)  # of an attempt that was interrupted
+    shutil.rmtree(unpacked, ignore_errors=True)  # left by an interrupted attempt
     unpacked.mkdir()
     console().print(f"unpacking {archive.name} ({in_words(archive.stat().st_size)})", soft_wrap=True, markup=False)
     hashes = unpack(archive, unpacked)
@@ -109,14 +109,14 @@ def _fetch(source: PublishedDataset, out: Path, working: Path, options: FetchOpt
     }
     write_json(unpacked / ACCOUNT, account)
     with suppress(FileNotFoundError):
-        out.rmdir()  # an empty one may be there
+        out.rmdir()  # an empty folder may exist
     if options.keep and options.archive is None:
         os.replace(archive, out.with_name(archive.name))
     os.replace(unpacked, out)
 
 
 def _files(source: PublishedDataset, working: Path, options: FetchOptions) -> tuple[Path, list[Path]]:
-    """The archive and the lists that belong to it, downloaded where they are not there."""
+    """The archive and the lists that belong to it, downloaded if they are missing."""
     if options.archive is not None:
         if not options.archive.is_file():
             raise BenchError(f"There is no archive {options.archive}.")
@@ -130,7 +130,7 @@ def _files(source: PublishedDataset, working: Path, options: FetchOptions) -> tu
         )
     urls = [source.address(url) for url in (source.archive, *source.lists)]
     files = [working / _name(url) for url in urls]
-    if all(file.exists() for file in files):  # an earlier attempt has them, and stopped while it unpacked
+    if all(file.exists() for file in files):  # an earlier attempt downloaded them, and stopped while unpacking
         return files[0], files[1:]
     try:
         found = look(urls[0], options.timeout)
@@ -174,7 +174,7 @@ def _announce(source: PublishedDataset, found: RemoteFile, archive: Path, workin
 
 
 def _download(url: str, path: Path, found: RemoteFile, timeout: float) -> None:
-    """Bring a file to its place, continuing as long as each attempt brings something."""
+    """Download a file to its final path, resuming as long as each attempt makes progress."""
     if path.exists():
         return
     part = path.with_name(f"{path.name}.part")

@@ -1,6 +1,6 @@
 """`bench score --keep-clips`: the scored frames as files, so that the HTML report plays them and a study can show them.
 
-They are what the metrics saw: the scored frames at the scored size, in the layout of a run's predictions.
+The files contain what the metrics compared: frames at the scored size, in the layout of a run's predictions.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from bench.scoring.score_tables import read_scores
 def keep_clips(rows: Sequence[Row], manifest: Manifest, out: Path, protocol: Protocol) -> None:
     """Write the scored frames of the real clips and of every method into `predictions/` of a folder of scores.
 
-    Files of the same content are kept, so that an interrupted command resumes; those of other content are replaced.
+    Files of the same content are kept, so that an interrupted command resumes; files of other content are replaced.
 
     Args:
-        rows: what was scored; of several training runs or samples of a method the first is kept.
-        manifest: of the real clips.
-        out: the folder.
-        protocol: of the scores.
+        rows: scored rows; if a method has several training runs or samples, the first is kept.
+        manifest: manifest of the real clips.
+        out: folder of the scores.
+        protocol: protocol of the scores.
 
     Raises:
         BenchError: a video cannot be read, or the disk is full.
@@ -60,7 +60,7 @@ def _write(
     read: Callable[[Clip], Frames],
     progress: ProgressTask,
 ) -> None:
-    """Write one method's clips, unless they are there; `content` names what they were made from."""
+    """Write one method's clips, unless they exist; `content` identifies what they were made from."""
     made_by = {"kept_by": "bench score", "protocol": protocol.id, "content": digest(list(content))}
     if (known := own_manifest(target)) and known["made_by"] != made_by:
         shutil.rmtree(target)

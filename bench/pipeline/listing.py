@@ -1,4 +1,4 @@
-"""What `bench list` prints."""
+"""The listings that `bench list` prints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def summary(described: object) -> str:
 
 
 def models() -> list[dict[str, Any]]:
-    """Name, rows, sizes and place of every registered model."""
+    """Name, rows, sizes and code location of every registered model."""
     listed = []
     for name in MODELS:
         model = MODELS.load(name)
@@ -26,10 +26,10 @@ def models() -> list[dict[str, Any]]:
 
 
 def datasets() -> list[dict[str, Any]]:
-    """Name, place and description of every registered dataset."""
+    """Name, code location and description of every registered dataset."""
     rows = []
     for name in DATASETS:
-        DATASETS.load(name)  # says in a sentence what is wrong with a plug-in that cannot be imported
+        DATASETS.load(name)  # raises an error that explains why a plug-in cannot be imported
         module = importlib.import_module(DATASETS.target(name).partition(":")[0])
         rows.append({"name": name, "code": DATASETS.target(name), "what": summary(module)})
     return rows
@@ -45,7 +45,7 @@ def metrics() -> list[dict[str, Any]]:
 
 
 def weights() -> list[dict[str, Any]]:
-    """Name, purpose, state and file of every known file of weights."""
+    """Name, purpose, state and file of every known weights file."""
     from bench.metrics.networks.weights_catalog import FILES, verify
 
     rows = []

@@ -1,7 +1,8 @@
-"""`bench doctor --numerics`: does this machine compute what float64 computes? Every kernel that results rest on.
+"""`bench doctor --numerics`: compare every kernel that results depend on with float64, on this machine.
 
-The kernels of models are found where registered models, third-party ones too, use them. Those of metrics, optimisers
-and averages are listed here. Each runs on one thread and on as many as PyTorch uses, over memory that holds NaN.
+The kernels of models are found where registered models, including third-party ones, use them. Those of metrics,
+optimisers and averages are listed here. Each runs on one thread and on as many as PyTorch uses, over memory filled
+with NaN.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ from bench.registry import MODELS
 
 #: Channels of the networks' first layers: enough for the deepest layers to fill vector registers.
 WIDTH = 4
-#: Differences relative to a tensor's largest value. Rounding of float32 makes 1e-7 to 1e-5, a fault more than 1e-2.
+#: Largest difference relative to a tensor's largest value. Float32 rounding causes 1e-7 to 1e-5, faults above 1e-2.
 TOLERANCE = 1e-4
-#: SSIM is computed in float64.
+#: Tolerance for SSIM, which is computed in float64.
 TOLERANCE_SSIM = 1e-9
 #: Values of ONEDNN_MAX_CPU_ISA that allow nothing beyond AVX2.
 AT_MOST_AVX2 = ("SSE41", "AVX", "AVX2")
@@ -42,13 +43,13 @@ NUMBA = "install another version of Numba and repeat the command. Please report 
 
 @dataclass(frozen=True)
 class NumericsFinding:
-    """One kernel.
+    """Result for one kernel.
 
     Attributes:
         kernel: what was computed.
         state: "ok" or "WRONG".
-        error: how far off float64, relative.
-        tolerance: what `error` may be.
+        error: relative difference from float64.
+        tolerance: largest permitted `error`.
         detail: where the largest difference was.
         advice: for a wrong kernel, what to do.
     """
@@ -61,7 +62,7 @@ class NumericsFinding:
     advice: str = ""
 
     def row(self) -> dict[str, str]:
-        """As a line of a table."""
+        """The finding as a line of a table."""
         off = f"{self.error:.1e}, at most {self.tolerance:.0e}"
         return {"kernel": self.kernel, "state": self.state, "off by": off, "detail": self.detail}
 
@@ -87,7 +88,7 @@ def _finding(kernel: str, error: float, tolerance: float, detail: str = "", advi
 
 
 def machine() -> dict[str, str]:
-    """What the kernels run on and who made them."""
+    """The hardware that the kernels run on, and the libraries that provide them."""
     return {
         "processor": processor_name(),
         "instruction set": instruction_set(),
@@ -98,7 +99,7 @@ def machine() -> dict[str, str]:
 
 
 def examine_numerics() -> Iterator[NumericsFinding]:
-    """Every kernel, one after another, as soon as it is known."""
+    """Check every kernel, one after the other; yields each result as soon as it is known."""
     for name in MODELS:
         yield from _training_steps(name)
     for name in MODELS:
@@ -112,14 +113,14 @@ def examine_numerics() -> Iterator[NumericsFinding]:
 
 
 def _on_threads(compute: Callable[[], float]) -> Iterator[float]:
-    """A measurement on one thread and on all."""
+    """Run a measurement on one thread and on all."""
     for count in thread_counts():
         with threads(count):
             yield compute()
 
 
 def narrowed(name: str, preset: str) -> dict[str, Any]:
-    """A model's options under a preset, but `WIDTH` channels."""
+    """A model's options under a preset, but with `WIDTH` channels."""
     factory = MODELS.load(name)
     options = {**getattr(factory, "presets", {}).get(preset, {})}
     small = {"width": WIDTH, "hidden": 8 * WIDTH}
@@ -127,7 +128,7 @@ def narrowed(name: str, preset: str) -> dict[str, Any]:
 
 
 def variants(name: str) -> Iterator[VideoModel]:
-    """A model under every preset's options that make other networks, at every size that it exists for."""
+    """A model at every size that it supports, with the options of every preset that result in different networks."""
     known = set()
     for resolution in MODELS.load(name).resolutions or (64,):
         for preset in PRESETS:
@@ -159,7 +160,7 @@ def _training_steps(name: str) -> Iterator[NumericsFinding]:
 
 
 def _network_layers(name: str) -> Iterator[NumericsFinding]:
-    """The layers of a model by their type, then what it generates with."""
+    """Check the layers of a model by type, then its generation."""
     errors: dict[str, list[float]] = defaultdict(list)
     calls: dict[tuple[str, ...], LayerCall] = {}
     generated: list[float] = []
@@ -189,7 +190,7 @@ def _training_calls(model: VideoModel) -> list[LayerCall]:
 
 
 def generation_error(model: VideoModel) -> float:
-    """How far a model's videos, made as for users, are off those of its float64 copy, whose norms are not folded."""
+    """Difference of a model's videos, made as for users, from those of its float64 copy, whose norms are not folded."""
     model = copy.deepcopy(model).eval()
     for layer in model.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.running_mean is not None:
@@ -197,7 +198,7 @@ def generation_error(model: VideoModel) -> float:
             nn.init.uniform_(layer.running_var, 0.5, 1.5)  # type: ignore[arg-type]
     exact = copy.deepcopy(model).double()
     first = sample_clips(model, 1)[:, :, 0]
-    # With gradients, where each layer runs plainly: `predict` is without.
+    # With gradients, so that each layer takes its plain path: `predict` disables them.
     right: Mapping[str, Tensor] = exact._continue(first.double(), model.rows)
     poison_memory()
     found = for_generation(model).predict_rows(first, model.rows)
@@ -259,11 +260,11 @@ def _average() -> float:
 
 
 def _adam() -> float:
-    """Steps as Kingma and Ba (2015) write them, algorithm 1, against ours: how far weights have moved."""
+    """Compare how far weights move in our steps and in algorithm 1 of Kingma and Ba (2015)."""
     network, rate, betas = _weights(), 1e-3, (0.5, 0.9)
     weights = list(network.parameters())
     for weight in weights:
-        weight.data /= 100  # small beside a step, which is then not lost in the weight's own rounding
+        weight.data /= 100  # small compared with a step, so that rounding of the weight does not hide the step
     optimizer = adam(rate, betas)(weights)
     start = [weight.detach().double() for weight in weights]
     exact, first, second = ([value.clone() * share for value in start] for share in (1, 0, 0))
@@ -281,7 +282,7 @@ def _adam() -> float:
     return max(difference(ours, right) for ours, right in moved)
 
 
-#: Kernels that no model contains: what they are called, and how far each is off.
+#: Kernels that no model contains: their names, and functions that return the error of each.
 OTHERS: dict[str, Callable[[], float]] = {
     "SSIM (Numba)": _ssim,
     "LPIPS: AlexNet": _lpips,

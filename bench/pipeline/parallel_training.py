@@ -1,7 +1,7 @@
-"""A run's training runs, in turn or in parallel.
+"""The training runs of one `bench run`, one after the other or in parallel.
 
 On a CPU, training runs execute in parallel because one run uses few cores: its tensors are small, and a recurrent
-model's are smaller. Each has a process of its own and a share of the cores.
+model's are smaller. Each has its own process and a share of the cores.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from bench.runfolder import MODEL, RunFolder
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-#: Training runs in parallel by default, at most: each takes one or two gigabytes of memory.
+#: Default maximum number of training runs in parallel: each takes one or two gigabytes of memory.
 MOST = 4
 
 
 def open_packs(manifest: Manifest, resolution: int) -> tuple[Pack, Pack | None]:
-    """The training clips and, where there are any, the validation clips at a model's size."""
+    """The training clips and, if there are any, the validation clips at a model's size."""
     validation = manifest.split("val")
     return (
         pack(manifest.split("train"), manifest.root, resolution),
@@ -46,7 +46,7 @@ def open_packs(manifest: Manifest, resolution: int) -> tuple[Pack, Pack | None]:
 def train_one(config: RunConfig, name: str, seed: int, manifest: Manifest, folder: RunFolder, fabric: Fabric) -> Path:
     """Train one model of a run with one seed, unless it is done; returns its `model.pt`.
 
-    A model without stages is only written down.
+    A model without stages is only saved.
     """
     final = folder.checkpoint(name, seed) / MODEL
     if fabric.broadcast(final.exists()):
@@ -56,13 +56,14 @@ def train_one(config: RunConfig, name: str, seed: int, manifest: Manifest, folde
 
 
 def threads_each(trainings: int, jobs: int | None) -> int:
-    """How many of this process's threads each of a run's training runs gets, when they start for the first time.
+    """Number of this process's threads for each training run of a run that starts for the first time.
 
-    A run keeps this number: bits depend on it, and after an interruption fewer training runs are left.
+    A run keeps this number, because results depend on it bit for bit, and fewer training runs remain after an
+    interruption.
 
     Args:
-        trainings: training runs of the run, finished or not.
-        jobs: how many of them go in parallel; by default one for each thread, at most `MOST`.
+        trainings: number of training runs of the run, finished or not.
+        jobs: how many of them execute in parallel; by default one per thread, at most `MOST`.
     """
     available = torch.get_num_threads()
     return max(1, available // max(1, min(jobs or min(available, MOST), trainings)))
@@ -71,25 +72,25 @@ def threads_each(trainings: int, jobs: int | None) -> int:
 def train_in_parallel(
     config: RunConfig, unfinished: Sequence[tuple[str, int]], folder: RunFolder, jobs: int | None, threads: int
 ) -> None:
-    """Train models on a CPU in parallel, each in a process of its own; does nothing where one process is enough.
+    """Train models on a CPU in parallel, each in a process of its own; does nothing if one process is enough.
 
-    The processes end with this one, however it ends, and with the first of them that fails; their checkpoints stay.
+    The processes end when this one ends, however it ends, or when the first of them fails. Their checkpoints are kept.
 
     Args:
-        config: of the run.
-        unfinished: model and seed of each training run that is not done.
-        folder: of the run.
-        jobs: processes; by default as many as have `threads` threads each, at most `MOST`.
-        threads: of each process (`threads_each`).
+        config: configuration of the run.
+        unfinished: model and seed of each unfinished training run.
+        folder: folder of the run.
+        jobs: number of processes; by default as many as can have `threads` threads each, at most `MOST`.
+        threads: number of threads of each process (`threads_each`).
 
     Raises:
-        BenchError: a training run's own, or a process was ended from outside.
+        BenchError: a training run raised it, or a process was ended from outside.
     """
     jobs = min(jobs or min(torch.get_num_threads() // threads, MOST), len(unfinished))
     if jobs < 2:
         return
     progress.console().print(f"{len(unfinished)} training runs, {jobs} in parallel; progress is logged periodically.")
-    # Nobody writes into it: that it is closed, by us or by our end, is the sign.
+    # Nothing is ever written to this pipe. Closing it, here or by ending this process, is the signal.
     ends, open_while_wanted = CONTEXT.Pipe(duplex=False)
     fewer = "repeat the command with --jobs 1 for one at a time"
     with ends, fresh_processes(jobs, _begin, (ends, threads), fewer) as pool:
@@ -102,8 +103,8 @@ def train_in_parallel(
 
 
 def _begin(ends: Connection, threads: int) -> None:
-    """What a training run's process does first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the first process decides
+    """Initialise the process of a training run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the first one decides
     threading.Thread(target=_end_with, args=(ends,), daemon=True).start()
     progress.BARS = False  # they would overwrite each other
     torch.set_num_threads(threads)

@@ -1,8 +1,9 @@
-"""What of a run others may have: the files that `bench push` sends, and what it holds back, with the reason.
+"""Publishable files of a run: the files that `bench push` sends, and what it holds back, with the reason.
 
-Numbers, charts and protocol always go. Whatever shows frames goes where the scenes are this program's own; of anybody
-else's data only where the sender says so, because a licence to train on videos is none to publish them, and every
-prediction begins with a real frame. What names a person or a folder never goes: votes of raters, the data root.
+Numbers, charts and the protocol are always sent. Files that show frames are sent if they come from the synthetic
+dataset. For third-party data, they are sent only if the sender requests it: a licence to train on videos is not a
+licence to publish them, and every prediction begins with a real frame. Anything that names a person or a folder is
+never sent: votes of raters, the data root.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from bench.scoring.set_metrics import REAL_HALVES
 
 #: Figures that show numbers; every other figure shows frames.
 CHARTS = ("over_time", "distribution", "best_of", "training", "pos")
-#: Of `scores/`: the rest is large, or a journal that only a killed scoring needs.
+#: Files of `scores/` that are sent: the rest is large, or a journal that only an interrupted scoring needs.
 SCORES = ("per_clip.csv", "samples.csv", "differences.csv", "protocol.json", "notes.json")
 CARD = "README.md"
-#: Where the hub looks for a model's evaluation results.
+#: Folder where the hub looks for a model's evaluation results.
 HUB_RESULTS = ".eval_results"
 _PICTURES = (
     "The report, frames and animations are held back because they show frames of {data}, which belong to others."
@@ -45,12 +46,12 @@ _NEVER = (
 
 @dataclass(frozen=True)
 class PublishOptions:
-    """What the sender asks for beside what always goes.
+    """What the sender requests in addition to what is always sent.
 
     Attributes:
-        clips: what shows frames of data that are not this program's own.
-        checkpoints: of the run's training runs, made small (`bench.pipeline.release`).
-        by: who sends it, as it is to stand on the card.
+        clips: files that show frames of third-party data.
+        checkpoints: checkpoints of the run's training runs, made small (`bench.pipeline.release`).
+        by: the sender, as named on the card.
         benchmark: a benchmark dataset of the hub, "owner/name", to whose leaderboards the numbers go; empty for none.
     """
 
@@ -65,8 +66,8 @@ class UploadItem:
     """A file to send.
 
     Attributes:
-        name: its place among what is sent.
-        path: where it lies here.
+        name: its path within the upload.
+        path: its path on this machine.
     """
 
     name: str
@@ -74,35 +75,35 @@ class UploadItem:
 
     @property
     def size(self) -> int:
-        """Its bytes."""
+        """Size of the file in bytes."""
         return self.path.stat().st_size
 
 
 @dataclass(frozen=True)
 class Upload:
-    """All that is sent of a run, and a sentence on each kind of thing that is not."""
+    """Everything that is sent of a run, and a sentence on each kind of thing that is held back."""
 
     items: list[UploadItem]
     held_back: list[str]
 
 
 def pack_up(run: Path, staging: Path, options: PublishOptions) -> Upload:
-    """Gather what of a run others may have.
+    """Collect the publishable files of a run.
 
     Args:
         run: a folder that `bench run` or `bench score` has filled and reported.
-        staging: an empty folder, for what is not sent as it lies there.
-        options: what is asked for beside.
+        staging: an empty folder for files that are not sent unchanged.
+        options: what is requested in addition.
 
     Raises:
-        BenchError: the folder has no scores or no tables; or checkpoints are asked for and there are none.
+        BenchError: the folder has no scores or no tables, or checkpoints are requested and there are none.
     """
     table, folder = stored_table(run, ci=True), RunFolder(run)
     if not list(run.glob("table*.md")):
         raise BenchError(f"{run} has scores but no tables. Make them with `bench report {run}`.")
     account = read_account(run)
     root = account.get("config", {}).get("data_root", "")
-    # A folder of scored videos shows frames only where it keeps them.
+    # A folder of scored videos shows frames only if it keeps them.
     shows_none = not folder.account.exists() and not folder.predictions(REAL).is_dir()
     frames = options.clips or root == SYNTHETIC or shows_none
     export(run, staging / "results.json", options.by)
@@ -125,10 +126,10 @@ def pack_up(run: Path, staging: Path, options: PublishOptions) -> Upload:
 
 
 def hub_results(run: Path, benchmark: str) -> dict[str, list[dict[str, Any]]]:
-    """Numbers in the hub's form for evaluation results, by method: a task for each metric.
+    """Numbers in the hub's format for evaluation results, by method: one task for each metric.
 
-    The form is https://huggingface.co/docs/hub/eval-results. The notes of an entry name the method and the protocol ID,
-    without which the number means nothing.
+    The format is https://huggingface.co/docs/hub/eval-results. The notes of an entry name the method and the protocol
+    ID, without which the number means nothing.
     """
     table = stored_table(run)
     found: dict[str, list[dict[str, Any]]] = {}
@@ -145,7 +146,7 @@ def hub_results(run: Path, benchmark: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def _as_they_lie(folder: RunFolder, frames: bool) -> Iterator[UploadItem]:
-    """Files of a run folder that go as they are."""
+    """Files of a run folder that are sent unchanged."""
     found = [*folder.path.glob("table*.*"), folder.summary, *(folder.scores / name for name in SCORES)]
     for path in folder.figures.glob("*.*"):
         if path.suffix in (".png", ".pdf", ".webp") and (frames or path.stem in CHARTS):
@@ -163,7 +164,7 @@ def _staged(staging: Path) -> Iterator[UploadItem]:
 
 
 def without_root(page: str, root: str) -> str:
-    """A page without the folder of the data; pictures in it, which are text too, stay as they are.
+    """A page without the path of the data folder; its images, which are also text, stay unchanged.
 
     >>> without_root("<dd>/data/sky</dd><img src='data:image/png;base64,A/data/sky'>", "/data/sky")
     "<dd>DATA_ROOT</dd><img src='data:image/png;base64,A/data/sky'>"

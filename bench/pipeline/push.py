@@ -1,7 +1,7 @@
-"""`bench push`: a run's page, tables and figures to a repository on Hugging Face, by its own client.
+"""`bench push`: send a run's HTML report, tables and figures to a Hugging Face repository, with the official client.
 
-All files come in one commit. What is there already is not sent again: a push that was cut off continues with the same
-command, and one that changes nothing makes no commit.
+All files go into one commit. Files that are already there are not sent again. To resume an interrupted push, repeat
+the command. A push that changes nothing makes no commit.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from bench.errors import BenchError
 from bench.pipeline.publishable_files import Upload
 from bench.progress import console
 
-#: Where a token with the right to write stands, under the name that Hugging Face's own tools read.
+#: Environment variable for a token with write access; Hugging Face's own tools read the same name.
 TOKEN = "HF_TOKEN"
 KINDS = ("dataset", "model")
 
 
 @dataclass(frozen=True)
 class Repository:
-    """Where a run goes.
+    """The repository that a run is sent to.
 
     Attributes:
         name: "owner/name".
         kind: "dataset", or "model" for one with checkpoints.
-        visibility: "private" or "public", of a repository that is made now; one that is there stays as it is.
+        visibility: "private" or "public", for a new repository; an existing one stays as it is.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Repository:
     visibility: str = "private"
 
     def __post_init__(self) -> None:
-        """Refuse what no repository can be.
+        """Refuse an invalid repository.
 
         Raises:
-            BenchError: a name that is none, or another kind.
+            BenchError: the name is invalid, or the kind is unknown.
         """
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", self.name):
             raise BenchError(f"'{self.name}' is not a repository: expected OWNER/NAME, as in my-lab/sky-small.")
@@ -50,8 +50,8 @@ class Repository:
 
 
 def check_benchmark(benchmark: str, to: Repository) -> None:
-    """Raise a `BenchError` where numbers cannot go to a benchmark's leaderboards from a repository."""
-    Repository(benchmark)  # the name is one
+    """Raise a `BenchError` if a repository's numbers cannot go to a benchmark's leaderboards."""
+    Repository(benchmark)  # checks the name
     if to.kind != "model":
         raise BenchError(
             f"{to.name} is a {to.kind} repository: the hub accepts benchmark results from model repositories only. "
@@ -60,15 +60,16 @@ def check_benchmark(benchmark: str, to: Repository) -> None:
 
 
 def push(upload: Upload, to: Repository, message: str) -> str:
-    """Send an upload; returns the address of the commit that holds it.
+    """Send an upload; returns the address of the commit that contains it.
 
     Args:
         upload: what is sent.
-        to: the repository; made where it is not there.
-        message: of the commit.
+        to: the repository; created if it does not exist.
+        message: commit message.
 
     Raises:
-        BenchError: no token, one that is refused or may not write there, no network, an answer that is none.
+        BenchError: there is no token, it is refused or lacks write access, there is no network, or the answer is
+            invalid.
     """
     if is_offline():
         raise BenchError("BENCH_OFFLINE forbids connections. Unset it, or use `--dry-run` to list what would be sent.")
@@ -89,7 +90,7 @@ def push(upload: Upload, to: Repository, message: str) -> str:
 
 @contextmanager
 def _explained_errors(to: Repository) -> Iterator[None]:
-    """What goes wrong between here and the hub, as sentences."""
+    """Turn errors between this machine and the hub into error messages."""
     from huggingface_hub import errors
 
     again = "To resume, repeat the command."
@@ -97,15 +98,15 @@ def _explained_errors(to: Repository) -> Iterator[None]:
         yield
     except errors.HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
-        if status in (401, 403, 404):  # of a repository that a token may not see, the hub says that it is not there
+        if status in (401, 403, 404):  # the hub reports a repository that a token may not see as missing
             raise BenchError(
                 f"Hugging Face refuses the token in {TOKEN} for {to.name} (HTTP status {status}). The token "
                 "needs write access, and the owner must be you or one of your organisations."
             ) from error
         raise BenchError(f"Hugging Face did not take {to.name} (HTTP status {status}). {again}") from error
-    except (errors.HTTPError, OSError) as error:  # of the transport
+    except (errors.HTTPError, OSError) as error:  # transport errors
         raise BenchError(f"Hugging Face could not be reached ({_error_text(error)}). {again}") from error
-    except ValueError as error:  # what its client makes of an answer
+    except ValueError as error:  # the hub's client cannot read an answer
         raise BenchError(f"Hugging Face did not take {to.name} ({_error_text(error)}). {again}") from error
 
 
@@ -115,7 +116,7 @@ def _error_text(error: Exception) -> str:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Bars of the hub's client on a terminal only, and none of its remarks."""
+    """Show progress bars of the hub's client on a terminal only, and hide its log messages below errors."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, logging
 
     level, hidden = logging.get_verbosity(), are_progress_bars_disabled()

@@ -1,8 +1,8 @@
-"""`bench release`: checkpoints of finished runs made small enough to publish, each checked against the one it is of.
+"""`bench release`: checkpoints of finished runs made small enough to publish, each checked against its original.
 
-A release holds the weights that videos depend on and nothing else: no discriminators, no optimisers. Before a file is
-kept, the model is built from it and continues synthetic first frames, as does the run's own: in float32 every
-byte has to be equal; in float16, which halves a file, no value may be off by more than `LEVELS` of 255.
+A release contains only the weights that videos depend on: no discriminators, no optimisers. Before a file is kept, the
+model built from it and the run's own model both continue synthetic first frames. In float32, every byte must be equal.
+In float16, which halves a file, no value may be off by more than `LEVELS` of 255.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from bench.interface import VideoModel
 from bench.registry import SYNTHETIC
 from bench.runfolder import MODEL, RunFolder
 
-#: What lies beside the checkpoints: their hashes as `sha256sum -c` reads them, and what each is.
+#: Files next to the checkpoints: their hashes as `sha256sum -c` reads them, and a description of each.
 HASHES, LIST = "SHA256SUMS", "release.json"
-#: Bytes that a file may have, unless somebody says otherwise.
+#: Default limit on the size of a file, in bytes.
 LARGEST = 20_000_000
-#: How far a value of a video, in levels of 255, may be from the run's own where weights are kept in float16.
+#: How far a value of a video, in levels of 255, may be from the run's own if weights are stored in float16.
 LEVELS = 1
-#: Of the weights in a file.
+#: Precisions of the weights in a file.
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Release:
-    """A checkpoint that was made.
+    """A released checkpoint.
 
     Attributes:
-        file: its name.
-        bytes, sha256: of the file.
-        model, seed, steps: of the training run; steps of each stage.
-        trained_on: the dataset as it stands on tables; empty where no run says so.
-        precision: of the weights in the file.
+        file: name of the file.
+        bytes, sha256: size and hash of the file.
+        model, seed, steps: model and seed of the training run, and its steps in each stage.
+        trained_on: the dataset as it appears on tables; empty if no run records it.
+        precision: precision of the weights in the file.
         of: SHA-256 of the run's own checkpoint.
-        levels: how far a value of the checked videos is from the run's own at most, of 255.
+        levels: largest difference of a value in the checked videos from the run's own, in levels of 255.
     """
 
     file: str
@@ -64,17 +64,17 @@ class Release:
 
 
 def release(runs: Sequence[Path], to: Path, precision: str = "float32", largest: int = LARGEST) -> list[Release]:
-    """Make a checkpoint for generating of each training of runs, `<run>-<model>-<seed>.pt`, with a list of hashes.
+    """Make a checkpoint for generation from each training run, `<run>-<model>-<seed>.pt`, with a list of hashes.
 
     Args:
-        runs: run folders, or those of `bench train`.
-        to: folder for the files; others of an earlier release stay in its list.
-        precision: of the weights in the files.
-        largest: bytes that a file may have.
+        runs: run folders, or folders of `bench train`.
+        to: folder for the files; those of an earlier release stay in its list.
+        precision: precision of the weights in the files.
+        largest: limit on the size of a file, in bytes.
 
     Raises:
-        BenchError: a folder has no finished training run, two files would have one name, a file is too large, or videos
-            of a float16 file are too far from the run's own. No file is left that did not pass.
+        BenchError: a folder has no finished training run, two files would have the same name, a file is too large, or
+            videos of a float16 file are too far from the run's own. Files that fail the check are not kept.
     """
     if precision not in PRECISIONS:
         raise BenchError(f"Weights are saved as {' or '.join(PRECISIONS)}, not as '{precision}'.")
@@ -92,7 +92,7 @@ def release(runs: Sequence[Path], to: Path, precision: str = "float32", largest:
 
 
 def _finished(run: Path) -> Iterator[tuple[str, Path]]:
-    """Names of a run's releases, each with the checkpoint that it is made of; untrained models have none."""
+    """Names of a run's releases, each with its source checkpoint; untrained models have none."""
     folder = RunFolder(run)
     alone = [run / MODEL] if (run / MODEL).is_file() else []
     found = alone or sorted(folder.all_checkpoints.glob(f"*/{MODEL}"))
@@ -161,7 +161,7 @@ def farthest(one: VideoModel, other: VideoModel) -> int:
 
 
 def first_frames(resolution: int) -> Iterable[torch.Tensor]:
-    """The first frame of a built-in scene of each kind, `[1, 3, H, W]` in [-1, 1], one after the other."""
+    """The first frame of a synthetic scene of each kind, `[1, 3, H, W]` in [-1, 1], one after the other."""
     size = min(SIZES, key=lambda known: abs(known - resolution))
     for scenes, paint in ((SKY_SCENES, sky_clip), (BEACH_SCENES, beach_clip)):
         for scene in scenes:

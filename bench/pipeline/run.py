@@ -1,7 +1,7 @@
 """The pipeline behind `bench run`: clips → models → predictions → scores → report, each step once.
 
-Everything is in one run folder. A killed run that is started again with the same settings continues where it stopped;
-with other settings it is refused.
+Everything is written to one run folder. An interrupted run that is started again with the same settings resumes where
+it stopped. Other settings are refused.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ STEPS = ("data", "train", "generate", "score", "report")
 
 
 class RunRecord:
-    """A run's `run.json`: configuration, rows, protocol, provenance, and how far each step has come."""
+    """A run's `run.json`: configuration, rows, protocol, provenance, and the state of each step."""
 
     def __init__(self, folder: RunFolder, config: RunConfig) -> None:
         self.folder = folder
@@ -84,9 +84,9 @@ class RunRecord:
         self.save()
 
     def record_session(self, now: dict[str, Any]) -> None:
-        """Write down where this process computes, unless it continues as the session before, or finds all steps done.
+        """Record where this process computes, unless it is the same as in the last session, or all steps are done.
 
-        `provenance` is that of the first session: what made a finished run does not change when it is looked at.
+        `provenance` is that of the first session, so that opening a finished run does not change it.
         """
         if all(state == "done" for state in self.content["steps"].values()):
             return
@@ -111,7 +111,7 @@ class RunRecord:
 
 
 def departures_of(config: RunConfig) -> list[str]:
-    """What a run's training does otherwise than the papers of its models, a sentence each."""
+    """How a run's training departs from the papers of its models, in one sentence each."""
     trained = [name for name in config.models if name != ALWAYS]
     messages = []
     for name in trained:
@@ -139,15 +139,14 @@ def data_of(config: RunConfig) -> Dataset:
 def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False, jobs: int | None = 1) -> ScoreTable:
     """Train, generate, score and report; returns the table.
 
-    With `offline` no missing weights are fetched, with `ci` the tables print intervals. On a CPU, `jobs` training runs
-    execute in parallel; None means one for each thread, at most four. They do so in processes that
-    import the program anew, so that a caller who asks for more than one has `if __name__ == "__main__":` and no models
-    but registered ones.
+    With `offline`, missing weights are not fetched; with `ci`, the tables print intervals. On a CPU, `jobs` training
+    runs execute in parallel; None means one per thread, at most four. Their processes import the program again. If you
+    request more than one, your script needs `if __name__ == "__main__":` and may use registered models only.
 
     Raises:
-        BenchError: anything a person can act on; what was finished before stays and is not done again.
+        BenchError: any problem that you can act on; finished work is kept and not repeated.
     """
-    # Before anything is read or written: names, sizes and options have to fit.
+    # Check names, sizes and options before anything is read or written.
     check_logger(config.logger)
     check_samples(config)
     check_options({name: config.options.get(name, {}) for name in config.models}, config.resolution)
@@ -163,7 +162,7 @@ def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False
 
 
 def check_samples(config: RunConfig) -> None:
-    """Raise a `BenchError` where samples are asked for and no model draws any; a factory may be any function."""
+    """Raise a `BenchError` for fewer samples than `best`, or samples of models that draw none (if all are classes)."""
     if config.best > config.samples:
         raise BenchError(
             f"The best of {config.best} needs {config.best} samples per clip, not {config.samples}: raise --samples."
@@ -179,14 +178,14 @@ def check_samples(config: RunConfig) -> None:
 
 
 class Run:
-    """One run, as one of its processes sees it: the first one alone writes what all of them share."""
+    """One run, as seen by one of its processes; only the first process writes what all of them share."""
 
     def __init__(self, config: RunConfig, folder: RunFolder, fabric: Fabric) -> None:
         self.config, self.folder, self.fabric = config, folder, fabric
         self.first = fabric.is_global_zero
         if self.first:
             account = RunRecord(folder, config)
-            for left in folder.path.rglob(f"{PART}*"):  # of a killed process: this one holds the lock
+            for left in folder.path.rglob(f"{PART}*"):  # left by a killed process: this one holds the lock
                 left.unlink()
             account.record_session(this_session(fabric))
             with account.step("data"):
@@ -198,7 +197,7 @@ class Run:
     def through(self, offline: bool, ci: bool, jobs: int | None) -> ScoreTable:
         """Train, generate, score and report."""
         from bench.report.build_report import report
-        from bench.report.tables.score_table import stored_table  # here and not above: matplotlib is slow to import
+        from bench.report.tables.score_table import stored_table  # here because matplotlib is slow to import
 
         config, folder = self.config, self.folder
         with self._step("train"):
@@ -236,9 +235,9 @@ class Run:
         return self.account.step(name) if self.first else nullcontext()
 
     def _read_data(self) -> None:
-        """Index the data into `clips.jsonl` and keep the real test clips; both only once for a run."""
+        """Index the data into `clips.jsonl` and keep the real test clips; both only once per run."""
         config, path, data = self.config, self.folder.clips, data_of(self.config)
-        root = data.folder(config.resolution)  # asked for even where the clips are known: synthetic ones may be gone
+        root = data.folder(config.resolution)  # needed even if the clips are known: synthetic ones may be gone
         if not path.exists():
             manifest = build_manifest(config.dataset, root)
             test = {clip.id for clip in sample(manifest.split("test"), config.clips)}
@@ -259,7 +258,7 @@ class Run:
 
     @contextmanager
     def _on_its_threads(self, runs: Sequence[tuple[str, int]], jobs: int | None) -> Iterator[None]:
-        """Train what can be trained in parallel; in the block, compute with the threads that each training run has."""
+        """Train models in parallel where possible; inside the block, use as many threads as one training run has."""
         trained = [(name, seed) for name, seed in runs if name != ALWAYS]
         each = self.account.content.get("training_threads") or threads_each(len(trained), jobs)
         self.account.update(training_threads=each)

@@ -46,16 +46,16 @@ from bench.scoring.scoring_plan import ScoringPlan
 
 @dataclass(frozen=True)
 class Scoring:
-    """What `bench score` was asked for, checked as far as that is quick.
+    """A request to `bench score`, checked as far as that is quick.
 
     Attributes:
-        rows: to score.
+        rows: rows to score.
         out: folder for the results.
-        plan: how, with what follows from the data.
-        command: that asks for the same.
-        dataset: whose test split is scored against,
-        real: or the videos in its place.
-        notes: what has to be read with the numbers.
+        plan: how to score, with the settings that follow from the data.
+        command: command that requests the same.
+        dataset: dataset whose test split is the reference.
+        real: videos that replace this test split, if any.
+        notes: notes to be read with the numbers.
     """
 
     rows: Sequence[Row]
@@ -84,21 +84,21 @@ def prepare(
     reference: Path | None = None,
     said: Statement | None = None,
 ) -> Scoring:
-    """Check what a scoring was asked for.
+    """Check a scoring request.
 
     Args:
-        texts: `FOLDER`, `NAME=FOLDER` or `NAME@SEED=FOLDER`; a zip archive, or one array of all clips, is a folder too.
+        texts: `FOLDER`, `NAME=FOLDER` or `NAME@SEED=FOLDER`; each may also be a zip archive or one array of all clips.
         out: folder for the results; not that of a `bench run`.
-        plan: how to score; without metrics all of them, without a resolution (0) at the reference's own size or the
-            paper's; title and length are those of the data.
-        dataset: whose test split is scored against, by default the synthetic scenes.
-        reference: a folder of videos that stands for the real clips, in place of a dataset.
-        said: what the user states of arrays.
+        plan: how to score. No metrics means all of them; no resolution (0) means the reference's own size or the
+            paper's. Title and length are taken from the data.
+        dataset: dataset whose test split is the reference; by default the synthetic dataset.
+        reference: a folder of videos that replaces the real clips of a dataset.
+        said: what the user states about arrays.
 
     Raises:
-        BenchError: a folder or a file that does not fit; or `out` belongs to a run.
+        BenchError: a folder or a file does not fit, or `out` belongs to a run.
     """
-    metrics_with(plan, {})  # a misspelt name is told before anything is read
+    metrics_with(plan, {})  # a misspelt name raises before anything is read
     if RunFolder(out).account.exists():
         raise BenchError(f"{out} belongs to a `bench run`: choose another folder with --out.")
     folders = named_folders(texts)
@@ -135,9 +135,9 @@ def score_folders(
     keep: bool = False,
     said: Statement | None = None,
 ) -> ScoreTable:
-    """Score folders and leave scores, tables and figures in `out`.
+    """Score folders and write scores, tables and figures to `out`.
 
-    The processes of a `torchrun` share the work, and the first one writes the results.
+    With `torchrun`, the processes share the work, and the first one writes the results.
 
     Args:
         texts, out, plan, dataset, reference, said: as for `prepare`.
@@ -147,7 +147,7 @@ def score_folders(
     Raises:
         BenchError: as in `prepare` and in `bench.scoring.score.score`.
     """
-    from bench.report.build_report import report  # here: matplotlib is slow to import
+    from bench.report.build_report import report  # here because matplotlib is slow to import
 
     if keep and plan.choices.unpaired:
         raise BenchError("--keep-clips writes pairs of clips, but --unpaired has none. Leave one of them out.")
@@ -190,9 +190,9 @@ def fill_shard(
     reference: Path | None = None,
     said: Statement | None = None,
 ) -> str:
-    """Compute what a part of the clips needs, for a `score_folders` that finishes; returns a sentence about it.
+    """Compute the values of one part of the clips, for a `score_folders` that finishes; returns a status message.
 
-    Nothing but a journal of its own is written to `out`, and no lock is taken. `shard` is as in "3/16"; the other
+    Only the shard's own journal is written to `out`, and no lock is taken. `shard` has the form "3/16"; the other
     arguments and errors are those of `score_folders`.
     """
     part = Shard.parse(shard)
@@ -206,13 +206,13 @@ def fill_shard(
 def score_command(
     names: Sequence[str], plan: ScoringPlan, dataset: Dataset | None, said: Statement | None = None
 ) -> str:
-    """The `bench score` that has this plan, for a shell; FOLDER, REFERENCE and DATA_ROOT stand for the user's own.
+    """The `bench score` command of a plan, for a shell; FOLDER, REFERENCE and DATA_ROOT are the user's to fill in.
 
     Args:
-        names: of the methods, with `@SEED` of further training runs.
-        plan: as it was asked for, without what follows from the data.
-        dataset: None where a reference folder takes its place.
-        said: what the user states of arrays.
+        names: names of the methods, with `@SEED` for further training runs.
+        plan: plan as requested, without the settings that follow from the data.
+        dataset: the dataset, or None if a reference folder replaces it.
+        said: what the user states about arrays.
 
     >>> score_command(["mine"], ScoringPlan(64, ["mse"]), None)
     'bench score mine=FOLDER --reference REFERENCE --resolution 64 --metrics mse'
@@ -246,7 +246,7 @@ def score_command(
 
 
 def record(folder: RunFolder, command: str) -> None:
-    """Write down how a folder of scores was made; sessions of the same command accumulate."""
+    """Record how a folder of scores was made; sessions of the same command accumulate."""
     before = read_json(folder.scored_by) if folder.scored_by.exists() else {}
     now = provenance(default_device().type)
     write_json(folder.scored_by, {"command": command, **with_session(before, now)})

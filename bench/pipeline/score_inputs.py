@@ -1,4 +1,4 @@
-"""The videos that `bench score` is given: folders, archives and arrays, their names and sizes."""
+"""Input videos of `bench score`: folders, archives and arrays, their names and sizes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bench.scoring.scoring_plan import ScoringPlan
 
 @dataclass(frozen=True)
 class NamedFolder:
-    """A folder of predictions: of which method, and of which of its training runs."""
+    """A folder of predictions, with the name of their method and the seed of their training run."""
 
     name: str
     seed: int
@@ -31,14 +31,14 @@ class NamedFolder:
 
     @property
     def label(self) -> str:
-        """The name as it is given on a command line."""
+        """The name as written on a command line."""
         return f"{self.name}@{self.seed}" if self.seed else self.name
 
 
 def named_folders(texts: Sequence[str]) -> list[NamedFolder]:
-    """Read `FOLDER`, `NAME=FOLDER` or `NAME@SEED=FOLDER`, each name and seed once.
+    """Parse `FOLDER`, `NAME=FOLDER` or `NAME@SEED=FOLDER`; each name and seed may appear once.
 
-    A folder's own name is its last part, without `.zip` or `.npy`; without `@SEED` the seed is 0.
+    A folder's own name is the last part of its path, without `.zip` or `.npy`. Without `@SEED`, the seed is 0.
 
     >>> [(one.name, one.seed) for one in named_folders(["a@0=x", "a@7=y", "b@home=z"])]
     [('a', 0), ('a', 7), ('b@home', 0)]
@@ -59,7 +59,7 @@ def named_folders(texts: Sequence[str]) -> list[NamedFolder]:
 
 
 def own_name(path: Path) -> str:
-    """The name of a folder, an archive or an array, without its ending."""
+    """The name of a folder, an archive or an array, without its suffix."""
     name = path.resolve().name
     return name.removesuffix(path.suffix) if path.suffix.lower() in {".zip", *NUMPY, *TORCH} else name
 
@@ -67,13 +67,13 @@ def own_name(path: Path) -> str:
 def opened(
     path: Path, said: Statement, what: str = "prediction", known: Callable[[], Sequence[str]] | None = None
 ) -> tuple[Predictions, list[str]]:
-    """The videos of a folder, a zip archive or an array, and what has to be read with their numbers.
+    """Open the videos of a folder, a zip archive or an array; returns them with notes to be read with their numbers.
 
     Args:
-        path: of the folder or file.
-        said: what the user states of arrays.
-        what: the videos are, for messages.
-        known: gives the IDs of the real clips.
+        path: path of the folder or file.
+        said: what the user states about arrays.
+        what: what the videos are, for messages.
+        known: returns the IDs of the real clips.
     """
     if not is_array_file(path):
         return Predictions(unzipped(path), what, given=path), []
@@ -84,7 +84,7 @@ def opened(
 def opened_rows(
     folders: Sequence[NamedFolder], said: Statement, known: Callable[[], Sequence[str]] | None
 ) -> tuple[list[Row], list[str]]:
-    """The rows of folders, archives and arrays, and what has to be read with their numbers (`opened`)."""
+    """The rows of folders, archives and arrays, and the notes to be read with their numbers (`opened`)."""
     rows, notes = [], []
     for one in folders:
         videos, found = opened(one.path, said, known=known)
@@ -94,7 +94,7 @@ def opened_rows(
 
 
 def readable(name: str) -> str:
-    """A name as text: what a locale without UTF-8 took apart is put together, bytes that are no UTF-8 are refused."""
+    """A name as text: repaired if a locale without UTF-8 garbled it, refused if its bytes are not UTF-8."""
     try:
         name.encode()
         return name
@@ -134,9 +134,9 @@ def real_ids(real: Predictions | None, dataset: Dataset, plan: ScoringPlan) -> l
 
 
 def check_names(rows: Sequence[Row], dataset: Dataset, plan: ScoringPlan) -> None:
-    """Compare the rows' names with those of the test clips, before anything is hashed or decoded."""
+    """Check the IDs of predictions against those of the test clips, before anything is hashed or decoded."""
     listing = listing_of(dataset.name, dataset.folder(plan.resolution), ("test",), dataset.frames)
-    if not listing.errors and listing.clips:  # else the manifest says what is wrong with the data
+    if not listing.errors and listing.clips:  # otherwise the manifest reports what is wrong with the data
         known = {clip.id for clip in listing.clips}
         each = with_samples(rows, known, plan.samples)
         check_best(samples_of(each), plan.best)

@@ -1,4 +1,4 @@
-"""`bench score --unpaired`: sets of generated videos against sets of real ones, of any names and numbers."""
+"""`bench score --unpaired`: sets of generated videos against sets of real ones, with any names and in any number."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ from bench.scoring.unpaired import (
 def score_unpaired(
     rows: Sequence[Row], real: Path | Dataset, out: Path, plan: ScoringPlan, said: Sequence[str] = ()
 ) -> Scores:
-    """Score sets that are not paired; leaves the same files as `bench.scoring.score.score`, without values per clip.
+    """Score unpaired sets; writes the same files as `bench.scoring.score.score`, without values per clip.
 
     Args:
-        rows: methods.
+        rows: rows of the methods.
         real: a folder of real videos, or a dataset.
         out: folder for the results.
-        plan: how, with `choices.unpaired`.
-        said: what has to be read with the numbers, of how the videos came to be read.
+        plan: how to score, with `choices.unpaired`.
+        said: notes on how the videos were read, to be read with the numbers.
 
     Raises:
-        BenchError: an unreadable or too short video, too few videos, no metric of whole sets.
+        BenchError: a video is unreadable or too short, there are too few videos, or no metric compares whole sets.
     """
     if plan.best > 1 or plan.samples is not None:
         raise BenchError("--best and --samples need paired predictions: leave them out, or leave out --unpaired.")
     length = plan.clip_length or frames_of_generated(rows)
     plan = replace(plan, length=length, clip_length=length)
-    parts_of(plan)  # refused before anything is computed
+    parts_of(plan)  # raises before anything is computed
     root, videos = real_videos(real, plan, span(length, plan.choices.stride))
     sets = draw_sets(rows, videos, plan, span(length, plan.choices.stride))
     number = len(sets.generated[0][0])
@@ -80,7 +80,7 @@ def score_unpaired(
 
 
 def real_videos(real: Path | Dataset, plan: ScoringPlan, frames: int) -> tuple[Path, list[WholeVideo]]:
-    """The real videos and the folder that they are in; of a dataset those of the chosen split."""
+    """The folder of the real videos, and the videos; for a dataset, those of the chosen split."""
     split = plan.choices.reference_split
     if isinstance(real, Dataset):
         root = real.folder(plan.resolution)
@@ -118,7 +118,7 @@ def set_metrics(plan: ScoringPlan, clips: int) -> tuple[list[Metric], list[Unava
 def _lines(
     metrics: Sequence[Metric], sets: UnpairedSets, readers: SetReaders
 ) -> tuple[list[SummaryLine], dict[str, Unavailable]]:
-    """Lines of the summary, and why some metrics have none, by their names."""
+    """Summary lines, and why some metrics have none, by name."""
     lines: list[SummaryLine] = []
     unfit: dict[str, Unavailable] = {}
     features: dict[str, FeaturesOfSets] = {}

@@ -1,8 +1,8 @@
-"""A scoring in shards: each computes what a part of the clips needs, and one command without a shard finishes.
+"""Scoring in shards: each shard computes the values of one part of the clips, and a command without a shard finishes.
 
-A shard writes into a journal of its own and into the cache of features. It takes no lock, so shards may run on several
-machines that share a network drive. Processes of one `torchrun` fill a shard each. The finishing scoring finds their
-values by content, so it gives the bytes that one process would have given.
+A shard writes to its own journal and to the feature cache. It takes no lock, so shards may run on several machines that
+share a network drive. Each process of one `torchrun` fills one shard. The final scoring finds the values by content, so
+its output is byte-identical to that of a single process.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Shard:
     """One of several parts of the clips.
 
     Attributes:
-        number: of this part, from 1.
-        count: of parts.
+        number: number of this part, from 1.
+        count: number of parts.
     """
 
     number: int
@@ -46,7 +46,7 @@ class Shard:
 
     @staticmethod
     def parse(text: str) -> Shard:
-        """Read `NUMBER/COUNT`.
+        """Parse `NUMBER/COUNT`.
 
         >>> Shard.parse("3/16")
         Shard(number=3, count=16)
@@ -57,19 +57,19 @@ class Shard:
         return Shard(int(parts[1]), int(parts[2]))
 
     def of(self, items: Sequence[Item]) -> list[Item]:
-        """This part of the items, so that parts differ in size by one at most."""
+        """This part of the items; parts differ in size by one at most."""
         return list(items[self.number - 1 :: self.count])
 
     def journal(self, folder: RunFolder) -> Path:
-        """A journal that no other process writes, not even another try of the same shard."""
+        """Path of a journal that no other process writes, not even another attempt at the same shard."""
         return folder.scores / f"journal-{self.number}-of-{self.count}-{uuid.uuid4().hex[:8]}.jsonl"
 
 
 def fill(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan, shard: Shard) -> int:
-    """Compute what a shard's clips need for `score` with the same arguments; returns the number of its clips.
+    """Compute what `score`, called with the same arguments, needs for a shard's clips; returns the number of clips.
 
     Raises:
-        BenchError: as `score`; of clips that cannot be read all of the shard's are named.
+        BenchError: as for `score`; all clips of the shard that cannot be read are named.
     """
     matched = match(rows, manifest, plan)
     protocol, root, share = matched.protocol, manifest.root, shard.of(matched.clips)
@@ -99,13 +99,13 @@ def fill_together(
     count: int,
     wait: Callable[[], None],
 ) -> None:
-    """Compute what the clips need, a share on each of `count` processes; all of them call this.
+    """Compute what the clips need, one share on each of `count` processes; all of them call this function.
 
     Args:
         rows, manifest, out, plan: as for `score`, which the first process calls next.
-        rank: of this process, from 0; the first one fetches weights that are missing.
-        count: how many processes there are.
-        wait: waits for all of them.
+        rank: rank of this process, from 0; the first one fetches missing weights.
+        count: number of processes.
+        wait: waits for all processes.
     """
     if rank == 0:
         load_metrics(plan, len(sample(manifest.split("test"), plan.count)))
@@ -117,7 +117,7 @@ def fill_together(
 def keep_features(
     metrics: Sequence[SetMetric], rows: Sequence[Row], clips: Sequence[Clip], root: Path, protocol: Protocol
 ) -> None:
-    """Compute the features of clips into the cache, once for metrics that share them."""
+    """Compute the features of clips and cache them, once for metrics that share them."""
     by_id = {clip.id: clip for clip in clips}
     ids = list(by_id)
     sides: list[tuple[RowKey | None, Callable[[str], Frames]]] = [

@@ -1,4 +1,4 @@
-"""Single steps of the pipeline on their own, as `bench train`, `generate`, `report` and `data pack` need them."""
+"""Single steps of the pipeline, for `bench train`, `generate`, `report` and `data pack`."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def generate_alone(
     """Generate the rows of a trained or published model for a dataset's test clips.
 
     Args:
-        source: whose videos.
-        dataset: whose test clips are continued.
-        resolution: of synthetic scenes, where those are continued.
-        out: gets a folder for each row.
+        source: the trained or published model.
+        dataset: dataset whose test clips are continued.
+        resolution: resolution of the synthetic dataset, if that is continued.
+        out: folder that will contain one folder per row.
         device: "auto", "cpu" or "cuda".
 
     Returns:
@@ -65,8 +65,8 @@ def pack_data(dataset: Dataset, resolution: int, workers: int | None = None) -> 
 def report_alone(out: Path, ci: bool, study: Path | None, holm: bool = False) -> ScoreTable:
     """Report a folder that no other command is writing to; see `bench.report.build_report.report`."""
     from bench.report.build_report import report
-    from bench.report.tables.score_table import stored_table  # here: matplotlib is slow to import
+    from bench.report.tables.score_table import stored_table  # here because matplotlib is slow to import
 
-    stored_table(out)  # a folder without scores is refused, and not made
+    stored_table(out)  # refuse a folder without scores before `sole_writer` creates it
     with sole_writer(RunFolder(out)):
         return report(out, ci, study, holm)

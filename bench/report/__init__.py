@@ -1,1 +1,1 @@
-"""Tables, figures and the page, all made from the stored scores and predictions of a run folder."""
+"""Tables, figures and the HTML report, all generated from a run folder's stored scores and predictions."""

@@ -1,4 +1,4 @@
-"""`bench report`: tables, figures and the page of a folder, made again from what is stored in it."""
+"""`bench report`: regenerate a folder's tables, figures and HTML report from its stored data."""
 
 from __future__ import annotations
 
@@ -42,38 +42,38 @@ from bench.scoring.protocol import Protocol
 from bench.scoring.sample_lines import read_samples
 from bench.scoring.score_tables import ScoredClips, read_account, read_scores
 
-#: Clips that get a figure of their own frames, and that play on the page.
+#: Number of example clips: each has a figure of its frames and plays in the HTML report.
 EXAMPLES = 3
-#: The metric that says which clips are best and worst, where it was computed.
+#: The metric that ranks the best and worst clips, if it was computed.
 EXTREMES_BY = "ssim"
 
 
 def report(out: Path, ci: bool = False, study: Path | None = None, holm: bool = False) -> ScoreTable:
     """Write `table.*`, `figures/` and `report.html` from a folder's stored scores and predictions.
 
-    A folder without predictions (a `bench score` of somebody's videos) gets what its scores allow. Figures are drawn
-    only where what they show has changed.
+    A folder without predictions (`bench score` on third-party videos) gets only what its scores allow. A figure is
+    redrawn only if its content has changed.
 
     Args:
         out: the folder.
-        ci: print intervals in the tables too, and mark methods that are significantly worse than the best; the page
-            always does.
-        study: a folder that `bench study export` wrote; OUT/study by default, where there is one.
+        ci: also print intervals in the tables, and mark methods that are significantly worse than the best; the HTML
+            report always does.
+        study: a folder written by `bench study export`; defaults to OUT/study if it exists.
         holm: correct the marks for the number of metrics.
 
     Raises:
-        BenchError: the folder has no scores; or the study is none, or is of other rows.
+        BenchError: the folder has no scores, or the study is invalid or compares rows that the folder lacks.
     """
     folder, table = RunFolder(out), stored_table(out, ci, holm)
     scored, names = read_scores(out), table.names
     found = find_study(folder, study)
-    people = read_study(found, scored.rows, names) if found else None  # before anything is written
+    people = read_study(found, scored.rows, names) if found else None  # fail before anything is written
     write_tables(table, out)
     of_samples = sample_table(out)
     if of_samples:
         write_grid(of_samples, out, STEM)
     else:
-        for stale in out.glob(f"{STEM}.*"):  # of an earlier scoring
+        for stale in out.glob(f"{STEM}.*"):  # left by an earlier scoring
             stale.unlink()
     shown = ReportInputs(folder, scored, read_protocol(out), names, examples_of(folder, scored), all_curves(scored))
     pictures = write_figures(shown, people)
@@ -102,7 +102,7 @@ def report(out: Path, ci: bool = False, study: Path | None = None, holm: bool = 
 
 
 def read_agreement(folder: RunFolder) -> dict[str, Any]:
-    """The table that `bench agree` left in a folder, as it is in its JSON; empty where there is none."""
+    """The content of the JSON table that `bench agree` wrote to a folder; empty if there is none."""
     path = folder.agreement
     if not (path.is_file() and path.with_suffix(".png").is_file()):
         return {}
@@ -113,7 +113,7 @@ def read_agreement(folder: RunFolder) -> dict[str, Any]:
 
 
 def examples_of(folder: RunFolder, scored: ScoredClips) -> list[str]:
-    """The clips of a folder that its figures show; none where it keeps no predictions."""
+    """IDs of the clips that a folder's figures show; empty if it keeps no predictions."""
     if not folder.predictions(REAL).is_dir():
         return []
     if not folder.clips.exists():  # scored by `bench score --keep-clips`
@@ -124,15 +124,15 @@ def examples_of(folder: RunFolder, scored: ScoredClips) -> list[str]:
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """What a folder's figures are made of.
+    """Inputs of a folder's figures.
 
     Attributes:
-        folder: where it lies.
+        folder: the run folder.
         scored: per-frame values.
-        protocol: of the scores.
-        names: of the rows, in print.
-        examples: ids of the clips that are shown.
-        curves: over the frame number.
+        protocol: protocol of the scores.
+        names: display names of the rows.
+        examples: IDs of the clips that are shown.
+        curves: metrics over the frame number.
     """
 
     folder: RunFolder
@@ -143,28 +143,28 @@ class ReportInputs:
     curves: Curves
 
     def videos(self, id: str) -> dict[str, Frames]:
-        """One clip of every row that is kept, the real one first."""
+        """One clip from every row whose predictions are kept, the real one first."""
         return run_videos(self.folder, self.scored.rows, id, self.protocol.resolution)
 
     def titled(self, videos: Mapping[str, Frames]) -> dict[str, Frames]:
-        """Videos by the row's display name."""
+        """Videos keyed by the row's display name."""
         return {self.names.title(row): video for row, video in videos.items()}
 
     def identity(self, *ids: str) -> list[Any]:
-        """What decides how clips look: their bytes, and the rows' display names."""
+        """Values that determine how clips look, including their bytes and the rows' display names."""
         rows = [row for row in (REAL, *self.scored.rows) if self.folder.predictions(row).is_dir()]
         videos = [(row, self.names.title(row), Predictions(self.folder.predictions(row))) for row in rows]
         return [self.protocol.resolution, [[row, title, [v.sha256(id) for id in ids]] for row, title, v in videos]]
 
     def scores_identity(self) -> list[Any]:
-        """What decides how curves look: the per-frame values, and the rows' names and colours."""
+        """Values that determine how curves look: the per-frame values, and the rows' names and colours."""
         rows, names = self.scored.rows, self.names
         printed = [[row, names.title(row), names.colours_of(rows)[row]] for row in rows]
         return [sha256(self.folder.per_frame), self.protocol.frames, printed]
 
 
 def write_figures(shown: ReportInputs, study: StudyResults | None = None) -> dict[str, list[ReportFigure]]:
-    """Write all figures of a folder as PNG and PDF; returns the pictures of the page by its sections."""
+    """Write all figures of a folder as PNG and PDF, and return the HTML report's figures by section."""
     folder, names, figures = shown.folder, shown.names, FigureCache(shown.folder.figures)
     pictures: dict[str, list[ReportFigure]] = {}
 
@@ -213,7 +213,7 @@ def write_figures(shown: ReportInputs, study: StudyResults | None = None) -> dic
 
 
 def _draw_examples(shown: ReportInputs, figures: FigureCache, add: Callable[..., None]) -> None:
-    """The figures of example clips: one that plays them all, the frames of each, and where the stages move."""
+    """Draw the figures of the example clips: an animation of all, the frames of each, and where the stages move."""
     read = lru_cache(shown.videos)
 
     def samples(path: Path) -> None:
@@ -246,7 +246,7 @@ def _draw_parts(folder: RunFolder, model: str, path: Path) -> None:
 
 
 def sheet(dataset: Dataset, resolution: int, count: int, path: Path) -> None:
-    """`bench data sheet`: frames 1, 8, 16, 24, 32 of a few test clips of a dataset."""
+    """`bench data sheet`: draw frames 1, 8, 16, 24, 32 of a few test clips of a dataset."""
     manifest = dataset.manifest(resolution, ("test",))
     clips = {clip.id: clip for clip in manifest.clips}
     chosen = sorted(example_clips({clip.id: clip.video for clip in manifest.clips}, count))

@@ -1,4 +1,4 @@
-"""`bench export`: the stored numbers of a folder as one file that can be sent (`bench.report.results_file`)."""
+"""`bench export`: write a folder's stored numbers to one shareable file (`bench.report.results_file`)."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import SummaryLine, read_account, read_notes, read_summary
 
-#: Stands in an exported command where the sender's own folder stood.
+#: Replaces the sender's data folder in an exported command.
 DATA_ROOT = "DATA_ROOT"
 
 
 def export(out: Path, to: Path, by: str = "") -> Results:
-    """Write the numbers of a folder that `bench run` or `bench score` has filled into one file.
+    """Write the numbers of a `bench run` or `bench score` folder to one file.
 
-    Nothing of the machine goes with them but device and packages: no path, no name of a user or a host.
+    The file describes the machine only by device and packages. It contains no path, user name or host name.
 
     Args:
         out: the folder.
         to: the file, `.json`.
-        by: who sends the results.
+        by: name of the sender.
 
     Raises:
         BenchError: the folder has no scores, or the file cannot be written.
@@ -75,14 +75,14 @@ def _scores(summary: Sequence[SummaryLine], row: str) -> dict[str, RowScore]:
 
 
 def _made_by(folder: RunFolder, row: str, account: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What each training run's folder of predictions says of its maker; nothing where the videos are somebody's."""
+    """The `made_by` entry of each training run's predictions folder; empty for third-party videos."""
     seeds = account.get("config", {}).get("seeds", [])
     places = [RunFolder(folder.path, seeds[0]).predictions(row, seed) for seed in seeds]
     return [made_by for place in places if place.is_dir() and (made_by := own_manifest(place).get("made_by"))]
 
 
 def public_command(account: Mapping[str, Any]) -> str:
-    """The command of a run without the sender's folder; that of `bench score`, which names no folder."""
+    """The command of a run without the sender's data folder; a `bench score` command names none and is unchanged."""
     if not (config := account.get("config")):
         return str(account.get("command", ""))
     root, command = config["data_root"], account.get("command") or as_command(config)
@@ -94,7 +94,7 @@ def public_command(account: Mapping[str, Any]) -> str:
 
 
 def public_account(account: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of a `run.json` without the sender's folder."""
+    """The content of a `run.json` without the sender's data folder."""
     if not (config := account.get("config")):
         return dict(account)
     root = SYNTHETIC if config["data_root"] == SYNTHETIC else DATA_ROOT

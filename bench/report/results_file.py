@@ -1,11 +1,11 @@
-"""Results in one file that can be sent: what `bench export` writes and `bench leaderboard` reads.
+"""Shareable results files, which `bench export` writes and `bench leaderboard` reads.
 
-The form is stated in `results.schema.json` beside this file (JSON Schema) and versioned: `VERSION` is raised whenever a
-reader of an older one could misread a file. A file holds all that a table needs, titles and directions of its metrics
-included, so that results of a metric or a model which is not installed here can be shown too.
+The format is defined in `results.schema.json` next to this file (JSON Schema) and is versioned. `VERSION` is raised
+whenever an older reader could misread a file. A file contains everything that a table needs, including the titles and
+directions of its metrics. Results can therefore be shown even if their metric or model is not installed.
 
-`measured` results carry the protocol that their numbers mean. Figures that a paper printed are `published`: they name
-their source, carry no protocol, since nobody knows it whole, and never stand in a table with measured ones.
+`measured` results state the protocol behind their numbers. Numbers printed in a paper are `published`. They name their
+source, but have no protocol because it is never fully known. They never share a table with measured results.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.files import plain, read_json, write_json
 from bench.metrics.base import Direction
 
 FORMAT, VERSION = "timelapse-bench results", 1
-#: Measured by this program under a stated protocol, or printed by somebody.
+#: Measured by this program under a stated protocol, or published by others.
 ResultsKind = Literal["measured", "published"]
 
 
@@ -30,11 +30,11 @@ class RowScore:
     """One number of a row.
 
     Attributes:
-        value: the number; NaN where no clip has one.
-        ci_low, ci_high: its 95 % interval; NaN where there is none.
-        clips, left_out: clips that it is of, and clips without a finite value.
-        seeds, seed_sd: training runs, and the standard deviation over them; NaN for one.
-        draws, draw_sd: draws of the clips, and the standard deviation over them; NaN for one.
+        value: the number; NaN if no clip has one.
+        ci_low, ci_high: its 95 % interval; NaN if there is none.
+        clips, left_out: number of clips that it covers, and of clips without a finite value.
+        seeds, seed_sd: number of training runs, and the standard deviation over them; NaN for one.
+        draws, draw_sd: number of draws of the clips, and the standard deviation over them; NaN for one.
     """
 
     value: float
@@ -50,15 +50,16 @@ class RowScore:
 
 @dataclass(frozen=True)
 class MetricFacts:
-    """What a reader of a metric's numbers has to know.
+    """What readers of a metric's numbers need to know.
 
     Attributes:
         title: display name, with its unit.
-        direction: what is best.
+        direction: which values are best.
         decimals: digits after the point in a table.
         definition: one line.
-        computed: version of the definition, and the weights by name and hash: equal numbers need equal ones.
-        ranked: whether there are enough clips to say which row is best.
+        computed: version of the definition, and the weights by name and hash; numbers are comparable only if it is
+            equal.
+        ranked: whether there are enough clips to decide which row is best.
     """
 
     title: str
@@ -71,7 +72,7 @@ class MetricFacts:
 
 @dataclass(frozen=True)
 class ResultsRow:
-    """A row: its name for machines and in print, its numbers by metric, and what made its videos, by seed."""
+    """A row: its key, its display name, its scores by metric, and what made its videos, by seed."""
 
     row: str
     title: str
@@ -81,20 +82,20 @@ class ResultsRow:
 
 @dataclass(frozen=True)
 class Results:
-    """The content of a file.
+    """The content of a results file.
 
     Attributes:
         kind: "measured" or "published".
         metrics: facts by name.
         rows: the rows.
-        dataset: as it stands on tables.
-        by: who sends the results; empty where nobody says.
-        protocol: of measured numbers, as `Protocol.to_dict` has it; empty for published ones.
-        notes: what has to be read with the numbers.
+        dataset: name as printed in tables.
+        by: name of the sender; empty if not given.
+        protocol: protocol of measured numbers, as returned by `Protocol.to_dict`; empty for published ones.
+        notes: notes to read with the numbers.
         left_out: metrics that could not be computed, each with its reason.
-        provenance: program, commit, packages and device of the run; empty where there was none.
-        command: that makes the run again.
-        source: of published numbers: "title" and "where" (the table), and whatever else helps to find it.
+        provenance: program, commit, packages and device of the run; empty if there was no run.
+        command: command that repeats the run.
+        source: source of published numbers: "title" and "where" (the table), and anything else that helps to find it.
     """
 
     kind: ResultsKind
@@ -111,20 +112,24 @@ class Results:
 
 
 def write_results(results: Results, path: Path) -> None:
-    """Write a file, atomically; a number that does not exist is null, and one draw of the clips is not mentioned."""
+    """Write a results file atomically.
+
+    Missing numbers are written as null, and a single draw of the clips is omitted.
+    """
     content = asdict(results)
     for entry in content["rows"]:
         for score in entry["scores"].values():
-            if score["draws"] == 1:  # so that version 0.2 reads the file
+            if score["draws"] == 1:  # so that version 0.2 can read the file
                 del score["draws"], score["draw_sd"]
     write_json(path, plain({"format": FORMAT, "version": VERSION, **content}))
 
 
 def read_results(path: Path) -> Results:
-    """Read a file.
+    """Read a results file.
 
     Raises:
-        BenchError: it is none of ours, of a newer version, or breaks the form; the place in it is named.
+        BenchError: the file is not a results file, has another version, or does not match the schema. The message
+            names the faulty part.
     """
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -158,7 +163,7 @@ def _score(content: Mapping[str, Any]) -> RowScore:
 
 
 def _complaint(results: Results) -> str:
-    """What is wrong with well-formed results; nothing where they can be shown."""
+    """Description of the fault in well-formed results; empty if they can be shown."""
     if results.kind not in get_args(ResultsKind):
         return f"kind is {results.kind!r}, expected one of {', '.join(get_args(ResultsKind))}"
     if results.kind == "measured" and not isinstance(results.protocol.get("id"), str):

@@ -1,7 +1,7 @@
-"""How rows appear in print: their titles and colours, from the models that give them.
+"""Display names and colours of rows, as defined by the models that produce the rows.
 
-A run keeps them in its `run.json`, so that its report reads the same where a model is not installed; rows that it does
-not name are looked up among the registered models, and a name unknown there is printed as it is.
+A run stores them in its `run.json`, so that its report stays the same if a model is not installed. Rows that
+`run.json` does not name are looked up among the registered models. A name unknown there is printed unchanged.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from bench.registry import MODELS
 from bench.runfolder import REAL, RunFolder
 from bench.scoring.set_metrics import REAL_HALVES
 
-#: Colours of rows that have none of their own; all are stored apart by colour-blind people too (Okabe and Ito 2008).
+#: Colours for rows without their own; colour-blind readers can tell all of them apart (Okabe and Ito 2008).
 OTHERS = ("#cc79a7", "#d55e00", "#8c6d1f", "#5e3c99", "#b2182b", "#0072b2", "#009e73", "#e69f00", "#56b4e9", "#7f7f7f")
 
 
 @dataclass(frozen=True)
 class RowNames:
-    """Titles and colours of rows.
+    """Display names and colours of rows.
 
     Attributes:
-        titles, colours: by row, where there is one.
-        stages: rows of each model that gives more than one, in the order of its stages.
+        titles, colours: by row; rows without one are missing.
+        stages: rows of each model that has more than one, in the order of its stages.
         models: rows of each model, in the order of its stages.
     """
 
@@ -38,7 +38,7 @@ class RowNames:
     models: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def stage_title(self, model: str, number: int, name: str) -> str:
-        """A stage of a model's training in print: the row that it trains, else the model and the stage's own name."""
+        """Display name of a training stage: the row that it trains, or else the model and the stage's own name."""
         rows = self.models.get(model, ())
         if number < len(rows):
             return self.title(rows[number])
@@ -49,7 +49,7 @@ class RowNames:
         return self.titles.get(row, row)
 
     def colours_of(self, rows: Sequence[str]) -> dict[str, str]:
-        """A colour for each row, the same in every figure: its own, else the next of a few that no other has."""
+        """A colour for each row, the same in every figure: its own, or else the next unused one of `OTHERS`."""
         taken = {self.colours.get(row) for row in rows}
         free = itertools.cycle([colour for colour in OTHERS if colour not in taken] or OTHERS)
         return {**self.colours, **{row: next(free) for row in rows if not self.colours.get(row)}}
@@ -57,7 +57,7 @@ class RowNames:
 
 @lru_cache(maxsize=1)
 def registered_names() -> RowNames:
-    """Names of the rows that registered models give; a plug-in that cannot be imported gives none."""
+    """Row names of registered models; a plug-in that cannot be imported contributes none."""
     titles, colours, stages = {REAL: "Real", REAL_HALVES: "Real vs. real (split-half)"}, {REAL: "#000000"}, []
     models = {}
     for name in MODELS:
@@ -74,7 +74,7 @@ def registered_names() -> RowNames:
 
 
 def names_of(out: Path) -> RowNames:
-    """Names of the rows of a run folder; of any other folder those that are registered."""
+    """Row names of a run folder, or the registered names for any other folder."""
     known = registered_names()
     account = RunFolder(out).account
     rows = read_json(account).get("rows", {}) if account.exists() else {}

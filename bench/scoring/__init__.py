@@ -1,1 +1,1 @@
-"""Predictions → tidy tables of numbers that mean one thing."""
+"""From predictions to tidy tables whose numbers have one defined meaning."""

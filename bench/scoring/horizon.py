@@ -1,4 +1,4 @@
-"""Metrics of whole sets over time: the first so many frames, or windows of so many, as curves with bands."""
+"""Metrics of whole sets over time, as curves with bands: over the first N frames, or over windows of N frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.scoring.score_tables import SummaryLine, read_csv, write_csv
 from bench.scoring.scoring_plan import ScoringPlan
 
 COLUMNS = ("curve", "metric", "row", "first", "last", "value", "ci_low", "ci_high", "clips", "protocol")
-#: Scores part of the frames: lines of the metrics of whole sets, and why some have none.
+#: Scores part of the frames; returns lines of the metrics of whole sets, and why some have none.
 ScorePart = Callable[[Protocol], tuple[list[SummaryLine], Mapping[str, Unavailable]]]
 
 
@@ -23,8 +23,8 @@ class Part:
     """Scored frames `first` to `last`, counted from 1, as a point of a curve.
 
     Attributes:
-        curve: "horizon" where curves begin at the first frame, or "windows".
-        first, last: scored frames.
+        curve: "horizon" if all points of the curve start at the first frame, or "windows".
+        first, last: numbers of scored frames.
     """
 
     curve: str
@@ -45,10 +45,10 @@ class PartScore:
 
 
 def parts_of(plan: ScoringPlan) -> list[Part]:
-    """The parts of the scored frames that a plan asks for.
+    """The parts of the scored frames that a plan requests.
 
     Raises:
-        BenchError: a part that the scored frames do not have.
+        BenchError: a part exceeds the scored frames.
     """
     scored = plan.scored_frames
     if too_long := [last for last in plan.horizon if last > scored]:
@@ -65,13 +65,13 @@ def parts_of(plan: ScoringPlan) -> list[Part]:
 
 
 def write_horizon(out: Path, plan: ScoringPlan, protocol: Protocol, score_part: ScorePart) -> list[str]:
-    """Score every part and write `scores/horizon.csv`; without parts an earlier file is removed.
+    """Score every part and write `scores/horizon.csv`; without parts, remove an earlier file.
 
     Args:
         out: folder of the results.
-        plan: with the parts.
-        protocol: of the whole clips.
-        score_part: scores one part, whose protocol it is given.
+        plan: plan with the parts.
+        protocol: protocol of the whole clips.
+        score_part: scores one part, given the part's protocol.
 
     Returns:
         Notes on parts that have no number.
@@ -97,7 +97,7 @@ def write_horizon(out: Path, plan: ScoringPlan, protocol: Protocol, score_part: 
 
 
 def read_horizon(out: Path) -> list[PartScore]:
-    """The points of a folder's curves; none where it has no curves."""
+    """The points of a folder's curves; empty if it has no curves."""
     if not (path := RunFolder(out).horizon).exists():
         return []
     return [
@@ -112,10 +112,10 @@ def read_horizon(out: Path) -> list[PartScore]:
 
 
 def horizon_of(text: str) -> tuple[int, ...]:
-    """Read "10,16,24,32".
+    """Parse a text such as "10,16,24,32".
 
     Raises:
-        BenchError: it is something else.
+        BenchError: the text has another form.
     """
     try:
         numbers = tuple(int(word) for word in text.split(",") if word.strip())
@@ -127,10 +127,10 @@ def horizon_of(text: str) -> tuple[int, ...]:
 
 
 def windows_of(text: str) -> tuple[int, int] | None:
-    """Read "16:8", windows of 16 frames that begin every 8 frames; None for an empty text.
+    """Parse a text such as "16:8": windows of 16 frames that begin every 8 frames; None for an empty text.
 
     Raises:
-        BenchError: it is something else.
+        BenchError: the text has another form.
     """
     if not text:
         return None

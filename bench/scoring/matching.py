@@ -1,4 +1,4 @@
-"""What is scored: rows, clips and metrics that fit each other."""
+"""Selection of what is scored: rows, clips and metrics that fit together."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench.scoring.scoring_plan import ScoringPlan, load_metrics
 
 @dataclass(frozen=True)
 class Matched:
-    """Rows, clips and metrics that fit each other, before anything is decoded.
+    """Rows, clips and metrics that fit together, before anything is decoded.
 
     Attributes:
         rows: one for each sample of each row.
-        clips: that are scored.
+        clips: clips to score.
         loaded: metrics that can be computed here.
-        left_out: the others, and why.
-        protocol: of the scoring.
+        left_out: metrics that cannot be computed, and why.
+        protocol: protocol of the scoring.
     """
 
     rows: list[Row]
@@ -32,7 +32,7 @@ class Matched:
 
 
 def match(rows: Sequence[Row], manifest: Manifest, plan: ScoringPlan) -> Matched:
-    """Pair rows with the test clips and load the metrics; a `BenchError` where they do not fit."""
+    """Pair rows with the test clips and load the metrics; raise a `BenchError` if they do not fit together."""
     test = manifest.split("test")
     test_ids = {clip.id for clip in test}
     each = with_samples(rows, test_ids, plan.samples)
@@ -47,5 +47,5 @@ def match(rows: Sequence[Row], manifest: Manifest, plan: ScoringPlan) -> Matched
 
 
 def with_metrics(protocol: Protocol, metrics: Sequence[Metric]) -> Protocol:
-    """A protocol of fewer metrics."""
+    """The protocol, restricted to these metrics."""
     return replace(protocol, metrics={metric.name: protocol.metrics[metric.name] for metric in metrics})

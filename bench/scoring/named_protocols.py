@@ -1,9 +1,9 @@
-"""Protocols of papers by name: the flags of `bench score` that come nearest to what each paper did.
+"""Protocols of papers by name: the flags of `bench score` that come closest to what each paper did.
 
-What they did was read in their public code: `universome/stylegan-v` (`src/metrics`, `src/training/dataset.py`),
+The settings were taken from their public code: `universome/stylegan-v` (`src/metrics`, `src/training/dataset.py`),
 `songweige/TATS` (`scripts`, `tats/data.py`) and `songweige/content-debiased-fvd` (`cdfvd/fvd.py`,
-`cdfvd/utils/data_utils.py`). `docs/explanation/protocols.md` says what still differs. A name is short for flags
-and nothing else: the protocol ID has every choice, and not the name.
+`cdfvd/utils/data_utils.py`). `docs/explanation/protocols.md` lists what still differs. A name is only an abbreviation
+for flags: the protocol ID contains every choice, but not the name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bench.errors import BenchError, did_you_mean
 from bench.scoring.protocol_choices import CHOICES, Choices, frames_after
 from bench.scoring.scoring_plan import ScoringPlan
 
-#: Real and generated videos that papers on unconditional generation compare.
+#: Number of real and of generated videos that papers on unconditional generation compare.
 _MANY = 2048
 #: 16 consecutive frames from anywhere in each training video, and as many generated videos.
 _UNCONDITIONAL: Mapping[str, Any] = {
@@ -41,18 +41,18 @@ NAMED_PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
 
 
 def plan_of(name: str | None, given: Mapping[str, Any]) -> ScoringPlan:
-    """How to score, from the name of a protocol and from flags, which override it.
+    """Build a scoring plan from the name of a protocol and from flags, which override it.
 
     Args:
-        name: of a protocol, or None.
-        given: fields of `ScoringPlan` and of `Choices`, and "context", which is another word for "frames"; None where a
-            flag was not given.
+        name: name of a protocol, or None.
+        given: fields of `ScoringPlan` and of `Choices`, and "context", an alternative to "frames"; None for flags that
+            were not given.
 
     >>> plan_of("tats", {"draws": 10}).choices.flags()
     ['--unpaired', '--crop', 'centre', '--reference-split', 'train', '--draws', '10', '--generated', '2048']
 
     Raises:
-        BenchError: there is no such protocol, or flags contradict each other.
+        BenchError: the protocol is unknown, or flags contradict each other.
     """
     if name is not None and name not in NAMED_PROTOCOLS:
         known = ", ".join(NAMED_PROTOCOLS)

@@ -1,4 +1,4 @@
-"""Rows of videos beside the real clips: paired by id, never by sort order, and complete or refused."""
+"""Pairing of predictions with real clips: by ID, never by sort order; incomplete sets are refused by default."""
 
 from __future__ import annotations
 
@@ -19,37 +19,38 @@ from bench.errors import BenchError
 from bench.metrics.base import ClipMetric, Metric, Unavailable
 from bench.scoring.protocol import Protocol
 
-#: The row that says how far two halves of the real clips are apart: what a distance has to be read against.
+#: Row for real vs. real (split-half): the distance between two halves of the real clips, to compare others with.
 REAL_HALVES = "real-halves"
-#: Ends the sentences that `--allow-partial` would let pass.
+#: Appended to errors that `--allow-partial` would tolerate.
 ADVICE = (
     "Predictions and test clips are paired by ID. Complete the folder, or score only the shared clips with "
     "--allow-partial (every table then says so)."
 )
-#: Follows it where no prediction has a clip's ID.
+#: Appended after `ADVICE` if no clip has a prediction in every folder.
 ANY_NAMES = "To compare whole sets of any names, add --unpaired."
-#: Follows it where there is a `WrongLengthError`.
+#: Appended after `ADVICE` if there is a `WrongLengthError`.
 FEWER_FRAMES = "If your model makes fewer frames, say which ones with --clip-length, --stride or --context."
 
 
-#: Pairs of a clip's samples that are compared at most: all of ten samples, some of more, the same for every clip.
+#: Maximum number of sample pairs compared per clip: all pairs of ten samples, some pairs of more. The pairs are the
+#: same for every clip.
 PAIRS = 45
 
 
 class WrongLengthError(BenchError):
-    """A prediction has another number of frames than are looked at."""
+    """A prediction does not have the expected number of frames."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row to score: a name, the training seed behind it, its videos, and which sample of each clip they are.
+    """One row to score: a method's name, its training seed, its videos, and which sample of each clip they are.
 
     Attributes:
-        given: reads the given frames of a real clip by its ID, for predictions that have only the frames after them
+        given: reads the given frames of a real clip by its ID, for predictions that contain only the frames after them
             (`with_given`).
 
     Raises:
-        BenchError: the name is empty, cannot be printed on a line, or is one that tables use for a row of their own.
+        BenchError: the name is empty, cannot be printed on one line, or is reserved for a row that tables add.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Row:
     given: Callable[[str], Frames] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse names that would be taken for something else."""
+        """Refuse names that are reserved or cannot be printed."""
         if self.name.strip().lower() == REAL_HALVES:
             raise BenchError(
                 f"A method is called '{self.name}', the name of real vs. real in every table. Give it another "
@@ -72,16 +73,16 @@ class Row:
 
     @property
     def which(self) -> str:
-        """The sample as its folder numbers it, for a message; nothing where a clip has one video."""
+        """The sample number in its folder, for a message; empty if a clip has one video."""
         number = self.predictions.number
         return "" if number is None else f"sample {number} of "
 
 
 def with_samples(rows: Sequence[Row], test_ids: Collection[str], most: int | None = None) -> list[Row]:
-    """A row for each sample of each row (`bench.data.samples.sampled`), those of one training run in a sequence.
+    """One `Row` per sample of each row (`bench.data.samples.sampled`); samples of one training run are adjacent.
 
     Raises:
-        BenchError: fewer samples than asked for; the training runs of a method have different numbers of them.
+        BenchError: there are fewer samples than requested, or a method's training runs have different numbers of them.
     """
     found = [
         replace(row, predictions=one, sample=sample)
@@ -100,12 +101,12 @@ def with_samples(rows: Sequence[Row], test_ids: Collection[str], most: int | Non
 
 
 def samples_of(rows: Sequence[Row]) -> dict[str, int]:
-    """How many samples of each clip every method has, from `with_samples`."""
+    """Number of samples per clip of each method, for rows from `with_samples`."""
     return {row.name: 1 + max(one.sample for one in rows if one.name == row.name) for row in rows}
 
 
 def check_best(samples: Mapping[str, int], best: int) -> None:
-    """Raise a `BenchError` where a method has several samples a clip, but too few for a best of so many."""
+    """Raise a `BenchError` if no method has several samples per clip, or one has several but fewer than `best`."""
     if best > 1 and max(samples.values()) == 1:
         raise BenchError(f"No method has several samples per clip, but --best {best} needs {best}. Leave --best out.")
     for row, count in samples.items():
@@ -114,7 +115,7 @@ def check_best(samples: Mapping[str, int], best: int) -> None:
 
 
 def sample_notes(samples: Mapping[str, int], best: int) -> list[str]:
-    """What has to be read with numbers of several samples a clip; nothing where no method has several."""
+    """Notes to be read with numbers from several samples per clip; empty if no method has several."""
     if max(samples.values()) == 1:
         return []
     counts = ", ".join(f"{row} {count}" for row, count in samples.items())
@@ -141,19 +142,19 @@ def sample_notes(samples: Mapping[str, int], best: int) -> list[str]:
 def pair(
     rows: Sequence[Row], clips: Sequence[Clip], test_ids: set[str], allow_partial: bool
 ) -> tuple[list[Clip], bool]:
-    """Check that every row has a video for each clip and none that belongs to no clip.
+    """Check that every row has a video for each clip, and no video without a clip.
 
     Args:
-        rows: to score.
-        clips: that are scored.
-        test_ids: ids of the whole test set, of which `clips` may be a sample.
+        rows: rows to score.
+        clips: clips to score.
+        test_ids: IDs of the whole test set, of which `clips` may be a sample.
         allow_partial: continue with the clips that all rows have instead of raising.
 
     Returns:
-        The clips that all rows have, and whether anything was wrong and let pass.
+        The clips that all rows have, and whether any problem was tolerated.
 
     Raises:
-        BenchError: clips are missing or too many; all of them are named.
+        BenchError: clips are missing or surplus; all of them are named.
     """
     expected = {clip.id for clip in clips}
     complaints = []
@@ -174,7 +175,7 @@ def pair(
 
 
 def with_given(rows: Sequence[Row], clips: Sequence[Clip], root: Path, protocol: Protocol) -> list[Row]:
-    """The rows, each with the given frames of the real clips."""
+    """The rows, each with a reader for the given frames of the real clips."""
     by_id = {clip.id: clip for clip in clips}
 
     def given(id: str) -> Frames:
@@ -184,24 +185,24 @@ def with_given(rows: Sequence[Row], clips: Sequence[Clip], root: Path, protocol:
 
 
 def is_future_alone(frames: int, protocol: Protocol) -> bool:
-    """Whether a prediction of a given length has those after the given ones and not these."""
+    """Whether a prediction with this many frames contains only the frames after the given ones."""
     return protocol.skipped > 0 and frames == protocol.length - protocol.skipped
 
 
 def read_prediction(row: Row, id: str, protocol: Protocol, paired: bool = True) -> Frames:
-    """Read the frames of one prediction that are looked at, at the protocol's size.
+    """Read the frames of one prediction that are used, at the protocol's size.
 
-    A prediction has as many frames as a clip, or just those that are looked at, or of these only the ones after the
-    given frames. The real given frames are put before the latter, so that `motion` sees the step from one to the other.
+    A prediction contains as many frames as a clip, only the used frames, or only the used frames after the given ones.
+    In the last case, the real given frames are put in front, so that `motion` includes the step between the two.
 
     Args:
-        row: whose prediction it is.
-        id: of the clip.
-        protocol: which frames are looked at.
-        paired: whether its frames are compared with the real ones one by one.
+        row: row of the prediction.
+        id: ID of the clip.
+        protocol: determines which frames are used.
+        paired: whether the frames are compared with the real ones one by one.
 
     Raises:
-        WrongLengthError: it has another number of frames.
+        WrongLengthError: the prediction has an unexpected number of frames.
         BenchError: its frames have no counterpart (`no_counterpart`).
     """
     predicted = row.predictions.read(id)
@@ -218,7 +219,7 @@ def read_prediction(row: Row, id: str, protocol: Protocol, paired: bool = True) 
 
 
 def no_counterpart(frames: int, protocol: Protocol) -> str:
-    """Why the frames of a prediction cannot be compared one by one with a random window of the real clip; "" if not."""
+    """Why a prediction's frames cannot be compared one by one with a random window of the real clip; "" if they can."""
     if not protocol.whole or protocol.sampling != "random" or frames == protocol.whole:
         return ""
     return (
@@ -231,7 +232,7 @@ def no_counterpart(frames: int, protocol: Protocol) -> str:
 def without_paired(
     rows: Sequence[Row], clips: Sequence[Clip], protocol: Protocol, metrics: Sequence[Metric]
 ) -> tuple[list[Metric], list[Unavailable]]:
-    """The metrics without those that compare frame by frame, where a method has no frames to compare.
+    """Leave out the metrics that compare frame by frame if a method has no frames to compare.
 
     Raises:
         BenchError: no metric is left.
@@ -240,7 +241,7 @@ def without_paired(
         return list(metrics), []
     reasons = []
     for row in rows:
-        with contextlib.suppress(BenchError):  # a video that cannot be read is told of with all others
+        with contextlib.suppress(BenchError):  # unreadable videos are reported later, all together
             if found := no_counterpart(row.predictions.length(clips[0].id), protocol):
                 reasons.append(f"{row.name} {found}")
     if not reasons:
@@ -253,5 +254,5 @@ def without_paired(
 
 
 def read_real(clip: Clip, root: Path, protocol: Protocol) -> Frames:
-    """Read the frames of a real clip that are looked at, at the protocol's size."""
+    """Read the frames of a real clip that are used, at the protocol's size."""
     return protocol.fit(clip.read(root, frames=protocol.frames_to_read)[protocol.window(clip.id)])

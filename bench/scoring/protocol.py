@@ -1,4 +1,4 @@
-"""The stamp on every table: what has to be equal for two numbers to be comparable; and which frames are scored."""
+"""The protocol of every table: what must be equal for two numbers to be comparable, and which frames are scored."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from bench.files import read_json, write_json
 from bench.metrics.base import Column
 from bench.scoring.protocol_choices import CHOICES, Choices, skipped_frames, with_flag
 
-#: Raised whenever the meaning of a number changes in a way that no metric's own version says. 2: frames are read as
-#: people see them (orientation, alpha, chroma, edit lists), and rows are ranked by paired clips.
+#: Incremented whenever the meaning of a number changes in a way that no metric's own version covers. Version 2: frames
+#: are read as people see them (orientation, alpha, chroma, edit lists), and methods are ranked by paired clips.
 DEFINITION = 2
-#: Versions of metrics that were raised before an ID named them. A later version is named, as in "kvd.v2".
+#: Metric versions introduced before IDs included versions. Later versions appear in the ID, as in "kvd.v2".
 UNNAMED_VERSIONS = {"fvd": 2, "psnr_frame": 2}
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """What has to be equal for two numbers to be comparable; its `id` stands on every table.
+    """What must be equal for two numbers to be comparable; its `id` appears on every table.
 
     Attributes:
-        dataset: registered name, with "synthetic" said where the scenes are ours.
-        resolution: side of the scored frames in pixels; their height where they are not square.
-        frames: "all", "future", or "context10-future" where the first 10 frames are given.
-        clips: how many clips are scored; real ones where sets are not paired.
-        manifest: hash of their ids and contents.
+        dataset: registered name, marked "synthetic" for the synthetic dataset.
+        resolution: side of the scored frames in pixels, or their height if they are not square.
+        frames: "all", "future", or "context10-future" if the first 10 frames are given.
+        clips: number of scored clips; if sets are not paired, number of real clips.
+        manifest: hash of the clips' IDs and contents.
         partial: whether clips without a prediction were left out (`--allow-partial`).
-        metrics: version of each metric's definition, with the weights' name and hash where it has weights.
-        length: frames of a clip that are looked at.
-        width: of the scored frames in pixels where they are not square, else 0.
-        whole: frames that the clips have where only `length` of them are looked at, else 0.
-        sampling: which those are: "first", or "random" by the hash of a clip's id.
-        definition: `DEFINITION` at the time of the scoring; 1 where a folder does not say.
-        samples: of each clip, of the method that has most.
+        metrics: version of each metric's definition, with the name and hash of its weights if it has any.
+        length: number of frames used from each clip.
+        width: width of the scored frames in pixels if they are not square, else 0.
+        whole: number of frames that the clips have if only `length` of them are used, else 0.
+        sampling: which frames are used: "first", or "random" by the hash of a clip's ID.
+        definition: `DEFINITION` at the time of the scoring; 1 if a folder does not record it.
+        samples: number of samples per clip of the method that has the most.
         best: a clip's number is the expected best of this many of its samples; 1 for their mean.
-        choices: what else is done otherwise than by default.
+        choices: all other settings that differ from their defaults.
     """
 
     dataset: str
@@ -63,24 +63,25 @@ class Protocol:
 
     @property
     def frames_to_read(self) -> int:
-        """How many frames a clip has to have."""
+        """Number of frames that a clip must have."""
         return self.whole or self.span
 
     @property
     def span(self) -> int:
-        """How many consecutive frames the frames that are looked at are spread over."""
+        """Number of consecutive frames over which the used frames are spread."""
         return span(self.length, self.choices.stride)
 
     def window(self, id: str) -> slice:
-        """Which frames of a clip are looked at: its first ones, or a window that follows from its id alone."""
+        """The frames of a clip that are used: its first ones, or a window determined by its ID alone."""
         last = self.frames_to_read - self.span
         start = hashed_number(f"window {id}") % (last + 1) if self.sampling == "random" else 0
         return slice(start, start + self.span, self.choices.stride)
 
     def fit(self, frames: Frames) -> Frames:
-        """Frames uint8 `[T, H, W, 3]` at the scored size; of frames that are not square only what has that size.
+        """Bring frames, uint8 `[T, H, W, 3]`, to the scored size.
 
-        Cropping comes first, so that what is resized is a square already.
+        Cropping comes first, so that resizing starts from a square. If the scored size is not square, frames must
+        have that size already.
 
         Raises:
             BenchError: the scored frames are not square and these have another size.
@@ -103,12 +104,12 @@ class Protocol:
 
     @property
     def skipped(self) -> int:
-        """How many of a clip's first frames are not scored."""
+        """Number of a clip's first frames that are not scored."""
         return skipped_frames(self.frames)
 
     @property
     def scored(self) -> slice:
-        """Which of the frames that are looked at are scored."""
+        """The used frames that are scored."""
         if not self.choices.part:
             return slice(self.skipped, self.length)
         first, last = map(int, self.choices.part.split("-"))
@@ -116,21 +117,21 @@ class Protocol:
 
     @property
     def scored_frames(self) -> int:
-        """How many frames of a clip are scored."""
+        """Number of frames scored in each clip."""
         return self.scored.stop - self.scored.start
 
     @property
     def smaller_side(self) -> int:
-        """How many clips the smaller of the two sides has."""
+        """Number of clips on the smaller of the two sides."""
         return min(self.clips, self.choices.generated or self.clips)
 
     @property
     def frames_in_words(self) -> str:
-        """Which frames are scored, for a caption."""
+        """Description of the scored frames, for a caption."""
         given = "the given one" if self.skipped == 1 else f"the {self.skipped} given ones"
         if self.whole:
             which = f"the first {self.length}" if self.sampling == "first" else f"{self.length} consecutive"
-            which = which if self.choices.stride == 1 else f"{self.length}"  # the stride is told among the choices
+            which = which if self.choices.stride == 1 else f"{self.length}"  # the choices mention the stride
             left_out = f", the first{f' {self.skipped}' if self.skipped > 1 else ''} left out"
             return f"{which} of {self.whole} frames" + (left_out if self.skipped else "")
         if self.choices.unpaired:
@@ -143,7 +144,7 @@ class Protocol:
 
     @property
     def id(self) -> str:
-        """The stamp, with `/partial` where clips are missing.
+        """The protocol ID, with `/partial` if clips are missing.
 
         >>> Protocol("sky", 64, "future", 10, "1a2b3c4d5e", partial=False).id
         'v1/sky/64px/future31/10clips/1a2b3c4d'
@@ -160,7 +161,7 @@ class Protocol:
         return "/".join([*parts, *self.choices.stamps()])
 
     def id_of(self, metric: str) -> str:
-        """The ID of one metric's numbers: with the weights' hash where it has weights, and its version where raised.
+        """The ID of one metric's numbers, with the hash of its weights if it has any, and its version if raised.
 
         >>> Protocol("sky", 64, "all", 10, "1a2b3c4d", False, {"kvd": "v2 i3d.pt sha256:beba2715a7"}).id_of("kvd")
         'v1/sky/64px/all32/10clips/1a2b3c4d/kvd.v2:beba2715'
@@ -174,7 +175,7 @@ class Protocol:
         return f"{self.id}/{name}" if raised else self.id
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON, with the id; samples are told only where there are several, choices where one is made."""
+        """Plain JSON with the ID; `samples`, `best` and choices appear only if they differ from their defaults."""
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "choices"}
         plain = {key: value for key, value in plain.items() if key not in ("samples", "best") or value > 1}
         return {"id": self.id, **plain, "metrics": dict(self.metrics), **self.choices.to_dict()}
@@ -185,7 +186,7 @@ class Protocol:
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> Protocol:
-        """Read what `to_dict` gives; a `BenchError` says what is missing or unknown."""
+        """Read what `to_dict` returns; a `BenchError` lists missing or unknown keys."""
         items = {f.name: f for f in fields(Protocol) if f.name != "choices"}
         required = {n for n, f in items.items() if f.default is MISSING and f.default_factory is MISSING}
         wrong = [f"{key} is missing" for key in sorted(required - content.keys())]
@@ -197,7 +198,7 @@ class Protocol:
 
     @staticmethod
     def load(path: Path) -> Protocol:
-        """Read what `save` wrote; a `BenchError` that names the file where it is something else."""
+        """Read what `save` wrote; any other content is a `BenchError` that names the file."""
         content = read_json(path)
         if not isinstance(content, dict):
             raise BenchError(f"{path} is not a protocol file. Score again.")
@@ -207,7 +208,7 @@ class Protocol:
             raise BenchError(f"{path} is not a protocol file of this version ({error}). Score again.") from error
 
     def differences(self, other: Protocol) -> list[str]:
-        """What differs between two protocols, a text for each choice; metrics that only one has do not count."""
+        """Differences between two protocols, one text per item; metrics that only one of them has do not count."""
         keys = [f.name for f in fields(self) if f.name not in ("metrics", "choices")]
         pairs = [(key, getattr(self, key), getattr(other, key)) for key in keys]
         pairs += [(with_flag(key), getattr(self.choices, key), getattr(other.choices, key)) for key in CHOICES]
@@ -218,12 +219,12 @@ class Protocol:
 
 
 def span(length: int, stride: int) -> int:
-    """How many consecutive frames `length` frames are spread over, of which every `stride`-th is looked at."""
+    """Number of consecutive frames over which `length` frames are spread if every `stride`-th one is used."""
     return (length - 1) * stride + 1
 
 
 def hashed_number(text: str) -> int:
-    """A number that follows from a text alone, the same on every machine."""
+    """A number determined by a text alone, the same on every machine."""
     return int(hashlib.sha256(text.encode()).hexdigest(), 16)
 
 

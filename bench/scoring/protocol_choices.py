@@ -1,9 +1,9 @@
-"""Choices of a protocol: what a scoring may do otherwise than by default.
+"""Choices of a protocol: settings of a scoring that may differ from their defaults.
 
-A choice has one place: its field of `Choices`. There it has its default, what it has to be, its flag, its part of the
-protocol ID and its words for a caption. Everything else follows: the flags of `bench score`, the ID, `protocol.json`,
-what `bench compare` says of two IDs that differ. A choice at its default appears nowhere, so that IDs and files of
-older versions stay what they are.
+Each choice is defined in one place, its field of `Choices`. The field contains its default, its permitted values, its
+flag, its part of the protocol ID and its words for a caption. Everything else is derived from it: the flags of
+`bench score`, the ID, `protocol.json`, and how `bench compare` describes two IDs that differ. A choice at its default
+appears nowhere, so that IDs and files of older versions remain unchanged.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 from bench.config import SCORED_FRAMES
 from bench.errors import BenchError
 
-#: Squash frames to a square, or cut the middle square out of them first.
+#: Ways to make frames square: squash them, or cut out the middle square first.
 CROPS: tuple[str, ...] = ("squash", "centre")
-#: Which videos of a dataset are the real ones.
+#: Splits of a dataset whose videos are the real ones, by choice.
 REFERENCE_SPLITS: dict[str, tuple[str, ...]] = {"test": ("test",), "train": ("train",), "all": ("train", "test")}
 
 
 def _choice(fits: Callable[[Any], bool], expected: str, stamp: str, words: str, **more: Any) -> Any:
-    """A field of `Choices`: `{}` in stamp and words is its value; `flag` is the flag that sets it, if there is one."""
+    """A field of `Choices`; its value replaces `{}` in stamp and words; `flag`, if any, is the flag that sets it."""
     metadata: dict[str, Any] = {"fits": fits, "expected": expected, "stamp": stamp, "words": words}
     metadata |= {key: more.pop(key) for key in ("flag", "unpaired") if key in more}
     return field(metadata=metadata, **more)
@@ -45,18 +45,18 @@ def _switch(stamp: str, words: str, **more: Any) -> Any:
 
 @dataclass(frozen=True)
 class Choices:
-    """What a scoring does otherwise than by default; equal numbers need equal choices.
+    """Settings of a scoring that may differ from their defaults; numbers are comparable only if all choices are equal.
 
     Attributes:
-        unpaired: compare whole sets only, of any names and numbers.
+        unpaired: compare whole sets only, with videos of any name and in any number.
         crop: "squash" to a square, or "centre": the middle square, then resized.
-        stride: every how many-th frame is looked at.
-        part: which of the scored frames, counted from 1, as in "9-24"; empty for all of them. Curves over time use it.
+        stride: use every `stride`-th frame.
+        part: which of the scored frames, counted from 1, as in "9-24"; empty for all. Curves over time use this.
         mirror: add a copy of every real clip, mirrored from left to right.
         reference_split: which videos of the dataset are the real ones, from `REFERENCE_SPLITS`.
-        per_video: windows of each real video; 0 for as many as fit without overlap.
-        draws: how often the clips are drawn; numbers are means over the draws.
-        generated: videos of each method; 0 where predictions and clips are paired.
+        per_video: number of windows per real video; 0 for as many as fit without overlap.
+        draws: number of times the clips are drawn; results are means over the draws.
+        generated: number of videos per method; 0 if predictions and clips are paired.
     """
 
     unpaired: bool = _switch("unpaired", "sets that are not paired", flag="--unpaired")
@@ -76,7 +76,7 @@ class Choices:
     generated: int = _whole(0, "{}generated", "{} generated videos", flag="--generated", unpaired=True, default=0)
 
     def __post_init__(self) -> None:
-        """Refuse a value that a choice does not have, and one that means nothing where clips are paired."""
+        """Refuse values that are not permitted, and choices that have no meaning for paired clips."""
         for choice in fields(self):
             value = getattr(self, choice.name)
             if not choice.metadata["fits"](value):
@@ -92,7 +92,7 @@ class Choices:
         return [choice for choice in fields(self) if getattr(self, choice.name) != choice.default]
 
     def stamps(self) -> list[str]:
-        """Their parts of the protocol ID.
+        """Parts of the protocol ID for the choices that are not at their default.
 
         >>> Choices(unpaired=True, crop="centre", stride=4).stamps()
         ['unpaired', 'crop-centre', 'stride4']
@@ -100,15 +100,15 @@ class Choices:
         return [choice.metadata["stamp"].format(getattr(self, choice.name)) for choice in self._made()]
 
     def words(self) -> list[str]:
-        """Their words for a caption."""
+        """Words for a caption for the choices that are not at their default."""
         return [choice.metadata["words"].format(getattr(self, choice.name)) for choice in self._made()]
 
     def to_dict(self) -> dict[str, Any]:
-        """Those that are not at their default, as plain JSON."""
+        """The choices that are not at their default, as plain JSON."""
         return {choice.name: getattr(self, choice.name) for choice in self._made()}
 
     def flags(self) -> list[str]:
-        """The flags of `bench score` that set them.
+        """The flags of `bench score` that set these choices.
 
         >>> Choices(unpaired=True, stride=4).flags()
         ['--unpaired', '--stride', '4']
@@ -125,7 +125,7 @@ CHOICES = {choice.name: choice for choice in fields(Choices)}
 
 
 def with_flag(name: str) -> str:
-    """A choice's name with its flag, where it has one, for a message.
+    """A choice's name, with its flag if it has one, for a message.
 
     >>> with_flag("crop")
     'crop (--crop)'
@@ -135,13 +135,13 @@ def with_flag(name: str) -> str:
 
 
 def skipped_frames(frames: str) -> int:
-    """How many of a clip's first frames a choice of frames leaves out: those that a model was given.
+    """Number of a clip's first frames that a choice of frames leaves out because a model was given them.
 
     >>> skipped_frames("all"), skipped_frames("future"), skipped_frames("context10-future")
     (0, 1, 10)
 
     Raises:
-        BenchError: there is no such choice.
+        BenchError: the choice is unknown.
     """
     if (found := SCORED_FRAMES.fullmatch(frames)) is None:
         raise BenchError(f"frames is '{frames}': expected all, future, or context10-future for 10 given frames.")
@@ -149,7 +149,7 @@ def skipped_frames(frames: str) -> int:
 
 
 def frames_after(context: int) -> str:
-    """The choice of frames that leaves out so many given ones, the inverse of `skipped_frames`.
+    """The choice of frames that leaves out this many given frames; the inverse of `skipped_frames`.
 
     >>> frames_after(0), frames_after(1), frames_after(10)
     ('all', 'future', 'context10-future')

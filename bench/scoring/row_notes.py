@@ -1,4 +1,4 @@
-"""What has to be read with a method's numbers: how its videos are stored, and signs that they are not what is meant."""
+"""Notes to be read with a method's numbers: how its videos are stored, and signs that they are the wrong videos."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from bench.scoring.pairing import Row, is_future_alone, no_counterpart
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import Columns, SampleKey
 
-#: A first frame with a lower PSNR to the real one, in dB, is of another picture: a model is given the real one.
+#: A first frame with a lower PSNR to the real one, in dB, shows a different image: a model is given the real one.
 FIRST_FRAME_DB = 20.0
-#: How many names a note lists.
+#: Maximum number of names that a note lists.
 _MOST = 3
 
 
 def all_notes(
     rows: Sequence[Row], clips: Sequence[Clip], root: Path, protocol: Protocol, known: Mapping[SampleKey, Columns]
 ) -> list[str]:
-    """What has to be read with the numbers because of the videos themselves.
+    """Notes on the videos themselves, to be read with the numbers.
 
     Args:
-        rows: that are scored; all training runs and samples of a method share their notes.
-        clips: that are scored.
-        root: of the real clips.
-        protocol: of the scoring.
-        known: per-frame columns, where they are known: a first frame needs no decoding then.
+        rows: scored rows; all training runs and samples of a method share their notes.
+        clips: scored clips.
+        root: folder of the real clips.
+        protocol: protocol of the scoring.
+        known: per-frame columns computed so far; with these, a first frame need not be decoded.
     """
     notes = real_notes(clips, root, protocol)
     for name in dict.fromkeys(row.name for row in rows):
@@ -45,7 +45,7 @@ def all_notes(
 
 @dataclass(frozen=True)
 class Video:
-    """One prediction beside its real clip, and what is known of the two (`all_notes`)."""
+    """One prediction with its real clip, and what is known about the two (`all_notes`)."""
 
     row: Row
     clip: Clip
@@ -80,7 +80,7 @@ class Video:
 
 
 def method_notes(videos: Sequence[Video], protocol: Protocol) -> list[str]:
-    """What has to be read with the numbers of one method."""
+    """Notes to be read with the numbers of one method."""
     paths = list(dict.fromkeys(video.path for video in videos))
     notes = []
     if lossy := sorted({kind for path in paths for kind in _lossy(path)}):
@@ -104,7 +104,7 @@ def method_notes(videos: Sequence[Video], protocol: Protocol) -> list[str]:
 
 
 def future_alone(videos: Sequence[Video], protocol: Protocol) -> int:
-    """How many videos have the frames after the given ones and not these."""
+    """Number of videos that contain only the frames after the given ones."""
     if not protocol.skipped:
         return 0
     with ThreadPoolExecutor() as pool:
@@ -112,18 +112,18 @@ def future_alone(videos: Sequence[Video], protocol: Protocol) -> int:
 
 
 def real_notes(clips: Sequence[Clip], root: Path, protocol: Protocol) -> list[str]:
-    """What has to be read with all numbers because of how the real clips are stored."""
+    """Notes on how the real clips are stored, to be read with all numbers."""
     paths = dict.fromkeys(root / clip.path for clip in clips)
     reads = (clip.read(root, frames=protocol.frames_to_read) for clip in clips)
     return [f"Real clips: {note}." for note in stored_notes(list(paths), reads)]
 
 
 def stored_notes(paths: Sequence[Path], videos: Iterable[Frames]) -> list[str]:
-    """Notes on an alpha channel, and on values in [0, 1] that became 8-bit frames of almost nothing."""
+    """Notes on alpha channels, and on values in [0, 1] that became almost black 8-bit frames."""
     notes = []
     if alpha := sum(map(has_alpha, paths)):
         notes.append(f"an alpha channel in {alpha} of {len(paths)} videos, composited on white")
-    if all(frames.max() <= 1 for frames in videos):  # of most sets the first video is enough
+    if all(frames.max() <= 1 for frames in videos):  # for most sets, the first video is enough
         notes.append(
             "no value is above 1 of 255. If the frames were floats in [0, 1], multiply them by 255 before you "
             "convert them to uint8"
@@ -132,7 +132,7 @@ def stored_notes(paths: Sequence[Path], videos: Iterable[Frames]) -> list[str]:
 
 
 def skipped_note(videos: Predictions) -> list[str]:
-    """What is in a folder of videos beside them."""
+    """A note on what was skipped in a folder of videos, if anything."""
     if not (skipped := videos.skipped):
         return []
     more = f" and {len(skipped) - _MOST} more" if len(skipped) > _MOST else ""
@@ -162,11 +162,11 @@ def first_frame_psnr(clip: Frames, real: Frames) -> float:
 
 
 def psnr(mse: float) -> float:
-    """A mean squared error of values in [0, 1] in dB; infinite for 0."""
+    """PSNR in dB for a mean squared error of values in [0, 1]; infinite for 0."""
     return math.inf if mse == 0 else -10 * math.log10(mse)
 
 
 def _lossy(path: Path) -> set[str]:
-    """How a video's files do not hold the frames that were put into them."""
+    """Kinds of lossy storage among a video's files, which do not preserve the original frames."""
     files = [path / name for name in images_in(path)] if path.is_dir() else [path]
     return {kind for file in files if (kind := lossy_kind(file))}

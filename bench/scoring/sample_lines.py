@@ -1,9 +1,9 @@
-"""What several samples per clip say beside the summary: mean, best of k for every k, spread, and pooled sets.
+"""Statistics of several samples per clip, beyond the summary: mean, best of k for every k, spread, and pooled sets.
 
-`scores/samples.csv` has a line for each number. Of a metric with a value per clip, `mean` is that over samples, `best`
-the expected best of `k` of them, and `spread` the mean over pairs of a clip's samples. Intervals are over source
-videos; samples are nested in their clips. Of a metric of whole sets, `mean` and `sd` are those of the distances of
-the samples, each a set with one video per clip, and `pooled` is the distance of one set of all samples.
+`scores/samples.csv` contains one line for each number. For a metric with one value per clip, `mean` is the mean over
+samples, `best` the expected best of `k` of them, and `spread` the mean over pairs of a clip's samples. Intervals are
+over source videos; samples are nested in their clips. For a metric of whole sets, each sample is a set with one video
+per clip. `mean` and `sd` are those of the samples' distances, and `pooled` is the distance of one set of all samples.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from bench.scoring.score_tables import ScoredClips, over_samples, read_csv, samp
 from bench.statistics import over_seeds, seeds_and_videos_interval
 
 MEAN, BEST, SPREAD, SD, POOLED = "mean", "best", "spread", "sd", "pooled"
-#: Features of each clip, as a `SetMetric` has them.
+#: Features of each clip, as a `SetMetric` computes them.
 Features = Sequence[NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class SampleLine:
-    """One number of a method with several samples, or of one that is kept beside such.
+    """One number of a method with several samples, or of a method listed with such methods.
 
     Attributes:
-        row, metric: what it is of.
+        row, metric: what the number describes.
         statistic: `MEAN`, `BEST`, `SPREAD`, `SD` or `POOLED`.
-        k: of `BEST`, from 2 on; 1 for the mean, 0 for what has no k.
-        value: the number; NaN where no clip has a finite one.
-        ci_low, ci_high: 95 % interval over source videos; NaN where there is none.
-        samples: of each clip.
+        k: the k of `BEST`, from 2 up; 1 for the mean over clips; 0 for whole-set metrics and without a k.
+        value: the number; NaN if no clip has a finite one.
+        ci_low, ci_high: 95 % interval over source videos; NaN if there is none.
+        samples: number of samples per clip.
     """
 
     row: str
@@ -58,7 +58,7 @@ def clip_sample_lines(
     protocol: Protocol,
     spreads: Mapping[tuple[str, str], NDArray[np.float64]],
 ) -> list[SampleLine]:
-    """Mean, best of every k, and spread of every method by metrics with a value a clip."""
+    """Mean, best of every k, and spread of every method by metrics with one value per clip."""
     lines = []
     for metric in metrics:
         for row, count in scored.samples.items():
@@ -92,13 +92,13 @@ def set_sample_lines(
     samples: Mapping[str, int],
     videos: Sequence[str],
 ) -> list[SampleLine]:
-    """Distances of single samples and of all in one, of every method; means over training seeds.
+    """Distances of single samples and of all samples pooled, for every method; means over training seeds.
 
     Args:
-        metric: of whole sets.
+        metric: metric of whole sets.
         real: features of the real clips.
-        rows: by method those of each sample, the samples of one training run in a sequence.
-        samples: of each clip, by method.
+        rows: features of each sample, by method; the samples of one training run are adjacent.
+        samples: number of samples per clip, by method.
         videos: source video of each clip.
     """
     lines = []
@@ -118,7 +118,7 @@ def set_sample_lines(
 
 
 def write_samples(out: Path, lines: Sequence[SampleLine]) -> None:
-    """Write `scores/samples.csv`; without lines there is none, also none of an earlier scoring."""
+    """Write `scores/samples.csv`; without lines, remove a file from an earlier scoring."""
     path = RunFolder(out).samples
     if not lines:
         path.unlink(missing_ok=True)
@@ -127,7 +127,7 @@ def write_samples(out: Path, lines: Sequence[SampleLine]) -> None:
 
 
 def read_samples(out: Path) -> list[SampleLine]:
-    """Read `scores/samples.csv`; no lines where no method has several samples."""
+    """Read `scores/samples.csv`; empty if no method has several samples."""
     path = RunFolder(out).samples
     if not path.exists():
         return []

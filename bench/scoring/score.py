@@ -1,8 +1,8 @@
-"""Predictions → tidy per-frame, per-clip and summary tables.
+"""From predictions to tidy per-frame, per-clip and summary tables.
 
-Only 8-bit frames are looked at, clips are paired by id, and every computed value goes to a journal at once, keyed by
-the content it was computed from. So a killed scoring continues where it stopped, and one folder always has one set of
-numbers, whichever command asks for them and in whatever order.
+Scoring uses 8-bit frames only and pairs clips by ID. Every computed value is written to a journal at once, keyed by
+the content it was computed from. An interrupted scoring therefore resumes where it stopped. A folder always has one
+set of numbers, whichever commands request them and in whatever order.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ from bench.scoring.summary import write_scores
 
 @dataclass(frozen=True)
 class Scores:
-    """What a scoring found.
+    """Result of a scoring.
 
     Attributes:
-        protocol: what the numbers mean.
+        protocol: protocol of the numbers.
         summary: the lines of `summary.csv`.
         left_out: metrics that could not be computed, and why.
-        notes: what else has to be read with the numbers.
+        notes: further notes to be read with the numbers.
     """
 
     protocol: Protocol
@@ -78,19 +78,20 @@ class Scores:
 
 
 def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan, notes: Sequence[str] = ()) -> Scores:
-    """Score rows against the real test clips; leaves `scores/per_frame.csv`, `scores/per_clip.csv` and `summary.csv`.
+    """Score rows against the real test clips; writes `scores/per_frame.csv`, `scores/per_clip.csv` and `summary.csv`.
 
     Args:
-        rows: to score.
-        manifest: of the data; only its test split is used.
+        rows: rows to score.
+        manifest: manifest of the data; only its test split is used.
         out: folder for the results.
-        plan: how.
-        notes: what has to be read with the numbers, of how the videos came to be read.
+        plan: how to score.
+        notes: notes on how the videos were read, to be read with the numbers.
 
     Raises:
-        BenchError: clips missing or too many, a clip with another number of frames, an unreadable video, a full disk.
+        BenchError: clips are missing or surplus, a clip has an unexpected number of frames, a video is unreadable, or
+            the disk is full.
     """
-    parts_of(plan)  # refused before anything is computed
+    parts_of(plan)  # raises before anything is computed
     matched = match(rows, manifest, plan)
     rows, clips, protocol = matched.rows, matched.clips, matched.protocol
     samples, loaded, left_out = samples_of(rows), matched.loaded, matched.left_out
@@ -133,10 +134,10 @@ def score(rows: Sequence[Row], manifest: Manifest, out: Path, plan: ScoringPlan,
 
 
 def named_primary(out: Path, plan: ScoringPlan, metrics: Sequence[str], left_out: Sequence[Unavailable]) -> Primary:
-    """The primary metric of a plan, or else of the folder, and whether it was named before there were any scores.
+    """The primary metric of a plan, or else of the folder, and whether it was named before any scores existed.
 
     Raises:
-        BenchError: it is not computed.
+        BenchError: the primary metric is not computed.
     """
     stored, known = read_primary(out), RunFolder(out).summary.exists()
     if not plan.primary:
@@ -151,7 +152,7 @@ def named_primary(out: Path, plan: ScoringPlan, metrics: Sequence[str], left_out
 
 
 def without_failures(clips: Sequence[Clip], failures: Mapping[str, BenchError], plan: ScoringPlan) -> list[Clip]:
-    """The clips that could be read, where the plan allows to score only those; all failures in one sentence else."""
+    """The clips that could be read, if the plan allows partial scoring; otherwise raise all failures as one error."""
     if not plan.allow_partial:
         more = f" {FEWER_FRAMES}" if any(isinstance(one, WrongLengthError) for one in failures.values()) else ""
         raise BenchError(f"{' '.join(map(str, failures.values()))} {ADVICE}{more}")
@@ -162,9 +163,10 @@ def without_failures(clips: Sequence[Clip], failures: Mapping[str, BenchError], 
 
 
 def check_folder(out: Path, rows: Sequence[Row], protocol: Protocol) -> None:
-    """Refuse a folder whose scores are of something else; other frames or metrics of the same rows may replace them.
+    """Refuse a folder whose scores belong to something else.
 
-    Nothing is lost then: what was computed stays in the journal.
+    Scores of the same rows with other frames or metrics may be replaced. Nothing is lost then, because computed values
+    stay in the journal.
     """
     for row in rows:
         if out.resolve().is_relative_to(row.predictions.folder.resolve()):
@@ -195,12 +197,12 @@ def compute(
     journal_path: Path,
     workers: int | None = None,
 ) -> tuple[dict[SampleKey, Columns], dict[str, BenchError]]:
-    """Per-frame columns of every row, seed, sample and clip, from the journal where they are known.
+    """Per-frame columns of every row, seed, sample and clip, from the journal if they are known.
 
-    Clips that cannot be read are told by id in the second dict; all of them, not only the first.
+    The second dict contains the errors of all clips that cannot be read, by ID.
 
-    Decoding runs ahead in threads; the arithmetic runs here, one clip at a time, so that no value can depend on what
-    it was computed beside.
+    Threads decode ahead. The arithmetic runs in this thread, one clip at a time, so that no value depends on what else
+    is being computed.
     """
     journal = ScoreJournal(journal_path)
     todo = [(clip, row) for clip in clips for row in rows]
@@ -238,7 +240,7 @@ def compute(
 
 
 def content_key(clip: Clip, row: Row, protocol: Protocol) -> str:
-    """The key of all that a pair's values are computed from."""
+    """The key of everything that a pair's values are computed from."""
     parts = [clip.sha256, row.predictions.sha256(clip.id), protocol.resolution, protocol.length]
     if protocol.definition > 1:
         parts.append(f"definition {protocol.definition}")
@@ -247,14 +249,14 @@ def content_key(clip: Clip, row: Row, protocol: Protocol) -> str:
     if protocol.whole:
         parts.append(f"frames {protocol.window(clip.id).start}")
     made = protocol.choices.to_dict()
-    parts += [f"{name} {made[name]}" for name in ("crop", "stride") if name in made]  # what changes frames of a pair
+    parts += [f"{name} {made[name]}" for name in ("crop", "stride") if name in made]  # these change a pair's frames
     return digest(parts)
 
 
 def score_sets(
     rows: Sequence[Row], clips: Sequence[Clip], root: Path, protocol: Protocol, metrics: Sequence[Metric]
 ) -> tuple[list[SummaryLine], list[SampleLine], dict[str, Unavailable]]:
-    """Lines of the summary and of samples for metrics of whole sets; why some have none for these clips, by name."""
+    """Summary and sample lines for metrics of whole sets, and why some have none for these clips, by name."""
     by_id = {clip.id: clip for clip in clips}
     readers = [(row.name, row.seed, partial(read_prediction, row, protocol=protocol, paired=False)) for row in rows]
     videos = [clip.video for clip in clips]
@@ -280,7 +282,7 @@ def score_sets(
 def _score_part(
     rows: Sequence[Row], clips: Sequence[Clip], root: Path, metrics: Sequence[Metric], protocol: Protocol
 ) -> tuple[list[SummaryLine], dict[str, Unavailable]]:
-    """Lines of the summary for metrics of whole sets, of part of the frames; why some have none, by name."""
+    """Summary lines for metrics of whole sets on part of the frames, and why some have none, by name."""
     lines, _, unfit = score_sets(rows, clips, root, protocol, metrics)
     return lines, unfit
 
@@ -293,7 +295,7 @@ def spreads_of(
     journal_path: Path,
     workers: int | None,
 ) -> Spreads:
-    """How much the samples of each clip differ, from the journal where it is known."""
+    """How much the samples of each clip differ, from the journal if it is known."""
     by_id = {clip.id: clip for clip in clips}
 
     def content(id: str, row: Row) -> str:
@@ -310,13 +312,13 @@ def _decoded(
 ) -> Iterator[tuple[Frames, Frames] | BenchError]:
     """Decode pairs of clips in order, a few ahead of the arithmetic, so that memory does not grow with their number.
 
-    The jobs of one clip follow each other and share its real side.
+    The jobs of one clip are adjacent and share its real side.
     """
     workers = workers or processors()
 
     def read(clip: Clip, row: Row, real: Future[Frames]) -> tuple[Frames, Frames] | BenchError:
         try:
-            # The real side was handed to the pool before: it is there or on its way, whichever thread waits for it.
+            # The real side was submitted first: it is finished or running, so waiting for it cannot deadlock.
             return read_prediction(row, clip.id, protocol), real.result()
         except BenchError as error:
             return error

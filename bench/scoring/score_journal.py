@@ -12,20 +12,21 @@ import numpy as np
 from bench.files import to_disk
 from bench.metrics.base import Column
 
-#: Journals of shards, in the folder of the journal that a scoring without shards writes.
+#: Journals of shards, in the same folder as the journal of a scoring without shards.
 SHARDS = "journal-*.jsonl"
 
 
 def absorb(path: Path) -> None:
-    """Append the whole lines of the shards' journals beside a journal to it, and remove them.
+    """Append the complete lines of the shards' journals in the same folder to a journal, and remove those journals.
 
-    Call it while holding the lock on the folder. A shard that still runs computes on; what it adds is not found.
+    Call this while holding the lock on the folder. A shard that is still running continues, but its later values are
+    not found.
     """
     shards = sorted(path.parent.glob(SHARDS))
     if not shards:
         return
     with path.open("a", encoding="utf-8") as journal:
-        journal.write("\n")  # whatever a cut line ends with, the next one starts afresh
+        journal.write("\n")  # the last line may have been cut short
         for shard in shards:
             with shard.open(encoding="utf-8", errors="replace") as lines:
                 journal.writelines(line for line in lines if line.endswith("\n"))
@@ -36,9 +37,9 @@ def absorb(path: Path) -> None:
 
 
 class ScoreJournal:
-    """Computed columns by content key: one JSON line each, appended as soon as it is known.
+    """Computed columns by content key: one JSON line each, appended as soon as the columns are known.
 
-    All journals of a folder are read, and one is written: that of `path`, which begins with the first value.
+    All journals of a folder are read, but only the one at `path` is written. It is created with the first value.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +52,7 @@ class ScoreJournal:
             for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     key, columns = json.loads(line)
-                except ValueError:  # a kill cut this line short
+                except ValueError:  # a killed process cut this line short
                     continue
                 self._known[key] = columns
 
@@ -61,13 +62,13 @@ class ScoreJournal:
         return None if columns is None else {name: np.array(values) for name, values in columns.items()}
 
     def put(self, key: str, columns: Mapping[str, Column]) -> None:
-        """Keep columns, in memory and on disk."""
+        """Store columns in memory and on disk."""
         plain = {name: [float(value) for value in values] for name, values in columns.items()}
         self._known[key] = plain
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("a", encoding="utf-8")
-            self._file.write("\n")  # whatever a cut line ends with, the next one starts afresh
+            self._file.write("\n")  # the last line may have been cut short
         self._file.write(json.dumps([key, plain]) + "\n")
         self._file.flush()
 

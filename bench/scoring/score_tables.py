@@ -1,6 +1,6 @@
-"""The tidy tables of a scoring: per frame, per clip, and the summary; the only reader and writer of them.
+"""The tidy tables of a scoring (per frame, per clip, summary), which only this module reads and writes.
 
-Everything below the per-frame table is derived from it, so that another choice of scored frames needs no pixels.
+All other tables are derived from the per-frame table, so that another choice of scored frames needs no pixels.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from bench.statistics import best_of_samples
 
 #: Per-frame values by column name, float64 `[T]` each; `[K, T]` where a method has K samples of each clip.
 Columns = dict[str, Column]
-#: A method, the seed of its training run, and a clip; in `SampleKey` the number of the sample before the clip.
+#: A method, the seed of its training run, and a clip; in `SampleKey`, the sample number precedes the clip.
 Key = tuple[str, int, str]
 SampleKey = tuple[str, int, int, str]
 
 
-#: Where a method has several samples of each clip, there is a column `sample` after `seed`.
+#: If a method has several samples of each clip, a column `sample` follows `seed`.
 PER_FRAME = ("row", "seed", "clip", "video", "frame", "metric", "value")
 
 
@@ -46,10 +46,10 @@ class ScoredClips:
     """Per-frame columns of every row, seed and clip.
 
     Attributes:
-        ids: of the clips, in order.
+        ids: IDs of the clips, in order.
         videos: source video of each clip.
-        columns: by row, seed and clip; rows and seeds in the order of the table.
-        values: what `clip_values` has made of them, by metric and choice of frames.
+        columns: per-frame columns by row, seed and clip; rows and seeds are in the order of the table.
+        values: results of `clip_values`, by metric and choice of frames.
     """
 
     ids: Sequence[str]
@@ -68,7 +68,7 @@ class ScoredClips:
 
     @property
     def samples(self) -> dict[str, int]:
-        """How many samples of each clip a row has."""
+        """Number of samples per clip of each row."""
         counts = dict.fromkeys(self.rows, 1)
         for (row, _, _), columns in self.columns.items():
             counts[row] = max([counts[row], *(len(np.atleast_2d(values)) for values in columns.values())])
@@ -80,25 +80,25 @@ class SummaryLine:
     """One number of a table.
 
     Attributes:
-        dataset, row, metric: what it is of.
-        value: mean over clips, then over seeds; NaN where no clip has a finite value.
+        dataset, row, metric: what the number describes.
+        value: mean over clips, then over seeds; NaN if no clip has a finite value.
         ci_low, ci_high: 95 % interval over source videos and training runs (`scope`); NaN for one video.
-        clips: how many clips the value is a mean over.
-        left_out: how many clips have no finite value (identical clips for `psnr`, still ones for `motion`).
-        seeds: how many training runs.
+        clips: number of clips that the value is a mean over.
+        left_out: number of clips without a finite value (identical clips for `psnr`, still ones for `motion`).
+        seeds: number of training runs.
         seed_sd: standard deviation over seeds; NaN with one seed.
         protocol: the protocol's id.
-        p_best: p value of "no difference to the best row", corrected for the choice of the best among all rows; NaN
-            where nothing was tested.
-        rank: place of the row by the metric, 1 for the best; 0 where rows are not ranked.
-        smallest_p: what so many videos can reach; NaN where nothing was tested.
-        scope: what the interval speaks of: "for these trainings" or "over trainings".
-        draws: how often the clips were drawn; the value is the mean over the draws.
+        p_best: p value of "no difference from the best method", corrected for the choice of the best among all methods;
+            NaN if nothing was tested.
+        rank: place of the method by the metric, 1 for the best; 0 if methods are not ranked.
+        smallest_p: smallest p value that this many videos can reach; NaN if nothing was tested.
+        scope: what the interval covers: "for these trainings" or "over trainings".
+        draws: number of times the clips were drawn; the value is the mean over the draws.
         draw_sd: standard deviation over draws; NaN with one draw.
-        at_split: of a metric of whole sets, the mean of the row over the splits of real vs. real, at as many clips as
-            those have on a side; NaN where there are none.
-        turned_by: the source video without which the verdict against the best would be another one; empty where no
-            single one has that weight.
+        at_split: for a metric of whole sets, the method's mean over the splits of real vs. real, at the number of clips
+            on each side of a split; NaN if there are no splits.
+        turned_by: the source video without which the verdict against the best would change; empty if no single video
+            has that much weight.
     """
 
     dataset: str
@@ -127,14 +127,14 @@ DRAWN_COLUMNS = ("draws", "draw_sd")
 
 
 def write_summary(out: Path, lines: Sequence[SummaryLine]) -> None:
-    """Write `summary.csv`, with columns about draws where clips were drawn several times."""
+    """Write `summary.csv`, with columns about draws if clips were drawn several times."""
     drawn = any(line.draws > 1 for line in lines)
     columns = [f.name for f in fields(SummaryLine) if drawn or f.name not in DRAWN_COLUMNS]
     write_csv(RunFolder(out).summary, columns, ([getattr(line, name) for name in columns] for line in lines))
 
 
 def stack_samples(columns: Mapping[SampleKey, Columns]) -> dict[Key, Columns]:
-    """Columns of every sample, `[T]`, as those of every clip: `[K, T]` for rows that have several samples."""
+    """Combine the columns of every sample, `[T]`, by clip: `[K, T]` for rows with several samples."""
     counts: dict[str, int] = {}
     for row, _, sample, _ in columns:
         counts[row] = max(counts.get(row, 0), sample + 1)
@@ -146,7 +146,7 @@ def stack_samples(columns: Mapping[SampleKey, Columns]) -> dict[Key, Columns]:
             of_samples = [columns.get((row, seed, number, clip), {}) for number in range(counts[row])]
             names = dict.fromkeys(name for one in of_samples for name in one)
             length = max((len(values) for one in of_samples for values in one.values()), default=0)
-            nothing = np.full(length, math.nan)  # of a sample all of whose frames have no value
+            nothing = np.full(length, math.nan)  # for a sample without any values
             stacked[row, seed, clip] = {n: np.stack([one.get(n, nothing) for one in of_samples]) for n in names}
     return stacked
 
@@ -168,9 +168,9 @@ def _of_samples(columns: Columns, metric: ClipMetric, protocol: Protocol) -> Col
 
 
 def over_samples(values: NDArray[np.float64], metric: type[ClipMetric], best: int) -> NDArray[np.float64]:
-    """Numbers of K samples [..., K] as one number [...]: their mean, or the expected best of `best` of them.
+    """Reduce numbers of K samples [..., K] to one number [...]: their mean, or the expected best of `best` of them.
 
-    One sample is that sample: what is deterministic has no best of several.
+    A single sample is returned as it is: a deterministic method has no best of several.
     """
     if values.shape[-1] == 1:
         return values[..., 0]
@@ -180,7 +180,7 @@ def over_samples(values: NDArray[np.float64], metric: type[ClipMetric], best: in
 
 
 def clip_values(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> dict[Key, float]:
-    """A metric's number for every row, seed and clip, computed once; of several samples `over_samples`."""
+    """A metric's number for every row, seed and clip, computed once; `over_samples` combines several samples."""
     place = metric.name, protocol.frames, protocol.best
     if (values := scored.values.get(place)) is None:
         values = {
@@ -192,13 +192,13 @@ def clip_values(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> 
 
 
 def per_frame_columns(scored: ScoredClips) -> tuple[str, ...]:
-    """Names of the columns of the table per frame."""
+    """Column names of the per-frame table."""
     sampled = max(scored.samples.values(), default=1) > 1
     return (*PER_FRAME[:2], *(["sample"] if sampled else []), *PER_FRAME[2:])
 
 
 def frame_rows(scored: ScoredClips) -> Iterator[tuple[Any, ...]]:
-    """Lines of the table per frame; frames without a value have none."""
+    """Lines of the per-frame table; frames without a value have none."""
     sampled = len(per_frame_columns(scored)) > len(PER_FRAME)
     for (row, seed, clip), columns in scored.columns.items():
         for name, of_clip in columns.items():
@@ -210,14 +210,14 @@ def frame_rows(scored: ScoredClips) -> Iterator[tuple[Any, ...]]:
 
 
 def clip_rows(scored: ScoredClips, metrics: Iterable[ClipMetric], protocol: Protocol) -> Iterator[tuple[Any, ...]]:
-    """Lines of the table per clip."""
+    """Lines of the per-clip table."""
     for metric in metrics:
         for (row, seed, clip), value in clip_values(scored, metric, protocol).items():
             yield row, seed, clip, scored.videos[clip], metric.name, value
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write a CSV atomically, Unix line ends; floats with the digits that give the same float back."""
+    """Write a CSV atomically, with Unix line endings and enough digits to restore each float exactly."""
     with atomic_path(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
@@ -225,7 +225,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]])
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read a CSV as one dict a row; a missing file is a `BenchError` that names it."""
+    """Read a CSV as one dict per row; a missing file is a `BenchError` that names it."""
     if not path.exists():
         raise BenchError(
             f"The file {path} does not exist. Score the predictions first (`bench score`, or `bench run`)."
@@ -235,7 +235,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def read_summary(out: Path) -> list[SummaryLine]:
-    """Read the lines of `summary.csv`; one that another version wrote is a `BenchError`."""
+    """Read the lines of `summary.csv`; a file that another version wrote is a `BenchError`."""
     path = RunFolder(out).summary
     kinds: dict[str, Any] = {"value": float, "ci_low": float, "ci_high": float, "seed_sd": float, "p_best": float}
     kinds |= {"clips": int, "left_out": int, "seeds": int, "rank": int, "smallest_p": float, "at_split": float}
@@ -244,7 +244,7 @@ def read_summary(out: Path) -> list[SummaryLine]:
     names = [f.name for f in fields(SummaryLine)]
     try:
         lines = [
-            # Columns that came with a later version may be missing in an older folder.
+            # Columns that a later version added may be missing in an older folder.
             SummaryLine(**{name: kinds.get(name, str)(row[name]) for name in names if name in row or name in required})
             for row in read_csv(path)
         ]
@@ -264,7 +264,7 @@ def read_scores(out: Path) -> ScoredClips:
     columns: dict[SampleKey, Columns] = {}
     videos: dict[str, str] = {}
     length = Protocol.load(RunFolder(out).protocol).length
-    with RunFolder(out).per_frame.open(newline="", encoding="utf-8") as file:  # line by line: it may be large
+    with RunFolder(out).per_frame.open(newline="", encoding="utf-8") as file:  # line by line, because it may be large
         for cell in csv.DictReader(file):
             videos[cell["clip"]] = cell["video"]
             key = (cell["row"], int(cell["seed"]), int(cell.get("sample", 0)), cell["clip"])
@@ -274,7 +274,7 @@ def read_scores(out: Path) -> ScoredClips:
 
 
 def read_account(out: Path) -> dict[str, Any]:
-    """How a folder was made: a run's `run.json`, or what `bench score` wrote down; nothing in folders of before 0.3."""
+    """How a folder was made: a run's `run.json`, or the record of `bench score`; empty for folders from before 0.3."""
     folder = RunFolder(out)
     path = folder.account if folder.account.exists() else folder.scored_by
     return dict(read_json(path)) if path.exists() else {}
@@ -282,7 +282,7 @@ def read_account(out: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Primary:
-    """The metric that was named as the primary one, on which a claim rests; empty where none was.
+    """The metric that was named as the primary one, on which a claim rests; empty if none was named.
 
     Attributes:
         metric: its name.
@@ -300,6 +300,6 @@ def read_primary(out: Path) -> Primary:
 
 
 def read_notes(out: Path) -> tuple[list[Unavailable], list[str]]:
-    """Read which metrics a scoring could not compute, and what else has to be read with its numbers."""
+    """Read which metrics a scoring could not compute, and the notes to be read with its numbers."""
     content = read_json(RunFolder(out).notes)
     return [Unavailable(**reason) for reason in content["left_out"]], content["notes"]

@@ -1,4 +1,4 @@
-"""How rows are scored, and which metrics can be."""
+"""The scoring plan, and the metrics that can be computed for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.registry import METRICS
 from bench.scoring.protocol import DEFINITION, Protocol, span
 from bench.scoring.protocol_choices import Choices, skipped_frames
 
-#: Which frames of a longer clip are looked at.
+#: Ways to choose the frames of a longer clip that are used.
 SAMPLINGS = ("first", "random")
 
 
@@ -25,26 +25,26 @@ class ScoringPlan:
     """How rows are scored.
 
     Attributes:
-        resolution: both sides are brought to this size (antialiased bilinear).
+        resolution: both sides are resized to this size (antialiased bilinear).
         metrics: registered names.
-        frames: "all", "future", or "context10-future" where the first 10 frames are given.
-        count: score the clips with the smallest SHA-256 of their id only.
-        allow_partial: score what there is; stamped on the tables.
-        dataset: its name on the tables, by default the manifest's.
-        workers: threads that decode; no number depends on it.
+        frames: "all", "future", or "context10-future" if the first 10 frames are given.
+        count: score only this many clips: those with the smallest SHA-256 of their ID.
+        allow_partial: score only the clips that all rows have; every table then says so.
+        dataset: name of the dataset on the tables; by default the manifest's.
+        workers: number of decoding threads; no result depends on it.
         offline: do not fetch missing weights.
-        length: frames of a clip.
-        clip_length: look at so many frames of each clip only; 0 for all.
-        sampling: which those are: "first", or "random" by the hash of a clip's id.
-        width: of the frames where they are not square and scored as they are, else 0.
-        samples: score the first ones of each clip only; by default all that a method has.
+        length: number of frames per clip.
+        clip_length: use only this many frames of each clip; 0 for all.
+        sampling: which frames are used: "first", or "random" by the hash of a clip's ID.
+        width: width of the frames if they are not square and are scored as they are, else 0.
+        samples: score only this many samples of each clip, the first ones; by default all that a method has.
         best: a clip's number is the expected best of this many of its samples; 1 for their mean.
-        choices: what else is done otherwise than by default.
-        horizon: numbers of first scored frames, for curves of metrics of whole sets.
+        choices: all other settings that differ from their defaults.
+        horizon: numbers of first scored frames to include, for curves of metrics of whole sets.
         windows: length and step of windows of scored frames, for such curves.
         primary: the metric on which a claim rests, named before scoring; empty for none.
-        features: of third-party networks, as texts that `bench.pipeline.features` reads,
-        sources: and what they name, which metrics called `NAME.frechet` and the like compare.
+        features: features of third-party networks, as texts that `bench.pipeline.features` reads.
+        sources: feature sources that `features` describes, by name, for metrics such as `NAME.frechet`.
     """
 
     resolution: int
@@ -69,7 +69,7 @@ class ScoringPlan:
     sources: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse frames and windows that nobody knows, and a best of more samples than are scored."""
+        """Refuse unknown choices of frames and sampling, and a best of more samples than are scored."""
         if self.best < 1 or (self.samples is not None and self.samples < self.best):
             raise BenchError(
                 f"The best of {self.best} needs {self.best} samples per clip, not {self.samples}. Raise "
@@ -81,22 +81,22 @@ class ScoringPlan:
 
     @property
     def looked_at(self) -> int:
-        """How many frames of a clip are looked at."""
+        """Number of frames used from each clip."""
         return self.clip_length or -(-self.length // self.choices.stride)
 
     @property
     def scored_frames(self) -> int:
-        """How many frames of a clip are scored."""
+        """Number of frames scored in each clip."""
         return self.looked_at - skipped_frames(self.frames)
 
     def protocol(self, manifest: Manifest, clips: Sequence[Clip], partial: bool, metrics: Sequence[Metric]) -> Protocol:
-        """What the numbers of this plan mean.
+        """The protocol of this plan's numbers.
 
         Args:
-            manifest: of the data.
-            clips: that are scored.
-            partial: whether clips were left out that were due.
-            metrics: that are computed.
+            manifest: manifest of the data.
+            clips: scored clips.
+            partial: whether required clips were left out.
+            metrics: computed metrics.
         """
         needed = span(self.looked_at, self.choices.stride)
         if needed > self.length and not self.choices.unpaired:
@@ -126,12 +126,15 @@ class ScoringPlan:
 
 
 def clips_hash(clips: Sequence[Clip]) -> str:
-    """Hash of the ids and contents of clips, as it is in the protocol."""
+    """Hash of the IDs and contents of clips, as it appears in the protocol."""
     return digest([[clip.id, clip.sha256] for clip in clips])
 
 
 def make_metric(name: str, plan: ScoringPlan) -> Metric:
-    """A metric by its name; one of a user's features with their source, a `BenchError` where the plan has none."""
+    """Create a metric by name.
+
+    A metric on user-supplied features gets their source. If the plan has no such source, a `BenchError` is raised.
+    """
     kind = METRICS.load(name)
     if not (features := METRICS.prefix(name)):
         metric: Metric = kind()
@@ -143,13 +146,13 @@ def make_metric(name: str, plan: ScoringPlan) -> Metric:
 
 
 def load_metrics(plan: ScoringPlan, clips: int) -> tuple[list[Metric], list[Unavailable]]:
-    """Instantiate a plan's metrics; those that have no number for so many clips come back with the reason instead.
+    """Instantiate a plan's metrics; those that cannot be computed on this many clips are returned with the reason.
 
-    Missing weights are fetched first, unless the plan or the environment's `BENCH_OFFLINE` says offline; where there is
-    no network that takes seconds, and the metric is left out.
+    Missing weights are fetched first, unless the plan or the environment variable `BENCH_OFFLINE` forbids it. Without a
+    network, the attempt takes seconds, and the metric is left out.
 
     Raises:
-        BenchError: none of them can be computed.
+        BenchError: none of the metrics can be computed.
     """
     offline = plan.offline or is_offline()
     metrics: list[Metric] = []

@@ -1,8 +1,8 @@
-"""Metrics of whole sets of clips (FID, FVD, KVD): features a clip at a time, distances, intervals, and real vs. real.
+"""Metrics of whole sets of clips (FID, FVD, KVD): features per clip, distances, intervals, and real vs. real.
 
-Intervals and paired differences leave out one source video after another, all rows at once
-(`bench.statistics.leave_out`). The estimate of a Fréchet distance is biased upwards when there are few samples, so that
-rows are ranked by it only where there are many, and real vs. real (split-half) uses the same number of clips
+Intervals and paired differences come from a delete-one-cluster jackknife over source videos, for all methods at once
+(`bench.statistics.leave_out`). The estimate of a Fréchet distance is biased upwards when there are few samples.
+Methods are therefore ranked by it only if there are many, and real vs. real (split-half) uses the same number of clips
 on both sides.
 """
 
@@ -26,16 +26,16 @@ from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import SummaryLine
 from bench.statistics import LEVEL, SEED, THESE_TRAININGS, LeaveOneOutDistances, leave_out, over_seeds
 
-#: Divisions of the real clips into two sides; real vs. real is the mean over them.
+#: Number of divisions of the real clips into two sides; real vs. real is the mean over them.
 SPLITS = 20
-#: Clips that are decoded and not yet forgotten.
+#: Number of decoded clips that are kept in memory.
 KEPT = 16
 
 Features = NDArray[np.float32]
 
 
 class ScoredFrames(Sequence[Frames]):
-    """The scored frames of clips, decoded when they are looked at, so that memory does not grow with their number."""
+    """The scored frames of clips, decoded on access, so that memory does not grow with their number."""
 
     def __init__(self, ids: Sequence[str], read: Callable[[str], Frames], scored: slice) -> None:
         self._ids = ids
@@ -44,13 +44,14 @@ class ScoredFrames(Sequence[Frames]):
     def __len__(self) -> int:
         return len(self._ids)
 
-    def __getitem__(self, index: int) -> Frames:  # type: ignore[override]  # nobody takes slices
+    def __getitem__(self, index: int) -> Frames:  # type: ignore[override]  # slices are never used
         return self._read(self._ids[index])
 
 
-#: Features of the real clips, and of each row of each of its seeds, by what they depend on beside the clips.
+#: Features of the real clips and of each seed of each row, by what the features depend on apart from the clips.
 KnownFeatures = dict[str, tuple[list[Features], dict[str, list[list[Features]]]]]
-#: Name, training seed and reader of a row; rows of one name are training runs of a model, rows of one seed samples.
+#: Name, training seed and reader of a row. Rows with the same name are training runs of a model; rows with the same
+#: seed too are samples.
 Reader = tuple[str, int, Callable[[str], Frames]]
 
 
@@ -65,12 +66,12 @@ def set_lines(
     """One line of the summary for each row, and one for real vs. real.
 
     Args:
-        metric: whose weights are available.
-        rows: that are scored.
+        metric: metric whose weights are available.
+        rows: scored rows.
         real: reader of the real clips.
-        clips: source video of each clip by its id, in order.
-        protocol: of the scoring.
-        cached: features that another metric with the same ones has computed; those computed here are added.
+        clips: source video of each clip by its ID, in order.
+        protocol: protocol of the scoring.
+        cached: features computed earlier for metrics that share them; features computed here are added.
 
     Raises:
         UnfitError: the metric has no number for these clips.
@@ -107,7 +108,7 @@ def set_lines(
 def real_halves_line(
     metric: SetMetric, real: Sequence[Features], videos: Sequence[str], protocol: Protocol
 ) -> list[SummaryLine]:
-    """The line of real vs. real from the real clips' features and source videos; none where they are too few."""
+    """The line of real vs. real from the real clips' features and source videos; empty if there are too few."""
     halves = real_halves(SetFeatures(metric, rows=[], real=real, seeds=[], videos=videos))
     return _halves_line(metric, halves, protocol)
 
@@ -124,10 +125,10 @@ class SetFeatures:
     """Features of all rows and of the real clips.
 
     Attributes:
-        metric: that made them.
-        rows: of each row, of each of its seeds (and of each sample, those of one seed in a sequence), of each clip.
-        real: of each clip.
-        seeds: how many each row has.
+        metric: metric that computed them.
+        rows: features by row, by seed (and by sample; those of one seed are adjacent), and by clip.
+        real: features of each clip.
+        seeds: number of seeds of each row.
         videos: source video of each clip.
     """
 
@@ -138,17 +139,17 @@ class SetFeatures:
     videos: Sequence[str]
 
     def between(self, side: Sequence[Features], numbers: Sequence[int], real: Sequence[int]) -> float:
-        """Distance of some clips of a row, or of the real side itself, to some real ones, both by their numbers."""
+        """Distance from some clips of a row, or of the real side itself, to some real ones, both given by index."""
         of_side, of_real = ([self.videos[n] for n in chosen] for chosen in (numbers, real))
         features = [side[n] for n in numbers], [self.real[n] for n in real]
         return self.metric.distance_of_videos(*features, of_side, of_real)
 
     def of_row(self, row: int, numbers: Sequence[int], real: Sequence[int]) -> list[float]:
-        """The same of each seed and sample of a row."""
+        """The distance `between` for each seed and sample of a row."""
         return [self.between(one, numbers, real) for one in self.rows[row]]
 
     def distances(self, numbers: NDArray[np.intp]) -> list[float]:
-        """Distance of each row to the real side on some of the clips, mean over seeds and samples."""
+        """Distance from each row to the real side on some of the clips, averaged over seeds and samples."""
         chosen = numbers.tolist()
         return [float(np.mean(self.of_row(row, chosen, chosen))) for row in range(len(self.rows))]
 
@@ -162,7 +163,7 @@ class SetFeatures:
 
 
 def _row_lines(sides: SetFeatures, names: Sequence[str], protocol: Protocol) -> list[SummaryLine]:
-    """A line for each row: value, interval, and place and p value where there are clips enough to rank."""
+    """One line per row: value, interval, and, if there are enough clips to rank, place and p value."""
     metric, clips = sides.metric, len(sides.videos)
     apart = [np.array(sides.of_row(row, range(clips), range(clips))) for row in range(len(names))]
     of_seeds = [over_seeds(row.reshape(seeds, -1).mean(axis=1)) for row, seeds in zip(apart, sides.seeds, strict=True)]
@@ -174,7 +175,7 @@ def _row_lines(sides: SetFeatures, names: Sequence[str], protocol: Protocol) -> 
         over = of_seeds[row]
         interval = left.interval(row) if len(left.without) > 1 else None
         low, high = (interval.low, interval.high) if interval else (math.nan, math.nan)
-        low = low if metric.unbiased else max(low, 0.0)  # no Fréchet distance is below
+        low = low if metric.unbiased else max(low, 0.0)  # a Fréchet distance is never negative
         high = min(high, metric.most)
         tested = interval is not None and best >= 0 and row != best
         p_best = left.difference(row, best, rows=len(names)).p_value if tested else math.nan
@@ -187,7 +188,10 @@ def _row_lines(sides: SetFeatures, names: Sequence[str], protocol: Protocol) -> 
 
 
 def _left_out(sides: SetFeatures) -> LeaveOneOutDistances:
-    """All rows with and without each video; only with, where features are too many or what is left has no distance."""
+    """Distances of all rows, with and without each video.
+
+    Those without each video are omitted if there are too many features, or if the remaining clips have no distance.
+    """
     if sum(len(clip) for clip in sides.real) <= sides.metric.largest:
         with contextlib.suppress(UnfitError):
             return leave_out(sides.distances, sides.videos, without=sides.without_each)
@@ -196,14 +200,14 @@ def _left_out(sides: SetFeatures) -> LeaveOneOutDistances:
 
 @dataclass(frozen=True)
 class RealHalves:
-    """What real clips are apart from real clips, and what methods are at that number of clips.
+    """Distance between real clips and real clips, and the distances of methods at that number of clips.
 
     Attributes:
         value: mean over `SPLITS` random divisions of the source videos into two sides of equally many clips.
-        low, high: between which 95 % of the divisions lie.
-        clips: on each side.
-        rows: of each row, the mean over the same divisions of the distance of its clips of one side to the real ones
-            of the other; mean over seeds and samples.
+        low, high: limits of the central 95 % of the divisions.
+        clips: number of clips on each side.
+        rows: for each row, the distance from its clips of one side to the real clips of the other; mean over the same
+            divisions, and over seeds and samples.
     """
 
     value: float
@@ -214,7 +218,7 @@ class RealHalves:
 
 
 def real_halves(sides: SetFeatures) -> RealHalves | None:
-    """Real vs. real by a metric; None where a side has too little for a distance, or features are too many."""
+    """Real vs. real by a metric; None if a side has too few clips for a distance, or there are too many features."""
     names = sorted(set(sides.videos))
     if len(names) < 2 or sum(len(clip) for clip in sides.real) > sides.metric.largest:
         return None

@@ -1,6 +1,7 @@
-"""How much the samples of one clip differ: the mean over pairs of them, by the metric that compares them with reality.
+"""Spread: how much the samples of one clip differ, as the mean over pairs of samples.
 
-A model that always gives the same video has no spread, whatever it is asked for; best@k alone would not tell.
+The metric is the one that compares samples with the real clip. A model that always generates the same video has no
+spread; best@k alone would not reveal this.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from bench.scoring.pairing import PAIRS, Row, read_prediction
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_journal import ScoreJournal
 
-#: The key of what a clip's numbers of a row are computed from.
+#: Returns the key of everything that the numbers of a clip, given by ID, and a row are computed from.
 ContentKey = Callable[[str, Row], str]
-#: Spread of a method by a metric, float64 [S, N] by training seed and clip; NaN where no pair has a finite value.
+#: Spread by method and metric, float64 [S, N] by training seed and clip; NaN where no pair has a finite value.
 Spreads = dict[tuple[str, str], NDArray[np.float64]]
 
 
 def sample_pairs(samples: int) -> list[tuple[int, int]]:
-    """Which samples are compared, in order.
+    """The pairs of samples that are compared, in order.
 
     >>> sample_pairs(3)
     [(0, 1), (0, 2), (1, 2)]
@@ -48,16 +49,16 @@ def spreads(
     journal_path: Path,
     workers: int | None = None,
 ) -> Spreads:
-    """The spread of every method that has several samples, by every metric with a value a clip.
+    """The spread of every method that has several samples, by every metric with one value per clip.
 
     Args:
-        rows: one a sample (`bench.scoring.pairing.with_samples`).
-        ids: of the clips.
-        protocol: of the scoring.
-        metrics: `motion` and the like are taken as distances of their logarithm from 0.
-        content: the key of all that the numbers of a clip and a row are computed from.
-        journal_path: where values are looked for and kept.
-        workers: threads that decode.
+        rows: one per sample (`bench.scoring.pairing.with_samples`).
+        ids: IDs of the clips.
+        protocol: protocol of the scoring.
+        metrics: metrics to use; `motion` and similar metrics count as distances of their logarithm from 0.
+        content: returns the key of everything that the numbers of a clip and a row are computed from.
+        journal_path: journal in which values are looked up and stored.
+        workers: number of decoding threads.
     """
     runs: dict[tuple[str, int], list[Row]] = {}
     for row in rows:

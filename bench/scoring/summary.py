@@ -43,7 +43,7 @@ from bench.statistics import (
 
 
 def summarise(scored: ScoredClips, metrics: Iterable[ClipMetric], protocol: Protocol) -> list[SummaryLine]:
-    """Means over clips with 95 % intervals over source videos and training runs, a line for each row and metric."""
+    """Means over clips with 95 % intervals over source videos and training runs, one line per row and metric."""
     return [_summary_line(scored, metric, row, protocol) for metric in metrics for row in scored.rows]
 
 
@@ -71,9 +71,10 @@ def of_seeds(scored: ScoredClips, metric: ClipMetric, row: str, protocol: Protoc
 
 
 def judged_of_seeds(scored: ScoredClips, metric: ClipMetric, row: str, protocol: Protocol) -> NDArray[np.float64]:
-    """A row's numbers as rows are judged by them, by training seed and clip, `[S, N]`.
+    """The values by which a row is judged, by training seed and clip, `[S, N]`.
 
-    Samples are judged one by one before they become one number, infinite ones at the metric's bound.
+    Samples are judged individually before they are combined into one number; infinite values count at the metric's
+    bound.
     """
     if not any(np.ndim(values) == 2 for key, of in scored.columns.items() if key[0] == row for values in of.values()):
         return metric.judged(of_seeds(scored, metric, row, protocol))
@@ -87,16 +88,16 @@ def judged_of_seeds(scored: ScoredClips, metric: ClipMetric, row: str, protocol:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The rows of a table by one metric.
+    """Ranking of the methods by one metric.
 
     Attributes:
-        metric: its name.
-        order: rows, best first; empty where no row is best.
-        against: each other row beside the best.
-        smallest_p: no p value of these videos can be smaller.
-        videos: source videos of the clips that all rows have.
-        scope: what the tests speak of.
-        worse: sign of the difference of a row that is worse than the best.
+        metric: name of the metric.
+        order: methods, best first; empty if no method is best.
+        against: comparison of each other method with the best.
+        smallest_p: smallest p value that these videos can reach.
+        videos: number of source videos of the clips that all methods have.
+        scope: what the tests cover.
+        worse: sign of the difference of a method that is worse than the best.
     """
 
     metric: str
@@ -109,11 +110,12 @@ class Ranking:
 
 
 def rank(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> Ranking | None:
-    """Order the rows by their clips, paired, and test each against the best, corrected for the choice of the best.
+    """Rank the methods by paired clips, and test each against the best, corrected for the choice of the best.
 
-    With one training run a row by exchanging names within videos (max-T), which speaks of these runs; with several by
-    a t test over videos and runs. Infinite values count at the metric's bound before anything is averaged, so that
-    order and test are of the same numbers. None where there are no two rows, or no clip on which all have a value.
+    With one training run per method, the test exchanges names within videos (max-T) and applies to these runs only.
+    With several, it is a t test over videos and runs. Infinite values count at the metric's bound before anything is
+    averaged, so that order and test use the same numbers. The result is None if there are fewer than two methods, or
+    no clip on which all have a value.
     """
     judged = {row: judged_of_seeds(scored, metric, row, protocol) for row in scored.rows}
     common = ~np.isnan(np.concatenate([*judged.values()])).any(axis=0)
@@ -125,7 +127,7 @@ def rank(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> Ranking
         {row: values.mean(axis=0) for row, values in counted.items()}, videos, metric.judged_direction()
     )
     best, worst = found.order[0], -np.inf if metric.judged_direction() == "higher" else np.inf
-    if (judged[best][:, common] == worst).all():  # nothing but stills
+    if (judged[best][:, common] == worst).all():  # nothing but still videos
         return Ranking(metric.name, (), {}, found.smallest_p, found.clusters, "")
     against: dict[str, SeedsDifference | ComparisonWithBest] = {other.row: other for other in found.others}
     scope = THESE_TRAININGS
@@ -141,7 +143,7 @@ def rank(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> Ranking
 
 
 def difference_rows(ranking: Ranking, clips: int) -> list[tuple[Any, ...]]:
-    """Lines of `scores/differences.csv`: every row beside the best, by the values that rows are judged by."""
+    """Lines of `scores/differences.csv`: every method against the best, by the values by which methods are judged."""
     return [
         (
             ranking.metric,
@@ -161,13 +163,13 @@ def difference_rows(ranking: Ranking, clips: int) -> list[tuple[Any, ...]]:
 
 
 def ranked(lines: Sequence[SummaryLine], rankings: Mapping[str, Ranking]) -> list[SummaryLine]:
-    """Lines of a summary with their places and p values."""
+    """Lines of a summary, with places and p values added."""
     shown = []
     for line in lines:
         if (ranking := rankings.get(line.metric)) and line.row in ranking.order:
             test = ranking.against.get(line.row)
             p_best = math.nan
-            if test:  # what is not worse than the best is not called so, whatever its p value
+            if test:  # a method that is not worse is never called worse, whatever its p value
                 p_best = test.p_value if ranking.worse * test.difference >= 0 else 1.0
             line = replace(
                 line,
@@ -190,15 +192,15 @@ def write_scores(
     of_sets: Sequence[SummaryLine] = (),
     primary: Primary | None = None,
 ) -> list[SummaryLine]:
-    """Write `summary.csv` and, in `scores/`, the tables per frame and per clip, differences, protocol and notes.
+    """Write `summary.csv` and, in `scores/`, the per-frame and per-clip tables, differences, protocol and notes.
 
     Args:
-        out: folder.
+        out: folder for the results.
         scored: per-frame columns.
-        metrics: that were computed.
-        protocol: what the numbers mean.
-        left_out: metrics that were not, and why.
-        notes: what else has to be read with the numbers.
+        metrics: metrics that were computed.
+        protocol: protocol of the numbers.
+        left_out: metrics that were not computed, and why.
+        notes: further notes to be read with the numbers.
         of_sets: lines of the set metrics, appended to the summary.
         primary: the metric that was named as the primary one, if any.
 
@@ -210,7 +212,7 @@ def write_scores(
     summary = summarise(scored, of_clips, protocol)
     rankings = {metric.name: one for metric in of_clips if (one := rank(scored, metric, protocol))}
     compared = [line for ranking in rankings.values() for line in difference_rows(ranking, len(scored.ids))]
-    # Only now, when everything is known: a kill between two of these files is noticed by `read_summary`.
+    # Write only when everything is known. `read_summary` detects an interruption between two of these files.
     write_csv(folder.per_frame, per_frame_columns(scored), frame_rows(scored))
     write_csv(folder.per_clip, PER_CLIP, clip_rows(scored, of_clips, protocol))
     named = {"primary": asdict(primary)} if primary and primary.metric else {}

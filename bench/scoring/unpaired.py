@@ -1,7 +1,7 @@
-"""Sets that are not paired: generated videos of any names and numbers against windows of real ones.
+"""Unpaired sets: generated videos, with any names and in any number, against windows of real videos.
 
-A draw is a choice of real windows and of generated videos. It follows from their names and the draw's number, so that
-the order of a folder and the number of workers change no byte.
+A draw is a choice of real windows and of generated videos. It is determined by their names and the draw's number, so
+that neither the order of a folder nor the number of workers changes a single byte.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from bench.scoring.scoring_plan import ScoringPlan
 from bench.scoring.set_metrics import Features, ScoredFrames, real_halves_line
 from bench.statistics import THESE_TRAININGS, Interval, LeaveOneOutDistances, TwoSetDistances, leave_out, over_seeds
 
-#: Groups of videos that are left out in turn, on each side.
+#: Number of groups of videos that are left out in turn, on each side.
 GROUPS = 40
-#: Behind the ID of a window that is mirrored from left to right.
+#: Suffix of the ID of a window that is mirrored from left to right.
 MIRRORED = " mirrored"
 
 #: Features by a clip's ID: of the real windows, and of each row's videos.
@@ -40,14 +40,14 @@ FeaturesOfSets = tuple[dict[str, Features], list[dict[str, Features]]]
 
 @dataclass(frozen=True)
 class UnpairedSets:
-    """What is compared with what.
+    """The sets that are compared.
 
     Attributes:
-        rows: methods, one for each training run.
-        windows: the real ones of all draws by their IDs, mirrored copies too.
-        draws: the IDs of the real windows in each draw.
-        generated: the names of each row's videos in each draw.
-        notes: what has to be read with the numbers.
+        rows: rows of the methods, one for each training run.
+        windows: real windows of all draws by ID, including mirrored copies.
+        draws: IDs of the real windows in each draw.
+        generated: names of each row's videos in each draw.
+        notes: notes to be read with the numbers.
     """
 
     rows: Sequence[Row]
@@ -58,10 +58,10 @@ class UnpairedSets:
 
 
 def frames_of_generated(rows: Sequence[Row]) -> int:
-    """How many frames the generated videos have.
+    """Number of frames in the generated videos.
 
     Raises:
-        BenchError: they differ.
+        BenchError: the videos differ in length.
     """
     lengths: dict[int, Path] = {}
     for row in rows:
@@ -76,16 +76,16 @@ def frames_of_generated(rows: Sequence[Row]) -> int:
 
 
 def draw_sets(rows: Sequence[Row], videos: Sequence[WholeVideo], plan: ScoringPlan, span: int) -> UnpairedSets:
-    """Draw what is compared.
+    """Draw the sets to compare.
 
     Args:
-        rows: methods.
-        videos: real ones.
-        plan: with the choices, the number of real clips and the sampling.
-        span: how many consecutive frames a window has.
+        rows: rows of the methods.
+        videos: real videos.
+        plan: plan with the choices, the number of real clips and the sampling.
+        span: number of consecutive frames in a window.
 
     Raises:
-        BenchError: fewer generated videos than asked for, real videos that are all too short, or draws that would all
+        BenchError: there are fewer generated videos than requested, all real videos are too short, or all draws would
             be the same.
     """
     choices, notes = plan.choices, []
@@ -140,10 +140,10 @@ class SetReaders:
     """Read both sides at the protocol's size.
 
     Attributes:
-        sets: what is compared.
-        root: of the real videos.
-        protocol: of the scoring.
-        cut: rows of which longer videos were cut, with the numbers of frames found.
+        sets: the sets that are compared.
+        root: folder of the real videos.
+        protocol: protocol of the scoring.
+        cut: rows whose longer videos were cut, with the numbers of frames found.
     """
 
     sets: UnpairedSets
@@ -152,13 +152,13 @@ class SetReaders:
     cut: dict[str, set[int]] = field(default_factory=dict)
 
     def real(self, id: str) -> Frames:
-        """The frames of a window that are looked at."""
+        """The frames of a real window that are used."""
         protocol = self.protocol
         frames = self.sets.windows[id].read(self.root, frames=protocol.span)[:: protocol.choices.stride]
         return protocol.fit(np.ascontiguousarray(frames[:, :, ::-1]) if id.endswith(MIRRORED) else frames)
 
     def generated(self, row: Row) -> Callable[[str], Frames]:
-        """A reader of one method's videos: as they are, or every N-th of their first frames where they are longer."""
+        """A reader of one method's videos: as they are, or every N-th of their first frames if they are longer."""
         protocol = self.protocol
 
         def read(id: str) -> Frames:
@@ -177,7 +177,7 @@ class SetReaders:
         return read
 
     def notes(self) -> list[str]:
-        """What was done to generated videos before they were compared."""
+        """Notes on what was done to generated videos before the comparison."""
         taken = f"one of {self.protocol.choices.stride}" if self.protocol.choices.stride > 1 else "the first ones"
         return [
             f"{row}: of videos with {' or '.join(map(str, sorted(lengths)))} frames, {self.protocol.length} are "
@@ -187,7 +187,7 @@ class SetReaders:
 
 
 def features_of_sets(metric: SetMetric, readers: SetReaders) -> FeaturesOfSets:
-    """Features of every window and every generated video that any draw has."""
+    """Features of every window and every generated video that appears in any draw."""
     sets, scored = readers.sets, readers.protocol.scored
     with task(f"{metric.name}: features", 1 + len(sets.rows)) as progress:
         ids = sorted(sets.windows)
@@ -208,7 +208,7 @@ def unpaired_lines(
 ) -> list[SummaryLine]:
     """One line of the summary for each method, and one for real vs. real.
 
-    The value is the mean over draws and training runs. The interval is that of the first draw, moved to the mean.
+    The value is the mean over draws and training runs. The interval is that of the first draw, shifted to the mean.
 
     Raises:
         UnfitError: the metric has no number for these sets.
@@ -262,7 +262,10 @@ def _distance(
     generated: tuple[Mapping[str, Features], Sequence[str]],
     real: tuple[Mapping[str, Features], Sequence[str]],
 ) -> float:
-    """Distance of generated videos, each one of its own, to windows of real ones: features by id, and which of them."""
+    """Distance from generated videos to windows of real ones.
+
+    Both sides are given as features by ID and the IDs to use. Each generated video counts as a source video.
+    """
     sides = [[of[id] for id in ids] for of, ids in (generated, real)]
     own, videos = [f"generated {id}" for id in generated[1]], [sets.windows[id].video for id in real[1]]
     return metric.distance_of_videos(sides[0], sides[1], own, videos, paired=False)
@@ -271,7 +274,7 @@ def _distance(
 def left_out(
     metric: SetMetric, sets: UnpairedSets, features: FeaturesOfSets, runs: Sequence[Sequence[int]]
 ) -> TwoSetDistances:
-    """The distances of the first draw without groups of real videos, and without groups of each row's own videos."""
+    """Distances in the first draw without groups of real videos, and without groups of each method's own videos."""
     real, ids = features[0], sets.draws[0]
     videos = [sets.windows[id].video for id in ids]
 
@@ -294,7 +297,7 @@ def left_out(
 
 
 def _each(distances: Callable[[NDArray[np.intp]], list[float]]) -> Callable[[NDArray[np.intp]], NDArray[np.float64]]:
-    """Distances without each group in turn, several groups at a time."""
+    """A function that computes the distances without each group in turn, several groups in parallel."""
 
     def without(groups: NDArray[np.intp]) -> NDArray[np.float64]:
         kept = [np.flatnonzero(groups != group) for group in range(int(groups.max()) + 1)]

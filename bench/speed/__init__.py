@@ -1,1 +1,1 @@
-"""Ours beside a reference implementation, in one run."""
+"""Speed of our code compared with reference implementations, in one run."""

@@ -1,6 +1,6 @@
-"""`bench speed data`: training's packed cache beside reading the JPEGs that it was made from, one core each.
+"""`bench speed data`: the packed training cache compared with reading the JPEGs it was made from, one core each.
 
-Both read from the memory that the system keeps files in: what is measured is decoding and resizing against copying.
+Both sides read from the operating system's file cache, so decoding and resizing are compared with copying.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def make_jpegs(root: Path, clips: int) -> list[Clip]:
 
 
 def measure_data(*, clips: int = 6, resolution: int = 128, repetitions: int = 5) -> list[TimingComparison]:
-    """Rows of `bench speed data`: `clips` clips of 32 frames of 640×360, wanted at `resolution`."""
+    """Rows of `bench speed data`: `clips` clips of 32 frames of 640×360, read at `resolution`."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         jpegs = make_jpegs(root, clips)
@@ -49,7 +49,7 @@ def measure_data(*, clips: int = 6, resolution: int = 128, repetitions: int = 5)
             read["other"][:] = [np.stack([clip.read(root, resolution) for clip in jpegs])]
 
         seconds = in_turns(ours, other, repetitions)
-        # The batch is a permutation of the clips: sorted, both sides must be the same bytes.
+        # The batch is a permutation of the clips: after sorting, both sides must have the same bytes.
         own_clips, other_clips = (sorted(clip.tobytes() for clip in read[side][0]) for side in ("ours", "other"))
         apart = max(
             int(np.abs(np.frombuffer(a, np.uint8).astype(int) - np.frombuffer(b, np.uint8)).max())

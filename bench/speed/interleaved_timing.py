@@ -1,5 +1,7 @@
-"""What all speed comparisons share: both sides take turns in one run, and medians count, because a machine's speed
-changes while it is measured."""
+"""Interleaved timing, shared by all speed comparisons.
+
+Both sides take turns in one run, and medians count, because a machine's speed changes while it is measured.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,15 @@ from bench.files import write_json
 from bench.metrics.base import Frames
 from bench.provenance import provenance
 
-#: Where the results of `bench speed` are kept.
+#: Folder for the results of `bench speed`.
 FOLDER = Path("results") / "speed"
 
 
 class TimingComparison(TypedDict):
     """One comparison.
 
-    `ours` and `other` are in `unit`; a `ratio` above 1 means that ours is faster, or needs less memory.
-    `max_abs_difference` is between what both sides made meanwhile.
+    `ours` and `other` are in `unit`; a `ratio` above 1 means that our side is faster or needs less memory.
+    `max_abs_difference` is the largest difference between the two sides' results.
     """
 
     what: str
@@ -38,7 +40,7 @@ class TimingComparison(TypedDict):
 
 
 def seconds_of(call: Callable[[], None]) -> float:
-    """Time one call, to the end of what it has started on a GPU."""
+    """Time one call, including the work that it starts on a GPU."""
     started = time.perf_counter()
     call()
     if torch.cuda.is_available():
@@ -49,7 +51,7 @@ def seconds_of(call: Callable[[], None]) -> float:
 def in_turns(
     ours: Callable[[], None], other: Callable[[], None], repetitions: int, after: Callable[[], None] | None = None
 ) -> tuple[float, float]:
-    """Median seconds of two calls that take turns; a first call of each, which loads and allocates, does not count.
+    """Median seconds of two calls that take turns; the first call of each, which loads and allocates, does not count.
 
     `after` is called after each turn, untimed.
     """
@@ -66,7 +68,7 @@ def in_turns(
 def compare_rates(
     what: str, unit: str, amount: float, seconds: tuple[float, float], difference: float
 ) -> TimingComparison:
-    """Two speeds, `amount` of `unit` in so many seconds each."""
+    """Compare two speeds: `amount` of `unit` in the `seconds` of each side."""
     ours, other = (amount / each for each in seconds)
     return TimingComparison(
         what=what, ours=ours, other=other, unit=unit, ratio=ours / other, max_abs_difference=difference
@@ -74,7 +76,7 @@ def compare_rates(
 
 
 def keep(name: str, rows: list[TimingComparison], folder: Path = FOLDER) -> Path:
-    """Keep rows with what they were measured on, one file a measurement; returns it."""
+    """Write rows with the provenance of their measurement to a file of its own; returns its path."""
     now = datetime.now(UTC)
     path = folder / f"{name}-{now:%Y%m%d-%H%M%S}.json"
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -98,7 +100,7 @@ def pair_of_clips(frames: int, size: int, seed: int = 0) -> tuple[Frames, Frames
 def timed_row(
     what: str, unit: str, amount: float, ours: Callable[[], Result], other: Callable[[], Result], repetitions: int
 ) -> TimingComparison:
-    """Time both sides in turns; `amount` of `unit` is what one call does."""
+    """Time both sides in turns; one call processes `amount` of `unit`."""
     made: tuple[list[Result], list[Result]] = ([], [])
     seconds = in_turns(lambda: made[0].append(ours()), lambda: made[1].append(other()), repetitions)
     difference = float(np.max(np.abs(made[0][0] - made[1][0])))
@@ -106,7 +108,7 @@ def timed_row(
 
 
 def weights_at_hand(name: str) -> dict[str, torch.Tensor] | None:
-    """Published weights, where they are available."""
+    """Published weights, or None if they are not available."""
     from bench.metrics.networks.weights_catalog import load_tensors, verify
 
     checked = verify(name)

@@ -1,9 +1,9 @@
-"""How fast the metrics are beside the packages they are checked against: same data, same cores, same run.
+"""Speed of the metrics compared with the packages they are checked against: same data, same cores, same run.
 
-Both sides take turns and the median of their times counts, because a machine's speed changes within a run. The largest
-difference of the two results is in the same row: a ratio of two things that disagree would mean nothing. Networks
-have their published weights where those are available. Other people's packages of the same metrics are in
-`bench.speed.other_packages`.
+Both sides take turns and the median of their times counts, because a machine's speed changes within a run. Each row
+includes the largest difference between the two results: a ratio of two things that disagree would mean nothing.
+Networks use their published weights if those are available. Comparisons with third-party packages of the same metrics
+are in `bench.speed.other_packages`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from bench.speed.other_packages import PEERS
 
 
 def _ssim(repetitions: int) -> TimingComparison:
-    """Beside a loop over scikit-image."""
+    """Compare with a loop over scikit-image."""
     from skimage.metrics import structural_similarity
 
     from bench.metrics.ssim import ssim
 
     prediction, real = pair_of_clips(
         384, 128
-    )  # as long as twelve clips, so that one call outlasts the machine's hiccups
+    )  # as long as twelve clips, so that one call outlasts brief slowdowns of the machine
 
     def other() -> Result:
         values = [
@@ -53,7 +53,7 @@ def _ssim(repetitions: int) -> TimingComparison:
 
 
 def _mse(repetitions: int) -> TimingComparison:
-    """Beside NumPy on values in [0, 1]."""
+    """Compare with NumPy on values in [0, 1]."""
     from bench.metrics.mse import frame_mse
 
     prediction, real = pair_of_clips(32, 128)
@@ -65,7 +65,7 @@ def _mse(repetitions: int) -> TimingComparison:
 
 
 def _psnr(repetitions: int) -> TimingComparison:
-    """Beside a loop over scikit-image."""
+    """Compare with a loop over scikit-image."""
     from skimage.metrics import peak_signal_noise_ratio
 
     from bench.metrics.mse import frame_mse
@@ -97,7 +97,7 @@ def plain_i3d() -> Any:
 
 
 def _fvd(repetitions: int) -> TimingComparison:
-    """Logits of clips of 32 frames, which is what FVD and KVD take, beside the same network layer by layer."""
+    """Compare the logits of 32-frame clips, which FVD and KVD use, with the same network layer by layer."""
     from bench.metrics.networks.i3d_features import I3DFeatures, preprocess
 
     clips = [pair_of_clips(32, 128, seed)[0] for seed in range(2)]
@@ -113,7 +113,7 @@ def _fvd(repetitions: int) -> TimingComparison:
 
 
 def random_inception() -> torch.nn.Module:
-    """The network of `pytorch_fid` with random weights, of which nothing is fetched."""
+    """The network of `pytorch_fid` with random weights; nothing is downloaded."""
     from pytorch_fid import inception as package
     from torchvision.models import Inception3
 
@@ -131,7 +131,7 @@ def random_inception() -> torch.nn.Module:
 
 
 def _fid(repetitions: int) -> TimingComparison:
-    """Features of 32 frames, beside the package's network on a batch of them, which is what its own loop does."""
+    """Compare features of 32 frames with the package's network on one batch of them, as in its own loop."""
     from bench.metrics.fid import InceptionFeatures
 
     frames, _ = pair_of_clips(32, 128)
@@ -149,11 +149,11 @@ def _fid(repetitions: int) -> TimingComparison:
 
 
 def _lpips(repetitions: int) -> TimingComparison:
-    """Beside a loop over the package, one frame at a time."""
+    """Compare with a loop over the package, one frame at a time."""
     from bench.metrics.lpips import frame_lpips, lpips_network
     from bench.metrics.networks.alexnet import FastLPIPS
 
-    prediction, real = pair_of_clips(64, 128)  # two clips, so that both cores have as much to do
+    prediction, real = pair_of_clips(64, 128)  # two clips, so that both cores have equal work
     network = lpips_network(weights_at_hand("lpips"))
     fast = FastLPIPS(network, torch.device("cpu"))
 
@@ -172,7 +172,7 @@ def _lpips(repetitions: int) -> TimingComparison:
 
 
 def _frechet(repetitions: int) -> TimingComparison:
-    """Two sets of 128 features of FVD, beside covariances and SciPy's `sqrtm`."""
+    """Compare the distance of two sets of 128 FVD features with covariances and SciPy's `sqrtm`."""
     from scipy.linalg import sqrtm
 
     from bench.metrics.frechet import frechet_distance
@@ -202,10 +202,10 @@ COMPARISONS: Mapping[str, tuple[Callable[[int], TimingComparison], int]] = {
 
 
 def measure(only: tuple[str, ...] = (), repetitions: int | None = None) -> list[TimingComparison]:
-    """Rows `what, ours, other, unit, ratio, max_abs_difference`; a ratio above 1 means that ours is faster.
+    """Rows `what, ours, other, unit, ratio, max_abs_difference`; a ratio above 1 means that our side is faster.
 
-    `only` names rows of `COMPARISONS` and of `other_packages.PEERS`, all by default. A package that is not installed
-    leaves its row out.
+    `only` selects rows of `COMPARISONS` and of `other_packages.PEERS`; by default, all. If a package is not installed,
+    its row is left out.
     """
     everything = {**COMPARISONS, **PEERS}
     rows = []

@@ -1,7 +1,7 @@
-"""The same metrics by other people's packages, where they are installed: values as well as speed, in one run.
+"""The same metrics from third-party packages, if installed: values as well as speed, in one run.
 
-Each is asked for our definition as far as its options reach. What still differs is in its row, and is explained in
-`docs/reference/metrics.md`.
+Each package is configured to match our definition as far as its options allow. The remaining difference is in its row,
+and `docs/reference/metrics.md` explains it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _ssim(
 
 
 def _ssim_torchmetrics(repetitions: int) -> TimingComparison:
-    """SSIM of torchmetrics, without the border that its own mean counts, where it mirrors the frame."""
+    """SSIM of torchmetrics, without the border, where it mirrors the frame; its own mean includes the border."""
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     def score(p: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
@@ -51,7 +51,7 @@ def _ssim_torchmetrics(repetitions: int) -> TimingComparison:
 
 
 def _ssim_piq(repetitions: int) -> TimingComparison:
-    """SSIM of piq, without the downsampling that it does unless told otherwise."""
+    """SSIM of piq, without its default downsampling."""
     from piq import ssim
 
     def score(p: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
@@ -80,9 +80,9 @@ def _psnr_torchmetrics(repetitions: int) -> TimingComparison:
 
 
 def _fvd_cdfvd(repetitions: int) -> TimingComparison:
-    """FVD of two sets of four clips by cd-fvd's I3D and Fréchet distance; the published weights have to be available.
+    """FVD of two sets of four clips by cd-fvd's I3D and Fréchet distance; the published weights must be available.
 
-    Its class for whole folders divides covariances by N instead of N − 1, which four clips would tell.
+    Its class for whole folders divides covariances by N instead of N − 1, which would be visible with four clips.
     """
     from cdfvd.third_party.i3d.utils import frechet_distance as cdfvd_distance
     from cdfvd.third_party.i3d.utils import load_i3d_model, preprocess_i3d

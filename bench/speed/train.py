@@ -1,11 +1,13 @@
-"""`bench speed train`: our training step and generation beside a plain loop over the same networks, in one run.
+"""`bench speed train`: our training step and generation compared with a reference implementation, in one run.
 
-The plain loop is what one would write first: float32, contiguous tensors, plain Adam; for each player a forward pass of
-its own, all gradients, a step. The largest difference between both sides' losses is in each row. Every step starts
-from the same weights and moments on both sides: left alone, two float32 runs of the same model part within a few
-steps, because Adam moves a weight whose gradient is only rounding as far as any other (weights changed by one part in
-ten million make the plain loop differ from itself by 0.07 after 20 steps; in float64, ours and the plain loop stay
-within 1e-14).
+The reference implementation uses the same networks and is what you would write first: float32, contiguous tensors,
+plain Adam. For each player, it computes a separate forward pass and all gradients, and takes a step. Each row includes
+the largest difference between both sides' losses.
+
+Every step starts from the same weights and moments on both sides. Otherwise, two float32 runs of the same model
+diverge within a few steps, because Adam moves a weight whose gradient is only rounding as far as any other. If weights
+change by one part in ten million, the reference implementation differs from itself by 0.07 after 20 steps. In float64,
+both sides stay within 1e-14.
 """
 
 from __future__ import annotations
@@ -39,27 +41,27 @@ from bench.interface import Stage, VideoModel
 from bench.registry import DEFAULT_MODELS, MODELS, PLAIN
 from bench.speed.interleaved_timing import TimingComparison, compare_rates, in_turns
 
-#: Of all networks where none is given: VGAN of its paper's width takes minutes a step on a CPU.
+#: Default width of all networks: at its paper's width, VGAN takes minutes per step on a CPU.
 WIDTH = 32
-#: Steps after which a process has had its peak of memory: the second has the optimiser's state too.
+#: Steps after which a process has reached its peak memory: the second step also has the optimiser's state.
 MEMORY_STEPS = 2
-#: Batches that the steps go through in turn.
+#: Number of batches that the steps cycle through.
 BATCHES = 4
 
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What is measured.
+    """Settings of a measurement.
 
     Attributes:
         model: registered name.
-        width: of its networks.
-        resolution: in pixels.
-        batch: clips in a step.
+        width: width of its networks.
+        resolution: resolution in pixels.
+        batch: clips per step.
         device: "cpu" or "cuda".
-        half: bf16 mixed precision on our side; the plain loop stays in float32.
-        compiled: our side's networks go through `torch.compile`.
-        fast: ways in which our side trains (`bench.registry.FAST`).
+        half: bf16 mixed precision on our side; the reference implementation stays in float32.
+        compiled: whether our side's networks are compiled with `torch.compile`.
+        fast: faster ways to train that our side uses (`bench.registry.FAST`).
     """
 
     model: str
@@ -72,14 +74,14 @@ class TrainingSetup:
     fast: tuple[str, ...] = ()
 
     def build(self, plain: bool) -> VideoModel:
-        """One side's model; both have the same weights."""
+        """Build one side's model; both sides have the same weights."""
         model = build(self.model, {"width": self.width}, self.resolution)
         if plain and self.model in set(PLAIN):
             weights = model.state_dict()
             model = PLAIN.load(self.model)(resolution=model.resolution, frames=FRAMES, width=self.width)
             model.load_state_dict(weights)
         elif plain:
-            for layer in model.modules():  # the layers that they inherit from, of the same weights
+            for layer in model.modules():  # the layers that they inherit from, with the same weights
                 layer.__class__ = vars(type(layer)).get(TRAINS_AS, type(layer))
         model.to(self.device)
         if not plain:
@@ -102,21 +104,21 @@ class TrainingSetup:
         return list(frames)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """The context of our side's steps."""
+        """The autocast context of our side's steps."""
         return torch.autocast(self.device, torch.bfloat16) if self.half else nullcontext()
 
 
 def plain_optimizers(stage: Stage) -> dict[str, torch.optim.Optimizer]:
-    """The stage's optimisers as PyTorch makes them where nothing is said: not fused."""
+    """The stage's optimisers with PyTorch's defaults: not fused."""
     optimizers = make_optimizers(stage)
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
-            group["fused"] = None  # PyTorch's own choice where nothing is said
+            group["fused"] = None  # PyTorch's default
     return optimizers
 
 
 def plain_step(stage: Stage, optimizers: Mapping[str, torch.optim.Optimizer], clips: Tensor) -> dict[str, Tensor]:
-    """What `train_step` does, as one would write it first: for each player forward, backward, step, nothing shared."""
+    """Reference implementation of `train_step`: for each player forward, backward and step, with nothing shared."""
     losses: dict[str, Tensor] = {}
     for player in stage.players:
         terms = player.loss(stage.forward(clips))
@@ -128,7 +130,7 @@ def plain_step(stage: Stage, optimizers: Mapping[str, torch.optim.Optimizer], cl
 
 
 class StageTraining:
-    """Ours or the plain loop, on one stage; remembers all losses."""
+    """Our training or the reference implementation, on one stage; records all losses."""
 
     def __init__(self, setting: TrainingSetup, stage: Stage, plain: bool) -> None:
         self.setting, self.stage, self.plain = setting, stage, plain
@@ -146,7 +148,7 @@ class StageTraining:
         return train_step(self.stage, self.optimizers, clips, self.setting.autocast())
 
     def launch(self) -> dict[str, Tensor]:
-        """Start one step on the next batch; its losses, for which nothing waits."""
+        """Start one step on the next batch; returns its losses without waiting for them."""
         self._launched += 1
         if self._ahead is not None:
             clips = next(self._ahead)
@@ -162,7 +164,7 @@ class StageTraining:
 
 @torch.no_grad()
 def follow(other: StageTraining, ours: StageTraining) -> None:
-    """Give one side the weights, statistics and moments of the other."""
+    """Copy the weights, statistics and moments of our side to the other side."""
     for player, same in zip(other.stage.players, ours.stage.players, strict=True):
         player.network.load_state_dict(same.network.state_dict())
         states = (side.optimizers[player.name].state.values() for side in (other, ours))
@@ -172,12 +174,12 @@ def follow(other: StageTraining, ours: StageTraining) -> None:
 
 
 def difference(ours: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> float:
-    """The largest absolute difference of two sides' losses."""
+    """The largest absolute difference between two sides' losses."""
     return float(np.max(np.abs(np.subtract(ours, other))))
 
 
 def stage_rows(setting: TrainingSetup, steps: int) -> list[TimingComparison]:
-    """Speed of each stage's training step; a stage starts from what ours of the stage before has made."""
+    """Speed of each stage's training step; each stage starts from our side's result of the previous stage."""
     ours, plain = setting.build(plain=False), setting.build(plain=True)
     rows = []
     for our_stage, plain_stage in zip(ours.stages(), plain.stages(), strict=True):
@@ -191,7 +193,7 @@ def stage_rows(setting: TrainingSetup, steps: int) -> list[TimingComparison]:
 
 @torch.no_grad()
 def generation_row(setting: TrainingSetup, repetitions: int) -> TimingComparison:
-    """Speed of generation with all stages, a clip at a time as on a CPU."""
+    """Speed of generation with all stages, one clip at a time as on a CPU."""
     ours, plain = setting.build(plain=False), setting.build(plain=True).eval()
     ours = for_generation(ours.eval())
     first = to_tensor(setting.batches()[0][:1, :1], setting.device)[:, :, 0]
@@ -210,7 +212,7 @@ def generation_row(setting: TrainingSetup, repetitions: int) -> TimingComparison
 
 
 def peak_memory(setting: TrainingSetup, number: int, plain: bool, threads: int) -> tuple[float, list[list[float]]]:
-    """Train a few steps of a stage and return the process's peak of memory in GB, and the losses."""
+    """Train a few steps of a stage and return the process's peak memory in GB, and the losses."""
     torch.set_num_threads(threads)
     if setting.device == "cuda":
         torch.cuda.empty_cache()
@@ -220,7 +222,7 @@ def peak_memory(setting: TrainingSetup, number: int, plain: bool, threads: int) 
         side.step()
     if setting.device == "cuda":
         return torch.cuda.max_memory_allocated() / 1e9, side.losses
-    if sys.platform == "linux":  # its ru_maxrss begins with what the parent process had when it started this one
+    if sys.platform == "linux":  # here ru_maxrss starts at what the parent process used when it started this one
         with open("/proc/self/status", encoding="ascii") as status:
             peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
     else:
@@ -231,7 +233,7 @@ def peak_memory(setting: TrainingSetup, number: int, plain: bool, threads: int) 
 def memory_rows(setting: TrainingSetup) -> list[TimingComparison]:
     """Peak memory of each stage's training step, each side in a process of its own on a CPU.
 
-    A GPU's allocator counts by itself, so that there one process does for all.
+    A GPU's allocator keeps its own count, so that one process is enough there.
     """
     rows = []
     stages = build(setting.model, {"width": setting.width}, setting.resolution).stages()
@@ -268,14 +270,14 @@ class TrainingSpeedOptions:
     """What `bench speed train` measures.
 
     Attributes:
-        resolution: in pixels; a model works at its largest size that is not above it.
-        width: of all networks.
-        batch: clips in a step.
-        steps: that are timed, on each side.
+        resolution: resolution in pixels; a model uses its largest size that does not exceed it.
+        width: width of all networks.
+        batch: clips per step.
+        steps: number of timed steps on each side.
         device: "auto", "cpu" or "cuda".
-        precision: of our side: "auto" (bf16 on GPUs that have it), "32-true" or "bf16-mixed".
-        compiled: let `torch.compile` have our side's networks.
-        fast: ways in which our side trains (`bench.registry.FAST`).
+        precision: precision of our side: "auto" (bf16 on GPUs that have it), "32-true" or "bf16-mixed".
+        compiled: compile our side's networks with `torch.compile`.
+        fast: faster ways to train that our side uses (`bench.registry.FAST`).
         memory: measure peak memory too.
     """
 

@@ -1,22 +1,24 @@
-"""Intervals and tests for means over clips, rows and training runs. Clips of one video are not independent.
+"""Intervals and tests for means over clips, methods and training runs.
 
-`docs/explanation/statistics.md` says what each assumes and how often it holds, measured. The unit is always the source
-video; every function gives the same bytes whatever the order of its clips, and those that draw are seeded.
+Clips of one video are not independent, so the unit is always the source video. `docs/explanation/statistics.md`
+describes what each function assumes and how often it holds, as measured. Every function returns the same bytes whatever
+the order of its clips. Functions that draw at random are seeded.
 
-- `jackknife_interval(values, clusters) -> Interval`: a row's mean, over videos.
+- `jackknife_interval(values, clusters) -> Interval`: a method's mean, over videos.
 - `seeds_and_videos_interval(values[S, N], clusters) -> SeedsInterval`: the same, over videos and training runs.
-- `seeds_and_videos_difference(a, b, clusters, rows=2) -> SeedsDifference`: two rows over both, by t.
-- `seeds_and_videos_equivalence(a, b, clusters, margin) -> SeedsEquivalence`: that they differ by less than a margin.
-- `paired_difference(a, b, clusters) -> Difference`: two rows named beforehand, by sign flips.
+- `seeds_and_videos_difference(a, b, clusters, rows=2) -> SeedsDifference`: two methods over both, by a t test.
+- `seeds_and_videos_equivalence(a, b, clusters, margin) -> SeedsEquivalence`: whether they differ by less than a margin.
+- `paired_difference(a, b, clusters) -> Difference`: two methods named beforehand, by sign flips.
 - `best_of_many(rows, clusters, direction, bound=) -> RankedRows`: order; each against the best (max-T).
-- `best_of_samples(values[..., n], k) -> [...]`: the expected best of k of n samples a clip.
-- `smallest_p_value(videos) -> float`: what sign flips of so many videos can reach.
-- `equivalence(a, b, clusters, margin) -> Equivalence`: that two rows differ by less than a margin.
+- `best_of_samples(values[..., n], k) -> [...]`: the expected best of k of n samples per clip.
+- `seeds_and_videos_against_best(...)`: the same over videos and training runs.
+- `smallest_p_value(videos) -> float`: the smallest that sign flips of this many videos can reach.
+- `equivalence(a, b, clusters, margin) -> Equivalence`: whether two methods differ by less than a margin.
 - `leave_out(distances, clusters) -> LeaveOneOutDistances`: metrics of sets; `.interval(row)`,
   `.difference(row, other, rows=2)`, `.equivalence(row, other, margin)`.
 - `TwoSetDistances(real, generated)`: the same where the two sides are not paired.
 - `log_distance(ratios)`: how far ratios are from 1, infinite for a still.
-- `holm(p_values)`, `holm_over_families(p_values, families)`: corrections; `printed_p(p_value)`: print.
+- `holm(p_values)`, `holm_over_families(p_values, families)`: corrections; `printed_p(p_value)`: text.
 - `over_seeds(values)`: mean and deviation over seeds.
 """
 

@@ -1,12 +1,13 @@
-"""The best of many methods, and every other one tested against it, all jointly (max-T).
+"""The best of many methods, and joint tests of every other method against it (max-T).
 
-The best is picked by the same values that it is then tested with, so that one pair after another would find differences
-among equal methods too often. A difference therefore counts against the largest that any pair shows when the methods'
-names are exchanged at random within each source video: exact where equal methods are exchangeable on each video,
-whatever the shape of their values (Pesarin and Salmaso, Permutation Tests for Complex Data, 2010; max-T: Westfall and
-Young, Resampling-Based Multiple Testing, 1993). For two methods this is flipping signs. A pair's statistic is its sum
-over videos divided by the root of the sum of squares. Methods that are worse are left out, and the others tested again
-(step-down), since one that is much worse makes all exchanges wide.
+The best is picked by the same values that it is then tested with. Testing one pair after the other would therefore find
+differences among equal methods too often. Instead, a difference is compared with the largest that any pair shows when
+the methods' names are exchanged at random within each source video. This is exact if equal methods are exchangeable on
+each video, whatever the shape of their values (Pesarin and Salmaso, Permutation Tests for Complex Data, 2010; max-T:
+Westfall and Young, Resampling-Based Multiple Testing, 1993). For two methods, it is a sign-flip test.
+
+A pair's statistic is its sum over videos divided by the root of the sum of squares. Methods that are worse are left out
+and the others are tested again (step-down), because a much worse method makes all exchanges wide.
 """
 
 from __future__ import annotations
@@ -24,25 +25,25 @@ from bench.errors import BenchError
 from bench.statistics.cluster_jackknife import ALPHA, NAN, SEED, Clusters, Floats, finite, mean_over_clips
 from bench.statistics.sign_flip import DRAWS, ROUNDING, shares, sign_patterns, smallest_p_value
 
-_CHUNK = 1 << 21  # numbers held at a time, so that memory does not grow with the number of videos
+_CHUNK = 1 << 21  # numbers in memory at a time, so that memory does not grow with the number of videos
 Direction = Literal["lower", "higher"]
 Numbers = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class ComparisonWithBest:
-    """One row beside the best.
+    """One method compared with the best.
 
     Attributes:
-        row: its name.
-        difference: mean of this row − the best over the clips that all rows have, unbounded values at the bound.
-        low, high: ends of that difference's jackknife interval, which knows nothing of the choice of the best.
-        p_value: of no difference, corrected for the choice of the best among all rows. Small: worse than the best.
-            Large: inconclusive.
-        clips: that all rows have.
-        beyond: clips of this row that are counted at the bound.
-        turned_by: the one source video without which the verdict at `ALPHA` would be another one; empty where no single
-            video has that weight.
+        row: name of the method.
+        difference: mean of this method − the best over the clips that all methods have, unbounded values at the bound.
+        low, high: ends of that difference's jackknife interval, which does not account for the choice of the best.
+        p_value: p value of no difference, corrected for the choice of the best among all methods. Small: worse than the
+            best. Large: inconclusive.
+        clips: number of clips that all methods have.
+        beyond: clips of this method that are counted at the bound.
+        turned_by: the one source video without which the verdict at `ALPHA` would change; empty if no single video has
+            that weight.
     """
 
     row: str
@@ -57,14 +58,14 @@ class ComparisonWithBest:
 
 @dataclass(frozen=True)
 class RankedRows:
-    """Rows in order, and each beside the best.
+    """Methods in order, and each compared with the best.
 
     Attributes:
-        order: names, best first, by the mean over the clips that all rows have, unbounded values at the bound.
-        best: the first of them; None where no clip of it has a finite value or better.
-        others: the rows but the first, in order.
-        clips, clusters: that all rows have, and their source videos.
-        smallest_p: no p value of these videos can be smaller.
+        order: names, best first, by the mean over the clips that all methods have, unbounded values at the bound.
+        best: the first of them; None if none of its clips has a finite value or better.
+        others: all methods except the first, in order.
+        clips, clusters: numbers of clips that all methods have, and of their source videos.
+        smallest_p: the smallest p value that these videos can give.
     """
 
     order: tuple[str, ...]
@@ -84,20 +85,20 @@ def best_of_many(
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> RankedRows:
-    """Order rows by their paired values, and test each against the best, all rows jointly.
+    """Order methods by their paired values, and test each against the best, all jointly.
 
     Args:
-        rows: name → [N] values of the same clips: finite; NaN where the row has none, and then no row is judged by that
-            clip; or infinite, which is better than every finite value or worse, as an identical clip's PSNR or the
-            distance from 1 of a still's motion.
+        rows: name → [N] values of the same clips. NaN marks a missing value; no method is then judged by that clip. An
+            infinite value is better or worse than every finite one, such as an identical clip's PSNR or the distance
+            from 1 of a still's motion.
         clusters: [N] names of the source videos.
         direction: which values are better.
-        bound: what infinite values count as: the most extreme value that a finite one can have.
-        draws: patterns of signs at most.
-        seed: of the drawn ones.
+        bound: replaces infinite values: the most extreme value that a finite one can have.
+        draws: maximum number of sign patterns, or of exchanges of names for three or more methods.
+        seed: seed for drawn patterns.
 
     Raises:
-        BenchError: fewer than one row or common clip, lengths that differ, or infinite values without a bound.
+        BenchError: fewer than one method or common clip, lengths that differ, or infinite values without a bound.
     """
     names = list(rows)
     lengths = {np.asarray(values).size for values in rows.values()}
@@ -133,7 +134,7 @@ def best_of_many(
 
 
 def at_bound(values: Floats, bound: float) -> Floats:
-    """Values of any shape with infinite ones at ± `bound`; a `BenchError` where there are some and no bound."""
+    """Values of any shape with infinite ones at ± `bound`; raises `BenchError` if there are some but no bound."""
     beyond = np.isinf(values)
     if beyond.any() and not np.isfinite(bound):
         raise BenchError("Infinite values need a bound: pass the most extreme value that a clip can have.")
@@ -142,16 +143,16 @@ def at_bound(values: Floats, bound: float) -> Floats:
 
 @dataclass(frozen=True)
 class _AgainstFirst:
-    """Rows but the first against the first: p values, and the number of the video that would turn each verdict."""
+    """Tests of all methods against the first: p values, and the number of the video that would turn each verdict."""
 
     p_values: list[float]
     turned_by: list[int | None]
 
 
 def _step_down(sums: Floats, draws: int, seed: int) -> _AgainstFirst:
-    """`_against_first`, again without each row that is worse: one that is much worse must not hide the others.
+    """Repeat `_against_first` without the methods that are worse: a much worse one must not hide the others.
 
-    p values never fall from step to step. Those of a step hold for all rows that are left in it.
+    p values never fall from step to step. The p values of a step hold for all methods that are left in it.
     """
     left, least = list(range(1, len(sums))), 0.0
     p_values: list[float] = [1.0] * len(left)
@@ -169,10 +170,10 @@ def _step_down(sums: Floats, draws: int, seed: int) -> _AgainstFirst:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Pairs of rows under E exchanges of names.
+    """Pairs of methods under E exchanges of names.
 
     Attributes:
-        sums, squares: [E, P] sum over videos of a pair's differences, and of their squares.
+        sums, squares: [E, P] sums over videos of a pair's differences, and of their squares.
         at: [E, P, C] differences on the videos that are left out one at a time.
     """
 
@@ -181,7 +182,7 @@ class _Pairs:
     at: Floats
 
     def largest(self, without: int | None = None) -> Floats:
-        """[E] the largest statistic of any pair, on all videos or without one of those in `at`."""
+        """[E] largest statistic of any pair, on all videos or without one of those in `at`."""
         sums, squares = self.sums, self.squares
         if without is not None:
             away = self.at[:, :, without]
@@ -190,27 +191,27 @@ class _Pairs:
 
 
 def _statistics(sums: Floats, squares: Floats, whole: Floats) -> Floats:
-    """Sums over the root of the sums of squares; 0 where of the `whole` squares rounding alone is left."""
+    """Sums over the root of the sums of squares; 0 where only rounding is left of the `whole` squares."""
     known = squares > ROUNDING * whole
     return np.asarray(np.divide(sums, np.sqrt(np.where(known, squares, 1.0)), out=np.zeros_like(sums), where=known))
 
 
 def _against_first(sums: Floats, draws: int, seed: int) -> _AgainstFirst:
-    """Test the rows [R, k] of sums over videos but the first against the first, by the largest statistic of all pairs.
+    """Test all methods, as sums over videos [R, k], against the first, by the largest statistic of all pairs.
 
-    No p value is below what flipping signs of as many videos can give, however many rows there are.
+    No p value is below what sign flips of the same number of videos can give, however many methods there are.
     """
     rows, videos = sums.shape
     if rows < 2:
         return _AgainstFirst([], [])
-    away = sums[1:] - sums[0]  # [R − 1, k]; equal values of two rows differ by exactly 0
+    away = sums[1:] - sums[0]  # [R − 1, k]; equal values of two methods differ by exactly 0
     away *= np.where(away.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
     total, squares = away.sum(axis=1, keepdims=True), np.sum(away**2, axis=1, keepdims=True)
-    # rounding is relative to what is added up, so that ties stay tied
+    # rounding is relative to the summed magnitudes, so that ties stay tied
     tolerance = ROUNDING * np.sum(np.abs(away), axis=1) / np.sqrt(np.where(squares > 0, squares, 1.0))[:, 0]
     observed = _statistics(total, squares, squares)[:, 0] - tolerance
     without = _statistics(total - away, squares - away**2, squares) - tolerance[:, None]  # [R − 1, k]
-    # a verdict is turned, if at all, without the video that speaks most for it or most against it
+    # if any video turns a verdict, it is the one that supports it most or contradicts it most
     candidates = np.stack([without.argmin(axis=1), without.argmax(axis=1)], axis=1)
     left_out = np.unique(candidates)
     extreme, extreme_without = np.zeros(rows - 1, np.int64), np.zeros((rows - 1, 2), np.int64)
@@ -233,7 +234,7 @@ def _against_first(sums: Floats, draws: int, seed: int) -> _AgainstFirst:
 
 
 def _exchanged(sums: Floats, left_out: Numbers, draws: int, seed: int) -> Iterator[_Pairs]:
-    """Pairs of rows under all exchanges of names within videos where they are no more than `draws`, else drawn ones."""
+    """Pairs of methods under exchanges of names within videos: all of them if at most `draws`, else drawn ones."""
     rows, videos = sums.shape
     if rows == 2:
         away = sums[0] - sums[1]
@@ -255,7 +256,7 @@ def _exchanged(sums: Floats, left_out: Numbers, draws: int, seed: int) -> Iterat
 
 
 def _exchanges(rows: int, videos: int, draws: int, seed: int, step: int) -> Iterator[Numbers]:
-    """Which row's value each row gets on each video, [·, R, k], in parts."""
+    """The method whose value each method gets on each video, [·, R, k], in parts."""
     each = np.array(list(permutations(range(rows))) if factorial(rows) ** videos <= draws else [], np.intp)
     if len(each):
         for start in range(0, len(each) ** videos, step):

@@ -1,9 +1,9 @@
-"""Several samples a clip: the expected best of k drawn from n, so that methods with different n can share a table.
+"""Expected best of k samples drawn from n per clip, so that methods with different n can share a table.
 
-best@k = Σᵢ C(n − i, k − 1) / C(n, k) · x₍ᵢ₎ with x₍₁₎ the best: the i-th best is the best of a drawn subset where the
-other k − 1 come from the n − i that are worse. It is the mean over all subsets of k, drawn without replacement, so its
-expectation does not depend on n (the U-statistic behind pass@k: Chen et al., "Evaluating Large Language Models Trained
-on Code", 2021, eq. 1). k = 1 is the mean, k = n the best of all.
+best@k = Σᵢ C(n − i, k − 1) / C(n, k) · x₍ᵢ₎, where x₍₁₎ is the best sample. The i-th best is the best of a drawn subset
+if the other k − 1 come from the n − i that are worse. best@k is the mean over all subsets of k, drawn without
+replacement, so its expectation does not depend on n (the U-statistic behind pass@k: Chen et al., "Evaluating Large
+Language Models Trained on Code", 2021, eq. 1). k = 1 gives the mean, k = n the best of all.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ def best_of_samples(values: ArrayLike, k: int, *, lower: ArrayLike | None = None
     """Expected best of k of n samples [..., n], float64 [...]; the order of the samples changes no bit.
 
     Args:
-        values: a number a sample.
-        k: how many are drawn, from 1 to n.
-        lower: what samples are ordered by, [..., n], lower is better; by default the values themselves.
+        values: one number per sample.
+        k: number of samples drawn, from 1 to n.
+        lower: key that orders the samples, [..., n], lower is better; defaults to the values themselves.
 
-    Infinite values stay infinite where they have a weight; a NaN among the samples makes the result NaN.
+    Infinite values stay infinite if they have a weight; a NaN among the samples makes the result NaN.
 
     Raises:
         BenchError: k is not between 1 and n.
@@ -37,7 +37,7 @@ def best_of_samples(values: ArrayLike, k: int, *, lower: ArrayLike | None = None
         raise BenchError(f"The best of {k} cannot be computed from {count} sample{'s' if count > 1 else ''}.")
     key = numbers if lower is None else np.asarray(lower, np.float64)
     places = np.lexsort((numbers, key), axis=-1)
-    ordered = np.take_along_axis(numbers, places, axis=-1)[..., : count - k + 1]  # the others weigh nothing
+    ordered = np.take_along_axis(numbers, places, axis=-1)[..., : count - k + 1]  # the others have no weight
     weights = np.array([comb(count - place, k - 1) for place in range(1, count - k + 2)], np.float64)
     best = np.asarray((ordered * weights).sum(axis=-1) / comb(count, k), np.float64)
     return np.where(np.isnan(numbers).any(axis=-1), np.nan, best)

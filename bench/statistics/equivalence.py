@@ -1,7 +1,7 @@
-"""That two rows do not differ by more than a stated margin, which "no significant difference" does not say.
+"""Test that two methods do not differ by more than a stated margin, unlike "no significant difference".
 
-Two one-sided tests (Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 1987): the difference is shown to lie
-above −margin and below +margin, each at 5 %, which is when its 90 % interval lies between them.
+It consists of two one-sided tests (Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 1987). They show that
+the difference is above −margin and below +margin, each at 5 %. This is the case when its 90 % interval is between them.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from bench.statistics.cluster_jackknife import Estimate, mean_over_clips
 
 @dataclass(frozen=True)
 class Equivalence:
-    """Whether two rows are equivalent.
+    """Whether two methods are equivalent.
 
     Attributes:
         difference: mean of a − b over clips.
         low, high: ends of its interval at the level 1 − 2 · alpha, which decides.
-        margin: that the difference has to lie within.
-        p_value: of "the difference is as large as the margin, or larger".
+        margin: the limit for the difference, in both directions.
+        p_value: p value of "the difference is as large as the margin, or larger".
         alpha: size of the test.
-        clusters: source videos.
+        clusters: number of source videos.
     """
 
     difference: float
@@ -41,12 +41,12 @@ class Equivalence:
 
     @property
     def shown(self) -> bool:
-        """Whether the rows are shown to be equivalent within the margin."""
+        """Whether the methods are shown to be equivalent within the margin."""
         return self.p_value < self.alpha
 
 
 def within(estimate: Estimate, margin: float, clusters: int, alpha: float = 0.05) -> Equivalence:
-    """The two one-sided tests of any estimated difference; raises as `equivalence` does."""
+    """Apply the two one-sided tests to any estimated difference; raises as `equivalence` does."""
     if not (math.isfinite(margin) and margin > 0):
         raise BenchError(f"An equivalence margin must be above 0, not {margin}.")
     above = estimate.one_sided_p_value(-margin)
@@ -56,16 +56,16 @@ def within(estimate: Estimate, margin: float, clusters: int, alpha: float = 0.05
 
 
 def equivalence(a: ArrayLike, b: ArrayLike, clusters: Sequence[Any], margin: float, alpha: float = 0.05) -> Equivalence:
-    """Test whether the mean of a − b over the same clips lies within ± `margin`, by a jackknife t over source videos.
+    """Test whether the mean of a − b over the same clips is within ± `margin`, by a jackknife t over source videos.
 
     Args:
         a, b: [N] finite numbers of the same N clips in the same order.
         clusters: [N] names of the source videos.
-        margin: the largest difference that does not matter, in the metric's unit; to be stated before looking.
+        margin: the largest difference that does not matter, in the metric's unit; state it before looking.
         alpha: size of the test.
 
     Raises:
-        BenchError: a margin that is not positive, and as `paired_difference`.
+        BenchError: the margin is not positive, and as `paired_difference` does.
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if first.shape != second.shape:

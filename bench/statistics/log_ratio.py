@@ -1,4 +1,4 @@
-"""Ratios that are best at 1, as that of a clip's motion to the real one's: half and double are equally far from it."""
+"""Ratios that are best at 1, such as a clip's motion over the real one's: half and double are equally far from 1."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bench.errors import BenchError
 
 
 def log_distance(ratios: ArrayLike) -> NDArray[np.float64]:
-    """|ln ratio| of [N] ratios: 0 at 1, ln 2 at half and at double; inf for a ratio of 0, a clip that stands still.
+    """|ln ratio| of [N] ratios: 0 at 1, ln 2 at half and at double; inf for a ratio of 0, which is a static clip.
 
-    NaN (a real clip that stands still, so that there is no ratio) stays NaN. Means, order and test of a row all use
-    this distance; `best_of_many` counts its infinite values at a bound.
+    NaN, which marks a static real clip without a ratio, stays NaN. The order and the test of methods use this distance;
+    `best_of_many` counts its infinite values at a bound.
 
     Raises:
-        BenchError: a ratio below 0 or infinite.
+        BenchError: a ratio is below 0 or infinite.
     """
     values = np.asarray(ratios, np.float64)
     if (values < 0).any() or np.isposinf(values).any():

@@ -1,4 +1,4 @@
-"""Several tests at once, and how a p value is printed."""
+"""Corrections for several tests at once, and p values as printed."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
 
 def holm_over_families(p_values: ArrayLike, families: Sequence[Any]) -> NDArray[np.float64]:
-    """Holm's correction over families, each of which holds its own p values together at the level already.
+    """Holm's correction over families of p values that are already corrected within each family.
 
     The smallest p is multiplied by the number of families, each further one by the number of families that still have
-    a p as large or larger. So the chance of any false finding in any family is kept, as a family's p values are
-    corrected for each other (here: for the choice of the best). Families of one p each: `holm`. The step-down is that
-    of the sequential rejection principle (Goeman and Solari, Annals of Statistics 2010).
+    a p as large or larger. A family's p values are corrected for each other (here: for the choice of the best), so the
+    chance of any false finding in any family is kept. If each family has one p, this is `holm`. The step-down follows
+    the sequential rejection principle (Goeman and Solari, Annals of Statistics 2010).
 
     Args:
-        p_values: [M], each corrected within its family.
-        families: [M] names of the families, as metrics.
+        p_values: [M] p values, each corrected within its family.
+        families: [M] names of the families, such as metrics.
     """
     values = np.asarray(p_values, np.float64)
     names = np.asarray([str(family) for family in families])
@@ -44,7 +44,7 @@ def holm_over_families(p_values: ArrayLike, families: Sequence[Any]) -> NDArray[
 
 
 def printed_p(p_value: float) -> str:
-    """A p value in print: three decimals, "< 0.001" below; a dash where there is none."""
+    """A p value for printing: three decimals, "< 0.001" below that, or a dash if there is none."""
     if not np.isfinite(p_value):
         return "–"
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"

@@ -1,11 +1,14 @@
-"""What several training runs allow one to say: a mean varies by source videos and by training seeds, which are crossed.
+"""Intervals and tests for means that vary over source videos and training seeds, which are crossed.
 
-The variances of both add up, less that of single cells (a seed on a video), which both contain: two-way clusters, as in
-Cameron, Gelbach and Miller (Journal of Business and Economic Statistics 2011), here by leaving one out. Three seeds
-tell their variance with two degrees of freedom, videos with many; tail probabilities are weighted by the shares of the
-variance (after Cochran and Cox, Experimental Designs, 1957), as no common number of degrees is right for both.
+The two-way cluster variance is V(video) + V(seed) − V(video × seed). The last term, of single cells (a seed on a
+video), is contained in both others. This follows Cameron, Gelbach and Miller (Journal of Business and Economic
+Statistics 2011), here by leaving one out.
 
-With one seed nothing is known of other training runs, and the interval holds for these training runs only.
+With three seeds, their variance has two degrees of freedom; that of videos has many. No common number of degrees is
+right for both, so tail probabilities are weighted by the shares of the variance (after Cochran and Cox, Experimental
+Designs, 1957).
+
+With one seed, nothing is known about other training runs, and the interval holds for these training runs only.
 """
 
 from __future__ import annotations
@@ -30,13 +33,13 @@ from bench.statistics.cluster_jackknife import (
 )
 from bench.statistics.equivalence import Equivalence, within
 
-#: What a result speaks of, as files have it.
+#: Scope of a result, as written in files.
 THESE_TRAININGS = "for these trainings"
 OVER_TRAININGS = "over trainings"
 
 
 def scope_in_words(scope: str) -> str:
-    """The same for people to read; files keep the words of earlier versions."""
+    """The scope in readable form; files keep the words of earlier versions."""
     return scope.replace("trainings", "training runs")
 
 
@@ -45,11 +48,11 @@ class SeedsInterval:
     """A mean and its interval over source videos and training seeds.
 
     Attributes:
-        mean: over seeds and clips.
-        low, high: ends; NaN where there is one video.
-        clusters: source videos.
-        seeds: training runs.
-        scope: `THESE_TRAININGS` for a row that was trained once, else `OVER_TRAININGS`.
+        mean: mean over seeds and clips.
+        low, high: ends of the interval; NaN if there is one video.
+        clusters: number of source videos.
+        seeds: number of training runs.
+        scope: `THESE_TRAININGS` for a method that was trained once, else `OVER_TRAININGS`.
     """
 
     mean: float
@@ -62,11 +65,11 @@ class SeedsInterval:
 
 @dataclass(frozen=True)
 class SeedsDifference(Difference):
-    """A difference of two rows over source videos and training seeds; `scope` as in `SeedsInterval`.
+    """A difference of two methods over source videos and training seeds; `scope` as in `SeedsInterval`.
 
     Attributes:
-        turned_by: the one source video without which p would be on the other side of `ALPHA`; empty where no single
-            video has that weight, or nobody asked.
+        turned_by: the one source video without which p would be on the other side of `ALPHA`; empty if no single
+            video has that weight, or if it was not requested.
     """
 
     scope: str = THESE_TRAININGS
@@ -82,7 +85,7 @@ class SeedsEquivalence(Equivalence):
 
 @dataclass(frozen=True)
 class _SeedMeans:
-    """Video means of a row, [S, k], and what of its variance is expected to seeds."""
+    """Video means of a method, [S, k], and the part of its variance that is due to seeds."""
 
     of_videos: Floats
     of_seeds: Floats
@@ -114,27 +117,27 @@ def _joined(value: float, by_video: float, sides: Sequence[_SeedMeans], freedom:
     several = [side for side in sides if side.seeds > 1]
     by_seed = sum(side.by_seed for side in several)
     variance = by_video + by_seed - sum(side.by_cell for side in several)
-    # estimated parts can take away more than there is; no part of the whole exceeds it
+    # the estimate can subtract too much; no part of the variance exceeds the whole
     variance = max(variance, by_video, by_seed) if np.isfinite(by_video) else by_video
-    # two rows' seeds are two samples of their own (Welch 1947)
+    # the seeds of two methods are two separate samples (Welch 1947)
     squares = sum(side.by_seed**2 / (side.seeds - 1) for side in several)
     of_seeds = ((by_seed, by_seed**2 / squares),) if squares > 0 else ()
     return Estimate(value, variance, ((by_video, freedom), *of_seeds))
 
 
 def _scope(*rows: ArrayLike) -> str:
-    """Whether every row was trained more than once, or not at all."""
+    """`OVER_TRAININGS` if every method was trained more than once or not at all, else `THESE_TRAININGS`."""
     trained = all(np.ndim(values) == 1 or len(np.asarray(values)) > 1 for values in rows)
     return OVER_TRAININGS if trained else THESE_TRAININGS
 
 
 def seeds_and_videos_interval(values: ArrayLike, clusters: Sequence[Any], level: float = LEVEL) -> SeedsInterval:
-    """Interval of a row's mean over what other videos and other training runs would give.
+    """Interval of a method's mean over other videos and other training runs.
 
     Args:
-        values: [S, N] finite numbers, a line a training seed; [N] for a row that nothing was trained for.
+        values: [S, N] finite numbers, one line per training seed; [N] for a method that is not trained.
         clusters: [N] names of the source videos.
-        level: coverage aimed at.
+        level: nominal coverage.
 
     Raises:
         BenchError: as `jackknife_interval` does.
@@ -151,16 +154,16 @@ def seeds_and_videos_difference(
     """Mean of a − b over the same clips, over other videos and other training runs of both, by a t test.
 
     Args:
-        a: [S, N] finite numbers, a line a training seed; [N] for a row that nothing was trained for, as a copy.
-        b: [S, N] or [N], of the same clips. Seeds are not paired: one number starts two different training runs.
+        a: [S, N] finite numbers, one line per training seed; [N] for a method that is not trained, such as a copy.
+        b: [S, N] or [N], of the same clips. Seeds are not paired: the same number starts two different training runs.
         clusters: [N] names of the source videos.
-        rows: the number of rows of which these two were picked by their values (`Estimate.p_value`).
-        level: coverage aimed at.
+        rows: number of methods from which these two were picked by their values (`Estimate.p_value`).
+        level: nominal coverage.
 
-    A row [1, N] was trained once: then the difference is for these training runs only.
+    Values [1, N] are of a method that was trained once: the difference is then for these training runs only.
 
     Raises:
-        BenchError: as `jackknife_interval` does, and where a and b are not of the same clips.
+        BenchError: as `jackknife_interval` does, and if a and b are not of the same clips.
     """
     estimate, videos = _difference(a, b, clusters)
     p_value = estimate.p_value(rows=rows)
@@ -170,7 +173,7 @@ def seeds_and_videos_difference(
 def seeds_and_videos_against_best(
     row: ArrayLike, best: ArrayLike, clusters: Sequence[Any], *, rows: int = 2
 ) -> SeedsDifference:
-    """`seeds_and_videos_difference` of a row and the best of `rows`, with the one video that would turn the verdict."""
+    """`seeds_and_videos_difference` of a method and the best of `rows`, with the video that would turn the verdict."""
     test = seeds_and_videos_difference(row, best, clusters, rows=rows)
     if test.clusters < 2:
         return test
@@ -191,7 +194,7 @@ def seeds_and_videos_against_best(
 def seeds_and_videos_equivalence(
     a: ArrayLike, b: ArrayLike, clusters: Sequence[Any], margin: float, alpha: float = 0.05
 ) -> SeedsEquivalence:
-    """Whether the mean of a − b lies within ± `margin`, over what `seeds_and_videos_difference` speaks of.
+    """Whether the mean of a − b is within ± `margin`, over the same variation as `seeds_and_videos_difference`.
 
     Raises:
         BenchError: as `equivalence` and `seeds_and_videos_difference` do.
@@ -201,7 +204,7 @@ def seeds_and_videos_equivalence(
 
 
 def _difference(a: ArrayLike, b: ArrayLike, clusters: Sequence[Any]) -> tuple[Estimate, int]:
-    """Of the means of a and b, and the number of videos."""
+    """Difference of the means of a and b, and the number of videos."""
     sides = [_trainings(values, clusters) for values in (a, b)]
     (first, videos), (second, _) = sides
     away = first.of_videos.mean(axis=0) - second.of_videos.mean(axis=0)
@@ -211,7 +214,7 @@ def _difference(a: ArrayLike, b: ArrayLike, clusters: Sequence[Any]) -> tuple[Es
 
 @dataclass(frozen=True)
 class SeedsSummary:
-    """Mean and sample standard deviation (N − 1) over training seeds; NaN deviation where there is one seed."""
+    """Mean and sample standard deviation (N − 1) over training seeds; the deviation is NaN for one seed."""
 
     mean: float
     std: float
@@ -219,7 +222,7 @@ class SeedsSummary:
 
 
 def over_seeds(values: ArrayLike) -> SeedsSummary:
-    """Summarise one number a training seed; values that are not finite are the caller's to leave out."""
+    """Summarise one number per training seed; the caller leaves out values that are not finite."""
     numbers: Floats = np.sort(np.asarray(values, np.float64))  # sorted, so that the order of seeds changes no bit
     if not numbers.size:
         return SeedsSummary(NAN, NAN, 0)

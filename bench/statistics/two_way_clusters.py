@@ -1,16 +1,17 @@
-"""How sure votes are that share raters and source videos, which are crossed.
+"""Uncertainty of votes that share raters and source videos, which are crossed.
 
-The variance is that over raters, plus that over videos, less that over cells (a rater on a video), which both contain:
-two-way clusters (Cameron, Gelbach and Miller, Journal of Business and Economic Statistics 2011, eq. 2.13), each by
-leaving one out, and never less than single votes would have. `statsmodels` gives the same with its own correction for
-few clusters and without the last condition; here thousands of simulated studies are reckoned at once.
+The two-way cluster variance is V(rater) + V(video) − V(rater × video) (Cameron, Gelbach and Miller, Journal of Business
+and Economic Statistics 2011, eq. 2.13). The last term, of cells (a rater on a video), is contained in both others. Each
+term is computed by leaving one out. The variance is never less than that of single votes. `statsmodels` gives the same
+with its own correction for few clusters and without the last condition; this code evaluates thousands of simulated
+studies at once.
 
-A share becomes an interval by Wilson's method with as many votes as independent ones would have that variance (Dean and
-Pagano, Journal of Survey Statistics and Methodology 2015), and t instead of the normal's quantile.
+The interval of a share uses Wilson's method with the number of independent votes that would have that variance (Dean
+and Pagano, Journal of Survey Statistics and Methodology 2015), and the quantile of t instead of the normal's.
 
-Votes that all agree show no variance. They say no more than as many votes as there are raters, or videos where those
-are fewer: each is one toss of a coin, as in the sign test. Below `FEW` raters or videos the same holds where all of
-them lean the same way, since so few cannot show by how much they differ.
+Votes that all agree show no variance. They are worth no more than one vote per rater, or per video if there are fewer
+videos: each is one toss of a coin, as in the sign test. With fewer than `FEW` raters or videos, the same holds if all
+of them lean the same way, because so few cannot show how much they differ.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Crossing:
     """Votes by rater and by source video.
 
     Attributes:
-        raters, videos: which vote is whose, and of which video.
-        cells: votes of one rater on one video.
+        raters, videos: assignment of votes to raters, and to videos.
+        cells: assignment of votes to cells, of one rater on one video.
     """
 
     raters: Clusters
@@ -47,13 +48,13 @@ class Crossing:
 
     @classmethod
     def of(cls, raters: Names, videos: Names) -> Crossing:
-        """Read the names of each vote's rater and video; a `BenchError` where there is no vote."""
+        """Read the names of each vote's rater and video; raises `BenchError` if there is no vote."""
         one, other = Clusters.of(raters, len(raters)), Clusters.of(videos, len(raters))
         return cls(one, other, Clusters.of(one.index * other.count + other.index, len(raters)))
 
     @property
     def known(self) -> bool:
-        """Whether there are two raters and two videos at least."""
+        """Whether there are at least two raters and two videos."""
         return min(self.raters.count, self.videos.count) >= 2
 
     @property
@@ -62,16 +63,17 @@ class Crossing:
         return min(self.raters.freedom, self.videos.freedom)
 
     def variance(self, away: Floats) -> Floats:
-        """Variance of means of votes that lie `away` [..., N] from them, [...]; NaN where it is not `known`."""
+        """Variance [...] of means of votes that differ from them by `away` [..., N]; NaN if it is not `known`."""
         single = np.sum(away**2, axis=-1) / away.shape[-1] ** 2
         if not self.known:
             return np.full_like(single, np.nan)
         return np.asarray(np.maximum(self._two_way(away), single), np.float64)
 
     def variance_of_difference(self, away: Floats) -> Floats:
-        """The same of a difference to which each of `away` adds so much.
+        """Variance of a difference to which each vote adds its `away`.
 
-        What a rater or a video gives both sides cancels, so it is never less than that of cells and not of single ones.
+        What a rater or a video gives both sides cancels, so the lower limit is the variance of cells, not of single
+        votes.
         """
         return np.asarray(np.maximum(self._two_way(away), _left_out(away, self.cells)), np.float64)
 
@@ -80,9 +82,9 @@ class Crossing:
         return np.asarray(over[0] + over[1] - over[2], np.float64)
 
     def tosses(self, wins: Floats) -> Floats:
-        """[...] tosses of a coin that the votes `wins` [..., N] are worth at most; infinite where there is no limit.
+        """[...] maximum number of coin tosses that the votes `wins` [..., N] are worth; infinite if there is no limit.
 
-        That is the number of raters, or of videos, whose votes all agree; of fewer than `FEW`, whose majorities do.
+        It is the number of raters, or of videos, if all votes agree; with fewer than `FEW`, if their majorities agree.
         """
         most = np.full(wins.shape[:-1], np.inf)
         unanimous = np.all(wins == wins[..., :1], axis=-1)
@@ -113,11 +115,11 @@ def _left_out(away: Floats, clusters: Clusters) -> Floats:
 class Shares:
     """Shares [...] of votes, with ends of their intervals and two-sided p values of one half.
 
-    With one rater or one video nothing can be said: the interval is everything, the p value 1.
+    One rater or one video is not enough for inference: the interval is then [0, 1], and the p value 1.
 
     Attributes:
-        effective: [...] independent votes that would have that variance; 0 where nothing can be said.
-        tosses: [...] as `Crossing.tosses`.
+        effective: [...] number of independent votes that would have that variance; 0 if inference is not possible.
+        tosses: [...] as in `Crossing.tosses`.
         freedom: degrees of freedom of the interval's t.
     """
 
@@ -137,11 +139,11 @@ class Shares:
         """
         statistic = (self.share - null) * np.sqrt(self.effective / (null * (1 - null)))
         p_value = np.where(self.effective > 0, t.sf(statistic, self.freedom), 1.0)
-        # what all tosses agree on happens with this probability at least
+        # an event on which all tosses agree has at least this probability
         return np.asarray(np.maximum(p_value, np.where(np.isfinite(self.tosses), null**self.tosses, 0.0)), np.float64)
 
     def below(self, null: float) -> Floats:
-        """The same of "the true share is `null` or more"."""
+        """One-sided p values [...] of "the true share is `null` or more"."""
         other = Shares(
             1 - self.share, 1 - self.high, 1 - self.low, self.p_value, self.effective, self.tosses, self.freedom
         )
@@ -151,8 +153,8 @@ class Shares:
 def shares(wins: Floats, crossing: Crossing, level: float = LEVEL) -> Shares:
     """Share of wins [..., N] (0 or 1), over raters and videos.
 
-    p < 1 − level says the same as an interval that leaves out one half. Where votes are worth n tosses of a coin at
-    most, p is 2 / 2ⁿ or more, and the interval reaches at least as far as that of n tosses that all agree (Clopper and
+    p < 1 − level is equivalent to an interval that excludes one half. If votes are worth at most n tosses of a coin, p
+    is at least 2 / 2ⁿ, and the interval reaches at least as far as that of n tosses that all agree (Clopper and
     Pearson, Biometrika 1934).
     """
     share, votes = wins.mean(axis=-1), wins.shape[-1]
@@ -167,7 +169,7 @@ def shares(wins: Floats, crossing: Crossing, level: float = LEVEL) -> Shares:
     squared = t.isf((1 - level) / 2, crossing.freedom) ** 2 / effective
     centre = (share + squared / 2) / (1 + squared)
     half = np.sqrt(squared * (share * (1 - share) + squared / 4)) / (1 + squared)
-    # Such an interval holds its share, at 0 and at 1 only just: rounding must not leave it out.
+    # Such an interval contains its share, but only just at 0 and at 1: rounding must not exclude it.
     low, high = np.clip(np.minimum(centre - half, share), 0.0, 1.0), np.clip(np.maximum(centre + half, share), 0.0, 1.0)
     p_value = np.minimum(1.0, 2 * t.sf(statistic, crossing.freedom))
     tosses = crossing.tosses(wins)

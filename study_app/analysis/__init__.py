@@ -1,1 +1,1 @@
-"""From votes to numbers: scores, quality, rankings, tables of answers, agreement with metrics."""
+"""Statistics of votes and grades: scores, rater quality, rankings, tables of answers, agreement with metrics."""

@@ -1,14 +1,15 @@
-"""The Bradley–Terry model: strengths of systems from votes between pairs of them, and how sure they are.
+"""The Bradley–Terry model: strengths of methods from pairwise votes, with their uncertainty.
 
-Of two systems the stronger is chosen with probability 1 / (1 + exp(−difference)). The model is a logistic regression on
-differences of systems, fitted with Firth's penalty (Biometrika 1993), which takes off the bias of small samples.
-Strengths have a maximum only among systems that are strongly connected: each beats each by some chain of votes (Ford,
-American Mathematical Monthly 1957). Where all votes between two such parts go one way, the votes tell how far apart
-they are at least, and nothing of how far at most. Votes that all agree are worth one toss of a coin for each rater, or
-for each source video where those are fewer; the bound is exact for that many, given the strengths within the parts.
+The stronger of two methods is chosen with probability 1 / (1 + exp(−difference)). The model is a logistic regression on
+differences between methods. Firth's penalty (Biometrika 1993) removes the bias of small samples.
 
-Variances are over raters and source videos, as in `two_way_clusters`: leaving one out moves the strengths by one step
-of Newton's method. They are never less than what single votes would give.
+The likelihood has a maximum only among methods that are strongly connected: each beats every other one through some
+chain of votes (Ford, American Mathematical Monthly 1957). If all votes between two such parts go one way, they bound
+the distance between the parts only from below. Votes that all agree count as one coin toss per rater, or per source
+video if there are fewer videos. The bound is exact for that number of tosses, given the strengths within the parts.
+
+Variances are over raters and source videos, as in `two_way_clusters`. Leaving out a rater or a video moves the
+strengths by one Newton step. A variance is never smaller than that of independent votes.
 """
 
 from __future__ import annotations
@@ -30,38 +31,38 @@ from bench.statistics.two_way_clusters import Crossing
 
 ITERATIONS = 200
 TOLERANCE = 1e-10
-#: Leverage of a vote below 1 by less than this: without it, strengths are not known.
+#: If a vote's leverage is within this distance of 1, the strengths are not identified without that vote.
 SURE = 1e-6
-#: Votes whose information is in memory at once.
+#: Approximate number of votes whose information matrices are in memory at the same time.
 AT_ONCE = 4096
-#: Log odds beyond which a share is 1 for every purpose.
+#: Log odds beyond which a share is treated as 1.
 FAR = 40.0
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 
 def components(winner: Numbers, loser: Numbers, systems: int, by: Literal["weak", "strong"]) -> Numbers:
-    """[systems] number of the part that each belongs to: connected by votes (weak), or by wins both ways (strong)."""
+    """[systems] index of each method's component: connected by votes (weak), or by wins both ways (strong)."""
     wins = coo_array((np.ones(len(winner)), (winner, loser)), shape=(systems, systems))
     return np.asarray(connected_components(wins, directed=True, connection=by)[1], np.int64)
 
 
 def centred(systems: int) -> Floats:
-    """[systems, systems − 1] orthonormal columns that span strengths of mean 0."""
+    """[systems, systems − 1] orthonormal basis of the strengths with mean 0."""
     full = np.linalg.qr(np.column_stack([np.ones(systems), np.eye(systems)[:, :-1]]))[0]
     return np.asarray(full[:, 1:], np.float64)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Strengths of strongly connected systems.
+    """Strengths of strongly connected methods.
 
     Attributes:
-        strengths: [systems] log odds of mean 0.
-        covariance: [systems, systems] over raters and videos; NaN where there are fewer than two of either.
-        single: [systems, systems] what the covariance would be if votes were independent.
+        strengths: [systems] log odds with mean 0.
+        covariance: [systems, systems] over raters and videos; NaN with fewer than two of either.
+        single: [systems, systems] covariance if votes were independent.
         freedom: degrees of freedom.
-        units: raters, or source videos where those are fewer.
+        units: number of raters or of source videos, whichever is smaller.
     """
 
     strengths: Floats
@@ -77,12 +78,12 @@ class Fit:
 
 
 def strengths(wins: Floats) -> tuple[Floats, Floats]:
-    """Firth's strengths [S], of mean 0, from a table of wins [S, S] (row over column), and their information.
+    """Firth's strengths [S] with mean 0 from a table of wins [S, S] (row over column), and their information.
 
-    The information [S − 1, S − 1] is that of the coordinates that `centred` spans.
+    The information matrix [S − 1, S − 1] refers to coordinates in the basis `centred`.
 
     Raises:
-        BenchError: the iteration does not settle.
+        BenchError: the iteration does not converge.
     """
     systems = len(wins)
     pairs = [(a, b) for a, b in combinations(range(systems), 2) if wins[a, b] + wins[b, a]]
@@ -98,7 +99,7 @@ def strengths(wins: Floats) -> tuple[Floats, Floats]:
         weight = had * share * (1 - share)
         information = design.T @ (design * weight[:, None])
         leverage = weight * np.einsum("ij,ij->i", design, np.linalg.solve(information, design.T).T)
-        # the penalty is that of so many more votes, half of them either way
+        # the penalty is equivalent to additional votes, as many as the leverage, split evenly between both methods
         penalised = design.T @ (design * ((had + leverage) * share * (1 - share))[:, None])
         step = np.linalg.solve(penalised, design.T @ (won - had * share + leverage * (0.5 - share)))
         step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
@@ -111,18 +112,18 @@ def strengths(wins: Floats) -> tuple[Floats, Floats]:
 
 
 def table_of_wins(winner: Numbers, loser: Numbers, systems: int) -> Floats:
-    """[S, S] how often each system (row) won over each."""
+    """[S, S] number of votes that each method (row) won over each other one (column)."""
     wins = np.zeros((systems, systems))
     np.add.at(wins, (winner, loser), 1.0)
     return wins
 
 
 def fit(winner: Numbers, loser: Numbers, systems: int, crossing: Crossing) -> Fit:
-    """Strengths of systems that are strongly connected by these votes, with their covariances."""
+    """Strengths, with covariances, of methods that these votes connect strongly."""
     strength, information = strengths(table_of_wins(winner, loser, systems))
     basis = centred(systems)
-    design = basis[winner] - basis[loser]  # [N, S − 1], each vote as a win
-    lost = 1 / (1 + np.exp(strength[winner] - strength[loser]))  # probability of what did not happen
+    design = basis[winner] - basis[loser]  # [N, S − 1], winner minus loser
+    lost = 1 / (1 + np.exp(strength[winner] - strength[loser]))  # probability of the opposite outcome
     score = design * lost[:, None]
     weight = lost * (1 - lost)
     parts = (crossing.raters, crossing.videos, crossing.cells)
@@ -134,14 +135,14 @@ def fit(winner: Numbers, loser: Numbers, systems: int, crossing: Crossing) -> Fi
 
 
 def _left_out(design: Floats, weight: Floats, score: Floats, information: Floats, clusters: Clusters) -> Floats:
-    """Jackknife covariance [S−1, S−1] of the coordinates, leaving out one cluster at a time in one Newton step."""
+    """Delete-one-cluster jackknife covariance [S−1, S−1] of the coordinates, with one Newton step per cluster."""
     count, moved = clusters.count, np.zeros_like(information)
     order = np.argsort(clusters.index, kind="stable")
     ends = np.cumsum(clusters.sizes).astype(np.intp)
     alone = clusters.sizes[clusters.index] == 1
     inverse = np.linalg.pinv(information, rcond=1e-6, hermitian=True)
     leverage = weight * np.einsum("ij,jk,ik->i", design, inverse, design)
-    alone &= leverage < 1 - SURE  # one vote is taken out in closed form (Sherman and Morrison 1950)
+    alone &= leverage < 1 - SURE  # a single vote is removed in closed form (Sherman and Morrison 1950)
     pull = score[alone] @ inverse / (1 - leverage[alone])[:, None]
     moved += pull.T @ pull
     others = np.flatnonzero(~np.isin(np.arange(count), clusters.index[alone]))
@@ -152,7 +153,7 @@ def _left_out(design: Floats, weight: Floats, score: Floats, information: Floats
         of_information = np.zeros((len(block), *information.shape))
         np.add.at(of_scores, place, score[votes])
         np.add.at(of_information, place, design[votes, :, None] * (design[votes] * weight[votes, None])[:, None, :])
-        # without a rater who alone connects two systems their distance is not known, and does not move
+        # if only this cluster connects two methods, their distance is not identified without it and does not move
         rest = np.linalg.pinv(information - of_information, rcond=1e-6, hermitian=True)
         pull = np.einsum("gij,gj->gi", rest, of_scores)
         moved += pull.T @ pull
@@ -160,7 +161,7 @@ def _left_out(design: Floats, weight: Floats, score: Floats, information: Floats
 
 
 def _blocks(numbers: NDArray[np.intp], sizes: Floats) -> Iterator[NDArray[np.intp]]:
-    """The clusters in blocks of about `AT_ONCE` votes: memory does not grow with votes times systems squared."""
+    """Yield clusters in blocks of about `AT_ONCE` votes, so that memory does not grow with votes × methods²."""
     if len(numbers):
         before = np.cumsum(sizes[numbers]) - sizes[numbers]
         yield from np.split(numbers, np.flatnonzero(np.diff(before // AT_ONCE)) + 1)
@@ -168,13 +169,13 @@ def _blocks(numbers: NDArray[np.intp], sizes: Floats) -> Iterator[NDArray[np.int
 
 @dataclass(frozen=True)
 class Apart:
-    """Parts of a group of systems between which all votes go one way.
+    """Parts of a group of methods between which all votes go one way.
 
     Attributes:
-        part: [S] number of the strongly connected part of each system.
-        within: [S] strength of each within its part, of mean 0 there.
+        part: [S] index of each method's strongly connected part.
+        within: [S] strength of each method within its part, with mean 0 over the part.
         wins: [S, S] votes, row over column.
-        worth: [S, S] the same between parts, in tosses of a coin: `tosses`.
+        worth: [S, S] votes between parts, in equivalent coin tosses (see `tosses`).
     """
 
     part: Numbers
@@ -183,7 +184,7 @@ class Apart:
     worth: Floats
 
     def above(self, one: int, other: int) -> bool:
-        """Whether a chain of wins leads from the part of system `one` down to that of `other`."""
+        """Whether a chain of wins leads from the part of method `one` down to that of `other`."""
         parts = int(self.part.max()) + 1
         reach = np.zeros((parts, parts), dtype=bool)
         for a, b in np.argwhere(self.wins > 0):
@@ -193,9 +194,10 @@ class Apart:
         return bool(reach[self.part[one], self.part[other]]) and self.part[one] != self.part[other]
 
     def log_likelihood(self, distance: float, upper: int, lower: int) -> float:
-        """Largest log probability that all votes between parts go as they did, two parts being `distance` apart.
+        """Profile log likelihood of the votes between parts if two parts are `distance` apart.
 
-        `upper`, `lower`: parts, by number; the distance is between their means. The others lie where it is likeliest.
+        `upper` and `lower` are part indices, and the distance is between the means of these parts. The positions of
+        all other parts maximise the likelihood.
         """
         between = [(a, b, self.worth[a, b]) for a, b in np.argwhere((self.wins > 0) & self._differ)]
         free = [part for part in range(int(self.part.max()) + 1) if part not in (upper, lower)]
@@ -215,7 +217,7 @@ class Apart:
         start = np.zeros(len(free))
         if not free:
             return -lost(start)[0]
-        reach = FAR * (len(free) + 2)  # each part may be far from its neighbours
+        reach = FAR * (len(free) + 2)  # each part can be far from its neighbours
         limits = [(-reach, reach)] * len(free)
         return -float(minimize(lost, start, jac=True, bounds=limits, method="L-BFGS-B").fun)
 
@@ -224,16 +226,16 @@ class Apart:
         return np.asarray(self.part[:, None] != self.part[None, :])
 
     def bound(self, upper: int, lower: int, level: float) -> float:
-        """The least distance of two parts, `upper` above `lower`, that the votes allow at a two-sided `level`."""
+        """Smallest distance by which part `upper` can exceed part `lower`, at a two-sided `level`."""
         least = float(np.log((1 - level) / 2))
         return float(brentq(lambda d: self.log_likelihood(d, upper, lower) - least, -FAR, FAR, xtol=1e-9))
 
 
 def tosses(winner: Numbers, loser: Numbers, part: Numbers, crossing: Crossing) -> Floats:
-    """[S, S] what votes between parts, which all go one way, are worth.
+    """[S, S] number of coin tosses that the votes between parts, which all go one way, are worth.
 
-    Those of two parts are worth as many tosses of a coin as raters have cast them, or as they have source videos where
-    those are fewer, and at most their number. Each vote has the same share of it.
+    The votes between two parts are worth one toss per rater who cast them, or per source video if there are fewer
+    videos; this never exceeds the number of votes. Each vote has an equal share of the tosses.
     """
     worth = np.zeros((len(part), len(part)))
     upper, lower = part[winner], part[loser]
@@ -245,7 +247,7 @@ def tosses(winner: Numbers, loser: Numbers, part: Numbers, crossing: Crossing) -
 
 
 def largest(parts: Numbers, votes: Sequence[float]) -> int:
-    """The part with the most systems, and of those the one with the most votes."""
+    """The part with the most methods; ties go to the part with the most votes."""
     numbers = sorted(set(parts.tolist()))
     information = np.asarray(votes, np.float64)
     return max(numbers, key=lambda part: ((parts == part).sum(), information[parts == part].sum(), -part))

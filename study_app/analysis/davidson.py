@@ -1,9 +1,10 @@
-"""Strengths where people may answer that they cannot tell, by Davidson's model of ties.
+"""Strengths from votes with ties ("cannot tell"), by Davidson's model.
 
-The one of two systems is chosen with a probability in proportion to its worth, π, and a tie comes in proportion to
-ν·√(πᵢ·πⱼ) (Journal of the American Statistical Association 1970), so a tie tells that two systems are near each other.
-The strengths of decided votes (`bradley_terry`) are those that a study reports. These are beside them, by maximum
-likelihood, with intervals over raters and source videos from each vote's influence on them.
+The probability of a choice is proportional to the method's worth π, and that of a tie to ν·√(πᵢ·πⱼ) (Journal of the
+American Statistical Association 1970). A tie is therefore evidence that two methods are close.
+
+The primary strengths of a study are those of decided votes (`bradley_terry`). The strengths here supplement them. They
+are maximum likelihood estimates; their intervals, over raters and source videos, use each vote's influence.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from study_app.analysis.bradley_terry import ITERATIONS, TOLERANCE, centred, com
 from study_app.analysis.preference_scores import trials
 from study_app.design.questions import TIE
 
-#: Frozen column names of `strengths_ties.csv`; worths sum to 1, `nu` is the same in every line.
+#: Frozen column names of `strengths_ties.csv`; worths sum to 1, and `nu` is the same in every row.
 TIE_STRENGTH_COLUMNS = ["system", "worth", "strength", "ci_low", "ci_high", "nu"]
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -28,13 +29,13 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TieFit:
-    """What votes with ties say.
+    """Fit of Davidson's model.
 
     Attributes:
-        worths: [S] that sum to 1.
-        nu: how often ties come.
-        strengths: [S] logarithms of the worths, of mean 0.
-        influence: [N, S] what each vote moves the strengths by.
+        worths: [S] worths, which sum to 1.
+        nu: tie parameter; the larger, the more ties.
+        strengths: [S] logarithms of the worths, with mean 0.
+        influence: [N, S] influence of each vote on the strengths.
     """
 
     worths: Floats
@@ -44,15 +45,15 @@ class TieFit:
 
 
 def fit(one: Numbers, other: Numbers, outcome: Numbers, systems: int) -> TieFit | None:
-    """Fit by Newton's method.
+    """Fit Davidson's model by Newton's method.
 
     Args:
-        one, other: [N] numbers of the systems of each vote.
+        one, other: [N] indices of the two methods of each vote.
         outcome: [N] 1 where `one` was chosen, −1 where `other` was, 0 for a tie.
         systems: S.
 
     Returns:
-        None where there is no maximum: no tie, nothing but ties, or systems that wins and ties do not connect.
+        None if the likelihood has no maximum: no ties, only ties, or methods that wins and ties do not connect.
     """
     tied = outcome == 0
     if not tied.any() or tied.all():
@@ -64,7 +65,7 @@ def fit(one: Numbers, other: Numbers, outcome: Numbers, systems: int) -> TieFit 
     basis = centred(systems)
     design = basis[one] - basis[other]  # [N, S − 1]
     happened = np.column_stack([design * outcome[:, None] / 2, tied])  # [N, S]
-    places = np.zeros(systems)  # coordinates of the strengths, and log ν
+    places = np.zeros(systems)  # coordinates of the strengths, then log ν
     for _ in range(ITERATIONS):
         expected, information = _moments(design, places)
         step = np.linalg.solve(information, (happened - expected).sum(axis=0))
@@ -82,7 +83,7 @@ def fit(one: Numbers, other: Numbers, outcome: Numbers, systems: int) -> TieFit 
 
 
 def _moments(design: Floats, places: Floats) -> tuple[Floats, Floats]:
-    """Expected [N, S] of what each vote adds to the sufficient statistics, and their covariance [S, S], summed."""
+    """Expected contribution [N, S] of each vote to the sufficient statistics, and the summed covariance [S, S]."""
     half = design @ places[:-1] / 2
     weights = np.exp(np.column_stack([half, -half, np.full_like(half, places[-1])]))
     first, second, tie = (weights / weights.sum(axis=1, keepdims=True)).T
@@ -96,7 +97,7 @@ def _moments(design: Floats, places: Floats) -> tuple[Floats, Floats]:
 
 
 def strengths_with_ties(votes: pd.DataFrame) -> pd.DataFrame:
-    """Strengths of all systems, as `TIE_STRENGTH_COLUMNS`, strongest first; no line where there is no maximum."""
+    """Strengths of all methods, as `TIE_STRENGTH_COLUMNS`, strongest first; empty if the fit has no maximum."""
     counting = trials(votes)
     names = sorted({*counting["first"], *counting["second"]})
     one, other = (counting[side].map(names.index).to_numpy(np.int64) for side in ("first", "second"))

@@ -1,8 +1,9 @@
-"""That people do not prefer one system by more than a margin that was stated beforehand.
+"""Equivalence tests: preferences between two methods stay within a margin that was stated beforehand.
 
-"No significant difference" does not say so. Two one-sided tests at 5 % do (Schuirmann, Journal of Pharmacokinetics and
-Biopharmaceutics 1987), of shares of votes, of differences of mean grades, and of differences of strengths, each over
-raters and source videos. Beside the share's test is the exact one of independent votes.
+"No significant difference" does not show equivalence. Two one-sided tests at 5 % do (Schuirmann, Journal of
+Pharmacokinetics and Biopharmaceutics 1987). They are applied to shares of votes, to differences of mean grades and to
+differences of strengths, each over raters and source videos. The test of shares is accompanied by an exact test that
+treats votes as independent.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from study_app.analysis import mean_opinion_scores, ranking
 from study_app.analysis.preference_scores import counted
 
 ALPHA = 0.05
-#: Frozen column names of `equivalence.csv`. `measure`: pos (percent), mos (grades) or strength (log odds); `p_holm` is
-#: corrected over the lines of one measure, `exact_p` takes votes as independent.
+#: Frozen column names of `equivalence.csv`. `measure` is pos (percent), mos (grades) or strength (log odds). `p_holm`
+#: is corrected over the rows of one measure; `exact_p` treats votes as independent.
 EQUIVALENCE_COLUMNS = [
     "measure", "first", "second", "value", "margin_low", "margin_high", "p", "p_holm", "exact_p", "shown",
 ]  # fmt: skip
 
 
 def of_votes(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]], margin: float) -> pd.DataFrame:
-    """POS within 50 ± `margin` percent, and strengths within the difference that such a POS means."""
+    """Test POS within 50 ± `margin` percent, and strength differences within ± the log odds of 50 + `margin`."""
     counting = counted(votes)
     lines: list[list[object]] = []
     low, high = 0.5 - margin / 100, 0.5 + margin / 100
@@ -50,7 +51,10 @@ def of_votes(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]], margin
 
 
 def of_grades(ratings: pd.DataFrame, systems: Sequence[str], margin: float) -> pd.DataFrame:
-    """Differences of mean grades within ± `margin` grades; equal to the paired t tests where raters grade both once."""
+    """Test differences of mean grades within ± `margin` grades.
+
+    If each rater grades both methods once, these are the paired t tests.
+    """
     lines: list[list[object]] = []
     for gap in mean_opinion_scores.gaps(ratings, systems):
         p_value = 1.0

@@ -1,9 +1,11 @@
-"""Metrics beside mean grades of clips, as ITU-T P.1401 (2020) compares them: PLCC, SROCC and RMSE.
+"""Metrics compared with mean grades of clips as in ITU-T P.1401 (2020): PLCC, SROCC and RMSE.
 
-A metric's values are first mapped to the scale of grades by a polynomial of third order that only rises with quality
-over the values that there are. Correlation (Pearson's) and root mean square error, with four parameters taken off the
-number of clips, are of mapped values; Spearman's needs no mapping. Intervals are from leaving out one source video at a
-time, mapping included, by t: of Fisher's z for correlations, of the logarithm for the error.
+A third-order polynomial first maps a metric's values to the scale of grades. It increases monotonically with quality
+over the observed values. The Pearson correlation and the root mean square error use mapped values; the Spearman
+correlation needs no mapping. The error divides by the number of clips minus the four parameters of the mapping.
+
+Intervals are t intervals from a jackknife that leaves out one source video at a time and repeats the mapping. They
+apply to Fisher's z of correlations and to the logarithm of the error.
 """
 
 from __future__ import annotations
@@ -21,20 +23,21 @@ from bench.statistics.cluster_jackknife import Clusters
 from bench.statistics.two_way_clusters import LEVEL
 from study_app.analysis.mean_opinion_scores import clip_table
 
-#: Frozen column names of `agree.csv` of grades; `left_out`: clips whose value is infinite or missing.
+#: Frozen column names of `agree.csv` for grades; `left_out` counts clips whose value is infinite or missing.
 GRADE_COLUMNS = [
     "metric", "clips", "videos", "plcc", "plcc_low", "plcc_high", "srocc", "srocc_low", "srocc_high", "rmse",
     "rmse_low", "rmse_high", "left_out",
 ]  # fmt: skip
-#: Parameters of the mapping, and clips that it takes at least.
+#: Number of parameters of the mapping, and smallest number of clips to fit it.
 PARAMETERS, LEAST = 4, 6
 Floats = NDArray[np.float64]
 
 
 def mapped(values: Floats, grades: Floats) -> Floats:
-    """[N] values on the scale of grades: least squares of a cubic that never falls over the values that there are.
+    """[N] values on the scale of grades, by least squares with a cubic that never falls over the observed values.
 
-    The free cubic is taken where it rises throughout; else the best of those whose Bernstein coefficients rise.
+    If the unconstrained cubic never falls, it is used. Otherwise the best cubic with non-decreasing Bernstein
+    coefficients is used.
     """
     low, high = float(values.min()), float(values.max())
     if high == low:
@@ -46,14 +49,14 @@ def mapped(values: Floats, grades: Floats) -> Floats:
     if min(float(slope(at)) for at in (0.0, 1.0, min(max(turn, 0.0), 1.0))) >= 0:
         return np.asarray(free(place), np.float64)
     basis = np.column_stack([math.comb(3, k) * place**k * (1 - place) ** (3 - k) for k in range(4)])
-    steps = np.cumsum(basis[:, ::-1], axis=1)[:, ::-1]  # [N, 4] what each coefficient's rise adds
-    # The first one is the curve's value at its start, of either sign; the rises are not negative.
+    steps = np.cumsum(basis[:, ::-1], axis=1)[:, ::-1]  # [N, 4] effect of an increase of each coefficient
+    # The first coefficient is the curve's value at its start and can have either sign; increases are not negative.
     rises = lsq_linear(steps, grades, bounds=([-np.inf, 0, 0, 0], np.inf), method="bvls").x
     return np.asarray(steps @ rises, np.float64)
 
 
 def _numbers(values: Floats, grades: Floats) -> Floats:
-    """PLCC, SROCC and RMSE; NaN where all values, or all grades, are the same."""
+    """PLCC, SROCC and RMSE; NaN if all values or all grades are equal, or with fewer than `LEAST` clips."""
     if len(values) < LEAST or np.ptp(values) == 0 or np.ptp(grades) == 0:
         return np.full(3, np.nan)
     fitted = mapped(values, grades)
@@ -63,13 +66,12 @@ def _numbers(values: Floats, grades: Floats) -> Floats:
 
 
 def compared(values: Floats, grades: Floats, videos: NDArray[np.str_]) -> Floats:
-    """[3, 3] PLCC, SROCC and RMSE, each with the ends of its interval, which are NaN where there are fewer than three
-    videos.
+    """[3, 3] PLCC, SROCC and RMSE, each with the ends of its interval; with fewer than three videos the ends are NaN.
 
     Args:
-        values: [N] of a metric, higher for better.
+        values: [N] values of a metric; higher is better.
         grades: [N] mean grades of the same clips.
-        videos: [N] their source videos.
+        videos: [N] source videos of the same clips.
     """
     found = _numbers(values, grades)
     clusters = Clusters.of(videos, len(videos))
@@ -96,9 +98,10 @@ def _straight(numbers: Floats) -> Floats:
 def per_metric(
     ratings: pd.DataFrame, scores: pd.DataFrame, direction: dict[str, str], seeds: dict[str, int] | None = None
 ) -> pd.DataFrame:
-    """How each per-clip metric agrees with mean grades of clips, as `GRADE_COLUMNS`, highest SROCC first.
+    """Agreement of each per-clip metric with mean grades of clips, as `GRADE_COLUMNS`, highest SROCC first.
 
-    `seeds` says which of several training runs of a method people saw. Real clips are left out: a metric knows them.
+    `seeds` maps each method with several training runs to the seed of the run that raters saw. Real clips are left out
+    because metrics are computed from them.
     """
     table = scores[scores["seed"] == scores["row"].map(seeds or {}).fillna(scores["seed"])]
     values = table.groupby(["metric", "row", "clip"])["value"].mean()

@@ -1,8 +1,9 @@
-"""How reliable grades are: intraclass correlations (Shrout and Fleiss, Psychological Bulletin 1979).
+"""Reliability of grades: intraclass correlations (Shrout and Fleiss, Psychological Bulletin 1979).
 
-Of a single grade, and of the mean of a clip's grades. ICC(1): each clip has raters of its own. ICC(2): the same raters
-grade every clip and are drawn from others. ICC(3): these raters and no others; its mean form is Cronbach's alpha.
-Intervals are by F (McGraw and Wong, Psychological Methods 1996).
+Each form exists for a single grade and for the mean of a clip's grades. ICC(1): each clip has its own raters. ICC(2):
+the same raters grade every clip and are a sample of a larger population. ICC(3): these raters are the only ones of
+interest; its mean form is Cronbach's alpha. Intervals use the F distribution (McGraw and Wong, Psychological Methods
+1996).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bench.statistics.two_way_clusters import LEVEL
 from study_app.analysis.mean_opinion_scores import counted
 
 NAN = float("nan")
-#: Frozen column names of `reliability.csv`; `grades`: on average, of a clip. `form`: as Shrout and Fleiss name them.
+#: Frozen column names of `reliability.csv`; `form` is Shrout and Fleiss's name, `grades` the average number per clip.
 RELIABILITY_COLUMNS = ["form", "value", "ci_low", "ci_high", "clips", "raters", "grades"]
 Floats = NDArray[np.float64]
 
@@ -34,21 +35,21 @@ class Correlation:
 
 
 def _mean_form(single: Correlation, grades: float) -> Correlation:
-    """Of the mean of so many grades (Spearman and Brown)."""
+    """Correlation of the mean of `grades` grades, by the Spearman–Brown formula."""
     return Correlation(*(grades * r / (1 + (grades - 1) * r) for r in (single.value, single.low, single.high)))
 
 
 def _by_f(ratio: float, grades: float, between: float, within: float) -> Correlation:
-    """From a ratio of mean squares with so many degrees of freedom."""
+    """Correlation from a ratio of mean squares with `between` and `within` degrees of freedom."""
     tail = (1 - LEVEL) / 2
     ends = ratio / f.isf(tail, between, within), ratio * f.isf(tail, within, between)
     return Correlation(*(float((one - 1) / (one + grades - 1)) for one in (ratio, *ends)))
 
 
 def one_way(grades: ArrayLike, clips: ArrayLike) -> tuple[Correlation, Correlation, float]:
-    """ICC(1,1) and ICC(1,k) of grades [N] of clips [N], and k, the clips' number of grades.
+    """ICC(1,1) and ICC(1,k) of grades [N] of clips [N], and k, the number of grades per clip.
 
-    Where clips have different numbers of grades, k is n₀ = (N − Σnᵢ²/N) / (clips − 1), and the interval is approximate.
+    If the number of grades differs between clips, k is n₀ = (N − Σnᵢ²/N) / (clips − 1) and the interval is approximate.
 
     Raises:
         BenchError: fewer than two clips, or no clip with two grades.
@@ -69,7 +70,7 @@ def one_way(grades: ArrayLike, clips: ArrayLike) -> tuple[Correlation, Correlati
 
 
 def two_way(table: ArrayLike) -> dict[str, Correlation]:
-    """The six forms of grades [clips, raters] without gaps: ICC(1,1), ICC(2,1), ICC(3,1), ICC(1,k), ICC(2,k), ICC(3,k).
+    """ICC(1,1), ICC(2,1), ICC(3,1), ICC(1,k), ICC(2,k), ICC(3,k) of a complete table of grades [clips, raters].
 
     Raises:
         BenchError: fewer than two clips or raters.
@@ -91,7 +92,7 @@ def two_way(table: ArrayLike) -> dict[str, Correlation]:
 
 
 def _agreement(of_clips: float, of_raters: float, error: float, n: int, k: int) -> Correlation:
-    """ICC(2,1), with the interval's degrees of freedom by Satterthwaite."""
+    """ICC(2,1), with Satterthwaite's degrees of freedom for the interval."""
     value = (of_clips - error) / (of_clips + (k - 1) * error + k * (of_raters - error) / n)
     if error == 0:
         return Correlation(value)
@@ -108,7 +109,7 @@ def _agreement(of_clips: float, of_raters: float, error: float, n: int, k: int) 
 
 
 def reliability(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Of a study's grades, as `RELIABILITY_COLUMNS`: ICC(1) always, all forms where every rater graded every clip."""
+    """Reliability of grades, as `RELIABILITY_COLUMNS`: all forms if every rater graded every clip, else ICC(1)."""
     counting = counted(ratings)
     clip = counting.groupby(["system", "clip"], sort=False).ngroup()
     try:

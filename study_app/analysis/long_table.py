@@ -1,8 +1,8 @@
-"""Votes in a long table for other programs, its dictionary, and an R script with the crossed logistic model.
+"""Votes as a long table for other programs, its dictionary, and an R script with a crossed logistic model.
 
-The model has raters and source videos as random effects, `glmer(first ~ 1 + (1|rater) + (1|video))`, for each
-comparison. It is a sensitivity analysis beside POS and not the test: with few raters it finds differences that are not
-there.
+For each comparison, the model has raters and source videos as random effects: `glmer(first ~ 1 + (1|rater) +
+(1|video))`. It is a sensitivity analysis that supplements POS, not the primary test. With few raters it reports
+differences that do not exist.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pandas as pd
 from study_app.analysis.preference_scores import trials
 from study_app.design.questions import TIE
 
-#: Frozen column names of `votes_long.csv`, and what each holds.
+#: Frozen column names of `votes_long.csv`, with their meanings.
 LONG_DICTIONARY = {
     "comparison": "the two methods, FIRST over SECOND",
     "first_method": "method that POS counts",
@@ -59,7 +59,7 @@ print(table, row.names = FALSE, digits = 3)
 
 
 def long_table(votes: pd.DataFrame) -> pd.DataFrame:
-    """The votes that count, ties among them, a line each, with the columns of `LONG_DICTIONARY`."""
+    """Counted votes, including ties, one per row, with the columns of `LONG_DICTIONARY`."""
     counting = trials(votes)
     tie = counting["chosen"] == TIE
     first = (counting["chosen"] == counting["first"]).astype("Int64").mask(tie)
@@ -81,5 +81,5 @@ def long_table(votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def dictionary() -> pd.DataFrame:
-    """`votes_long_dictionary.csv`: what each column holds."""
+    """Table for `votes_long_dictionary.csv`: the meaning of each column."""
     return pd.DataFrame(list(LONG_DICTIONARY.items()), columns=DICTIONARY_COLUMNS)

@@ -1,4 +1,4 @@
-"""What each planned look at a study decides, with Holm's correction over comparisons at every look."""
+"""Decisions at each planned look at a study, with Holm's correction over comparisons at every look."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from study_app.analysis.preference_scores import pos_table
 from study_app.design.planned_looks import levels
 
 ALPHA = 0.05
-#: Frozen column names of `looks.csv`. `fraction`: of all planned votes; `level`: what p has to be below at this look,
-#: Holm's correction included; `decided`: the number of the look that decided the comparison, 0 while none has.
+#: Frozen column names of `looks.csv`. `fraction`: share of all planned votes. `level`: p must be below it at this look;
+#: it includes Holm's correction. `decided`: number of the look that decided the comparison, 0 while none has.
 LOOK_COLUMNS = ["look", "looks", "fraction", "comparison", "first", "second", "votes", "pos", "p", "level", "decided"]
 
 
@@ -25,18 +25,18 @@ def looks_table(
     looks: int,
     shape: str,
 ) -> pd.DataFrame:
-    """Each look so far, as `LOOK_COLUMNS`.
+    """Table of all looks so far, as `LOOK_COLUMNS`.
 
     Args:
         votes: all votes, with their times.
-        comparisons: of the study.
-        ends: when each look but the last ended: when the study was extended.
-        fractions: of all planned votes at each look.
-        looks: planned.
-        shape: of the bounds.
+        comparisons: comparisons of the study.
+        ends: end of each look except the last, which is the time when the study was extended.
+        fractions: share of all planned votes at each look.
+        looks: number of planned looks.
+        shape: shape of the bounds.
 
     Raises:
-        BenchError: as `planned_looks.levels`.
+        BenchError: as in `planned_looks.levels`.
     """
     times = pd.to_datetime(votes["time_utc"], utc=True, format="ISO8601")
     decided: dict[str, int] = {}
@@ -46,7 +46,7 @@ def looks_table(
         table = pos_table(by_then, comparisons) if len(by_then) else pos_table(votes.iloc[:0], comparisons)
         of = dict(zip(table["comparison"], table["p"].fillna(1.0).astype(float), strict=True))
         at = dict.fromkeys(of, np.nan)
-        # step down: what is decided, at this look or before, leaves its share of 5 % to the others
+        # Holm's step-down: a comparison decided at this look or earlier passes its share of 5 % to the others
         for name in sorted((name for name in of if name not in decided), key=lambda name: of[name]):
             at[name] = float(levels(fractions[:look], looks, shape, ALPHA / (len(of) - len(decided)))[-1])
             if of[name] < at[name]:

@@ -1,7 +1,7 @@
-"""From grades to mean opinion scores (MOS) of systems whose clips were graded one by one, 5 excellent to 1 bad.
+"""Mean opinion scores (MOS) of methods whose clips were graded one by one, from 5 (excellent) to 1 (bad).
 
-Grades are never votes: they are no share of anything, and they enter no POS. Intervals know that grades of one rater
-and grades of one source video are alike (`two_way_clusters`), by t, within the scale.
+Grades are never votes: they are not shares of choices and never enter a POS. Intervals are t intervals within the
+scale. They account for the similarity of grades by one rater and of grades on one source video (`two_way_clusters`).
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from bench.statistics.two_way_clusters import LEVEL, Crossing
 from study_app.analysis.p910 import recover
 from study_app.design.questions import GRADES
 
-#: Frozen column names of `mos.csv`; `grade_1` to `grade_5`: how often each grade was given.
+#: Frozen column names of `mos.csv`; `grade_1` to `grade_5` count the grades of each value.
 MOS_COLUMNS = [
     "system", "ratings", "mos", "ci_low", "ci_high", "sd", *(f"grade_{grade}" for grade in GRADES), "raters", "clips",
     "videos", "simulated", "p910",
 ]  # fmt: skip
-#: Frozen column names of `mos_clips.csv`: `p910` by Annex E, with the standard error of raters' noise.
+#: Frozen column names of `mos_clips.csv`; `p910` is by Annex E, and its standard error covers raters' noise only.
 CLIP_COLUMNS = ["system", "clip", "video", "ratings", "mos", "p910", "p910_error"]
 #: Frozen column names of `mos_differences.csv`.
 DIFFERENCE_COLUMNS = ["first", "second", "difference", "ci_low", "ci_high", "p", "p_holm"]
 WORST, BEST = 1.0, 5.0
-#: A smaller standard error of a clip's quality, in grades, can only be that of a single rater who is never off.
+#: A standard error of a clip's quality below this, in grades, means that a single rater without noise decides it.
 STEADY = 0.01
 Floats = NDArray[np.float64]
 
 
 def counted(ratings: pd.DataFrame) -> pd.DataFrame:
-    """The grades that enter a mean: of trials, of raters who are neither excluded nor withdrawn.
+    """The grades that enter a mean: those of trials, by raters who are neither excluded nor withdrawn.
 
     Raises:
-        BenchError: real and simulated grades appear in one table, or the table has votes in it.
+        BenchError: real and simulated grades appear in one table, or the table contains votes.
     """
     if "rating" not in ratings:
         raise BenchError(
@@ -54,9 +54,9 @@ def counted(ratings: pd.DataFrame) -> pd.DataFrame:
 
 
 def mos_table(ratings: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
-    """Mean grade of each system, as `MOS_COLUMNS`; a system without grades has an empty line.
+    """Mean grade of each method, as `MOS_COLUMNS`; a method without grades has an empty row.
 
-    With one rater or one video nothing can be said of others: the interval is the whole scale.
+    With one rater or one video, the data do not generalise to others, so the interval is the whole scale.
     """
     simulated = bool(ratings["simulated"].any())
     counting, clips = counted(ratings), clip_table(ratings)
@@ -81,10 +81,10 @@ def mos_table(ratings: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
 
 
 def interval(grades: Floats, mean: float, crossing: Crossing) -> tuple[float, float]:
-    """Ends of the 95 % interval of a mean grade: by t, of the logarithm of its odds to lie towards the best.
+    """Ends of the 95 % interval of a mean grade: a t interval of the log odds of its position on the scale.
 
-    Near an end of the scale an interval that is symmetric in grades is too short towards the middle. Grades that are
-    all the worst or the best are one toss of a coin for each rater, or for each video where those are fewer.
+    Near an end of the scale, an interval that is symmetric in grades is too short towards the middle. If all grades are
+    the worst or all are the best, they count as one coin toss per rater, or per video if there are fewer videos.
     """
     share = (mean - WORST) / (BEST - WORST)
     units = min(crossing.raters.count, crossing.videos.count)
@@ -99,7 +99,7 @@ def interval(grades: Floats, mean: float, crossing: Crossing) -> tuple[float, fl
 
 @dataclass(frozen=True)
 class Gap:
-    """A difference of two systems' means, its standard error and degrees of freedom; NaN where it is not known."""
+    """A difference of two methods' means, its standard error (NaN if unknown) and degrees of freedom."""
 
     first: str
     second: str
@@ -109,10 +109,10 @@ class Gap:
 
 
 def gaps(ratings: pd.DataFrame, systems: Sequence[str]) -> Iterator[Gap]:
-    """Differences of mean grades of every two systems that have grades, over raters and source videos.
+    """Yield differences of mean grades of all pairs of methods that have grades, over raters and source videos.
 
-    Raters and videos that two systems share are taken out by the same crossing: what a rater gives both alike does not
-    count as a difference.
+    The same crossing removes the effects of raters and videos that both methods share. If a rater gives both methods
+    higher grades, this does not count as a difference.
     """
     counting = counted(ratings)
     for first, second in combinations(systems, 2):
@@ -122,7 +122,7 @@ def gaps(ratings: pd.DataFrame, systems: Sequence[str]) -> Iterator[Gap]:
             continue
         grades = ratings_of["rating"].to_numpy(np.float64)
         means = [grades[ours].mean(), grades[~ours].mean()]
-        # what each grade moves the difference by, as if it were a mean over all of them
+        # influence of each grade on the difference, scaled as for a mean over all grades
         moves = np.where(ours, (grades - means[0]) / ours.mean(), (means[1] - grades) / (~ours).mean())
         crossing = Crossing.of(list(ratings_of["rater"]), list(ratings_of["video"]))
         error = float(np.sqrt(crossing.variance_of_difference(moves))) if crossing.known else np.nan
@@ -130,7 +130,7 @@ def gaps(ratings: pd.DataFrame, systems: Sequence[str]) -> Iterator[Gap]:
 
 
 def differences(ratings: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
-    """Differences of mean grades of every two systems, as `DIFFERENCE_COLUMNS`, with Holm's correction over all."""
+    """Differences of mean grades of all pairs of methods, as `DIFFERENCE_COLUMNS`, Holm-corrected over all pairs."""
     rows: list[list[object]] = []
     for gap in gaps(ratings, systems):
         low, high, p_value = WORST - BEST, BEST - WORST, 1.0
@@ -148,12 +148,12 @@ def differences(ratings: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
 
 
 def follows_one_rater(clips: pd.DataFrame) -> bool:
-    """Whether Annex E has given one rater all the weight, in a `clip_table`: then its noise is nearly 0."""
+    """Whether Annex E gave one rater all the weight in a `clip_table`, because that rater's noise is almost 0."""
     return bool((clips["p910_error"] < STEADY).any())
 
 
 def clip_table(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Mean grade of each clip, as `CLIP_COLUMNS`, beside its quality by ITU-T P.910, Annex E (`p910`)."""
+    """Mean grade and quality by ITU-T P.910, Annex E (`p910`) of each clip, as `CLIP_COLUMNS`."""
     counting = counted(ratings)
     shown = counting.groupby(["system", "clip"], sort=False)
     table = shown.agg(video=("video", "first"), ratings=("rating", "size"), mos=("rating", "mean")).reset_index()

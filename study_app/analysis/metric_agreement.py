@@ -1,10 +1,13 @@
-"""People against metrics: does a metric prefer the clip that people prefer?
+"""Agreement of metrics with people: does a metric prefer the clip that people prefer?
 
-Two questions that must not be mixed. *Within* a comparison of two systems: of the clips that it shows, does the metric
-tell those where people chose the first from those where they chose the second? That is the area under the ROC curve of
-the metric's difference, 0.5 for a metric that knows nothing of clips, however well it tells the two systems apart.
-*Between* systems: does it prefer the system that people prefer? There are as many answers as comparisons, a handful,
-and votes by the hundred make them no more; so that is counted and not tested.
+This is two questions, which must not be mixed.
+
+*Within* a comparison of two methods: does the metric separate clips where people chose the first method from clips
+where they chose the second? The answer is the area under the ROC curve of the metric's difference. It is 0.5 for a
+metric that is unrelated to clips, however well it separates the two methods.
+
+*Between* methods: does the metric prefer the method that people prefer? There is only one answer per comparison,
+regardless of the number of votes. A handful of answers is counted and not tested.
 """
 
 from __future__ import annotations
@@ -26,21 +29,21 @@ from study_app.analysis.pair_agreement import predictable
 from study_app.analysis.preference_scores import counted
 from study_app.analysis.within_comparison_auc import within
 
-#: Frozen column names. Between 0 and 1: auc and its ends. In percent: agrees (votes predicted); lower and upper,
-#: estimates of the least and the most that any metric could predict, and the ends of an interval of it. Counts:
-#: comparisons whose preferred system the metric prefers, of how many.
+#: Frozen column names. Between 0 and 1: auc and the ends of its interval. In percent: agrees (votes predicted), lower
+#: and upper (estimated bounds of the best possible prediction), possible_low and possible_high (ends of its interval).
+#: Counts: systems_right (comparisons in which the metric prefers the preferred method) of comparisons.
 PER_CLIP_COLUMNS = [
     "metric", "votes", "auc", "ci_low", "ci_high", "p", "p_holm", "agrees", "lower", "upper", "systems_right",
     "comparisons", "raters", "clips", "videos", "possible_low", "possible_high",
 ]  # fmt: skip
 PER_SET_COLUMNS = ["metric", "systems", "rank_correlation", "kendall", "note"]
-#: With fewer systems than this a rank correlation describes and proves nothing.
+#: With fewer methods than this, a rank correlation is only descriptive.
 FEW = 10
 Floats = NDArray[np.float64]
 
 
 def read_scores(path: Path) -> pd.DataFrame:
-    """A run's `scores/per_clip.csv` or `summary.csv`; a `BenchError` where there is none."""
+    """Read a run's `scores/per_clip.csv` or `summary.csv`; a `BenchError` if it does not exist."""
     if not path.exists():
         raise BenchError(f"There are no metric scores at {path}. Make them with `bench score`.")
     texts = ("clip", "row", "metric", "video")  # a method may be called None, NA or null
@@ -50,13 +53,13 @@ def read_scores(path: Path) -> pd.DataFrame:
 
 
 def directions(scores: pd.DataFrame) -> dict[str, str]:
-    """Which end is good (lower, higher or one) of each registered metric that a table of scores holds."""
+    """Direction (lower, higher or one is better) of each registered metric in a table of scores."""
     scored = set(scores["metric"])
     return {name: METRICS.load(name).direction for name in METRICS if name in scored}
 
 
 def shown_seeds(run: Path, rows: Iterable[str]) -> dict[str, int]:
-    """The training whose videos a run folder holds under each row's own name, where its manifest says so."""
+    """Training seed of the videos in a run folder under each row's own name, if its manifest records one."""
     seeds = {}
     for row in rows:
         manifest = RunFolder(run).predictions(row) / MANIFEST
@@ -67,7 +70,7 @@ def shown_seeds(run: Path, rows: Iterable[str]) -> dict[str, int]:
 
 
 def between_models(votes: pd.DataFrame) -> pd.DataFrame:
-    """The votes that count and are about two models: against the real clip a metric would know the answer."""
+    """Counted votes between two models; real clips are left out because metrics are computed from them."""
     counting = counted(votes)
     return counting[(counting["first"] != REAL) & (counting["second"] != REAL)]
 
@@ -75,16 +78,18 @@ def between_models(votes: pd.DataFrame) -> pd.DataFrame:
 def per_clip(
     votes: pd.DataFrame, scores: pd.DataFrame, direction: dict[str, str], seeds: dict[str, int] | None = None
 ) -> pd.DataFrame:
-    """How each per-clip metric agrees with the votes `between_models`, as `PER_CLIP_COLUMNS`.
+    """Agreement of each per-clip metric with the votes `between_models`, as `PER_CLIP_COLUMNS`.
 
-    `auc` is within comparisons, over all pairs of a vote for the first and a vote for the second of one comparison; its
-    interval is over raters and source videos, and `p` that of votes that have nothing to do with the metric, by
-    flipping the signs of whole videos (`p_holm`: corrected over the metrics). NaN where no comparison has votes for
-    both. `agrees` is the percentage of votes that the metric predicts, ties counted half, systems and clips together,
-    and has no test. `lower` and `upper` are estimates of what anything could predict, from pairs that two raters or
-    more have judged, and `possible_low` and `possible_high` the ends of an interval of it (`predictable`).
-    `seeds` says which of several training runs of a row people saw; the others' scores
-    are left out.
+    - `auc` is within comparisons, over all pairs of a vote for the first method and a vote for the second method of one
+      comparison. Its interval is over raters and source videos. It is NaN if no comparison has votes for both methods.
+    - `p` is for the null hypothesis that votes are unrelated to the metric, by a cluster sign-flip test over videos.
+      `p_holm` is corrected over the metrics.
+    - `agrees` is the percentage of votes that the metric predicts, over methods and clips; ties count half. It has no
+      test.
+    - `lower` and `upper` are estimated bounds of the best possible prediction, from pairs that at least two raters
+      judged. `possible_low` and `possible_high` are the ends of its interval (`predictable`).
+
+    `seeds` maps each row with several training runs to the seed that raters saw; scores of the others are left out.
     """
     table = scores[scores["seed"] == scores["row"].map(seeds or {}).fillna(scores["seed"])]
     values = table.groupby(["metric", "row", "clip"])["value"].mean()
@@ -112,9 +117,10 @@ def per_clip(
 
 
 def _preferences(votes: pd.DataFrame, values: pd.Series, direction: str) -> tuple[pd.DataFrame, Floats]:
-    """The votes on clips that the metric has values of, and for each how much better it finds the first's clip.
+    """Votes on clips with values of the metric, and for each vote how much better it rates the first method's clip.
 
-    Infinite values count: a clip identical to the real one, and one that stands still where motion should be 1.
+    Infinite values count. They occur for a clip identical to the real one, and for a still clip where motion should
+    be 1.
     """
     keys = (pd.MultiIndex.from_arrays([votes[side], votes["clip"]]) for side in ("first", "second"))
     first, second = (values.reindex(key).to_numpy(np.float64) for key in keys)
@@ -122,7 +128,7 @@ def _preferences(votes: pd.DataFrame, values: pd.Series, direction: str) -> tupl
     first, second = first[defined], second[defined]
     if direction == "one":
         first, second = log_distance(first), log_distance(second)
-    with np.errstate(invalid="ignore"):  # two infinite values are a tie
+    with np.errstate(invalid="ignore"):  # inf − inf; two infinite values are a tie
         better = first - second if direction == "higher" else second - first
     return votes[defined], np.where(first == second, 0.0, better)
 
@@ -130,7 +136,8 @@ def _preferences(votes: pd.DataFrame, values: pd.Series, direction: str) -> tupl
 def per_set(ranking: pd.DataFrame, summary: pd.DataFrame, direction: dict[str, str]) -> pd.DataFrame:
     """Rank correlations of each metric's mean with the Bradley–Terry strength over models, as `PER_SET_COLUMNS`.
 
-    Strengths compare only within a group of systems that votes connect. Over several groups there is no correlation.
+    Strengths are comparable only within a group of methods that votes connect. With several groups, the correlation is
+    NaN.
     """
     strength, group = (ranking.set_index("system")[name] for name in ("strength", "group"))
     rows = []

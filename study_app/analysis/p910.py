@@ -1,8 +1,11 @@
-"""Quality by ITU-T P.910 (2023), Annex E: grades freed of raters' biases, those of erratic raters weighted less.
+"""Quality by ITU-T P.910 (2023), Annex E: raters' biases are removed and inconsistent raters get less weight.
 
-A grade is the clip's quality plus the rater's bias plus noise of the rater's own size. Quality, bias and noise are
-found in turns, until quality moves no more: bias is the mean of what a rater gives beyond quality, noise the deviation
-of the rest, and quality the mean of grades less bias, weighted by one over the noise's variance.
+A grade is modelled as the clip's quality plus the rater's bias plus noise with a rater-specific standard deviation. The
+three are estimated in turn until quality converges:
+
+- bias: mean of the rater's grades minus quality;
+- noise: standard deviation of the residuals;
+- quality: mean of grades minus bias, weighted by the inverse noise variance.
 """
 
 from __future__ import annotations
@@ -12,19 +15,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-#: Smallest variance of a rater's noise, so that no weight is infinite; and when quality moves no more.
+#: Variance added to a rater's noise, so that weights are finite; convergence tolerance; iteration limit.
 LEAST_VARIANCE, SETTLED, ROUNDS = 1e-8, 1e-8, 1000
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """What grades say.
+    """Estimates from grades.
 
     Attributes:
-        quality: [clips], on the scale of the grades.
-        error: [clips] standard errors of it, as the annex has them: of raters' noise alone.
-        bias: [raters] of mean 0.
+        quality: [clips] quality on the scale of the grades.
+        error: [clips] standard errors of the quality, from raters' noise alone as in the annex.
+        bias: [raters] biases with mean 0.
         noise: [raters] standard deviations.
     """
 
@@ -35,11 +38,11 @@ class Recovered:
 
 
 def recover(grades: ArrayLike, clip: ArrayLike, rater: ArrayLike) -> Recovered:
-    """Quality of each clip and bias and noise of each rater.
+    """Estimate the quality of each clip, and the bias and noise of each rater.
 
     Args:
-        grades: [N].
-        clip, rater: [N] numbers from 0; every number occurs.
+        grades: [N] grades.
+        clip, rater: [N] indices from 0; every index occurs.
     """
     values = np.asarray(grades, np.float64)
     of_clip, of_rater = np.asarray(clip, np.intp), np.asarray(rater, np.intp)

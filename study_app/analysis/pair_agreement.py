@@ -1,8 +1,8 @@
-"""How often raters of the same pair agree: Krippendorff's alpha, and what anything could predict, with intervals.
+"""Agreement of raters on the same pair: Krippendorff's alpha and the best possible prediction, with intervals.
 
-Disagreement is counted within pairs, and what chance would give within comparisons (Krippendorff, Content Analysis
-2004). Intervals are over raters and source videos, from leaving out one at a time, as in `two_way_clusters`. A vote
-that would stay alone on its pair is left out with the other one.
+Observed disagreement is counted within pairs, and disagreement by chance within comparisons (Krippendorff, Content
+Analysis 2004). Intervals are over raters and source videos, by a delete-one jackknife as in `two_way_clusters`. If
+leaving out a vote would leave a single vote on its pair, both are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with the ends of its 95 % interval; NaN where the votes do not tell."""
+    """A number with the ends of its 95 % interval; NaN if the votes do not determine it."""
 
     value: float = NAN
     low: float = NAN
@@ -32,7 +32,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Sums:
-    """[G] over pairs with two votes or more: disagreement, votes, and the disagreement that chance would give."""
+    """[G] sums over pairs with at least two votes: disagreement, votes, and expected disagreement by chance."""
 
     disagreement: Floats
     votes: Floats
@@ -40,19 +40,19 @@ class Sums:
 
     @property
     def agreement(self) -> Floats:
-        """[G] share of pairs of votes on a pair that agree, each pair weighted by its votes."""
+        """[G] share of pairs of votes on the same pair that agree, weighted by the votes of the pair."""
         return 1 - np.divide(self.disagreement, self.votes, out=np.full_like(self.votes, NAN), where=self.votes > 0)
 
     @property
     def alpha(self) -> Floats:
-        """[G] Krippendorff's alpha (nominal); NaN where all votes of each comparison are the same."""
+        """[G] Krippendorff's alpha (nominal); NaN if all votes of each comparison are the same."""
         some = self.by_chance > 1e-9
         return 1 - np.divide(self.disagreement, self.by_chance, out=np.full_like(self.votes, NAN), where=some)
 
 
 @dataclass(frozen=True)
 class _Lost:
-    """[N] what the sums lose with each vote: disagreement, votes for the first and for the second."""
+    """[N] reduction of the sums if each vote is left out: disagreement, votes for the first and for the second."""
 
     disagreement: Floats
     first: Floats
@@ -61,13 +61,13 @@ class _Lost:
 
 @dataclass(frozen=True)
 class PairedVotes:
-    """Votes on pairs that two raters or more have judged.
+    """Votes on pairs that at least two raters judged.
 
     Attributes:
-        comparison: [N] number of each vote's comparison.
-        pairs: which vote is on which pair.
-        first: [N] 1 where the first was chosen.
-        crossing: raters and source videos.
+        comparison: [N] index of each vote's comparison.
+        pairs: votes clustered by pair.
+        first: [N] 1 if the first method was chosen, else 0.
+        crossing: votes by rater and source video.
     """
 
     comparison: NDArray[np.intp]
@@ -77,7 +77,7 @@ class PairedVotes:
 
     @classmethod
     def of(cls, votes: pd.DataFrame) -> PairedVotes | None:
-        """The paired ones of decided votes (comparison, clip, rater, video, first, chosen); None without any."""
+        """Select the paired ones of decided votes (comparison, clip, rater, video, first, chosen); None without any."""
         by_pair = votes.groupby(["comparison", "clip"], sort=False)
         paired = votes[by_pair["rater"].transform("size") >= 2]
         if not len(paired):
@@ -90,7 +90,7 @@ class PairedVotes:
 
     @property
     def count(self) -> int:
-        """How many pairs there are."""
+        """Number of pairs."""
         return self.pairs.count
 
     def agreement(self) -> Estimate:
@@ -104,16 +104,16 @@ class PairedVotes:
         return self._interval(float(self._all().alpha[0]), left)
 
     def _parts(self) -> list[tuple[Clusters, _Lost]]:
-        """Raters, videos, cells and pairs, with what leaving out one of them takes from the sums."""
+        """Clusters by rater, video, cell and pair, each with the reduction of the sums per vote left out."""
         of, alone, whole = self.crossing, self._alone(), self._whole()
         return [(of.raters, alone), (of.videos, whole), (of.cells, alone), (self.pairs, whole)]
 
     def _interval(self, value: float, left: list[Floats]) -> Estimate:
-        """By t; from the numbers that come out without each rater, video, cell and pair."""
+        """Estimate with a t interval, from the values without each rater, video, cell and pair."""
         if not (self.crossing.known and self.count > 1 and all(np.isfinite(one).all() for one in left)):
             return Estimate(value)
         raters, videos, cells, pairs = (float((len(one) - 1) / len(one) * np.sum((one - value) ** 2)) for one in left)
-        # never less than that of pairs that have nothing in common
+        # never less than the variance of independent pairs
         variance = max(raters + videos - cells, pairs)
         half = float(t.isf((1 - LEVEL) / 2, self.crossing.freedom)) * float(np.sqrt(variance))
         return Estimate(value, value - half, min(1.0, value + half))
@@ -125,12 +125,12 @@ class PairedVotes:
         return won, np.asarray(self.pairs.sizes[index] - won, np.float64)
 
     def _whole(self) -> _Lost:
-        """With all votes of a pair, each taking its share."""
+        """Reduction per vote if all votes of a pair are left out together."""
         won, lost = self._counts()
         return _Lost(_disagreement(won, lost) / (won + lost), self.first, 1 - self.first)
 
     def _alone(self) -> _Lost:
-        """With one vote of a pair; with both of two."""
+        """Reduction if one vote of a pair is left out, or both votes of a pair with two."""
         won, lost = self._counts()
         two = won + lost == 2
         still = _disagreement(won - self.first, lost - (1 - self.first))
@@ -138,16 +138,16 @@ class PairedVotes:
         return _Lost(gone, np.where(two, won, self.first), np.where(two, lost, 1 - self.first))
 
     def _all(self) -> Sums:
-        """The sums over all votes, G = 1."""
+        """Sums over all votes, G = 1."""
         nothing = Clusters.of(np.zeros(len(self.first)), len(self.first))
         return self._sums(nothing, _Lost(*np.zeros((3, len(self.first)))))
 
     def _sums(self, clusters: Clusters, lost: _Lost) -> Sums:
-        """The sums without each cluster."""
+        """Sums without each cluster in turn, G = number of clusters."""
         comparisons = int(self.comparison.max()) + 1
         won = np.bincount(self.comparison, self.first)
         totals = np.column_stack([won, np.bincount(self.comparison) - won])
-        # a cluster has votes in few comparisons: only those that meet are added up
+        # a cluster has votes in few comparisons, so only combinations that occur are added up
         met, place = np.unique(clusters.index * comparisons + self.comparison, return_inverse=True)
         taken = np.column_stack([np.bincount(place, part) for part in (lost.first, lost.second)])
         owner, of = met // comparisons, totals[met % comparisons]
@@ -164,22 +164,22 @@ class PairedVotes:
 
 
 def _disagreement(won: Floats, lost: Floats) -> Floats:
-    """Of a pair with so many votes either way: votes times the share of pairs of them that disagree."""
+    """Disagreement of a pair with `won` and `lost` votes: their number times the share of vote pairs that disagree."""
     return 2 * won * lost / np.maximum(won + lost - 1, 1)
 
 
 def _by_chance(totals: Floats) -> Floats:
-    """[C] the same of comparisons whose votes [C, 2] were dealt to pairs at random."""
+    """[C] expected disagreement of comparisons if their votes [C, 2] were assigned to pairs at random."""
     return _disagreement(totals[:, 0], totals[:, 1])
 
 
 @dataclass(frozen=True)
 class Predictable:
-    """Share of votes, between 0.5 and 1, that the best guess of each pair's majority would meet.
+    """Share of votes, between 0.5 and 1, that always predicting each pair's majority would get right.
 
     Attributes:
-        least, most: estimates of the least and of the most that it can be, given how often two raters agree.
-        low, high: ends of a 95 % interval that has the share itself.
+        least, most: estimated lower and upper bound of the share, given how often two raters agree.
+        low, high: ends of a 95 % interval for the share itself.
     """
 
     least: float = NAN
@@ -189,11 +189,12 @@ class Predictable:
 
 
 def predictable(votes: pd.DataFrame) -> Predictable:
-    """How well anything could predict the decided votes; NaN where no pair has two votes.
+    """Bounds on how well any predictor could predict the decided votes; NaN if no pair has two votes.
 
-    Where a share s of people chooses the one, the best guess meets max(s, 1 − s). Two raters agree in s² + (1 − s)²,
-    and the best guess meets between a and (1 + √(2a − 1)) / 2, a being how often two raters agree, on average over
-    pairs as well. Both are estimates. The interval reaches from the lower end of a's to the most at its upper end.
+    If a share s of people choose one clip of a pair, the best guess is right with probability max(s, 1 − s). Two raters
+    agree with probability a = s² + (1 − s)². The best guess is right with a probability between a and
+    (1 + √(2a − 1)) / 2. The same bounds hold for averages over pairs. Both bounds are estimates. The interval extends
+    from the lower end of a's interval to the upper bound at its upper end.
     """
     paired = PairedVotes.of(votes)
     if paired is None:

@@ -1,12 +1,12 @@
-"""From votes to POS: shares, intervals and tests.
+"""POS from votes: shares, intervals and tests.
 
-POS(A over B) = 100 · (trials in which A was chosen) / (trials). Interval and test know that votes of one rater and
-votes on one source video are alike (`two_way_clusters`). Beside them stand the exact ones, which take votes as
-independent.
+POS(A over B) = 100 · (trials in which A was chosen) / (trials). The interval and the test account for the similarity of
+votes by one rater and of votes on one source video (`two_way_clusters`). They are accompanied by an exact interval and
+test, which treat votes as independent.
 
-Where a study has ties, trials are those that were decided: a tie is in no k and no n, and is kept separately as a share
-of all. So a POS stays a share of whole choices, which the exact test needs (of ties the sign test says nothing: Dixon
-and Mood, Journal of the American Statistical Association 1946), and means what it means without ties.
+If a study allows ties, only decided trials count: ties are in neither k nor n, and are reported separately as a share
+of all votes. A POS thus remains a share of whole choices, as the exact test requires, and has the same meaning as
+without ties. The sign test also ignores ties (Dixon and Mood, Journal of the American Statistical Association 1946).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TIE_COLUMNS = ["comparison", "first", "second", "votes", "ties", "share", "ci_lo
 
 
 def counted(votes: pd.DataFrame) -> pd.DataFrame:
-    """The votes that enter a tally: decided trials, of raters who are neither excluded nor withdrawn.
+    """The votes that enter a tally: decided trials, by raters who are neither excluded nor withdrawn.
 
     Raises:
         BenchError: real and simulated votes appear in one table.
@@ -47,7 +47,7 @@ def counted(votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def trials(votes: pd.DataFrame) -> pd.DataFrame:
-    """The votes that count, ties among them."""
+    """The votes that count, including ties."""
     return _of_trials(votes, votes["chosen"] != "")
 
 
@@ -57,8 +57,10 @@ def _of_trials(votes: pd.DataFrame, which: pd.Series[bool]) -> pd.DataFrame:
 
 
 def ties_table(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """Ties of each comparison, as `TIE_COLUMNS`; `ties` of `votes`, with the interval of their share over raters and
-    source videos. `pos` is that of the decided votes, `half` what it would be if each tie were half a vote for each.
+    """Ties of each comparison, as `TIE_COLUMNS`.
+
+    `share` is that of `ties` among `votes`, with an interval over raters and source videos. `pos` is that of the
+    decided votes; `half` counts each tie as half a vote for each method.
     """
     rows = []
     every = _of_trials(votes, votes["chosen"] != "")
@@ -77,9 +79,9 @@ def ties_table(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]]) -> p
 
 
 def pos_table(votes: pd.DataFrame, comparisons: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """POS of each comparison, as `POS_COLUMNS`; a comparison without votes has an empty line.
+    """POS of each comparison, as `POS_COLUMNS`; a comparison without votes has an empty row.
 
-    `ci_low`, `ci_high` and `p`, the two-sided test against 50, are over raters and source videos; with one rater or one
+    `ci_low`, `ci_high` and `p`, the two-sided test against 50, are over raters and source videos. With one rater or one
     video they are 0, 100 and 1. `p_holm` is corrected over the comparisons that have votes. `rater_mean`, with its
     interval and p, counts each rater once (`rater_means`).
     """

@@ -1,4 +1,4 @@
-"""What leaves a study of its questions before and after the trials: the answers, and a dictionary of what was asked."""
+"""Exports of the questions before and after the trials: the answers, and a dictionary of the questions."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import pandas as pd
 from study_app.design.questions import PARTS, in_language
 from study_app.design.settings import StudySettings
 
-#: Frozen column names of `answers_dictionary.csv`, a line a question.
+#: Frozen column names of `answers_dictionary.csv`; one row per question.
 DICTIONARY_COLUMNS = ["part", "question", "type", "optional", "text", "answers", "eligible"]
 #: Column names of the counts of answers.
 COUNT_COLUMNS = ["part", "question", "answered", "left_out", "answers"]
 
 
 def answers_table(answers: pd.DataFrame) -> pd.DataFrame:
-    """`answers.csv`: as the store has them, times as text."""
+    """Table for `answers.csv`: the stored answers, with times as text."""
     times = [time.isoformat(timespec="seconds") for time in answers["time_utc"]]
     return answers.assign(time_utc=times)
 
 
 def dictionary(settings: StudySettings) -> pd.DataFrame:
-    """What each question asks and how it can be answered, as `DICTIONARY_COLUMNS`, in the study's language."""
+    """Text and possible answers of each question, as `DICTIONARY_COLUMNS`, in the study's language."""
     rows = [
         [
             part,
@@ -38,7 +38,7 @@ def dictionary(settings: StudySettings) -> pd.DataFrame:
 
 
 def counts(answers: pd.DataFrame, settings: StudySettings) -> pd.DataFrame:
-    """How often each question was answered and how, as `COUNT_COLUMNS`; of texts only how many there are."""
+    """Counts of answers to each question, as `COUNT_COLUMNS`; for free texts, only their number."""
     rows = []
     for part in PARTS:
         for question in settings.questions.part(part):

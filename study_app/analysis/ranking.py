@@ -1,4 +1,4 @@
-"""Systems ranked by all comparisons together: strengths, their differences, and the ranks that are possible."""
+"""Ranking of methods from all comparisons together: strengths, their differences, and possible ranks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from study_app.analysis.bradley_terry import Apart, Fit, components, fit, larges
 from study_app.analysis.preference_scores import counted
 
 ALPHA = 1 - LEVEL
-#: Frozen column names; an end that the votes do not bound is infinite.
+#: Frozen column names; if the votes do not bound an end of an interval, it is infinite.
 STRENGTH_COLUMNS = ["system", "strength", "ci_low", "ci_high", "wins", "votes", "group"]
 CONTRAST_COLUMNS = ["first", "second", "difference", "ci_low", "ci_high", "p", "p_holm", "group"]
 RANK_COLUMNS = ["system", "best", "worst", "group"]
@@ -27,21 +27,21 @@ Floats = NDArray[np.float64]
 
 
 def connectivity(votes: pd.DataFrame) -> list[list[str]]:
-    """Groups of systems that comparisons connect; only within a group have strengths a meaning."""
+    """Groups of methods that comparisons connect; strengths are comparable only within a group."""
     return [group.systems for group in _groups(votes)]
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Systems that votes connect.
+    """Methods that votes connect.
 
     Attributes:
-        systems: names, sorted.
-        winner, loser: [N] numbers of systems, a vote each.
-        part: [S] strongly connected part of each system.
-        fits: of each part of several systems.
-        strengths: [S] Firth's, of mean 0 over the largest part, which is all systems where nothing wins all.
-        apart: what votes between parts say.
+        systems: sorted names.
+        winner, loser: [N] index of the winning and of the losing method of each vote.
+        part: [S] index of each method's strongly connected part.
+        fits: fit of each part that has several methods.
+        strengths: [S] Firth's strengths, with mean 0 over the largest part (all methods if they are one part).
+        apart: votes between parts.
     """
 
     systems: list[str]
@@ -54,13 +54,13 @@ class _Group:
 
     @property
     def core(self) -> int:
-        """The part whose mean strength is 0."""
+        """Index of the part whose mean strength is 0."""
         return largest(self.part, self.apart.wins.sum(axis=0) + self.apart.wins.sum(axis=1))
 
     def contrast(self, weights: Floats) -> tuple[float, float, float]:
-        """Ends and p value of a contrast of systems of one part, by t.
+        """Ends and p value of a contrast between methods of one part, by t.
 
-        Fewer than `FEW` raters or videos are one toss of a coin each, as in `two_way_clusters`.
+        With fewer than `FEW` raters or videos, each counts as one coin toss, as in `two_way_clusters`.
         """
         part = int(self.part[np.flatnonzero(weights)[0]])
         fit = self.fits[part]
@@ -76,7 +76,7 @@ class _Group:
         return low, high, min(1.0, p_value)
 
     def across(self, one: int, other: int | None) -> tuple[float, float, float]:
-        """Ends and p value of the difference of systems of two parts; `other` None: the mean of the core."""
+        """Ends and p value of the difference between methods of two parts; if `other` is None, from the core's mean."""
         parts = int(self.part[one]), self.core if other is None else int(self.part[other])
         inner = self.apart.within[one] - (0.0 if other is None else self.apart.within[other])
         probe = int(np.flatnonzero(self.part == parts[1])[0])
@@ -133,10 +133,10 @@ def _group(
 def bradley_terry(votes: pd.DataFrame) -> pd.DataFrame:
     """Strengths with 95 % intervals, strongest first, as `STRENGTH_COLUMNS`.
 
-    Strengths are log odds, of mean 0 over each connected group: of two systems the stronger is chosen with probability
-    1 / (1 + exp(−difference)). A system that won (or lost) every vote against the others has no strength but a bound:
-    its interval is open to one side, and means are taken over the others. Intervals are over raters and source videos,
-    by t.
+    Strengths are log odds with mean 0 over each connected group. The stronger of two methods is chosen with probability
+    1 / (1 + exp(−difference)). If a method won (or lost) every vote against the others, its strength is only bounded.
+    Its interval is then open on one side, and means are taken over the others. Intervals are over raters and source
+    videos, by t.
     """
     rows = []
     for number, group in enumerate(_groups(votes), start=1):
@@ -150,17 +150,17 @@ def bradley_terry(votes: pd.DataFrame) -> pd.DataFrame:
                 weights[i] += 1.0
                 low, high, _ = group.contrast(weights)
             else:
-                low = high = np.nan  # nothing but itself is known against it: it is where the others are measured from
+                low = high = np.nan  # the core is this method alone: the others are measured from it
             rows.append([name, group.strengths[i], low, high, int(wins[i]), int(wins[i] + losses[i]), number])
     table = pd.DataFrame(rows, columns=STRENGTH_COLUMNS)
     return table.sort_values(["group", "strength"], ascending=[True, False], ignore_index=True)
 
 
 def contrasts(votes: pd.DataFrame) -> pd.DataFrame:
-    """Differences of strengths of every two systems of a group, as `CONTRAST_COLUMNS`, the stronger one first.
+    """Differences of strengths of all pairs of methods in a group, as `CONTRAST_COLUMNS`, the stronger one first.
 
-    p is of equal strengths; `p_holm` is corrected over all pairs. Where all votes between two parts of a group go one
-    way, the interval is open and p exact, as in `bradley_terry`.
+    p is for equal strengths; `p_holm` is corrected over all pairs. If all votes between two parts of a group go one
+    way, the interval is open and p is exact, as in `bradley_terry`.
     """
     rows: list[list[object]] = []
     for number, group in enumerate(_groups(votes), start=1):
@@ -192,7 +192,7 @@ class OneSided:
 
 
 def one_sided(votes: pd.DataFrame, limit: float) -> list[OneSided]:
-    """Every two systems of a group, the stronger one first; p is 1 where votes between parts all go one way."""
+    """Tests of all pairs of methods in a group, the stronger one first; p is 1 for methods of different parts."""
     found = []
     for group in _groups(votes):
         for one, other in combinations(np.argsort(-group.strengths, kind="stable").tolist(), 2):
@@ -209,11 +209,11 @@ def one_sided(votes: pd.DataFrame, limit: float) -> list[OneSided]:
 
 
 def rank_sets(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Best and worst rank that each system can have within its group, from `contrasts`, as `RANK_COLUMNS`.
+    """Best and worst possible rank of each method within its group, from `contrasts`, as `RANK_COLUMNS`.
 
-    A system ranks below those that are significantly stronger and above those that are significantly weaker, by Holm
-    over all pairs, so that all true ranks are in their sets at once in 95 % of studies (Klein, Wright and Wieczorek,
-    Journal of the Royal Statistical Society A 2020).
+    A method ranks below those that are significantly stronger and above those that are significantly weaker. p values
+    are Holm-corrected over all pairs. In 95 % of studies, all true ranks are therefore in their sets simultaneously
+    (Klein, Wright and Wieczorek, Journal of the Royal Statistical Society A 2020).
     """
     rows = []
     for number, inside in pairs.groupby("group"):

@@ -1,7 +1,7 @@
-"""Each rater counts once: the mean over raters of their own share of votes, by t.
+"""Mean over raters of their own share of votes, with a t interval: each rater counts once.
 
-A POS counts votes, so anyone who stays longer counts more. Where raters stay as long as they do because of what they
-prefer, votes tell of those who stayed; the mean over raters does not (Williamson, Datta and Satten, Biometrics 2003).
+A POS counts votes, so raters who stay longer count more. If the length of stay depends on preference, a POS is biased
+towards raters who stay; the mean over raters is not (Williamson, Datta and Satten, Biometrics 2003).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class RaterMean:
-    """Mean of raters' own shares [0, 1], ends of its 95 % interval, two-sided p value of one half, number of raters."""
+    """Mean of raters' own shares in [0, 1], its 95 % interval, two-sided p value against 1/2, number of raters."""
 
     mean: float = NAN
     low: float = NAN
@@ -30,10 +30,10 @@ class RaterMean:
 
 
 def over_raters(wins: NDArray[np.bool_], raters: pd.Series) -> RaterMean:
-    """Every rater's share of wins [N], each counting once.
+    """Mean of raters' shares of wins [N].
 
-    Raters who all have the same share leave nothing to measure a spread by: each is one toss of a coin. With one rater
-    the interval is everything and p is NaN.
+    If all raters have the same share, there is no spread to estimate, so each counts as one coin toss. With one rater
+    the interval is [0, 1] and p is NaN.
     """
     own = pd.Series(np.asarray(wins, np.float64)).groupby(raters.to_numpy()).mean().to_numpy(np.float64)
     count = len(own)

@@ -1,4 +1,4 @@
-"""How good the votes are: agreement between raters, catch trials, side bias, response times."""
+"""Quality of votes: agreement between raters, catch trials, side bias, response times."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ ALL = "all"
 
 
 def agreement(votes: pd.DataFrame) -> pd.DataFrame:
-    """Krippendorff's alpha (nominal) of each comparison, coded by first and second and not by side; then of all.
+    """Krippendorff's alpha (nominal) of each comparison, then of all; votes are coded by method and not by side.
 
-    Of decided votes, as comparison, alpha, pairs (those that two raters or more have decided), ci_low, ci_high: the
-    interval is over raters and source videos. NaN where no pair has two votes, or where all votes of a comparison are
-    the same: then chance agreement is perfect too and alpha has no meaning.
+    The columns are comparison, alpha, pairs (that at least two raters decided), ci_low, ci_high. Only decided votes
+    count. The interval is over raters and source videos. Alpha is NaN if no pair has two votes. It is also NaN if all
+    votes of a comparison are the same, because agreement by chance is then perfect.
 
-    Over all comparisons disagreement is added up, observed and expected, each within its comparison: 1 − ΣDₒ/ΣDₑ. That
-    one system is chosen more often than another, which every rater sees, is no agreement on clips.
+    Over all comparisons, alpha is 1 − ΣDₒ/ΣDₑ: observed and expected disagreement are each summed within comparisons.
+    If raters merely choose one method more often than another, this does not count as agreement on clips.
     """
     counting = counted(votes)
     parts = [(str(name), of_comparison) for name, of_comparison in counting.groupby("comparison", sort=False)]
@@ -36,15 +36,15 @@ def agreement(votes: pd.DataFrame) -> pd.DataFrame:
 def side_bias(votes: pd.DataFrame) -> tuple[int, int, float]:
     """Left choices, votes, and the p value of "raters choose left as often as right", by a t test over raters' shares.
 
-    Votes of one rater are alike: somebody who leans to one side makes many votes and is one rater. NaN for fewer than
-    two raters.
+    The unit is the rater, because a rater who prefers one side casts many similar votes. p is NaN for fewer than two
+    raters.
     """
     counting = counted(votes)
     left = counting["chosen"] == counting["left"]
     shares = left.groupby(counting["rater"]).mean().to_numpy(np.float64)
     p_value = float("nan")
     if len(shares) >= 2:
-        # raters who all have the same share leave nothing to measure a spread by: each is one choice of a side
+        # if all raters have the same share, there is no spread to estimate, so each counts as one choice of a side
         same = np.ptp(shares) == 0
         p_value = min(1.0, 2.0 * 0.5 ** len(shares)) if same else float(ttest_1samp(shares, 0.5).pvalue)
         p_value = 1.0 if same and shares[0] == 0.5 else p_value
@@ -52,10 +52,10 @@ def side_bias(votes: pd.DataFrame) -> tuple[int, int, float]:
 
 
 def rater_table(votes: pd.DataFrame) -> pd.DataFrame:
-    """One row a rater, excluded ones too.
+    """One row per rater, including excluded ones.
 
-    As rater, votes, catch_right, catch_had, left (percent of decided votes), left_p, median_ms, flagged (percent),
-    excluded.
+    The columns are rater, votes, catch_right, catch_had, left (percent of decided votes), left_p, median_ms, flagged
+    (percent), excluded.
     """
     rows = []
     for rater, of_rater in votes.groupby("rater", sort=False):
@@ -69,7 +69,7 @@ def rater_table(votes: pd.DataFrame) -> pd.DataFrame:
             float(trials["response_ms"].median()),
             100 * float((trials["flags"] != "").mean()) if len(trials) else np.nan,
         ]
-        # somebody of whose votes some count is not excluded, though a pair may have gone to another rater meanwhile
+        # a rater with any counted vote is not excluded, even if some of their pairs went to another rater meanwhile
         excluded = "" if (of_rater["excluded"] == "").any() else of_rater["excluded"].iloc[0]
         rows.append([rater, len(trials), right, len(catch), *share, *times, excluded])
     columns = ["rater", "votes", "catch_right", "catch_had", "left", "left_p", "median_ms", "flagged", "excluded"]

@@ -1,8 +1,8 @@
-"""Whether a metric tells the clips of a comparison apart as people do: the area under the ROC curve within comparisons.
+"""Agreement of a metric with people on clips: the area under the ROC curve within comparisons.
 
-Of all pairs of a vote for the first system and a vote for the second, both of one comparison: how often does the metric
-find the first's clip better, compared with the second's, where people chose the first? Ties count half. A metric that
-knows the systems and nothing of the clips gives 0.5, and so does one of pure noise.
+Each pair consists of a vote for the first method and a vote for the second method, both of one comparison. The area is
+the share of pairs in which the metric favours the first method more strongly on the clip where people chose it. Ties
+count half. A metric that separates only the methods and not the clips gives 0.5, and so does pure noise.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Within:
-    """Area under the curve within comparisons, ends of its interval, p value of 0.5; NaN where there is no pair."""
+    """Area under the curve within comparisons, its interval, and p value against 0.5; NaN without any pair."""
 
     auc: float = NAN
     low: float = NAN
@@ -36,11 +36,11 @@ class Within:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Pairs of a vote for the first and a vote for the second of one comparison.
+    """Pairs of a vote for the first method and a vote for the second method of one comparison.
 
     Attributes:
-        one, other: [n₁], [n₀] numbers of the votes.
-        twice: [n₁, n₀] 2 where the metric agrees with the pair, 1 for a tie; a byte each, as there are many.
+        one, other: [n₁], [n₀] indices of the votes.
+        twice: [n₁, n₀] 2 if the metric agrees with the pair, 1 for a tie, else 0; bytes, because there are many pairs.
     """
 
     one: NDArray[np.intp]
@@ -49,17 +49,17 @@ class _Pairs:
 
     @property
     def right(self) -> Floats:
-        """[n₁, n₀] 1 where the metric agrees with the pair, 0.5 for a tie."""
+        """[n₁, n₀] 1 if the metric agrees with the pair, 0.5 for a tie, else 0."""
         return self.twice / 2.0
 
     def of_votes(self, votes: int, what: Floats) -> Floats:
-        """[votes] sum of `what` [n₁, n₀] over the pairs that each vote is in."""
+        """[votes] sum of `what` [n₁, n₀] over the pairs that contain each vote."""
         sums = np.zeros(votes)
         sums[self.one], sums[self.other] = what.sum(axis=1), what.sum(axis=0)
         return sums
 
     def inside(self, clusters: Clusters, what: Floats) -> Floats:
-        """[clusters] sum of `what` over the pairs of which both votes are in the cluster."""
+        """[clusters] sum of `what` over the pairs whose votes are both in the cluster."""
         first, second = clusters.index[self.one], clusters.index[self.other]
         same = first[:, None] == second[None, :]
         owner = np.broadcast_to(first[:, None], what.shape)
@@ -67,15 +67,15 @@ class _Pairs:
 
 
 def within(better: Floats, first: NDArray[np.bool_], votes: pd.DataFrame) -> Within:
-    """Area under the curve of votes that have nothing but their comparison in common.
+    """Area under the curve over pairs of votes within the same comparison.
 
     Args:
-        better: [N] how much better the metric finds the first's clip than the second's; only the order matters.
-        first: [N] whether the first was chosen.
+        better: [N] how much better the metric rates the first method's clip than the second's; only the order matters.
+        first: [N] whether the first method was chosen.
         votes: N rows with comparison, rater and video.
 
-    The interval is over raters and source videos, from leaving out one at a time. The p value is that of ranks and
-    votes without connection, from flipping the signs of whole videos: with k videos none is below 2 / 2^k.
+    The interval is over raters and source videos, by a delete-one-cluster jackknife. The p value is for ranks and votes
+    that are unrelated, by a cluster sign-flip test over videos. With k videos, it is never below 2 / 2^k.
     """
     count, association, pairs = len(better), np.zeros(len(better)), []
     for places in votes.reset_index(drop=True).groupby("comparison", sort=False).groups.values():
@@ -93,7 +93,7 @@ def within(better: Floats, first: NDArray[np.bool_], votes: pd.DataFrame) -> Wit
     auc = agreeing / all_pairs
     crossing = Crossing.of(list(votes["rater"]), list(votes["video"]))
     sums = crossing.videos.sums(association)
-    # ranks and votes are taken about their own means, which a video helps to make
+    # ranks and votes are centred on means to which each video contributes
     p_value = sign_flip_p_value(sums, shrink=float(np.sqrt(1 - 1 / crossing.videos.count)))
     if not (crossing.known and 0 < auc < 1):
         return Within(auc, 0.0, 1.0, p_value)
@@ -121,7 +121,7 @@ def _every(pair: _Pairs) -> Floats:
 
 
 def _without(pairs: list[_Pairs], clusters: Clusters, votes: int, what: Callable[[_Pairs], Floats]) -> Floats:
-    """[clusters] sum over the pairs of which no vote is in the cluster."""
+    """[clusters] sum over the pairs that have no vote in the cluster."""
     sums = np.full(clusters.count, sum(float(what(pair).sum()) for pair in pairs))
     for pair in pairs:
         touched = np.bincount(clusters.index, pair.of_votes(votes, what(pair)), minlength=clusters.count)

@@ -1,4 +1,4 @@
-"""`bench study create`: its options, and how they become a `StudyRequest`."""
+"""`bench study create`: its options, and their conversion to a `StudyRequest`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _pairs(texts: list[str] | None) -> tuple[tuple[str, str], ...] | None:
 
 
 def _codes(texts: list[str] | None) -> dict[str, str]:
-    """The settings that `--code` gives; empty where it names none."""
+    """Settings from `--code`; codes that are not given are empty."""
     codes = [text.partition("=") for text in texts or []]
     if any(f"{outcome}_code" not in CODES[1:] or not code for outcome, _, code in codes):
         outcomes = ", ".join(f"{code.removesuffix('_code')}=CODE" for code in CODES[1:])
@@ -80,7 +80,7 @@ def _format(consent: Path | None) -> str:
 def _translations(
     also: list[str] | None, questions: list[str] | None, consents: list[str] | None
 ) -> tuple[StudyTexts, ...]:
-    """The further languages, each with the texts that are given for it."""
+    """Further languages, each with the texts given for it."""
     questions_by_language = dict(_of_languages("--question-in", also, questions))
     files = {language: Path(file) for language, file in _of_languages("--consent-in", also, consents)}
     return tuple(
@@ -101,7 +101,7 @@ def _of_languages(option: str, also: list[str] | None, texts: list[str] | None) 
     return [(language, text) for language, _, text in pairs]
 
 
-#: What `bench study create` asks for; every default is `StudyRequest`'s.
+#: Options of `bench study create`; all defaults are those of `StudyRequest`.
 Runs = Annotated[
     list[Path] | None,
     typer.Option(help="Run folder; several are joined. With FOLDERS, also a folder of `bench score`."),

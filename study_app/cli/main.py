@@ -11,7 +11,7 @@ from study_app.cli import create, manage, prolific, results
 
 app = typer.Typer(no_args_is_help=True, help="Human study: create, serve and export it.")
 
-#: In the order in which `--help` shows them.
+#: Subcommands in the order of `--help`.
 COMMANDS = (
     create.create,
     manage.serve,

@@ -1,4 +1,4 @@
-"""Subcommands of `bench study` for a study that is about to run or runs: serving it, its state, changes to it."""
+"""Subcommands of `bench study` that prepare and run a study: previews, pilots, links, serving, state, changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that several subcommands of `bench study` take, and how they print notes."""
+"""Options shared by several subcommands of `bench study`, and printing of notes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Database = Annotated[str | None, typer.Option("--db", help="SQLite file or URL; default: BENCH_DATABASE_URL.")]
 
 
-#: Your own videos, as `create` and `extend` take them.
+#: Your own videos, for `create` and `extend`.
 Folders = Annotated[
     list[str] | None,
     typer.Argument(help="NAME=FOLDER: a method's videos, each named by its clip ID; a folder or a zip archive."),
@@ -47,7 +47,7 @@ def named(folders: list[str] | None) -> tuple[tuple[str, Path], ...]:
     """Folders by name, as `bench score` reads them."""
     if not folders:
         return ()
-    from bench.pipeline.score_inputs import named_folders  # here: PyTorch is slow to import
+    from bench.pipeline.score_inputs import named_folders  # here because PyTorch is slow to import
 
     read = named_folders(folders)
     names = [one.name for one in read]

@@ -1,4 +1,4 @@
-"""`bench study prolific`: a draft there, and approving from here. Nothing is sent without `--send`."""
+"""`bench study prolific`: create a draft on Prolific and approve submissions; nothing changes without `--send`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subcommands of `bench study` that read a study or plan one: status, export, simulation, agreement with metrics."""
+"""Subcommands of `bench study` that read, simulate or plan a study, and `bench agree` and `bench reproduce`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a study is before anybody votes: settings, schedule, clips, power."""
+"""Design of a study before voting starts: settings, schedule, clips, power."""

@@ -1,11 +1,12 @@
-"""Clips for practice and catch trials: a real one, altered so that nobody who attends prefers it.
+"""Clips for practice and catch trials: a real clip, altered so that no attentive rater prefers it.
 
-There are several ways, so that catch trials are not known by one look, and each fails in the manner of a model: motion
-that jerks, parts that do not fit, colours that boil. All keep the first frame, as every other clip of a pair does.
+There are several alterations, so that raters cannot recognise catch trials at a glance. Each resembles a failure of a
+model: jerky motion, parts that do not fit, flickering colours. All keep the first frame, as every other clip of a pair
+does.
 
-Two ways are left out on purpose. A clip reversed in time cannot begin with the first frame, and clouds that drift the
-other way are as realistic. A frozen one is what a model that copies its input shows, and where little moves somebody
-who attends may well prefer a still picture without a fault: that is a question for a trial and not for a catch trial.
+Two alterations are left out on purpose. A clip reversed in time cannot begin with the first frame, and clouds that
+drift the other way are just as realistic. A frozen clip is what a model that copies its input shows. If little moves,
+an attentive rater may well prefer a flawless still picture. That is a question for a trial, not for a catch trial.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ from PIL import Image
 from bench.data.readers.video import Frames
 from bench.errors import BenchError
 
-#: Tiles of a frame, per side, and how many of them change places.
+#: Tiles per side of a frame, and how many of them change places.
 TILES, MOVED = 4, 6
-#: Blotches of a frame, per side, and their standard deviation in the last frame, in grey levels.
+#: Blotches per side of a frame, and their standard deviation in the last frame, in grey levels.
 BLOTCHES, STRENGTH = 6, 36.0
-#: Where an alteration changes less than this, in grey levels on average, as in a scene without motion, blotches are
-#: added: a catch trial that cannot be seen would exclude people who attend.
+#: If an alteration changes less than this on average, in grey levels, as in a scene without motion, blotches are added.
+#: Otherwise, an invisible alteration would exclude attentive raters.
 VISIBLE = 4.0
 
 
 def alter(way: str, clip: Frames, rng: np.random.Generator) -> Frames:
-    """Alter uint8 `[T, H, W, 3]` in one of the `WAYS`; the first frame stays as it is.
+    """Alter uint8 `[T, H, W, 3]` in one of the `WAYS`; the first frame stays unchanged.
 
     Raises:
-        BenchError: the clip has a single frame, so that nothing can be altered.
+        BenchError: the clip has a single frame, so nothing can be altered.
     """
     if len(clip) < 2:
         raise BenchError(
@@ -44,14 +45,14 @@ def alter(way: str, clip: Frames, rng: np.random.Generator) -> Frames:
 
 
 def shuffled(clip: Frames, rng: np.random.Generator) -> Frames:
-    """Frames in random order."""
+    """The clip with its frames in random order."""
     out = clip.copy()
     out[1:] = clip[1 + rng.permutation(len(clip) - 1)]
     return out
 
 
 def tiles(clip: Frames, rng: np.random.Generator) -> Frames:
-    """Some tiles of a frame change places, the same ones in all frames."""
+    """The clip with some tiles moved to other places, the same ones in all frames."""
     out = clip.copy()
     order = np.arange(_cells(clip))
     moved = rng.permutation(len(order))[:MOVED]
@@ -61,7 +62,7 @@ def tiles(clip: Frames, rng: np.random.Generator) -> Frames:
 
 
 def blotches(clip: Frames, rng: np.random.Generator) -> Frames:
-    """Coloured blotches, new in each frame, that grow stronger."""
+    """The clip with coloured blotches, new in each frame, that grow stronger."""
     count, height, width, _ = clip.shape
     out = clip.copy()
     for t in range(1, count):
@@ -78,7 +79,7 @@ def _cells(clip: Frames) -> int:
 
 
 def _move_tiles(frames: Frames, order: np.ndarray) -> None:
-    """Put the tile `order[n]` of each frame where tile n was; pixels that are left over at the edges stay."""
+    """Replace tile n of each frame with tile `order[n]`; leftover pixels at the edges stay unchanged."""
     side = round(len(order) ** 0.5)
     count, h, w = len(frames), frames.shape[1] // side, frames.shape[2] // side
     inner = frames[:, : h * side, : w * side]
@@ -87,7 +88,7 @@ def _move_tiles(frames: Frames, order: np.ndarray) -> None:
     frames[:, : h * side, : w * side] = mixed.reshape(count, h * side, w * side, 3)
 
 
-#: Names of altered clips, as the schedule has them, and what makes them.
+#: Names of altered clips in the schedule, and the functions that make them.
 WAYS: Mapping[str, Callable[[Frames, np.random.Generator], Frames]] = {
     "shuffled": shuffled,
     "tiles": tiles,

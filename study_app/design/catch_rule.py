@@ -1,9 +1,8 @@
-"""Who attends: the rule on catch trials, as pure functions of what a rater got right.
+"""Raters' attention: the rule on catch trials, as pure functions of what a rater got right.
 
-The rule is stated before a study starts, and is one that somebody who presses keys at random rarely passes and
-somebody who attends rarely fails; what is too short for both is refused and never scaled down. A rater is out as soon
-as the rule cannot be met. Of those who leave early only they count whose answers so far a random clicker would rarely
-have given.
+The rule is stated before a study starts. Random clickers rarely pass it, and attentive raters rarely fail it. A rule
+that is too short for both is refused, never scaled down. A rater is excluded as soon as the rule can no longer be met.
+If a rater leaves early, the votes count only if a random clicker would rarely have given the catch answers so far.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from scipy.stats import binom
 
 from bench.errors import BenchError
 
-#: How often somebody who attends gets a catch trial wrong, taken for the rule.
+#: Assumed share of catch trials that an attentive rater gets wrong.
 SLIPS = 0.02
-#: What a rule may get wrong: random clickers it lets through, attentive raters it excludes.
+#: Maximum error of a rule: the share of random clickers who pass, and of attentive raters who are excluded.
 ERROR = 0.05
 Verdict = Literal["open", "passed", "failed"]
 
 
 @dataclass(frozen=True)
 class CatchRule:
-    """Of `planned` catch trials a rater must get `needed` right; of none, everybody passes."""
+    """A rater must get `needed` of `planned` catch trials right; without catch trials, all raters pass."""
 
     planned: int
     needed: int
@@ -37,23 +36,23 @@ class CatchRule:
 
     @property
     def random_passes(self) -> float:
-        """Probability that somebody who presses keys at random passes."""
+        """Probability that a random clicker passes."""
         return float(binom.sf(self.needed - 1, self.planned, 0.5))
 
     @property
     def attentive_fails(self) -> float:
-        """Probability that somebody who attends, and errs in 2 % of catch trials, is excluded."""
+        """Probability that an attentive rater, who errs in 2 % of catch trials, is excluded."""
         return float(binom.cdf(self.needed - 1, self.planned, 1 - SLIPS))
 
     @property
     def is_weak(self) -> bool:
-        """Whether one of the two goes wrong too often. Without catch trials there is no rule that could be weak."""
+        """Whether either error is too frequent; without catch trials, there is no rule that could be weak."""
         return self.planned > 0 and max(self.random_passes, self.attentive_fails) > ERROR
 
     def check(self) -> None:
-        """Raise a `BenchError` for a rule that tells attentive raters and random clickers apart too badly.
+        """Raise a `BenchError` for an impossible rule, and for one that lets too many random clickers pass.
 
-        A study without catch trials has no rule and passes; whether it may do without is not decided here.
+        A study without catch trials has no rule and passes. Whether that is allowed is decided elsewhere.
         """
         if not 0 <= self.needed <= self.planned:
             raise BenchError(f"A rater has {self.planned} catch trials and cannot pass {self.needed} of them.")
@@ -67,23 +66,24 @@ class CatchRule:
         )
 
     def verdict(self, right: int, had: int) -> Verdict:
-        """Of a rater who has answered `had` catch trials so far; "failed" as soon as the rule cannot be met."""
+        """The verdict on a rater after `had` answered catch trials; "failed" once the rule can no longer be met."""
         if had - right > self.planned - self.needed:
             return "failed"
         return "passed" if right >= self.needed else "open"
 
     def counts_after_leaving(self, right: int, had: int) -> bool:
-        """Whether the votes of a rater count who goes no further.
+        """Whether the votes of a rater who leaves early count.
 
-        They do if the rule was met; or if it could still be met and a random clicker would have done as well with a
-        probability of 5 % at most: five of five, seven of eight. Without an answered catch trial nobody counts.
+        They count if the rule was met. They also count if it could still be met and a random clicker would have done
+        as well with a probability of at most 5 %: five of five, seven of eight. Without an answered catch trial, they
+        do not count.
         """
         state = self.verdict(right, had)
         return state == "passed" or (state == "open" and float(binom.sf(right - 1, had, 0.5)) <= ERROR)
 
 
 def strictest_rule(planned: int) -> CatchRule:
-    """The rule that asks most of `planned` catch trials and excludes no more attentive raters than it may."""
+    """The strictest rule for `planned` catch trials that does not exclude too many attentive raters."""
     needed = planned
     while CatchRule(planned, needed).attentive_fails > ERROR:
         needed -= 1

@@ -1,12 +1,13 @@
-"""Clips as the browser gets them: visually lossless, without metadata, and alike in all that could tell models apart.
+"""Clips as the browser receives them: visually lossless, without metadata, and alike in all that could reveal a model.
 
-The database has each clip as a lossless WebP that holds all its frames in a grid. A trial travels as one message of
-the same length throughout a study. Its two clips are one lossless WebP, the left grid beside the right one: the
-compressed stream goes through a line of pixels of one and then of the other, so no range of bytes belongs to a clip.
-What the bytes tell without a decoder, they tell of the pair and not of a side. The WebP fills the message: its picture
-chunk ends with bytes that no decoder reads, made of the picture's own bits. So every length that the file states is
-the message's, everything before the picture is the same for all pairs, and the end of the picture shows only to
-somebody who decodes it.
+The database contains each clip as a lossless WebP with all its frames in a grid. A trial is sent as one message, whose
+length is the same throughout a study. Its two clips form one lossless WebP, with the left grid next to the right one.
+The compressed stream alternates between a line of pixels of one clip and of the other, so no range of bytes belongs to
+a clip. Without a decoder, the bytes reveal something about the pair, but not about a side.
+
+The WebP fills the message: its picture chunk ends with bytes that no decoder reads, made from the picture's own bits.
+Every length in the file is therefore that of the message. Everything before the picture is the same for all pairs. The
+end of the picture is visible only after decoding.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from PIL import Image
 from bench.data.readers.video import Frames
 from bench.errors import BenchError
 
-#: A WebP is at most this wide and high.
+#: Maximum width and height of a WebP in pixels.
 WEBP_SIDE = 16383
-#: Bytes of a WebP before its picture, and before what the picture's own first bytes say: 5 of them, its size.
+#: Bytes of a WebP before its picture, and before the rest of the picture: its first 5 bytes contain its size.
 HEAD, PICTURE = 20, 25
-#: Bytes of a piece of padding.
+#: Bytes per piece of padding.
 PIECE = 512
-#: How hard the encoder tries to make a pair's picture short, the next one where the one before is too long for the
-#: study's messages. The first takes a tenth of the time of the second; pairs are encoded each time they are asked for.
+#: Encoder efforts for a short picture of a pair. Each is used if the one before is too long for the study's messages.
+#: The first takes a tenth of the time of the second; pairs are encoded each time they are requested.
 EFFORTS: tuple[dict[str, int], ...] = (
     {"method": 0, "quality": 50},
     {"method": 2, "quality": 50},
@@ -62,20 +63,20 @@ def _webp(picture: np.ndarray, **effort: int) -> bytes:
 
 
 def slot_bytes(largest: int, longest_pair: int = 0) -> int:
-    """Half the length of a study's messages, in whole KiB: room for its largest clip, and for half of any pair."""
+    """Half the length of a study's messages, in whole KiB: enough for its largest clip and for half of any pair."""
     return (max(largest, -(-longest_pair // 2)) // 1024 + 1) * 1024
 
 
 def pair_bytes(one: bytes, other: bytes) -> int:
-    """Length of a pair's picture at the least effort; with the sides changed it is a little more or less."""
+    """Length of a pair's picture at the lowest effort; it differs slightly if the sides are swapped."""
     return len(_webp(_joined(one, other), **EFFORTS[0]))
 
 
 def message(left: bytes, right: bytes, length: int) -> bytes:
-    """Make the message of a trial from its encoded clips, padded anew each time: `length` bytes for each clip.
+    """Make the message of a trial from its encoded clips, with new padding each time and `length` bytes per clip.
 
-    A trial that shows one clip has no bytes for the right one. In studies of version 0.2, which made their messages no
-    longer than two clips need, a pair's picture can be too long. Then its clips travel one after the other.
+    A trial that shows one clip has no bytes for the right one. In studies of version 0.2, messages are no longer than
+    two clips need, so a pair's picture can be too long. Its clips are then sent one after the other.
     """
     if not right:
         return _padded(left, length)
@@ -90,7 +91,7 @@ def message(left: bytes, right: bytes, length: int) -> bytes:
 
 
 def _joined(left: bytes, right: bytes) -> np.ndarray:
-    """The grid of the left clip beside that of the right one; below each other where that is too wide for a WebP."""
+    """The left clip's grid next to the right clip's, or above it if the result is too wide for a WebP."""
     grids = [np.asarray(Image.open(io.BytesIO(clip)).convert("RGB")) for clip in (left, right)]
     return np.concatenate(grids, 1 if 2 * grids[0].shape[1] <= WEBP_SIDE else 0)
 
@@ -105,9 +106,9 @@ def _check(data: bytes, length: int) -> None:
 
 
 def _padded(data: bytes, length: int) -> bytes:
-    """A WebP whose picture chunk, and so the file, is `length` bytes long; it decodes to the same pixels."""
+    """A WebP whose picture chunk is padded until the file is `length` bytes long; it decodes to the same pixels."""
     _check(data, length)
-    # as many bytes are drawn for every picture, so that it takes as long; its own are then put over them
+    # draw equally many bytes for every picture, so that the time is the same; its own bytes then overwrite them
     own = np.frombuffer(data, np.uint8)
     slot = _alike(own[PICTURE:], length)
     slot[: len(own)] = own
@@ -117,7 +118,7 @@ def _padded(data: bytes, length: int) -> bytes:
 
 
 def _alike(stream: np.ndarray, length: int) -> np.ndarray:
-    """Bytes that look like a stream of bits: pieces of it from anywhere, moved by some bits so that none recurs."""
+    """Bytes that look like the bit stream: random pieces of it, each shifted by a few bits so that none recurs."""
     rng = np.random.default_rng(secrets.randbits(128))
     pieces = -(-length // PIECE)
     starts, bits = rng.integers(len(stream), size=(pieces, 1)), rng.integers(1, 8, size=(pieces, 1), dtype=np.uint8)
@@ -127,7 +128,7 @@ def _alike(stream: np.ndarray, length: int) -> np.ndarray:
 
 
 def shrink(clip: Frames, size: int) -> Frames:
-    """Bring frames down to `size` pixels of height by averaging areas; frames of that height pass unchanged."""
+    """Scale frames down to `size` pixels of height by area averaging; frames of that height stay unchanged."""
     if clip.shape[1] == size:
         return clip
     if clip.shape[1] < size:

@@ -1,4 +1,4 @@
-"""What an answer is flagged for, and the rule on raters whose answers are flagged: pure functions."""
+"""Flags of answers, and the rule on raters with flagged answers, as pure functions."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from study_app.design.settings import StudySettings
 
 #: An answer slower than this is flagged.
 SLOW_MS = 60_000
-#: What an answer can be flagged for; `SUSPECT` are those that the rule on flagged raters counts.
+#: All flags of an answer; `SUSPECT` contains those that the rule on flagged raters counts.
 FLAGS = ("fast", "slow", "unfocused", "undelivered", "rushed")
 SUSPECT = ("fast", "unfocused", "undelivered", "rushed")
 
 
 def one_play(settings: StudySettings) -> timedelta:
-    """How long the clips of a study play."""
+    """Duration of a study's clips."""
     return timedelta(seconds=settings.frames / settings.rate)
 
 
 def flags(
     ms: int, losses: int, delivered: datetime | None, last: datetime | None, at: datetime, play: timedelta
 ) -> list[str]:
-    """What an answer is flagged for.
+    """The flags of an answer.
 
     Args:
-        ms, losses: response time and losses of focus, as the browser said.
-        delivered, last, at: when the clips went out, the answer before came, and this one did.
-        play: how long the clips play.
+        ms, losses: response time and losses of focus, as reported by the browser.
+        delivered, last, at: when the clips were sent, the previous answer was received, and this one was received.
+        play: duration of the clips.
     """
-    # the next pair is delivered while the one before is looked at
+    # the next pair is delivered while the rater watches the previous one
     seen = max(delivered, last or delivered) if delivered else None
     raised = {
         "fast": ms < play.total_seconds() * 1000,
@@ -41,7 +41,7 @@ def flags(
 
 
 def verdict(settings: StudySettings, flagged: int, had: int) -> str:
-    """Why somebody with so many flagged answers does not count, by the rule that the study has stated; else empty."""
+    """Why the study's stated rule excludes a rater with `flagged` of `had` answers flagged; empty if it does not."""
     share = settings.flagged_share
     if share >= 1 or flagged <= share * had:
         return ""

@@ -1,10 +1,12 @@
-"""Several planned looks at a study: at which level each may decide, so that all of them together keep 5 %.
+"""Several planned looks at a study: the level of each look, chosen so that all of them together keep 5 %.
 
 Votes between looks are independent, so the statistics of the looks are sums of independent normal steps. The bounds
-have the shape of Pocock (Biometrika 1977) or of O'Brien and Fleming (Biometrics 1979) at equally spaced looks, and
-their constant is found by integrating from look to look (Armitage, McPherson and Rowe, Journal of the Royal Statistical
-Society A 1969). What they have spent of 5 % by each look is a function of the votes so far. At looks that come
-elsewhere than planned, the bound spends just that much (Lan and DeMets, Biometrika 1983).
+have the shape of Pocock (Biometrika 1977) or of O'Brien and Fleming (Biometrics 1979) at equally spaced looks. Their
+constant is found by integrating from look to look (Armitage, McPherson and Rowe, Journal of the Royal Statistical
+Society A 1969).
+
+The share of the 5 % that the bounds have spent by each look is a function of the votes so far. If a look takes place at
+a different number of votes than planned, its bound spends exactly that share (Lan and DeMets, Biometrika 1983).
 """
 
 from __future__ import annotations
@@ -20,20 +22,20 @@ from scipy.special import ndtr, ndtri
 from bench.errors import BenchError
 from study_app.design.settings import POCOCK
 
-#: Points of the integral over the statistics of studies that continue, and the largest statistic.
+#: Integration points over the statistics of studies that continue, and the largest statistic.
 POINTS, REACH = 96, 8.0
 Floats = NDArray[np.float64]
 
 
 def crossed(bounds: Floats, fractions: Floats) -> Floats:
-    """[K] probability under no difference that |Z| has gone beyond its bound by each look.
+    """[K] probability, under no difference, that |Z| has crossed its bound by each look.
 
     Args:
-        bounds: [K] of |Z| at each look.
-        fractions: [K] of all planned votes at each look, ascending, above 0.
+        bounds: [K] bounds of |Z| at each look.
+        fractions: [K] fractions of all planned votes at each look, ascending, above 0.
     """
     places, weights = np.polynomial.legendre.leggauss(POINTS)
-    grid, mass = np.zeros(1), np.ones(1)  # of √t·Z, of studies that go on
+    grid, mass = np.zeros(1), np.ones(1)  # of √t·Z, for studies that continue
     before, chances = 0.0, []
     for bound, fraction in zip(bounds, fractions, strict=True):
         variance, end = fraction - before, min(bound, REACH) * np.sqrt(fraction)
@@ -58,16 +60,16 @@ def _shape(shape: str, fractions: Floats) -> Floats:
 
 
 def levels(fractions: Sequence[float], looks: int, shape: str, alpha: float = 0.05) -> Floats:
-    """[K] two-sided level of each look so far: a comparison is decided where its p value is below.
+    """[K] two-sided level of each look so far: a comparison is decided if its p value is below the level.
 
     Args:
-        fractions: of all planned votes at each look so far, ascending, above 0, at most 1.
-        looks: planned.
+        fractions: fractions of all planned votes at each look so far, ascending, above 0, at most 1.
+        looks: number of planned looks.
         shape: one of `settings.LOOK_SHAPES`.
-        alpha: of all looks together.
+        alpha: level of all looks together.
 
     Raises:
-        BenchError: more looks than planned, or votes that do not grow from look to look up to those that were planned.
+        BenchError: more looks than planned, or votes that do not grow from look to look up to the planned number.
     """
     of = np.asarray(fractions, np.float64)
     if len(of) > looks:
@@ -83,7 +85,7 @@ def levels(fractions: Sequence[float], looks: int, shape: str, alpha: float = 0.
 
 
 def _spending(fractions: Floats, spent: Floats) -> Floats:
-    """[K] bounds that have spent so much by each look."""
+    """[K] bounds that have spent the given shares of the level by each look."""
     bounds: list[float] = []
     for place, allowed in enumerate(spent):
         upto = fractions[: place + 1]

@@ -1,9 +1,10 @@
-"""How many votes a comparison needs: the exact test of independent votes, and simulated studies of raters and clips.
+"""Number of votes that a comparison needs: exact test of independent votes, and simulated studies of raters and clips.
 
-Votes of one rater and votes on one clip are alike, and several comparisons are corrected for, so that a study needs
-more votes than the exact test says. The simulation draws raters and clips that lean to one side or the other, lets each
-clip be judged by different raters and each rater see each pair once, and tests as
-`study_app.analysis.preference_scores` does.
+Votes of one rater are correlated, as are votes on one clip, and several comparisons are corrected for. A study
+therefore needs more votes than the exact test suggests.
+
+The simulation draws raters and clips that lean to one side or the other. Each clip is judged by different raters, and
+each rater sees each pair once. The test is that of `study_app.analysis.preference_scores`.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ PREFERENCES = (0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.90)
 POWERS = (0.8, 0.9)
 WANTED = 0.8
 LARGEST = 5000
-#: Simulated comparisons a design; their power is known to ± 2 %.
+#: Simulated comparisons per design; their power is known to ± 2 %.
 REPEATS = 2000
-#: Studies of unequal sessions that are laid out by themselves; the repeats are shared among them.
+#: Independent layouts of studies with unequal sessions; the repeats are divided among them.
 LAYOUTS = 200
-#: Votes a comparison at which a design is looked at, and votes a pair.
+#: Votes per comparison at which a design is evaluated, and votes per pair.
 VOTES = (50, 100, 150, 200, 300, 400, 600, 800)
 PER_PAIR = (1, 2, 5)
-#: Share of the clips' variance that is their source videos', where videos have several clips.
+#: Share of the clips' variance that is due to their source videos, if videos have several clips.
 OF_VIDEOS = 0.5
 
 
@@ -49,12 +50,12 @@ def exact_power(n: int, preference: float, alpha: float = ALPHA) -> float:
 
 
 def trials_needed(preference: float, power: float, alpha: float = ALPHA) -> int:
-    """The number of independent trials from which on a true preference is detected with that power.
+    """The number of independent trials from which a true preference is always detected with at least that power.
 
-    Power rises in a saw-tooth: a smaller number may reach it, and one more trial may lose it again. 0 when more than
-    `LARGEST`.
+    Power rises in a saw-tooth: a smaller number may reach it, and one more trial may lose it again. The result is 0 if
+    more than `LARGEST` trials are needed.
     """
-    # far beyond the normal approximation it never falls below again
+    # far beyond the normal approximation, the power never falls below the target again
     guess = 4 + ((3.0 + _normal(alpha)) / (2 * abs(preference - 0.5))) ** 2
     top = min(LARGEST, int(1.5 * guess))
     n = np.arange(1, top + 1)
@@ -75,9 +76,9 @@ def _normal(alpha: float) -> float:
 def table(
     comparisons: int = 1, preferences: Sequence[float] = PREFERENCES, powers: Sequence[float] = POWERS
 ) -> pd.DataFrame:
-    """Independent votes needed by true preference, the same after Holm, and the power that the paper's 100 votes have.
+    """Independent votes needed by true preference, before and after Holm, and the power of the paper's 100 votes.
 
-    Holm's correction is counted as it is when no other of the `comparisons` differs: 5 % divided by their number.
+    Holm's correction is applied as if no other of the `comparisons` differed: 5 % divided by their number.
     """
     rows = []
     for preference in preferences:
@@ -91,19 +92,19 @@ def table(
 
 @dataclass(frozen=True)
 class Design:
-    """A study as it is planned.
+    """A planned study.
 
     Attributes:
-        comparisons: over which Holm corrects.
-        raters: who share the votes of each comparison evenly.
-        clips: clips a comparison.
-        votes: votes a pair.
-        preference: the true share of votes for the first.
-        videos: source videos of the clips; as many as clips where each has its own.
+        comparisons: number of comparisons over which Holm corrects.
+        raters: number of raters, who share the votes of each comparison evenly.
+        clips: clips per comparison.
+        votes: votes per pair.
+        preference: the true share of votes for the first method.
+        videos: number of source videos of the clips; equal to `clips` if each clip has its own.
         rater_sd, clip_sd: how much raters and clips differ, in log odds.
-        workload: trials that a rater does; None: as many as it takes to give all votes.
+        workload: trials per rater; None: as many as are required for all votes.
         unequal: how much sessions differ in length, as a coefficient of variation; 0: not at all.
-        drop_out: share of raters who leave early, anywhere in their session.
+        drop_out: share of raters who leave early, at any point of their session.
     """
 
     comparisons: int = 7
@@ -119,7 +120,7 @@ class Design:
     drop_out: float = 0.0
 
     def check(self) -> None:
-        """Raise a `BenchError` for numbers that make no study."""
+        """Raise a `BenchError` for numbers that do not make a valid study."""
         for name in ("comparisons", "clips", "votes"):
             if getattr(self, name) < 1:
                 raise BenchError(f"A study needs {name} of at least 1, not {getattr(self, name)}.")
@@ -151,17 +152,17 @@ class Design:
 
     @property
     def trials(self) -> int:
-        """Trials that each rater has to do, on average, to give all votes of all comparisons."""
+        """Average number of trials per rater that all votes of all comparisons require."""
         return math.ceil(self.comparisons * self.all_votes / self.raters)
 
     @property
     def raters_needed(self) -> int:
-        """Raters who give all votes where each does `workload` trials (`WORKLOAD` if not set), drop-out included."""
+        """Raters needed for all votes if each does `workload` trials (`WORKLOAD` if not set), including drop-out."""
         done = (self.workload or WORKLOAD) * (1 - self.drop_out / 2)
         return math.ceil(self.comparisons * self.all_votes / done)
 
     def of_size(self, all_votes: int, votes: int) -> Design:
-        """The same with about so many votes a comparison, `votes` a pair; videos grow with the clips."""
+        """The same design with about `all_votes` per comparison, `votes` per pair, and videos scaled with the clips."""
         clips = max(2, round(all_votes / votes))
         return replace(
             self, clips=clips, votes=votes, videos=max(2, min(clips, round(self.videos * clips / self.clips)))
@@ -170,11 +171,11 @@ class Design:
 
 @dataclass(frozen=True)
 class Power:
-    """Of a design: how probably a comparison's preference is found.
+    """Power of a design: the probability that a comparison's preference is detected.
 
     Attributes:
         alone: at 5 %, as if it were the only comparison.
-        corrected: after Holm whatever the other comparisons are, that is at 5 % divided by their number.
+        corrected: after Holm regardless of the other comparisons, that is, at 5 % divided by their number.
     """
 
     alone: float
@@ -182,35 +183,35 @@ class Power:
 
 
 def centre(preference: float, spread: float) -> float:
-    """Log odds about which normal ones of that spread give a mean share of `preference`."""
+    """Mean of normally distributed log odds that, with that spread, give a mean share of `preference`."""
     places, weights = np.polynomial.hermite_e.hermegauss(61)
     weights = weights / weights.sum()
     return float(brentq(lambda centre: weights @ expit(centre + spread * places) - preference, -50, 50))
 
 
 def p_values(design: Design, repeats: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """[repeats] p values of one comparison of simulated studies."""
+    """[repeats] p values of one comparison in simulated studies."""
     if design.unequal or design.drop_out:
         each = math.ceil(repeats / LAYOUTS)
         parts = [_p_values(design, each, _unequal_raters(design, rng), rng) for _ in range(LAYOUTS)]
         return np.concatenate(parts)[:repeats]
-    # consecutive raters, so that no pair meets one twice
+    # consecutive raters, so that none sees a pair twice
     return _p_values(design, repeats, np.arange(design.all_votes) % design.raters, rng)
 
 
 def _unequal_raters(design: Design, rng: np.random.Generator) -> NDArray[np.intp]:
-    """[votes] raters of one study: each has a share of the votes as long as their session, and no pair twice."""
+    """[votes] raters of one study: each votes in proportion to session length, and never twice on a pair."""
     length = np.ones(design.raters)
     if design.unequal:
         length = np.maximum(rng.gamma(design.unequal**-2, design.unequal**2, design.raters), 1e-3)
     length = length * np.where(rng.random(design.raters) < design.drop_out, rng.uniform(0, 1, design.raters), 1.0)
-    # the largest of weights and Gumbel noise: drawn in proportion to the weights, without repeats within a pair
+    # largest log weight plus Gumbel noise: draws in proportion to the weights, without repeats within a pair
     scores = np.log(np.maximum(length, 1e-9)) + rng.gumbel(size=(design.clips, design.raters))
     return np.argsort(-scores, axis=1)[:, : design.votes].ravel()
 
 
 def _p_values(design: Design, repeats: int, rater: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.float64]:
-    """The same of studies in which these raters give the votes."""
+    """[repeats] p values of simulated studies in which the given raters vote."""
     clip = np.repeat(np.arange(design.clips), design.votes)
     video = np.arange(design.clips) % design.videos
     single = 1 - OF_VIDEOS if design.videos < design.clips else 1.0
@@ -225,16 +226,16 @@ def _p_values(design: Design, repeats: int, rater: NDArray[np.intp], rng: np.ran
 
 
 def simulated_power(design: Design, repeats: int = REPEATS, seed: int = 0) -> Power:
-    """Power of a design; a `BenchError` for numbers that make no study."""
+    """Power of a design; raises a `BenchError` for numbers that do not make a valid study."""
     design.check()
     p_of_repeats = p_values(design, repeats, np.random.default_rng(seed))
     return Power(*(float(np.mean(p_of_repeats < ALPHA / tests)) for tests in (1, design.comparisons)))
 
 
 def curves(design: Design, repeats: int = REPEATS, seed: int = 0) -> pd.DataFrame:
-    """Power over votes a comparison, by votes a pair, as votes, per_pair, clips, alone, corrected.
+    """Power by votes per comparison and votes per pair, with columns votes, per_pair, clips, alone, corrected.
 
-    The same number of votes spread over more clips and fewer votes a pair tells more, the more clips differ.
+    The more clips differ, the more informative it is to spread the votes over more clips with fewer votes per pair.
     """
     rows = []
     for per_pair in sorted({*PER_PAIR, design.votes}):
@@ -248,7 +249,7 @@ def curves(design: Design, repeats: int = REPEATS, seed: int = 0) -> pd.DataFram
 
 
 def safe_votes(curve: pd.DataFrame, per_pair: int, power: float = WANTED) -> int | None:
-    """Votes a comparison from which on the corrected power of `curves` stays at `power`; None beyond what they show."""
+    """Votes per comparison at which `curves`' corrected power first reaches `power`; None if beyond the curves."""
     points = curve[curve["per_pair"] == per_pair].sort_values("votes")
     votes, reached = (
         points["votes"].to_numpy(np.float64),
@@ -256,5 +257,5 @@ def safe_votes(curve: pd.DataFrame, per_pair: int, power: float = WANTED) -> int
     )
     if reached[-1] < power:
         return None
-    # between two numbers of votes power is taken as a straight line
+    # between two numbers of votes, power is interpolated linearly
     return int(np.ceil(np.interp(power, reached, votes)))

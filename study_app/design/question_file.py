@@ -1,4 +1,4 @@
-"""Reading a file of questions: TOML or JSON, every word of it checked."""
+"""Reader of question files in TOML or JSON, which validates every key and value."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from study_app.design.questions import (
 )
 from study_app.locales import LANGUAGES
 
-#: Ids of questions and choices.
+#: Pattern of the ids of questions.
 ID = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
 def read(path: Path) -> Questions:
-    """Read a file of questions, TOML or JSON; a `BenchError` says what is wrong with it."""
+    """Read a question file, TOML or JSON; raises a `BenchError` that describes what is wrong with it."""
     try:
         text = path.read_text(encoding="utf-8")
         value = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -47,10 +47,10 @@ def read(path: Path) -> Questions:
 
 
 def parse(value: Any) -> Questions:
-    """Questions from plain values, as a file or a study's settings hold them.
+    """Questions from plain values, as contained in a file or in a study's settings.
 
     Raises:
-        BenchError: a word that is none of ours, a question that could not be answered, or an id that comes twice.
+        BenchError: an unknown word, a question that could not be answered, or a duplicate id.
     """
     value = _table(value, Questions, "The questions")
     kind, tie = value.get("kind", PAIRS), value.get("cannot_tell", False)

@@ -1,7 +1,7 @@
-"""What a study asks: before the first trial, at each trial, and after the last; read from a file, kept in its settings.
+"""Questions of a study before the first trial, at each trial and after the last, read from a file into its settings.
 
-Without such a file a trial is the paper's: two clips, one question, one forced choice. Only that fills its tables.
-Grades are those of absolute category rating (ITU-T P.910, section on ACR): 5 excellent to 1 bad.
+Without such a file, a trial is that of the paper: two clips, one question, one forced choice. Only such trials fill the
+paper's tables. Grades are those of absolute category rating (ITU-T P.910, section on ACR): 5 excellent to 1 bad.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from bench.errors import BenchError, did_you_mean
 
 #: What a trial shows: two clips, of which one is chosen; or one clip, which gets a grade.
 PAIRS, SCALE = "pairs", "scale"
-#: Where questions stand that are not about clips: the first two before the first trial, the last after the last.
+#: Parts with questions that are not about clips: the first two before the first trial, the third after the last trial.
 PARTS = ("screening", "demographic", "closing")
-#: Questions on the instructions, for studies that ask them: id → the right choice. Their words are in the locales.
+#: Questions on the instructions, for studies that use them: id → the correct choice. Their texts are in the locales.
 COMPREHENSION_ANSWERS = {"task": "asked", "unsure": "impression"}
-#: What these questions are called beside `PARTS`, and how often somebody can try.
+#: Name of these questions as a further part besides `PARTS`, and the number of tries that a rater has.
 COMPREHENSION, TRIES = "comprehension", 2
-#: What can be answered at a trial, as it is stored.
+#: Possible answers at a trial, as stored.
 SIDES, TIE, GRADES = ("left", "right"), "tie", ("1", "2", "3", "4", "5")
-#: Grades that somebody who attends gives an altered clip: bad and poor.
+#: Grades that an attentive rater gives an altered clip: bad and poor.
 LOW_GRADES = GRADES[:2]
-#: Stands for the second system of a trial that shows one clip; no row of a run may be called so, or like a tie.
+#: Placeholder for the second method of a trial that shows one clip; no row of a run may have this name, or a tie's.
 ALONE = "alone"
-#: Letters of an answer in words.
+#: Maximum length of a free-text answer, in characters.
 LONGEST_ANSWER = 1000
-#: A text, or one for each language.
+#: A text, or one text per language.
 Text = str | Mapping[str, str]
 
 
 def in_language(text: Text, language: str) -> str:
-    """A text in a language; where it is not there, in the first one that is."""
+    """A text in a language, or in the first available one if that is missing."""
     return text if isinstance(text, str) else text.get(language) or next(iter(text.values()))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the answers that can be chosen: what is stored, and what is read."""
+    """One of the answers that can be chosen: the stored id and the displayed text."""
 
     id: str
     text: Text
@@ -51,17 +51,16 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question(ABC):
-    """A question before or after the trials; a class below for each type.
+    """A question before or after the trials; each type has a subclass below.
 
     Attributes:
-        id: names it in files and tables.
-        text: what is asked.
-        type: the type's name in a file of questions.
-        choices: the answers of a choice.
-        minimum, maximum: bounds of a number; None where it has none.
-        optional: whether it can be left out.
-        eligible: of a screening question, the answers with which somebody may take part; empty where it decides
-            nothing.
+        id: its name in files and tables.
+        text: the text of the question.
+        type: the type's name in a question file.
+        choices: the possible answers of a choice.
+        minimum, maximum: bounds of a number; None if there are none.
+        optional: whether raters may skip it.
+        eligible: the answers to a screening question with which a rater may take part; empty if it decides nothing.
     """
 
     id: str
@@ -73,46 +72,46 @@ class Question(ABC):
     optional: bool = False
     eligible: tuple[str, ...] | tuple[float, ...] = ()
 
-    #: What a browser matches an answer against, as a regular expression of the whole answer; empty where it does not.
+    #: Regular expression that the browser matches against the whole answer; empty if it does not check.
     pattern: ClassVar[str] = ""
     #: Whether a question of this type has choices, or bounds.
     has_choices: ClassVar[bool] = False
     has_bounds: ClassVar[bool] = False
 
     def is_answer(self, answer: str) -> bool:
-        """Whether this can be answered so; an empty answer is one that was left out."""
+        """Whether an answer is valid; an empty answer means that the question was skipped."""
         return self.accepts(answer) if answer else self.optional
 
     @abstractmethod
     def accepts(self, answer: str) -> bool:
-        """Whether an answer that is not empty is one that can be given."""
+        """Whether a non-empty answer is valid."""
 
     def admits(self, answer: str) -> bool:
-        """Whether somebody who answers so may take part."""
+        """Whether a rater with this answer may take part."""
         return True
 
     @abstractmethod
     def example(self) -> str:
-        """An answer with which somebody may take part, for previews and synthetic raters."""
+        """An answer with which a rater may take part, for previews and synthetic raters."""
 
     @abstractmethod
     def summary(self, answers: Sequence[str]) -> str:
-        """Answers that are not empty, in a line; empty where they cannot be summed up."""
+        """One line that sums up non-empty answers; empty if they cannot be summed up."""
 
     @abstractmethod
     def describe(self, language: str) -> str:
-        """What can be answered, in words."""
+        """The possible answers, in words."""
 
     def describe_eligible(self) -> str:
-        """Who may take part by their answer, in words; empty where it decides nothing."""
+        """The answers with which a rater may take part, in words; empty if the question decides nothing."""
         return "; ".join(str(answer) for answer in self.eligible)
 
     def read_eligible(self, values: Sequence[Any]) -> tuple[str, ...] | tuple[float, ...]:
-        """The eligible answers as a file names them; a `BenchError` says what is wrong with them."""
+        """The eligible answers as given in a file; raises a `BenchError` that describes what is wrong with them."""
         raise self.cannot_decide()
 
     def cannot_decide(self) -> BenchError:
-        """The error for a question that has eligible answers and must not."""
+        """The error for a question that has eligible answers but must not have any."""
         return BenchError(
             f"The question '{self.id}' cannot decide who takes part: 'eligible' is for screening questions with a "
             "choice or a number, which must be answered."
@@ -121,7 +120,7 @@ class Question(ABC):
 
 @dataclass(frozen=True)
 class ChoiceQuestion(Question):
-    """One of several answers."""
+    """A choice of one of several answers."""
 
     type: str = "choice"
     has_choices: ClassVar[bool] = True
@@ -139,7 +138,7 @@ class ChoiceQuestion(Question):
         return str(self.eligible[0]) if self.eligible else self.choices[0].id
 
     def summary(self, answers: Sequence[str]) -> str:
-        """How often each choice was taken."""
+        """How often each choice was selected."""
         counts = Counter(answers)
         return ", ".join(f"{choice.id} {counts[choice.id]}" for choice in self.choices)
 
@@ -161,7 +160,7 @@ class ChoiceQuestion(Question):
 
 @dataclass(frozen=True)
 class NumberQuestion(Question):
-    """A number, within bounds where it has them; of those eligible, the least and the largest are named."""
+    """A number, within optional bounds; the eligible numbers are given by the smallest and the largest."""
 
     type: str = "number"
     has_bounds: ClassVar[bool] = True
@@ -173,14 +172,14 @@ class NumberQuestion(Question):
         return number is not None and (low is None or number >= low) and (high is None or number <= high)
 
     def admits(self, answer: str) -> bool:
-        """Whether it lies between the two eligible numbers, or on one of them."""
+        """Whether it is between the two eligible numbers, inclusive."""
         if not self.eligible:
             return True
         number, (low, high) = self._number(answer), self.eligible
         return number is not None and float(low) <= number <= float(high)
 
     def example(self) -> str:
-        """The least eligible number, or a bound."""
+        """The smallest eligible number, or a bound."""
         bounds = (n for n in (self.minimum, self.maximum) if n is not None)
         return f"{float(self.eligible[0] if self.eligible else next(bounds, 0)):g}"
 
@@ -201,7 +200,7 @@ class NumberQuestion(Question):
         return "from {:g} to {:g}".format(*map(float, self.eligible)) if self.eligible else ""
 
     def read_eligible(self, values: Sequence[Any]) -> tuple[float, ...]:
-        """The least and the largest number."""
+        """The smallest and the largest number."""
         if len(values) != 2 or not all(is_number(value) for value in values) or values[0] > values[1]:
             raise BenchError(
                 f"The question '{self.id}': 'eligible' must contain the smallest and the largest number, as in "
@@ -215,7 +214,7 @@ class NumberQuestion(Question):
 
 @dataclass(frozen=True)
 class TextQuestion(Question):
-    """A free text of at most `LONGEST_ANSWER` letters."""
+    """A free text of at most `LONGEST_ANSWER` characters."""
 
     type: str = "text"
 
@@ -224,15 +223,15 @@ class TextQuestion(Question):
         return len(answer) <= LONGEST_ANSWER
 
     def example(self) -> str:
-        """A text, or nothing where it can be left out."""
+        """A text; empty if the question is optional."""
         return "" if self.optional else "An example."
 
     def summary(self, answers: Sequence[str]) -> str:
-        """Nothing: texts are for reading."""
+        """Empty, because texts cannot be summed up."""
         return ""
 
     def describe(self, language: str) -> str:
-        """That it is free."""
+        """A note that any text is possible."""
         return "any text"
 
 
@@ -241,7 +240,7 @@ QUESTION_TYPES: dict[str, type[Question]] = {"choice": ChoiceQuestion, "number":
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value of a file is a number, which true and false are not."""
+    """Whether a value from a file is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -255,14 +254,14 @@ class TrialQuestion:
 
 @dataclass(frozen=True)
 class Questions:
-    """All that a study asks beside the paper's question; the default asks nothing else.
+    """All questions of a study in addition to the paper's; the default adds none.
 
     Attributes:
         kind: `PAIRS` or `SCALE`.
         cannot_tell: whether a pair can be answered with "cannot tell", which is a tie.
         trial: questions asked one after the other at each trial, the first of which judges catch trials; empty: the
-            study's one question.
-        screening, demographic, closing: the parts.
+            study's single question.
+        screening, demographic, closing: the questions of each part.
     """
 
     kind: str = PAIRS
@@ -274,17 +273,17 @@ class Questions:
 
     @property
     def is_the_papers(self) -> bool:
-        """Whether a trial is as in the paper: a forced choice of two, one question."""
+        """Whether a trial is as in the paper: one question, a forced choice between two clips."""
         return self.kind == PAIRS and not self.cannot_tell and len(self.trial) < 2
 
     @property
     def wording(self) -> str:
-        """Which of a language's texts are for this kind of study, as `study_app.locales.words` has them."""
+        """Name of the texts for this kind of study, as in `study_app.locales.words`."""
         return TIE if self.cannot_tell else self.kind
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """What each question of a trial can be answered with."""
+        """Possible answers to each question of a trial."""
         return GRADES if self.kind == SCALE else (*SIDES, TIE) if self.cannot_tell else SIDES
 
     @property
@@ -293,7 +292,7 @@ class Questions:
         return tuple(question.id for question in self.trial[1:])
 
     def asked(self, question: str, language: str) -> list[str]:
-        """The questions of a trial as they are read; `question` is the study's one where there are no others."""
+        """The questions of a trial as raters read them; `question` is the study's own, used if there are no others."""
         return [in_language(one.text, language) for one in self.trial] or [question]
 
     def part(self, name: str) -> tuple[Question, ...]:
@@ -302,7 +301,7 @@ class Questions:
         return parts[name]
 
     def check(self, language: str) -> None:
-        """Raise a `BenchError` for a question that raters who read `language` could not read."""
+        """Raise a `BenchError` for a question without a text that readers of `language` understand."""
         every = [question for part in PARTS for question in self.part(part)]
         texts = [*((one.id, one.text) for one in self.trial), *((one.id, one.text) for one in every)]
         for id, text in [*texts, *((one.id, choice.text) for one in every for choice in one.choices)]:

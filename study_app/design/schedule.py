@@ -1,6 +1,6 @@
 """The schedule of a study: pure functions of its settings and its seed.
 
-Every random order is a sort by the SHA-256 of seed, purpose and item, so the schedule comes out byte for byte the same
+Every random order is a sort by the SHA-256 of seed, purpose and item. The schedule is therefore byte-for-byte identical
 on any machine and any version of Python.
 """
 
@@ -17,16 +17,16 @@ from bench.runfolder import REAL
 from study_app.design.questions import ALONE, SCALE
 from study_app.design.settings import StudySettings
 
-#: What catch trials show beside the real clip: clips altered in one of several ways, see `catch_clips`.
+#: What catch trials show next to the real clip: clips altered in one of several ways, see `catch_clips`.
 ALTERED = ("shuffled", "tiles", "blotches")
-#: How often one rater may see one first frame.
+#: How often a rater may see the same first frame.
 SCENE_LIMIT = 2
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class PairPlan:
-    """Two clips of one scene; `first` is counted by POS. `second` is `ALONE` where a trial shows one clip."""
+    """Two clips of one scene; POS counts votes for `first`, and `second` is `ALONE` if a trial shows one clip."""
 
     first: str
     second: str
@@ -35,7 +35,7 @@ class PairPlan:
 
 @dataclass(frozen=True)
 class SlotPlan:
-    """One vote wanted: `pair` by index into the schedule's trials; slots are handed out by ascending priority."""
+    """One required vote: `pair` is an index into the schedule's trials; slots are assigned by ascending priority."""
 
     pair: int
     repeat: int
@@ -53,7 +53,7 @@ class Schedule:
     catch: tuple[PairPlan, ...]
 
     def to_bytes(self) -> bytes:
-        """One line of JSON a pair or slot."""
+        """One line of JSON per pair or slot."""
         lines: list[list[object]] = []
         for kind in ("trials", "practice", "catch"):
             lines += [[kind, p.first, p.second, p.scene] for p in getattr(self, kind)]
@@ -67,7 +67,7 @@ class Schedule:
 
 
 def shuffled(items: Iterable[T], seed: int, *purpose: object) -> list[T]:
-    """The items in an order that depends on seed, purpose and the items alone."""
+    """The items in an order that depends only on seed, purpose and the items."""
 
     def rank(item: T) -> bytes:
         return hashlib.sha256(json.dumps([seed, *purpose, item], default=str).encode()).digest()
@@ -79,8 +79,8 @@ def draw_schedule(settings: StudySettings, seed: int) -> Schedule:
     """Draw the scenes, the sides and the order.
 
     Sides are balanced to ±1 in every comparison, and within a pair to ±1 over its repeats. All pairs get their
-    first vote before any gets its second. Practice and catch trials use scenes that no trial uses
-    where there are enough of them.
+    first vote before any gets its second. If there are enough scenes, practice and catch trials use scenes that no
+    trial uses.
     """
     order = shuffled(settings.scenes, seed, "scenes")
     scenes, spare = sorted(order[: settings.clips]), order[settings.clips :]
@@ -102,11 +102,11 @@ def draw_schedule(settings: StudySettings, seed: int) -> Schedule:
     pool = spare if apart else shuffled(order, seed, "checks")
     practised, caught = pool[: settings.practice], pool[settings.practice :][: settings.catch]
     kinds = shuffled(ALTERED, seed, "altered")
-    # each method, where there is no real clip to alter, and each in every way
+    # without real clips, each method's clips are altered, and each in every way
     whole = [REAL] if settings.has_real else [name for name in settings.systems for _ in kinds]
     if settings.questions.kind == SCALE:
         alone = tuple(replace(slot, first_on_left=True) for slot in slots)
-        # practice shows both ends of the scale, of scenes where no clip can come a second time
+        # practice shows both ends of the scale, with scenes whose clips cannot appear a second time
         shown = [
             whole[i % len(whole)] if apart and i % 2 else kinds[i // 2 % len(kinds)] for i in range(len(practised))
         ]
@@ -121,7 +121,7 @@ def draw_schedule(settings: StudySettings, seed: int) -> Schedule:
 
 
 def capacity(schedule: Schedule) -> int:
-    """Trials that one rater can see at most: no pair twice, a scene at most `SCENE_LIMIT` times in all."""
+    """Maximum number of trials for one rater: no pair twice, and a scene at most `SCENE_LIMIT` times in total."""
     checks = Counter(pair.scene for pair in schedule.practice + schedule.catch)
     pairs = Counter(pair.scene for pair in schedule.trials)
     return sum(min(count, max(SCENE_LIMIT - checks[scene], 0)) for scene, count in pairs.items())
@@ -129,12 +129,12 @@ def capacity(schedule: Schedule) -> int:
 
 @dataclass(frozen=True)
 class Addition:
-    """What a study got at one time.
+    """One addition to a study.
 
     Attributes:
-        seed: of sides and order of what was added.
-        votes: further votes of every pair.
-        scenes: further scenes of every comparison; their pairs get as many votes as the others have.
+        seed: seed for the sides and order of the addition.
+        votes: further votes for every pair.
+        scenes: further scenes for every comparison; their pairs get as many votes as the others have.
     """
 
     seed: int
@@ -143,11 +143,11 @@ class Addition:
 
 
 def extended_schedule(before: Schedule, comparisons: Sequence[tuple[str, str]], added: Addition) -> Schedule:
-    """A schedule with an addition.
+    """The schedule with an addition.
 
-    Sides stay balanced to ±1 in every comparison, and within a pair to ±1 over its repeats; where all clips are on the
-    left, as when each is shown alone, new ones are too. New slots come after all that were there; among them, pairs get
-    their votes in turns as before.
+    Sides stay balanced to ±1 in every comparison, and within a pair to ±1 over its repeats. If all clips are on the
+    left, as when each is shown alone, new ones are too. New slots follow all existing ones. Among the new slots, pairs
+    get their votes in turns as before.
     """
     votes, at = len(before.slots) // len(before.trials), len(before.slots)
     trials, sides = list(before.trials), _sides(before)
@@ -177,12 +177,12 @@ def extended_schedule(before: Schedule, comparisons: Sequence[tuple[str, str]], 
 
 
 def schedule_before(schedule: Schedule, trials: int, slots: int) -> Schedule:
-    """A schedule as it was when it had that many trials and slots."""
+    """A schedule as it was with the given number of trials and slots."""
     return Schedule(schedule.trials[:trials], schedule.slots[:slots], schedule.practice, schedule.catch)
 
 
 def _sides(schedule: Schedule) -> list[bool]:
-    """Whether the first vote of each pair has the first system on the left."""
+    """Whether the first vote of each pair has the first method on the left."""
     sides = [False] * len(schedule.trials)
     for slot in schedule.slots:
         sides[slot.pair] = slot.first_on_left ^ (slot.repeat % 2 == 1)

@@ -1,4 +1,4 @@
-"""Settings of a study: as requested, and as the study was made with them."""
+"""Settings of a study: as requested, and as used to create the study."""
 
 from __future__ import annotations
 
@@ -83,20 +83,20 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRequest(SharedSettings):
-    """What a study is asked to be.
+    """A request for a study.
 
-    None leaves a choice to what the clips allow: the paper's comparisons as far as there are their rows, `WORKLOAD`
-    trials and `CATCH` catch trials or as many as there are, clips at the size they have.
+    None selects what the clips allow: the paper's comparisons whose rows exist, and clips at their own size. The
+    numbers of trials and catch trials are then `WORKLOAD` and `CATCH`, or as many as are available.
 
     Attributes:
-        runs: run folders, whose rows are joined. Beside `folders`, one that has only scores is where metrics come from.
-        folders: (method, folder or zip archive of its videos), named by clip ID.
-        real: folder or archive of the real clips of the same IDs; None: those of the run, or none.
+        runs: run folders, whose rows are joined. With `folders`, a run folder with only scores provides the metrics.
+        folders: (method, folder or zip archive of its videos), with videos named by clip ID.
+        real: folder or archive of the real clips with the same IDs; None: those of the run, or none.
         comparisons, workload, catch, catch_pass: as in `StudySettings`.
-        seed: of the schedule; None: a random one, which the study keeps.
-        size: pixels a side; of clips that are not square, their height.
-        accept_first_frames: take clips that do not begin like the real one.
-        accept_weak_catch: take a rule on catch trials that tells attentive raters and random clickers apart badly.
+        seed: seed of the schedule; None: a random one, which the study stores.
+        size: pixels per side; for clips that are not square, their height.
+        accept_first_frames: accept clips that do not begin like the real one.
+        accept_weak_catch: accept a catch-trial rule that separates attentive raters from random clickers poorly.
     """
 
     flagged_share: float = 0.5
@@ -113,12 +113,12 @@ class StudyRequest(SharedSettings):
     accept_weak_catch: bool = False
 
     def with_seed(self) -> StudyRequest:
-        """The same with a random seed where none is given: nobody can compute the sides beforehand."""
+        """The same request with a random seed if none is given, so that the sides cannot be computed beforehand."""
         return self if self.seed is not None else replace(self, seed=secrets.randbelow(2**31))
 
     @property
     def drawn_seed(self) -> int:
-        """The seed; a `BenchError` where none is given and `with_seed` was not asked."""
+        """The seed; raises a `BenchError` if none is given and `with_seed` was not called."""
         if self.seed is None:
             raise BenchError("A schedule needs a seed.")
         return self.seed
@@ -126,25 +126,26 @@ class StudyRequest(SharedSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings(SharedSettings):
-    """What a study was made with; the database keeps it as canonical JSON.
+    """Settings with which a study was created; the database stores them as canonical JSON.
 
     Attributes:
-        run: the run folder it was made from, for its metrics; empty where there is none. Never shown to raters.
-        dataset: of the run.
-        comparisons: (first, second) rows; POS counts how often first is chosen. Of a study of kind `SCALE` they are
+        run: run folder from which the study was created, for its metrics; empty if there is none. Never shown to
+            raters.
+        dataset: dataset of the run.
+        comparisons: (first, second) rows; POS counts how often first is chosen. For a study of kind `SCALE`, they are
             (row, `ALONE`).
-        scenes: every clip id that all rows have, in order; the schedule draws from these.
+        scenes: ids of all clips that every row has, in order; the schedule draws from these.
         workload, catch: trials and catch trials of one rater.
         catch_pass: catch trials out of `catch` that a rater must get right for the votes to count.
-        frames, size: what is shown: frames, pixels a side.
-        width: of clips that are not square, in pixels; `size` is then their height. 0: as wide as high.
-        titles: (row, its display name), for who runs the study; where there is none, the row's own name is.
-        has_real: whether there are real clips. Else practice and catch trials alter a method's own clip.
+        frames, size: number of frames shown, and pixels per side.
+        width: width of clips that are not square, in pixels; `size` is then their height. 0: as wide as high.
+        titles: (row, its display name), for the people who run the study; a row without one is shown by its own name.
+        has_real: whether there are real clips. If not, practice and catch trials alter a method's own clip.
         slot_bytes: length of one clip's slot in a trial's message.
         consent_version: hash of the consent text.
         rule: see `RULE`.
         sides: one of `SIDES`.
-        pilot: whether this is a study's copy for trying it out; its votes are in no tally of the study.
+        pilot: whether this is a pilot copy of a study; its votes are not counted in the study.
     """
 
     run: str
@@ -166,9 +167,10 @@ class StudySettings(SharedSettings):
     titles: tuple[tuple[str, str], ...] = ()
 
     def with_consent(self, text: str) -> StudySettings:
-        """The same with this text of the consent page, its `{minutes}` and the like filled in, and its hash as version.
+        """The same settings with this consent text, its placeholders such as `{minutes}` filled in, and its hash.
 
-        So with all translations; contact and the ethics board's number are part of what is agreed to.
+        The hash is the version of the consent text. All translations are treated in the same way. Contact and the
+        ethics board's number are part of what raters agree to.
         """
         shown = self._shown(text)
         translations = tuple(
@@ -194,29 +196,29 @@ class StudySettings(SharedSettings):
 
     @property
     def systems(self) -> tuple[str, ...]:
-        """What is compared, in order of appearance, with the real clips where they are compared."""
+        """The methods that are compared, in order of appearance, including the real clips if they are compared."""
         return tuple(dict.fromkeys(name for pair in self.comparisons for name in pair if name != asking.ALONE))
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Languages that raters can have, the study's own first."""
+        """Languages that raters can choose, the study's own first."""
         return (self.language, *(words.language for words in self.translations))
 
     def words(self, language: str) -> StudyTexts:
-        """Question and consent in a language; in the study's own where it has no other."""
+        """Question and consent in a language, or in the study's own if there is no translation."""
         own = StudyTexts(self.language, self.question, self.consent, self.consent_version, self.consent_format)
         return next((words for words in self.translations if words.language == language), own)
 
     @staticmethod
     def has_pictures(words: StudyTexts) -> bool:
-        """Whether a consent text in Markdown has a picture."""
+        """Whether a consent text in Markdown contains a picture."""
         if words.consent_format != "markdown":
             return False
         tokens = MarkdownIt("commonmark").parse(words.consent)
         return any(part.type == "image" for token in tokens for part in token.children or [])
 
     def code_of(self, outcome: str) -> str:
-        """The code for how a session ended, one of `rater_tables.OUTCOMES`; empty: one for each rater."""
+        """The code for a session's outcome, one of `rater_tables.OUTCOMES`; empty: an individual one per rater."""
         return {
             "complete": self.completion_code,
             "failed": self.failed_code,
@@ -230,7 +232,7 @@ class StudySettings(SharedSettings):
 
     @property
     def minutes(self) -> int:
-        """How long a session takes somebody who is quick: every pair is played once, and the choice is made then."""
+        """Length of a session in minutes for a quick rater, who plays every pair once and then chooses."""
         pairs = self.practice + self.workload + self.catch
         thought = SECONDS_TO_CHOOSE + SECONDS_TO_ANSWER * len(self.questions.further)
         filled_in = SECONDS_TO_FILL_IN * sum(len(self.questions.part(part)) for part in asking.PARTS)
@@ -238,12 +240,12 @@ class StudySettings(SharedSettings):
         return max(2, round((pairs * (self.frames / self.rate + thought) + filled_in + SECONDS_TO_READ) / 60))
 
     def to_json(self) -> str:
-        """Canonical JSON: the same settings are the same bytes."""
+        """Canonical JSON: equal settings give equal bytes."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> StudySettings:
-        """Read what `to_json` wrote; a `BenchError` for a study that follows other rules than this version."""
+        """Read the output of `to_json`; raises a `BenchError` if the study follows other rules than this version."""
         value: dict[str, Any] = json.loads(text)
         if (rule := value.get("rule", 1)) != RULE:
             raise BenchError(
@@ -254,12 +256,12 @@ class StudySettings(SharedSettings):
         value["scenes"] = tuple(value["scenes"])
         value["titles"] = tuple((row, title) for row, title in value.get("titles", ()))
         value["translations"] = tuple(StudyTexts(**words) for words in value.get("translations", ()))
-        value.setdefault("sides", BALANCED)  # of 0.2
+        value.setdefault("sides", BALANCED)  # studies of version 0.2
         value["questions"] = question_file.parse(value.get("questions", {}))
         return cls(**value)
 
     def check(self) -> None:
-        """Raise a `BenchError` for numbers and texts that make no study."""
+        """Raise a `BenchError` for numbers and texts that do not make a valid study."""
         for language in self.languages:
             texts(language)
             self.questions.check(language)

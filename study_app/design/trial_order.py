@@ -1,14 +1,15 @@
-"""One rater's session, drawn whole before it begins: pure functions of the study's seed and the rater's number.
+"""One rater's session, drawn in full before it begins: pure functions of the study's seed and the rater's number.
 
-If each trial had the side that undoes the rater's tilt, one comparison would be left, right, left, right. A rater who
-pressed the keys in turn would choose the same system every time. So sides are tosses of a coin, but for those that
-would take a session further than `BIG_STICK` from balance (big-stick design: Soares and Wu, Communications in
-Statistics 1983). A pattern that does not look at the clips is right in half of the trials, whatever it is. Anyone who
-counts sides knows the next one only at that distance, in the last trials as in the others. The slots balance each
-comparison.
+If the side of each trial offset the rater's imbalance so far, a comparison would alternate: left, right, left, right. A
+rater who pressed the keys in turn would choose the same method every time. Sides are therefore coin tosses, except
+where a toss would take a session further than `BIG_STICK` from balance (big-stick design: Soares and Wu, Communications
+in Statistics 1983).
 
-Studies of version 0.2 drew all orders of a session that balance its sides to ±1 with equal probability. There the last
-trials make up for the first ones: anyone who counts knows the very last. They keep that order.
+Any pattern of answers that ignores the clips is right in half of the trials. A rater who counts sides can predict the
+next one only at that distance, in the last trials as in the others. The slots balance each comparison.
+
+Studies of version 0.2 drew with equal probability from all orders of a session that balance its sides to ±1. There, the
+last trials offset the first ones, so a rater who counts can predict the very last one. These studies keep that order.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from functools import lru_cache
 from study_app.design.schedule import shuffled
 from study_app.design.settings import BALANCED
 
-#: Sides of a session differ in number by this at most.
+#: Maximum difference between the numbers of left and right sides in a session.
 BIG_STICK = 6
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What a trial of one rater should be, if such a slot is open: which comparison, which side."""
+    """The comparison and side that a rater's trial should have, if such a slot is open."""
 
     comparison: int
     first_on_left: bool
@@ -35,14 +36,14 @@ class Turn:
 def turns(seed: int, rater: int, workload: int, comparisons: int, sides_are: str) -> tuple[Turn, ...]:
     """The trials of one rater, in order.
 
-    Comparisons are balanced to ±1 over the session, in an order of their own: which comparison comes says nothing of
-    the side. Where numbers are odd, it is drawn who has one more.
+    Comparisons are balanced to ±1 over the session. Their order is drawn separately, so a comparison reveals nothing
+    about the side. If numbers are odd, the one that gets one more is drawn at random.
 
     Args:
-        seed: of the study.
+        seed: seed of the study.
         rater: number of the rater.
-        workload: trials of a session.
-        comparisons: of the study.
+        workload: trials per session.
+        comparisons: number of comparisons in the study.
         sides_are: one of `settings.SIDES`.
     """
     draw = _balanced_sides if sides_are == BALANCED else _big_stick_sides
@@ -72,7 +73,7 @@ def _big_stick_sides(seed: int, rater: int, workload: int) -> list[bool]:
 
 @dataclass(frozen=True)
 class Seat:
-    """A practice or catch trial of one rater: which pair, at which place, on which side."""
+    """A practice or catch trial of one rater: its pair, its position, and its side."""
 
     kind: str
     pair: int
@@ -81,7 +82,7 @@ class Seat:
 
 
 def seats(seed: int, rater: int, practice: int, catch: int, workload: int) -> list[Seat]:
-    """Where one rater's practice and catch trials come: practice first, catch trials anywhere among the trials.
+    """Positions of one rater's practice and catch trials: practice first, catch trials anywhere among the trials.
 
     Sides are balanced to ±1 in each kind.
     """

@@ -1,1 +1,1 @@
-"""What the commands do: create, extend, copy, simulate, export and reproduce a study."""
+"""Implementation of the commands: create, extend, copy, simulate, export and reproduce a study."""

@@ -1,4 +1,4 @@
-"""`bench agree`: which metric tells clips apart as people do, and how many votes it predicts beside other people."""
+"""`bench agree`: which metrics separate clips as people do, and how many votes each predicts compared with raters."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from study_app.analysis import metric_agreement, ranking
 from study_app.pipeline.export import read_votes
 from study_app.store.store import Store
 
-#: The line of all comparisons together.
+#: Label of the results over all comparisons together.
 ALL = "all"
 CHANCE = 0.5
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What `agree` found.
+    """Result of `agree`.
 
     Attributes:
         lines: `metric_agreement.PER_CLIP_COLUMNS` for each comparison and for all of them (column `comparison`).
@@ -52,10 +52,10 @@ class Agreement:
 
 
 def open_votes(study: str, name: str | None, run: Path) -> pd.DataFrame:
-    """The votes of an exported folder, a `votes.csv`, or a study in a database (a file or a URL).
+    """Read the votes of an exported folder, a `votes.csv`, or a study in a database (a file or a URL).
 
     Raises:
-        BenchError: no such study; or a database's study was made of other videos than the run holds now.
+        BenchError: the study does not exist, or a study in a database was made from other videos than the run contains.
     """
     path = Path(study).expanduser()
     if path.is_dir() or path.suffix == ".csv":
@@ -80,11 +80,11 @@ def open_votes(study: str, name: str | None, run: Path) -> pd.DataFrame:
 
 
 def agree(run: Path, study: str, name: str | None = None, out: Path | None = None) -> tuple[Agreement, Grid]:
-    """Hold a run's scores against a study's votes; writes table and figure to `out` (RUN/agreement by default).
+    """Compare a run's scores with a study's votes; writes a table and a figure to `out` (RUN/agreement by default).
 
     Raises:
-        BenchError: no scores, no votes that count, only votes against real clips, or votes on rows or clips that the
-            run has no scores of.
+        BenchError: no scores, no votes that count, only votes against real clips, or votes on methods or clips for
+            which the run has no scores.
     """
     scores = metric_agreement.read_scores(RunFolder(run).per_clip)
     direction = metric_agreement.directions(scores)
@@ -136,7 +136,7 @@ def _fixed(value: float, decimals: int = 1) -> str:
 
 
 def comparison_title(pair: str) -> str:
-    """A comparison in print: "MD-GAN Stage II over VGAN"."""
+    """Display name of a comparison: "MD-GAN Stage II over VGAN"."""
     return (
         " over ".join(registered_names().title(row) for row in pair.split(" over "))
         if pair != ALL
@@ -145,7 +145,7 @@ def comparison_title(pair: str) -> str:
 
 
 def make_grid(agreement: Agreement) -> Grid:
-    """Metrics in rows: within comparisons with interval and p value, votes predicted and bounds, each comparison."""
+    """Table of metrics: AUC within comparisons, p value, votes predicted, bounds, and votes of each comparison."""
     pairs = [pair for pair in dict.fromkeys(agreement.lines["comparison"]) if pair != ALL]
     by = agreement.lines.set_index(["metric", "comparison"])
     correlation: Mapping[str, float] = dict(
@@ -160,7 +160,7 @@ def make_grid(agreement: Agreement) -> Grid:
         ]
         defined = math.isfinite(line["auc"])
         interval = f"[{line['ci_low']:.2f}, {line['ci_high']:.2f}]" if defined else ""
-        # what is no better than chance is best at nothing
+        # a metric no better than chance is not marked as best
         leads = bool(defined and round(line["auc"], 2) == best and best > CHANCE)
         bounds, likely = "–", ""
         if math.isfinite(line["lower"]):
@@ -213,7 +213,7 @@ def _rank_note(agreement: Agreement, correlation: Mapping[str, float]) -> str:
 
 
 def draw(agreement: Agreement, path: Path) -> None:
-    """Within comparisons on the left, an interval a metric; votes predicted on the right, beside what is possible."""
+    """Draw AUC with intervals (left) and votes predicted with the estimated bounds (right), one line per metric."""
     overall = agreement.overall.iloc[::-1].reset_index(drop=True)
     pairs = [pair for pair in dict.fromkeys(agreement.lines["comparison"]) if pair != ALL]
     y = np.arange(len(overall))
@@ -235,7 +235,7 @@ def draw(agreement: Agreement, path: Path) -> None:
             for axis, key in zip(axes, ("auc", "agrees"), strict=True):
                 axis.plot(lines[key], y, linestyle="none", label=comparison_title(pair), **mark)
         low, high = overall["auc"] - overall["ci_low"], overall["ci_high"] - overall["auc"]
-        ends = np.maximum([low, high], 0)  # 1 may end at 0.9999999999999999
+        ends = np.maximum([low, high], 0)  # rounding: the interval of 1 can end at 0.9999999999999999
         axes[0].errorbar(overall["auc"], y, xerr=ends, fmt="o", color=LOSSES[0], capsize=3)
         axes[1].plot(overall["agrees"], y, "o", color=LOSSES[0], label="all comparisons")
         titles = [METRICS.load(name).title if name in METRICS else name for name in overall["metric"]]

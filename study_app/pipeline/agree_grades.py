@@ -1,4 +1,4 @@
-"""`bench agree` with a study of grades: metrics beside mean grades of clips."""
+"""`bench agree` for a study of grades: metrics compared with mean grades of clips."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ RATINGS = "ratings.csv"
 
 
 def ratings_of(study: str, name: str | None) -> pd.DataFrame | None:
-    """The grades of an exported folder, a `ratings.csv`, or a study of single clips in a database; None for votes.
+    """Read the grades of an exported folder, a `ratings.csv`, or a study of single clips in a database; None for votes.
 
     Raises:
-        BenchError: the file is no table of grades.
+        BenchError: the file is not a table of grades.
     """
     path = Path(study).expanduser()
     if path.is_dir() or path.suffix == ".csv":
@@ -42,10 +42,10 @@ def ratings_of(study: str, name: str | None) -> pd.DataFrame | None:
 
 
 def agree_grades(run: Path, ratings: pd.DataFrame, out: Path | None = None) -> Grid:
-    """Hold a run's scores against grades; writes `agree.csv` and its like to `out` (RUN/agreement by default).
+    """Compare a run's scores with grades; writes `agree.csv` and its other formats to `out` (RUN/agreement by default).
 
     Raises:
-        BenchError: no scores, no grades that count, or grades of clips that the run has no scores of.
+        BenchError: no scores, no grades that count, or grades of clips for which the run has no scores.
     """
     scores = metric_agreement.read_scores(RunFolder(run).per_clip)
     graded = set(ratings["system"]) - {REAL}
@@ -59,7 +59,7 @@ def agree_grades(run: Path, ratings: pd.DataFrame, out: Path | None = None) -> G
 
 
 def make_grid(table: pd.DataFrame, simulated: bool) -> Grid:
-    """Metrics in rows: PLCC, SROCC and RMSE with their intervals."""
+    """Table of metrics: PLCC, SROCC and RMSE with their intervals."""
     best = {"plcc": table["plcc"].max(), "srocc": table["srocc"].max(), "rmse": table["rmse"].min()}
     lines = []
     for _, line in table.iterrows():

@@ -1,4 +1,4 @@
-"""The clips of a study: read, checked, encoded for the browser."""
+"""Preparation of a study's clips: read, check, and encode for the browser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from study_app.design.settings import StudyRequest
 from study_app.pipeline.material import Material
 from study_app.store.clips import Clips, EncodedClip
 
-#: Clips encoded at once; the encoder works outside Python's lock.
+#: Number of clips encoded in parallel; threads suffice because the encoder releases Python's lock.
 WORKERS = 4
 
 
@@ -32,7 +32,7 @@ def prepare(
 ) -> tuple[dict[tuple[str, str], EncodedClip], tuple[int, int, int]]:
     """Read, check and encode every clip that the schedule shows; returns them with their frames, height and width.
 
-    The first of `names` is what the others must begin like: the real clips, where there are any.
+    All clips must begin with the same frame as those of the first of `names`, which are the real clips if they exist.
     """
     pairs = {*schedule.trials, *schedule.practice, *schedule.catch}
     altered = {(pair.second, pair.scene): pair.first for pair in pairs if pair.second in catch_clips.WAYS}
@@ -64,10 +64,10 @@ def prepare(
                 origins[name, scene] = (material.videos.get(scene, scene), source)
                 raw[name, scene] = pool.submit(clip_encoding.encode, clip)
             for name in dict.fromkeys(systems):
-                raw[name, scene].result()  # holds no more than one scene's frames in memory
+                raw[name, scene].result()  # wait, to keep only one scene's frames in memory
             progress.advance()
     clips = {key: EncodedClip(*origins[key], encoded.result()) for key, encoded in raw.items()}
-    # where a trial shows one clip, no bytes stand for the other
+    # if a trial shows a single clip, the other one is empty
     clips |= {(ALONE, pair.scene): EncodedClip(pair.scene, "", b"") for pair in pairs if pair.second == ALONE}
     if weak:
         material.notes.append(_first_frames(weak, names[0], request.accept_first_frames))
@@ -76,7 +76,7 @@ def prepare(
 
 
 def message_slot(schedule: Schedule, clips: Clips) -> int:
-    """Half the length of the messages in which every pair of a schedule fits, in bytes."""
+    """Half the message length, in bytes, that is sufficient for every pair of a schedule."""
     pairs = [pair for pair in {*schedule.trials, *schedule.practice, *schedule.catch} if pair.second != ALONE]
     both = [(clips[pair.first, pair.scene].data, clips[pair.second, pair.scene].data) for pair in pairs]
     with ThreadPoolExecutor(WORKERS) as pool, task("Measuring pairs", len(both)) as progress:
@@ -88,7 +88,7 @@ def message_slot(schedule: Schedule, clips: Clips) -> int:
 
 
 def _first_frames(weak: list[str], reference: str, accepted: bool) -> str:
-    """What to say of clips that begin otherwise than those of `reference`; a `BenchError` unless that is accepted."""
+    """Warning about clips whose first frame differs from `reference`; a `BenchError` unless this is accepted."""
     listed = ", ".join(weak[:10]) + (f" and {len(weak) - 10} more" if len(weak) > 10 else "")
     whose = "the real one" if reference == REAL else f"that of {reference}"
     warning = (
@@ -113,7 +113,7 @@ def _check_rates(material: Material, names: Sequence[str]) -> None:
 
 
 def _rate_notes(material: Material, names: Sequence[str], rate: float) -> list[str]:
-    """What to say where video files play at another rate than the study will."""
+    """Notes about video files whose frame rate differs from the study's."""
     own = {name: found for name in names if (found := _file_rate(material.rows[name])) and round(found, 2) != rate}
     if not own:
         return []
@@ -125,7 +125,7 @@ def _rate_notes(material: Material, names: Sequence[str], rate: float) -> list[s
 
 
 def _file_rate(row: Predictions) -> float | None:
-    """Frames a second that a method's first video file states; None for frames and strips, which state none."""
+    """Frame rate of a method's first video file; None for frames and strips, which do not store one."""
     path = row.path(row.ids[0])
     if path.suffix.lower() not in VIDEOS:
         return None

@@ -1,4 +1,4 @@
-"""Copies of a study without its votes: pilots, simulations, and the copy that a preview shows."""
+"""Copies of a study without its votes: for pilots, simulations and previews."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from study_app.store.study import OpenStudy
 def pilot(store: Store, study: OpenStudy) -> OpenStudy:
     """Make a pilot of a study in the same database.
 
-    Pages, tables and exports of a pilot say that it is one, and no votes of it are in the study.
+    Pages, tables and exports of a pilot are labelled as such, and its votes never enter the study.
     """
     if study.simulated or study.settings.pilot:
         raise BenchError(f"The study '{study.name}' is already a copy. Name the study that it was made from.")

@@ -1,4 +1,4 @@
-"""Making a study: what is compared, checks that it is fair, clips made ready to serve."""
+"""Creation of a study: what is compared, fairness checks, and clips prepared for serving."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from study_app.pipeline.material import Material, open_material, shared_scenes
 from study_app.pipeline.registration import register
 from study_app.store.store import Store
 
-#: The comparisons of the paper's Tables II and III. Their eight lines need seven comparisons: "MD-GAN over Real" and
-#: "Stage II over Real" are the same clips, so the same votes fill both lines.
+#: Comparisons of the paper's Tables II and III. Their eight rows need only seven comparisons: "MD-GAN over Real" and
+#: "Stage II over Real" use the same clips, so the same votes fill both rows.
 PAPER_COMPARISONS = (
     ("mdgan-2", "vgan"),
     ("mdgan-2", "rnngan"),
@@ -40,7 +40,7 @@ PAPER_COMPARISONS = (
 
 @dataclass(frozen=True)
 class CreatedStudy:
-    """A study that was made, for the person who made it."""
+    """Result of creating a study, as reported to its author."""
 
     name: str
     settings: StudySettings
@@ -65,10 +65,10 @@ class CreatedStudy:
 
 
 def create(where: str | Path | None, request: StudyRequest) -> CreatedStudy:
-    """Make a study in the database `where` (created if need be).
+    """Create a study in the database `where`, which is created if it does not exist.
 
     Raises:
-        BenchError: the videos do not allow the study that is requested; nothing is written then.
+        BenchError: the requested study is impossible with these videos; nothing is written.
     """
     request = request.with_seed()
     material = open_material(request.runs, request.folders, request.real)
@@ -109,7 +109,7 @@ def _draft(
     practice: int,
     rule: CatchRule,
 ) -> StudySettings:
-    """The settings as far as they are known before clips are read."""
+    """Settings that are known before clips are read."""
     draft = StudySettings(
         **request.shared(),
         run=str(material.run or ""),
@@ -119,7 +119,7 @@ def _draft(
         workload=request.workload if request.workload is not None else WORKLOAD,
         catch=rule.planned,
         catch_pass=rule.needed,
-        frames=1,  # these three are known once clips are read
+        frames=1,  # placeholders: these three are known once clips are read
         size=1,
         slot_bytes=1,
         consent_version="",
@@ -138,7 +138,7 @@ def _draft(
 
 
 def _translations(request: StudyRequest) -> tuple[StudyTexts, ...]:
-    """The translations that are requested; what they leave out is the language's own text."""
+    """Requested translations; missing texts default to the standard text of the language."""
     for translation in request.translations:
         missing = "--question-in" if request.question and not translation.question else ""
         missing = "--consent-in" if request.consent and not translation.consent else missing
@@ -156,14 +156,14 @@ def _translations(request: StudyRequest) -> tuple[StudyTexts, ...]:
 
 
 def _question(request: StudyRequest, given: str, language: str) -> str:
-    """The study's one question in a language, or the first of several."""
+    """The study's question in a language; the first one if there are several."""
     if given and request.questions.trial:
         raise BenchError("The question is given twice. Leave out --question, or [[trial]] in the questions file.")
     return request.questions.asked(given or words(language, request.questions.wording)["question"], language)[0]
 
 
 def default_consent(request: StudyRequest, language: str) -> str:
-    """A language's own text of the consent page, in Markdown: who asks, why, what is asked of raters and kept of it."""
+    """Default consent text of a language, in Markdown: who runs the study, why, what raters do, which data are kept."""
     parts = words(language, request.questions.wording)["consent"]
     applies = {
         "why": not request.purpose,
@@ -179,7 +179,7 @@ def default_consent(request: StudyRequest, language: str) -> str:
 
 
 def _comparisons(request: StudyRequest, material: Material) -> tuple[tuple[str, str], ...]:
-    """What is compared; on a scale, each row of it by itself."""
+    """Pairs to compare; on a scale, each method alone."""
     pairs = _pairs(request, material)
     if request.questions.kind == SCALE:
         return tuple((name, ALONE) for name in dict.fromkeys(name for pair in pairs for name in pair))
@@ -202,7 +202,7 @@ def _pairs(request: StudyRequest, material: Material) -> tuple[tuple[str, str], 
 
 
 def _default_pairs(material: Material) -> tuple[tuple[str, str], ...]:
-    """The paper's comparisons of a run's rows; of your own videos, the first method against each other one."""
+    """The paper's comparisons if possible; for your own videos, the first method against each other one."""
     possible = tuple(pair for pair in PAPER_COMPARISONS if all(name in material.rows for name in pair))
     own = material.own
     if set(own) <= {name for pair in possible for name in pair} and possible:
@@ -222,15 +222,15 @@ def _default_pairs(material: Material) -> tuple[tuple[str, str], ...]:
 
 
 def _checks(request: StudyRequest, scenes: int, notes: list[str]) -> tuple[int, CatchRule]:
-    """Practice trials that the number of scenes allows, and the rule on catch trials.
+    """Number of practice trials that the scenes allow, and the rule on catch trials.
 
     Raises:
-        BenchError: the catch trials are too many for the scenes, or too few to tell who attends and nobody accepted it.
+        BenchError: too many catch trials for the scenes, or too few to judge attention and this was not accepted.
     """
     wanted = request.catch if request.catch is not None else CATCH
     practice, catch = request.practice, wanted
     if scenes - min(request.clips, scenes) < practice + wanted:
-        # they share scenes with the trials; a rater sees a scene twice at most, so leave most of them to the trials
+        # checks share scenes with the trials; raters see a scene at most twice, so reserve most scenes for the trials
         practice, catch = min(practice, scenes // 4), min(wanted, scenes // 4)
     if catch < wanted:
         fewest = min(wanted, smallest_rule().planned)

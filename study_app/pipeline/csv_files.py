@@ -1,4 +1,4 @@
-"""The one writer of a study's CSV files. No text in them becomes a formula where a spreadsheet opens them."""
+"""The only writer of a study's CSV files, which prevents spreadsheet formula injection."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-#: What spreadsheets take for a formula, in ASCII and in full width, perhaps after apostrophes that are escaped as well.
+#: Text that spreadsheets interpret as a formula (ASCII or full width), optionally after apostrophes, escaped as well.
 FORMULA = re.compile(r"'*[=+\-@\t\n＝＋－＠]")
 
 
 def csv(table: pd.DataFrame) -> str:
-    """A table as the text of a CSV file. A text that could be a formula is prefixed with an apostrophe."""
+    """A table as the text of a CSV file; text that could be a formula is prefixed with an apostrophe."""
     texts = {name: column.map(_escaped) for name, column in table.items() if column.dtype.kind not in "biufcmM"}
     out = io.StringIO()
     table.assign(**{str(name): column for name, column in texts.items()}).to_csv(out, index=False, lineterminator="\n")
@@ -21,7 +21,7 @@ def csv(table: pd.DataFrame) -> str:
 
 
 def unescaped(table: pd.DataFrame) -> pd.DataFrame:
-    """A table that was read from such a file, with its texts as they were."""
+    """A table read from such a file, with its original texts."""
     texts = {str(name): column.map(_plain) for name, column in table.items() if column.dtype.kind not in "biufcmM"}
     return table.assign(**texts)
 
@@ -29,7 +29,7 @@ def unescaped(table: pd.DataFrame) -> pd.DataFrame:
 def _escaped(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    value = value.replace("\r\n", "\n").replace("\r", "\n")  # which no reader of CSV takes for the end of a line
+    value = value.replace("\r\n", "\n").replace("\r", "\n")  # so that no CSV reader splits the row there
     return f"'{value}" if FORMULA.match(value) and not _is_number(value) else value
 
 

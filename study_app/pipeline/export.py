@@ -1,4 +1,4 @@
-"""What leaves a study: votes.csv, pos.csv, Tables II and III in every form, and one JSON with all results."""
+"""Export of a study: votes.csv, pos.csv, Tables II and III in every format, and one JSON file with all results."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ from study_app.store.tidy_tables import VOTE_COLUMNS
 
 @dataclass(frozen=True)
 class Results:
-    """All statistics of a study of pairs at one moment, on one question.
+    """All statistics of a study of pairs at one moment, for one question.
 
     Attributes:
-        ties: None where nobody could give one.
+        ties: None if the study does not allow ties.
     """
 
     pos: pd.DataFrame
@@ -64,7 +64,7 @@ class Results:
 
 
 def results(votes: pd.DataFrame, settings: StudySettings) -> Results:
-    """Compute everything from a table of votes."""
+    """Compute all statistics from a table of votes."""
     notes = ["Pilot: these votes do not count for the study."] if settings.pilot else []
     if flagged := flag_counts.of_answers(votes).sentence():
         notes.append(flagged)
@@ -114,17 +114,17 @@ def results(votes: pd.DataFrame, settings: StudySettings) -> Results:
 
 
 def paper_table(name: str, pos: pd.DataFrame, notes: Sequence[str] = ()) -> Grid:
-    """Table II or III ("table2", "table3") in the paper's form, ours beside the paper's figures."""
+    """Table II or III ("table2", "table3") in the paper's format, with our values next to the paper's."""
     return pos_table(name, [{str(key): value for key, value in line.items()} for line in pos.to_dict("records")], notes)
 
 
 def screens_csv(screens: pd.DataFrame) -> str:
-    """The text of `screens.csv`: how the clips of each vote were seen."""
+    """The text of `screens.csv`: display conditions of each vote."""
     return csv(screens)
 
 
 def raters_csv(raters: pd.DataFrame) -> str:
-    """The text of `raters.csv`, from which raters are paid."""
+    """The text of `raters.csv`, the basis for paying raters."""
     times = {name: raters[name].map(_second) for name in ("started", "ended", "completed")}
     return csv(raters.assign(**times))
 
@@ -134,7 +134,7 @@ def _second(time: Any) -> str:
 
 
 def read_votes(path: Path) -> pd.DataFrame:
-    """Read a `votes.csv` back; it gives the same tallies."""
+    """Read an exported `votes.csv`; it yields the same tallies as the study."""
     try:
         votes = pd.read_csv(
             path,
@@ -148,7 +148,7 @@ def read_votes(path: Path) -> pd.DataFrame:
     if list(votes.columns) != VOTE_COLUMNS:
         raise BenchError(f"{path} is not a votes.csv of a study: it has other columns.")
     for column in ("catch", "practice", "simulated"):
-        # As text, every word would count as true.
+        # In a text column, every non-empty word would count as true.
         if odd := sorted(set(votes[column].astype(str)) - {"True", "False"}):
             raise BenchError(
                 f"{path} has {odd[0]!r} in the column {column}: expected True or False. A spreadsheet in another "
@@ -158,7 +158,7 @@ def read_votes(path: Path) -> pd.DataFrame:
 
 
 def _head(study: Study, settings: StudySettings) -> dict[str, Any]:
-    """What a study is, whatever its trials are; only one with the paper's trials fills the paper's tables."""
+    """Description of a study, for all kinds of trials; only the paper's trials fill the paper's tables."""
     hidden = {"scenes", "run", *CODES}
     return {
         "study": study.name,
@@ -173,7 +173,7 @@ def _head(study: Study, settings: StudySettings) -> dict[str, Any]:
 
 
 def as_json(study: Study, settings: StudySettings, tallies: Results) -> dict[str, Any]:
-    """Everything as plain values; what has no value is null."""
+    """All results as plain values; missing values are null."""
     left, n, p = tallies.side_bias
     value = {
         **_head(study, settings),
@@ -204,13 +204,13 @@ def as_json(study: Study, settings: StudySettings, tallies: Results) -> dict[str
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What people chose or graded, on every question of a study.
+    """Choices or grades for every question of a study.
 
     Attributes:
-        votes: votes, or grades, on the first question.
-        pos: POS on the first question; None where clips are graded alone.
-        files: the text of each file with outcomes but the paper's tables: by name, `study.json` last. Of several
-            questions the first has the usual names, and each further one its id in them.
+        votes: number of votes, or grades, for the first question.
+        pos: POS for the first question; None if clips are graded alone.
+        files: file name → text of each file with outcomes, except the paper's tables; `study.json` is last. With
+            several questions, the first has the usual names, and each further one has its ID in the names.
     """
 
     votes: int
@@ -219,7 +219,7 @@ class Outcomes:
 
 
 def outcomes(study: OpenStudy, votes: pd.DataFrame | None = None, tallies: Results | None = None) -> Outcomes:
-    """Everything with outcomes; votes and tallies of the first question are read and computed where not given."""
+    """All outcomes; if votes or tallies of the first question are not given, they are read or computed."""
     if study.settings.questions.kind == SCALE:
         return _graded(study)
     votes = study.votes() if votes is None else votes
@@ -227,7 +227,7 @@ def outcomes(study: OpenStudy, votes: pd.DataFrame | None = None, tallies: Resul
 
 
 def _compared(study: OpenStudy, votes: pd.DataFrame, tallies: Results) -> Outcomes:
-    """The outcomes of a study of pairs."""
+    """Outcomes of a study of pairs."""
     files = _vote_files(None, votes, tallies) | _for_other_programs(votes)
     content = as_json(study.row, study.settings, tallies)
     if study.settings.looks > 1:
@@ -272,7 +272,7 @@ def _for_other_programs(votes: pd.DataFrame) -> dict[str, str]:
 
 
 def _graded(study: OpenStudy) -> Outcomes:
-    """The outcomes of a study of single clips; nothing in it is a share of choices."""
+    """Outcomes of a study of single clips, which has no shares of choices."""
     settings = study.settings
     files: dict[str, str] = {}
     grades = 0
@@ -307,7 +307,7 @@ def _graded(study: OpenStudy) -> Outcomes:
 
 
 def named(file: str, question: str | None) -> str:
-    """The name of a file about a further question: pos.csv is then pos_motion.csv."""
+    """File name for a question; for a further question such as motion, pos.csv becomes pos_motion.csv."""
     stem, _, ending = file.partition(".")
     return file if question is None else f"{stem}_{question}.{ending}"
 
@@ -320,7 +320,7 @@ def _json(content: dict[str, Any], study: OpenStudy) -> str:
 
 
 def beside(study: OpenStudy) -> dict[str, str]:
-    """The text of each file that holds no outcome: who took part, what they saw it on, what they said of themselves."""
+    """File name → text of each file without outcomes: raters, screens, and answers to the questionnaire."""
     files = {"raters.csv": raters_csv(study.raters()), "screens.csv": screens_csv(study.screens())}
     if study.settings.comprehension or any(study.settings.questions.part(part) for part in PARTS):
         files["answers.csv"] = csv(questionnaire.answers_table(study.answers()))
@@ -331,7 +331,7 @@ def beside(study: OpenStudy) -> dict[str, str]:
 def export(study: OpenStudy, out: Path) -> list[Path]:
     """Write all files of a study below `out`; returns their paths.
 
-    Only a study with the paper's trials writes its Tables II and III, each if it makes one of the table's comparisons.
+    Tables II and III require the paper's trials, and each table at least one of its comparisons in the study.
     """
     found = outcomes(study)
     for file, text in found.files.items():

@@ -1,4 +1,4 @@
-"""Adding votes or clips to a study that exists; what was planned and registered before stays as it is."""
+"""Adding votes or clips to an existing study; earlier plans and registrations remain unchanged."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from study_app.store.study import OpenStudy
 def extend(study: OpenStudy, request: StudyRequest) -> str:
     """Add the requested votes to every pair and the requested clips to every comparison; returns a summary in words.
 
-    Of the request, votes, clips, runs, folders, real, seed, size and accept_first_frames are heeded.
+    Only votes, clips, runs, folders, real, seed, size and accept_first_frames of the request are used.
 
     Raises:
-        BenchError: nothing is requested, the study is closed, or the clips do not go with those that it has.
+        BenchError: nothing is requested, the study is closed, or the clips do not match the existing ones.
     """
     request = request.with_seed()
     sources = bool(request.runs or request.folders)
@@ -30,7 +30,7 @@ def extend(study: OpenStudy, request: StudyRequest) -> str:
         )
     if study.state() == "closed":
         raise BenchError(f"The study '{study.name}' is closed. Run `bench study reopen` first.")
-    register(study, "extend")  # where a creation was killed before its registration, or the study is a pilot
+    register(study, "extend")  # needed if creation was killed before registration, or for a pilot
     material = open_material(request.runs, request.folders, request.real) if sources else Material({}, {}, "")
     scenes = _new_scenes(study, request, material) if sources else ()
     added = Addition(request.drawn_seed, request.votes, scenes)
@@ -50,7 +50,7 @@ def extend(study: OpenStudy, request: StudyRequest) -> str:
 
 
 def _check_looks(study: OpenStudy, slots: int) -> None:
-    """Raise a `BenchError` for a look, or for votes, that were not planned where looks were."""
+    """Raise a `BenchError` if looks were planned and this look, or its number of votes, exceeds the plan."""
     looks, extensions = study.settings.looks, study.extensions()
     if looks == 1:
         return
@@ -63,7 +63,7 @@ def _check_looks(study: OpenStudy, slots: int) -> None:
 
 
 def _new_scenes(study: OpenStudy, request: StudyRequest, material: Material) -> tuple[str, ...]:
-    """Clips of the runs that the study has not, as many as are requested, drawn by the seed."""
+    """Clips of the runs that are new to the study: the requested number, drawn with the seed."""
     names = list(dict.fromkeys([*([REAL] if study.settings.has_real else []), *study.settings.systems]))
     for row in names:
         if row not in material.rows:
@@ -84,7 +84,7 @@ def _new_scenes(study: OpenStudy, request: StudyRequest, material: Material) -> 
 
 
 def _clips(new: Schedule, settings: StudySettings, request: StudyRequest, material: Material) -> Clips:
-    """The new clips, ready to serve; a `BenchError` unless they look like those that the study has."""
+    """The new clips, prepared for serving; a `BenchError` if their shape differs from the study's."""
     names = list(dict.fromkeys([*([REAL] if settings.has_real else []), *settings.systems]))
     clips, (frames, height, width) = prepare(new, names, request, material)
     if (frames, height, width) != (settings.frames, settings.size, settings.width or settings.size):

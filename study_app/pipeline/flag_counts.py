@@ -1,4 +1,4 @@
-"""How many of the answers that count are flagged, for everybody who reads a tally."""
+"""Counts of flagged answers among those that count, shown with every tally."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from study_app.store.study import OpenStudy
 
 @dataclass(frozen=True)
 class Flagged:
-    """Answers that count, practice and catch trials aside, and how many of them have each flag that any has."""
+    """Counted answers, without practice and catch trials, and the count of each flag that occurs."""
 
     answers: int
     flags: dict[str, int]
 
     def sentence(self) -> str:
-        """The same in one sentence; empty where none is flagged."""
+        """The counts in one sentence; empty if no answer is flagged."""
         if not self.flags:
             return ""
         counts = ", ".join(f"{count} {flag}" for flag, count in self.flags.items())
@@ -27,12 +27,12 @@ class Flagged:
 
 
 def of_answers(answers: pd.DataFrame) -> Flagged:
-    """Of votes or grades as `study_app.store.tidy_tables` has them."""
+    """Count flags in a table of votes or grades from `study_app.store.tidy_tables`."""
     counted = answers[(answers["excluded"] == "") & ~answers["catch"] & ~answers["practice"]]
     raised = counted["flags"].astype(str).str.split().explode().value_counts()
     return Flagged(len(counted), {flag: int(raised[flag]) for flag in FLAGS if flag in raised.index})
 
 
 def of_study(study: OpenStudy) -> Flagged:
-    """Of a study, on the first question of each trial."""
+    """Count flags in a study, for the first question of each trial."""
     return of_answers(study.ratings() if study.settings.questions.kind == SCALE else study.votes())

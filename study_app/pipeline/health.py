@@ -1,4 +1,4 @@
-"""How a running study is doing: who is there, how fast it goes, what needs somebody's attention. No outcomes."""
+"""Health of a running study: raters, pace, and alerts that need attention. It contains no outcomes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import pandas as pd
 
 from study_app.store.study import OpenStudy
 
-#: How a session ended → what it is counted as; any other is under way or was left.
+#: Endings of a session that count as turned away, and endings that count as failed.
 TURNED_AWAY = ("ineligible", "full", "closed")
 FAILED = ("failed", "excluded")
-#: Votes of this last while say how fast a study goes, where there are this many.
+#: The pace is measured over this recent period, if it has at least this many votes.
 RECENT, FEWEST = timedelta(hours=2), 5
-#: Shares above which somebody should look, and of how many raters or votes at least they are taken.
+#: Alert thresholds: shares of raters who failed, of raters who left and of flagged votes; actual / announced minutes.
+#: `RATERS` and `VOTES` are the smallest sample sizes for these alerts.
 MOST_FAILED, MOST_LEFT, MOST_FLAGGED, MOST_TIME = 0.2, 0.25, 0.1, 1.5
 RATERS, VOTES = 5, 20
 
@@ -24,12 +25,13 @@ class Health:
     """A study at one moment.
 
     Attributes:
-        votes, wanted, leased: votes that count, all that are wanted, and pairs that raters have before them.
-        active, finished, failed, left, turned_away, withdrawn: raters. Active: heard of lately. Left: not, and not at
-            an end. Turned away: not eligible, nothing left to rate, or did not agree.
-        minutes: median of who has finished; None where nobody has.
-        remaining: how long it takes until all votes are in, at the present pace; None where there is none.
-        alerts: what somebody should look at, in sentences, most urgent first.
+        votes, wanted, leased: counted votes, wanted votes, and pairs on lease to raters.
+        active, finished, failed, left, turned_away, withdrawn: numbers of raters. Active: seen recently. Left: not seen
+            recently, with an open session. Turned away: not eligible, nothing left to rate, study closed, or declined
+            consent.
+        minutes: median duration of finished sessions; None if there are none.
+        remaining: time until all votes are collected, at the present pace; None without a pace.
+        alerts: issues that need attention, in sentences, most urgent first.
     """
 
     votes: int
@@ -46,12 +48,12 @@ class Health:
     alerts: tuple[str, ...]
 
     def pay_per_hour(self, reward: float) -> float | None:
-        """What a rater of median speed earns in an hour, in the currency of the reward."""
+        """Hourly pay of a rater of median speed, in the currency of the reward."""
         return None if not self.minutes else 60 * reward / self.minutes
 
 
 def health(study: OpenStudy, quality: pd.DataFrame, now: datetime) -> Health:
-    """Look at a study; `quality` is `rater_quality.rater_table` of its votes, or empty."""
+    """Compute the health of a study; `quality` is `rater_quality.rater_table` of its votes, or empty."""
     seen, progress, raters = study.watch(), study.progress(), study.raters()
     states = seen.raters["state"]
     votes, wanted = int(progress["votes"].sum()), int(progress["wanted"].sum())
@@ -82,7 +84,7 @@ def health(study: OpenStudy, quality: pd.DataFrame, now: datetime) -> Health:
 
 
 def _remaining(cast: pd.Series[pd.Timestamp], missing: int, now: datetime) -> timedelta | None:
-    """How long the missing votes take at the pace of the last two hours."""
+    """Time for the missing votes at the pace of the last two hours; None without a pace."""
     recent = cast[cast > pd.Timestamp(now - RECENT)]
     if missing <= 0 or len(recent) < FEWEST:
         return None

@@ -1,4 +1,4 @@
-"""Signed links, one a participant: as a table, and as a sheet of QR codes to cut up."""
+"""Signed links, one per participant: as a table, and as a sheet of QR codes to cut out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from study_app.pipeline.csv_files import csv
 from study_app.store.participants import KEY, LONGEST_ID, PARAMETERS
 from study_app.store.study import OpenStudy
 
-#: Links of one call at most.
+#: Largest number of links per call.
 MOST = 10_000
 SHEET = """<!doctype html>
 <html lang="en">
@@ -44,17 +44,17 @@ figure small {{ display: block; font-size: 6pt; overflow-wrap: anywhere; }}
 
 @dataclass(frozen=True)
 class Link:
-    """A participant, and the link that nobody else can make."""
+    """A participant and their signed link, which only the study's key can produce."""
 
     participant: str
     url: str
 
 
 def links(study: OpenStudy, participants: list[str], url: str) -> list[Link]:
-    """Signed links to a study at `url`; the same participants always get the same ones.
+    """Signed links to a study at `url`; a participant always gets the same link.
 
     Raises:
-        BenchError: an ID or the address makes no sense, or the study's key is missing.
+        BenchError: an ID or the address is invalid, or the study's key is missing.
     """
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or not address.netloc or address.query or address.fragment:
@@ -79,7 +79,7 @@ def numbered(count: int, first: int = 1, prefix: str = "P") -> list[str]:
 def write(study: OpenStudy, made: list[Link], out: Path) -> list[Path]:
     """Write `links.csv` and the sheet `links.html` below `out`; returns their paths."""
     try:
-        import segno  # noqa: F401 - found missing before anything is written
+        import segno  # noqa: F401 - fail before anything is written
     except ImportError as error:
         raise BenchError(
             "QR codes need the package segno. Install it with: pip install 'timelapse-bench[study]'."

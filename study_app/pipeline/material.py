@@ -1,4 +1,4 @@
-"""The videos that a study is made of: rows of run folders, and your own folders or archives of videos."""
+"""Source videos of a study: methods in run folders, and your own folders or archives of videos."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from study_app.design.questions import ALONE, TIE
 
 @dataclass
 class Material:
-    """The methods' videos, and what each scene's source video is called.
+    """The methods' videos, and the name of each scene's source video.
 
     Attributes:
-        rows: by method; the real clips are the row `real`, if there are any.
-        videos: scene → source video, where a run says so. Any other scene is its own source video.
-        dataset: of the run; empty without one.
-        titles: display names, of rows of which a run says so.
-        run: the folder that the metrics of these videos are in, if there is one.
-        own: methods that no `bench run` has made, in order.
-        notes: what to tell the person who makes the study.
+        rows: method → videos; the real clips, if there are any, have the name `real`.
+        videos: scene → source video, if a run records it. Any other scene is its own source video.
+        dataset: dataset of the run; empty without a run.
+        titles: method → display name, if a run records it.
+        run: folder with the metrics of these videos, if there is one.
+        own: methods that were not made by `bench run`, in order.
+        notes: messages for the author of the study.
     """
 
     rows: dict[str, Predictions]
@@ -46,11 +46,11 @@ class Material:
 
 
 def open_material(runs: Sequence[Path], folders: Sequence[tuple[str, Path]] = (), real: Path | None = None) -> Material:
-    """The rows of run folders joined with your own folders.
+    """Join the methods of run folders with your own folders.
 
     Args:
-        runs: run folders, or folders of `bench score --keep-clips`. Beside `folders`, one without predictions gives its
-            scores only.
+        runs: run folders, or folders of `bench score --keep-clips`. If `folders` are also given, a folder without
+            predictions provides only its scores.
         folders: (method, folder or zip archive of videos that are named by clip ID).
         real: a folder or archive of real clips.
 
@@ -75,7 +75,7 @@ def open_material(runs: Sequence[Path], folders: Sequence[tuple[str, Path]] = ()
 
 
 def shared_scenes(names: Sequence[str], material: Material) -> list[str]:
-    """Clip ids that all rows of these names have; a `BenchError` where one misses some."""
+    """Clip IDs that all these methods share; a `BenchError` if a method lacks some of the first one's."""
     scenes = material.rows[names[0]].ids
     for name in names:
         missing = sorted(set(scenes) - set(material.rows[name].ids))
@@ -92,7 +92,7 @@ def _add_run(run: Path, material: Material, needs_predictions: bool) -> None:
     folder = RunFolder(run).all_predictions
     if folder.is_dir():
         for path in sorted(folder.iterdir()):
-            # folders with @ in their name are further seeds of the same row
+            # folders with @ in their name are further seeds of the same method
             if not path.is_dir() or "@" in path.name or path.name.startswith("."):
                 continue
             if path.name == REAL and material.has_real:
@@ -127,7 +127,7 @@ def _add_real(real: Path, material: Material) -> None:
 
 
 def _opened(folder: Path, material: Material) -> Predictions:
-    """A folder's videos. One of a run's own folders also says what the run knows of its clips."""
+    """Open a folder's videos; for a folder inside a run, also read what the run records about its clips."""
     path = unzipped(folder)
     opened = Predictions(path)
     run = path.resolve().parent.parent

@@ -1,4 +1,4 @@
-"""`looks.csv`: what each planned look at a study decides, from its extensions and its votes."""
+"""Table for `looks.csv`: decisions at each planned look, from a study's extensions and votes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from study_app.store.study import OpenStudy
 
 
 def planned_looks(study: OpenStudy, votes: pd.DataFrame) -> pd.DataFrame:
-    """What each planned look decides; a `BenchError` where the study has had more votes or looks than planned."""
+    """Decisions at each planned look; a `BenchError` if the study has more votes or looks than planned."""
     extensions, slots = study.extensions(), len(study.schedule().slots)
     had = [extension.slots_before for extension in extensions] + [slots]
     fractions = [count / (study.settings.looks * had[0]) for count in had]

@@ -1,4 +1,4 @@
-"""`bench study plan`: how many votes a study needs, said, drawn and written."""
+"""`bench study plan`: number of votes that a study needs, as text, figure and files."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from study_app.pipeline.csv_files import csv
 
 @dataclass(frozen=True)
 class PowerAnalysis:
-    """What a design can find.
+    """Power of a design.
 
     Attributes:
-        design: as it was asked for.
-        power: of it, simulated.
-        safe: votes per comparison, at the design's votes per pair, from which on Holm's correction leaves 80 % power;
-            None where no number of votes that was looked at does, with these raters.
+        design: the requested design.
+        power: its simulated power.
+        safe: smallest number of votes per comparison, at the design's votes per pair, from which power is at least
+            80 % after Holm's correction; None if no simulated number of votes reaches that with these raters.
         exact: votes needed if they were independent (`power.table`).
         curves: power over votes, by votes per pair (`power.curves`).
     """
@@ -36,7 +36,7 @@ class PowerAnalysis:
     curves: pd.DataFrame
 
     def as_json(self) -> dict[str, Any]:
-        """Everything as plain values."""
+        """The analysis as plain values."""
         return {
             "design": asdict(self.design),
             "power": asdict(self.power),
@@ -48,7 +48,7 @@ class PowerAnalysis:
         }
 
     def lines(self) -> list[str]:
-        """The same for reading."""
+        """The analysis as lines of text."""
         design = self.design
         name = "comparison" if design.comparisons == 1 else "comparisons"
         wanted = f"{100 * WANTED:.0f} % power"
@@ -76,7 +76,7 @@ class PowerAnalysis:
         ]
 
     def _sessions(self) -> list[str]:
-        """How many trials that is for each rater, and how many raters it takes with sessions of another length."""
+        """Lines on the number of trials per rater, and on the raters needed with sessions of the default length."""
         design = self.design
         workload = design.workload or WORKLOAD
         lines = []
@@ -102,7 +102,7 @@ class PowerAnalysis:
 
 
 def power_analysis(design: Design, repeats: int = power.REPEATS, seed: int = 0) -> PowerAnalysis:
-    """Simulate a design and others around it; a `BenchError` for numbers that make no study."""
+    """Simulate a design and similar ones; a `BenchError` for numbers that are not a valid study."""
     power_of_votes = power.simulated_power(design, repeats, seed)
     curves = power.curves(design, repeats, seed)
     return PowerAnalysis(
@@ -119,7 +119,7 @@ def write(planned: PowerAnalysis, out: Path) -> list[Path]:
 
 
 def draw(planned: PowerAnalysis, path: Path) -> None:
-    """Power over votes per comparison, a line for each number of votes per pair."""
+    """Draw power over votes per comparison, one line for each number of votes per pair."""
     import matplotlib.pyplot as plt
 
     from bench.report.figures.style import STYLE, save_figure

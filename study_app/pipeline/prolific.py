@@ -1,8 +1,9 @@
-"""Prolific's API: a draft of a study, and approving those who are to be paid.
+"""Client of Prolific's API: create a draft of a study, and approve submissions to be paid.
 
-As its reference documents it (version 1): `POST /api/v1/studies/` makes a draft, `GET /api/v1/studies/ID/submissions/`
-lists who came, `POST /api/v1/submissions/ID/transition/` approves. Nobody is ever rejected from here: that is for
-people to decide. Participants' ids are not kept in our database, so those that the API lists are hashed to find raters.
+The calls are from version 1 of its reference: `POST /api/v1/studies/` creates a draft,
+`GET /api/v1/studies/ID/submissions/` lists submissions, and `POST /api/v1/submissions/ID/transition/` approves one.
+This code never rejects a submission, because a person must decide that. Our database does not store participants' IDs,
+so the IDs from the API are hashed to find raters.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from study_app.store.study import OpenStudy
 
 TOKEN_VARIABLE, URL_VARIABLE = "BENCH_PROLIFIC_TOKEN", "BENCH_PROLIFIC_URL"
 DEFAULT_URL = "https://api.prolific.com"
-#: Seconds to wait for an answer.
+#: Timeout of a call, in seconds.
 PATIENCE = 30
 PARAMETERS = "PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}"
-#: Our endings → what Prolific calls such a code.
+#: Our completion codes → Prolific's type of the code.
 CODE_TYPES = {
     "completion_code": "COMPLETED",
     "failed_code": "FAILED_ATTENTION_CHECK",
@@ -42,13 +43,13 @@ WAITING = "AWAITING REVIEW"
 
 @dataclass(frozen=True)
 class Offer:
-    """What participants are told and paid.
+    """Terms offered to participants.
 
     Attributes:
-        title, description: as they read them.
-        url: where our app is reached, beginning with https.
-        reward: of a session, in pence or cents.
-        places: participants; None for as many as the votes take, and a tenth more.
+        title, description: as shown to participants.
+        url: public address of our app, starting with https.
+        reward: reward per session, in pence or cents.
+        places: number of participants; None for the number that the votes need, plus 10 %.
     """
 
     title: str
@@ -60,12 +61,12 @@ class Offer:
 
 @dataclass(frozen=True)
 class Submission:
-    """Somebody's visit as Prolific lists it: only one that waits for review, of a rater to be paid, is approved.
+    """A submission on Prolific; it is approved only if it awaits review and its rater is to be paid.
 
     Attributes:
-        id, participant, status: Prolific's.
-        rater: pseudonym; empty for somebody whom the study does not know.
-        why: why it is not approved; empty for one that is.
+        id, participant, status: as in Prolific's list.
+        rater: pseudonym; empty if the participant is unknown to the study.
+        why: reason why it is not approved; empty if it is.
     """
 
     id: str
@@ -76,10 +77,10 @@ class Submission:
 
 
 class Prolific:
-    """The calls, with a token from the environment.
+    """Client of the API, with a token from the environment.
 
     Raises:
-        BenchError: there is no token.
+        BenchError: the token is missing.
     """
 
     def __init__(self) -> None:
@@ -91,7 +92,7 @@ class Prolific:
             )
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One call; a `BenchError` of one sentence for whatever keeps it from being answered."""
+        """Make one call; a `BenchError` for every failure, such as no network, a refusal or an invalid answer."""
         data = json.dumps(body).encode() if body is not None else None
         headers = {"Authorization": f"Token {self._token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/api/v1/{path}", data, headers, method=method)
@@ -111,7 +112,7 @@ class Prolific:
 
 
 def _explain(error: urllib.error.HTTPError) -> BenchError:
-    """What to do about a refusal."""
+    """An error message with what to do about a refusal."""
     if error.code in (401, 403):
         return BenchError(f"Prolific rejects this token ({error.code}). Check {TOKEN_VARIABLE} and its permissions.")
     if error.code == 404:
@@ -125,10 +126,10 @@ def _explain(error: urllib.error.HTTPError) -> BenchError:
 
 
 def draft(study: OpenStudy, offer: Offer) -> dict[str, Any]:
-    """What Prolific gets to make a draft of a study from; nothing is sent.
+    """The body of the request that creates a draft on Prolific; nothing is sent.
 
     Raises:
-        BenchError: the study has no completion code, or the offer makes no sense.
+        BenchError: the study is simulated or has no completion code, or the offer is invalid.
     """
     settings = study.settings
     if study.simulated:
@@ -161,7 +162,7 @@ def draft(study: OpenStudy, offer: Offer) -> dict[str, Any]:
 
 
 def create(study: OpenStudy, offer: Offer) -> str:
-    """Make the draft; returns Prolific's id of it. Who pays publishes it."""
+    """Create the draft and return its ID on Prolific; the study is published on Prolific's website."""
     made = str(Prolific().call("POST", "studies/", draft(study, offer)).get("id", ""))
     if not made:
         raise BenchError("Prolific did not return the ID of a new study. Check on Prolific whether it was created.")
@@ -170,7 +171,7 @@ def create(study: OpenStudy, offer: Offer) -> str:
 
 
 def submissions(study: OpenStudy, prolific_id: str) -> list[Submission]:
-    """Everybody who came by Prolific, and who of them is to be paid: complete, passed, and not excluded."""
+    """All submissions on Prolific, with those to be paid: complete, passed and not excluded."""
     raters = study.raters().set_index("platform_hash")
     listed = Prolific().call("GET", f"studies/{quote(prolific_id, safe='')}/submissions/").get("results")
     if not isinstance(listed, list):
@@ -195,7 +196,7 @@ def _judged(study: OpenStudy, raters: pd.DataFrame, line: dict[str, Any]) -> Sub
 
 
 def approve(study: OpenStudy, listed: list[Submission]) -> int:
-    """Approve those that are to be paid, one by one, each recorded; returns how many. Nobody is rejected."""
+    """Approve and record each submission to be paid; returns their number. No submission is rejected."""
     prolific = Prolific()
     paid = [submission for submission in listed if not submission.why]
     for submission in paid:

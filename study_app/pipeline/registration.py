@@ -1,7 +1,7 @@
-"""What a study has committed itself to before the first answer: design, rules and analysis, with a hash.
+"""Registration of a study before the first answer: design, rules and analysis, with a hash.
 
-It is made of what the database holds, so it comes out the same at any time unless somebody has changed the study. The
-hash is recorded when the study is made; anyone who hands the file in somewhere can show later that nothing was changed.
+The registration is computed from the database, so it remains the same unless the study was changed. The hash is
+recorded when the study is created. If you submit the file to a registry, you can prove later that nothing was changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from study_app.design.schedule import schedule_before
 from study_app.design.settings import CODES, StudySettings
 from study_app.store.study import OpenStudy
 
-#: Settings that say nothing of what is measured: codes, and places of the people who run it.
+#: Settings that do not affect what is measured: codes, and locations on the organisers' machines.
 PRIVATE = {*CODES, "completion_url", "run"}
 ANALYSIS = (
     "The share of votes for the first system of each comparison, in percent (POS), with a 95 % interval and a "
@@ -27,11 +27,11 @@ ANALYSIS = (
     "Descriptive beside it: exact intervals and tests, strengths by Bradley and Terry with intervals over raters and "
     "clips, Krippendorff's alpha, the share of left choices.",
 )
-#: Where a pair can be answered with "cannot tell".
+#: For studies in which "cannot tell" is an answer.
 OF_TIES = (
     "Ties are left out of every share, interval and test, and stand beside them as a share of all votes that count.",
 )
-#: Of a study whose outcomes are looked at several times, as planned.
+#: For studies with several planned looks at the outcomes.
 OF_LOOKS = (
     "Outcomes are looked at {looks} times: after the first votes, and after each extension by as many. Each look has a "
     "level of its own ({boundary}; Lan and DeMets where votes differ from the plan), so that all together keep 0.05; "
@@ -41,7 +41,7 @@ OF_MARGIN = (
     "Equivalence by two one-sided tests at 0.05 over raters and source videos, within {margin:g} {unit}, with Holm's "
     "correction.",
 )
-#: Of a study whose trials are one clip on a scale, in place of `ANALYSIS`.
+#: For studies that grade single clips on a scale, in place of `ANALYSIS`.
 OF_GRADES = (
     "The mean grade of each system (MOS), with a 95 % interval that knows that grades of one rater and grades of one "
     "source video are alike.",
@@ -53,7 +53,7 @@ RULES = (
     "Practice and catch trials are in no share. Raters who fail the rule on catch trials, who have withdrawn, or who "
     "left before they had shown that they attend do not count; any other exclusion is recorded with its reason.",
 )
-#: The same where looks are planned.
+#: Rules for studies with planned looks.
 RULES_OF_LOOKS = (
     "Votes are collected until every comparison has those that are wanted at a planned look; outcomes are not looked "
     "at between looks, and who does is recorded.",
@@ -63,12 +63,12 @@ RULES_OF_LOOKS = (
 
 @dataclass(frozen=True)
 class Registration:
-    """What is registered, and whether it is what was registered when the study was made and each time it was extended.
+    """The registration as computed now, compared with those recorded at creation and at each extension.
 
     Attributes:
-        contents: all of it as plain values, at each of these times; the last is what stands now. Each but the first
-            has the hash of the one before.
-        recorded: their hashes in the audit trail; fewer where something has not been registered.
+        contents: the registration as plain values, at creation and after each extension; the last one is current. Each
+            but the first contains the hash of the previous one.
+        recorded: hashes in the audit trail; fewer than `contents` if something has not been registered.
     """
 
     contents: tuple[dict[str, Any], ...]
@@ -76,26 +76,26 @@ class Registration:
 
     @property
     def text(self) -> str:
-        """The file: JSON whose bytes are always the same."""
+        """The current file: JSON with reproducible bytes."""
         return file_text(self.contents[-1])
 
     @property
     def sha256s(self) -> tuple[str, ...]:
-        """Hash of the file at each time."""
+        """Hash of the file at creation and after each extension."""
         return tuple(file_sha256(content) for content in self.contents)
 
     @property
     def sha256(self) -> str:
-        """Hash of the file."""
+        """Hash of the current file."""
         return self.sha256s[-1]
 
     @property
     def intact(self) -> bool | None:
-        """Whether nothing has changed since; None where nothing was recorded."""
+        """Whether nothing has changed since registration; None if a registration is not recorded."""
         return self.recorded == self.sha256s if len(self.recorded) >= len(self.contents) else None
 
     def as_json(self) -> dict[str, Any]:
-        """What an export says of it; `added` has what came later, with the hash before and after each time."""
+        """Summary for an export; `added` contains later extensions, each with its previous hash."""
         value = {"sha256": self.sha256, "recorded": self.recorded[-1] if self.recorded else None, "intact": self.intact}
         return value | {"hashes": list(self.sha256s), "added": self.contents[-1].get("added", [])}
 
@@ -106,12 +106,12 @@ def file_text(content: dict[str, Any]) -> str:
 
 
 def file_sha256(content: dict[str, Any]) -> str:
-    """Hash of that file."""
+    """Hash of a registration's file."""
     return hashlib.sha256(file_text(content).encode()).hexdigest()
 
 
 def registration(study: OpenStudy) -> Registration:
-    """What a study has committed itself to, from what its database holds now."""
+    """The registration of a study, computed from the current content of its database."""
     settings, extensions = study.settings, study.extensions()
     schedule, clips = study.schedule(), study.clip_hashes()
     ends = [(e.trials_before, e.slots_before, e.clips_before) for e in extensions]
@@ -146,7 +146,7 @@ def _hypotheses(settings: StudySettings) -> list[str]:
 
 
 def _rules(settings: StudySettings) -> list[str]:
-    """The rules on who counts; studies of version 0.2 have none on flagged answers."""
+    """Rules on which raters count; studies of version 0.2 have no rule on flagged answers."""
     rules = [
         *(RULES if settings.looks == 1 else RULES_OF_LOOKS),
         f"Rule on catch trials: {settings.catch_pass} of {settings.catch} right.",
@@ -173,7 +173,7 @@ def _analysis(settings: StudySettings) -> list[str]:
 
 
 def register(study: OpenStudy, actor: str) -> Registration:
-    """The same, with the hashes recorded that are not."""
+    """Record missing hashes in the audit trail; returns the registration."""
     made = registration(study)
     for sha256 in made.sha256s[len(made.recorded) :]:
         study.audit(actor, "registered", sha256)

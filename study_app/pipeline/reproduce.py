@@ -1,4 +1,4 @@
-"""`bench reproduce`: the paper's Tables II, III and IV by its own protocols, with every deviation under the table."""
+"""`bench reproduce`: the paper's Tables II, III and IV by its own protocols, with every deviation below the table."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from bench.scoring.score_tables import read_notes, read_summary
 from study_app.design.settings import CATCH, StudyRequest
 
 STUDY = "study.db"
-#: The paper showed videos of 128×128 at this size.
+#: Size at which the paper showed videos of 128×128 pixels.
 SHOWN = 64
 
 
 @dataclass(frozen=True)
 class PaperTable:
-    """What the paper did for a table.
+    """The paper's protocol for a table.
 
     Attributes:
-        models: in the order of its rows; `copy` is always added.
-        settings: of the run, by name.
-        clips: test clips, or clips a comparison.
-        data: the training data, in words.
-        folder: beginning of the run folder's default name.
+        models: models in the order of the table's rows; `copy` is always added.
+        settings: setting → value for the run.
+        clips: number of test clips, or of clips per comparison.
+        data: description of the training data.
+        folder: prefix of the run folder's default name.
     """
 
     models: list[str]
@@ -72,17 +72,17 @@ def paper(name: str) -> PaperTable:
 
 
 def reproduce(name: str, config: RunConfig, out: Path, *, offline: bool = False) -> Grid:
-    """Run what the table needs, as far as it has not run yet, and write `<name>.csv`, `.json`, `.tex`, `.md`.
+    """Run missing parts of what the table needs, and write `<name>.csv`, `.json`, `.tex`, `.md`.
 
-    For Tables II and III a study is made in OUT/study.db, and its votes are tallied when there are any.
+    For Tables II and III, a study is created in OUT/study.db, and its votes are tallied if there are any.
 
     Raises:
-        BenchError: whatever stops the run or the study.
+        BenchError: the run or the study fails.
     """
     if name != "table4":
         import_module(
             "study_app.pipeline.create"
-        )  # whether a study can be made here is found out before hours of training
+        )  # fail now, not after hours of training, if a study cannot be created here
     run(config, out, offline=offline)
     if name == "table4":
         protocol = read_protocol(out)
@@ -122,7 +122,7 @@ def _preferences(name: str, config: RunConfig, out: Path) -> Grid:
 
 
 def _study_request(name: str, config: RunConfig, out: Path) -> StudyRequest:
-    """The study of a table; without catch trials, of which the paper tells nothing, where the clips are too few."""
+    """Request for a table's study; with too few clips, without catch trials, which the paper does not mention."""
     clips = len(Manifest.load(out / "clips.jsonl").split("test"))
     request = StudyRequest(
         runs=(out,),
@@ -135,7 +135,7 @@ def _study_request(name: str, config: RunConfig, out: Path) -> StudyRequest:
 
 
 def deviations(name: str, config: RunConfig, out: Path) -> list[str]:
-    """What a run did otherwise than the paper, a sentence each."""
+    """Deviations of a run from the paper, one sentence each."""
     table = PAPER[name]
     manifest = Manifest.load(RunFolder(out).clips)
     train, test = manifest.split("train"), manifest.split("test")

@@ -1,4 +1,4 @@
-"""Synthetic raters of known preference, driven through the same store as people: for power and for tests."""
+"""Synthetic raters with known preferences, who use the same store as people; for power estimates and tests."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from study_app.store.messages import Answer, Further
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
 
-#: Strengths that reproduce the paper's Tables II and III about as well as one number a system can.
+#: Strengths that reproduce the paper's Tables II and III about as well as possible with one number per method.
 PAPER_STRENGTHS = {"real": 2.6, "mdgan-2": 0.9, "mdgan-1": 0.1, "vgan": -1.0, "rnngan": -2.3}
-#: How often a tie comes, and where one grade ends and the next begins, on the scale of the strengths.
+#: Tie parameter ν of Davidson's model, and boundaries between grades on the scale of the strengths.
 TIES = 0.5
 CUTS = (-2.0, -0.5, 0.5, 2.0)
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """What the simulated raters prefer.
+    """Preferences of the simulated raters.
 
     Attributes:
-        strengths: system → log-odds strength; unknown systems have 0.
-        rater_sd, clip_sd: how much raters and clips differ, on the log-odds scale.
-        careless: share of raters who press keys at random.
+        strengths: method → log-odds strength; 0 for unknown methods.
+        rater_sd, clip_sd: standard deviation over raters and over clips, on the log-odds scale.
+        careless: share of raters who answer at random.
     """
 
     strengths: dict[str, float]
@@ -39,10 +39,9 @@ class Crowd:
 
 
 def simulate(store: Store, study: OpenStudy, raters: int, crowd: Crowd, seed: int = 0) -> tuple[OpenStudy, int]:
-    """Copy a study as a simulated one and let synthetic raters rate it; returns the copy and its votes.
+    """Copy a study as a simulated one and let synthetic raters rate it; returns the copy and its number of votes.
 
-    The copy's votes carry `simulated`, in the study's row and in each of its votes, and can never enter a tally of the
-    study it was copied from.
+    The copy and each of its votes are marked as `simulated`, so they can never enter a tally of the original study.
     """
     if raters < 1:
         raise BenchError("A simulation needs at least one rater.")
@@ -53,7 +52,7 @@ def simulate(store: Store, study: OpenStudy, raters: int, crowd: Crowd, seed: in
 
 
 def rate(study: OpenStudy, crowd: Crowd, seed: int, number: int) -> int:
-    """Let one synthetic rater do a whole session; returns the votes cast."""
+    """Let one synthetic rater complete a session; returns the number of votes cast."""
     rng = np.random.default_rng([seed, number])
     careless = rng.random() < crowd.careless
     leaning = crowd.rater_sd * rng.normal()
@@ -83,7 +82,7 @@ def rate(study: OpenStudy, crowd: Crowd, seed: int, number: int) -> int:
 
 
 def replies(questions: Questions, part: str, rng: np.random.Generator) -> dict[str, str]:
-    """Answers with which a synthetic rater may take part; choices that decide nothing are drawn."""
+    """Answers that make a synthetic rater eligible; choices that do not affect eligibility are random."""
     if part == COMPREHENSION:
         return dict(COMPREHENSION_ANSWERS)
     return {
@@ -95,23 +94,23 @@ def replies(questions: Questions, part: str, rng: np.random.Generator) -> dict[s
 
 
 def left_share(crowd: Crowd, left: str, right: str, scene: str, leaning: float, seed: int) -> float:
-    """Probability that a careful rater chooses the left system."""
+    """Probability that a careful rater chooses the left method."""
     if {left, right} & set(ALTERED):
         return 0.02 if left in ALTERED else 0.98
     gap = crowd.strengths.get(left, 0.0) - crowd.strengths.get(right, 0.0)
-    # raters and clips shift a comparison towards its alphabetically first system, whatever the side
+    # raters and clips shift a comparison towards its alphabetically first method, regardless of the side
     shift = leaning + crowd.clip_sd * np.random.default_rng([seed, *scene.encode()]).normal()
     return float(1 / (1 + np.exp(-(gap + (shift if left < right else -shift)))))
 
 
 def tie_share(share: float) -> float:
-    """Probability of a tie where the left is chosen with that share else (Davidson, JASA 1970, with ν = `TIES`)."""
+    """Probability of a tie if `share` of decided votes are for the left (Davidson, JASA 1970, with ν = `TIES`)."""
     even = TIES * float(np.sqrt(share * (1 - share)))
     return even / (1 + even)
 
 
 def grade(crowd: Crowd, system: str, scene: str, leaning: float, seed: int, rng: np.random.Generator) -> str:
-    """What a careful rater gives a clip: its strength, the clip's, the rater's and noise, cut where grades meet."""
+    """A careful rater's grade: method strength plus clip and rater effects and noise, cut at `CUTS`."""
     if system in ALTERED:
         return "1" if rng.random() < 0.98 else "3"
     clip = crowd.clip_sd * np.random.default_rng([seed, *scene.encode()]).normal()

@@ -1,4 +1,4 @@
-"""Where a study stands, for people who run it."""
+"""Status of a study, for the people who run it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from study_app.store.study import OpenStudy
 
 
 def status(study: OpenStudy) -> dict[str, Any]:
-    """Progress by comparison and counts of raters. Outcomes are not part of it: nobody should steer by them."""
+    """Progress by comparison and counts of raters; outcomes are left out because they must not influence the study."""
     progress, raters, flagged = study.progress(), study.raters(), flag_counts.of_study(study)
     return {
         "study": study.name,
@@ -35,7 +35,7 @@ def status(study: OpenStudy) -> dict[str, Any]:
 
 
 def lines(standing: dict[str, Any]) -> list[str]:
-    """The same for reading."""
+    """The status as lines of text."""
     mark = " (simulated)" if standing["simulated"] else (" (pilot)" if standing["pilot"] else "")
     head = f"Study '{standing['study']}'{mark}"
     text = [

@@ -1,1 +1,1 @@
-"""The study's database: the only place that reads and writes it."""
+"""The study database: the only package that reads or writes it."""

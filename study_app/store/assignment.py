@@ -1,4 +1,7 @@
-"""Handing out trials: everything here runs inside one transaction that `study_app.store.store` opened for writing."""
+"""Hands out trials to raters.
+
+Everything here runs inside one write transaction, opened by `study_app.store.store`.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,14 @@ from study_app.store.connection.transactions import lock
 from study_app.store.schema.rater_tables import Assignment, Rater
 from study_app.store.schema.study_tables import Comparison, Pair, Slot, Study
 
-#: A practice or catch trial never expires: nobody else waits for it.
+#: Practice and catch trials never expire: no other rater waits for them.
 NEVER = timedelta(days=36500)
-#: Trials handed to a rater at once: the one to answer and the one to load meanwhile.
+#: Trials handed to a rater at once: one to answer and one to preload.
 AHEAD = 2
-#: How long a pair is held for somebody who has not answered a pair that counts: before its clips are asked for, and
-#: after. Others wait for it, and a crowd that only looks must not hold the study.
+#: How long a pair is held for a rater who has not yet answered a pair that counts: before and after its clips are
+#: requested. Other raters wait for it, and visitors who only look must not block the study.
 GLANCE, FIRST_LOOK = timedelta(minutes=1), timedelta(minutes=3)
-#: The share of pairs without a vote that such newcomers can hold together.
+#: Share of the pairs without a vote that such newcomers may hold in total.
 FOR_NEWCOMERS = 0.5
 LIVE = ("leased", "voted")
 
@@ -44,7 +47,10 @@ def seat(session: Session, study: Study, rater: Rater, now: datetime) -> None:
 
 
 def of_rater(session: Session, rater: Rater) -> Sequence[Assignment]:
-    """All that a rater has or had; nobody else hands out trials of the study until the transaction ends."""
+    """All assignments of a rater, current and past.
+
+    No other transaction hands out trials of the study until this one ends.
+    """
     lock(session, rater.study_id)
     return session.scalars(select(Assignment).where(Assignment.rater_id == rater.id)).all()
 
@@ -52,10 +58,10 @@ def of_rater(session: Session, rater: Rater) -> Sequence[Assignment]:
 def upcoming(
     session: Session, study: Study, rater: Rater, assignments: Sequence[Assignment], now: datetime
 ) -> list[Assignment]:
-    """The rater's next trials, at most `AHEAD`, in order; empty when there is nothing left to show.
+    """The rater's next trials in order, at most `AHEAD`; empty when nothing is left to show.
 
-    The rater's own leases are renewed first, so anyone who comes back late finds the same trial unless it was taken.
-    Newcomers, who have answered no pair that counts, hold one at most.
+    The rater's own leases are renewed first, so a rater who returns late finds the same trial unless it was taken.
+    Newcomers, who have not yet answered a pair that counts, hold at most one pair.
     """
     new = is_new(assignments)
     for assignment in assignments:
@@ -68,7 +74,7 @@ def upcoming(
     turn_at = {position: turn for turn, position in enumerate(trial_places)}
     holds = sum(a.slot_id is not None and a.state == "leased" for a in assignments)
     if new and not holds and room(session, study, rater, now) != "open":
-        return []  # nobody practises for a study that has no trial left for them
+        return []  # no practice for a study that has no trial left for this rater
     trials: list[Assignment] = []
     exhausted = False
     for position in sorted({*trial_places, *seated}):
@@ -83,25 +89,25 @@ def upcoming(
             exhausted = candidate is None
             holds += candidate is not None
             if new and exhausted:
-                break  # somebody was faster
+                break  # another rater was faster
         if candidate is not None and candidate.state == "leased":
             trials.append(candidate)
     return trials
 
 
 def is_new(assignments: Sequence[Assignment]) -> bool:
-    """Whether somebody with these assignments has answered no pair that counts yet."""
+    """Whether a rater with these assignments has not yet answered a pair that counts."""
     return not any(a.slot_id is not None and a.state in ("voted", "void") for a in assignments)
 
 
 def lease(study: Study, new: bool, delivered: bool) -> timedelta:
-    """How long a pair is held from now on."""
+    """How long a pair is held, counted from now."""
     whole = timedelta(minutes=study.settings.lease_minutes)
     return min(whole, FIRST_LOOK if delivered else GLANCE) if new else whole
 
 
 def renew(session: Session, study: Study, assignment: Assignment, now: datetime) -> None:
-    """Hold a pair for longer whose clips have just gone out."""
+    """Extend the lease of a pair whose clips have just been sent."""
     if assignment.slot_id is not None and assignment.state == "leased":
         of_rater = select(Assignment).where(Assignment.rater_id == assignment.rater_id)
         assignment.lease_until = now + lease(study, is_new(session.scalars(of_rater).all()), True)
@@ -111,7 +117,10 @@ Room = Literal["open", "waiting", "full"]
 
 
 def room(session: Session, study: Study, rater: Rater | None, now: datetime) -> Room:
-    """Whether there is a pair for somebody new: now, perhaps when others give theirs back, or none any more."""
+    """Availability of a pair for a new rater.
+
+    open: a pair is available now. waiting: one may become available when others return theirs. full: none is left.
+    """
     expire(session, now)
     if has_room(session, study, rater, now) or (
         catch_trials.reopen(session, study, now) and has_room(session, study, rater, now)
@@ -122,7 +131,7 @@ def room(session: Session, study: Study, rater: Rater | None, now: datetime) -> 
 
 
 def has_room(session: Session, study: Study, rater: Rater | None, now: datetime) -> bool:
-    """Whether a newcomer may be given a pair: one that is open, while newcomers hold no more than their share."""
+    """Whether a newcomer may get a pair: one is open, and newcomers hold less than their share."""
     of_study = {"study": study.id}
     without_vote = session.scalar(COUNT_UNVOTED, of_study) or 0
     held = session.scalar(COUNT_NEWCOMERS, of_study | {"now": now}) or 0
@@ -142,7 +151,7 @@ def places(study: Study) -> int:
 
 
 def place(study: Study, assignments: Sequence[Assignment], trial: Assignment) -> tuple[str, int, int]:
-    """What a rater's page calls a trial. Catch trials are pairs like any other."""
+    """Kind, number and total that a rater's page shows for a trial; catch trials look like any other pair."""
     practice = study.settings.practice
     if trial.position < practice:
         return "practice", trial.position + 1, practice
@@ -155,7 +164,7 @@ def place(study: Study, assignments: Sequence[Assignment], trial: Assignment) ->
 def expire(session: Session, now: datetime) -> None:
     """Put abandoned assignments back into the pool."""
     stale = (Assignment.state == "leased", Assignment.slot_id.is_not(None), Assignment.lease_until < now)
-    # What the session has read is the rater's own, and just renewed: it need not be searched for what is stale.
+    # The session has read only the rater's own assignments, which were just renewed, so none of them is stale.
     renewed = {"synchronize_session": False}
     session.execute(update(Assignment).where(*stale).values(state="expired"), execution_options=renewed)
 
@@ -163,7 +172,7 @@ def expire(session: Session, now: datetime) -> None:
 def _lease(
     rater: Rater, pair_id: int, position: int, first_on_left: bool, now: datetime, until: datetime
 ) -> Assignment:
-    """A pair held for a rater, under a name that tells nothing."""
+    """A new assignment that holds a pair for a rater, under an opaque token."""
     return Assignment(
         rater_id=rater.id,
         pair_id=pair_id,
@@ -189,16 +198,20 @@ def claim(
     assignment = _lease(rater, slot.pair_id, position, slot.first_on_left, now, until)
     assignment.slot_id = slot.id
     session.add(assignment)
-    session.flush()  # the database's unique index has the last word on who gets the slot
+    session.flush()  # the database's unique index decides who gets the slot
     return assignment
 
 
 def _as_drawn(session: Session, study: Study, rater: Rater, turn: int) -> Slot | None:
-    """The side that was drawn, then the comparison; where it is closed, one that the rater had less often."""
+    """The open slot closest to what was drawn for this turn.
+
+    The drawn side matters most, then the drawn comparison. If that comparison is closed, one that the rater had less
+    often is preferred.
+    """
     settings = study.settings
     drawn = turns(study.seed, rater.number, settings.workload, len(settings.comparisons), settings.sides)[turn]
     whose = {"study": study.id, "rater": rater.id}
-    left = drawn.first_on_left or settings.questions.kind == SCALE  # one clip has no side
+    left = drawn.first_on_left or settings.questions.kind == SCALE  # a single clip has no side
     slot = session.scalars(AS_DRAWN, {**whose, "left": left, "comparison": drawn.comparison}).first()
     if slot is not None:
         return slot
@@ -210,7 +223,7 @@ def _as_drawn(session: Session, study: Study, rater: Rater, turn: int) -> Slot |
 
 
 def _slots_without(states: tuple[str, ...]) -> Select[Any]:
-    """Slots of a study that have no assignment in one of some states."""
+    """Query for the slots of a study that have no assignment in any of these states."""
     live = select(Assignment.slot_id).where(Assignment.state.in_(states), Assignment.slot_id.is_not(None))
     return (
         select(Slot)
@@ -221,7 +234,7 @@ def _slots_without(states: tuple[str, ...]) -> Select[Any]:
 
 
 def _allowed(slots: Select[Any]) -> Select[Any]:
-    """Those of pairs that a rater never had, of scenes that came less than `SCENE_LIMIT` times."""
+    """Restrict slots to pairs that a rater never had, from scenes that they had fewer than `SCENE_LIMIT` times."""
     seen = select(Assignment.pair_id).where(Assignment.rater_id == bindparam("rater"))
     often = (
         select(Pair.scene)
@@ -234,7 +247,7 @@ def _allowed(slots: Select[Any]) -> Select[Any]:
 
 
 def _held_by_newcomers() -> Select[Any]:
-    """How many pairs people hold who have answered none that counts."""
+    """Query for the number of pairs held by raters who have not answered one that counts."""
     voted = (
         select(Assignment.rater_id)
         .where(Assignment.slot_id.is_not(None), Assignment.state.in_(("voted", "void")))
@@ -253,7 +266,7 @@ def _held_by_newcomers() -> Select[Any]:
     )
 
 
-#: Built once: to put these together takes longer than the database needs to answer.
+#: Built once: assembling these queries takes longer than the database needs to answer them.
 ALLOWED, UNVOTED_ALLOWED = _allowed(_slots_without(LIVE)), _allowed(_slots_without(("voted",)))
 ANY_OPEN, UNVOTED = _slots_without(LIVE).limit(1), _slots_without(("voted",)).limit(1)
 COUNT_UNVOTED = select(func.count()).select_from(_slots_without(("voted",)).subquery())
@@ -264,7 +277,7 @@ AS_DRAWN = ALLOWED.where(
 
 
 def _had(session: Session, rater: Rater) -> dict[int, int]:
-    """Comparison → a rater's trials."""
+    """Number of a rater's trials by comparison."""
     query = (
         select(Pair.comparison_id, func.count())
         .select_from(Assignment)

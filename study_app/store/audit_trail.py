@@ -1,4 +1,4 @@
-"""The audit trail: its lines, the state of a study that follows from them, and sign-ins to the admin page.
+"""The audit trail: its lines, the study state derived from them, and sign-ins to the admin page.
 
 Runs inside the sessions of `study_app.store.store`.
 """
@@ -18,22 +18,22 @@ from study_app.store.schema.study_tables import Audit, Study
 
 State = Literal["open", "paused", "closed"]
 Action = Literal["pause", "close", "reopen"]
-#: What is done to a study → what it is then.
+#: Action on a study → the resulting state.
 STATES: dict[Action, State] = {"pause": "paused", "close": "closed", "reopen": "open"}
 
 
 def state(session: Session, study: Study) -> State:
-    """What a study is now."""
+    """The current state of a study."""
     changes = (Audit.study_id == study.id, Audit.action.in_(STATES))
     last: Action | None = session.scalar(select(Audit.action).where(*changes).order_by(Audit.id.desc()).limit(1))
     return STATES[last] if last else "open"
 
 
 def change(session: Session, study: Study, action: Action, actor: str, reason: str) -> None:
-    """Pause, close or reopen a study; answers that are on their way are still taken.
+    """Pause, close or reopen a study; answers already under way are still accepted.
 
     Raises:
-        BenchError: it is so already.
+        BenchError: the study is already in that state.
     """
     if state(session, study) == STATES[action]:
         raise BenchError(f"The study '{study.name}' is {STATES[action]} already.")
@@ -41,18 +41,18 @@ def change(session: Session, study: Study, action: Action, actor: str, reason: s
 
 
 def registered(session: Session, study: Study) -> tuple[str, ...]:
-    """Every hash that was registered, in order."""
+    """Every registered hash, in order."""
     query = select(Audit.detail).where(Audit.study_id == study.id, Audit.action == "registered")
     return tuple(session.scalars(query.order_by(Audit.id)))
 
 
 def audit(session: Session, study: Study | None, actor: str, action: str, detail: str) -> None:
-    """Add a line to the audit trail, of one study or of all."""
+    """Add a line to the audit trail, for one study or for all of them."""
     study_id = study.id if study else None
     session.add(Audit(at=datetime.now(UTC), study_id=study_id, actor=actor, action=action, detail=detail))
 
 
-#: Passwords that may be wrong within `LOCKOUT`, from one address, before it is shut out for as long.
+#: Wrong passwords allowed from one address within `LOCKOUT`, before the address is locked out for as long.
 ATTEMPTS, LOCKOUT = 5, timedelta(minutes=15)
 
 
@@ -61,12 +61,12 @@ LEFT = "admin left"
 
 
 def sign_in(session: Session, right: bool, address: str) -> bool:
-    """Judge an attempt.
+    """Record a sign-in attempt and return whether it is allowed.
 
-    Only wrong passwords count: the right one, tried while its address is shut out, does not make that longer. Who
-    guesses from somewhere else shuts out nobody but themselves. Addresses are kept as hashes.
+    Only wrong passwords count: trying the right one during a lockout does not extend it. Guessing locks out only the
+    address that the guesses come from. Addresses are stored as hashes.
     """
-    transactions.lock(session, transactions.EVERY_STUDY)  # attempts made at once are counted one after the other
+    transactions.lock(session, transactions.EVERY_STUDY)  # concurrent attempts are counted one after the other
     address_hash = token_hash(address)[:16]
     since = datetime.now(UTC) - LOCKOUT
     unlocked = session.scalar(select(func.max(Audit.at)).where(Audit.action == UNLOCKED))
@@ -81,16 +81,16 @@ def sign_in(session: Session, right: bool, address: str) -> bool:
 
 
 def sign_out(session: Session, value: str) -> None:
-    """Record that a pass to the admin page opens nothing any more; it is kept as a hash."""
+    """Revoke a pass to the admin page; it is recorded as a hash."""
     audit(session, None, "admin", LEFT, token_hash(value)[:16])
 
 
 def has_signed_out(session: Session, value: str) -> bool:
-    """Whether a pass to the admin page was ended."""
+    """Whether a pass to the admin page has been revoked."""
     ended = select(Audit.id).where(Audit.action == LEFT, Audit.detail == token_hash(value)[:16])
     return session.scalar(ended.limit(1)) is not None
 
 
 def unlock(session: Session) -> None:
-    """Forget the wrong passwords so far."""
+    """Discard all wrong passwords counted so far."""
     audit(session, None, "admin", UNLOCKED, "")

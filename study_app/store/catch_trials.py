@@ -1,4 +1,7 @@
-"""The rules on catch trials and on flagged answers put to what the database holds. Runs inside the store's sessions."""
+"""Applies the rules on catch trials and on flagged answers to the stored votes.
+
+Runs inside the store's sessions.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,19 @@ from study_app.store.schema.study_tables import Comparison, Pair, Study
 
 
 def rule(study: Study) -> CatchRule:
-    """The rule that a study was made with."""
+    """The catch-trial rule that a study was created with."""
     return CatchRule(study.settings.catch, study.settings.catch_pass)
 
 
 def score(session: Session, study: Study, rater: Rater) -> tuple[int, int]:
-    """Catch trials that a rater got right, and had."""
+    """Number of catch trials that a rater got right, and number that they answered."""
     return _scores(session, study, [rater.id]).get(rater.id, (0, 0))
 
 
 def uncounted(session: Session, study: Study) -> dict[int, str]:
-    """Id → why votes do not count, of raters whose session is not over and who have shown too little that they attend.
+    """Map the ids of unfinished raters who have not yet shown attention to the reason why their votes do not count.
 
-    They may be at it or gone: it is the same rule, so that an export needs no clock.
+    The same rule applies whether they are still rating or have left, so an export does not depend on the time.
     """
     query = select(Rater.id).where(
         Rater.study_id == study.id,
@@ -57,7 +60,7 @@ def uncounted(session: Session, study: Study) -> dict[int, str]:
 def reopen(session: Session, study: Study, now: datetime) -> bool:
     """Open the slots of raters whose votes do not count and who have been away for as long as a lease.
 
-    Who comes back continues with the next trial; what has been opened stays so, that no slot is filled twice.
+    A rater who returns continues with the next trial. Opened slots stay open, so no slot is filled twice.
     """
     since = now - timedelta(minutes=study.settings.lease_minutes)
     last = select(func.max(Vote.voted_at)).where(Vote.rater_id == Rater.id).scalar_subquery()
@@ -72,10 +75,10 @@ def reopen(session: Session, study: Study, now: datetime) -> bool:
 
 
 def _scores(session: Session, study: Study, raters: Collection[int]) -> dict[int, tuple[int, int]]:
-    """Id → catch trials right and had, of those raters who had one. The first question of a trial decides.
+    """Map rater ids to catch trials right and answered, for raters who answered at least one.
 
-    Right is who chooses the clip that is not altered, and on a scale who gives the altered clip one of `LOW_GRADES`,
-    which chance does in two of five. A tie is not right.
+    Only the first question of a trial counts. In a pair, choosing the unaltered clip is right; a tie is not. On a
+    scale, giving the altered clip one of `LOW_GRADES` is right; chance does so in two of five trials.
     """
     right = Vote.chosen == case((Assignment.first_on_left, "left"), else_="right")
     if study.settings.questions.kind == SCALE:
@@ -92,7 +95,7 @@ def _scores(session: Session, study: Study, raters: Collection[int]) -> dict[int
 
 
 def suspect(session: Session, study: Study, raters: Collection[int]) -> dict[int, tuple[int, int]]:
-    """Id → answers with a flag of `SUSPECT`, and all answers, of those raters who have answered."""
+    """Map rater ids to answers with a flag in `SUSPECT` and to all answers, for raters who have answered."""
     query = (
         select(Vote.rater_id, Vote.response_ms, Vote.focus_losses, Assignment.delivered_at, Vote.voted_at)
         .join(Assignment, Assignment.id == Vote.assignment_id)

@@ -1,4 +1,4 @@
-"""Rows of clips and their encoded bytes: written, read, delivered.
+"""Clips and their encoded bytes in the database: writing, reading, delivery.
 
 Runs inside the sessions of `study_app.store.store`.
 """
@@ -20,7 +20,7 @@ from study_app.store.schema.study_tables import Media, Pair, ShownClip, Study, S
 
 @dataclass(frozen=True)
 class EncodedClip:
-    """A clip as it is served, and where it came from."""
+    """A clip as it is served, and its source."""
 
     video: str
     source_sha256: str
@@ -32,7 +32,7 @@ Clips = Mapping[tuple[str, str], EncodedClip]
 
 
 def add_clips(session: Session, systems: Mapping[str, System], clips: Clips) -> dict[tuple[str, str], ShownClip]:
-    """Write every clip, and its bytes unless the database has them."""
+    """Write every clip, and its bytes unless the database already contains them."""
     rows: dict[tuple[str, str], ShownClip] = {}
     kept = set(session.scalars(select(Media.sha256)))
     for (name, scene), clip in clips.items():
@@ -69,7 +69,7 @@ def read_clips(session: Session, study: Study) -> dict[tuple[str, str], EncodedC
 
 
 def clip_hashes(session: Session, study: Study) -> list[tuple[str, str, str, str]]:
-    """System, scene, source's hash and shown clip's hash of every clip, in the order they were written."""
+    """System, scene, source hash and shown-clip hash of every clip, in the order they were written."""
     columns = (System.name, ShownClip.scene, ShownClip.source_sha256, ShownClip.media_sha256)
     query = select(*columns).join(System, System.id == ShownClip.system_id).where(System.study_id == study.id)
     return [
@@ -78,21 +78,21 @@ def clip_hashes(session: Session, study: Study) -> list[tuple[str, str, str, str
 
 
 def delivered(session: Session, assignment_id: int) -> Assignment:
-    """Record when an assignment's clips first went out."""
+    """Record when an assignment's clips were first sent."""
     assignment = session.get_one(Assignment, assignment_id, with_for_update=True)
     assignment.delivered_at = assignment.delivered_at or datetime.now(UTC)
     return assignment
 
 
 def lost(session: Session, assignment_id: int) -> None:
-    """Skip an assignment whose clips are gone; that counts against nobody's network."""
+    """Skip an assignment whose clips are missing; this does not count as a failure of the rater's network."""
     assignment = session.get_one(Assignment, assignment_id, with_for_update=True)
     if assignment.state == "leased":
         assignment.state, assignment.reason = "skipped", "its clips are missing from the database"
 
 
 def _of_pair(one: type[Media], other: type[Media], *wanted: Any) -> Select[Any]:
-    """Something of the two encoded clips of the pair `:pair`; no row where one of them is not there."""
+    """Query for `wanted` of the two encoded clips of the pair `:pair`; without a result if either is missing."""
     first, second = aliased(ShownClip), aliased(ShownClip)
     return (
         select(*wanted)
@@ -112,12 +112,12 @@ MEDIA, THERE = _of_pair(One, Other, One.data, Other.data), _of_pair(One, Other, 
 
 
 def has_media(session: Session, assignment: Assignment) -> bool:
-    """Whether both clips of an assignment are there; they are not read."""
+    """Whether both clips of an assignment exist; they are not read."""
     return session.execute(THERE, {"pair": assignment.pair_id}).first() is not None
 
 
 def media(session: Session, assignment: Assignment) -> tuple[bytes, bytes] | None:
-    """Left and right clip of an assignment, encoded; None when one of them is not there."""
+    """Encoded left and right clip of an assignment; None if either is missing."""
     clips = session.execute(MEDIA, {"pair": assignment.pair_id}).one_or_none()
     if clips is None:
         return None

@@ -1,9 +1,12 @@
-"""Making a rater anonymous at their wish. Runs inside the store's sessions.
+"""Makes a rater anonymous at their request.
 
-What goes: every keyed hash, codes, names of trials that their browser had, screens and browsers, what they said of
-themselves, reasons that somebody wrote, and of all times everything but the day, as a platform keeps times too. What
-stays cannot be told from anybody else's: choices, how long each took, whether the catch trials were right. Triggers of
-the database allow this and no other change of rows that are written once.
+Removed: every keyed hash, codes, names of trials that their browser had, screens and browsers, what they said about
+themselves, and reasons that a person wrote. All times are reduced to the day, because a platform stores times too.
+
+Kept: choices, how long each took, and whether the catch trials were right. These cannot be told apart from those of
+other raters. Database triggers allow this and no other change to append-only tables.
+
+Runs inside the store's sessions.
 """
 
 from __future__ import annotations
@@ -21,17 +24,17 @@ from study_app.store.participants import token_hash
 from study_app.store.schema.rater_tables import Assignment, Ending, Erasure, Exclusion, Rater, Reply, SeenOn, Vote
 from study_app.store.schema.study_tables import Audit, Study
 
-#: What stands where somebody's code or words were; triggers allow these texts only.
+#: Replacements for a rater's code and for a person's words; triggers allow only these texts.
 ERASED, A_RATER = "erased", "a rater who was erased"
-#: Tables that a person has left traces in.
+#: Tables that contain traces of a rater.
 TRACES = ("rater", "assignment", "vote", "opinion", "reply", "ending", "exclusion", "audit", "screen")
 
 
 def find(session: Session, study: Study, rater: str, platform_hashes: tuple[str, ...] = ()) -> Rater:
-    """The rater of that pseudonym (the first 16 characters of their hash), or of one of those keyed hashes.
+    """The rater with this pseudonym (the first 16 characters of their hash), or with one of these keyed hashes.
 
     Raises:
-        BenchError: there is none in this study.
+        BenchError: the study has no such rater.
     """
     named = func.substr(Rater.token_hash, 1, 16) == rater if rater else Rater.platform_hash.in_(platform_hashes)
     meant = session.scalar(select(Rater).where(Rater.study_id == study.id, named))
@@ -42,12 +45,13 @@ def find(session: Session, study: Study, rater: str, platform_hashes: tuple[str,
 
 
 def erase(session: Session, study: Study, rater: Rater, reason: str, made_by: str) -> str:
-    """Make a rater anonymous; returns their new pseudonym.
+    """Make a rater anonymous and return their new pseudonym.
 
-    Their votes count on or not, as the study's settings have said since it was made. A reason should name nobody.
+    Whether their votes still count is a setting of the study, fixed when it was created. The reason should not name a
+    person.
 
     Raises:
-        BenchError: no reason, or it was done before.
+        BenchError: no reason is given, or the rater has already been erased.
     """
     if not reason.strip():
         raise BenchError("An erasure needs a reason for the audit trail; it must not name anybody.")
@@ -73,19 +77,22 @@ def erase(session: Session, study: Study, rater: Rater, reason: str, made_by: st
 
 
 def day(time: datetime | None) -> datetime | None:
-    """The beginning of a time's day, in UTC."""
+    """Start of the day of a time, in UTC."""
     return time and time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _forget_lines(session: Session, study: Study, rater: Rater) -> None:
-    """Take the rater's pseudonym, and what was said of them, out of the audit trail."""
+    """Remove the rater's pseudonym, and what was written about them, from the audit trail."""
     named = Audit.detail.startswith(rater.token_hash[:16])
     of_rater = (Audit.study_id == study.id, Audit.action.in_(("withdraw", "exclude")), named)
     session.execute(update(Audit).where(*of_rater).values(detail=A_RATER))
 
 
 def _forget_answers(session: Session, rater: Rater) -> None:
-    """Coarsen the times of a rater's answers and endings; drop how they saw clips, and what they said of themselves."""
+    """Reduce the times of a rater's answers and endings to the day, and delete what describes the rater.
+
+    This deletes how they saw clips and what they said about themselves.
+    """
     session.execute(delete(Reply).where(Reply.rater_id == rater.id))
     votes = session.execute(select(Vote.id, Vote.voted_at).where(Vote.rater_id == rater.id)).all()
     session.execute(delete(SeenOn).where(SeenOn.vote_id.in_([id for id, _ in votes])))
@@ -102,5 +109,5 @@ def _forget_answers(session: Session, rater: Rater) -> None:
         ending.code, ending.ended_at = ERASED, day(ending.ended_at) or ending.ended_at
     for exclusion in session.scalars(select(Exclusion).where(Exclusion.rater_id == rater.id)):
         exclusion.made_at = day(exclusion.made_at) or exclusion.made_at
-        if exclusion.made_by != "rule":  # somebody's own words
+        if exclusion.made_by != "rule":  # a person's own words
             exclusion.reason = ERASED

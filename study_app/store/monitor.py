@@ -1,4 +1,4 @@
-"""How a study is going, for anyone who watches it: who is there, who left and where, what did not load. No outcomes."""
+"""Live status of a study, without outcomes: active raters, where raters left, and what did not load."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from study_app.store import catch_trials
 from study_app.store.schema.rater_tables import Assignment, Ending, Erasure, Rater, Vote
 from study_app.store.schema.study_tables import Audit, Comparison, Pair, Study, System
 
-#: Anyone who was heard of within this time is there; anyone who has not ended and was not has left.
+#: A rater seen within this time is active. One who was not, and whose session has not ended, has left.
 ACTIVE = timedelta(minutes=5)
-#: Points of the curve of votes, and how many raters must have failed to load a pair for it to be listed.
+#: Points of the vote curve; number of raters who must have failed to load a pair before it is listed.
 POINTS, SEVERAL = 400, 2
 First, Second = aliased(System), aliased(System)
 
 
 @dataclass(frozen=True)
 class Watch:
-    """A study at one moment.
+    """Snapshot of a study.
 
     Attributes:
-        raters: one row a rater, as rater, answers, seen (when they were heard of last), state (active, left, erased,
-            or how the session ended).
-        votes: when each vote was cast that is wanted and counts, in order.
+        raters: one row per rater, as rater, answers, seen (time of the last activity), state (active, left, erased, or
+            how the session ended).
+        votes: time of each wanted vote that counts, in order.
         skips: pairs that did not load, by reason, as reason, pairs, raters.
         failing: pairs that several raters could not load, as clip, first, second, raters.
         audit: what was done to the study, newest first, as at, by, action, detail.
@@ -41,12 +41,12 @@ class Watch:
     audit: pd.DataFrame
 
     def left_after(self) -> pd.Series[int]:
-        """Answers given → raters who left after so many."""
+        """Number of raters who left, by number of answers given."""
         left = self.raters.loc[self.raters["state"] == "left", "answers"]
         return left.value_counts().sort_index()
 
     def votes_over_time(self, now: datetime) -> pd.Series[int]:
-        """Votes had over time, from none up to now; some `POINTS` points at most."""
+        """Votes received over time, from zero up to now; at most about `POINTS` points."""
         if not len(self.votes):
             return pd.Series(dtype=int)
         had = pd.Series(np.arange(1, len(self.votes) + 1), index=pd.DatetimeIndex(self.votes))
@@ -56,7 +56,7 @@ class Watch:
 
 
 def watch(session: Session, study: Study, lines: int = 200) -> Watch:
-    """Look at a study; of the audit trail the last `lines`."""
+    """Take a snapshot of a study, with the last `lines` lines of the audit trail."""
     of_study = (Rater.study_id == study.id, Rater.simulated == study.simulated)
     uncounted = catch_trials.uncounted(session, study)
     cast = (

@@ -1,7 +1,7 @@
-"""Who comes: people from crowd platforms by their link's parameters, people of a lab by an own code, or anybody.
+"""Participants: from crowd platforms by their link's parameters, from a lab by its own codes, or through an open link.
 
-Platform ids are personal data. They are never stored: only an HMAC of them under a key that lies outside the database,
-so that a leaked database does not tell who took part.
+Platform IDs are personal data and never stored. The database contains only an HMAC of them, under a key outside the
+database. A leaked database therefore does not reveal who took part.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from sqlalchemy import URL
 from bench.errors import BenchError
 
 SECRET_VARIABLE = "BENCH_STUDY_SECRET"
-#: Platform → parameters that name the participant and the visit.
+#: Platform → parameters that identify the participant and the visit.
 PARAMETERS = {
     "prolific": ("PROLIFIC_PID", ("STUDY_ID", "SESSION_ID")),
     "mturk": ("workerId", ("hitId", "assignmentId")),
     "lab": ("participant", ()),
 }
-#: The parameter of a lab's link that holds its signature, and the signature's length.
+#: Parameter of a lab's link that contains its signature, and the length of the signature.
 KEY, KEY_LETTERS = "key", 20
-#: The platform of a study's own parameter.
+#: Platform name for a study's own parameter.
 OTHER = "other"
-#: Characters of a participant's ID at most.
+#: Maximum length of a participant's ID, in characters.
 LONGEST_ID = 200
-#: Letters of codes: without vowels and digits, so that a code is no word, no number and no date in a spreadsheet.
+#: Letters of codes, without vowels and digits, so that a code is not a word, and not a number or date in a spreadsheet.
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """What a link says of who follows it; `key` is a signature, of a lab's links only."""
+    """What a link contains about its visitor; `key` is the signature, which only a lab's links have."""
 
     platform: str
     participant: str
@@ -45,17 +45,17 @@ class Visitor:
 
 
 def new_code() -> str:
-    """A code for how a session has ended, of ten letters."""
+    """A new code of ten letters for how a session ended."""
     return "".join(secrets.choice(LETTERS) for _ in range(10))
 
 
 def new_draw() -> int:
-    """The number that a rater's session is drawn by."""
+    """A random number that determines the draws of a rater's session."""
     return secrets.randbits(62)
 
 
 def signature(key: bytes, *parts: str) -> str:
-    """A signature of `KEY_LETTERS` letters: 86 bits, which nobody guesses."""
+    """Signature of `KEY_LETTERS` letters: 86 bits, too many to guess."""
     number = int(keyed(key, "link", *parts), 16)
     letters = []
     for _ in range(KEY_LETTERS):
@@ -65,10 +65,11 @@ def signature(key: bytes, *parts: str) -> str:
 
 
 def secret(url: URL) -> bytes:
-    """The key of all platform hashes: from the environment, or a file beside the SQLite database, made when missing.
+    """Key of all platform hashes, from the environment or from a file next to the SQLite database, created if missing.
 
     Raises:
-        BenchError: PostgreSQL without the variable: several machines must share one key, so none is made up.
+        BenchError: the variable's key is too short; or the database is PostgreSQL and the variable is not set. Several
+            machines must share one key, so none is generated.
     """
     if given := os.environ.get(SECRET_VARIABLE, ""):
         if len(given) < 16:
@@ -90,11 +91,11 @@ def secret(url: URL) -> bytes:
 
 
 def keyed(key: bytes, *parts: str) -> str:
-    """HMAC-SHA256 of the parts, in hexadecimal; parts cannot run into each other."""
+    """HMAC-SHA256 of the parts, in hexadecimal; each part is prefixed with its length, so parts cannot run together."""
     text = "".join(f"{len(part)}:{part}" for part in parts)
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def token_hash(token: str) -> str:
-    """What the database keeps of a rater's token; tokens are long and random, so no key is needed."""
+    """Hash of a rater's token for the database; tokens are long and random, so no key is needed."""
     return hashlib.sha256(token.encode()).hexdigest()

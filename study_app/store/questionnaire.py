@@ -1,7 +1,7 @@
-"""Answers to questions before and after the trials: which are expected, how they are kept and counted.
+"""Answers to questions before and after the trials: which are due, and how they are stored and counted.
 
-Runs inside the store's sessions. A part is open until each of its questions has a row, which is empty where an optional
-question was left out; so nobody is asked twice, and a part that was sent twice is kept once.
+Runs inside the store's sessions. A part is open until each of its questions has a stored answer, which is empty for an
+optional question that was left out. So no rater is asked twice, and a part that was sent twice is stored once.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from study_app.store.raters import excluded_reason
 from study_app.store.schema.rater_tables import Ending, Rater, Reply
 from study_app.store.schema.study_tables import Study
 
-#: Frozen column names of `answers.csv`, a line an answer, and of what is counted of them.
+#: Frozen column names of `answers.csv` (one line per answer) and of the table that counts are made from.
 ANSWER_COLUMNS = ["study", "rater", "part", "question", "answer", "time_utc", "simulated", "excluded"]
 BEFORE, AFTER = PARTS[:2], PARTS[2:]
-#: What is kept of a try at the questions on the instructions whose answers are all right.
+#: Stored result of an attempt at the questions on the instructions with all answers right.
 RIGHT = "right"
 
 
 def due(session: Session, study: Study, rater: Rater, parts: tuple[str, ...]) -> str | None:
-    """The first of some parts of which a rater has not answered everything."""
+    """The first of `parts` in which a rater has not answered every question."""
     asked = [part for part in parts if study.settings.questions.part(part)]
     if not asked:
         return None
@@ -39,7 +39,7 @@ def due(session: Session, study: Study, rater: Rater, parts: tuple[str, ...]) ->
 
 
 def comprehension_is_due(session: Session, study: Study, rater: Rater) -> bool:
-    """Whether a rater has still to answer the questions on the instructions."""
+    """Whether a rater still has to answer the questions on the instructions."""
     if not study.settings.comprehension:
         return False
     return RIGHT not in _tries(session, rater)
@@ -48,7 +48,7 @@ def comprehension_is_due(session: Session, study: Study, rater: Rater) -> bool:
 def keep_comprehension(
     session: Session, study: Study, rater: Rater, answers: Mapping[str, str], part: str, now: datetime
 ) -> bool:
-    """Write one try at the questions on the instructions; whether the rater may continue or try again.
+    """Write one attempt at the questions on the instructions; return whether the rater may continue or try again.
 
     Raises:
         RefusedError: a question is not answered.
@@ -58,7 +58,7 @@ def keep_comprehension(
         raise RefusedError(NOT_AN_ANSWER)
     number = 1 + len(_tries(session, rater))
     verdict = RIGHT if given == COMPREHENSION_ANSWERS else "wrong"
-    # a line of the part that decides who takes part
+    # stored under the part that decides who takes part
     session.add(Reply(rater_id=rater.id, question=f"{part}_{number}", part=BEFORE[0], answer=verdict, replied_at=now))
     session.flush()
     return verdict == RIGHT or number < TRIES
@@ -70,7 +70,7 @@ def _tries(session: Session, rater: Rater) -> list[str]:
 
 
 def is_ineligible(session: Session, study: Study, rater: Rater) -> bool:
-    """Whether a rater may not take part by what they answered."""
+    """Whether a rater may not take part because of their answers."""
     decides = any(question.eligible for question in study.settings.questions.screening)
     if not (decides or study.settings.comprehension):
         return False
@@ -79,10 +79,10 @@ def is_ineligible(session: Session, study: Study, rater: Rater) -> bool:
 
 
 def keep(session: Session, study: Study, rater: Rater, answers: Mapping[str, str], part: str, now: datetime) -> bool:
-    """Write the answers of a part; whether somebody who answers so may take part.
+    """Write the answers to a part; return whether a rater with these answers may take part.
 
     Raises:
-        RefusedError: a question is not answered that must be, or not in a way in which it can be.
+        RefusedError: a required question is not answered, or an answer is not valid.
     """
     questions = study.settings.questions.part(part)
     given = {question.id: answers.get(question.id, "").strip() for question in questions}
@@ -99,7 +99,7 @@ def keep(session: Session, study: Study, rater: Rater, answers: Mapping[str, str
 
 
 def answers(session: Session, study: Study) -> pd.DataFrame:
-    """All answers as `ANSWER_COLUMNS`, rater by rater; of excluded raters with the reason."""
+    """All answers as `ANSWER_COLUMNS`, rater by rater; with the reason for excluded raters."""
     query = (
         select(Rater, Reply, excluded_reason())
         .join(Reply, Reply.rater_id == Rater.id)

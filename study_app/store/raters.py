@@ -1,4 +1,4 @@
-"""Rows of raters: who they are, who declined, who is excluded.
+"""Raters in the database: who they are, who declined, who is excluded.
 
 Runs inside the sessions of `study_app.store.store`.
 """
@@ -30,16 +30,16 @@ from study_app.store.schema.study_tables import Study
 
 
 def decline(session: Session, study: Study) -> None:
-    """Count one more who did not agree."""
+    """Count one more person who did not agree to take part."""
     counted = session.get(Declined, study.id, with_for_update=True)
-    if counted is None:  # of two at once, the second fails on the key and is tried again
+    if counted is None:  # the second of two concurrent inserts fails on the key and is retried
         session.add(Declined(study_id=study.id, times=1))
     else:
         counted.times += 1
 
 
 def declined(session: Session, study: Study) -> int:
-    """How many did not agree."""
+    """Number of people who did not agree to take part."""
     return session.scalar(select(Declined.times).where(Declined.study_id == study.id)) or 0
 
 
@@ -49,7 +49,7 @@ def rater(session: Session, study: Study, token: str) -> Rater | None:
 
 
 def rater_to_change(session: Session, study: Study, token: str) -> Rater | None:
-    """The same, their row locked, which keeps two tabs of one rater one after the other."""
+    """The rater with that token, locked so that two tabs of one rater take turns."""
     return session.scalar(_by_token(study, token).with_for_update())
 
 
@@ -58,7 +58,7 @@ def _by_token(study: Study, token: str) -> Select[Any]:
 
 
 def excluded_reason() -> ColumnElement[str]:
-    """Why a rater's votes do not count, all reasons in the order they came; empty when they do."""
+    """All reasons why a rater's votes do not count, in the order recorded; empty if they count."""
     exclusions = select(Exclusion.reason).where(Exclusion.rater_id == Rater.id).order_by(Exclusion.id).correlate(Rater)
     reasons = select(func.aggregate_strings(exclusions.subquery().c.reason, "; ")).scalar_subquery()
     left_out = Rater.id.in_(select(Erasure.rater_id).where(Erasure.votes == LEFT_OUT))
@@ -67,7 +67,7 @@ def excluded_reason() -> ColumnElement[str]:
 
 
 def is_excluded(session: Session, rater: Rater) -> bool:
-    """Whether somebody, or a rule, has excluded a rater."""
+    """Whether a person or a rule has excluded a rater."""
     return session.scalar(select(Exclusion.id).where(Exclusion.rater_id == rater.id).limit(1)) is not None
 
 

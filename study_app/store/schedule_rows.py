@@ -1,4 +1,4 @@
-"""Rows of a study's schedule: written when the study is created or extended, and read back.
+"""A study's schedule in the database: written when the study is created or extended, and read back.
 
 Runs inside the sessions of `study_app.store.store`.
 """
@@ -59,7 +59,7 @@ def _add_pairs(
     clips: Mapping[tuple[str, str], ShownClip],
     schedule: Schedule,
 ) -> list[int]:
-    """Write comparisons and pairs, trials first; returns the ids of the trials' pairs in the schedule's order."""
+    """Write comparisons and pairs, trials first; return the ids of the trials' pairs in the schedule's order."""
     ids: dict[str, list[int]] = {}
     position = 0
     for kind, planned in (("trial", schedule.trials), ("practice", schedule.practice), ("catch", schedule.catch)):
@@ -89,7 +89,7 @@ def _write_pairs(
     comparisons: Mapping[tuple[str, str], int],
     clips: Mapping[tuple[str, str], ShownClip],
 ) -> list[int]:
-    """Write pairs of comparisons that exist; returns their ids in the order given."""
+    """Write pairs of existing comparisons; return their ids in the order given."""
     rows = [
         Pair(
             comparison_id=comparisons[pair.first, pair.second],
@@ -105,14 +105,14 @@ def _write_pairs(
 
 
 def _write_slots(session: Session, pairs: Sequence[int], slots: Sequence[SlotPlan]) -> None:
-    """Write slots; a slot names its pair by index into `pairs`, the ids of the schedule's trials."""
+    """Write slots; a slot refers to its pair by index into `pairs`, the ids of the schedule's trials."""
     session.add_all(
         Slot(pair_id=pairs[s.pair], repeat=s.repeat, first_on_left=s.first_on_left, priority=s.priority) for s in slots
     )
 
 
 def read_schedule(session: Session, study: Study) -> Schedule:
-    """The schedule as the tables hold it, in the order it was planned."""
+    """Read the schedule from the tables, in the order it was planned."""
     first, second = aliased(System), aliased(System)
     query = (
         select(Pair.id, Comparison.kind, first.name, second.name, Pair.scene)
@@ -139,7 +139,7 @@ def read_schedule(session: Session, study: Study) -> Schedule:
 
 
 def kept_settings(session: Session, study: Study) -> dict[str, Any]:
-    """A study's settings as they were written."""
+    """A study's settings as originally written."""
     written: str = session.execute(select(type_coerce(Study.settings, Text)).where(Study.id == study.id)).scalar_one()
     settings: dict[str, Any] = json.loads(written)
     return settings
@@ -147,7 +147,7 @@ def kept_settings(session: Session, study: Study) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Extended:
-    """A schedule before and after an addition, with the clips that it takes and the bytes that their slots need."""
+    """A schedule before and after an addition, with the added clips and the bytes that their slots need."""
 
     added: Addition
     before: Schedule
@@ -157,12 +157,12 @@ class Extended:
 
 
 def extensions(session: Session, study: Study) -> Sequence[Extension]:
-    """What a study got after it was made, in order."""
+    """All extensions of a study, in order."""
     return session.scalars(select(Extension).where(Extension.study_id == study.id).order_by(Extension.number)).all()
 
 
 def slot_bytes(session: Session, study: Study) -> int:
-    """Length of one clip's slot in every trial's message: the longest clip's, of those that came later too."""
+    """Length of one clip's slot in every trial's message: that of the longest clip, including clips added later."""
     longest = session.scalar(select(func.max(Extension.slot_bytes)).where(Extension.study_id == study.id))
     return max(study.settings.slot_bytes, longest or 0)
 
@@ -171,7 +171,7 @@ def extend(session: Session, study: Study, made: Extended, by: str) -> None:
     """Write an addition: clips, pairs, slots, and the record of it.
 
     Raises:
-        BenchError: the study is closed, or it was extended meanwhile.
+        BenchError: the study is closed, or it was extended in the meantime.
     """
     transactions.lock(session, study.id)
     if audit_trail.state(session, study) == "closed":

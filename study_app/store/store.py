@@ -1,4 +1,4 @@
-"""A study database: which studies it holds, new ones, and one of them opened (`study_app.store.study.OpenStudy`)."""
+"""A study database: lists, adds and opens studies (`study_app.store.study.OpenStudy`)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from study_app.store.study import OpenStudy
 
 
 class Store(Transactions):
-    """A study database of exactly this version's schema.
+    """A study database with exactly this version's schema.
 
     Args:
-        where: path of a SQLite file or a URL; None takes `BENCH_DATABASE_URL`.
+        where: path of a SQLite file or a URL; None uses `BENCH_DATABASE_URL`.
 
     Raises:
-        BenchError: there is no such database, it cannot be reached, or it is of another version.
+        BenchError: there is no such database, it cannot be reached, or it has another version's schema.
     """
 
     def __init__(self, where: str | Path | None = None) -> None:
@@ -34,7 +34,7 @@ class Store(Transactions):
 
     @classmethod
     def migrated(cls, where: str | Path | None = None, *, create: bool = True) -> Store:
-        """Bring a study database to this version's schema, or make a new one with `create`, and open it."""
+        """Migrate a study database to this version's schema, or create a new one with `create`, and open it."""
         engine = database.connect(database.resolve(where))
         database.migrate(engine, create=create)
         engine.dispose()
@@ -43,7 +43,7 @@ class Store(Transactions):
     def add(
         self, settings: StudySettings, seed: int, plan: Schedule, clips: clips.Clips, *, simulated: bool = False
     ) -> OpenStudy:
-        """Write a new study with its whole schedule, and open it. A taken name is a `BenchError`."""
+        """Write a new study with its whole schedule, and open it; a `BenchError` if the name is taken."""
         if settings.name in self.names():
             raise BenchError(
                 f"{database.describe(self.url)} already contains a study '{settings.name}'. Choose another --name."
@@ -55,14 +55,14 @@ class Store(Transactions):
         return self.read(lambda s: list(s.scalars(select(Study.name).order_by(Study.id))))
 
     def unlock(self) -> None:
-        """Let everybody try the admin password again who was shut out for wrong ones."""
+        """Lift all lockouts caused by wrong admin passwords."""
         self.write(audit_trail.unlock)
 
     def open(self, name: str | None = None) -> OpenStudy:
-        """The study of that name, or the only one that is neither simulated nor a pilot.
+        """The study with that name, or the only one that is neither simulated nor a pilot.
 
         Raises:
-            BenchError: there is none, or there are several and none is named.
+            BenchError: there is no such study, or there are several and no name is given.
         """
 
         def work(session: Session) -> Study:

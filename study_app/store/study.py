@@ -1,4 +1,4 @@
-"""One study, opened: all that raters and the people who run it can do, a method and a transaction each."""
+"""An open study: all that raters and the people who run it can do, one method and one transaction each."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from study_app.store.schema.rater_tables import OUTCOMES, Assignment, Ending, Ex
 from study_app.store.study_admin import StudyAdmin
 from study_app.store.study_reader import StudyReader
 
-#: Pairs that may fail to load one after the other before a rater is told that this browser does not do.
+#: Consecutive pairs that may fail to load before a rater learns that this browser is not suitable.
 SKIP_LIMIT = 5
 
 
 class OpenStudy(StudyReader, StudyAdmin):
-    """A study of a database; `study_app.store.store.Store.open` gives it."""
+    """A study in a database, as returned by `study_app.store.store.Store.open`."""
 
-    # -- raters, each by a token that only their browser knows --
+    # -- raters, each identified by a token that only their browser knows --
 
     def token_of(self, visitor: Visitor) -> str:
-        """A platform participant's token: the same each time they come, and of no use to find out who they are."""
+        """A platform participant's token: the same at every visit, and useless for finding out who they are."""
         return keyed(secret(self._transactions.url), "token", self.name, visitor.platform, self.participant(visitor))
 
     def rater(self, token: str) -> Rater | None:
@@ -55,14 +55,14 @@ class OpenStudy(StudyReader, StudyAdmin):
         self._transactions.write(work)
 
     def room(self) -> assignment.Room:
-        """Whether there is a pair for somebody new: now, perhaps later, or none any more."""
+        """Availability of a pair for a new rater, as in `assignment.room`."""
         now = datetime.now(UTC)
         if self._transactions.read(lambda s: assignment.has_room(s, self.row, None, now)):
             return "open"
         return self._transactions.write(lambda s: assignment.room(s, self.row, None, now))
 
     def enrol(self, token: str, visitor: Visitor | None = None, language: str = "") -> None:
-        """Record consent and seat the rater; somebody who did so before (another tab) is left as they are.
+        """Record consent and seat the rater; a rater who is already enrolled (another tab) is left unchanged.
 
         The language is the one in which they have read the consent text; by default, the study's own.
         """
@@ -94,9 +94,9 @@ class OpenStudy(StudyReader, StudyAdmin):
         self._transactions.write(work)
 
     def view(self, token: str) -> View:
-        """Where a rater is; hands out their next trials and renews their leases. Ends the session when none is left.
+        """Return a rater's view, hand out their next trials and renew their leases; end the session if none is left.
 
-        This is how a page begins: pairs that did not load before do not count against it.
+        A page starts with this call, so pairs that did not load before do not count against it.
         """
 
         def work(session: Session) -> View:
@@ -109,11 +109,11 @@ class OpenStudy(StudyReader, StudyAdmin):
     def vote(self, token: str, trial: str, answer: Answer) -> View:
         """Record a vote and hand out what comes next; when this returns, the vote is committed.
 
-        A vote that comes again (double click, second tab, lost reply) changes nothing and is acknowledged.
+        A repeated vote (double click, second tab, lost reply) changes nothing and is acknowledged.
 
         Raises:
-            RefusedError: the trial is not this rater's, or went to somebody else meanwhile, or its clips were not
-                delivered; a `TooSoonError` where they cannot have been seen yet.
+            RefusedError: the trial is not this rater's, it went to another rater meanwhile, or its clips were not
+                delivered; a `TooSoonError` if they cannot have been seen yet.
         """
 
         def work(session: Session) -> View:
@@ -135,7 +135,7 @@ class OpenStudy(StudyReader, StudyAdmin):
         return self._transactions.write(work)
 
     def skip(self, token: str, trial: str, reason: str) -> View:
-        """Record that a trial's clips did not load, with a reason; its slot goes to somebody else."""
+        """Record that a trial's clips did not load, with a reason; its slot goes to another rater."""
 
         def work(session: Session) -> View:
             rater = self._present(session, token)
@@ -152,11 +152,11 @@ class OpenStudy(StudyReader, StudyAdmin):
         return self._transactions.write(work)
 
     def media(self, token: str, trial: str) -> tuple[bytes, bytes]:
-        """The encoded left and right clip of a trial that this rater holds; that they were delivered is recorded.
+        """Encoded left and right clip of a trial that this rater holds; their delivery is recorded.
 
         Raises:
-            RefusedError: the trial is not this rater's or is over; or its clips are gone from the database, which skips
-                it for reasons that are not the rater's.
+            RefusedError: the trial is not this rater's or is over, or its clips are missing from the database. Missing
+                clips skip the trial, which does not count against the rater.
         """
 
         def work(session: Session) -> tuple[Assignment, tuple[bytes, bytes] | None]:
@@ -171,16 +171,16 @@ class OpenStudy(StudyReader, StudyAdmin):
             self._transactions.write(lambda s: clips.lost(s, trial_row.id))
             raise RefusedError("The clips of this pair are not there any more.", gone=True)
         if trial_row.delivered_at is None:
-            # where that is lost with the machine's power, the page loads its clips again
+            # if a power failure loses this record, the page loads its clips again
             self._transactions.write(lambda s: self._delivered(s, trial_row.id), lasting=False)
         return encoded
 
     def _delivered(self, session: Session, assignment_id: int) -> None:
-        """Record that clips go out, and hold the pair for the time that it takes to look at them."""
+        """Record that clips were sent, and hold the pair for the time needed to look at them."""
         assignment.renew(session, self.row, clips.delivered(session, assignment_id), datetime.now(UTC))
 
     def shown(self, token: str, trial: str) -> tuple[str, str, str]:
-        """Scene, left and right system of a trial, for simulated raters only: people's browsers never learn it."""
+        """Scene, left and right system of a trial, for simulated raters only: people's browsers never learn them."""
         if not self.simulated:
             raise RefusedError("Only simulated raters may know which methods they see.")
         return self._transactions.read(
@@ -188,13 +188,13 @@ class OpenStudy(StudyReader, StudyAdmin):
         )
 
     def reply(self, token: str, part: str, answers: Mapping[str, str]) -> View:
-        """Keep the answers of a part of the questions, and say what comes next; when this returns, they are committed.
+        """Store the answers to a part of the questions and return what comes next; by then, they are committed.
 
-        A part that is not due, as where it comes again, changes nothing. Who may not take part by their answers holds
-        no pair any longer.
+        A part that is not due, such as a repeated one, changes nothing. Raters whose answers make them ineligible lose
+        their pairs.
 
         Raises:
-            RefusedError: a question is not answered that must be, or not in a way in which it can be.
+            RefusedError: a required question is not answered, or an answer is not valid.
         """
 
         def work(session: Session) -> View:
@@ -211,7 +211,7 @@ class OpenStudy(StudyReader, StudyAdmin):
         return self._transactions.write(work)
 
     def withdraw(self, token: str) -> None:
-        """Take a rater's votes out of every tally, at their own wish, and open their slots to others."""
+        """Remove a rater's votes from every tally, at their own request, and open their slots to others."""
 
         def work(session: Session) -> None:
             rater = self._present(session, token)
@@ -224,7 +224,7 @@ class OpenStudy(StudyReader, StudyAdmin):
         self._transactions.write(work)
 
     def _gives_feedback(self, trial_row: Assignment) -> bool:
-        """Whether a trial is of practice that has a right answer, which raters are told."""
+        """Whether a trial is a practice trial with a right answer, which raters are shown."""
         return self.settings.questions.kind == PAIRS and trial_row.position < self.settings.practice
 
     def _can_be_seen(self, session: Session, trial_row: Assignment) -> bool:
@@ -252,7 +252,7 @@ class OpenStudy(StudyReader, StudyAdmin):
                 self._end(session, rater, "closed")
             return View(now, answered)
         trials = assignment.upcoming(session, self.row, rater, assignments, datetime.now(UTC))
-        # nobody is asked for a study that has no pair for them, so a pair is held meanwhile
+        # no questions for a study that has no pair for the rater, so a pair is held meanwhile
         part = questionnaire.due(session, self.row, rater, questionnaire.BEFORE if trials else questionnaire.AFTER)
         if trials and not part and questionnaire.comprehension_is_due(session, self.row, rater):
             part = COMPREHENSION
@@ -271,7 +271,7 @@ class OpenStudy(StudyReader, StudyAdmin):
         return View("done", answered, answered)
 
     def _judge(self, session: Session, rater: Rater) -> None:
-        """End the session of a rater who cannot meet the rule on catch trials any more, and exclude them."""
+        """End the session of a rater who can no longer meet the rule on catch trials, and exclude them."""
         right, had = catch_trials.score(session, self.row, rater)
         if catch_trials.rule(self.row).verdict(right, had) == "failed":
             self._end(session, rater, "failed")
@@ -283,7 +283,7 @@ class OpenStudy(StudyReader, StudyAdmin):
         right, had = catch_trials.score(session, self.row, rater)
         rater.completed_at, rater.completion_code = datetime.now(UTC), self._end(session, rater, "complete")
         if not catch_trials.rule(self.row).counts_after_leaving(right, had):
-            # some of their catch trials did not load: no fault of theirs, and yet nobody knows whether they looked
+            # some of their catch trials did not load: not their fault, but their attention remains unknown
             self._exclude(session, rater, f"catch trials: {right} of {had} right, too few to tell", "rule")
             return
         flagged = catch_trials.suspect(session, self.row, [rater.id]).get(rater.id, (0, 0))
@@ -291,7 +291,7 @@ class OpenStudy(StudyReader, StudyAdmin):
             self._exclude(session, rater, reason, "rule")
 
     def _end(self, session: Session, rater: Rater, outcome: str) -> str:
-        """Record how a session ends; returns the code for it, the same when it ends so once more."""
+        """Record how a session ends and return its code; a repeated ending returns the same code."""
         code = session.scalar(select(Ending.code).where(Ending.rater_id == rater.id, Ending.outcome == outcome))
         if code is None:
             code = self.settings.code_of(outcome) or new_code()
@@ -299,7 +299,7 @@ class OpenStudy(StudyReader, StudyAdmin):
         return code
 
     def ending(self, token: str) -> Ending | None:
-        """How a rater's session has ended last, with its code; None while it continues."""
+        """A rater's last ending, with its code; None while the session continues."""
 
         def work(session: Session) -> Ending | None:
             rater = raters.rater(session, self.row, token)
@@ -309,7 +309,7 @@ class OpenStudy(StudyReader, StudyAdmin):
         return self._transactions.read(work)
 
     def codes(self, token: str) -> list[str]:
-        """Codes of a rater's own, shown to nobody else; shared ones name nobody."""
+        """Codes issued to this rater only; shared codes do not identify a rater."""
         shared = {self.settings.code_of(outcome) for outcome in OUTCOMES}
 
         def work(session: Session) -> list[str]:
@@ -322,9 +322,9 @@ class OpenStudy(StudyReader, StudyAdmin):
     # -- people who run the study --
 
     def exclude(self, rater: str, reason: str, made_by: str) -> None:
-        """Exclude a rater, named by the first 16 characters of their hash, with a reason; recorded for good.
+        """Exclude a rater, given by the first 16 characters of their hash, permanently and with a reason.
 
-        Their slots open again, and a session that continues ends at the next answer. An earlier reason stays.
+        Their slots open again, and an ongoing session ends at the next answer. Earlier reasons are kept.
         """
         if not reason.strip():
             raise BenchError("An exclusion needs a reason.")
@@ -340,7 +340,7 @@ class OpenStudy(StudyReader, StudyAdmin):
 
     def _exclude(self, session: Session, rater: Rater, reason: str, made_by: str) -> None:
         session.add(Exclusion(rater_id=rater.id, reason=reason, made_by=made_by, made_at=datetime.now(UTC)))
-        if made_by != "rule" and not rater.completed_at:  # else the session has ended already, with its code
+        if made_by != "rule" and not rater.completed_at:  # otherwise, the session has already ended, with its code
             self._end(session, rater, "excluded")
         raters.release(session, rater)
         audit_trail.audit(session, self.row, made_by, "exclude", f"{rater.token_hash[:16]}: {reason}")

@@ -1,4 +1,4 @@
-"""What the people who run a study do to it as a whole: pause, close, erase somebody, add to it, keep account of it."""
+"""Administration of a study as a whole: pausing, closing, erasing a rater, extending it, and its audit trail."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from study_app.store.schema.study_tables import Extension, Study
 
 
 class StudyAdmin:
-    """The part of an opened study (`study_app.store.study.OpenStudy`) that concerns no single vote."""
+    """The part of an open study (`study_app.store.study.OpenStudy`) that does not concern single votes."""
 
     row: Study
     _transactions: Transactions
 
     def state(self) -> audit_trail.State:
-        """Whether the study takes answers: open, paused or closed."""
+        """State of the study: open, paused or closed."""
         return self._transactions.read(lambda s: audit_trail.state(s, self.row))
 
     def change(self, action: audit_trail.Action, actor: str, reason: str = "") -> None:
@@ -34,61 +34,61 @@ class StudyAdmin:
         self._transactions.write(lambda s: audit_trail.audit(s, self.row, actor, action, detail))
 
     def sign_in(self, right: bool, address: str = "") -> bool:
-        """Judge an attempt at the admin password from an address; refused after too many wrong ones from there.
+        """Whether a sign-in to the admin page is allowed; refused after too many wrong passwords from the address.
 
         One password opens all studies of an app, so attempts are counted over the whole database.
         """
         return self._transactions.write(lambda s: audit_trail.sign_in(s, right, address))
 
     def sign_out(self, value: str) -> None:
-        """End a pass to the admin page."""
+        """Revoke a pass to the admin page."""
         self._transactions.write(lambda s: audit_trail.sign_out(s, value))
 
     def has_signed_out(self, value: str) -> bool:
-        """Whether a pass to the admin page was ended."""
+        """Whether a pass to the admin page has been revoked."""
         return self._transactions.read(lambda s: audit_trail.has_signed_out(s, value))
 
     def platform_hash(self, visitor: Visitor) -> str:
-        """What the database keeps of a platform participant's id."""
+        """Keyed hash that the database stores for a platform participant's ID."""
         return keyed(secret(self._transactions.url), self.row.name, visitor.platform, self.participant(visitor))
 
     def participant(self, visitor: Visitor) -> str:
-        """A lab's own codes are typed by hand: P07 and p07 are one person."""
+        """ID of a participant; a lab's codes are typed by hand, so case is ignored: P07 and p07 are one person."""
         return visitor.participant.casefold() if visitor.platform == "lab" else visitor.participant
 
     def link_key(self, participant: str) -> str:
-        """The signature of a lab's link for a participant, without which nobody gets in by that id."""
+        """Signature of a lab's link for a participant, without which the ID does not give access."""
         return signature(secret(self._transactions.url), self.row.name, participant.strip().casefold())
 
     def is_signed(self, visitor: Visitor) -> bool:
-        """Whether a lab's link has the signature of its id."""
+        """Whether a lab's link has the signature of its ID."""
         return hmac.compare_digest(visitor.key.upper().encode(), self.link_key(visitor.participant).encode())
 
     def owner_key(self, token: str) -> str:
-        """What the browser keeps in which a rater who came by a link with an id has agreed to take part."""
+        """Key for the browser in which a rater with an ID in their link agreed to take part."""
         return keyed(secret(self._transactions.url), "owner", self.row.name, token)
 
     def guest_key(self, token: str) -> str:
-        """What another browser keeps in which such a rater has opened their link again."""
+        """Key for another browser in which such a rater has opened their link again."""
         return keyed(secret(self._transactions.url), "guest", self.row.name, token)
 
     def is_same_visit(self, rater: Rater, visitor: Visitor) -> bool:
-        """Whether a platform's link names the visit in which a rater has agreed; only they and the platform know it."""
+        """Whether a platform's link names the visit in which a rater agreed; only they and the platform know it."""
         if not visitor.session.strip("|") or rater.session_hash is None:
             return False
         return hmac.compare_digest(rater.session_hash, self.session_hash(visitor))
 
     def session_hash(self, visitor: Visitor) -> str:
-        """What the database keeps of a platform's id of a visit."""
+        """Keyed hash that the database stores for a platform's visit ID."""
         return keyed(secret(self._transactions.url), self.row.name, "session", visitor.session)
 
     def erase(self, reason: str, made_by: str, *, rater: str = "", participant: str = "") -> str:
-        """Make a rater anonymous, named by their pseudonym or by the id that their link had; returns the new pseudonym.
+        """Make a rater anonymous, given by their pseudonym or by the ID in their link; return the new pseudonym.
 
-        The database file is written anew afterwards, so that nothing is left between its rows.
+        The database file is rewritten afterwards, so that nothing is left between its rows.
 
         Raises:
-            BenchError: there is no such rater, they were erased before, or no reason is given.
+            BenchError: there is no such rater, they have already been erased, or no reason is given.
         """
         if bool(rater) == bool(participant):
             raise BenchError("Say which rater to erase: give either the pseudonym or the ID of their link.")
@@ -104,7 +104,7 @@ class StudyAdmin:
         return pseudonym
 
     def extensions(self) -> Sequence[Extension]:
-        """What the study got after it was made, in order."""
+        """All extensions of the study, in order."""
         return self._transactions.read(lambda s: schedule_rows.extensions(s, self.row))
 
     def slot_bytes(self) -> int:
@@ -116,14 +116,14 @@ class StudyAdmin:
         self._transactions.write(lambda s: schedule_rows.extend(s, self.row, made, by))
 
     def schedule_sha256(self) -> str:
-        """Hash of the schedule that the study should have: the one it was made with, or that of its last extension."""
+        """Hash of the schedule that the study should have: the original one, or that of its last extension."""
         added = self.extensions()
         return added[-1].schedule_sha256 if added else self.row.schedule_sha256
 
     def decline(self) -> None:
-        """Count somebody who does not agree to take part; nothing else is kept of them."""
+        """Count a person who does not agree to take part; nothing else about them is stored."""
         self._transactions.write(lambda s: raters.decline(s, self.row))
 
     def declined(self) -> int:
-        """How many people did not agree."""
+        """Number of people who did not agree to take part."""
         return self._transactions.read(lambda s: raters.declined(s, self.row))

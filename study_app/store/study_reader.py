@@ -1,4 +1,4 @@
-"""What can be read of a study, by anyone who runs it."""
+"""Read access to a study, for the people who run it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from study_app.store.schema.study_tables import Study
 
 
 class StudyReader:
-    """A study of a database, as far as it is read; `study_app.store.study.OpenStudy` is what is done to it as well.
+    """Read access to a study; `study_app.store.study.OpenStudy` adds everything that changes it.
 
     Attributes:
-        row: the study's row, which never changes: name, seed, settings, whether it is simulated.
+        row: the study's database record, which never changes: name, seed, settings, whether it is simulated.
     """
 
     def __init__(self, transactions: Transactions, row: Study) -> None:
@@ -28,12 +28,12 @@ class StudyReader:
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Name of the study."""
         return self.row.name
 
     @property
     def settings(self) -> StudySettings:
-        """What it was made with."""
+        """Settings that the study was created with."""
         return self.row.settings
 
     @property
@@ -42,25 +42,25 @@ class StudyReader:
         return self.row.simulated
 
     def schedule(self) -> Schedule:
-        """The schedule as the database holds it."""
+        """The schedule as stored in the database."""
         return self._transactions.read(lambda s: schedule_rows.read_schedule(s, self.row))
 
     def clips(self) -> clips.Clips:
-        """Every clip: (system, scene) → encoded clip."""
+        """Every encoded clip, by (system, scene)."""
         return self._transactions.read(lambda s: clips.read_clips(s, self.row))
 
     def votes(self, question: str | None = None) -> pd.DataFrame:
         """All votes as `tidy_tables.VOTE_COLUMNS`, on the first question of each trial or on a further one.
 
         Raises:
-            BenchError: the study has grades and no votes; nothing is to take the one for the other.
+            BenchError: the study has grades, which must not be mistaken for votes.
         """
         if self.settings.questions.kind == SCALE:
             raise BenchError(f"The study '{self.name}' is a study of single clips, so it has grades and no votes.")
         return self._transactions.read(lambda s: tidy_tables.votes(s, self.row, question))
 
     def ratings(self, question: str | None = None) -> pd.DataFrame:
-        """The same of a study of single clips, as `tidy_tables.RATING_COLUMNS`; a `BenchError` for any other."""
+        """All grades of a study of single clips, as `tidy_tables.RATING_COLUMNS`; a `BenchError` for other studies."""
         if self.settings.questions.kind != SCALE:
             raise BenchError(f"The study '{self.name}' is a study of pairs, so it has votes and no grades.")
         return self._transactions.read(lambda s: tidy_tables.ratings(s, self.row, question))
@@ -74,25 +74,25 @@ class StudyReader:
         return self._transactions.read(lambda s: tidy_tables.screens(s, self.row))
 
     def progress(self) -> pd.DataFrame:
-        """Votes wanted and had by comparison."""
+        """Votes wanted and received, by comparison."""
         return self._transactions.read(lambda s: tidy_tables.progress(s, self.row))
 
     def clip_hashes(self) -> list[tuple[str, str, str, str]]:
-        """System, scene, source's hash and shown clip's hash of every clip."""
+        """System, scene, source hash and shown-clip hash of every clip."""
         return self._transactions.read(lambda s: clips.clip_hashes(s, self.row))
 
     def kept_settings(self) -> dict[str, Any]:
-        """The settings as they were written when the study was made, whatever later versions have added to them."""
+        """The settings as written when the study was created, without what later versions have added."""
         return self._transactions.read(lambda s: schedule_rows.kept_settings(s, self.row))
 
     def registered(self) -> tuple[str, ...]:
-        """Hashes that were registered: when the study was made, and each time that something was added."""
+        """Registered hashes: from the creation of the study, and from each addition."""
         return self._transactions.read(lambda s: audit_trail.registered(s, self.row))
 
     def watch(self) -> monitor.Watch:
-        """How the study is going at the moment, without outcomes."""
+        """Current status of the study, without outcomes."""
         return self._transactions.read(lambda s: monitor.watch(s, self.row))
 
     def raters(self) -> pd.DataFrame:
-        """One row a rater."""
+        """One row per rater."""
         return self._transactions.read(lambda s: tidy_tables.raters(s, self.row))

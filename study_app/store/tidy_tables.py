@@ -1,4 +1,7 @@
-"""Reading a study for people: votes, progress and raters as tidy tables. Runs inside the store's sessions."""
+"""Votes, progress and raters of a study as tidy tables.
+
+Runs inside the store's sessions.
+"""
 
 from __future__ import annotations
 
@@ -32,15 +35,15 @@ RATER_COLUMNS = [
     "rater", "platform", "platform_hash", "session_hash", "status", "code", "passed", "started", "ended", "minutes",
     "consent", "completed", "answers", "skips", "excluded", "language", "erased",
 ]  # fmt: skip
-#: Why a vote does not count whose rater was away until somebody else got its slot.
+#: Why a vote does not count if its rater was away until another rater got the slot.
 GIVEN_AWAY = "away: the slot went to another rater"
-#: Frozen column names of `screens.csv`, a line a vote.
+#: Frozen column names of `screens.csv`, one line per vote.
 SCREEN_COLUMNS = [
     "rater", "comparison", "clip", "clip_px", "screen_px", "pixel_ratio", "window", "layout", "pointer", "browser",
     "dropped", "pauses", "dots_per_mm", "distance_cm", "degrees",
 ]  # fmt: skip
 First, Second = aliased(System), aliased(System)
-#: Every vote with its rater and what it was between.
+#: Every vote with its rater, its pair and the two methods compared.
 VOTES = (
     join(Vote, Assignment, Assignment.id == Vote.assignment_id)
     .join(Rater, Rater.id == Vote.rater_id)
@@ -52,17 +55,18 @@ VOTES = (
 
 
 def comparison_name(first: str, second: str) -> str:
-    """How a comparison is called in every table; what is shown alone, by its own name."""
+    """Name of a comparison in every table; for a method shown alone, its own name."""
     return first if second == ALONE else f"{first} over {second}"
 
 
 def votes(session: Session, study: Study, question: str | None = None) -> pd.DataFrame:
-    """All votes of a study, in the order they were cast, as `VOTE_COLUMNS`; excluded ones with their reason.
+    """All votes of a study, in the order they were cast, as `VOTE_COLUMNS`; with the reason for excluded ones.
 
-    `chosen` is a system, or a tie. `question` names one of a trial's further questions; else it is about the first.
+    `chosen` is a method or a tie. `question` names one of a trial's further questions; by default, the votes are on the
+    first.
 
-    Flags, of which none excludes: `fast`, `slow`, `unfocused` by what the browser said; `undelivered`, `rushed` by when
-    the server sent the clips and got the answer.
+    Flags do not exclude a vote. `fast`, `slow` and `unfocused` depend on what the browser reported. `undelivered` and
+    `rushed` depend on when the server sent the clips and received the answer.
     """
     play = flags.one_play(study.settings)
     last: dict[str, datetime] = {}
@@ -73,7 +77,7 @@ def votes(session: Session, study: Study, question: str | None = None) -> pd.Dat
         left, right = (row.a, row.b) if row.on_left else (row.b, row.a)
         side, ms = others[row.vote_id] if question else (row.side, row.ms)
         raised = flags.flags(ms, row.losses, row.delivered, last.get(row.rater), row.at, play)
-        if row.simulated or row.erased:  # of the erased, no times are left to tell that from
+        if row.simulated or row.erased:  # erased raters have no times left for these flags
             raised = [flag for flag in raised if flag not in ("undelivered", "rushed")]
         last[row.rater] = row.at
         shown = [study.name, comparison_name(row.a, row.b), row.a, row.b, row.scene, row.video, left, right]
@@ -87,13 +91,13 @@ def votes(session: Session, study: Study, question: str | None = None) -> pd.Dat
 
 
 def ratings(session: Session, study: Study, question: str | None = None) -> pd.DataFrame:
-    """All grades of a study of single clips, as `RATING_COLUMNS`; otherwise as `votes`."""
+    """All grades of a study of single clips, as `RATING_COLUMNS`; otherwise like `votes`."""
     given = votes(session, study, question).rename(columns={"first": "system", "chosen": "rating"})
     return given.astype({"rating": int})[RATING_COLUMNS]
 
 
 def _further(session: Session, study: Study, question: str) -> dict[int, tuple[str, int]]:
-    """Id of a vote → answer to a further question, and milliseconds."""
+    """Map vote ids to the answer to a further question and its response time in milliseconds."""
     query = (
         select(Opinion.vote_id, Opinion.chosen, Opinion.response_ms)
         .join(Vote, Vote.id == Opinion.vote_id)
@@ -104,7 +108,7 @@ def _further(session: Session, study: Study, question: str) -> dict[int, tuple[s
 
 
 def _cast(study: Study) -> Executable:
-    """A study's votes with all that is shown and known of each."""
+    """Query for a study's votes, with all that was shown and is known for each."""
     return (
         select(
             First.name.label("a"),
@@ -135,7 +139,7 @@ def _cast(study: Study) -> Executable:
 
 
 def screens(session: Session, study: Study) -> pd.DataFrame:
-    """How the clips of each vote were seen, as `SCREEN_COLUMNS`; votes of which no browser has told are left out."""
+    """How the clips of each vote were seen, as `SCREEN_COLUMNS`; votes without a browser's report are left out."""
     query = (
         select(Rater.token_hash, First.name, Second.name, Pair.scene, SeenOn)
         .select_from(VOTES)
@@ -154,9 +158,9 @@ def screens(session: Session, study: Study) -> pd.DataFrame:
 
 
 def progress(session: Session, study: Study) -> pd.DataFrame:
-    """Votes wanted, had and out on lease by comparison, as first, second, wanted, votes, leased, skips.
+    """Votes wanted, received and on lease, as comparison, first, second, wanted, votes, leased, skips.
 
-    A vote that does not count yet, because its rater is still to show that they attend, is on lease too.
+    A vote that does not count yet, because its rater has not yet shown attention, is on lease too.
     """
     state, counts_not = Assignment.state, Assignment.rater_id.in_(catch_trials.uncounted(session, study))
 
@@ -189,10 +193,10 @@ def progress(session: Session, study: Study) -> pd.DataFrame:
 
 
 def raters(session: Session, study: Study) -> pd.DataFrame:
-    """One row a rater, as `RATER_COLUMNS`; anyone who pays for the study pays from it.
+    """One row per rater, as `RATER_COLUMNS`; the basis for paying raters.
 
-    `status` is how the session ended last, or started; `code` has what the rater was shown, all of it where a session
-    ended more than once; `passed` says whether the rule on catch trials was kept, empty while it is not known.
+    `status` is how the session last ended, or started. `code` contains what the rater was shown: every code if a
+    session ended more than once. `passed` is whether the rule on catch trials was met; empty while unknown.
     """
     query = (
         select(

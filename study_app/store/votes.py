@@ -1,4 +1,7 @@
-"""Rows of votes: whose trial it is, and what was answered. Runs inside the sessions of `study_app.store.store`."""
+"""Records votes, after checking whose trial it is and what was answered.
+
+Runs inside the sessions of `study_app.store.store`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from study_app.store.schema.study_tables import Study
 
 
 def assignment_of(session: Session, rater: Rater, trial: str) -> Assignment:
-    """A rater's assignment by the name that their browser has for it; a `RefusedError` when it is not theirs."""
+    """A rater's assignment by the name that their browser has for it; a `RefusedError` if it is not theirs."""
     row = session.scalar(select(Assignment).where(Assignment.token == trial, Assignment.rater_id == rater.id))
     if row is None:
         raise RefusedError("This pair is not yours to rate.")
@@ -24,21 +27,21 @@ def assignment_of(session: Session, rater: Rater, trial: str) -> Assignment:
 
 
 def vote(session: Session, study: Study, rater: Rater, assignment: Assignment, answer: Answer, now: datetime) -> None:
-    """Write the vote of an assignment, with the answers to all questions of its trial, unless it has one.
+    """Write the vote of an assignment, with the answers to all questions of its trial, unless it already has one.
 
     Raises:
-        RefusedError: the answer makes no sense, the assignment is over, or its clips were not delivered; a
-            `TooSoonError` where they cannot have been seen yet.
+        RefusedError: the answer is not valid, the assignment is over, or its clips were not delivered; a `TooSoonError`
+            if they cannot have been seen yet.
     """
     times = [answer.response_ms, *(one.response_ms for one in answer.further)]
     if min(answer.replays, answer.focus_losses, *times) < 0 or not _can_be_given(study.settings.questions, answer):
         raise RefusedError(NOT_AN_ANSWER)
-    if assignment.state in ("voted", "void"):  # it has its vote
+    if assignment.state in ("voted", "void"):  # already has its vote
         return
     if not study.simulated:
         _check_seen(session, study, rater, assignment, now)
     if assignment.state == "expired":
-        # Late, but nobody may have taken it: then it is still good.
+        # Late, but still valid unless another assignment has taken its slot or place.
         taken = select(Assignment.id).where(
             Assignment.slot_id == assignment.slot_id, Assignment.state.in_(("leased", "voted"))
         )
@@ -74,12 +77,12 @@ def vote(session: Session, study: Study, rater: Rater, assignment: Assignment, a
 def _check_seen(session: Session, study: Study, rater: Rater, assignment: Assignment, now: datetime) -> None:
     """Refuse an answer to a pair that was not delivered, or was delivered less than one play ago.
 
-    While a pair is looked at, the next one is loaded already, so a pair can be seen from the answer before it. Where
-    the server's clock was put back, nothing can be told and the answer is taken.
+    The next pair is loaded while the current one is viewed, so a pair can be seen from the previous answer on. If the
+    server's clock was set back, the check is inconclusive and the answer is accepted.
 
     Raises:
-        RefusedError: the clips were never asked for.
-        TooSoonError: it is too early.
+        RefusedError: the clips were never requested.
+        TooSoonError: the answer is too early.
     """
     if assignment.delivered_at is None:
         raise RefusedError("The clips of this pair have not been loaded.", gone=True)
@@ -96,12 +99,12 @@ def _can_be_given(questions: Questions, answer: Answer) -> bool:
 
 
 def answers(session: Session, rater: Rater) -> int:
-    """Votes that a rater has cast, of any kind."""
+    """Number of votes that a rater has cast, of any kind."""
     return session.scalar(select(func.count()).select_from(Vote).where(Vote.rater_id == rater.id)) or 0
 
 
 def skips_in_a_row(session: Session, rater: Rater) -> int:
-    """Pairs that did not load since the rater's last vote and since their page began."""
+    """Number of pairs that did not load since the rater's last vote and since their page started."""
     last = session.scalar(select(func.max(Vote.voted_at)).where(Vote.rater_id == rater.id))
     since = max(time for time in (last, rater.came_at, rater.created_at) if time)
     query = select(func.count()).where(Assignment.rater_id == rater.id, Assignment.skipped_at > since)

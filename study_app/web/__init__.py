@@ -1,1 +1,1 @@
-"""What raters and the admin see in a browser."""
+"""The web app that raters and the admin see in a browser."""

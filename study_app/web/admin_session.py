@@ -1,4 +1,4 @@
-"""The pass of somebody who is signed in to the admin page: a signed cookie that no script can read."""
+"""The pass of a person who is signed in to the admin page: a signed cookie that no script can read."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ COOKIE = "people_who_run_it"
 
 
 def password() -> str:
-    """The password that opens the page; empty where there is none, or one that is too short to keep anybody out."""
+    """The password of the admin page; empty if none is set, or if it is too short to be safe."""
     given = os.environ.get(PASSWORD_VARIABLE, "")
     return given if len(given) >= SHORTEST_PASSWORD else ""
 
 
 def new_pass(password: str) -> str:
-    """A cookie's value: until when it is good, signed under the password, so that another password ends it."""
+    """New cookie value: its expiry time, signed with the password, so that changing the password revokes it."""
     said = f"{int(time.time()) + WORKING_DAY}.{secrets.token_hex(8)}"
     return f"{said}.{_signature(said, password)}"
 
 
 def is_valid(value: str, password: str, study: OpenStudy) -> bool:
-    """Whether a cookie's value is ours and still good: neither over, nor of somebody who has signed out."""
+    """Whether a cookie's value is ours and still valid: neither expired nor signed out."""
     said, _, signature = value.rpartition(".")
     until = said.partition(".")[0]
     if not password or not until.isdecimal():
@@ -54,12 +54,12 @@ def _signature(said: str, password: str) -> str:
 
 @cache
 def _key(password: str) -> bytes:
-    """Slow on purpose: a cookie that got away must not be a way to try passwords fast."""
+    """Signing key of a password; slow on purpose, so that a leaked cookie does not allow fast password guessing."""
     return hashlib.scrypt(password.encode(), salt=b"study_app admin page", n=2**14, r=8, p=1)
 
 
 async def _session(request: Request) -> Response:
-    """Give a browser its pass as a cookie, or take it away where the value is no good pass."""
+    """Set a browser's pass as a cookie, or delete it if the value is not a valid pass."""
     try:
         check_origin(request)
         call = Call.of(request, await read(request, 1024))

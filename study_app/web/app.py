@@ -1,6 +1,6 @@
-"""The web app: the rater's page and the addresses that it calls, and Streamlit's page of who runs the study.
+"""The web app: the rater's page with the endpoints that it calls, and Streamlit's page for those who run the study.
 
-Start it with `bench study serve`. `streamlit run study_app/web/app.py` with `BENCH_DATABASE_URL` set serves it too,
+Start it with `bench study serve`. `streamlit run study_app/web/app.py` with `BENCH_DATABASE_URL` set serves it too, but
 without the caps and time-outs of `study_app.web.connections`.
 """
 

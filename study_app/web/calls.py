@@ -1,4 +1,4 @@
-"""A call of the rater's page: what is read of a request, within which time, and what is refused unread."""
+"""A call from the rater's page: what is read of a request, within which time, and what is refused unread."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-#: Set where a proxy on this machine stands before the app, and is believed when it tells whom it asks for.
+#: Set if a proxy on this machine is in front of the app; its headers are then trusted to identify the client.
 PROXY_VARIABLE = "BENCH_STUDY_PROXY"
-#: Seconds in which a call's body must have come.
+#: Seconds within which a call's body must arrive.
 PATIENCE = 20.0
 THIS_MACHINE = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the rater's page: what its headers say and what its body holds.
+    """A call from the rater's page: its headers and its body.
 
     Attributes:
-        token: stands for the rater; empty at a first visit.
+        token: identifies the rater; empty at a first visit.
         agent: the browser's description of itself.
         languages: the browser's languages, as in `Accept-Language`.
-        address: the network address that it came from.
+        address: the network address that the call came from.
         body: a JSON object; its values can be anything.
-        cookies: that the browser has sent.
-        secure: whether it came by TLS.
-        kept: cookies for the browser, name → value and seconds (None: until it is closed), set by whatever answers.
+        cookies: sent by the browser.
+        secure: whether the call came over TLS.
+        kept: cookies for the browser, name → value and lifetime in seconds (None: until the browser is closed), set by
+            the function that answers.
     """
 
     token: str
@@ -47,24 +48,24 @@ class Call:
 
     @classmethod
     def of(cls, request: Request, body: Mapping[str, Any]) -> Call:
-        """A request's headers, and its body as it was parsed."""
+        """Build a call from a request's headers and its parsed body."""
         header = request.headers
         named = (header.get("x-rater", ""), header.get("user-agent", ""), header.get("accept-language", ""))
         secure = request.url.scheme == "https" or (is_behind_a_proxy() and header.get("x-forwarded-proto") == "https")
         return cls(*named, address(request), body, request.cookies, secure)
 
     def text(self, key: str) -> str:
-        """A value as text; empty where there is none."""
+        """A value as text; empty if missing."""
         return str(self.body.get(key, ""))
 
     def texts(self, key: str) -> dict[str, str]:
-        """An object of texts; empty where there is none."""
+        """An object of texts; empty if missing."""
         value = self.body.get(key)
         return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
 
     @property
     def trial(self) -> str:
-        """The name that the browser has for a trial."""
+        """The browser's name for a trial."""
         return self.text("trial")
 
     @property
@@ -74,25 +75,25 @@ class Call:
 
 
 def is_behind_a_proxy() -> bool:
-    """Whether the app was started with the statement that it is behind a proxy."""
+    """Whether the app was started as being behind a proxy."""
     return os.environ.get(PROXY_VARIABLE, "") == "1"
 
 
 def address(request: Request) -> str:
-    """The network address of a request; a proxy on this machine says whom it asks for, where there is one."""
+    """The network address of a request; if there is a proxy on this machine, the address that it forwards."""
     direct = request.client.host if request.client else ""
     return forwarded(direct, request.headers.get("x-forwarded-for", ""))
 
 
 def forwarded(direct: str, header: str) -> str:
-    """The address that a proxy tells, last of those in its header; else the direct one; as `of_one`."""
+    """The last address in a proxy's header, else the direct one, in the form of `of_one`."""
     told = header.rpartition(",")[2].strip() if is_behind_a_proxy() and direct in THIS_MACHINE else ""
     return of_one(told or direct)
 
 
 @lru_cache(4096)
 def of_one(address: str) -> str:
-    """What stands for one subscriber: of IPv6 the first half of the address, as everybody has 2^64 of the other."""
+    """Address that represents one subscriber: for IPv6, only its first half, because each has 2^64 of the other."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -105,10 +106,10 @@ def of_one(address: str) -> str:
 
 
 def check_origin(request: Request) -> None:
-    """Refuse a call that a page of another site has made a browser send.
+    """Refuse a call that another site's page made a browser send.
 
-    Such a page can send forms and plain text, and no JSON unless we allowed it, which we do not. Browsers say besides
-    which site a call is from.
+    Such a page can send forms and plain text, but no JSON unless we allowed it, which we do not. Browsers also report
+    which site a call comes from.
 
     Raises:
         HTTPException: 415 or 403.
@@ -121,11 +122,11 @@ def check_origin(request: Request) -> None:
 
 
 async def read(request: Request, largest: int) -> dict[str, Any]:
-    """The JSON object that a call holds.
+    """Read the JSON object in a call.
 
     Raises:
-        HTTPException: 408 where it does not come in time, 413 where it is too long, 400 where it is not an object of
-            texts that can be written down.
+        HTTPException: 408 if it does not arrive in time, 413 if it is too long, 400 if it is not an object of texts
+            that can be stored.
     """
     try:
         async with asyncio.timeout(PATIENCE):
@@ -135,10 +136,10 @@ async def read(request: Request, largest: int) -> dict[str, Any]:
     try:
         body = json.loads(raw or b"{}")
         written = json.dumps(body, ensure_ascii=False)
-        written.encode()  # half of a pair of surrogates is no character
-    except (ValueError, RecursionError) as error:  # a few thousand brackets are valid JSON, and too deep
+        written.encode()  # a lone surrogate is not a character
+    except (ValueError, RecursionError) as error:  # thousands of nested brackets are valid JSON, but too deep
         raise HTTPException(400, "not understood") from error
-    if not isinstance(body, dict) or "\\u0000" in written:  # which PostgreSQL cannot store
+    if not isinstance(body, dict) or "\\u0000" in written:  # PostgreSQL cannot store it
         raise HTTPException(400, "not understood")
     return body
 

@@ -1,4 +1,4 @@
-"""A web server that a script cannot fill: caps on connections, time-outs for requests, and a log that stays short."""
+"""A web server that a script cannot exhaust: caps on connections, time-outs for requests, and a short log."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from study_app.web import calls
 if sys.platform != "win32":
     import resource
 
-#: Open connections at most, in all and from one network address: far more than raters need, and fewer than a process
-#: may open files.
+#: Maximum number of open connections, in total and from one network address: far more than raters need, and fewer than
+#: the files that a process may open.
 MOST, MOST_OF_ONE = 768, 128
-#: Files that a process may open, which the system often limits to fewer than it allows.
+#: Number of files that a process may open; the system's default is often lower than the limit that it allows.
 FILES = 4096
-#: Seconds in which a request must have come, from its first byte on; and looks at a reply until it must have been read.
+#: Seconds within which a request must arrive, counted from its first byte; number of checks within which a reply must
+#: have been read.
 PATIENCE, LOOKS = 20.0, 30
-#: Seconds between two lines of the log from one place of the program.
+#: Minimum seconds between two log lines from the same place in the code.
 BETWEEN_LINES = 1.0
 
 
@@ -32,10 +33,10 @@ _Protocol: Any = AutoHTTPProtocol
 
 
 class GuardedProtocol(_Protocol):
-    """Uvicorn's HTTP, which closes connections that come in crowds, or with requests that do not end."""
+    """Uvicorn's HTTP protocol, which also closes excess connections and those whose requests do not end."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Take a connection, or close it where there are too many."""
+        """Accept a connection, or close it if there are too many."""
         super().connection_made(transport)
         self._cycle_seen: Any = None
         self._looks = 0
@@ -46,7 +47,7 @@ class GuardedProtocol(_Protocol):
         self._again()
 
     def _from_here(self) -> int:
-        """Connections from the address of this one; a proxy's are everybody's."""
+        """Number of connections from the address of this one; 0 behind a proxy, where all share one address."""
         if calls.is_behind_a_proxy() or not self.client:
             return 0
         here = calls.of_one(self.client[0])
@@ -56,7 +57,7 @@ class GuardedProtocol(_Protocol):
         self._timer = self.loop.call_later(PATIENCE, self._look)
 
     def _look(self) -> None:
-        """Close the connection if nothing has changed since the last look that a request or a reply waits for."""
+        """Close the connection if its pending request or reply has not progressed since the last check."""
         if self.transport.is_closing():
             return
         cycle = self.cycle
@@ -69,19 +70,19 @@ class GuardedProtocol(_Protocol):
         self._again()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Look no more."""
+        """Stop the checks."""
         if hasattr(self, "_timer"):
             self._timer.cancel()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self, *event: Any) -> None:
-        """Hand the connection over; a WebSocket is silent for as long as it likes."""
+        """Hand the connection over and stop the checks; a WebSocket may be silent for any length of time."""
         self._timer.cancel()
         super().handle_websocket_upgrade(*event)
 
 
 class Sparing(logging.Filter):
-    """Lets one record a second through from each place of the program, with the number of those that it held back."""
+    """Passes one record per second from each place in the code, with the number of those that it suppressed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,17 +112,17 @@ def allow_files() -> None:
 
 
 def log_sparingly() -> None:
-    """Write the log to standard error. No request is logged: its address may hold the ID of a person."""
+    """Write the log to standard error; requests are not logged, because their addresses may contain a person's ID."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("uvicorn").setLevel(logging.INFO)  # where it listens
+    logging.getLogger("uvicorn").setLevel(logging.INFO)  # logs where the server listens
     logging.getLogger("uvicorn.access").disabled = True
     spare_every_handler()
 
 
 def spare_every_handler() -> None:
-    """Let `Sparing` judge what each handler writes, also those that Streamlit makes when it starts."""
+    """Add a `Sparing` filter to each handler, including those that Streamlit creates when it starts."""
     loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
     for handler in {handler for logger in loggers for handler in logger.handlers}:
         if not any(isinstance(one, Sparing) for one in handler.filters):
@@ -129,9 +130,9 @@ def spare_every_handler() -> None:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server, whose log stays short after Streamlit has started too."""
+    """Uvicorn's server, with a log that stays short even after Streamlit has started."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then look after the log."""
+        """Start, then filter the log."""
         await super().startup(sockets)
         spare_every_handler()

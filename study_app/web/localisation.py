@@ -1,4 +1,4 @@
-"""Which language somebody reads, and a consent text as the page shows it."""
+"""The language of a visitor, and a consent text as the page shows it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from markdown_it import MarkdownIt
 
 from study_app.design.settings import StudyTexts
 
-#: Markdown as in CommonMark, without anything that could load or run: HTML is shown as text, pictures are left out, and
-#: markdown-it makes no link of `javascript:` and its like.
+#: CommonMark, without anything that could load or run. HTML is shown as text, and images are left out. markdown-it does
+#: not turn `javascript:` and similar URLs into links.
 _markdown = MarkdownIt("commonmark", {"html": False}).disable(["image", "html_block", "html_inline"])
 
 
 def language(offered: Sequence[str], asked: str, accepted: str) -> str:
     """The language that was asked for, else the first of `Accept-Language` that is offered, else the first offered.
 
-    Browsers name them in the order in which their people want them.
+    Browsers list languages in order of preference.
     """
     tags = (tag.partition(";")[0].strip().lower() for tag in accepted.split(","))
     wanted = [asked, *(part for tag in tags for part in (tag, tag.partition("-")[0]))]
@@ -24,14 +24,14 @@ def language(offered: Sequence[str], asked: str, accepted: str) -> str:
 
 
 def consent_html(words: StudyTexts) -> str:
-    """A consent text in Markdown as HTML; empty for one that is text.
+    """A Markdown consent text as HTML; empty for a plain text.
 
-    Headings go below the page's own, and no level is left out, however the text begins.
+    Headings are placed below the page's own, and no level is skipped, however the text begins.
     """
     if words.consent_format != "markdown":
         return ""
     tokens = _markdown.parse(words.consent)
-    depths: list[int] = []  # of the headings that the text is in
+    depths: list[int] = []  # levels of the headings that enclose the current token
     for token in tokens:
         if token.type == "heading_open":
             depths = [depth for depth in depths if depth < int(token.tag[1:])] + [int(token.tag[1:])]

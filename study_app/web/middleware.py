@@ -1,7 +1,7 @@
-"""The front door: raters get a page of their own, small and without a WebSocket; everything else passes on.
+"""Routes requests: raters get a small page of their own without a WebSocket; everything else is passed on.
 
-What Streamlit serves is four megabytes and covers its page when the connection fails, which is right for the people who
-run a study and wrong for raters.
+Streamlit serves four megabytes and covers its page when the connection fails. That is right for the people who run a
+study, but wrong for raters.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-#: Addresses of the app, by the method of a request: ours, and those of Streamlit's that its page needs. There is
-#: nothing elsewhere, neither Streamlit's page, which it shows at any address, nor its metrics.
+#: Addresses of the app by request method: our own, and those of Streamlit's that its page needs. Nothing else is
+#: served: neither Streamlit's page, which it would show at any address, nor its metrics.
 PLACES = {
     "GET": re.compile(
         r"/|/favicon\.(png|ico)|/(rater|static|component|media)/.+|/trial/clips/[^/]+"
@@ -37,9 +37,9 @@ PLACES = {
 
 
 class Front:
-    """Answers `/` with the rater's page unless `?admin` is asked for, and adds headers to every answer.
+    """Answers `/` with the rater's page unless `?admin` is requested, and adds headers to every response.
 
-    They keep pages out of frames, types as declared, and addresses with ids out of referrers.
+    The headers keep pages out of frames, content types as declared, and addresses with IDs out of referrers.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -56,7 +56,7 @@ class Front:
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["X-Frame-Options"] = "SAMEORIGIN"
                 if rater or scope["path"].startswith("/rater/"):
-                    headers["Cache-Control"] = "no-cache"  # asked again whether it has changed
+                    headers["Cache-Control"] = "no-cache"  # the browser checks each time whether it has changed
                 if rater:
                     headers["Content-Security-Policy"] = POLICY
             await send(message)

@@ -1,4 +1,4 @@
-"""A limit on new sessions from one network address, so that a script cannot invent a crowd."""
+"""A limit on new sessions from one network address, so that a script cannot invent many raters."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections import OrderedDict, deque
 
 from bench.errors import BenchError
 
-#: Sets how many new sessions one address can begin in an hour; 0 is no limit.
+#: Environment variable with the number of new sessions that one address can begin in an hour; 0 means no limit.
 LIMIT_VARIABLE = "BENCH_STUDY_SESSIONS"
-#: By default: more than a lab or a family needs, and too few to fill a study.
+#: Default limit: more sessions than a lab or a family needs, and too few to fill a study.
 LIMIT, HOUR = 30, 3600.0
-#: Sessions as which one counts that fails the catch trials. Random clicking fails them nearly always, and passes them
-#: once if it is tried often enough.
+#: Number of sessions that a session failing the catch trials counts as. Random clicking nearly always fails them, but
+#: passes once if it is tried often enough.
 FAILED = 4
-#: Addresses that are remembered at most, in memory and nowhere else.
+#: Maximum number of remembered addresses; they are kept in memory and nowhere else.
 REMEMBERED = 10_000
 
 
@@ -29,7 +29,7 @@ class NewSessions:
         self._guard = threading.Lock()
 
     def begin(self, address: str) -> bool:
-        """Whether one more may begin, which is counted then."""
+        """Whether one more session may begin; if so, it is counted."""
         with self._guard:
             begun = self._of(address)
             if self.limit and len(begun) >= self.limit:
@@ -38,12 +38,12 @@ class NewSessions:
             return True
 
     def failed(self, address: str) -> None:
-        """A session has ended by the rule on catch trials: it counts as `FAILED`."""
+        """Count a session that ended by the rule on catch trials as `FAILED` sessions."""
         with self._guard:
             self._of(address).extend([time.monotonic()] * (FAILED - 1))
 
     def _of(self, address: str) -> deque[float]:
-        """When an address has begun its sessions of the last hour."""
+        """Start times of an address's sessions in the last hour."""
         begun = self._begun.setdefault(address, deque())
         self._begun.move_to_end(address)
         while begun and begun[0] < time.monotonic() - HOUR:
@@ -54,7 +54,7 @@ class NewSessions:
 
 
 def limit() -> int:
-    """The limit that the environment sets; a `BenchError` where it is not a number."""
+    """The limit set by the environment; a `BenchError` if it is not a number."""
     given = os.environ.get(LIMIT_VARIABLE, str(LIMIT))
     if not given.isdecimal():
         raise BenchError(f"{LIMIT_VARIABLE} is '{given}': expected a whole number, or 0 for no limit.")

@@ -1,4 +1,4 @@
-"""Trying a study out before it starts: every page without a vote, and a pilot whose votes never count."""
+"""Trying out a study before it starts: every page without a vote, and a pilot whose votes never count."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from study_app.web.visit import PREVIEW_VARIABLE
 
 
 def preview(study: OpenStudy, port: int, address: str) -> int:
-    """Serve a copy of a study that is thrown away afterwards, with the way to every page; returns the exit status.
+    """Serve a temporary copy of a study, with access to every page; return the exit status.
 
-    A signal that ends this process ends the server and removes the copy first.
+    If a signal ends this process, the server is stopped and the copy is removed first.
     """
     with tempfile.TemporaryDirectory(prefix="preview-") as folder:
         database, copied = prepare(study, Path(folder))
@@ -40,6 +40,6 @@ def _stop(number: int, _frame: object) -> None:
 
 
 def prepare(study: OpenStudy, folder: Path) -> tuple[Path, str]:
-    """Put the copy of a study that a preview shows below `folder`; returns its database and its name."""
+    """Create the copy of a study for a preview in `folder`; return its database and its name."""
     database = folder / "preview.db"
     return database, copy(study, Store.migrated(database), f"{study.name} preview", pilot=True).name

@@ -1,7 +1,7 @@
-"""The addresses that the rater's page calls, from arrival to withdrawal. Stateless, so any app process can answer.
+"""The endpoints of the rater's page, from arrival to withdrawal; stateless, so any app process can answer.
 
-Each call carries the rater's token in a header; a page of another site cannot set it, so no call can be forged.
-Replies tell a browser nothing but opaque names of its next trials. They are sent after the commit, never before.
+Each call carries the rater's token in a header. A page of another site cannot set it, so no call can be forged. Replies
+reveal only opaque names of the next trials. They are sent after the commit, never before.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from study_app.web.calls import Call, check_origin, read
 from study_app.web.new_sessions import NewSessions, limit
 from study_app.web.served_study import log, serving
 
-#: Largest body of a call, in bytes.
+#: Maximum size of a call's body, in bytes.
 LARGEST = 4096
-#: The same of a call that brings free texts.
+#: The same for a call with free texts.
 LARGEST_REPLY = 65536
-#: Seconds for which a browser is known again.
+#: Lifetime of the cookie by which a browser is recognised, in seconds.
 MONTH = 30 * 24 * 3600
-#: What a rater reads when something is wrong that only the people who run the study can mend.
+#: Message to a rater about a problem that only the people who run the study can fix.
 SORRY = "Your answer could not be saved just now. Please keep this page open: it is sent again by itself."
 
 
@@ -48,7 +48,8 @@ def _number(values: Mapping[str, Any], key: str) -> int:
     return round(value)
 
 
-#: What an agent string has → browser's family; the first that fits, as most name those that they descend from.
+#: Part of an agent string → browser family. The first match counts, because most browsers also name those that they
+#: descend from.
 BROWSERS = {
     "Edg": "Edge",
     "OPR": "Opera",
@@ -63,9 +64,9 @@ LAYOUTS, POINTERS = ("beside", "stacked", "low", "alone"), ("fine", "coarse")
 
 
 def _screen(call: Call) -> Screen | None:
-    """How the clips were seen, windows to the nearest 50 pixels; None where that was not said so that it makes sense.
+    """How the clips were seen, with window sizes to the nearest 50 pixels; None if the report is not valid.
 
-    An answer is taken all the same: it is the rater's, and this is only their browser's.
+    The answer is accepted all the same: it is the rater's, and this is only their browser's.
     """
     screen = call.body.get("screen")
     screen = screen if isinstance(screen, dict) else {}
@@ -87,7 +88,8 @@ def _screen(call: Call) -> Screen | None:
     )
 
 
-#: What a browser may say beside, within which bounds: pauses; pixels of the screen to the millimetre; the distance.
+#: Optional values that a browser may report, and their bounds: pauses; pixels of the screen per millimetre; the
+#: distance.
 MEASURES = {"pauses": (0, 10_000), "dots_per_mm": (1, 60), "distance_cm": (10, 500)}
 
 
@@ -111,7 +113,7 @@ MANY = "Many people have begun from your network within the last hour. Please tr
 
 @cache
 def _new_sessions() -> NewSessions:
-    """New sessions by address; signed links cannot be invented, and are not counted."""
+    """New sessions by address; signed links cannot be invented, so they are not counted."""
     return NewSessions(limit())
 
 
@@ -120,27 +122,27 @@ def _identify(call: Call) -> visits.Visit:
     return visits.visit(serving(), link, call.token, call.cookies, call.requested_language, call.languages)
 
 
-#: Sessions whose rater is remembered, so that a call need not look for it twice.
+#: Number of sessions whose rater is cached, so that a call need not look the rater up twice.
 REMEMBERED = 4096
 
 
 @lru_cache(REMEMBERED)
 def _rater(token: str) -> Rater:
-    """What never changes of a rater; a `LookupError` where there is none yet."""
+    """The rater with that token, cached for what never changes; a `LookupError` if there is none yet."""
     if (known := serving().rater(token)) is None:
         raise LookupError(token)
     return known
 
 
 def _check_browser(call: Call) -> None:
-    """Refuse a call that has a rater's token from a browser that is not theirs."""
-    with suppress(LookupError):  # of nobody: whoever answers says so
+    """Refuse a call with a rater's token from a browser that is not theirs."""
+    with suppress(LookupError):  # no such rater: the called function refuses
         if not visits.may_act(serving(), _rater(call.token), call.token, call.cookies):
             raise RefusedError(visits.NOT_THIS_BROWSER)
 
 
 def hello(call: Call) -> dict[str, Any]:
-    """Somebody opens the page: who they are and where they left off; or why they cannot begin, before they consent."""
+    """Open the page: who the visitor is and where they left off, or, before consent, why they cannot begin."""
     here = _identify(call)
     if here.known:
         if here.visitor and not visits.may_act(here.study, here.known, here.token, call.cookies):
@@ -154,7 +156,7 @@ def hello(call: Call) -> dict[str, Any]:
 
 
 def enrol(call: Call) -> dict[str, Any]:
-    """They agree to take part."""
+    """Enrol a visitor who agrees to take part."""
     here = _identify(call)
     study, who = here.study, here.visitor
     if not who and not here.known and call.cookies.get(visits.PASS) != here.kept:
@@ -169,7 +171,7 @@ def enrol(call: Call) -> dict[str, Any]:
 
 
 def decline(call: Call) -> dict[str, Any]:
-    """They do not agree: one more who did not, and nothing of who it was."""
+    """Count a visitor who does not agree to take part, without recording who it was."""
     if _new_sessions().begin(call.address):
         serving().decline()
     return {"code": serving().settings.declined_code}
@@ -179,18 +181,18 @@ NOT_YOURS_TO_WITHDRAW = "To withdraw, use the browser in which you have agreed t
 
 
 def state(call: Call) -> dict[str, Any]:
-    """Where the rater is."""
+    """The rater's current view."""
     _check_browser(call)
     return asdict(serving().view(call.token))
 
 
 def end(call: Call) -> dict[str, Any]:
-    """The code for how the session has ended."""
+    """The code for how the session ended."""
     return visits.ending(serving(), call.token, call.texts("link"), call.cookies)
 
 
 def withdraw(call: Call) -> dict[str, Any]:
-    """Take the rater's answers out, in the browser in which they have agreed or with their code."""
+    """Remove the rater's answers, from the browser in which they agreed or with their code."""
     study = serving()
     if not visits.may_withdraw(study, call.token, call.texts("link"), call.cookies, call.text("code")):
         raise RefusedError(NOT_YOURS_TO_WITHDRAW)
@@ -199,7 +201,7 @@ def withdraw(call: Call) -> dict[str, Any]:
 
 
 def vote(call: Call) -> dict[str, Any]:
-    """Record a vote; what comes next."""
+    """Record a vote and return what comes next."""
     _check_browser(call)
     response_ms, replays, focus_losses = (_number(call.body, key) for key in ("response_ms", "replays", "focus_losses"))
     answer = Answer(call.text("chosen"), response_ms, replays, focus_losses, _screen(call), _further(call))
@@ -210,7 +212,7 @@ def vote(call: Call) -> dict[str, Any]:
 
 
 def reply(call: Call) -> dict[str, Any]:
-    """Keep the answers to questions before or after the trials; what comes next."""
+    """Store the answers to questions before or after the trials and return what comes next."""
     _check_browser(call)
     study, part = serving(), call.text("part")
     answers = visits.examples(study, part) if call.body.get("example") else call.texts("answers")
@@ -218,7 +220,7 @@ def reply(call: Call) -> dict[str, Any]:
 
 
 def skip(call: Call) -> dict[str, Any]:
-    """Record that clips did not load; what comes next."""
+    """Record that clips did not load and return what comes next."""
     _check_browser(call)
     return asdict(serving().skip(call.token, call.trial, call.text("reason")))
 
@@ -255,16 +257,16 @@ async def _answer(
         body["language"] = language if sentence in words["said"] else ENGLISH
         response = JSONResponse(body, 410 if refusal.gone else 403)
     except BenchError as error:
-        log.error("%s", error)  # for the people who run the study; the rater reads a polite line
+        log.error("%s", error)  # for the people who run the study; the rater sees a polite message
         response = JSONResponse({"message": SORRY}, 503)
     response.headers["Cache-Control"] = "no-store, no-transform"
     return response
 
 
-#: Clips are sent a whole number of times this many seconds after they were asked for, so that how long the database
-#: takes for the bytes of a clip is nothing that a browser can measure.
+#: Clips are sent a multiple of this many seconds after the request, so that a browser cannot measure how long the
+#: database takes to read a clip's bytes.
 TICK = 0.05
-#: Pairs that are encoded at once: those who ask for clips again and again keep nobody's answer waiting.
+#: Pairs encoded at the same time; the limit prevents repeated requests for clips from delaying anyone's answer.
 ENCODED_AT_ONCE = 2
 
 
@@ -282,7 +284,7 @@ async def clips(request: Request) -> Response:
         _check_browser(call)
         left, right = study.media(call.token, request.path_params["trial"])
         data = clip_encoding.message(left, right, study.slot_bytes())
-        # compressed on the way, messages of one length would have lengths that tell clips apart again
+        # if messages of one length were compressed in transit, their new lengths would tell clips apart again
         return Response(data, media_type="application/octet-stream", headers={"Content-Encoding": "identity"})
 
     response = await _answer(work, limiter=_encoders())

@@ -11,12 +11,12 @@ from study_app.web.connections import GuardedProtocol, Server, allow_files, log_
 
 
 def main() -> int:
-    """Serve until a signal ends it; returns the exit status."""
+    """Serve until a signal stops the server; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m study_app.web.run", description="Serve a study to raters.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--address", required=True)
     given = parser.parse_args()
-    app = import_module("study_app.web.app").app  # Streamlit sets up its own log when it is imported
+    app = import_module("study_app.web.app").app  # Streamlit sets up its own log on import
     allow_files()
     log_sparingly()
     config = uvicorn.Config(

@@ -1,4 +1,4 @@
-"""Starting the app."""
+"""Starts the app."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Options:
     """How an app process is reached.
 
     Attributes:
-        port, address: where it listens.
-        proxy: whether a proxy on this machine stands before it, whose headers say who asks.
-        sessions: new sessions an hour from one network address, of people without a signed link; 0 is no limit.
+        port, address: where the process listens.
+        proxy: whether a proxy on this machine is in front of it, whose headers identify the client.
+        sessions: new sessions per hour from one network address, for people without a signed link; 0 means no limit.
     """
 
     port: int
@@ -35,7 +35,7 @@ class Options:
     sessions: int = new_sessions.LIMIT
 
     def variables(self) -> dict[str, str]:
-        """The same as environment variables of the process."""
+        """These options as environment variables of the process."""
         return {PROXY_VARIABLE: str(int(self.proxy)), new_sessions.LIMIT_VARIABLE: str(self.sessions)}
 
 
@@ -45,7 +45,7 @@ def command(port: int, address: str) -> list[str]:
 
 
 def environment(where: str | Path | None, study: str | None) -> dict[str, str]:
-    """What an app process finds in its environment: the database, the study, and this package on its path."""
+    """Environment of an app process: the database, the study, and this package on its path."""
     url = resolve(where)
     root = str(APP.parents[2])
     path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
@@ -54,10 +54,10 @@ def environment(where: str | Path | None, study: str | None) -> dict[str, str]:
 
 
 def prepare(where: str | Path | None, study: str | None) -> list[str]:
-    """Check all that a start needs and bring the schema up to date; returns hints for anyone who starts it.
+    """Check everything that a start needs and upgrade the schema; return hints for the person who starts the app.
 
     Raises:
-        BenchError: no database, a newer one, or no such study.
+        BenchError: there is no database, it is newer, it has no such study, or the admin password is too short.
     """
     url = resolve(where)
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
@@ -88,7 +88,7 @@ def prepare(where: str | Path | None, study: str | None) -> list[str]:
 
 
 def serve(where: str | Path | None, study: str | None, options: Options) -> int:
-    """Run one app process in the foreground; returns its exit status, or takes this process's place where it can."""
+    """Run one app process in the foreground and return its exit status; on POSIX, it replaces this process."""
     line, env = command(options.port, options.address), environment(where, study) | options.variables()
     if os.name == "posix":  # so that a signal to this process reaches the app
         os.chdir(APP.parent)

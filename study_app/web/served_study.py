@@ -1,4 +1,4 @@
-"""What one app process keeps open: the study that it serves."""
+"""The study that an app process serves and keeps open."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import threading
 from study_app.store.store import Store
 from study_app.store.study import OpenStudy
 
-#: Names the study to serve where a database holds several.
+#: Environment variable that names the study to serve if a database contains several.
 STUDY_VARIABLE = "BENCH_STUDY"
-#: Holds the password of the admin page, and how many characters it must have.
+#: Environment variable with the password of the admin page, and the password's minimum length.
 PASSWORD_VARIABLE = "BENCH_ADMIN_PASSWORD"
 SHORTEST_PASSWORD = 8
 log = logging.getLogger("study_app")
@@ -20,10 +20,10 @@ _open: list[OpenStudy] = []
 
 
 def serving() -> OpenStudy:
-    """The study of this process; opened at the first call, and tried again after a failure.
+    """The study that this process serves; opened at the first call, and tried again after a failure.
 
     Raises:
-        BenchError: the database is missing, cannot be reached, or holds no such study.
+        BenchError: the database is missing, cannot be reached, or contains no such study.
     """
     with _guard:
         if not _open:

@@ -1,4 +1,4 @@
-"""Who is visiting: by the link's parameters, or by the cookie of an earlier visit; and what their browser is told."""
+"""Identifies visitors by their link's parameters or an earlier visit's cookie, and collects their page's data."""
 
 from __future__ import annotations
 
@@ -28,40 +28,40 @@ from study_app.store.schema.rater_tables import Rater
 from study_app.store.study import OpenStudy
 from study_app.web import localisation
 
-#: Set for an app process that shows every page of a study, on a copy that is thrown away.
+#: Set for an app process that shows every page of a study, on a temporary copy.
 PREVIEW_VARIABLE = "BENCH_STUDY_PREVIEW"
-#: What a browser may keep of a visit in its cookie.
+#: Form of the value that a browser may keep in its visit cookie.
 TOKEN = re.compile(r"[\w-]{43}")
-#: Texts that no page shows by themselves: parts of a consent text, and sentences that go out with a refusal.
+#: Texts that no page shows on their own: parts of a consent text, and sentences sent with a refusal.
 NOT_READ = ("consent", "said")
 
-#: What a platform, or a script of somebody's, leaves in a link whose placeholder it did not fill in: everybody who
-#: follows it would be the same person.
+#: What remains in a link if a platform or a script did not fill in a placeholder. All visitors with such a link would
+#: be the same person.
 UNFILLED = re.compile(r"[{}<>%$]|\[\[|\]\]|^(undefined|null|none|nan|your[_ -].*|n/a)$", re.IGNORECASE)
 
 
-#: What somebody reads who comes by a link that names nobody, or by one that is not theirs.
+#: Messages to a visitor whose link identifies no participant, or whose link is not theirs.
 INCOMPLETE = "The link is not complete: please open it again from where you got it."
 ELSEWHERE = (
     "This session was begun in another browser: please continue there, or open the link again from where you got it."
 )
 
 
-#: What somebody reads whose browser has not the cookie of the session.
+#: Message to a visitor whose browser does not have the session's cookie.
 NOT_THIS_BROWSER = (
     "The session cannot continue here: please open your link again with cookies allowed, or use the browser in "
     "which you began."
 )
-#: Name of the cookie of somebody whom no link names.
+#: Name of the cookie for visitors whose link identifies no participant.
 PASS = "visit"
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A visit: the study, and the token that stands for the person.
+    """A visit: the study, and the token that represents the person.
 
-    `visitor` is None for somebody whom no link names; their browser is to keep the cookie `PASS`, whose value is
-    `kept`.
+    `visitor` is None if the link identifies no participant. The browser must then keep the cookie `PASS`, whose value
+    is `kept`.
     """
 
     study: OpenStudy
@@ -73,16 +73,16 @@ class Visit:
 
 
 def visitor(parameters: Mapping[str, str], parameter: str = "") -> Visitor | None:
-    """Read a link's parameters, whose names may be in any case; None when it names nobody.
+    """Read a link's parameters, whose names may be in any case; None if they identify no participant.
 
     Args:
-        parameters: of the link.
-        parameter: the study's own, which names a participant as platforms' do.
+        parameters: the link's parameters.
+        parameter: the study's own parameter, which identifies a participant as a platform's does.
 
     Raises:
-        RefusedError: the id is missing where other parameters of its platform are there; it is empty, too long or a
-            placeholder that was not filled in; or MTurk shows a preview where work is not accepted yet. Its words are
-            for anyone who followed the link.
+        RefusedError: the ID is missing although other parameters of its platform are present; it is empty, too long or
+            an unfilled placeholder; or MTurk shows a preview before the work is accepted. The message is for the
+            visitor.
     """
     given = {name.lower(): value for name, value in parameters.items()}
     if given.get("assignmentid") == "ASSIGNMENT_ID_NOT_AVAILABLE":
@@ -111,14 +111,15 @@ def visit(
     """Identify a visit by its link's parameters, else by the browser's cookie, else give it a new token.
 
     Args:
-        token: that the browser has told; of use only for raters of version 0.2, whose browsers kept it.
-        cookies: of the browser.
-        asked: the language that somebody has just chosen; else a rater has the one that they had.
+        token: sent by the browser; used only for raters of version 0.2, whose browsers stored it.
+        cookies: the browser's cookies.
+        asked: the language that the visitor has just chosen; by default, the one that the rater had.
         accepted: the languages of their browser, as in `Accept-Language`.
 
     Raises:
-        RefusedError: the link's ids make no sense, it is not signed, or it is of somebody who has begun elsewhere.
-        BenchError: there is no key to hash them with.
+        RefusedError: the link's IDs are not valid, it is not signed, or it belongs to a rater who began in another
+            browser.
+        BenchError: there is no key for hashing the IDs.
     """
     who = visitor(link, study.settings.link_parameter)
     if who and who.platform == "lab" and not study.is_signed(who):
@@ -138,12 +139,12 @@ def visit(
 
 
 def token_of(kept: str) -> str:
-    """The token of somebody whom no link names: from their cookie, which cannot be found from the token."""
+    """Token of a visitor whose link identifies no participant, derived one-way from their cookie."""
     return base64.urlsafe_b64encode(hashlib.sha256(kept.encode()).digest()).decode().rstrip("=")
 
 
 def _pass(study: OpenStudy, token: str, cookies: Mapping[str, str]) -> str:
-    """The cookie of somebody whom no link names, or a new one; empty for a rater of version 0.2, who has none."""
+    """The cookie of a visitor whose link identifies no participant, or a new one; empty for a rater of version 0.2."""
     had = cookies.get(PASS, "")
     had = had if TOKEN.fullmatch(had) else ""
     if had and study.rater(token_of(had)):
@@ -154,14 +155,15 @@ def _pass(study: OpenStudy, token: str, cookies: Mapping[str, str]) -> str:
 
 
 def _proves(study: OpenStudy, who: Visitor | None, known: Rater) -> bool:
-    """Whether a link is of the person who has begun: signed, or of the same visit."""
+    """Whether a link proves that the visitor is the rater who began: it is signed, or of the same visit."""
     return who is not None and (who.platform == "lab" or study.is_same_visit(known, who))
 
 
 def may_act(study: OpenStudy, known: Rater, token: str, cookies: Mapping[str, str]) -> bool:
-    """Whether a browser may rate as somebody: they have agreed in it, or opened their link in it.
+    """Whether a browser may act for a rater: they agreed in it, or opened their link in it.
 
-    The token alone does not say so, as scripts and tools of a browser can read it. It did for raters of version 0.2.
+    The token alone is not proof, because scripts and tools of a browser can read it. For raters of version 0.2, it
+    suffices.
     """
     if known.draw is None:
         return True
@@ -172,21 +174,22 @@ def may_act(study: OpenStudy, known: Rater, token: str, cookies: Mapping[str, st
 
 
 def is_owner(study: OpenStudy, known: Rater, token: str, cookies: Mapping[str, str]) -> bool:
-    """Whether a browser is the one in which a rater has agreed."""
+    """Whether a browser is the one in which a rater agreed to take part."""
     if known.platform_hash is None:
         return may_act(study, known, token, cookies)
     return hmac.compare_digest(cookies.get(cookie_of(token), "").encode(), study.owner_key(token).encode())
 
 
 def cookie_of(token: str) -> str:
-    """Name of the cookie of the browser of a rater whom a link names; several raters may share one."""
+    """Name of the cookie for a rater whom a link identifies; several raters may share one browser."""
     return f"owner_{token_hash(token)[:8]}"
 
 
 def page_data(here: Visit, view: View | None) -> dict[str, Any]:
-    """All that a page needs: where the rater is (None before they consent), what is shown, and every word.
+    """All that a page needs: the rater's view (None before they consent), what is shown, and every text.
 
-    The token of somebody whom a link names goes out once they have agreed, and not to anyone who knows the id before.
+    If a link identifies a participant, the token is sent only once they have agreed. Knowing the ID earlier is not
+    enough to get it.
     """
     settings = here.study.settings
     questions, own = settings.questions, settings.words(here.language)
@@ -231,7 +234,7 @@ def page_data(here: Visit, view: View | None) -> dict[str, Any]:
 
 
 def _asked(settings: StudySettings, part: str, language: str) -> list[dict[str, Any]]:
-    """The questions of a part as a page needs them: not how to answer so that one may take part."""
+    """The questions of a part as a page needs them, without the answers that make a rater eligible."""
     return [
         {
             "id": question.id,
@@ -249,7 +252,7 @@ def _asked(settings: StudySettings, part: str, language: str) -> list[dict[str, 
 
 
 def _comprehension(read: Mapping[str, Any], asked: str) -> list[dict[str, Any]]:
-    """The questions on the instructions, in the form of `_asked`; which choice is right stays here."""
+    """The questions on the instructions, in the form of `_asked`; the right choices are not included."""
     return [
         {
             "id": id,
@@ -265,7 +268,7 @@ def _comprehension(read: Mapping[str, Any], asked: str) -> list[dict[str, Any]]:
 
 
 def examples(study: OpenStudy, part: str) -> dict[str, str]:
-    """Answers to a part for a preview, in which every page is to be seen without filling in the ones before."""
+    """Example answers to a part, so that a preview can show every page without filling in earlier ones."""
     if PREVIEW_VARIABLE not in os.environ:
         raise RefusedError(NOT_AN_ANSWER)
     if part == COMPREHENSION:
@@ -274,11 +277,11 @@ def examples(study: OpenStudy, part: str) -> dict[str, str]:
 
 
 def ending(study: OpenStudy, token: str, link: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, Any]:
-    """The code for how a session has ended, and where to go with it; empty while it continues.
+    """The code for how a session ended, and the address to continue to; empty while the session continues.
 
-    The address holds the code for a complete session on most platforms, so who has failed is not led there. The code
-    is for the browser in which the rater has agreed (`elsewhere` says that this is another one), or for their visit
-    of a platform. Somebody who has not agreed gets the study's own code for why they cannot take part.
+    On most platforms, the address contains the code for a complete session, so raters who failed are not sent there.
+    The code is shown only in the browser in which the rater agreed, or on the same visit from a platform. In another
+    browser, `elsewhere` is true. Visitors who have not agreed get the study's own code for why they cannot take part.
     """
     rater = study.rater(token)
     if rater is None:
@@ -296,7 +299,7 @@ def ending(study: OpenStudy, token: str, link: Mapping[str, str], cookies: Mappi
 
 
 def _before_consent(study: OpenStudy) -> str:
-    """The study's own code for somebody who comes when it is closed or has no pair left."""
+    """The study's own code for a visitor who arrives when it is closed or has no pair left."""
     state = study.state()
     if state == "closed":
         return study.settings.closed_code
@@ -304,7 +307,7 @@ def _before_consent(study: OpenStudy) -> str:
 
 
 def may_withdraw(study: OpenStudy, token: str, link: Mapping[str, str], cookies: Mapping[str, str], code: str) -> bool:
-    """Whether somebody may take a rater's answers out: from their own browser or visit, or with their code."""
+    """Whether a rater's answers may be removed: from their own browser or visit, or with their code."""
     rater = study.rater(token)
     if rater is None or not ending(study, token, link, cookies)["elsewhere"]:
         return True

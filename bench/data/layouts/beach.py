@@ -1,10 +1,11 @@
 """The Beach dataset in the VGAN authors' own layout.
 
-`frames-stable-many/<...>/<name>.jpg`, each file a vertical strip of square frames, and text files with relative paths:
-one whose name contains "train" and one whose name contains "test". With a single list whose name has neither word, a
-tenth of its source videos, chosen by hash, is for training and the rest for testing, as in the paper's protocol.
+Each file `frames-stable-many/<...>/<name>.jpg` is a vertical strip of square frames. Text files list relative paths:
+one whose name contains "train" and one whose name contains "test". If there is a single list whose name has neither
+word, a tenth of its source videos, chosen by hash, is for training. The rest is for testing, as in the paper's
+protocol.
 
-A strip's name is `<video>_<first frame>`: strips of one folder that share `<video>` come from one source video.
+A strip's name is `<video>_<first frame>`. Strips of one folder that share `<video>` come from one source video.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from bench.data.readers.video import image_size, strip_frames
 from bench.errors import BenchError
 
 FOLDER = "frames-stable-many"
-#: Share of the source videos that the paper trains on where the dataset has one list only.
+#: Fraction of the source videos that the paper trains on, used if the dataset has only one list.
 TRAINING_SHARE = 0.1
 
 
 def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
-    """List the clips of the Beach dataset, of a given length each; splits are "train" and "test"."""
+    """List the clips of the Beach dataset, each of a given length; splits are "train" and "test"."""
     inner = (folder for folder in sorted(root.iterdir()) if not folder.name.startswith("."))
     below = next((f for f in (root, *inner) if (f / FOLDER).is_dir()), None)
     if below is None:
@@ -36,7 +37,7 @@ def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
     listing = Listing([])
     lists = _lists(below, splits, listing.errors)
     strips = [path.relative_to(below / FOLDER).as_posix() for path in files_below(below / FOLDER)]
-    spelled = {composed(strip): strip for strip in strips}  # a list and a disk may differ in Unicode's forms
+    spelled = {composed(strip): strip for strip in strips}  # a list and a disk may use different Unicode forms
     for split in splits:
         for line in lists[split]:
             file = below / FOLDER / line
@@ -70,16 +71,19 @@ def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
 
 
 def source_video(stem: Path, below: Path) -> str:
-    """The video a strip was cut from: its path without the ending and without the number of its first frame.
+    """The video from which a strip was cut: its path without the suffix and the number of the first frame.
 
-    A name that is nothing but a number (`beach/0001.jpg`) is a video of its own.
+    A name that consists only of a number (`beach/0001.jpg`) is a separate video.
     """
     name = re.sub(r"(?<=.)_\d+$", "", stem.name)
     return clip_prefix(stem.with_name(name), below)
 
 
 def _lists(folder: Path, splits: Sequence[str], errors: list[str]) -> dict[str, list[str]]:
-    """The paths of every split that has a list; those of `splits` must have one, and their bad lines are `errors`."""
+    """Read the paths of every split that has a list.
+
+    Each of `splits` must have a list, and its invalid lines are added to `errors`.
+    """
     files = [file for file in sorted(folder.glob("*.txt")) if not file.name.startswith(".")]
     words = {file: [word for word in ("train", "test") if word in file.stem.lower()] for file in files}
     by_split = {split: [file for file in files if words[file] == [split]] for split in ("train", "test")}
@@ -108,7 +112,7 @@ def _divided(lines: Sequence[str], below: Path) -> dict[str, list[str]]:
 
 
 def _lines(file: Path, errors: list[str]) -> list[str]:
-    """A list's paths below `FOLDER`, in one spelling; what cannot be one is added to `errors`."""
+    """Read a list's paths below `FOLDER`, in one spelling; invalid lines are added to `errors`."""
     try:
         text = file.read_text(encoding="utf-8-sig")  # Windows editors begin a file with a byte order mark
     except UnicodeDecodeError:
@@ -122,7 +126,7 @@ def _lines(file: Path, errors: list[str]) -> list[str]:
         if not line:
             continue
         path = posixpath.normpath(re.sub(r"^(\./+)+", "", line).removeprefix(f"{FOLDER}/"))
-        # PureWindowsPath's anchor is there for "/data/a.jpg" as well as for "C:\\a.jpg".
+        # PureWindowsPath finds an anchor in "/data/a.jpg" as well as in "C:\\a.jpg".
         if PureWindowsPath(line).anchor or PureWindowsPath(path).anchor or path.split("/")[0] in (".", ".."):
             errors.append(f"Line {number} of {file} is {line}: expected a path below {FOLDER}.")
         else:

@@ -1,7 +1,7 @@
 """A plain folder of videos: video files, animations, `.npy` and `.npz` arrays, or folders of frames.
 
-With `train/` and `test/` inside, those are the splits; without them everything is the test split. Each video or frame
-folder is a source video of its own and is cut into clips of consecutive frames, 32 unless another number is asked for.
+Subfolders `train/` and `test/` are the splits; without them, everything is the test split. Each video or frame folder
+is a separate source video. It is cut into clips of consecutive frames, 32 unless another number is requested.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.errors import BenchError
 
 
 def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
-    """List the clips of a plain folder, of a given length each; splits are "train" and "test"."""
+    """List the clips of a plain folder, each of a given length; splits are "train" and "test"."""
     divided = (root / "train").is_dir() or (root / "test").is_dir()
     listing = Listing([])
     for split in splits:
@@ -34,12 +34,12 @@ def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
 
 
 def _videos(root: Path, below: Path, errors: list[str], frames: int) -> Iterator[tuple[list[Clip], int, str]]:
-    """The clips of each video below a folder, of a given length each; its number of frames, and its path."""
+    """Yield each video below a folder: its clips of `frames` frames each, its number of frames, and its path."""
     files = [path for path in files_below(below) if is_video(path)]
     paths = set(files)
     for folder, names in frame_folders(below, errors):
         images = [name for name in names if folder / name not in paths]
-        if folder != below and images:  # loose images beside the videos are no video
+        if folder != below and images:  # loose images next to the videos are not a video
             clips = cut(folder, root, "", images, below=below, video=clip_prefix(folder, below), frames=frames)
             yield clips, len(images), folder.relative_to(root).as_posix()
     files.sort(key=lambda path: natural(path.as_posix()))

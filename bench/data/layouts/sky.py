@@ -1,10 +1,11 @@
-"""Sky Time-lapse in its own layout: `sky_train/` and `sky_test/`, `<long video>/<short video>/<frame>.jpg` below.
+"""Sky Time-lapse in its own layout: `<long video>/<short video>/<frame>.jpg` below `sky_train/` and `sky_test/`.
 
-Copies that nest one folder level more or less are read too: the split folders may lie one folder deeper, frames may lie
-directly in a long video's folder, or in one of their own (`<short video>/frames/`). A source video is a long video;
-in a flat copy it is the short video's name without its number (`a_1` and `a_2` come from `a`), unless the other split
-has that name too: there the numbers tell videos apart (`video_0` in train, `video_10` in test), and each folder is a
-source video of its own.
+Copies with one folder level more or less are read too. The split folders may be one folder deeper. Frames may be
+directly in a long video's folder, or in a separate subfolder (`<short video>/frames/`).
+
+A source video is a long video. In a flat copy, it is the short video's name without its number (`a_1` and `a_2` come
+from `a`). If the other split has that name too, the numbers distinguish videos (`video_0` in train, `video_10` in
+test). Each folder is then a separate source video.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from bench.errors import BenchError
 
 
 def index(root: Path, splits: Sequence[str], frames: int = FRAMES) -> Listing:
-    """List the clips of Sky Time-lapse, of a given length each; splits are "train" and "test"."""
+    """List the clips of Sky Time-lapse, each of a given length; splits are "train" and "test"."""
     listing = Listing([])
     for split in splits:
         below = _split_folder(root, f"sky_{split}")
@@ -50,7 +51,7 @@ def _split_folder(root: Path, name: str) -> Path:
 
 
 def _names_elsewhere(root: Path, split: str) -> set[str]:
-    """Names of a flat copy's short videos in the other split, with and without their numbers; else none."""
+    """Names of a flat copy's short videos in the other split, with and without their numbers; otherwise empty."""
     try:
         other = _split_folder(root, "sky_test" if split == "train" else "sky_train")
     except BenchError:
@@ -65,11 +66,11 @@ def _without_number(name: str) -> str:
 
 
 def short_videos(folders: Sequence[Path], below: Path) -> dict[Path, Path]:
-    """The folder of the short video that each frame folder belongs to: itself, or the one above it.
+    """Map each frame folder to the folder of its short video: itself or its parent.
 
-    It is the one above where a short video keeps its frames in a folder of their own (`A/A_1/frames`). Such a folder
-    is the only one in its short video, and is not named like a part of it (`A_1` in `A`). One level below the split
-    there must be several of one name: otherwise `A/x` is a short video `x`.
+    It is the parent if a short video keeps its frames in a separate subfolder (`A/A_1/frames`). Such a subfolder is
+    the only one in its short video, and is not named like a part of it (`A_1` in `A`). One level below the split,
+    there must be several with the same name; otherwise `A/x` is a short video `x`.
     """
     shared = len({folder.name for folder in folders}) == 1 and len(folders) > 1
     siblings = Counter(folder.parent for folder in folders)
@@ -83,7 +84,7 @@ def short_videos(folders: Sequence[Path], below: Path) -> dict[Path, Path]:
 
 
 def source_video(folder: Path, below: Path, elsewhere: Collection[str] = ()) -> str:
-    """The long video that a short video's folder was cut from, given the names in the other split."""
+    """The long video from which a short video's folder was cut, given the names in the other split."""
     parts = folder.relative_to(below).parts
     if len(parts) > 1:
         return composed("__".join(parts[:-1]))
@@ -93,7 +94,7 @@ def source_video(folder: Path, below: Path, elsewhere: Collection[str] = ()) -> 
 
 
 def _gaps(names: Sequence[str]) -> list[str]:
-    """Where the frames' own numbers do not go up by one."""
+    """Messages about frames whose own numbers do not increase by one."""
     numbers = [int(digits[-1]) if (digits := re.findall(r"\d+", name)) else None for name in names]
     return [
         f"{b} follows {a}: the frames are not consecutive"

@@ -1,1 +1,1 @@
-"""Reading frames: images, arrays, video files, one after another."""
+"""Readers of frames, one at a time, from images, arrays and video files."""

@@ -17,7 +17,7 @@ from bench.data.readers.frames import Frames, Undeveloped
 from bench.errors import BenchError
 from bench.files import ARRAY_HEADS
 
-#: What reading a broken file raises: the system, NumPy's reading of a header as Python text, and zipfile.
+#: Exceptions for broken files: from the system, from NumPy's parsing of a header as Python text, and from zipfile.
 _BROKEN = (
     *(OSError, EOFError, ValueError, TypeError, OverflowError, SyntaxError, tokenize.TokenError),
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
@@ -26,7 +26,7 @@ _ADVICE = "expected uint8 [frames, height, width, 3]"
 
 
 def mapped(path: Path) -> Frames:
-    """The frames of an `.npy` file, of which only those that are used are read from the disk."""
+    """Map the frames of an `.npy` file into memory, so that only the frames that are used are read from disk."""
     try:
         with ARRAY_HEADS:
             frames = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -40,24 +40,24 @@ def mapped(path: Path) -> Frames:
 
 
 def array(path: Path) -> Iterator[Undeveloped]:
-    """The frames of an `.npy` file in order."""
+    """Yield the frames of an `.npy` file in order."""
     for frame in mapped(path):
         yield partial(np.array, frame)
 
 
 def sample_count(path: Path) -> int:
-    """How many samples an array holds that has an axis of them in front, `[K, T, H, W, 3]`; 0 for any other file."""
+    """Number of samples in an array with a leading axis of samples, `[K, T, H, W, 3]`; 0 for any other file."""
     if path.suffix.lower() not in (".npy", ".npz") or not path.is_file():
         return 0
     try:
         shape = _samples(path).shape
     except (BenchError, *_BROKEN):
-        return 0  # whoever reads it says what is wrong
+        return 0  # reading the file reports what is wrong
     return shape[0] if len(shape) == 5 else 0
 
 
 def sample_of(path: Path, number: int) -> Frames:
-    """One sample of an array of several, uint8 `[T, H, W, 3]`."""
+    """Read one sample from an array of several, uint8 `[T, H, W, 3]`."""
     try:
         frames = _samples(path)[number]
     except _BROKEN as error:
@@ -78,10 +78,10 @@ def _samples(path: Path) -> Frames:
 
 
 def archive(path: Path) -> Iterator[Undeveloped]:
-    """The frames of the only array in an `.npz` archive in order, unpacked one at a time.
+    """Yield the frames of the only array in an `.npz` archive in order, unpacked one at a time.
 
     Raises:
-        BenchError: the archive is damaged, holds none or several arrays, or one of another kind.
+        BenchError: the archive is damaged, or contains no array, several arrays, or one of another kind.
     """
     try:
         with zipfile.ZipFile(path) as members:
@@ -91,7 +91,7 @@ def archive(path: Path) -> Iterator[Undeveloped]:
                 raise BenchError(f"The archive {path} must contain one array, the video's frames: found {listed}.")
             with members.open(names[0]) as member:
                 yield from _unpacked(member, path)
-                member.read()  # to the end, where the checksum is
+                member.read()  # to the end, where the checksum is verified
     except _BROKEN as error:
         raise BenchError(f"The array {path} cannot be read ({error}).") from error
 

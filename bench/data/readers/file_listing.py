@@ -1,4 +1,4 @@
-"""Walking through folders: files and frame folders below a root, in an order that no machine changes."""
+"""Folder traversal: files and frame folders below a root, in the same order on every machine."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bench.errors import BenchError
 
 
 def _walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[tuple[Path, list[str]]]:
-    """Every folder with its files' names, sorted, through links; hidden ones (macOS's `._a.mp4`) are left out."""
+    """Yield every folder with its sorted file names, following links; hidden names (macOS's `._a.mp4`) are skipped."""
     real = os.path.realpath(folder)
-    if real in above:  # a link to a folder it lies in
+    if real in above:  # a link to a folder that contains it
         return
     try:
         with os.scandir(folder) as entries:
@@ -29,18 +29,18 @@ def _walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[tuple[P
 
 
 def files_below(top: Path) -> Iterator[Path]:
-    """All files below `top`, links to folders followed, hidden files and folders left out."""
+    """Yield all files below `top`, following links to folders and skipping hidden files and folders."""
     for folder, names in _walk(top):
         yield from (folder / name for name in names)
 
 
 def frame_folders(top: Path, errors: list[str] | None = None) -> Iterator[tuple[Path, list[str]]]:
-    """Folders below `top` (itself included) that hold images directly, with the images' names in natural order.
+    """Yield folders below `top` (inclusive) that directly contain images, with the images' names in natural order.
 
-    A folder whose names cannot be written to a manifest is left out and told in `errors`.
+    A folder whose names cannot be written to a manifest is skipped and reported in `errors`.
 
     Raises:
-        BenchError: there is such a folder and no `errors` are given.
+        BenchError: there is such a folder, and `errors` is not given.
     """
     for folder, files in _walk(top):
         if not (names := [name for name in files if Path(name).suffix.lower() in STILLS]):
@@ -54,7 +54,7 @@ def frame_folders(top: Path, errors: list[str] | None = None) -> Iterator[tuple[
 
 
 def name_error(names: Iterable[str]) -> str | None:
-    """A sentence about the first name that is not UTF-8 on the disk, and so cannot be written to a manifest."""
+    """Error message about the first name that is not UTF-8 on disk and therefore cannot be written to a manifest."""
     for name in names:
         try:
             name.encode()
@@ -64,30 +64,30 @@ def name_error(names: Iterable[str]) -> str | None:
 
 
 def on_one_line(name: str) -> bool:
-    """Whether a name can be printed on a line: it has no line breaks and no control characters."""
+    """Whether a name can be printed on one line: it has no line breaks and no control characters."""
     return not any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in name)
 
 
 def composed(name: str) -> str:
-    """A name in composed Unicode (NFC): `Küste` is one name, also where a disk has decomposed it as macOS does."""
+    """Convert a name to composed Unicode (NFC): `Küste` is one name, even if a disk decomposes it, as macOS does."""
     return unicodedata.normalize("NFC", name)
 
 
 def file_state(path: Path) -> tuple[int, ...]:
-    """What changes with a file's content: its number on the disk, size and time; nothing where it is missing."""
+    """State that changes with a file's content: inode, size and modification time; empty if the file is missing."""
     try:
         status = path.stat()
     except OSError:
-        return ()  # whoever opens it says what is wrong
+        return ()  # opening the file reports what is wrong
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-#: How many things a message tells of.
+#: Maximum number of items listed in a message.
 _MOST = 3
 
 
 def seen(top: Path) -> str:
-    """What is in a folder and below, and what is read, for a message that says that nothing fits."""
+    """Description of a folder tree's content and of the supported formats, for a message that nothing fits."""
     counts = []
     for folder, names in _walk(top):
         where = "" if folder == top else f" in {printable(folder.relative_to(top).as_posix())}"
@@ -103,5 +103,5 @@ def _files(count: int, ending: str) -> str:
 
 
 def printable(name: str) -> str:
-    """A name of a file as it can be printed: bytes that are not UTF-8 are spelled out."""
+    """Printable form of a file name: bytes that are not UTF-8 are escaped."""
     return os.fsencode(name).decode(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""What a file's format and header say of its frames without decoding them: lossy, with an alpha channel."""
+"""Properties of a file's frames that its format and header reveal without decoding: lossy, alpha channel."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from bench.data.readers.images import PILLOW
 from bench.data.readers.video import CONTAINERS, STILLS, images_in
 from bench.data.readers.video_files import StreamFormat, stream_format
 
-#: Images that may be lossy or lossless, or have an alpha channel.
+#: Suffixes of images that may have an alpha channel.
 _WITH_ALPHA = STILLS - {".jpg", ".jpeg"} | {".apng"}
 
 
 def lossy_kind(path: Path) -> str:
-    """Why a file does not hold the very frames that were put into it, as ".mp4" or ".mkv (yuv420p)"; "" if it does.
+    """Reason a file does not preserve the exact frames written to it, as ".mp4" or ".mkv (yuv420p)"; "" if it does.
 
-    A lossless codec holds frames only in RGB or grey. Converting frames to YUV rounds them, and mostly halves colour.
+    A lossless codec preserves frames only in RGB or grey. Conversion to YUV rounds them, and usually halves the
+    resolution of colour.
     """
     suffix = path.suffix.lower()
     if suffix in CONTAINERS:
@@ -37,14 +38,14 @@ _LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp")
 
 
 def is_lossy(path: Path) -> bool:
-    """Whether a file does not hold the very frames that were put into it, as far as its format and header tell."""
+    """Whether a file does not preserve the exact frames written to it, as far as its format and header show."""
     return bool(lossy_kind(path))
 
 
 def has_alpha(path: Path) -> bool:
-    """Whether a video has an alpha channel or a transparent colour; of a folder, its first or last frame.
+    """Whether a video has an alpha channel or a transparent colour; for a folder, its first or last frame.
 
-    That of a GIF is none: its later frames are transparent where they repeat.
+    A GIF's transparency does not count: its later frames are transparent where they repeat.
     """
     if path.is_dir():
         names = images_in(path)
@@ -60,5 +61,5 @@ def _opened(path: Path, question: Callable[[Image.Image], bool]) -> bool:
     try:
         with Image.open(path) as image:
             return question(image)
-    except PILLOW:  # the reader says what is wrong
+    except PILLOW:  # the reader reports what is wrong
         return False

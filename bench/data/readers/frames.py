@@ -1,4 +1,4 @@
-"""What a frame is here, whatever it was read from, and what may have been done to it on the way."""
+"""Common types for frames from any source, and for what may have been done to them while reading."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 #: 8-bit RGB, `[T, H, W, 3]` for a clip and `[H, W, 3]` for one frame.
 Frames = NDArray[np.uint8]
-#: A frame that is decoded but not yet RGB: calling it gives uint8 `[H, W, 3]`. To skip a frame, do not call it.
-#: It is good until the next one is asked for.
+#: A frame that is decoded but not yet RGB: calling it returns uint8 `[H, W, 3]`. To skip a frame, do not call it.
+#: It is valid until the next frame is requested.
 Undeveloped = Callable[[], Frames]
 
 
 class Trait(Enum):
-    """What a file says of its frames that a reader of bare pixels would miss; `bench data verify` counts each."""
+    """A property of a file's frames that a reader of bare pixels would miss; `bench data verify` counts each."""
 
     ROTATED = "rotated according to the display matrix"
     MIRRORED = "mirrored according to the display matrix"
@@ -31,7 +31,7 @@ class Trait(Enum):
 
 
 def on_white(rgba: Frames) -> Frames:
-    """Lay uint8 `[H, W, 4]` with straight alpha on white, as a page or a picture viewer does: uint8 `[H, W, 3]`.
+    """Composite uint8 `[H, W, 4]` with straight alpha on white, as browsers and image viewers do: uint8 `[H, W, 3]`.
 
     Opaque pixels keep their values exactly.
     """

@@ -1,7 +1,7 @@
-"""Pictures and animations that Pillow reads, as people see them: upright, laid on white, 8 bits a channel.
+"""Pictures and animations that Pillow reads, as viewers show them: upright, composited on white, 8 bits per channel.
 
-Orientation is the EXIF tag of that name (CIPA DC-008, 4.6.4), which cameras and telephones write; what JPEG, PNG and
-WebP files say there is followed, as browsers and viewers do.
+Orientation is the EXIF tag of that name (CIPA DC-008, 4.6.4), which cameras and telephones write. It is applied to
+JPEG, PNG and WebP files, as in browsers and viewers.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from bench.data.readers.frames import Frames, Trait, Undeveloped, on_white
 from bench.errors import BenchError
 
-#: What Pillow raises for files that it cannot read; the last one is for pictures far larger than any strip.
+#: Exceptions that Pillow raises for unreadable files; the last one is for pictures far larger than any strip.
 PILLOW = (
     *(UnidentifiedImageError, OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, struct.error),
     Image.DecompressionBombError,
 )
 
-#: How a picture is turned upright, by the value of its orientation tag.
+#: Transposition that turns a picture upright, by the value of its orientation tag.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -33,13 +33,15 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-#: Formats whose files may hold a video. A camera's JPEG may hold several pictures too (MPO), but only one is shown.
+#: Formats whose files may contain a video. A camera's JPEG may also contain several pictures (MPO), but viewers show
+#: only one.
 _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "TIFF"})
 
 
 def orientation(image: Image.Image) -> int:
-    """The EXIF orientation of an opened picture, 1 (upright) where there is none, or none that can be read."""
-    if image.format == "PNG":  # Pillow decodes it to see what stands behind its pixels: that may fail for its own sake
+    """EXIF orientation of an opened picture; 1 (upright) if it is missing or unreadable."""
+    # Pillow decodes a PNG to read what follows its pixels. Decoding errors must not be hidden below.
+    if image.format == "PNG":
         image.load()
     return _orientation(image.getexif)
 
@@ -47,17 +49,17 @@ def orientation(image: Image.Image) -> int:
 def _orientation(exif: Callable[[], Image.Exif]) -> int:
     try:
         value = exif().get(ExifTags.Base.Orientation, 1)
-    except PILLOW:  # viewers show a picture whose EXIF block is broken
+    except PILLOW:  # viewers show pictures with a broken EXIF block
         return 1
     return value if value in _UPRIGHT else 1
 
 
 def size(image: Image.Image) -> tuple[int, int]:
-    """Width and height of an opened picture once it is upright, from what stands before its pixels."""
+    """Width and height of an opened picture once it is upright, from the data before its pixels."""
     width, height = image.size
-    if image.format == "TIFF":  # Pillow itself turns TIFFs
+    if image.format == "TIFF":  # Pillow rotates TIFFs itself
         return width, height
-    # The base class's method: that of PNGs decodes the picture to see what stands behind it.
+    # This is the base class's method, because that of PNGs decodes the picture to read what follows its pixels.
     turn = _orientation(partial(Image.Image.getexif, image))
     return (height, width) if turn >= 5 else (width, height)
 
@@ -67,20 +69,20 @@ def _turn(image: Image.Image) -> int:
 
 
 def rgb(image: Image.Image, path: str | Path, turn: int | None = None) -> Frames:
-    """An opened picture as uint8 `[H, W, 3]`.
+    """Convert an opened picture to uint8 `[H, W, 3]`.
 
     Args:
-        image: as Pillow opened it.
-        path: for messages.
-        turn: its orientation where that is known, as for the frames of an animation.
+        image: picture as Pillow opened it.
+        path: path of the picture, for messages.
+        turn: orientation, if it is already known, as for the frames of an animation.
 
     Raises:
-        BenchError: its pixels have no known range.
+        BenchError: the range of the pixel values is unknown.
     """
     upright = _UPRIGHT.get(_turn(image) if turn is None else turn)
     if upright is not None:
         image = image.transpose(upright)
-    # Pillow cuts these modes off at 255 instead of scaling them: nearly every pixel would be white.
+    # Pillow clips these modes at 255 instead of scaling them: nearly every pixel would be white.
     if image.mode.startswith("I;16"):
         grey = (np.asarray(image).astype(np.uint32) + 128) // 257
         return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
@@ -92,14 +94,14 @@ def rgb(image: Image.Image, path: str | Path, turn: int | None = None) -> Frames
 
 
 def pictures(image: Image.Image) -> int:
-    """How many pictures an opened file shows one after another; 1 for a still."""
+    """Number of pictures that an opened file shows one after another; 1 for a still."""
     return int(getattr(image, "n_frames", 1)) if image.format in _ANIMATED else 1
 
 
 def animation(image: Image.Image, path: Path) -> Iterator[Undeveloped]:
-    """The frames of an opened animation in order, each painted over those before it as its format says."""
+    """Yield the frames of an opened animation in order, each drawn over the previous ones as its format specifies."""
     turn = _turn(image)
-    # An APNG may hold a still for programs that know no better; it is no part of the animation.
+    # An APNG may contain a still for programs without APNG support; it is not part of the animation.
     first = 1 if getattr(image, "default_image", False) else 0
     for number in range(first, pictures(image)):
         image.seek(number)
@@ -108,7 +110,7 @@ def animation(image: Image.Image, path: Path) -> Iterator[Undeveloped]:
 
 
 def picture_traits(image: Image.Image) -> set[Trait]:
-    """What an opened picture says of itself beside its pixels."""
+    """Traits that an opened picture declares in addition to its pixels."""
     traits = set()
     if orientation(image) != 1:
         traits.add(Trait.EXIF)

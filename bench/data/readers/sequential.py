@@ -1,8 +1,8 @@
-"""Clips of long videos in linear time and with the memory of a clip: a reader that continues where it stopped.
+"""Clips of long videos in linear time and with the memory of one clip: a reader that continues where it stopped.
 
-Clips of one file are asked for in order, and some of them twice, by packs, scores and checks. Seeking in a video file
-is exact in some formats only, so a file is decoded from its beginning, and never again for what lies ahead. Every
-thread has a reader of its own: of jobs that are handed out in order, each thread's are in order too.
+Packs, scores and checks request the clips of one file in order, and some of them twice. Seeking in a video file is
+exact only in some formats. A file is therefore decoded from its beginning, but not again for later frames. Every thread
+has its own reader: if jobs are handed out in order, each thread's jobs are in order too.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _here = threading.local()
 
 @atexit.register
 def _close() -> None:
-    """Close what is open while the modules that this needs are still there."""
+    """Close the open reader while the modules needed for this are still loaded."""
     _here.cursor = None
 
 
 class _SequentialReader:
-    """An opened video, how far it has been read, and the frames that it gave last."""
+    """An open video, its current position, and the frames that it returned last."""
 
     def __init__(self, path: Path, key: tuple[object, ...]) -> None:
         self.key = key
@@ -41,7 +41,7 @@ class _SequentialReader:
         self._resolution: int | None = None
 
     def can_read(self, start: int, stop: int, resolution: int | None) -> bool:
-        """Whether these frames lie ahead, or are held."""
+        """Whether these frames are still ahead, or are the ones returned last."""
         return start >= self.position or self._holds(start, stop, resolution)
 
     def _holds(self, start: int, stop: int, resolution: int | None) -> bool:
@@ -49,7 +49,7 @@ class _SequentialReader:
         return first <= start and stop <= self.position and resolution == self._resolution
 
     def read(self, start: int, stop: int, resolution: int | None) -> Frames:
-        """Frames `start` to `stop`; fewer, or none, where the video ends before."""
+        """Read frames `start` to `stop`; fewer, or none, if the video ends earlier."""
         if not self._holds(start, stop, resolution):
             self._frames = _nothing()
             self.position += sum(1 for _ in islice(self._ahead, start - self.position))
@@ -68,9 +68,9 @@ def _nothing() -> Frames:
 
 
 def read_frames(path: Path, start: int, stop: int, resolution: int | None = None) -> Frames:
-    """Frames `start` to `stop` of a video file as uint8 `[T, H, W, 3]`, resized to a square of side `resolution`.
+    """Read frames `start` to `stop` of a video file as uint8 `[T, H, W, 3]`, resized to a square of side `resolution`.
 
-    Fewer than asked for, or none, where the video ends before.
+    If the video ends earlier, fewer frames or none are returned.
 
     Raises:
         BenchError: the file cannot be decoded that far.
@@ -78,11 +78,11 @@ def read_frames(path: Path, start: int, stop: int, resolution: int | None = None
     if path.suffix.lower() == ".npy":
         frames = np.array(mapped(path)[start:stop])
         return resize(frames, resolution) if resolution and len(frames) else frames
-    key = (os.getpid(), path, *file_state(path))  # a forked process shares the place in an open file
+    key = (os.getpid(), path, *file_state(path))  # a forked process shares the position in an open file
     cursor: _SequentialReader | None = getattr(_here, "cursor", None)
     if cursor is None or cursor.key != key or not cursor.can_read(start, stop, resolution):
         cursor = _SequentialReader(path, key)
-    _here.cursor = None  # one that fails on the way is of no further use
+    _here.cursor = None  # a reader that fails midway cannot be used again
     frames = cursor.read(start, stop, resolution)
     _here.cursor = cursor
     return frames

@@ -1,6 +1,6 @@
 """Reading third-party frames: images, frame folders, vertical strips, NumPy arrays and video files, all as uint8 RGB.
 
-`frames_of` gives the frames of anything one after another; everything else here is made of it.
+`frames_of` yields the frames of any source one after another, and the readers of whole videos are built on it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from bench.data.readers.images import PILLOW, animation, picture_traits, picture
 from bench.data.readers.video_files import decoded
 from bench.errors import BenchError
 
-#: Images that are frames in a folder, and vertical strips (or animations, where the format has them) by themselves.
+#: Images that are frames in a folder. A single one is a vertical strip (or an animation, if the format supports it).
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
-#: Those that can be no animation.
+#: Images that cannot be animations.
 ALWAYS_STILL = frozenset({".jpg", ".jpeg", ".bmp"})
-#: All that may be a frame in a folder.
+#: All images that may be a frame in a folder.
 STILLS = IMAGES | {".webp"}
 ANIMATIONS = frozenset({".gif", ".webp", ".apng"})
 ARRAYS = frozenset({".npy", ".npz"})
@@ -33,7 +33,7 @@ CONTAINERS = frozenset(
     ".mp4 .m4v .mov .3gp .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .wmv .flv .ogv .y4m".split()  # noqa: SIM905
 )
 VIDEOS = ANIMATIONS | CONTAINERS | ARRAYS
-#: What this program reads, for messages.
+#: Supported formats, for messages.
 READ = (
     f"video files ({', '.join(sorted(CONTAINERS))}), animations ({', '.join(sorted(ANIMATIONS))}, PNG and TIFF), "
     f"arrays ({', '.join(sorted(ARRAYS))}), and folders or vertical strips of frames ({', '.join(sorted(STILLS))})"
@@ -41,7 +41,7 @@ READ = (
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key with numbers in order of size: `2` before `10`, and a total order for names that differ at all."""
+    """Sort key with numbers in numerical order (`2` before `10`), and a total order for names that differ at all."""
     parts = re.split(r"(\d+)", name)
     return (*((1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts), (2, 0, name))
 
@@ -56,11 +56,11 @@ def read_image(path: str | Path, traits: set[Trait] | None = None) -> Frames:
     """Read one image, upright and on white, as uint8 `[H, W, 3]`.
 
     Args:
-        path: of the image.
-        traits: what it says of itself is added.
+        path: path of the image.
+        traits: set to which the image's traits are added.
 
     Raises:
-        BenchError: it is missing, broken or cut short, or holds several pictures; the sentence names it.
+        BenchError: the image is missing, broken or truncated, or contains several pictures; the message names it.
     """
     try:
         with Image.open(path) as image:
@@ -76,7 +76,7 @@ def read_image(path: str | Path, traits: set[Trait] | None = None) -> Frames:
 
 
 def strip_frames(path: Path, width: int, height: int) -> int:
-    """How many square frames a vertical strip holds; a `BenchError` when its height is no multiple of its width."""
+    """Count a vertical strip's square frames; raise a `BenchError` if its height is not a multiple of its width."""
     if height % width:
         raise BenchError(
             f"The strip {path} is {width}×{height} pixels: its height is not a multiple of {width}, so it cannot "
@@ -96,7 +96,7 @@ def _cut(strip: Frames, path: Path) -> Frames:
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """Width and height of an image as it is shown, from its header, without decoding it."""
+    """Width and height of an image as displayed, from its header, without decoding it."""
     try:
         with Image.open(path) as image:
             return size(image)
@@ -107,9 +107,9 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file in a folder of all kinds is a video by itself, and not a frame or nothing known.
+    """Whether a file in a mixed folder is a complete video, and not a frame or an unknown file.
 
-    PNG, TIFF and WebP files may be either: a video is what holds several pictures.
+    PNG, TIFF and WebP files may be either: those with several pictures are videos.
     """
     suffix = path.suffix.lower()
     if suffix in ALWAYS_STILL or suffix not in STILLS | ANIMATIONS:
@@ -118,11 +118,11 @@ def is_video(path: Path) -> bool:
         with Image.open(path) as image:
             return not _is_strip(image)
     except PILLOW:
-        return suffix in ANIMATIONS  # whoever reads it says what is wrong
+        return suffix in ANIMATIONS  # reading the file reports what is wrong
 
 
 def frame_size(path: Path) -> tuple[int, int] | None:
-    """Width and height of the frames of a folder, a strip or an animation, where a header tells them, else None."""
+    """Width and height of the frames of a folder, a strip or an animation, if a header contains them, else None."""
     if path.is_dir():
         return image_size(path / images_in(path)[0])
     if path.suffix.lower() not in STILLS | ANIMATIONS:
@@ -136,7 +136,7 @@ def frame_size(path: Path) -> tuple[int, int] | None:
 
 
 def stack(images: Iterable[Frames], source: str | Path, resolution: int | None = None) -> Frames:
-    """Stack frames of one size as `[T, H, W, 3]`, each resized where `resolution` is given.
+    """Stack frames of one size as `[T, H, W, 3]`, each resized if `resolution` is given.
 
     Raises:
         BenchError: their sizes differ.
@@ -153,18 +153,18 @@ def stack(images: Iterable[Frames], source: str | Path, resolution: int | None =
 
 
 def frames_of(path: Path, traits: set[Trait] | None = None) -> Iterator[Undeveloped]:
-    """The frames of a video of any known kind, in order, decoded one at a time as they are asked for.
+    """Return the frames of a video of any known kind, in order, decoded one at a time on demand.
 
-    A folder is read as its images in natural order; an image as a vertical strip of square frames (the layout of the
-    Beach dataset and of our predictions), or as an animation where it holds several pictures; `.npy` and `.npz` as
-    uint8 `[T, H, W, 3]`; anything else with PyAV.
+    A folder is read as its images in natural order. An image is read as an animation if it contains several
+    pictures, otherwise as a vertical strip of square frames (the layout of the Beach dataset and of our predictions).
+    `.npy` and `.npz` are read as uint8 `[T, H, W, 3]`, anything else with PyAV.
 
     Args:
         path: file or folder.
-        traits: what is found on the way is added; it is complete after the last frame.
+        traits: set to which the traits found while reading are added; it is complete after the last frame.
 
     Raises:
-        BenchError: it cannot be decoded to the end, or is nothing known; the sentence names the file.
+        BenchError: the video cannot be decoded to the end, or is of an unknown kind; the message names the file.
     """
     traits = set() if traits is None else traits
     suffix = path.suffix.lower()
@@ -190,7 +190,7 @@ def _folder(path: Path, traits: set[Trait]) -> Iterator[Undeveloped]:
 
 
 def _picture(path: Path, traits: set[Trait]) -> Iterator[Undeveloped]:
-    """The frames of a vertical strip or of an animation."""
+    """Yield the frames of a vertical strip or of an animation."""
     try:
         with Image.open(path) as image:
             traits |= picture_traits(image)
@@ -216,21 +216,21 @@ def read_video(path: str | Path, stop: int | None = None, resolution: int | None
 
     Args:
         path: file or folder.
-        stop: how many frames are needed at most; no more are decoded.
-        resolution: side of the square that each frame is resized to; by default they stay as they are.
+        stop: maximum number of frames needed; no more are decoded.
+        resolution: side of the square to which each frame is resized; by default, frames are not resized.
 
     Raises:
-        BenchError: it cannot be decoded that far, or to its end where no `stop` is given; the sentence names the file.
+        BenchError: the video cannot be decoded that far, or to its end if no `stop` is given; the message names it.
     """
     path = Path(path)
     return stack((develop() for develop in islice(frames_of(path), stop)), path, resolution)
 
 
 def length(path: Path) -> int:
-    """How many frames a video has; it is decoded to its end, as headers do not say it reliably.
+    """Count the frames of a video by decoding it to its end, because headers are not reliable.
 
     Raises:
-        BenchError: it cannot be decoded to its end.
+        BenchError: the video cannot be decoded to its end.
     """
     return sum(1 for _ in frames_of(path))
 

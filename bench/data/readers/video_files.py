@@ -1,12 +1,13 @@
 """Video files, decoded by FFmpeg through PyAV: the frames that a player shows, in order, and no others.
 
-- Turned and mirrored as the display matrix says, by which telephones tell how they were held.
-- Frames that an edit list hides are decoded, as others need them, and left out.
-- To RGB with accurate rounding and with chroma interpolated bicubically from where the file says that it lies
-  (swscale's quick way is a level darker and repeats each chroma sample); the same bits with and without SIMD.
-- An alpha channel is laid on white, also that of VP8 and VP9, which FFmpeg's own decoders leave out.
+- Frames are rotated and mirrored according to the display matrix, in which telephones record how they were held.
+- Frames that an edit list hides are decoded, because other frames need them, and left out.
+- Conversion to RGB rounds accurately and interpolates chroma bicubically from its position as given in the file.
+  (swscale's fast conversion is a level darker and repeats each chroma sample.) It gives the same bits with and
+  without SIMD.
+- An alpha channel is composited on white, including that of VP8 and VP9, which FFmpeg's own decoders ignore.
 
-PyAV is imported inside functions: machines that only train have none.
+PyAV is imported inside functions, because machines that only train do not have it.
 """
 
 from __future__ import annotations
@@ -30,29 +31,29 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
-#: Decoders that know the alpha channel of these codecs.
+#: Decoders that support the alpha channel of these codecs.
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-#: Transfer functions of high dynamic range: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG), by their number in H.273.
+#: Transfer functions of high dynamic range: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG), by their numbers in H.273.
 _HDR = (16, 18)
 
 
 def decoded(path: Path, traits: set[Trait]) -> Iterator[Undeveloped]:
-    """The frames of a video file in order, one at a time.
+    """Yield the frames of a video file in order, one at a time.
 
     Args:
-        path: of the file.
-        traits: what is found on the way is added; it is complete after the last frame.
+        path: path of the file.
+        traits: set to which the traits found while reading are added; it is complete after the last frame.
 
     Raises:
-        BenchError: the file has no video, is damaged or is cut short (known after its last frame), or its frames
-            differ in size or are to be turned by another angle than a quarter.
+        BenchError: the file has no video, is damaged or truncated (known after its last frame), or its frames differ
+            in size or have a rotation that is not a multiple of 90°.
     """
     try:
         import av
     except ImportError as error:
         raise BenchError(f"The video {path} needs the package av, which is not installed: pip install av.") from error
     try:
-        # "file:", as FFmpeg would take what stands before a colon in a name for a protocol.
+        # "file:", because FFmpeg would interpret the part of a name before a colon as a protocol.
         with av.open(f"file:{path}", options={"err_detect": "explode"}, **_lenient()) as container:
             yield from _shown(container, _stream(container, path), path, traits)
     except (av.error.FFmpegError, OSError) as error:
@@ -61,13 +62,13 @@ def decoded(path: Path, traits: set[Trait]) -> Iterator[Undeveloped]:
 
 @dataclass(frozen=True)
 class StreamFormat:
-    """What a video file's header says of its frames.
+    """Properties of a video file's frames, from its header.
 
     Attributes:
-        lossy: the codec may lose something.
+        lossy: whether the codec may lose information.
         pixels: FFmpeg's name of the pixel format.
-        yuv: the pixels are stored as luma and chroma.
-        alpha: they have an alpha channel.
+        yuv: whether the pixels are stored as luma and chroma.
+        alpha: whether the pixels have an alpha channel.
     """
 
     lossy: bool
@@ -77,7 +78,7 @@ class StreamFormat:
 
 
 def stream_format(path: Path) -> StreamFormat | None:
-    """How a file's video is stored, from its header; None where that cannot be told (`decoded` then says why)."""
+    """Read the format of a file's video from its header; None if that fails (`decoded` then reports why)."""
     try:
         import av
     except ImportError:
@@ -97,7 +98,7 @@ def stream_format(path: Path) -> StreamFormat | None:
 
 
 def _lenient() -> dict[str, Any]:
-    """What lets PyAV open a file whose title is no UTF-8: since its version 19 nothing has to."""
+    """Options that let PyAV open a file whose title is not UTF-8; since version 19, none are needed."""
     import av
 
     return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
@@ -116,9 +117,9 @@ def _stream(container: InputContainer, path: Path) -> VideoStream:
 
 
 def _decoder(stream: VideoStream) -> VideoCodecContext:
-    """The stream's decoder; of VP8 and VP9 with alpha, one that knows it.
+    """Return the stream's decoder; for VP8 and VP9 with alpha, one that supports it.
 
-    It has one thread: files are read side by side, and a forked process could not end threads that it has not.
+    It has one thread: files are read in parallel, and a forked process could not end threads that it does not have.
     """
     import av
 
@@ -139,11 +140,11 @@ def _shown(container: InputContainer, stream: VideoStream, path: Path, traits: s
     for packet in container.demux(stream):
         tally.demuxed(packet)
         for frame in decoder.decode(packet):
-            # FFmpeg conceals damage with what lay there in the frame before.
+            # FFmpeg conceals damage with the content of the previous frame.
             if frame.is_corrupt:
                 raise BenchError(f"The video {path} is damaged at frame {tally.frames}: copy or encode it again.")
             tally.shown(frame, path)
-            # Looking at side data ties frame and data in a circle, which keeps the picture in memory: so once a turn.
+            # Accessing side data creates a reference cycle, which keeps the picture in memory: do so once per rotation.
             if (rotation := frame.rotation) not in turns:
                 turns[rotation] = _display(frame, path, traits)
             if frame.interlaced_frame:
@@ -168,12 +169,12 @@ def _shown(container: InputContainer, stream: VideoStream, path: Path, traits: s
 
 @dataclass
 class _FrameCounts:
-    """What came out of a file so far.
+    """Counts and times of the frames read from a file so far.
 
     Attributes:
-        frames: shown.
-        hidden: packets that the file says are not to be shown.
-        last: when the last frame is shown, in seconds.
+        frames: number of frames shown.
+        hidden: number of packets that the file marks as not to be shown.
+        last: time at which the last frame is shown, in seconds.
         step: mean time between frames, in seconds.
     """
 
@@ -216,10 +217,10 @@ class _FrameCounts:
 
     @property
     def lost_at_the_start(self) -> int:
-        """Packets that are expected before the first frame, or have lost their time, and gave no frame.
+        """Number of packets that belong before the first frame, or have lost their time, and produced no frame.
 
-        What they refer to was cut off: they come after the frame at which the file was cut, and belong before it.
-        Where that one itself gave no frame, the file is damaged and not cut.
+        The frames to which they refer were cut off. They follow the frame at which the file was cut, but are shown
+        before it. If the packet at the cut itself produced no frame, the file is damaged, not cut.
         """
         if self._first is None or self._entry not in (None, self._first):
             return 0
@@ -232,17 +233,18 @@ class _FrameCounts:
 
 
 def _expected_frames(container: InputContainer, stream: VideoStream, tally: _FrameCounts) -> int:
-    """How many frames a video file says it shows, 0 where it does not say.
+    """Number of frames that a video file declares, 0 if it declares none.
 
-    MP4 and MOV have an index of all. Matroska and WebM give a duration only, and AVI counts pauses as frames too; where
-    frames lie unevenly in time neither says how many there are, so a file whose last frame is in its place is whole.
+    MP4 and MOV have an index of all frames. Matroska and WebM only give a duration, and AVI also counts pauses as
+    frames. If frames are unevenly spaced in time, neither gives their number. A file whose last frame is at the
+    expected time therefore counts as complete.
     """
     if "mp4" in container.format.name:
         return len(stream.index_entries) - tally.hidden - tally.lost_at_the_start
     seconds = 0.0
     if duration := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
         seconds = int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3])
-    elif container.duration and len(container.streams) == 1:  # with sound, it is the longer one's
+    elif container.duration and len(container.streams) == 1:  # with sound, it is the longer stream's
         seconds = container.duration / 1_000_000
     rate = float(stream.average_rate or 0)
     step = max(1 / rate if rate else 0.0, tally.step)
@@ -250,7 +252,7 @@ def _expected_frames(container: InputContainer, stream: VideoStream, tally: _Fra
 
 
 class _FrameConverter:
-    """Turns decoded frames into upright RGB; one for a file, as preparing it takes longer than a frame."""
+    """Converts decoded frames to upright RGB; one instance per file, because setup takes longer than a frame."""
 
     def __init__(self, path: Path) -> None:
         from av.video.reformatter import Interpolation, VideoReformatter
@@ -284,27 +286,27 @@ def _has_alpha(frame: VideoFrame) -> bool:
     return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
 
 
-#: The display matrix of a frame that is shown as it is stored.
+#: Display matrix of a frame that is shown as stored.
 _UPRIGHT = np.eye(2, dtype=np.int64)
 
 
 def _display(frame: VideoFrame, path: Path, traits: set[Trait]) -> np.ndarray:
-    """How a frame is turned: the signs of the display matrix's upper left `[2, 2]`.
+    """Rotation of a frame: the signs of the display matrix's upper left `[2, 2]`.
 
     A pixel at (x, y) is shown at (x, y)·matrix (ISO/IEC 14496-12, 8.3.3).
 
     Raises:
-        BenchError: it is turned by another angle than quarters.
+        BenchError: the rotation is not a multiple of 90°.
     """
     try:
         data: Any = frame.side_data.get("DISPLAYMATRIX")
         matrix = _UPRIGHT if data is None else np.frombuffer(data, np.int32).reshape(3, 3)[:2, :2].astype(np.int64)
-    except ValueError:  # PyAV has no name for some other side data of the frame, and then gives none of it
+    except ValueError:  # PyAV has no name for other side data of the frame, and then returns none of it
         cos, sin = np.cos(np.radians(frame.rotation)), np.sin(np.radians(frame.rotation))
         matrix = np.rint(np.array([[cos, -sin], [sin, cos]]) * 65536).astype(np.int64)
     if not matrix.any():
         return _UPRIGHT
-    # A little away from a quarter is a rounding by the program that wrote it.
+    # A small deviation from a quarter turn is a rounding error of the program that wrote it.
     signs = np.sign(np.where(np.abs(matrix) > np.abs(matrix).max() / 50, matrix, 0))
     if sorted(np.abs(signs).sum(0)) != [1, 1] or sorted(np.abs(signs).sum(1)) != [1, 1]:
         angle = np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0]))
@@ -321,6 +323,6 @@ def _turned(pixels: Frames, turn: np.ndarray) -> Frames:
     (a, b), (c, d) = turn
     if a:  # x stays x
         down, right = d, a
-    else:  # what was a column becomes a row
+    else:  # columns become rows
         pixels, down, right = pixels.transpose(1, 0, 2), b, c
     return np.ascontiguousarray(pixels[::down, ::right])

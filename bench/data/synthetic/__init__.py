@@ -1,1 +1,1 @@
-"""Painters of the synthetic dataset, the same bits on every machine."""
+"""Painters of the synthetic dataset, which give the same bits on every machine."""

@@ -94,10 +94,10 @@ class BeachVideo:
         self._size = size
         side = size * SUPER
         rows = side + 2 * _MARGIN
-        # Positions run a little past the frame, for the shake.
+        # Positions extend a little past the frame, for the shake.
         line = (np.arange(rows, dtype=np.float64) + 0.5 - _MARGIN) / side
         self._horizon = dice.between(0.2, 0.42)
-        # Sky and sea are painted on their own rows; two of them overlap where the horizon is blended.
+        # Sky and sea are painted on their own rows; five of them overlap where the horizon is blended.
         level = _MARGIN + int(self._horizon * side)
         self._sky_rows, self._sea_row = level + 3, level - 2
         self._x = np.tile(line, (rows - self._sea_row, 1))
@@ -141,7 +141,7 @@ class BeachVideo:
         self._rough = dice.between(0.5, 1.1)
 
     def _sky(self, dice: RandomStream, size: int, line: Array, glitter: float) -> None:
-        """Set up sky, clouds, sun and whatever stands on the horizon."""
+        """Set up sky, clouds, sun and the cape on the horizon, if any."""
         count = self._sky_rows
         x = np.tile(line, (count, 1))
         y = np.repeat(line[:count], len(line)).reshape(count, len(line))
@@ -185,7 +185,7 @@ class BeachVideo:
         return self._reaches[wave]
 
     def _water(self, time: float) -> Array:
-        """Return the colours of the sea [3, rows, rows] with waves and foam, shore line not yet cut."""
+        """Return the colours of the sea [3, rows - sea_row, rows] with waves and foam, before the shore line is cut."""
         phase = self._train + time / self._period + self._phase
         number = np.floor(phase)
         c = phase - number
@@ -264,7 +264,7 @@ class BeachVideo:
         return mix(image, self._p["foam"], np.clip(np.maximum(line * 0.95, web), 0.0, 1.0))
 
     def _shift(self, image: Array, time: float) -> Array:
-        """Move the enlarged frame by the camera's shake, cutting the margin off."""
+        """Move the enlarged frame by the camera's shake, and crop the margin."""
         moves = []
         for axis in (0, 1):
             total = 0.0

@@ -9,14 +9,14 @@ import numpy as np
 from bench.data.synthetic.portable_math import Array, FractalNoise, RandomStream, smoothstep, two_noises, unit
 
 SUPER = 2
-"""Samples a pixel and axis: the sky is painted this much larger and averaged."""
+"""Samples per pixel and axis: the sky is painted this much larger and averaged."""
 
 
 class SkyView:
-    """Where each sky pixel of the enlarged frame looks, and how far away a flat cloud deck is there.
+    """Viewing direction of each sky pixel of the enlarged frame, and the distance of a flat cloud deck there.
 
     ``x``, ``y``: position in the frame; ``rise``: height above the horizon; ``far``: distance of the deck.
-    Only the rows that show sky are held. The deck bends down to the horizon like a dome, so that ``far`` stays
+    Only the rows that show sky are stored. The deck bends down to the horizon like a dome, so that ``far`` stays
     finite.
     """
 
@@ -32,7 +32,7 @@ class SkyView:
         return 1.0 / (np.maximum(self.horizon - y, 0.0) * 0.85 + 0.13)
 
     def glow(self, x: float, y: float, radius: float) -> Array:
-        """Return a round glow, 1 at x, y and a half at ``radius``, with long tails."""
+        """Return a round glow, 1 at (x, y) and one half at ``radius``, with long tails."""
         dx, dy = self.x - x, self.y - y
         return 1.0 / (1.0 + (dx * dx + dy * dy) / (radius * radius))
 
@@ -99,7 +99,7 @@ class Clouds:
         self._fade = [1.0 - smoothstep(0.3, 0.75, pixel * f) for f in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)[: kind.octaves]]
 
     def _plane(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """Return frame positions as positions on the layer, in its cells, along and across the wind."""
+        """Convert frame positions to positions on the layer, in its cells, along and across the wind."""
         if self.kind.upright:
             return (x - 0.5) * self.kind.scale, y * self.kind.scale * 1.5
         far = self._view.distance(y)
@@ -125,7 +125,7 @@ class Clouds:
 
 
 def _slope(field: Array, down: int, right: int) -> Array:
-    """Return the field minus its value ``down`` and ``right`` pixels on; borders repeat the nearest."""
+    """Return the field minus its value ``down`` and ``right`` pixels away; borders repeat the nearest result."""
     for axis, step_ in ((0, down), (1, right)):
         assert abs(step_) < field.shape[axis], "the shading reaches over the whole frame"
     rows = np.clip(np.arange(field.shape[0]), max(-down, 0), field.shape[0] - 1 - max(down, 0))

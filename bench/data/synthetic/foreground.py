@@ -18,7 +18,7 @@ from bench.data.synthetic.portable_math import (
     smoothstep,
 )
 
-_SUPER = 4  # samples a pixel and axis
+_SUPER = 4  # samples per pixel and axis
 
 _GREENS = ((70, 92, 48), (88, 84, 50), (52, 74, 52), (110, 96, 62), (62, 66, 58))
 
@@ -27,7 +27,7 @@ _GREENS = ((70, 92, 48), (88, 84, 50), (52, 74, 52), (110, 96, 62), (62, 66, 58)
 class LandLight:
     """How the land is lit.
 
-    ``haze`` [3, 1, 1] is what far ridges fade to, ``tint`` [3, 1, 1] and ``level`` scale the near colours,
+    Far ridges fade to ``haze`` [3, 1, 1], and ``tint`` [3, 1, 1] and ``level`` scale the near colours.
     ``windows`` is the share of lit windows.
     """
 
@@ -79,7 +79,7 @@ class Land:
         return FractalNoise(self._dice, rough, 0.0)(x * scale, np.zeros_like(x), 0.0)
 
     def _ridges(self, horizon: float, steep: float) -> None:
-        """Two to four ridges, each nearer, darker and lower in the frame than the one behind."""
+        """Paint two to four ridges, each nearer, darker and lower in the frame than the one behind."""
         dice = self._dice
         count = 2 + dice.below(3)
         line = (np.arange(self._side, dtype=np.float64) + 0.5) / self._side
@@ -99,7 +99,7 @@ class Land:
             self._put(mask, mix(np.clip(shade, 0.0, 1.0), self._light.haze, far))
 
     def _town(self, horizon: float) -> None:
-        """Rows of buildings with windows, the nearer row darker and taller."""
+        """Paint rows of buildings with windows, the nearer row darker and taller."""
         dice = self._dice
         tall = dice.between(0.06, 0.2)
         for row in (0, 1):
@@ -129,7 +129,7 @@ class Land:
             self._put(pane & lit, colour(255, 205 - 25 * dice.below(3), 120))
 
     def _conifers(self, horizon: float) -> None:
-        """A row of firs: notched triangles, bunched into groups."""
+        """Paint a row of firs: notched triangles, bunched into groups."""
         dice = self._dice
         foot = horizon + dice.between(0.3, 0.7) * (1.0 - horizon) + 0.02
         tall = dice.between(0.07, 0.2)
@@ -146,7 +146,7 @@ class Land:
         self._put(self._y >= low[None, :], shade)
 
     def _poles(self, horizon: float) -> None:
-        """Broad-leaved trees in the field and a line of poles with hanging wires."""
+        """Paint broad-leaved trees in the field and a line of poles with hanging wires."""
         dice = self._dice
         shade = self._lit(colour(40, 44, 34)) * 0.7
         for _ in range(2 + dice.below(5)):
@@ -167,7 +167,7 @@ class Land:
         self._put(pole | arm, shade)
 
     def _foliage(self, side: float, reach: float) -> None:
-        """Leaves of near trees from the left (-1), right (1) or below (0), with gaps that show the sky."""
+        """Paint leaves of near trees from the left (-1), right (1) or below (0), with gaps that show the sky."""
         dice = self._dice
         inward, along = 1.0 - self._y, self._x
         if side > 0.0:
@@ -183,7 +183,7 @@ class Land:
         self._put(mask, self._lit(colour(44, 54, 34)) * 0.8 * tone)
 
     def _house(self) -> None:
-        """The gable of a near house in a lower corner."""
+        """Paint the gable of a near house at the lower edge."""
         dice = self._dice
         ridge, height = dice.between(0.1, 0.9), dice.between(0.1, 0.24)
         slope = dice.between(0.6, 1.0)

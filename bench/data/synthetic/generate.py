@@ -1,7 +1,7 @@
 """Synthetic time-lapse sets in the layouts of Sky Time-lapse and Beach, for trying things without a download.
 
-The same seed gives the same pixels on every machine, whatever the number of workers: the painters use only
-exactly rounded arithmetic (see :mod:`bench.data.synthetic.portable_math`).
+The same seed gives the same pixels on every machine and with any number of workers. The painters use only exactly
+rounded arithmetic (see :mod:`bench.data.synthetic.portable_math`).
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ __all__ = [
 ]
 
 SYNTHETIC_VERSION = 1
-"""Raised whenever the same seed gives other pixels than before."""
+"""Incremented whenever the same seed gives different pixels than before."""
 
 CLIP_FRAMES = 32
 SIZES = (64, 128)
 
-# Half the real sky videos are plain daylight; every kind must turn up in a test set of eight.
+# Half the real sky videos are plain daylight; every kind must appear in a test set of eight.
 _SKY_CYCLE = ("day", "dusk", "day", "night", "day", "dusk", "aurora", "day")
 
 
 @dataclass(frozen=True)
 class _SceneCounts:
-    """How much is painted."""
+    """Numbers of videos and clips to paint."""
 
     train_videos: int
     test_videos: int
@@ -59,7 +59,7 @@ class _SceneCounts:
 
 @dataclass(frozen=True)
 class _PaintJob:
-    """One video to paint: where it belongs, what it shows, its own seed."""
+    """One video to paint: its place in the dataset, its scene and its seed."""
 
     root: Path
     split: str
@@ -74,10 +74,10 @@ def sky_clip(scene: str, seed: int, size: int, frames: int) -> NDArray[np.uint8]
     """Return the first ``frames`` frames of a synthetic sky video as uint8 RGB [T, H, W, 3].
 
     ``scene`` is one of ``SKY_SCENES`` ("day", "dusk", "night", "aurora"); H = W = ``size``.
-    A longer clip begins with the shorter ones.
+    A longer clip begins with the frames of the shorter ones.
 
     Raises:
-        BenchError: unknown scene, a size other than 64 or 128, or less than one frame.
+        BenchError: the scene is unknown, the size is neither 64 nor 128, or ``frames`` is below 1.
     """
     _check_clip(scene, SKY_SCENES, size, frames)
     video = SkyVideo(scene, seed, size)
@@ -88,10 +88,10 @@ def beach_clip(scene: str, seed: int, size: int, frames: int) -> NDArray[np.uint
     """Return the first ``frames`` frames of a synthetic shore video as uint8 RGB [T, H, W, 3].
 
     ``scene`` is one of ``BEACH_SCENES`` ("midday", "overcast", "golden"); H = W = ``size``.
-    A longer clip begins with the shorter ones.
+    A longer clip begins with the frames of the shorter ones.
 
     Raises:
-        BenchError: unknown scene, a size other than 64 or 128, or less than one frame.
+        BenchError: the scene is unknown, the size is neither 64 nor 128, or ``frames`` is below 1.
     """
     _check_clip(scene, BEACH_SCENES, size, frames)
     video = BeachVideo(scene, seed, size)
@@ -109,17 +109,19 @@ def make_sky(
     progress: Callable[[int], None] | None = None,
     workers: int | None = None,
 ) -> None:
-    """Write a synthetic set in Sky Time-lapse's layout, all of it or nothing.
+    """Write a synthetic set in Sky Time-lapse's layout, completely or not at all.
 
-    Files are ``root/sky_train/<long>/<short>/<long>_frames_00000001.jpg`` and on, and likewise ``sky_test``.
-    Each video holds ``clips_per_video`` × 32 consecutive square frames of ``size`` pixels. No long video is
-    in both. ``progress`` is called with the number of clips just written. ``workers`` processes paint (None: one
-    for each processor that this process may use); their number does not change a byte. With more than one, a script
-    must guard its entry point by ``if __name__ == "__main__"``, as always with processes.
+    Files are ``root/sky_train/<long>/<short>/<long>_frames_00000001.jpg`` and so on, and likewise in ``sky_test``.
+    Each video contains ``clips_per_video`` × 32 consecutive square frames of ``size`` pixels. No long video is
+    in both splits.
+
+    ``progress`` is called with the number of clips just written. ``workers`` processes paint (None: one for each
+    processor that this process may use); their number does not change a byte of the result. With more than one, a
+    script must guard its entry point with ``if __name__ == "__main__"``, as always with multiprocessing.
 
     Raises:
-        BenchError: ``root`` exists and is not an empty folder or cannot be written, a size other than 64 or
-            128, a count below 1, or a script without that guard.
+        BenchError: ``root`` exists and is not an empty folder, or cannot be written; the size is neither 64 nor 128; a
+            count is below 1; or the script lacks that guard.
     """
     _make("sky", root, size, _SceneCounts(train_videos, test_videos, clips_per_video), seed, progress, workers)
 
@@ -135,12 +137,12 @@ def make_beach(
     progress: Callable[[int], None] | None = None,
     workers: int | None = None,
 ) -> None:
-    """Write a synthetic set in Beach's layout, all of it or nothing.
+    """Write a synthetic set in Beach's layout, completely or not at all.
 
     Files are ``root/frames-stable-many/<place>/<NNNN>_<offset>.jpg``: vertical strips of 32 square frames,
     where NNNN is the source video and offset (0, 32, ...) its first frame. ``root/beach_train.txt`` and
-    ``beach_test.txt`` list them, one path below ``frames-stable-many`` a line; no source video is in both.
-    Parameters and errors are those of :func:`make_sky`.
+    ``beach_test.txt`` list them, one path below ``frames-stable-many`` per line; no source video is in both.
+    Parameters and errors are the same as for :func:`make_sky`.
     """
     _make("beach", root, size, _SceneCounts(train_videos, test_videos, clips_per_video), seed, progress, workers)
 
@@ -210,13 +212,13 @@ def _readme(facts: dict[str, Any]) -> str:
 
 
 def _jobs(dataset: str, folder: Path, size: int, counts: _SceneCounts, seed: int) -> list[_PaintJob]:
-    """Return one job a video; numbers run on from training to test, so that no name is in both."""
+    """Return one job per video; numbers continue from training to test, so that no name is in both."""
     scenes = _SKY_CYCLE if dataset == "sky" else BEACH_SCENES
     jobs = []
     for split, first, count in (("train", 0, counts.train_videos), ("test", counts.train_videos, counts.test_videos)):
         for k in range(count):
             scene = scenes[k % len(scenes)]
-            # Keyed by split and place in it: a larger training set leaves the test set as it was.
+            # Keyed by split and position in it: a larger training set leaves the test set unchanged.
             video_seed = RandomStream(dataset, seed, split, k).bits()
             jobs.append(_PaintJob(folder, split, first + k, scene, video_seed, size, counts.clips_per_video))
     return jobs
@@ -225,7 +227,7 @@ def _jobs(dataset: str, folder: Path, size: int, counts: _SceneCounts, seed: int
 def _run(
     paint: Callable[[_PaintJob], list[str]], jobs: list[_PaintJob], workers: int
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield each job's number and its files as it is done, in any order."""
+    """Yield each job's number and its files as soon as it is done, in any order."""
     workers = min(workers, len(jobs))
     if workers == 1:
         for job in jobs:
@@ -271,7 +273,7 @@ def _write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def _new_folder(root: Path) -> Iterator[Path]:
-    """Give a working folder beside ``root`` that becomes it on success and vanishes on failure."""
+    """Provide a working folder next to ``root`` that becomes ``root`` on success and is removed on failure."""
     if root.is_dir():
         if any(root.iterdir()):
             raise BenchError(f"The folder {root} is not empty: choose another one, or remove it first.")
@@ -310,7 +312,7 @@ def make(
     """Write the scenes of one kind into a new folder, with a progress bar.
 
     Raises:
-        BenchError: no such scenes, a size other than 64 or 128, a folder that holds something, a full disk.
+        BenchError: the scenes are unknown, the size is not 64 or 128, the folder is not empty, or the disk is full.
     """
     if scene not in SCENES:
         raise BenchError(f"Unknown synthetic scenes '{scene}'.{did_you_mean(scene, SCENES)}")

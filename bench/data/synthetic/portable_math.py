@@ -1,7 +1,7 @@
 """Arithmetic that gives the same bits on every machine, and the noise built on it.
 
 Only operations that IEEE 754 rounds exactly (+, -, *, /, square root, floor, comparisons) and integer
-hashes are used, one array operation at a time: numpy's own sin, exp or power differ by a last bit between
+hashes are used, one array operation at a time. numpy's own sin, exp or power differ in the last bit between
 processors.
 """
 
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 _TAU = 6.283185307179586
 _MASK = (1 << 64) - 1
 _CELLS = 32  # period of the noise, in lattice cells
-_FINE = 16  # texels a cell: linear interpolation between them stays invisible
+_FINE = 16  # texels per cell: linear interpolation between them stays invisible
 _SIDE = _CELLS * _FINE
 
 
@@ -61,7 +61,7 @@ def exp(x: Array) -> Array:
 
 
 def smoothstep(low: float, high: float, x: Array) -> Array:
-    """Return 0 at or below ``low``, 1 at or above ``high``, a cubic between (``low > high`` mirrors)."""
+    """Return 0 at or below ``low``, 1 at or above ``high``, a cubic in between (``low > high`` mirrors)."""
     t = np.clip((x - low) * (1.0 / (high - low)), 0.0, 1.0)
     return t * t * (3.0 - t * 2.0)
 
@@ -101,7 +101,7 @@ def mix(a: Array, b: Array, t: Array | float) -> Array:
 
 
 def quantise(image: Array) -> NDArray[np.uint8]:
-    """Return planes [3, H, W] in 0..1 as uint8 [H, W, 3], with a still dither against bands."""
+    """Return planes [3, H, W] in 0..1 as uint8 [H, W, 3], with a static dither against banding."""
     rows, columns = image.shape[-2:]
     noise = hash_unit(np.arange(rows)[:, None], np.arange(columns)[None, :], 77) - 0.5
     levels = np.floor(np.clip(image, 0.0, 1.0) * 255.0 + noise * 0.9 + 0.5)
@@ -109,7 +109,7 @@ def quantise(image: Array) -> NDArray[np.uint8]:
 
 
 class RandomStream:
-    """A stream of numbers from integers alone (splitmix64), the same under every numpy version."""
+    """A stream of random numbers from integers alone (splitmix64), the same under every numpy version."""
 
     def __init__(self, *key: int | str) -> None:
         state = 0x9E3779B97F4A7C15
@@ -212,10 +212,10 @@ def two_noises(u: Array, v: Array) -> tuple[Array, Array]:
 
 
 class FractalNoise:
-    """Several octaves of noise, each turned against the last, that change shape with time.
+    """Several octaves of noise, each rotated against the previous one, that change shape over time.
 
-    An octave is cos·A + sin·B of two independent noises with a slowly running angle: it evolves smoothly and
-    for ever at constant strength. ``pace`` is in turns of the largest octave a frame; small ones go faster.
+    An octave is cos·A + sin·B of two independent noises with a slowly advancing angle: it evolves smoothly and
+    for ever at constant strength. ``pace`` is in turns of the largest octave per frame; smaller ones are faster.
     """
 
     def __init__(self, dice: RandomStream, octaves: int, pace: float, *, roughness: float = 0.5) -> None:
@@ -228,7 +228,7 @@ class FractalNoise:
     def __call__(self, u: Array, v: Array, time: float, fade: list[Array] | None = None, billow: float = 0.0) -> Array:
         """Return the noise (standard deviation near 0.6) at u, v in cells of the largest octave.
 
-        ``fade`` holds a weight 0..1 per octave and pixel (to leave out what is finer than a pixel);
+        ``fade`` contains a weight 0..1 per octave and pixel (to leave out detail finer than a pixel);
         ``billow`` from 0 to 1 turns the finer octaves into round heaps with sharp creases.
         """
         total = np.zeros_like(u)
@@ -242,6 +242,6 @@ class FractalNoise:
             total += noise * gain if fade is None else noise * (fade[k] * gain)
             gain *= self.roughness
             pace *= 1.45
-            # A rational rotation by 36.87 degrees and a scale of 2: no lattice lines add up.
+            # A rational rotation by 36.87 degrees and a scale of 2, so that lattice lines do not add up.
             u, v = u * 1.6 - v * 1.2, u * 1.2 + v * 1.6
         return total

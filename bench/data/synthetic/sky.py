@@ -1,7 +1,7 @@
 """Painters of the synthetic sky scenes: clouds by day and at dusk, turning stars, aurora.
 
-A painter is set up once for a video and then asked for single frames. It paints at twice the frame's
-resolution and averages; all lengths are in frame widths, all times in frames, all colours in 0..1.
+A painter is set up once per video and then paints single frames. It paints at twice the frame's resolution
+and averages. All lengths are in frame widths, all times in frames, all colours in 0..1.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class _Day:
     def __init__(self, dice: RandomStream, view: SkyView) -> None:
         weather = dice.below(8)
         if weather == 4 and view.horizon > 1.0:
-            weather = 2  # a bank stands on the horizon, which is out of this frame
-        # Grey weather wants a grey sky; fair weather any of the blue ones.
+            weather = 2  # a bank is at the horizon, which is outside this frame
+        # Grey weather needs a grey sky; fair weather can have any of the blue ones.
         zenith, low = _DAY[5] if weather in (3, 6) else _DAY[dice.below(5)]
         self._view = view
         sun = (dice.between(-0.35, 1.35), dice.between(-0.4, 0.3))
@@ -183,7 +183,7 @@ class _Stars:
         seen = (x > -3.0) & (x < columns + 2.0) & (y > -3.0) & (y < rows + 2.0)
         x, y, power = x[seen], y[seen], self._power[seen]
         tints = [t[seen] for t in self._tints]
-        # At twice the frame size a star is wider, to stay as bright after the averaging.
+        # At twice the frame size a star is wider, to stay as bright after averaging.
         radius = (1.3 + 0.45 * np.minimum(power, 1.5)) * max(1.0, view.side / 215.0)
         x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
         light = np.zeros((3, rows * columns))
@@ -308,7 +308,7 @@ class SkyVideo:
             "aurora": _Aurora,
         }
         land_dice = RandomStream("land", scene, seed)
-        # The light does not depend on the view, so a small one tells it before the land is known.
+        # The light does not depend on the view, so a small view provides it before the land is known.
         light = painters[scene](RandomStream("sky", scene, seed, 1), SkyView(4, *pixel_centres(8, 8, 8), horizon)).light
         self._land = Land(land_dice, size, light, horizon)
         sky_rows = np.flatnonzero((self._land.alpha < 1.0).any(axis=1))
@@ -319,7 +319,7 @@ class SkyVideo:
 
     @property
     def foreground(self) -> NDArray[np.bool_]:
-        """True [H, W] where land covers the whole pixel and nothing may ever change."""
+        """Mask [H, W], True where land covers the whole pixel and nothing may ever change."""
         return self._land.alpha >= 1.0
 
     def frame(self, time: int) -> NDArray[np.uint8]:

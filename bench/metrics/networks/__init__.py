@@ -1,1 +1,1 @@
-"""Networks behind metrics: their weights, their features, the I3D."""
+"""Networks behind the metrics: their weights, their features, and I3D."""

@@ -1,7 +1,8 @@
 """The network of LPIPS: the five convolutions of torchvision's AlexNet, by torchvision's names, and the authors' heads.
 
-`FastLPIPS` computes what the package `lpips` does, rearranged: both frames of a pair go through the trunk together,
-channels lie last, where a unit vector over channels and its weighted sum are read in one go, and a head is one product.
+`FastLPIPS` computes the same as the package `lpips`, rearranged. Both frames of a pair go through the trunk together.
+Channels are last in memory, so a unit vector over channels and its weighted sum are read in one pass. A head is one
+product.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 from bench.errors import BenchError
 from bench.metrics.networks.safe_unpickler import Tree
 
-#: Numbers of the layers that have weights, and the shapes of their kernels [C', C, H, W].
+#: Indices of the layers that have weights, and the shapes of their kernels [C', C, H, W].
 LAYERS = {
     0: (64, 3, 11, 11),
     3: (192, 64, 5, 5),
@@ -27,9 +28,9 @@ LAYERS = {
 
 
 def from_jax(tree: Tree) -> dict[str, Tensor]:
-    """Tensors by torchvision's names from a checkpoint of JAX, kernels [H, W, C, C'].
+    """Tensors by torchvision's names from a JAX checkpoint with kernels [H, W, C, C'].
 
-    Raises `BenchError` where something is missing or misshapen.
+    Raises `BenchError` if something is missing or malformed.
     """
     tensors = {}
     try:
@@ -45,11 +46,11 @@ def from_jax(tree: Tree) -> dict[str, Tensor]:
 
 
 class FastLPIPS:
-    """Distances of frames [N, 3, H, W] in [-1, 1] to others → float32 [N], as the package's network gives them.
+    """Distances between pairs of frames [N, 3, H, W] in [-1, 1] → float32 [N], as in the package's network.
 
     Args:
-        network: the package's, of version 0.1 with AlexNet.
-        device: where it computes.
+        network: the package's network, version 0.1 with AlexNet.
+        device: device for the computation.
     """
 
     def __init__(self, network: Any, device: torch.device) -> None:
@@ -73,7 +74,7 @@ class FastLPIPS:
                 z = F.max_pool2d(z, 3, 2)
             z = F.relu_(F.conv2d(z, weight, bias, stride, padding))  # [2N, C, H', W']
             features = z.permute(0, 2, 3, 1)
-            # A place where nothing responds has no direction: zeros, as the package's 1e-10 in the divisor makes them.
+            # A place without any response has no direction: it gets zeros, as from the package's 1e-10 in the divisor.
             unit = features * torch.rsqrt(features.square().sum(-1, keepdim=True).clamp_min(1e-20))
             difference = unit[: len(x)] - unit[len(x) :]
             total += (difference.square() @ head).mean((1, 2))

@@ -1,4 +1,4 @@
-"""What the metrics that run a network share: where it runs, its precision, and features kept on disk."""
+"""Shared by the metrics that run a network: its device, its precision, and features cached on disk."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from bench.progress import console
 Features = NDArray[np.float32]
 
 CPU = torch.device("cpu")
-#: Files of features up to this size are read; larger ones are mapped.
+#: Feature files up to this size are read; larger ones are memory-mapped.
 _SMALL = 1 << 16
-#: Environment variables by which users choose the kernels of oneDNN and MKL.
+#: Environment variables with which users choose the kernels of oneDNN and MKL.
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR")
 
 
 def default_device() -> torch.device:
-    """A CUDA GPU where there is one, else the CPU."""
+    """A CUDA GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """Keep a GPU from rounding float32 to TF32, which it does in convolutions unless told otherwise."""
+    """Keep a GPU from rounding float32 to TF32, which it does in convolutions by default."""
     if device.type != "cuda":
         yield
         return
@@ -52,7 +52,7 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _maker() -> str:
-    """The processor's maker as Linux names it; MKL takes other kernels for another maker's. Empty elsewhere."""
+    """The processor's vendor as reported by Linux, empty elsewhere; MKL chooses kernels by vendor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -61,7 +61,7 @@ def _maker() -> str:
 
 
 def arithmetic(device: torch.device) -> str:
-    """What decides the last digits of a network's output: the version of PyTorch, and the processor or the GPU."""
+    """What determines the last digits of a network's output: the PyTorch version, and the processor or the GPU."""
     version = f"torch {torch.__version__} {device.type}"
     if device.type == "cuda":
         libraries = f"{torch.version.cuda} cudnn {torch.backends.cudnn.version()}"
@@ -71,49 +71,48 @@ def arithmetic(device: torch.device) -> str:
 
 
 def cache_dir() -> Path:
-    """The folder of kept features, in the cache folder of everything else."""
+    """The folder of cached features, inside the general cache folder."""
     return files.cache_dir() / "features"
 
 
 class FeatureCache:
-    """Features of clips on disk, under a key made from the clip's bytes and whatever else they depend on.
+    """Features of clips on disk, under a key made from the clip's bytes and everything else they depend on.
 
-    The key contains content, never a name: a changed byte, other weights or another preprocessing is another entry. So
-    is what another version of PyTorch, another instruction set or a GPU computed, whose last digits differ.
+    The key contains content, never a name: a changed byte, other weights or different preprocessing gives another
+    entry. So does another PyTorch version, another instruction set or a GPU, because the last digits differ.
 
-    Small features are read into memory. Large ones (FID's 2048 numbers a frame) are mapped from the file, and take
-    memory only while they are looked at. Neither keeps a file open. Where the folder cannot be written to, features are
-    kept in memory.
+    Small features are read into memory. Large ones (FID's 2048 numbers per frame) are memory-mapped, and take memory
+    only while they are in use. Neither keeps a file open. If the folder is not writable, features are kept in memory.
     """
 
     def __init__(self, folder: Path, identity: str, device: torch.device = CPU) -> None:
-        """`identity` names the weights and the version of everything between a clip and its features."""
+        """`identity` identifies the weights and the version of everything between a clip and its features."""
         self._folder, self._identity = folder, f"{identity} {arithmetic(device)}"
         self._memory: dict[Path, Features] = {}
 
     def path(self, clip: Frames) -> Path:
-        """The file of the features of a clip uint8 [T, H, W, 3]."""
+        """The features file of a clip uint8 [T, H, W, 3]."""
         digest = hashlib.sha256(f"{self._identity} {clip.shape}".encode())
         digest.update(np.ascontiguousarray(clip).data)
         key = digest.hexdigest()
         return self._folder / key[:2] / f"{key[2:]}.npy"
 
     def get(self, clip: Frames) -> Features | None:
-        """The features of a clip, where they are kept and readable."""
+        """The cached features of a clip, or None if they are missing or unreadable."""
         path = self.path(clip)
         try:
             return _read(path)
-        except (OSError, ValueError):  # not there, or cut short by a killed process: compute it again
+        except (OSError, ValueError):  # missing, or truncated by a killed process: compute it again
             return self._memory.get(path)
 
     def put(self, clip: Frames, features: Features) -> Features:
-        """Keep the features of a clip; they come back as `get` gives them, large ones without taking memory."""
+        """Store the features of a clip and return them as `get` does: large ones without taking memory."""
         path = self.path(clip)
         try:
             with atomic_path(path) as part:
                 np.save(part, features, allow_pickle=False)
             return _read(path)
-        except (BenchError, OSError, ValueError) as error:  # it costs time, and no number
+        except (BenchError, OSError, ValueError) as error:  # costs time, but changes no number
             if not self._memory:
                 console().print(f"Features are not cached: {error}", style="yellow", markup=False, soft_wrap=True)
             self._memory[path] = features
@@ -123,7 +122,8 @@ class FeatureCache:
 def _read(path: Path) -> Features:
     """An array from its file, read-only, with no file left open.
 
-    NumPy's own memory maps hold a descriptor each, of which a process has 1,024 on many systems. PyTorch's do not.
+    Each of NumPy's own memory maps holds a file descriptor, and many systems limit a process to 1,024. PyTorch's memory
+    maps hold none.
     """
     with ARRAY_HEADS:
         mapped: np.memmap[Any, np.dtype[np.float32]] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -131,7 +131,7 @@ def _read(path: Path) -> Features:
         try:
             whole = torch.from_file(str(path), shared=False, size=mapped.offset + mapped.nbytes, dtype=torch.uint8)
             found: Features = whole.numpy()[mapped.offset :].view(mapped.dtype).reshape(mapped.shape)
-        except RuntimeError:  # a system has a limit of maps as well
+        except RuntimeError:  # systems limit the number of maps as well
             found = np.array(mapped)
     else:
         found = np.array(mapped)
@@ -145,7 +145,7 @@ def through_cache(
     compute: Callable[[list[Frames]], list[Features]],
     group: int = 8,
 ) -> list[Features]:
-    """Features of each clip, from the cache where they are there; the rest computed and kept, a few at a time."""
+    """Features of each clip, from the cache if available; the rest are computed and stored, a few at a time."""
     computed: dict[int, Features] = {}
     waiting: list[int] = []
     for index in range(len(clips)):

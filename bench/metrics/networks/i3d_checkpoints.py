@@ -1,6 +1,6 @@
-"""The I3D network's published tensors in three layouts: the original's, that of JAX, and ours, which is PyTorch's.
+"""The published tensors of the I3D network in three layouts: the original's, JAX's, and ours, which is PyTorch's.
 
-DeepMind published a TensorFlow checkpoint (Kinetics-400, RGB), and everything else is a copy of it.
+DeepMind published a TensorFlow checkpoint (Kinetics-400, RGB); all other files are copies of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench.errors import BenchError
 from bench.metrics.networks.i3d import I3D, MIXED
 from bench.metrics.networks.safe_unpickler import Tree, by_path
 
-#: Our name of a branch of an Inception block, and the original's.
+#: Our names for the branches of an Inception block, and the original's.
 _BRANCHES = {
     "b0": "Branch_0/Conv3d_0a_1x1",
     "b1a": "Branch_1/Conv3d_0a_1x1",
@@ -26,7 +26,7 @@ _BRANCHES = {
     "b2b": "Branch_2/Conv3d_0b_3x3",
     "b3b": "Branch_3/Conv3d_0b_1x1",
 }
-#: Units by our name: three of the stem, then the branches of every block.
+#: Units by our names: three of the stem, then the branches of every block.
 UNITS = (
     "Conv3d_1a_7x7",
     "Conv3d_2b_1x1",
@@ -36,7 +36,7 @@ UNITS = (
 
 
 def _layer(unit: str) -> str:
-    """The original's name of a unit, or of the logits."""
+    """The original's name for a unit, or for the logits."""
     block, _, branch = unit.partition(".")
     return "Logits/Conv3d_0c_1x1" if unit == "logits" else f"{block}/{_BRANCHES[branch]}" if branch else block
 
@@ -48,11 +48,11 @@ def _tensor(array: NDArray[Any], shape: torch.Size) -> Tensor:
 
 
 def from_jax(tree: Tree) -> dict[str, Tensor]:
-    """Our tensors from a checkpoint of JAX: `params` and `batch_stats`, by layer, kernels [T, H, W, C, C'].
+    """Our tensors from a JAX checkpoint: `params` and `batch_stats` by layer, with kernels [T, H, W, C, C'].
 
-    Its batch normalisation has no scale, which is 1. Raises `BenchError` where something is missing or misshapen.
+    Its batch normalisation has no scale, so the scale is 1. Raises `BenchError` if something is missing or malformed.
     """
-    # Only what is the same in every copy stays from it: the scale, which is 1, and a counter that nobody reads.
+    # Only values that are the same in every copy are taken from it: the scale, which is 1, and an unused counter.
     expected = I3D().state_dict()
     arrays = dict(by_path(tree))
     try:

@@ -1,8 +1,8 @@
 """I3D's logits of clips, which FVD and KVD compare.
 
-As in Unterthiner et al., "Towards accurate generative models of video" (2018): the 400 numbers before softmax, mean
-over time, of a clip resized to 224 × 224 (bilinear, corners not aligned, no antialiasing) and scaled to [-1, 1]. Two
-exports of the same network are in use and accepted; the stamp names the one that made a number.
+As in Unterthiner et al., "Towards accurate generative models of video" (2018), the features are the 400 numbers before
+softmax, mean over time. Clips are resized to 224 × 224 (bilinear, corners not aligned, no antialiasing) and scaled to
+[-1, 1]. Two exports of the same network are in use, and both are accepted; the protocol ID names the one used.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from bench.metrics.networks.i3d import CLASSES, EPSILON, MIN_FRAMES, SIZE, load_
 from bench.metrics.networks.i3d_folded import FastI3D
 from bench.metrics.networks.parallel_map import one_core_each
 
-#: Raised whenever anything between the stored frames and the network's input changes.
+#: Incremented whenever anything between the stored frames and the network's input changes.
 PREPROCESSING = 1
 
 
@@ -45,7 +45,7 @@ def preprocess(clip: Frames, device: torch.device) -> torch.Tensor:
 
 
 def _is_torchscript(path: Path) -> bool:
-    """Whether the file is a TorchScript program: a zip archive with code in it."""
+    """Whether the file is a TorchScript program: a zip archive that contains code."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -57,13 +57,14 @@ class I3DFeatures:
 
     Args:
         weights: a file of tensors, the TorchScript export of StyleGAN-V, or tensors by name.
-        device: by default a CUDA GPU where there is one.
-        dtype: anything but float32 is faster on some GPUs and changes the second or third digit of a logit.
-        cache: folder in which features are kept; None keeps none.
-        epsilon: of batch normalisation; the TorchScript export has the original's built in.
+        device: defaults to a CUDA GPU if there is one.
+        dtype: a type other than float32 is faster on some GPUs, but changes the second or third digit of a logit.
+        cache: folder of cached features; None caches none.
+        epsilon: batch-norm epsilon; the TorchScript export has the original's built in.
 
     Raises:
-        BenchError: the file is missing, damaged, or holds another network; a TorchScript export with another epsilon.
+        BenchError: the file is missing, damaged, or contains another network; a TorchScript export with another
+            epsilon.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class I3DFeatures:
         self._network: FastI3D | None = None
         if isinstance(weights, Mapping):
             self.identity = "tensors in memory"
-            cache = None  # nothing names them
+            cache = None  # nothing identifies them
             self._network = FastI3D(load_i3d(weights, epsilon), self.device, dtype)
         else:
             path = Path(weights)
@@ -95,7 +96,7 @@ class I3DFeatures:
                     )
                 self.identity = f"{weight_files.identity('fvd-styleganv', path)} (TorchScript export of StyleGAN-V)"
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", FutureWarning)  # outdated, but what was published
+                    warnings.simplefilter("ignore", FutureWarning)  # deprecated, but it is what was published
                     self._program = torch.jit.load(path, map_location=self.device).eval()
             else:
                 self.identity = weight_files.identity("fvd", path)
@@ -103,7 +104,7 @@ class I3DFeatures:
         if dtype != torch.float32:
             self.identity += f" {dtype}"
         self.key = f"i3d epsilon {epsilon:g} preprocessing {PREPROCESSING} {self.identity}"
-        # Features of an earlier release were rounded otherwise on a CPU: one set of clips has one kind.
+        # On a CPU, an earlier release rounded features differently: one set of clips must not mix both kinds.
         rounding = f"{self.key}, in tiles" if self.device.type == "cpu" else self.key
         self._cache = FeatureCache(cache, rounding, self.device) if cache else None
 
@@ -122,7 +123,7 @@ class I3DFeatures:
         if len(clip) < MIN_FRAMES:
             raise UnfitError(f"I3D needs clips of at least {MIN_FRAMES} frames; this one has {len(clip)}.")
         with torch.inference_mode():
-            if self._program is not None:  # resizes and scales by itself
+            if self._program is not None:  # the program resizes and scales
                 x = torch.from_numpy(np.array(clip, order="C")).to(self.device, torch.float32)
                 with full_precision(self.device):
                     logits = self._program(x.permute(3, 0, 1, 2)[None], rescale=True, resize=True, return_features=True)
@@ -131,19 +132,19 @@ class I3DFeatures:
         return np.asarray(logits.float().cpu().numpy(), np.float32).reshape(1, CLASSES)
 
     def _compute(self, clips: list[Frames]) -> list[Features]:
-        # A clip at a time, whole on one core: neither its neighbours nor the number of cores can change its features.
+        # One clip at a time, entirely on one core: neither other clips nor the number of cores can change its features.
         if self.device.type == "cpu":
             return one_core_each(self._clip, clips)
         return [self._clip(clip) for clip in clips]
 
     def each(self, clips: Sequence[Frames]) -> list[Features]:
-        """Features of each clip uint8 [T, H, W, 3], [1, 400] each, from the cache where they are there."""
+        """Features of each clip uint8 [T, H, W, 3], [1, 400] each, from the cache if available."""
         return through_cache(clips, self._cache, self._compute)
 
     def features(self, videos: NDArray[np.uint8] | Sequence[Frames]) -> Features:
         """Videos uint8 [N, T, H, W, 3], or a sequence of clips that may differ in size → float32 [N, 400].
 
-        Clips are looked at a few at a time, so a memory-mapped array may be far larger than memory.
+        Clips are read a few at a time, so a memory-mapped array may be far larger than memory.
         """
         clips = self.each(videos)  # type: ignore[arg-type]  # an array is a sequence of clips
         return np.concatenate(clips) if clips else np.empty((0, CLASSES), np.float32)

@@ -1,13 +1,13 @@
 """The I3D network of `bench.metrics.networks.i3d`, rearranged to run faster and return the same logits.
 
 - Batch normalisation is folded into the convolutions.
-- Activations lie with channels last, where pooling is many times faster and a 1×1×1 convolution is one matrix product;
-  the three that start an Inception block are a single one.
+- Activations have channels last: pooling is many times faster, and a 1×1×1 convolution is one matrix product. The three
+  such convolutions that start an Inception block are merged into one.
 - Every branch writes into its slice of the block's output, so nothing is concatenated.
-- Max pooling comes before ReLU, which it commutes with and leaves a quarter of the work.
-- On a CPU every convolution is oneDNN's. Left to itself PyTorch takes its own, half as fast, for the small ones.
-- On a CPU large 3×3×3 convolutions are Winograd's F(2×2, 3×3) in height and width (Lavin and Gray, CVPR 2016), with 4/9
-  of the multiplications. They sum fewer terms and are nearer to float64 than the direct ones (a test).
+- Max pooling runs before ReLU. The two commute, and ReLU then has a quarter of the work.
+- On a CPU, every convolution uses oneDNN. By default, PyTorch uses its own for the small ones, which is half as fast.
+- On a CPU, large 3×3×3 convolutions use Winograd's F(2×2, 3×3) in height and width (Lavin and Gray, CVPR 2016), with
+  4/9 of the multiplications. They sum fewer terms and are closer to float64 than direct ones, which a test checks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LAST = torch.channels_last_3d
 #: transform of four inputs combines.
 TAPS = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], dtype=torch.float64)
 COMBINED = ((0, 2, -1), (1, 2, 1), (2, 1, -1), (1, 3, -1))
-#: Input channels below which it does not pay, and rows of tiles at a time, which fit into a cache.
+#: Input channels below which Winograd is not worthwhile, and rows of tiles at a time, which fit into a cache.
 TILED_CHANNELS, TILED_ROWS = 64, 7
 
 
@@ -33,7 +33,7 @@ TILED_CHANNELS, TILED_ROWS = 64, 7
 class FoldedUnit:
     """Weight and bias of a unit after folding: a matrix [C, C'] for 1×1×1, else a kernel [C', C, t, h, w].
 
-    `tiles` are Winograd's 16 kernels [C', C, 3, 1, 1] for even heights and widths; none where it does not pay.
+    `tiles` are Winograd's 16 kernels [C', C, 3, 1, 1] for even heights and widths; empty if not worthwhile.
     """
 
     weight: Tensor
@@ -41,13 +41,13 @@ class FoldedUnit:
     tiles: tuple[Tensor, ...] = ()
 
     def to(self, device: torch.device, dtype: torch.dtype) -> FoldedUnit:
-        """The same on another device or of another type."""
+        """The same on another device or with another dtype."""
         tiles = self.tiles if device.type == "cpu" and dtype == torch.float32 else ()
         return FoldedUnit(self.weight.to(device, dtype), self.bias.to(device, dtype), tiles)
 
 
 def fold(unit: Unit) -> FoldedUnit:
-    """Convolution and batch normalisation by running statistics as one convolution, computed in float64."""
+    """Merge convolution and batch normalisation (running statistics) into one convolution, computed in float64."""
     norm = unit.bn
     assert norm.running_var is not None
     assert norm.running_mean is not None
@@ -70,7 +70,7 @@ def _has_onednn() -> bool:
 
 @dataclass(frozen=True)
 class FoldedBlock:
-    """A folded Inception block: `first` is b0, b1a and b2a side by side."""
+    """A folded Inception block: `first` is b0, b1a and b2a concatenated."""
 
     first: FoldedUnit
     widths: tuple[int, int, int]
@@ -79,7 +79,7 @@ class FoldedBlock:
     b3b: FoldedUnit
 
     def to(self, device: torch.device, dtype: torch.dtype) -> FoldedBlock:
-        """The same on another device or of another type."""
+        """The same on another device or with another dtype."""
         parts = (part.to(device, dtype) for part in (self.b1b, self.b2b, self.b3b))
         return FoldedBlock(self.first.to(device, dtype), self.widths, *parts)
 
@@ -110,7 +110,7 @@ def _convolve_tiles(x: Tensor, unit: FoldedUnit) -> Tensor:
     for start in range(0, height // 2, TILED_ROWS):
         rows = min(TILED_ROWS, height // 2 - start)
         part = padded[:, 2 * start : 2 * (start + rows) + 2]
-        made: list[Tensor] = []  # 16 of [T, rows, w, C'], by place of the tile's transform
+        made: list[Tensor] = []  # 16 of [T, rows, w, C'], by position in the tile's transform
         for across in _combined(part, 1, rows):
             for tile in _combined(across, 2, w):
                 kernel, channels_first = unit.tiles[len(made)], tile[None].permute(0, 4, 1, 2, 3)
@@ -123,28 +123,28 @@ def _convolve_tiles(x: Tensor, unit: FoldedUnit) -> Tensor:
 
 
 def _combined(x: Tensor, axis: int, count: int) -> list[Tensor]:
-    """Winograd's transform of four neighbours, every two places along an axis: four tensors of `count` places there."""
+    """Winograd's transform of four neighbours, with stride 2 along an axis: four tensors with `count` places each."""
     index = (slice(None),) * axis
     places = [x[(*index, slice(first, first + 2 * count - 1, 2))] for first in range(4)]
     return [torch.add(places[one], places[other], alpha=sign) for one, other, sign in COMBINED]
 
 
 def _uncombined(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
-    """Winograd's transform back, to two neighbours: a + b + c and b − c − d. It overwrites `a` and `b`."""
+    """Winograd's output transform to two neighbours, a + b + c and b − c − d; overwrites `a` and `b`."""
     return a.add_(b).add_(c), b.sub_(c).sub_(d)
 
 
 def _taps_in_time(x: Tensor, kernel: Tensor) -> Tensor:
-    """Convolution [1, C, T, h, w] with a kernel [C', C, 3, 1, 1]."""
+    """Convolution over time of [1, C, T, h, w] with a kernel [C', C, 3, 1, 1]."""
     made: Tensor = torch.mkldnn_convolution(x, kernel, None, (1, 0, 0), (1, 1, 1), (1, 1, 1), 1)
     return made
 
 
 def _pool(x: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
-    """Max pooling with SAME padding of [N, T, H, W, C], of which zeros in front must be harmless (after ReLU)."""
+    """Max pooling with SAME padding of [N, T, H, W, C]; zeros padded in front must be harmless (after ReLU)."""
     channels_first = x.permute(0, 4, 1, 2, 3)
     pads = [same_padding(*axis) for axis in zip(x.shape[1:4], kernel, stride, strict=True)]
-    if all(before == 0 for before, _ in pads):  # an incomplete window at the far end is what `ceil_mode` is
+    if all(before == 0 for before, _ in pads):  # `ceil_mode` pools the incomplete window at the far end
         pooled = F.max_pool3d(channels_first, kernel, stride, ceil_mode=True)
     elif all(before == after for before, after in pads):
         pooled = F.max_pool3d(channels_first, kernel, stride, padding=[before for before, _ in pads])
@@ -170,8 +170,8 @@ def _mix(x: Tensor, block: FoldedBlock) -> Tensor:
 class FastI3D:
     """Logits of clips [N, 3, T, 224, 224] in [-1, 1] → float32 [N, 400], as `I3D` returns them.
 
-    `dtype` other than float32 is faster on some GPUs and changes logits in the second or third digit: only for those
-    who ask for it.
+    A `dtype` other than float32 is faster on some GPUs, but changes the second or third digit of logits, so it is
+    opt-in.
     """
 
     def __init__(self, network: I3D, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> None:
@@ -212,5 +212,5 @@ class FastI3D:
                 x = _pool(x, *POOLS[name])
             x = _mix(x, block)
         pooled = F.avg_pool3d(x.permute(0, 4, 1, 2, 3).float(), (2, SIZE // 32, SIZE // 32), stride=1)
-        features = pooled.mean((2, 3, 4))  # the logits are linear, so their mean over time is that of their input
+        features = pooled.mean((2, 3, 4))  # the logits are linear, so their mean over time is the logits of the mean
         return torch.addmm(self.logits.bias, features, self.logits.weight)

@@ -1,11 +1,11 @@
 """Many small computations in parallel, each on one core.
 
-PyTorch spreads every single operation over all cores and waits for the slowest one. That costs more than it gains on
-small tensors, and a great deal where another program uses the machine. Some operations also round differently there:
-the bilinear resize in front of I3D is one, the matrix products of NumPy's and PyTorch's libraries are others.
+PyTorch spreads every single operation over all cores and waits for the slowest one. On small tensors, this costs more
+than it gains. If another program uses the machine, it costs a great deal. Some operations also round differently on
+several cores, such as the bilinear resize before I3D and the matrix products of NumPy's and PyTorch's libraries.
 
-Here each piece of work stays on one thread from end to end, so the number of threads changes no bit of it. Another
-processor, another instruction set or another version of PyTorch may still change the last digits.
+Here, each item stays on one thread from start to end, so the number of threads changes no bit of the result. Another
+processor, instruction set or PyTorch version may still change the last digits.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ _making_pool = threading.Lock()
 
 @lru_cache(maxsize=1)
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """A pool whose threads run PyTorch's operations on one core each; `process` keeps a forked child off ours."""
+    """A pool whose threads run PyTorch's operations on one core each; `process` gives a forked child its own pool."""
     everyone = threading.Barrier(threads + 1)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="metrics")
 
     def prepare() -> None:
-        # A thread takes the process's default over at its first operation, which would undo a number set before that.
+        # A thread adopts the process's default at its first operation, which would undo a number set before that.
         torch.get_num_threads()
-        torch.set_num_threads(1)  # of this thread only, apart from the default of threads that are started later ...
+        torch.set_num_threads(1)  # for this thread only, except that it also changes the default for later threads ...
         everyone.wait()
 
     for _ in range(threads):
         pool.submit(prepare)
     everyone.wait()
-    torch.set_num_threads(threads)  # ... which is put back
+    torch.set_num_threads(threads)  # ... which is restored
     return pool
 
 
 def one_core_each(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """`[function(item) for item in items]`, on as many threads as PyTorch is set to use, one core for each item.
 
-    A function that is called here may call `one_core_each` itself: its items then run in turn on its own core.
+    `function` may itself call `one_core_each`; those items then run one after the other on its own core.
     """
     threads = torch.get_num_threads()
     if threads == 1:

@@ -1,9 +1,9 @@
-"""Pickles of NumPy arrays, read without running anything that is in them.
+"""Reader for pickles of NumPy arrays that runs nothing they contain.
 
-Some publishers keep weights as a pickle of nested dicts of arrays. A pickle is a program, which Python's own reader
-runs whatever it does; this one knows by name what an array is made of, and refuses every other name. Not even NumPy's
-constructors are called: stand-ins take down what they would have been given, and become arrays once all is read.
-Protocol 4, Python's own since 3.8, is what such files are written in.
+Some publishers distribute weights as a pickle of nested dicts of arrays. A pickle is a program, and Python's own reader
+runs it whatever it does. This reader accepts the names that make up an array and refuses every other name. Not even
+NumPy's constructors are called: stand-ins record their arguments, and become arrays once everything is read. Such files
+use protocol 4, Python's default since 3.8.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 
-#: Nested dicts by name, with arrays at their ends.
+#: Nested dicts by name, with arrays as leaves.
 Tree = dict[str, Any]
-#: Numbers of a fixed width: floats and whole numbers.
+#: Numbers of a fixed width: floats and integers.
 _NUMBERS = re.compile(r"[fiu][1248]")
 
 
 class _DtypeStandIn:
-    """In place of `numpy.dtype`: the kind and width of the numbers, and their order of bytes."""
+    """Stand-in for `numpy.dtype`: the kind, width and byte order of the numbers."""
 
     def __init__(self, code: str, *_: object) -> None:
         self.code, self.order = code, "<"
@@ -42,7 +42,7 @@ class _DtypeStandIn:
 
 
 class _ArrayStandIn:
-    """In place of `numpy.ndarray`: its shape, type and bytes."""
+    """Stand-in for `numpy.ndarray`: its shape, type and bytes."""
 
     def __init__(self, *_: object) -> None:
         self.state: tuple[Any, ...] = ()
@@ -59,7 +59,7 @@ class _ArrayStandIn:
 
 
 class _SafeUnpickler(pickle.Unpickler):
-    """Knows the names that the pickle of an array holds."""
+    """Unpickler that accepts only the names in the pickle of an array."""
 
     _KNOWN: Mapping[tuple[str, str], type] = {
         ("numpy.core.multiarray", "_reconstruct"): _ArrayStandIn,
@@ -86,15 +86,15 @@ def read_arrays(content: bytes, what: str) -> Tree:
     """Nested dicts of arrays from the bytes of a pickle.
 
     Args:
-        content: of the file.
-        what: its name, for the message.
+        content: content of the file.
+        what: name of the file, for the error message.
 
     Raises:
-        BenchError: it is damaged, or holds anything but dicts, arrays of numbers and their names.
+        BenchError: the pickle is damaged, or contains anything but dicts, arrays of numbers and their names.
     """
     try:
         tree = _arrays(_SafeUnpickler(io.BytesIO(content)).load())
-    except Exception as error:  # whoever writes a pickle chooses which exception it ends in
+    except Exception as error:  # a pickle can be written to raise any exception
         detail = " ".join(str(error).split())[:200] or type(error).__name__
         raise BenchError(
             f"{what} is damaged, or contains more than arrays of numbers ({detail}). For safety, it is not read."
@@ -105,7 +105,7 @@ def read_arrays(content: bytes, what: str) -> Tree:
 
 
 def by_path(tree: Tree, above: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
-    """Arrays under the names that lead to them, joined by `/`."""
+    """Arrays with their paths in the nested dicts, joined by `/`."""
     for name, item in tree.items():
         if isinstance(item, dict):
             yield from by_path(item, f"{above}{name}/")

@@ -1,9 +1,10 @@
-"""Weights of the networks behind FVD, KVD, FID and LPIPS: which there are, where they lie and how to know them.
+"""Weights of the networks behind FVD, KVD, FID and LPIPS: which exist, their location and how to identify them.
 
-All of them are in one folder, `BENCH_WEIGHTS_DIR` or `weights` in the cache folder of everything else, as plain
-tensors. They are known by a hash of their tensors, so that one network has one name in a stamp, whichever publisher's
-file it came from. Where that hash is not known, a file is known by the hash its publisher gives: a git blob SHA-1, or
-the beginning of a SHA-256. Nothing here opens a socket; `bench.metrics.networks.fetch_weights` does.
+All of them are in one folder, `BENCH_WEIGHTS_DIR` or `weights` in the general cache folder, as plain tensors. Only
+StyleGAN-V's I3D is a TorchScript program. They are identified by a hash of their tensors, so a network has one name in
+a protocol ID, whichever publisher's file it came from. If that hash is not known, a file is identified by the hash that
+its publisher gives: a git blob SHA-1, or the beginning of a SHA-256. Nothing here opens a socket;
+`bench.metrics.networks.fetch_weights` does.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ class PublishedFile:
     """A file of weights as its authors publish it.
 
     Attributes:
-        filename: its own.
-        urls: where it is published, in the order they are tried.
-        hash: "git-blob-sha1", whole, or "sha256", of which publishers give the beginning.
-        digest: in hexadecimal, lower case.
+        filename: name of the file.
+        urls: where it is published, in the order in which they are tried.
+        hash: "git-blob-sha1", complete, or "sha256", of which publishers give the beginning.
+        digest: the hash in hexadecimal, lower case.
     """
 
     filename: str
@@ -49,13 +50,13 @@ class Weights:
     """The weights of a network.
 
     Attributes:
-        name: what `bench weights` calls them.
-        filename: in the weights folder.
-        purpose: which metrics they serve.
-        published: the authors' file; under its own name in the weights folder it is as good.
-        tensors: their SHA-256 as `tensors_hash` makes it; empty where only the authors' file has a known hash.
-        prefix: how the names of the tensors that count begin; an authors' file may hold more.
-        archive: where they lie on the Python package index, if they do.
+        name: their name in `bench weights`.
+        filename: name of their file in the weights folder.
+        purpose: the metrics that use them.
+        published: the authors' file; it is equally good in the weights folder under its own name.
+        tensors: SHA-256 of the tensors by `tensors_hash`; empty if only the authors' file has a known hash.
+        prefix: beginning of the names of the relevant tensors; an authors' file may contain more.
+        archive: their location on the Python package index, if they are available there.
     """
 
     name: str
@@ -142,7 +143,7 @@ FILES = {
 
 
 def known(name: str) -> Weights:
-    """The table's line for `name`; a `BenchError` that suggests the nearest one otherwise."""
+    """The table's entry for `name`; raises a `BenchError` that suggests the closest name if there is none."""
     if name not in FILES:
         raise BenchError(f"Unknown weights '{name}'.{did_you_mean(name, FILES)}")
     return FILES[name]
@@ -156,20 +157,20 @@ def weights_dir() -> Path:
 
 
 def find(name: str) -> Path | None:
-    """The file of these weights where one is available, published or not; None otherwise."""
+    """The file of these weights if one is available, published or not; None otherwise."""
     names = (known(name).filename, known(name).published.filename)
     return next((path for path in (weights_dir() / filename for filename in names) if path.is_file()), None)
 
 
 def command(name: str) -> str:
-    """The command that gets these weights."""
+    """The command that fetches these weights."""
     return f"bench weights fetch {known(name).name}"
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """A state dict from a file, by `torch.load` with `weights_only=True`.
 
-    Raises `BenchError` for a file that is truncated, an HTML page or no state dict.
+    Raises `BenchError` for a file that is truncated, an HTML page or not a state dict.
     """
     import torch
 
@@ -177,7 +178,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise BenchError(f"There is no {path}.") from error
-    except Exception as error:  # every kind of broken file raises an exception of its own
+    except Exception as error:  # each kind of broken file raises a different exception
         with path.open("rb") as file:
             page = file.read(64).lstrip().startswith(b"<")
         kind = "is a web page, not weights" if page else "is damaged or contains more than tensors"
@@ -188,14 +189,14 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def selected(weights: Weights, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors that count."""
+    """The tensors that are relevant for these weights."""
     return {name: tensor for name, tensor in tensors.items() if name.startswith(weights.prefix)}
 
 
 def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the names, shapes and float32 values of tensors in the order of their names.
+    """SHA-256 of the names, shapes and float32 values of tensors, in the order of their names.
 
-    Whole numbers, which only count the batches of a training run, are no part of it.
+    Integer tensors are not included: they only count the batches of a training run.
     """
     digest = hashlib.sha256()
     for name in sorted(tensors):
@@ -214,7 +215,7 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
 
 @lru_cache(maxsize=64)
 def _hash_once(path: Path, algorithm: str, prefix: str, size: int, changed: int) -> str:
-    """A hash of a file or, "tensors", of what it holds; remembered while size and time of the file stay as they are."""
+    """Hash of a file or, for "tensors", of its tensors; cached while the file's size and time stay the same."""
     if algorithm == "tensors":
         return tensors_hash({name: tensor for name, tensor in load_tensors(path).items() if name.startswith(prefix)})
     digest = hashlib.sha1(usedforsecurity=False) if algorithm == "git-blob-sha1" else hashlib.sha256()
@@ -227,7 +228,7 @@ def _hash_once(path: Path, algorithm: str, prefix: str, size: int, changed: int)
 
 
 def weights_hash(weights: Weights, path: Path) -> str:
-    """What these weights are known by, of the file at `path`: the hash of its tensors, or of its bytes."""
+    """The hash that identifies these weights, for the file at `path`: of its tensors, or of its bytes."""
     if not weights.tensors:
         return file_hash(path, weights.published.hash)
     stat = path.stat()
@@ -235,12 +236,12 @@ def weights_hash(weights: Weights, path: Path) -> str:
 
 
 def is_published(weights: Weights, path: Path) -> bool:
-    """Whether the file at `path` holds the published weights; a `BenchError` where it cannot be read."""
+    """Whether the file at `path` contains the published weights; raises `BenchError` if it cannot be read."""
     return weights_hash(weights, path).startswith(weights.tensors or weights.published.digest)
 
 
 def identity(name: str, path: Path) -> str:
-    """What a stamp says of a file of weights: the network's name, a hash, and whether they are the published ones."""
+    """A weights file as in a protocol ID: the network's name, a hash, and whether they are the published ones."""
     weights = known(name)
     shown = weights_hash(weights, path) if weights.tensors else file_hash(path)
     stamp = f"{Path(weights.filename).stem} sha256:{shown[:12]}"
@@ -249,7 +250,7 @@ def identity(name: str, path: Path) -> str:
 
 @dataclass(frozen=True)
 class Verification:
-    """What is available under a name: "published", "other" (some other file of that name) or "missing"."""
+    """What is available under a name: "published", "other" (a different file of that name) or "missing"."""
 
     name: str
     state: Literal["published", "other", "missing"]
@@ -258,7 +259,7 @@ class Verification:
 
 
 def verify(name: str) -> Verification:
-    """Look whether a file of these weights is available and holds the published ones."""
+    """Check whether a file of these weights is available and contains the published ones."""
     weights, path = known(name), find(name)
     if path is None:
         path = weights_dir() / weights.filename

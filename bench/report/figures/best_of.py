@@ -1,4 +1,4 @@
-"""Curves of the expected best of k samples over k: how much of a method's number is choice."""
+"""Curves of the expected best of k samples over k, which show how much of a method's score is due to selection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from bench.scoring.sample_lines import BEST, MEAN, SampleLine
 
 
 def best_of_figure(lines: Sequence[SampleLine], names: RowNames, path: Path) -> None:
-    """Each metric's best@k over k with its 95 % band over source videos; a method with one video is a level line."""
+    """Plot each metric's best@k over k with its 95 % band over source videos.
+
+    A method with one video per clip is a horizontal line.
+    """
     curves: dict[str, dict[str, list[SampleLine]]] = {}
     for line in lines:
         if (line.statistic == MEAN and line.k == 1) or line.statistic == BEST:

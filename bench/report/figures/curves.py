@@ -1,4 +1,4 @@
-"""Curves and distributions of a run: metrics over time and over clips, training runs, preferences of people."""
+"""Curves and distributions of a run: metrics over time and over clips, training runs, preferences of raters."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ from bench.report.tables.paper_tables import SIMULATED, paper
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import ScoredClips, clip_values
 
-#: Columns of a training log that are no losses.
+#: Columns of a training log that are not losses.
 SPEED, VALIDATION = "clips_per_second", "validation/mse"
-#: How lines are told apart where colours are not: in print without colour, by colour-blind people.
+#: Line styles that distinguish lines if colours do not: in print without colour, and for colour-blind readers.
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
-#: A colour for each loss, in the order in which they occur (Okabe and Ito 2008); a second round has the next line.
+#: Colours of the losses, in order of occurrence (Okabe and Ito 2008). Each further cycle uses the next line style.
 LOSSES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-#: Panels side by side, and names in a line of a legend.
+#: Number of panels side by side, and of names per line of a legend.
 ACROSS, LEGEND_COLUMNS = 3, 3
 
 
 def all_curves(scored: ScoredClips) -> Curves:
-    """The curves over the frame number of every registered metric that has some."""
+    """Curves over the frame number for every registered metric that has any."""
     metrics = [metric for name in METRICS if issubclass(metric := METRICS.load(name), ClipMetric)]
     return {metric: found for metric in metrics if (found := frame_curves(scored, metric))}
 
 
 def over_time_figure(curves: Curves, rows: Sequence[str], names: RowNames, path: Path) -> None:
-    """Each metric over the frame number: the mean over clips of every row, and its 95 % band over source videos.
+    """Plot each metric over the frame number: the mean over clips of every row, and its 95 % band over source videos.
 
     Args:
-        curves: what `all_curves` finds; without any, nothing is drawn.
-        rows: of the table, which have colours and lines in this order.
-        names: of the rows, in print.
-        path: `.png` or `.pdf`; without an ending both are written.
+        curves: the result of `all_curves`; if it is empty, nothing is drawn.
+        rows: rows of the table, which get colours and line styles in this order.
+        names: display names of the rows.
+        path: `.png` or `.pdf`; without an extension, both are written.
     """
     if not curves:
         return
@@ -71,7 +71,7 @@ def over_time_figure(curves: Curves, rows: Sequence[str], names: RowNames, path:
 
 
 def panels(count: int, height: float, **shape: Any) -> tuple[Figure, list[Axes]]:
-    """A figure as wide as a page with so many panels, in rows of a few; `height` is that of a row, in inches."""
+    """A page-wide figure with `count` panels, at most `ACROSS` per line; `height` is that of a line, in inches."""
     columns = min(count, ACROSS)
     rows = -(-count // columns)
     figure, axes = plt.subplots(
@@ -83,7 +83,7 @@ def panels(count: int, height: float, **shape: Any) -> tuple[Figure, list[Axes]]
 
 
 def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
-    """One legend for all panels, each name once, below them."""
+    """Add one legend for all panels below them, with each name once."""
     found: dict[str, Any] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
@@ -93,9 +93,9 @@ def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
 
 
 def top_of(curves: Mapping[str, FrameCurve], metric: type[ClipMetric]) -> float | None:
-    """Where an axis ends if frames reach the metric's bound, as identical ones do; None for where it would anyway.
+    """Upper end of an axis if frames reach the metric's bound, as identical ones do; None for the default end.
 
-    One identical frame would otherwise squeeze all others into a corner. Its line leaves the panel at the top.
+    Otherwise, one identical frame would squeeze all others into a corner. Its line leaves the panel at the top.
     """
     values = np.concatenate([part for curve in curves.values() for part in (curve.mean, curve.high)])
     below = values[values < metric.frame_bound]
@@ -104,7 +104,7 @@ def top_of(curves: Mapping[str, FrameCurve], metric: type[ClipMetric]) -> float 
 
 @dataclass(frozen=True)
 class FrameCurve:
-    """A metric over the frame number, float64 `[T]`: the mean over clips and its 95 % band; NaN where there is none."""
+    """A metric over the frame number, float64 `[T]`: the mean over clips and its 95 % band; NaN for missing values."""
 
     mean: Column
     low: Column
@@ -116,11 +116,11 @@ Curves = Mapping[type[ClipMetric], Mapping[str, FrameCurve]]
 
 
 def frame_curves(scored: ScoredClips, metric: type[ClipMetric]) -> dict[str, FrameCurve]:
-    """A metric's curve by row, from means over clips, seeds and samples of its columns; rows that lack one have none.
+    """A metric's curve by row, from its columns' means over clips, seeds and samples; rows that lack one are omitted.
 
-    The band leaves out one source video after another (jackknife, t). There is none at a frame without a finite value
-    in all of those: a ratio to real clips that stand still. A frame counts as the metric's `frame_bound` at most, as in
-    the metric's number.
+    The band is a delete-one-cluster jackknife over source videos, with a t quantile. A frame has a band only if its
+    value is finite in every replicate; a ratio to motionless real clips, for example, is not. Frame values are capped
+    at the metric's `frame_bound`, as in the metric's score.
     """
     found = {}
     for row in scored.rows:
@@ -145,7 +145,7 @@ def frame_curves(scored: ScoredClips, metric: type[ClipMetric]) -> dict[str, Fra
 
 
 def _bounded(values: Column, metric: type[ClipMetric]) -> Column:
-    """Values of frames as the metric counts them."""
+    """Values of frames, capped at the metric's bound."""
     return np.minimum(values, metric.frame_bound)
 
 
@@ -158,26 +158,26 @@ def _means(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The mean over clips, `[T]`, of each column `[N, T]`."""
     means = {}
     for name, column in values.items():
-        finite = np.isfinite(column)  # a clip that has no value at a frame is no part of its mean
+        finite = np.isfinite(column)  # a clip without a value at a frame is left out of that frame's mean
         with np.errstate(invalid="ignore"):
             means[name] = np.where(finite, column, 0).sum(axis=0) / finite.sum(axis=0)
     return means
 
 
 def _mean_of_samples(values: Column) -> Column:
-    """Values of a clip, `[T]`, or of its samples, `[K, T]`, as one value a frame."""
+    """Values of a clip, `[T]`, or of its samples, `[K, T]`, as one value per frame."""
     return _means({"": values})[""] if values.ndim == 2 else values
 
 
 def training_figure(logs: Mapping[str, Path], names: RowNames, path: Path) -> None:
-    """A line of panels for each stage of each model: its losses, its validation error, its speed, over the steps.
+    """Plot losses, validation error and speed over the steps, with a line of panels for each stage of each model.
 
-    A loss has one colour and line in all of them; further seeds of a model are fainter lines in its panels.
+    A loss has the same colour and line style in all panels. Further seeds of a model are fainter lines in its panels.
 
     Args:
-        logs: by the name of the training run's folder, `<model>-<seed>`.
-        names: of the rows, in print.
-        path: `.png` or `.pdf`; without an ending both are written.
+        logs: training logs by the name of the training run's folder, `<model>-<seed>`.
+        names: display names of the rows.
+        path: `.png` or `.pdf`; without an extension, both are written.
     """
     stages: dict[tuple[str, int, str], list[Sequence[Sequence[str]]]] = {}
     for folder, log in logs.items():
@@ -201,7 +201,7 @@ def training_figure(logs: Mapping[str, Path], names: RowNames, path: Path) -> No
                 _draw_term(panels[2], rows, SPEED, seed, color="0.4")
             panels[0].set(title=names.stage_title(model, number, stage), ylabel="loss", xlabel="step")
             drawn = [value for curve in panels[0].get_lines() for value in curve.get_ydata()]
-            if drawn and min(drawn) > 0:  # adversarial losses and content differ by orders of magnitude
+            if drawn and min(drawn) > 0:  # adversarial and content losses differ by orders of magnitude
                 panels[0].set_yscale("log")
                 panels[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
                 panels[0].yaxis.set_minor_formatter(NullFormatter())
@@ -213,7 +213,7 @@ def training_figure(logs: Mapping[str, Path], names: RowNames, path: Path) -> No
 
 
 def loss_title(term: str) -> str:
-    """A loss in print.
+    """Display name of a loss.
 
     >>> loss_title("generator/first_frame")
     'generator: first frame'
@@ -222,7 +222,7 @@ def loss_title(term: str) -> str:
 
 
 def _draw_term(axis: Axes, rows: Sequence[Sequence[str]], term: str, seed: int, **style: Any) -> None:
-    """One column of a training log over the steps; nothing where it has none."""
+    """Plot one term of a training log over the steps, if the log contains it."""
     own = [row for row in rows if row[3] == term]
     if own:
         style |= {"alpha": 0.45} if seed else {}
@@ -230,7 +230,7 @@ def _draw_term(axis: Axes, rows: Sequence[Sequence[str]], term: str, seed: int, 
 
 
 def clip_metrics(scored: ScoredClips) -> dict[str, ClipMetric]:
-    """The registered metrics with a value a clip whose columns every row has."""
+    """The registered metrics with one value per clip whose columns every row has."""
     metrics = {}
     for name in METRICS:
         metric = METRICS.load(name)
@@ -242,9 +242,9 @@ def clip_metrics(scored: ScoredClips) -> dict[str, ClipMetric]:
 
 
 def distribution_figure(scored: ScoredClips, protocol: Protocol, names: RowNames, path: Path) -> None:
-    """Each metric's values over clips: a box (quartiles, median) and a dot a clip, for every row.
+    """Plot each metric's values over clips: a box (quartiles, median) and one dot per clip, for every row.
 
-    Values that are not finite are left out, as in the means. With several seeds a dot is a clip and a seed.
+    Values that are not finite are left out, as in the means. With several seeds, there is one dot per clip and seed.
     """
     metrics = clip_metrics(scored)
     if not metrics:
@@ -260,7 +260,7 @@ def distribution_figure(scored: ScoredClips, protocol: Protocol, names: RowNames
                 if not len(own):
                     continue
                 _box(axis, own, y, colour[row])
-                offsets = 0.16 * np.sin(np.arange(len(own)) * 2.4)  # spread, the same in every drawing
+                offsets = 0.16 * np.sin(np.arange(len(own)) * 2.4)  # jitter, the same in every drawing
                 axis.plot(own, y + offsets, ".", color=colour[row], markersize=3, alpha=0.5)
             axis.set_title(metric.head)
             axis.set_yticks(range(len(rows)), [names.title(row) for row in rows])
@@ -276,12 +276,12 @@ def _box(axis: Axes, values: np.ndarray, y: int, colour: str) -> None:
 
 
 def pos_figure(pos: Sequence[Mapping[str, Any]], names: RowNames, path: Path) -> None:
-    """Preferences as bars with their 95 % intervals, the paper's numbers as diamonds, chance as a line.
+    """Plot preferences as bars with their 95 % intervals, the paper's numbers as diamonds, and chance as a line.
 
     Args:
-        pos: lines of a study (first, second, votes, pos, ci_low, ci_high, simulated); lines without votes are no bars.
-        names: of the rows, in print.
-        path: `.png` or `.pdf`; without an ending both are written.
+        pos: lines of a study (first, second, votes, pos, ci_low, ci_high, simulated); lines without votes have no bar.
+        names: display names of the rows.
+        path: `.png` or `.pdf`; without an extension, both are written.
     """
     lines = [line for line in pos if line["votes"]][::-1]
     if not lines:
@@ -292,7 +292,7 @@ def pos_figure(pos: Sequence[Mapping[str, Any]], names: RowNames, path: Path) ->
         y = np.arange(len(lines))
         shares = np.array([line["pos"] for line in lines], np.float64)
         ends = np.array([[line["pos"] - line["ci_low"], line["ci_high"] - line["pos"]] for line in lines]).T
-        ends = np.maximum(ends, 0)  # 100 % may end at 99.99999999999999
+        ends = np.maximum(ends, 0)  # rounding may put 100 % at 99.99999999999999
         bars: dict[str, Any] = {"color": [colour[line["first"]] for line in lines], "height": 0.6, "alpha": 0.85}
         axis.barh(y, shares, xerr=ends, error_kw={"capsize": 3, "linewidth": 1}, **bars)
         axis.axvline(50, color="0.35", linewidth=0.8, linestyle=":")

@@ -22,21 +22,21 @@ SHOWN = (1, 8, 16, 24, 32)
 
 
 def frames_figure(videos: Mapping[str, Frames], path: Path) -> None:
-    """Rows of models, columns of frames 1, 8, 16, 24, 32, the real clip on top (the paper's Fig. 1).
+    """Draw frames 1, 8, 16, 24, 32 of each method in a line, with the real clip on top (the paper's Fig. 1).
 
     Args:
-        videos: by the row's display name, uint8 `[T, H, W, 3]`, all of the same input.
-        path: `.png` or `.pdf`; without an ending both are written.
+        videos: videos by the row's display name, uint8 `[T, H, W, 3]`, all of the same input.
+        path: `.png` or `.pdf`; without an extension, both are written.
     """
     with plt.rc_context(STYLE):
         save_figure(tiles(videos)[0], path, cut=False)
 
 
 def tiles(videos: Mapping[str, Frames]) -> tuple[Figure, Axes, dict[tuple[str, int], tuple[float, float]]]:
-    """A figure of rows of models and columns of frames, drawn in one coordinate system whose unit is a tile's pixel.
+    """A figure with a line per method and a column per frame, in one coordinate system whose unit is a tile's pixel.
 
     Returns:
-        The figure, its axes, and the left upper corner of each row's and frame number's tile.
+        The figure, its axes, and the upper left corner of each tile by row and frame number.
     """
     tile, gap, label, head = 1.08, 0.04, 1.3, 0.25  # inches; 6.9 in all, a page's width
     width, height = label + len(SHOWN) * (tile + gap), head + len(videos) * (tile + gap)
@@ -61,13 +61,13 @@ def tiles(videos: Mapping[str, Frames]) -> tuple[Figure, Axes, dict[tuple[str, i
 
 
 def samples_animation(videos: Sequence[dict[str, Frames]], path: Path, size: int = 128, rate: int = 10) -> None:
-    """An animated WebP: a line for each clip, a column for each row, all playing together.
+    """Write an animated WebP with a line for each clip and a column for each row, all playing together.
 
     Args:
-        videos: for each clip, uint8 `[T, H, W, 3]` by the row's display name.
+        videos: for each clip, videos uint8 `[T, H, W, 3]` by the row's display name.
         path: `.webp`.
         size: side of each tile in pixels (whole multiples keep pixels crisp).
-        rate: frames a second.
+        rate: frames per second.
     """
     rows = list(videos[0])
     head, gap = 18, 4
@@ -90,12 +90,12 @@ def samples_animation(videos: Sequence[dict[str, Frames]], path: Path, size: int
 
 
 def contact_sheet(clips: Sequence[Frames], path: Path, columns: int = 2) -> None:
-    """Frames 1, 8, 16, 24, 32 of clips side by side, as far as they have them, pixel for pixel, in columns of clips.
+    """Write those of frames 1, 8, 16, 24, 32 that clips contain, side by side, pixel for pixel, in columns of clips.
 
     Args:
-        clips: uint8 `[T, H, W, 3]`, all of one size.
+        clips: uint8 `[T, H, W, 3]`, all of the same size.
         path: `.png`.
-        columns: how many clips are side by side.
+        columns: number of clips side by side.
     """
     strips = [np.concatenate([clip[n - 1] for n in SHOWN if n <= len(clip)], axis=1) for clip in clips]
     gap = np.full((strips[0].shape[0], 4, 3), 255, np.uint8)
@@ -109,7 +109,7 @@ def contact_sheet(clips: Sequence[Frames], path: Path, columns: int = 2) -> None
 
 
 def parts_videos(run: RunFolder, model: str) -> dict[str, Frames]:
-    """What one video of a run is made of, then the video itself (`result`); the clip is the first one kept."""
+    """The parts of one video of a run, then the video itself (`result`); the clip is the first one kept."""
     strips = sorted(run.parts(model).glob("*.png"))  # <clip id>__<part>.png
     id = strips[0].stem.rpartition("__")[0]
     parts = {path.stem.rpartition("__")[2]: read_strip(path) for path in strips if path.stem.startswith(f"{id}__")}
@@ -117,7 +117,7 @@ def parts_videos(run: RunFolder, model: str) -> dict[str, Frames]:
 
 
 def run_videos(run: RunFolder, rows: Sequence[str], id: str, resolution: int) -> dict[str, Frames]:
-    """One clip of every row of a run, the real one first, at one size."""
+    """One clip from every row of a run, the real one first, all at the same size."""
     kept = [row for row in (REAL, *rows) if run.predictions(row).is_dir()]
     clips = {row: Predictions(run.predictions(row)).read(id) for row in kept}
     return {row: clip if clip.shape[1] == resolution else resize(clip, resolution) for row, clip in clips.items()}

@@ -1,4 +1,4 @@
-"""Curves of metrics of whole sets over time, with real vs. real beside them."""
+"""Curves of metrics of whole sets over time, with real vs. real for reference."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bench.report.row_names import RowNames
 from bench.scoring.horizon import PartScore
 from bench.scoring.set_metrics import REAL_HALVES
 
-#: What a curve's points are, below its axis.
+#: Axis label by kind of curve: what its points are.
 AXES = {"horizon": "first frames", "windows": "first frame of the window"}
 
 
 def horizon_figure(points: Sequence[PartScore], names: RowNames, path: Path) -> None:
-    """A panel for each metric and kind of curve: every method with its 95 % band, and real vs. real in grey."""
+    """Draw a panel for each metric and kind of curve: every method with its 95 % band, and real vs. real in grey."""
     kinds = list(dict.fromkeys((point.metric, point.part.curve) for point in points))
     rows = list(dict.fromkeys(point.row for point in points if point.row != REAL_HALVES))
     colour, line = names.colours_of(rows), dict(zip(rows, itertools.cycle(LINES), strict=False))

@@ -1,10 +1,11 @@
-"""Where a video moves, and the paper's Fig. 3: two models under one input, moving regions outlined.
+"""Moving regions of a video, and the paper's Fig. 3: two models on the same input, with moving regions outlined.
 
-A region moves where successive frames differ most. For frame t the difference is the mean over channels of
-|x(t+1) − x(t)| (for the last frame, of the one before it), smoothed by a Gaussian whose σ is 1/32 of the frame. The
-tenth of the pixels with the largest difference counts, if it is at least `LEAST` of 255: what is below nobody sees.
-Connected pixels are a region; regions under `SMALLEST` of the frame are dropped, and the largest `MOST` are outlined by
-their bounding boxes. Nothing is drawn by hand.
+Motion is where successive frames differ most. For frame t, the difference is the mean over channels of |x(t+1) − x(t)|.
+For the last frame, it is that of the frame before. It is smoothed by a Gaussian whose σ is 1/32 of the frame.
+
+The tenth of the pixels with the largest difference counts, if the difference is at least `LEAST` of 255: smaller ones
+are invisible. Connected pixels form a region. Regions under `SMALLEST` of the frame are dropped, and the `MOST` largest
+are outlined by their bounding boxes. Nothing is drawn by hand.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SHARE = 0.1
 LEAST = 2.0
 SMALLEST = 0.01
 MOST = 3
-#: The rule, for the reader of a figure.
+#: The rule, for readers of a figure.
 RULE = (
     "Outlined automatically: where successive frames differ most (the tenth of the pixels with the largest smoothed "
     f"difference, at least {LEAST:g} of 255; up to {MOST} regions of {SMALLEST:.0%} of the frame or more)."
@@ -36,14 +37,14 @@ Box = tuple[int, int, int, int]
 
 
 def smoothed_change(video: Frames, frame: int) -> NDArray[np.float64]:
-    """Smoothed difference of a frame (from 0 on) to its successor, 8-bit units, `[H, W]`."""
+    """Smoothed difference between a frame (counted from 0) and its successor, in 8-bit units, `[H, W]`."""
     first = min(frame, len(video) - 2)
     change = np.abs(video[first + 1].astype(np.float64) - video[first]).mean(axis=2)
     return np.asarray(gaussian_filter(change, max(change.shape) / 32, mode="nearest"), np.float64)
 
 
 def moving_regions(video: Frames, frame: int) -> list[Box]:
-    """Bounding boxes of the regions that move most in a frame (from 0 on), largest first; none where nothing moves.
+    """Bounding boxes of the regions that move most in a frame (counted from 0), largest first; empty without motion.
 
     Args:
         video: uint8 `[T, H, W, 3]`, T of 2 or more.
@@ -62,11 +63,11 @@ def moving_regions(video: Frames, frame: int) -> list[Box]:
 
 
 def motion_figure(videos: Mapping[str, Frames], path: Path) -> None:
-    """Rows of models, columns of frames 1, 8, 16, 24, 32, moving regions outlined (the paper's Fig. 3).
+    """Draw frames 1, 8, 16, 24, 32 of each method in a line, with moving regions outlined (the paper's Fig. 3).
 
     Args:
-        videos: by the row's display name, uint8 `[T, H, W, 3]`, all of the same input.
-        path: `.png` or `.pdf`; without an ending both are written.
+        videos: videos by the row's display name, uint8 `[T, H, W, 3]`, all of the same input.
+        path: `.png` or `.pdf`; without an extension, both are written.
     """
     with plt.rc_context(STYLE):
         figure, axis, corners = tiles(videos)

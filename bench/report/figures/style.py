@@ -1,4 +1,4 @@
-"""How figures look, and how they are written: fonts, sizes, files without dates."""
+"""Style and output of figures: fonts, sizes, files without dates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import matplotlib
 
-matplotlib.use("Agg")  # no screen is needed, whatever the user's own settings say
+matplotlib.use("Agg")  # works without a display, regardless of the user's settings
 
 import matplotlib.pyplot as plt
 from matplotlib import font_manager
@@ -15,17 +15,17 @@ from matplotlib.figure import Figure
 
 from bench.files import atomic_path
 
-#: Fonts with the letters of many scripts, in the order in which they are asked.
+#: Fonts with the letters of many scripts, in order of preference.
 SCRIPTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "Arial Unicode MS")
 
 
 def _other_scripts() -> list[str]:
-    """Those of `SCRIPTS` that are installed here, for names that the usual font has no letters for."""
+    """Installed fonts of `SCRIPTS`, for names with letters that the default font lacks."""
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return [name for name in SCRIPTS if name in installed]
 
 
-#: Inches: a page of two columns from edge to edge. Figures are drawn at the size at which they are printed.
+#: Full text width of a two-column page, in inches. Figures are drawn at the size at which they are printed.
 PAGE = 6.9
 
 
@@ -46,10 +46,10 @@ STYLE: dict[Any, Any] = {
 
 
 def save_figure(figure: Figure, path: Path, *, cut: bool = True) -> None:
-    """Write a figure atomically in the format of its name, or as PNG and PDF where it has none, and close it.
+    """Write a figure atomically in the format of its extension, or as PNG and PDF if it has none, and close it.
 
-    No date is in the files: the same figure is the same bytes. With `cut` the paper is as large as what is drawn,
-    which takes a second drawing to find out.
+    The files contain no date, so the same figure gives the same bytes. With `cut`, the page is cropped to the drawing,
+    which requires drawing it twice.
     """
     nothing = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
     for kind in [path.suffix[1:]] if path.suffix else nothing:

@@ -1,1 +1,1 @@
-"""Pages: the report, the leaderboard, the card of a repository."""
+"""Pages: the HTML report, the leaderboard and the repository card."""

@@ -1,7 +1,7 @@
-"""The data behind a report's list of clips: every clip's values, its values over time, and where its frames are.
+"""The data behind a report's clip list: each clip's values, its values over time, and the location of its frames.
 
-The HTML report holds it as JSON, so that it works from a file. Frames are not part of it: the viewer reads them from
-the folder's `predictions/`, beside the report.
+The HTML report contains the data as JSON, so that it works when opened from disk. Frames are not included: the viewer
+reads them from the folder's `predictions/`, next to the report.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from bench.scoring.score_tables import Columns, ScoredClips, clip_values
 from bench.scoring.summary import judged_of_seeds
 from bench.statistics import at_bound, seeds_and_videos_difference
 
-#: Bytes that values over time take at most; metrics after those that fit have none.
+#: Maximum number of bytes for values over time; metrics beyond this limit have none.
 LARGEST = 3_500_000
-#: Steps between the smallest and the largest value over time; the next whole number stands for "no value".
+#: Steps between the smallest and the largest value over time; the next integer encodes "no value".
 STEPS = 65534
 NO_VALUE = 65535
 
@@ -42,15 +42,15 @@ def browser_data(
     names: RowNames,
     curves: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """All that the list of clips, its viewer and the curves show; empty where no metric has a value for each clip.
+    """The data for the clip list, its viewer and the curves; empty if no metric has a value for each clip.
 
     Args:
         scored: per-frame values.
-        metrics: those with a value for each clip.
-        protocol: of the scores.
-        run: the folder.
-        names: of the methods, in print.
-        curves: by metric and method, with `mean`, `low` and `high`, float64 `[T]`, over the frame number.
+        metrics: metrics with a value for each clip.
+        protocol: protocol of the scores.
+        run: the run folder.
+        names: display names of the methods.
+        curves: curves by metric and method, with `mean`, `low` and `high`, float64 `[T]`, over the frame number.
     """
     if not metrics:
         return {}
@@ -90,13 +90,13 @@ def browser_data(
 
 
 def as_json(data: Mapping[str, Any]) -> Markup:
-    """JSON that can be the text of a script element: nothing in it ends the element."""
+    """JSON that is safe as the text of a script element: nothing in it closes the element."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
 
 
 def _files(run: RunFolder, row: str, scored: ScoredClips) -> list[str]:
-    """Where the frames of each clip of a method are, as addresses relative to the report; none if they are not kept."""
+    """URLs of the frames of a method's clips, relative to the report; empty if the frames are not kept."""
     if not run.predictions(row).is_dir():
         return []
     kept = Predictions(run.predictions(row))
@@ -118,10 +118,11 @@ def _clip_values(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) ->
 
 
 def _differences(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> list[list[list[float | None] | None]]:
-    """Mean difference of each two methods and its 95 % interval over source videos and training runs.
+    """Mean difference between each pair of methods and its 95 % interval over source videos and training runs.
 
-    By the values that methods are judged by, of the clips that both have; `[first][second]`, for a second method that
-    comes after the first in the table; None for the others, and for two methods that share no clip.
+    Differences use the values by which methods are judged, on the clips that both have. The result is indexed as
+    `[first][second]`, where the second method comes after the first in the table. Other entries are None, as are those
+    of two methods that share no clip.
     """
     judged = [at_bound(judged_of_seeds(scored, metric, row, protocol), metric.bound) for row in scored.rows]
     videos = np.array([scored.videos[id] for id in scored.ids])
@@ -136,22 +137,22 @@ def _differences(scored: ScoredClips, metric: ClipMetric, protocol: Protocol) ->
 
 
 def _mean(values: Iterable[float]) -> float:
-    """The mean; infinite where all are, and otherwise of the finite ones."""
+    """The mean of the finite values; infinite if all are infinite."""
     every = list(values)
     finite = [value for value in every if math.isfinite(value)]
     return sum(finite) / len(finite) if finite else every[0]
 
 
 def _rounded(value: float) -> float | str | None:
-    """Six digits of a value; None where it is not a number, "inf" where it is infinite."""
+    """A value rounded to six digits; None if it is NaN, "inf" if it is infinite."""
     return "inf" if math.isinf(value) else _digits(value)
 
 
 def _over_time(scored: ScoredClips, metrics: Iterable[ClipMetric]) -> dict[str, dict[str, Any]]:
-    """Every clip's values over the frame number, by metric, from the first seed and sample, as far as they fit.
+    """Every clip's values over the frame number, by metric, from the first seed and sample, up to the size limit.
 
-    Whole numbers of 16 bits between the smallest and the largest value, as base64: methods, in them clips, in them
-    frames. What a viewer shows is off by at most 1/131,068 of that range.
+    Values are encoded as 16-bit integers between the smallest and the largest value, in base64. They are nested by
+    method, clip and frame. The values that a viewer shows are off by at most 1/131,068 of that range.
     """
     found: dict[str, dict[str, Any]] = {}
     size = 0
@@ -181,7 +182,7 @@ def _over_time(scored: ScoredClips, metrics: Iterable[ClipMetric]) -> dict[str, 
 
 
 def _digits(value: float) -> float | None:
-    """Six digits of a value; None where it is not finite."""
+    """A value rounded to six digits; None if it is not finite."""
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
@@ -191,5 +192,5 @@ def _plain(curve: Any) -> dict[str, list[float | None]]:
 
 
 def _first_sample(columns: Columns, most: float) -> Columns:
-    """Columns `[T]` of a clip's first sample, from those of all samples `[K, T]`; values count as `most` at most."""
+    """Columns `[T]` of a clip's first sample, from those of all samples `[K, T]`; values are capped at `most`."""
     return {name: np.minimum(np.atleast_2d(values)[0], most) for name, values in columns.items()}

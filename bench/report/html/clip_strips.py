@@ -1,4 +1,4 @@
-"""Clips that a page plays: one picture a clip, its frames from top to bottom, moved behind a window."""
+"""Clips that a page plays: one image per clip, with its frames from top to bottom, moved behind a window."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from bench.runfolder import REAL, RunFolder
 from bench.scoring.protocol import Protocol
 from bench.scoring.score_tables import ScoredClips, clip_values
 
-#: WebP's pictures end at 16,383 pixels: 32 frames of 256 fit, and no page shows more.
+#: Maximum height of a frame in pixels; no page shows more. WebP images are limited to 16,383 pixels: 32 frames fit.
 LARGEST = 256
 QUALITY = 90
 
 
 @dataclass(frozen=True)
 class ClipTile:
-    """A clip on the page: the name of its strip, what stands below it, and what a screen reader says."""
+    """A clip on the page: the name of its strip, the label below it, and the text for screen readers."""
 
     strip: str
     label: str
@@ -34,7 +34,7 @@ class ClipTile:
 
 @dataclass(frozen=True)
 class ClipGroup:
-    """Clips side by side under a heading, on the page's one clock."""
+    """Clips side by side under a heading, driven by the page's single clock."""
 
     heading: str
     tiles: list[ClipTile]
@@ -43,14 +43,14 @@ class ClipGroup:
 
 @dataclass
 class StripStore:
-    """The strips of a page, each stored once however often it is shown.
+    """The strips of a page, each stored once regardless of how often it is shown.
 
     Attributes:
         run: run folder.
-        names: of the rows, in print.
+        names: display names of the rows.
         sources: `data:` URIs by name.
         frames: number of frames of the clips.
-        ratio: width of a frame over its height.
+        ratio: width of a frame divided by its height.
     """
 
     run: RunFolder
@@ -61,7 +61,7 @@ class StripStore:
     _stored: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def tile(self, row: str, id: str, label: str) -> ClipTile:
-        """A clip of a row (or of "real")."""
+        """The tile of a row's clip (or of a clip of "real")."""
         if (row, id) not in self._stored:
             clip = Predictions(self.run.predictions(row)).read(id)
             name = f"s{len(self._stored)}"
@@ -75,7 +75,7 @@ class StripStore:
 
 
 def strip_uri(clip: Frames) -> str:
-    """A clip uint8 `[T, H, W, 3]` as a `data:` URI of a WebP picture; above 256 pixels it is made smaller."""
+    """A clip uint8 `[T, H, W, 3]` as a `data:` URI of a WebP image; above 256 pixels it is scaled down."""
     shown = clip if clip.shape[1] <= LARGEST else resize(clip, LARGEST)
     out = io.BytesIO()
     Image.fromarray(shown.reshape(-1, *shown.shape[2:])).save(out, "WEBP", quality=QUALITY, method=4)
@@ -83,18 +83,18 @@ def strip_uri(clip: Frames) -> str:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """A picture of a kind ("png", "webp") as text that a page can hold."""
+    """An image of a kind ("png", "webp") as a `data:` URI that a page can embed."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def sample_groups(strips: StripStore, rows: Sequence[str], ids: Sequence[str]) -> list[ClipGroup]:
-    """For each clip the real one, then that of every row."""
+    """One group per clip: the real clip, then the clip of every row."""
     shown = [row for row in (REAL, *rows) if strips.has(row)]
     return [ClipGroup(f"Clip {id}", [strips.tile(row, id, strips.names.title(row)) for row in shown]) for id in ids]
 
 
 def extreme_groups(strips: StripStore, scored: ScoredClips, metric: ClipMetric, protocol: Protocol) -> list[ClipGroup]:
-    """For each row its best and its worst clip by a metric, each beside the real one; the first seed's clips."""
+    """One group per row: its best and worst clip by a metric, each next to the real one; first seed only."""
     values = clip_values(scored, metric, protocol)
     groups = []
     for row in scored.rows:
@@ -102,7 +102,7 @@ def extreme_groups(strips: StripStore, scored: ScoredClips, metric: ClipMetric, 
             continue
         seed = scored.seeds(row)[0]
         of_clips = {id: values[row, seed, id] for id in scored.ids}
-        # Not-a-number is neither best nor worst; of equal ones the first counts.
+        # NaN is neither best nor worst.
         finite = [id for id, value in of_clips.items() if not math.isnan(value)]
         ranked = sorted(finite, key=lambda id: best_first(metric.direction, of_clips[id]))
         if not ranked:

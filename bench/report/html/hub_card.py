@@ -1,4 +1,4 @@
-"""The page that a repository of a run shows first: its `README.md`, made of the run's tables and account."""
+"""The landing page of a run's repository: a `README.md` generated from the run's tables and `run.json`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from bench.report.tables.printed_table import to_markdown
 from bench.report.tables.score_table import ScoreTable
 
-#: What the files of a run are, by how their names begin; the first that fits.
+#: Descriptions of a run's files by the start of their names.
 _FILES = (
     ("report.html", "the HTML report: download and open it; it works offline"),
     ("results.json", "all numbers in one file, for `bench leaderboard`"),
@@ -21,7 +21,7 @@ _FILES = (
     (".eval_results/", "the numbers for the hub's leaderboards of a benchmark"),
     ("checkpoints/", "weights for `bench generate`, with their SHA-256"),
 )
-#: Charts that the card shows, with what stands below them.
+#: Charts that the card shows, with their captions.
 _SHOWN = (
     ("figures/over_time.png", "Metrics over the frame number; bands are 95 % over source videos."),
     ("figures/distribution.png", "Metrics over clips; each dot is a clip."),
@@ -34,14 +34,14 @@ _SHOWN = (
 def card(
     table: ScoreTable, account: Mapping[str, Any], names: Sequence[str], held_back: Sequence[str], by: str = ""
 ) -> str:
-    """Markdown with the header that Hugging Face reads.
+    """The card as Markdown, with the header that Hugging Face reads.
 
     Args:
-        table: of the scores.
-        account: content of `run.json`, without what only concerns the sender; empty for a folder of scored videos.
-        names: of the files that lie beside the card.
-        held_back: what is not there, and why.
-        by: who sends the results; empty where nobody says.
+        table: table of the scores.
+        account: content of `run.json`, without data that concern only the sender; empty for a folder of scored videos.
+        names: names of the files next to the card.
+        held_back: what was left out, and why.
+        by: name of the sender; empty if not given.
     """
     weights = [name for name in names if name.startswith("checkpoints/") and name.endswith(".pt")]
     parts = [
@@ -76,7 +76,7 @@ def _usage(checkpoint: str) -> str:
 
 
 def _origin(account: Mapping[str, Any]) -> str:
-    """How the run was made; of scored videos nothing is known."""
+    """How the run was made; empty for scored videos, whose origin is unknown."""
     if not account.get("command"):
         return ""
     made = account.get("provenance", {})
@@ -88,6 +88,6 @@ def _origin(account: Mapping[str, Any]) -> str:
 
 
 def _lines(names: Sequence[str]) -> list[str]:
-    """A line for each kind of file that is there."""
+    """One table line for each kind of file that exists."""
     present = [(start, text) for start, text in _FILES if any(name.startswith(start) for name in names)]
     return [f"| `{start}{'.*' if start == 'table' else ''}` | {text} |\n" for start, text in present]

@@ -1,7 +1,7 @@
-"""`bench leaderboard`: many files of results as one static page and one CSV, a table for each protocol id.
+"""`bench leaderboard`: combine results files into one static page and one CSV, with a table per protocol ID.
 
-Numbers of two protocols never share a table, nor do measured and published ones. What is equal in two files (a row
-of the same name and the same numbers, as the copy of the first frame) is shown once.
+Numbers of different protocols never share a table, nor do measured and published ones. A row with the same name and
+numbers in two files, such as the copy of the first frame, is shown once.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class LeaderboardTable:
     """One table of the page.
 
     Attributes:
-        grid: for print.
-        anchor: its name in the page's address.
-        files: what it is made of.
-        apart: for earlier tables of the same dataset, what differs between their protocol and this one.
+        grid: the table ready for print.
+        anchor: its fragment in the page's URL.
+        files: results that it contains.
+        apart: differences between this protocol and those of earlier tables of the same dataset.
     """
 
     grid: Grid
@@ -47,19 +47,19 @@ class LeaderboardTable:
 
     @property
     def facts(self) -> dict[str, MetricFacts]:
-        """What all files say of their metrics; of equal names the first."""
+        """Facts about the metrics of all files; if a name occurs twice, the first applies."""
         return _facts(self.files)
 
 
 def leaderboard(paths: Sequence[Path], out: Path) -> list[LeaderboardTable]:
-    """Write `index.html` and `leaderboard.csv` into a folder.
+    """Write `index.html` and `leaderboard.csv` to a folder.
 
     Args:
-        paths: files that `bench export` wrote, or published figures in the same form.
+        paths: files written by `bench export`, or published numbers in the same format.
         out: the folder.
 
     Raises:
-        BenchError: a file is none, or two of one protocol hold numbers that are not computed alike.
+        BenchError: a file is not a results file, or two files of one protocol contain numbers computed differently.
     """
     files = [(path, read_results(path)) for path in paths]
     by_protocol: dict[str, list[tuple[Path, Results]]] = {}
@@ -85,7 +85,7 @@ def leaderboard(paths: Sequence[Path], out: Path) -> list[LeaderboardTable]:
 
 
 def check_alike(same: Sequence[tuple[Path, Results]]) -> None:
-    """Raise a `BenchError` where files of one protocol id are not of the same clips or not computed alike."""
+    """Raise a `BenchError` if files of one protocol ID use different clips or compute metrics differently."""
     first_path, first = same[0]
     for path, results in same[1:]:
         differences = _differences(first, results)
@@ -98,10 +98,10 @@ def check_alike(same: Sequence[tuple[Path, Results]]) -> None:
 
 
 def _differences(first: Results, other: Results) -> list[str]:
-    """What differs between the protocols of two files beside how metrics are computed, a text for each choice."""
+    """Differences between two files' protocols, except in how metrics are computed, as one text per choice."""
     try:
         mine, theirs = (replace(Protocol.from_dict(one.protocol), metrics={}) for one in (first, other))
-    except BenchError:  # of a version that says more than this one knows
+    except BenchError:  # written by a version with choices that this one does not know
         keys = sorted((first.protocol.keys() | other.protocol.keys()) - {"metrics"})
         pairs = [(key, first.protocol.get(key), other.protocol.get(key)) for key in keys]
         return [f"{key} is {one!r} and {another!r}" for key, one, another in pairs if one != another]
@@ -109,7 +109,7 @@ def _differences(first: Results, other: Results) -> list[str]:
 
 
 def _apart(results: Results, earlier: Sequence[LeaderboardTable]) -> list[str]:
-    """What keeps a table from being one with each earlier one of its dataset, a sentence each."""
+    """Why a table cannot be merged with the earlier tables of its dataset, one sentence for each."""
     others = [board for board in earlier if board.files[0].dataset == results.dataset]
     return [
         f"Not comparable with {board.files[0].protocol['id']}: {'; '.join(_differences(board.files[0], results))}."
@@ -134,7 +134,7 @@ def _measured(number: int, files: Sequence[Results]) -> LeaderboardTable:
 
 
 def _equal(one: ResultsRow, other: ResultsRow) -> bool:
-    """Whether two rows are the same: of one name, with the same numbers where both have any."""
+    """Whether two rows are the same: equal names, and equal numbers for the metrics that both have."""
     shared = one.scores.keys() & other.scores.keys()
     return (
         one.row == other.row and bool(shared) and all(_same(one.scores[n].value, other.scores[n].value) for n in shared)
@@ -150,7 +150,7 @@ def _caption(results: Results) -> str:
 
     try:
         return caption(Protocol.from_dict(results.protocol))
-    except BenchError:  # of a version that says more than this one knows
+    except BenchError:  # written by a version with choices that this one does not know
         return f"{results.dataset}, protocol {results.protocol['id']}."
 
 
@@ -204,7 +204,7 @@ def _column_entry(row: str, score: RowScore) -> ColumnEntry:
 
 
 def _lines(files: Iterable[Results]) -> Iterable[Sequence[Any]]:
-    """Lines of the CSV: a number each."""
+    """Yield the lines of the CSV, one per number."""
     for results in files:
         source = ", ".join(results.source.values())
         for entry in results.rows:

@@ -1,4 +1,4 @@
-"""One HTML file that holds a run's tables, clips and figures and needs nothing beside it."""
+"""One self-contained HTML file with a run's tables, clips and figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bench.report.tables.score_table import ScoreTable
 from bench.report.tables.study_tables import StudyResults
 from bench.runfolder import RunFolder
 
-#: Pixels of a figure for one of the page, so that figures are sharp on fine screens and their letters as large as text.
+#: Figure pixels per page pixel. Figures are sharp on high-resolution screens, and their letters are as large as text.
 SCALE = 1.5
 #: The parts of the page's script, in the order in which they run.
 SCRIPTS = ("page.js", "chart.js", "browse.js", "viewer.js")
@@ -38,9 +38,9 @@ class ReportFigure:
 
     Attributes:
         caption: what it shows.
-        path: of the PNG.
-        text: what a reader must know to read it.
-        live: whether the page draws the same with values under the pointer, where scripts run.
+        path: path of the PNG.
+        text: what readers must know to interpret it.
+        live: whether the page draws the same figure with values under the pointer, if scripts are enabled.
     """
 
     caption: str
@@ -50,33 +50,33 @@ class ReportFigure:
 
     @property
     def source(self) -> str:
-        """The picture as text that a page can hold."""
+        """The image as a `data:` URI that a page can embed."""
         return data_uri("png", self.path.read_bytes())
 
     @property
     def width(self) -> int:
-        """Width on the page in its own pixels."""
+        """Width on the page, in page pixels."""
         with Image.open(self.path) as image:
             return round(image.width / SCALE)
 
 
 @dataclass
 class PageContent:
-    """All that a page shows; what is empty is no section of it.
+    """Content of a page; empty parts have no section.
 
     Attributes:
         table: the scores, with intervals.
         strips: the clips that play.
-        samples, extremes: which of them are shown side by side.
+        samples, extremes: those of them that are shown side by side.
         extremes_by: display name of the metric that chose the extremes.
         pictures: figures by section: "samples", "metrics", "study", "agreement", "training", "parts".
-        study: what people chose.
-        agreement: people against metrics: a table as `bench.report.tables.printed_table.to_json` has it.
+        study: what raters chose.
+        agreement: agreement of raters with metrics: a table as returned by `bench.report.tables.printed_table.to_json`.
         run: content of `run.json`.
-        protocol: of the scores, as plain values.
-        command: what makes the run again; empty where there is no run.
-        of_samples: mean, best of k and spread, where a method has several samples per clip.
-        browser: the list of clips (`bench.report.html.clip_browser`).
+        protocol: protocol of the scores, as plain values.
+        command: command that repeats the run; empty if there is no run.
+        of_samples: mean, best of k and spread, if a method has several samples per clip.
+        browser: data of the clip list (`bench.report.html.clip_browser`).
     """
 
     table: ScoreTable
@@ -95,7 +95,7 @@ class PageContent:
 
     @property
     def remark(self) -> str:
-        """What a reader of untrained models' numbers has to know first; empty for all other runs."""
+        """A warning to readers that models are untrained; empty for all other runs."""
         config = self.run.get("config", {})
         if config.get("preset") != "smoke":
             return ""
@@ -106,7 +106,7 @@ class PageContent:
 
     @property
     def note_groups(self) -> list[tuple[str, list[str]]]:
-        """The table's notes by what they are about, each group under its heading."""
+        """The table's notes by topic, each group with its heading."""
         return group_notes(self.table.notes, self.run.get("departures", []))
 
     @property
@@ -116,11 +116,11 @@ class PageContent:
 
 
 def group_notes(notes: Sequence[str], departures: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Notes below a table by what they are about; the first group is what a reader of the table needs.
+    """Notes below a table, grouped by topic; the first group is what readers of the table need.
 
     Args:
-        notes: of the table.
-        departures: those among them that say how training differs from the papers.
+        notes: notes of the table.
+        departures: those notes that describe how training differs from the papers.
     """
     groups: dict[str, list[str]] = {
         "How to read the numbers": [],
@@ -143,7 +143,7 @@ def group_notes(notes: Sequence[str], departures: Sequence[str]) -> list[tuple[s
 
 
 def _is_of_whole_sets(metric: str) -> bool:
-    """Whether a note's first word names a registered metric of whole sets, as `fvd`."""
+    """Whether a note's first word names a registered metric of whole sets, such as `fvd`."""
     return metric in METRICS and issubclass(METRICS.load(metric), SetMetric)
 
 
@@ -161,10 +161,10 @@ def templates() -> jinja2.Environment:
 
 
 def write_page(out: Path, content: PageContent) -> Path:
-    """Write `report.html` into a folder; returns its path.
+    """Write `report.html` to a folder, and return its path.
 
-    The page's one script is named by its hash in a policy that forbids every other, and every connection. The frames of
-    a clip that is opened are read from the folder beside the page.
+    The page's content security policy allows its single script by hash. It forbids all other scripts and all
+    connections. When a clip is opened, its frames are read from the folder next to the page.
     """
     environment = templates()
     script, digest = script_of(*SCRIPTS)
@@ -183,32 +183,32 @@ def write_page(out: Path, content: PageContent) -> Path:
 
 
 def script_of(*names: str) -> tuple[str, str]:
-    """A page's script, put together from files of this package, and the hash that a page's policy names it by."""
+    """A page's script, assembled from files of this package, and the hash by which the page's policy allows it."""
     script = "\n".join(templates().get_template(name).render() for name in names)
     return script, base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def resumptions(sessions: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """What has changed whenever a run was resumed under other conditions."""
+    """Yield what changed each time a run was resumed under different conditions."""
     for before, after in pairwise(sessions):
         yield "resumed with", "; ".join(changes(before, after))
 
 
 def code(text: str) -> Markup:
-    """Text with what stands between backticks as code, the rest escaped."""
+    """Text with the parts between backticks as code, and the rest escaped."""
     parts = text.split("`")
-    if len(parts) % 2 == 0:  # one is left over: then none is meant
+    if len(parts) % 2 == 0:  # an unpaired backtick: treat all of them as literal
         return escape(text)
     return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
 
 
 def unbroken(head: str) -> str:
-    """A head whose arrow stays on the line of the word before it."""
+    """A column head whose arrow stays on the same line as the word before it."""
     return re.sub(r" (?=[↓↑→])", "\N{NO-BREAK SPACE}", head)
 
 
 def flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Nested settings as lines: names joined by dots, lists with commas."""
+    """Yield nested settings as lines: names joined by dots, list values by commas."""
     for key, value in values.items():
         name = f"{above}{key}"
         if isinstance(value, Mapping):

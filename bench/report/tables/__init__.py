@@ -1,1 +1,1 @@
-"""Tables: of scores, of the paper, of studies; printed and written."""
+"""Tables of scores, of the paper and of studies, both printed and written to files."""

@@ -1,7 +1,7 @@
-"""The tables of the MD-GAN paper (Xiong et al., CVPR 2018) in its own form, ours beside the paper's numbers.
+"""The tables of the MD-GAN paper (Xiong et al., CVPR 2018) in its own layout, with our numbers next to the paper's.
 
-Table II and III: preference opinion scores, the percentage of trials in which the first of two is judged more
-realistic. Table IV: pixel metrics on 1,000 random test pairs of the Beach dataset.
+Tables II and III: preference opinion scores (POS), the percentage of trials in which the first of two methods is judged
+more realistic. Table IV: pixel metrics on 1,000 random test pairs of the Beach dataset.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from bench.report.row_names import RowNames
 from bench.report.tables.printed_table import NO_VALUE, Cell, ColumnEntry, Grid, Line, best_values, format_column
 from bench.scoring.score_tables import SummaryLine
 
-#: The paper whose tables these are.
+#: Registered name of the paper.
 NAME = "mdgan"
-#: What is read with Tables II and III.
+#: Note to Tables II and III.
 INTERVALS = (
     "In brackets: 95 % interval over raters and source videos. The paper had 100 trials per line and no interval."
 )
 SIMULATED = "Simulated raters, not people."
-#: Digits of the paper's Table IV.
+#: Decimal places in the paper's Table IV.
 _DIGITS = 4
 
 
 def paper() -> PaperTables:
-    """What the paper printed."""
+    """The numbers that the paper printed."""
     tables: PaperTables = PAPERS.load(NAME)
     return tables
 
@@ -39,10 +39,10 @@ def pos_table(name: str, pos: Sequence[Mapping[str, Any]], notes: Sequence[str] 
 
     Args:
         name: "table2" or "table3".
-        pos: lines of a study's `pos.csv` (keys first, second, votes, pos, ci_low, ci_high, simulated), percentages.
-        notes: what has to be read with them.
+        pos: lines of a study's `pos.csv` (keys first, second, votes, pos, ci_low, ci_high, simulated), in percent.
+        notes: notes to read with the numbers.
 
-    A comparison that the study made the other way round is turned; one without votes is a dash.
+    A comparison that the study made in the opposite order is reversed. One without votes is printed as a dash.
     """
     printed = paper()
     caption, comparisons = printed.preference_tables[name]
@@ -79,13 +79,13 @@ def _preference(line: Mapping[str, Any] | None, mirrored: Mapping[str, Any] | No
 
 
 def table4(summary: Sequence[SummaryLine], caption: str, names: RowNames, notes: Sequence[str] = ()) -> Grid:
-    """Table IV from a run's summary: the paper's four rows, then whatever else was scored, as `copy`.
+    """Table IV from a run's summary: the paper's four rows, then all other scored rows, such as `copy`.
 
     Args:
-        summary: lines of `summary.csv`; a row or metric that it lacks is a dash.
-        caption: what the numbers are of.
-        names: of the rows, in print.
-        notes: what has to be read with them.
+        summary: lines of `summary.csv`; a missing row or metric is printed as a dash.
+        caption: what the numbers describe.
+        names: display names of the rows.
+        notes: notes to read with the numbers.
     """
     printed = paper()
     values = {(line.row, line.metric): line for line in summary}

@@ -1,6 +1,6 @@
-"""A table ready for print, whatever it is of: CSV, JSON, LaTeX and Markdown, all with the same digits.
+"""A table of any content, ready for print as CSV, JSON, LaTeX and Markdown, all with the same digits.
 
-The terminal has `bench.report.tables.terminal_table`.
+For terminals, see `bench.report.tables.terminal_table`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 from bench.files import write_json, write_text
 from bench.metrics.base import Direction, best_first
 
-#: Set behind a value that is significantly worse than the best one, and behind one that nothing tells from any other.
+#: Mark after a value that is significantly worse than the best one, and after a value that was not tested.
 WORSE, UNTESTED = "*", "†"
-#: A table of more columns of numbers than these goes across a page of two columns.
+#: A table with more numeric columns than this spans both columns of a two-column page.
 ACROSS = 4
-#: Makes what is wider than its column as wide as the column, and leaves all else.
+#: Shrinks content that is wider than its column to the width of the column, and leaves everything else unchanged.
 FITTING = r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
-#: Arrows stand in heads as these characters; LaTeX has its own.
+#: Arrows and other special characters that appear in texts, with their LaTeX equivalents.
 _LATEX = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "×": r"$\times$", "±": r"$\pm$"}
 _LATEX |= {
     "–": "--",
@@ -34,7 +34,7 @@ _LATEX |= {
 _LATEX |= {"^": r"\textasciicircum{}", "α": r"$\alpha$", "≥": r"$\geq$", "≤": r"$\leq$", "·": r"$\cdot$"}
 _LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}
 _LATEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}"}
-#: Greek capitals that are none of the Latin ones.
+#: Greek capitals that do not look like Latin ones.
 _GREEK_CAPITALS = {"GAMMA", "DELTA", "THETA", "LAMBDA", "XI", "PI", "SIGMA", "UPSILON", "PHI", "PSI", "OMEGA"}
 
 
@@ -43,10 +43,10 @@ class Cell:
     """A printed value.
 
     Attributes:
-        text: digits, with the spread over seeds where there are several.
+        text: digits, with the spread over seeds if there are several.
         best: whether it is the best of its column.
-        interval: its 95 % interval, empty where there is none or none is asked for.
-        mark: how it stands to the best: `WORSE`, `UNTESTED`, or nothing where one cannot tell.
+        interval: its 95 % interval; empty if there is none or none is requested.
+        mark: how it compares with the best: `WORSE`, `UNTESTED`, or empty if inconclusive.
     """
 
     text: str
@@ -69,12 +69,12 @@ class ColumnEntry:
     """A number of a column, before it is formatted.
 
     Attributes:
-        value: the number; NaN where the row has none.
-        seeds, seed_sd: training runs, and the standard deviation over them.
-        ci_low, ci_high: its 95 % interval; NaN where there is none.
-        mark: how it compares with the best: `WORSE`, `UNTESTED`, or nothing.
+        value: the number; NaN if the row has none.
+        seeds, seed_sd: number of training runs, and the standard deviation over them.
+        ci_low, ci_high: its 95 % interval; NaN if there is none.
+        mark: how it compares with the best: `WORSE`, `UNTESTED`, or empty.
         competes: whether it can be marked as the best; real vs. real cannot.
-        no_value: what is printed where the value is not finite.
+        no_value: cell that is printed if the value is not finite.
     """
 
     value: float = math.nan
@@ -88,7 +88,7 @@ class ColumnEntry:
 
 
 def best_values(values: Iterable[float], direction: Direction) -> list[float]:
-    """The best of several finite values; an empty list where there are none."""
+    """A list with the best of several finite values; empty if there are none."""
     known = list(values)
     return [min(known, key=lambda value: best_first(direction, value))] if known else []
 
@@ -101,7 +101,7 @@ def format_column(
     Args:
         entries: one per row.
         decimals: digits after the point.
-        best: the best values. What prints the same is marked the same, unless it is known to be worse.
+        best: the best values. Values that print the same are also marked as best, unless they are known to be worse.
         ci: print intervals and marks.
     """
 
@@ -125,7 +125,7 @@ def format_column(
 
 @dataclass(frozen=True)
 class Line:
-    """A row: its name for machines, its display name, a cell a column."""
+    """A row: its key, its display name, and one cell per column."""
 
     key: str
     title: str
@@ -137,14 +137,15 @@ class Grid:
     """A table ready for print.
 
     Attributes:
-        corner: head of the column of names, as in "Method".
-        keys: names of the columns for machines.
-        heads: names of the columns in print, as in "MSE ↓".
+        corner: head of the column of names, such as "Method".
+        keys: machine-readable names of the columns.
+        heads: printed names of the columns, such as "MSE ↓".
         lines: the rows.
-        caption: what the numbers are of.
-        notes: what has to be read with them.
-        key: name of the column of names for machines.
-        warning: what must not be overlooked, as that raters are simulated; bold, in every form.
+        caption: what the numbers describe.
+        notes: notes to read with the numbers.
+        key: machine-readable name of the column of names.
+        warning: a note that must not be overlooked, for example that raters are simulated; bold where the format has
+            bold text.
     """
 
     corner: str
@@ -157,31 +158,31 @@ class Grid:
     warning: str = ""
 
     def __post_init__(self) -> None:
-        """A table with holes is a mistake of ours, not of a user."""
+        """Reject a table with missing cells: this is a bug, not a user error."""
         widths = {len(self.keys), len(self.heads), *(len(line.cells) for line in self.lines)}
         if len(widths) != 1:
             raise ValueError(f"The rows and heads of a table differ in length: {sorted(widths)}.")
 
     @property
     def remarks(self) -> list[str]:
-        """Warning, caption and notes, in the order in which they are read."""
+        """Warning, caption and notes, in reading order."""
         return [*([self.warning] if self.warning else []), self.caption, *self.notes]
 
 
 def to_csv(grid: Grid) -> str:
-    """Comma-separated; caption and notes are trailing lines that begin with `#`."""
+    """The table as CSV; caption and notes are trailing lines that begin with `#`."""
     rows = [[grid.key, *grid.keys], *([line.key, *(cell.whole for cell in line.cells)] for line in grid.lines)]
     lines = [",".join(map(_quoted, row)) for row in rows]
     return "\n".join([*lines, *(f"# {note}" for note in grid.remarks)]) + "\n"
 
 
 def _quoted(text: str) -> str:
-    """A field of a CSV, in quotes where it holds what a reader may take for something else, as `#` for a comment."""
+    """A CSV field, quoted if a reader could misinterpret its content, for example `#` as a comment."""
     return '"' + text.replace('"', '""') + '"' if re.search(r'[",#\n\r]|^\s|\s$', text) else text
 
 
 def to_json(grid: Grid) -> dict[str, object]:
-    """The printed digits as text, which no reader rounds, with heads, caption and notes."""
+    """The table as JSON values, with heads, caption and notes; digits are text, so that no reader rounds them."""
     rows = [
         {grid.key: line.key} | {key: cell.whole for key, cell in zip(grid.keys, line.cells, strict=True)}
         for line in grid.lines
@@ -192,7 +193,7 @@ def to_json(grid: Grid) -> dict[str, object]:
 
 
 def to_markdown(grid: Grid) -> str:
-    """A pipe table, best values bold."""
+    """The table as a Markdown pipe table, with the best values in bold."""
 
     def row(texts: Sequence[str]) -> str:
         return "| " + " | ".join(re.sub(r"([|<])", r"\\\1", text) for text in texts) + " |"
@@ -208,12 +209,12 @@ def to_markdown(grid: Grid) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Make text safe for LaTeX, with arrows, `×`, `±`, dashes and Greek letters in its own words."""
+    """Escape text for LaTeX; arrows, `×`, `±`, dashes and Greek letters become LaTeX commands."""
     return "".join(_LATEX.get(character) or _greek(character) for character in text)
 
 
 def _greek(character: str) -> str:
-    """A Greek letter in LaTeX's words; any other character as it is."""
+    """The LaTeX command for a Greek letter; any other character unchanged."""
     letter = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(character, ""))
     name = {"LAMDA": "LAMBDA"}.get(letter[2], letter[2]) if letter else ""
     if letter is None or (letter[1] == "CAPITAL" and name not in _GREEK_CAPITALS) or name == "OMICRON":
@@ -222,15 +223,15 @@ def _greek(character: str) -> str:
 
 
 def beyond_latin(text: str) -> str:
-    """The characters of a text that pdfLaTeX has no letters for."""
+    """The letters of a text that pdfLaTeX cannot typeset."""
     return "".join(dict.fromkeys(c for c in escape_latex(text) if ord(c) > 0x24F and unicodedata.category(c)[0] == "L"))
 
 
 def to_latex(grid: Grid) -> str:
-    """A booktabs table for a paper: best values bold, notes as comments for anyone who writes the text.
+    """The table as a booktabs table for a paper: best values in bold, notes as comments for the authors.
 
-    A table of more than four columns of numbers goes across the page (`table*`), with intervals below the values; any
-    that is still too wide is made smaller.
+    A table with more than four numeric columns spans the page (`table*`), with intervals below the values. Any table
+    that is still too wide is scaled down.
     """
     wide = len(grid.heads) > ACROSS
     warning = rf"\textbf{{{escape_latex(grid.warning)}}} " if grid.warning else ""
@@ -261,13 +262,13 @@ def to_latex(grid: Grid) -> str:
 
 
 def _latex_cell(cell: Cell, shown: str) -> str:
-    """What is shown of a cell, its value bold where it is the best."""
+    """The shown part of a cell in LaTeX, with its value in bold if it is the best."""
     text, whole = escape_latex(cell.text), escape_latex(shown)
     return whole.replace(text, rf"\textbf{{{text}}}", 1) if cell.best else whole
 
 
 def write_grid(grid: Grid, out: Path, stem: str = "table") -> list[Path]:
-    """Write `<stem>.csv`, `.json`, `.tex` and `.md` into a folder; returns their paths."""
+    """Write `<stem>.csv`, `.json`, `.tex` and `.md` to a folder, and return their paths."""
     write_text(out / f"{stem}.csv", to_csv(grid))
     write_json(out / f"{stem}.json", to_json(grid))
     write_text(out / f"{stem}.tex", to_latex(grid))

@@ -15,9 +15,9 @@ from bench.runfolder import RunFolder
 from bench.scoring.protocol import Protocol
 from bench.scoring.sample_lines import BEST, MEAN, POOLED, SD, SPREAD, SampleLine, read_samples
 
-#: Name of the files of this table.
+#: File name of this table, without extension.
 STEM = "table_samples"
-#: What the lines of the table are, as far as it has them.
+#: Explanations of the table's statistics; only those that occur in the table are printed.
 EXPLAINED = {
     MEAN: "Mean: over a clip's samples. For FID, FVD and KVD each sample is a set with one video per clip, and ± is "
     "the standard deviation over samples (MCVD's fvd_traj_mean, whose deviation divides by K; this one divides "
@@ -33,7 +33,7 @@ EXPLAINED = {
 
 
 def sample_table(out: Path) -> Grid | None:
-    """The table of a folder's stored scores; None where no method has several samples."""
+    """The sample table of a folder's stored scores; None if no method has several samples."""
     lines = read_samples(out)
     if not lines:
         return None
@@ -44,14 +44,14 @@ def sample_table(out: Path) -> Grid | None:
 def make_sample_table(
     lines: Sequence[SampleLine], best: int, names: RowNames, caption: str, notes: Sequence[str] = ()
 ) -> Grid:
-    """Lay the numbers out: a line a method and statistic, a column a metric.
+    """Lay out the numbers, with one line per method and statistic and one column per metric.
 
     Args:
-        lines: of `scores/samples.csv`.
-        best: k of the protocol; its best@k is shown beside the best of all samples.
-        names: of the methods.
-        caption: what the numbers are of.
-        notes: what else has to be read with them.
+        lines: lines of `scores/samples.csv`.
+        best: k of the protocol; its best@k is shown next to the best of all samples.
+        names: display names of the methods.
+        caption: what the numbers describe.
+        notes: further notes to read with the numbers.
     """
     metrics: dict[str, type[Metric]] = {
         name: METRICS.load(name) for name in dict.fromkeys(line.metric for line in lines)

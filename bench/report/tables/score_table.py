@@ -1,4 +1,4 @@
-"""The table that a paper prints, from a summary: rows of models, columns of metrics."""
+"""The score table for a paper, built from a summary: one row per method, one column per metric."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class ScoreTable:
 
     Attributes:
         rows: names of the rows.
-        heads: metric names; "NAME@N" for a metric of whole sets at the N clips of real vs. real.
-        cells: a line a row, a cell a metric.
-        metrics: the metrics' own account of themselves.
-        caption: what the numbers are of.
-        notes: what has to be read with them: protocol, clips left out, metrics left out.
-        names: of the rows, in print.
-        titles: of the columns, in print.
-        split_clips: clips on each side of real vs. real; 0 without that row.
+        heads: metric names; "NAME@N" for a metric of whole sets computed on N clips, as many as real vs. real uses.
+        cells: one line per row, with one cell per column.
+        metrics: metric classes by name.
+        caption: what the numbers describe.
+        notes: notes to read with the numbers: protocol, clips left out, metrics left out.
+        names: display names of the rows.
+        titles: display names of the columns.
+        split_clips: number of clips on each side of real vs. real; 0 without that row.
     """
 
     rows: Sequence[str]
@@ -56,13 +56,13 @@ class ScoreTable:
     split_clips: int = 0
 
     def title(self, row: str) -> str:
-        """A row's display name; that of real vs. real says how many clips it is of."""
+        """A row's display name; that of real vs. real includes its number of clips."""
         title = self.names.title(row)
         return f"{title.removesuffix(')')}, N = {self.split_clips})" if row == REAL_HALVES else title
 
     @property
     def grid(self) -> Grid:
-        """The table without what the metrics say of themselves."""
+        """The table without the metric classes."""
         lines = [Line(row, self.title(row), cells) for row, cells in zip(self.rows, self.cells, strict=True)]
         return Grid("Method", self.heads, self.titles, lines, self.caption, self.notes)
 
@@ -78,17 +78,17 @@ def make_table(
     primary: Primary | None = None,
     holm: bool = False,
 ) -> ScoreTable:
-    """Lay a summary out as a table: rows of models, columns of metrics, the best value of each column marked.
+    """Lay out a summary with one row per method and one column per metric, and mark each column's best value.
 
     Args:
         summary: lines of `summary.csv`.
-        protocol: of the scoring.
-        names: of the rows, in print.
+        protocol: protocol of the scores.
+        names: display names of the rows.
         left_out: metrics that could not be computed.
-        notes: what else has to be read with the numbers.
-        ci: print 95 % intervals, and mark what is worse than the best and what was not tested.
-        primary: the metric that was named as the primary one.
-        holm: correct the marks for the number of metrics; a primary metric is apart from the others.
+        notes: further notes to read with the numbers.
+        ci: print 95 % intervals, and mark values that are worse than the best and values that were not tested.
+        primary: the metric that was named as primary.
+        holm: correct the marks for the number of metrics; a primary metric is kept separate from the others.
     """
     primary = primary or Primary()
     summary = over_metrics(summary, primary.metric) if holm else summary
@@ -103,7 +103,7 @@ def make_table(
         heads.append(name)
         titles.append(metric.head)
         columns.append(_column([None if apart and line is real else line for line in of_metric], metric, ci))
-        if real and apart:  # like beside like: methods at as many clips as real vs. real has on a side
+        if real and apart:  # compare like with like: methods on as many clips as a side of real vs. real
             heads.append(f"{name}@{real.clips}")
             titles.append(f"{metric.title}, {real.clips} clips {ARROWS[metric.direction]}")
             columns.append(_split_column(of_metric, metric, ci))
@@ -155,9 +155,9 @@ def _entry(line: SummaryLine, metric: type[Metric]) -> ColumnEntry:
 
 
 def _leading(lines: Sequence[SummaryLine | None], metric: type[Metric]) -> list[float]:
-    """The best value of a column; none where there are too few clips to say, or no other row to be better than.
+    """The best value of a column; empty if there are too few clips to decide, or no other row to compare with.
 
-    Rows of joined runs, and of folders of older versions, have no places: then values speak for themselves.
+    Rows of joined runs, and of folders from older versions, have no ranks. The values alone then decide.
     """
     known = [line for line in lines if line and line.row != REAL_HALVES and math.isfinite(line.value)]
     if issubclass(metric, SetMetric):
@@ -206,7 +206,7 @@ def write_tables(table: ScoreTable, out: Path) -> None:
 
 
 def stored_table(out: Path, ci: bool = False, holm: bool = False) -> ScoreTable:
-    """The table of a folder's stored scores, with what `make_table` adds if asked for; nothing is written."""
+    """The table of a folder's stored scores, with the options of `make_table`; nothing is written."""
     if not RunFolder(out).summary.exists():
         raise BenchError(f"{out} contains no scores to report. Give a results folder of `bench run` or `bench score`.")
     left_out, notes = read_notes(out)
@@ -216,7 +216,7 @@ def stored_table(out: Path, ci: bool = False, holm: bool = False) -> ScoreTable:
 
 
 def departures(out: Path) -> list[str]:
-    """What a run's training did otherwise than the papers, as the run wrote it down; of other folders nothing."""
+    """How a run's training differs from the papers, as recorded by the run; empty for other folders."""
     account = RunFolder(out).account
     return read_json(account).get("departures", []) if account.exists() else []
 

@@ -1,4 +1,4 @@
-"""What a study with people found, as a report shows it; read from the `study.json` that `bench study export` writes."""
+"""Results of a study with raters, as a report shows them, from the `study.json` that `bench study export` writes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bench.report.tables.printed_table import Cell, Grid, Line
 from bench.runfolder import REAL, STUDY_RESULTS, RunFolder
 from bench.statistics import printed_p
 
-#: The kind of a study whose clips were graded one by one.
+#: Kind of a study whose clips were graded one by one.
 GRADED = "scale"
-#: How a study names why a rater does not count; reasons begin so. Any other is somebody's decision.
+#: How a study's reasons for excluding a rater begin. Any other reason is a manual decision.
 BY_RULE, UNFINISHED, WITHDRAWN = ("catch", "flagged"), "unfinished", "withdrawn"
 
 
@@ -27,11 +27,11 @@ class StudyResults:
     """A study's results.
 
     Attributes:
-        pos: lines as in `pos.csv`, what has no value as NaN.
-        grids: the tables for the page: preferences, Tables II and III beside the paper's, strengths; then what was
-            answered to each further question of a trial.
-        warning: what must not be overlooked, as that raters are simulated.
-        notes: what has to be read with the tables.
+        pos: lines as in `pos.csv`, with NaN for missing values.
+        grids: the tables for the page: preferences, Tables II and III next to the paper's, strengths; then the answers
+            to each further question of a trial.
+        warning: a note that must not be overlooked, for example that raters are simulated.
+        notes: notes to read with the tables.
     """
 
     pos: Sequence[Mapping[str, Any]]
@@ -41,10 +41,10 @@ class StudyResults:
 
 
 def find_study(run: RunFolder, requested: Path | None) -> Path | None:
-    """The `study.json` that is meant: in the folder that was given, else in RUN/study if there is one.
+    """Path of the `study.json` in the requested folder, or else in RUN/study if there is one.
 
     Raises:
-        BenchError: a folder was given and holds none.
+        BenchError: the requested folder does not contain one.
     """
     if requested is None:
         own = run.study / STUDY_RESULTS
@@ -59,12 +59,12 @@ def read_study(path: Path, rows: Sequence[str], names: RowNames) -> StudyResults
     """Read a `study.json`.
 
     Args:
-        path: of the file.
-        rows: that the run has, beside the real clips.
-        names: of the rows, in print.
+        path: path of the file.
+        rows: rows of the run, apart from the real clips.
+        names: display names of the rows.
 
     Raises:
-        BenchError: the file is none that `bench study export` writes, or the study is about rows that the run lacks.
+        BenchError: the file was not written by `bench study export`, or the study compares rows that the run lacks.
     """
     try:
         content = read_json(path)
@@ -96,12 +96,12 @@ def _numbers(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _questions(content: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Each question of a trial as raters read it, and its own results."""
+    """Each question of a trial as raters read it, with its own results."""
     return list(zip(content["asked"], [content, *content.get("further", {}).values()], strict=True))
 
 
 def _graded(content: Mapping[str, Any], names: RowNames) -> StudyResults:
-    """A study whose clips were graded one by one; it has means, and no share of anything."""
+    """Results of a study whose clips were graded one by one: mean grades, but no preference shares."""
     warning = SIMULATED if content["simulated"] else ""
     grids = [_means(own["mos"], names, text, warning) for text, own in _questions(content)]
     return StudyResults([], grids, warning, [f"Study “{content['study']}”.", *map(str, content["notes"])])
@@ -191,7 +191,7 @@ def _strengths(strengths: Sequence[Mapping[str, Any]], names: RowNames, simulate
 
 
 def _ends(low: float | None, high: float | None) -> str:
-    """An interval; the end that the votes do not bound is left open, and where there is neither there is none."""
+    """An interval; an end that the votes do not bound is left open, and without either end the text is empty."""
     if low is None or high is None:
         one = [f"≥ {low:.2f}"] if low is not None else [f"≤ {high:.2f}"] if high is not None else []
         return "".join(one) and f"({one[0]})"
@@ -199,7 +199,7 @@ def _ends(low: float | None, high: float | None) -> str:
 
 
 def _excluded(raters: Sequence[Mapping[str, Any]]) -> str:
-    """How many raters do not count, by why: a rule fixed beforehand, somebody's decision, their own withdrawal."""
+    """Number of excluded raters by reason: a rule fixed beforehand, a manual decision, their own withdrawal."""
     reasons = [str(rater["excluded"]) for rater in raters if rater["excluded"]]
     by_rule, unfinished, withdrew = (
         sum(reason.startswith(begin) for reason in reasons) for begin in (BY_RULE, UNFINISHED, WITHDRAWN)
@@ -210,7 +210,7 @@ def _excluded(raters: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _study_notes(content: Mapping[str, Any]) -> list[str]:
-    """How alike the raters are, how many there were and who was excluded, in sentences."""
+    """Sentences on how well raters agree, how many there were, and how many were excluded."""
     raters = content["raters"]
     notes = [f"Study “{content['study']}”: {len(raters)} raters; {_excluded(raters)}."]
     for line in content["agreement"]:

@@ -1,4 +1,4 @@
-"""What a table is of, what its intervals, marks and tests say and what they cannot, in sentences; and the marks."""
+"""Caption, marks and notes of a table: what its intervals, marks and tests show, and what they cannot show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.statistics import ALPHA, OVER_TRAININGS, holm_over_families, scope_in
 
 
 def caption(protocol: Protocol) -> str:
-    """What a table's numbers are of, in one sentence."""
+    """One sentence on what a table's numbers describe."""
     partial = ", only the clips that every method has" if protocol.partial else ""
     kind = "real" if protocol.choices.unpaired else "test"
     clips = f"{protocol.clips} {kind} clip{'s' if protocol.clips > 1 else ''}"
@@ -27,7 +27,7 @@ def caption(protocol: Protocol) -> str:
 
 
 def mark_of(line: SummaryLine) -> str:
-    """How a value compares with the best of its column; real vs. real is a reference and does not compete."""
+    """The mark of a value relative to the best of its column; real vs. real is a reference and does not compete."""
     if line.row == REAL_HALVES or line.rank == 1:
         return ""
     if line.rank == 0 or math.isnan(line.p_best):
@@ -36,7 +36,7 @@ def mark_of(line: SummaryLine) -> str:
 
 
 def over_metrics(summary: Sequence[SummaryLine], primary: str = "") -> list[SummaryLine]:
-    """The lines with their p values corrected by Holm over all metrics; over those but the primary one, if any."""
+    """The lines with p values Holm-corrected over all metrics, except the primary one if there is one."""
     lines = list(summary)
     tested = [
         place for place, line in enumerate(lines) if math.isfinite(line.p_best) and line.rank and line.metric != primary
@@ -48,7 +48,7 @@ def over_metrics(summary: Sequence[SummaryLine], primary: str = "") -> list[Summ
 
 
 def inference_notes(summary: Sequence[SummaryLine], primary: Primary, holm: bool) -> Iterator[str]:
-    """What intervals and marks say, and what they cannot."""
+    """Yield notes on what intervals and marks show, and what they cannot show."""
     scopes = sorted({scope_in_words(line.scope) for line in summary if line.scope})
     yield f"In brackets: 95 % interval over source videos{', ' + ' and '.join(scopes) if scopes else ''}."
     competing = [line for line in summary if math.isfinite(line.value) and line.row != REAL_HALVES and line.rank != 1]
@@ -72,7 +72,7 @@ def inference_notes(summary: Sequence[SummaryLine], primary: Primary, holm: bool
 
 
 def _metrics_note(tested: Sequence[str], primary: Primary, holm: bool) -> Iterator[str]:
-    """That several metrics are several chances, and which of them was named beforehand."""
+    """Yield notes on testing several metrics, and on which of them was named as primary."""
     others = [metric for metric in tested if metric != primary.metric]
     if primary.metric:
         when = (
@@ -92,7 +92,7 @@ def _metrics_note(tested: Sequence[str], primary: Primary, holm: bool) -> Iterat
 
 
 def _turned_note(competing: Sequence[SummaryLine]) -> Iterator[str]:
-    """Verdicts that rest on one source video."""
+    """Yield a note on verdicts that depend on a single source video."""
     turned = [line for line in competing if line.turned_by]
     if turned:
         listed = "; ".join(f"{line.row}, {line.metric} (without {line.turned_by})" for line in turned)
@@ -100,7 +100,7 @@ def _turned_note(competing: Sequence[SummaryLine]) -> Iterator[str]:
 
 
 def _training_runs_note(summary: Sequence[SummaryLine]) -> Iterator[str]:
-    """What two training runs allow one to say, as `docs/explanation/statistics.md` has measured it."""
+    """Yield a note on the limits of two training runs, as measured in `docs/explanation/statistics.md`."""
     if any(line.seeds == 2 and OVER_TRAININGS in line.scope for line in summary):
         yield (
             "Two training runs say little about others. If training runs vary much, 95 % intervals contain the "
@@ -109,7 +109,7 @@ def _training_runs_note(summary: Sequence[SummaryLine]) -> Iterator[str]:
 
 
 def split_notes(summary: Sequence[SummaryLine], metrics: Mapping[str, type[Metric]], names: RowNames) -> Iterator[str]:
-    """What has to be read with real vs. real: at how many clips it is, and which methods are nearer than real clips."""
+    """Yield notes on real vs. real: its number of clips, and which methods are closer to real clips than it is."""
     for real in (line for line in summary if line.row == REAL_HALVES):
         methods = [line for line in summary if line.metric == real.metric and line.row != REAL_HALVES]
         if not any(math.isfinite(line.at_split) for line in methods):

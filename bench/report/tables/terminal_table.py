@@ -1,4 +1,4 @@
-"""A table in a terminal or a log: names fold and wide tables are split, so that no digit of a value is ever cut."""
+"""A table in a terminal or a log: names wrap and wide tables are split, so that no digit of a value is ever cut off."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from rich.text import Text
 
 from bench.report.tables.printed_table import Grid
 
-#: What a column takes beside its text: a space on both sides and a line.
+#: Width of a column in addition to its text: a space on both sides and a line.
 FRAME = 3
-#: Names are folded to so many characters at most before a table is split; in a narrower terminal to fewer.
+#: Names are wrapped down to this width before a table is split; in a narrow terminal, down to less.
 NARROW = 24
 
 
 def to_rich(grid: Grid, width: int) -> list[RichTable]:
-    """A grid as one table, or as several below each other where it is wider than `width` characters.
+    """A grid as one table, or as several tables stacked vertically if it is wider than `width` characters.
 
-    Each has the column of names. The notes are printed below, at the terminal's width and not the table's.
+    Each table has the column of names. The notes are printed below, at the width of the terminal, not of the table.
     """
     names = max([cell_len(grid.corner), *(cell_len(line.title) for line in grid.lines)])
     inner = width - 1
@@ -31,18 +31,18 @@ def to_rich(grid: Grid, width: int) -> list[RichTable]:
     parts = _parts(values, inner - least - FRAME)
     spare = min(inner - sum(values[place] + FRAME for place in part) for part in parts) - FRAME
     shown = min(names, max(spare, least))
-    widest = max(inner - shown - 2 * FRAME, 1)  # of a column that has a table for itself
+    widest = max(inner - shown - 2 * FRAME, 1)  # of the only column in a table
     return [_table(grid, part, shown, [min(values[place], widest) for place in part]) for part in parts]
 
 
 def _needed(grid: Grid, place: int) -> int:
-    """Characters of a column's widest value, or of the longest word of its head: heads are broken, values never are."""
+    """Width of a column's widest value or of its head's longest word: heads may wrap, values never do."""
     words = grid.heads[place].split()
     return max(map(cell_len, [*words, *(line.cells[place].whole for line in grid.lines)]), default=1)
 
 
 def _parts(values: Sequence[int], room: int) -> list[list[int]]:
-    """Columns in order, as many in each table as there is room for, and one at least."""
+    """Columns in order, split into tables: as many per table as fit, and at least one."""
     parts: list[list[int]] = [[]]
     for place in range(len(values)):
         if parts[-1] and sum(values[other] + FRAME for other in [*parts[-1], place]) > room:

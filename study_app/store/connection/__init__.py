@@ -1,1 +1,1 @@
-"""The database: its URL, its transactions and the queue of writes."""
+"""The database: its URL, its transactions and the write queue."""

@@ -1,4 +1,4 @@
-"""Where the study database is, how it is opened, and how it is brought to this version's schema."""
+"""Locates the study database, opens it, and migrates it to this version's schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from bench.errors import BenchError
 
-#: Names the database when no path is given on the command line.
+#: Environment variable that names the database when no path is given on the command line.
 URL_VARIABLE = "BENCH_DATABASE_URL"
 #: How long a writer waits for another one, in milliseconds.
 BUSY_MS = 20_000
@@ -27,7 +27,7 @@ def resolve(database: str | Path | None) -> URL:
     """Turn a path or URL, or else `BENCH_DATABASE_URL`, into a database URL.
 
     Raises:
-        BenchError: nothing is given, or it is a URL of a kind of database that we do not know.
+        BenchError: nothing is given, or the URL is not of a supported kind of database.
     """
     given = str(database) if database else os.environ.get(URL_VARIABLE, "")
     if not given:
@@ -48,25 +48,28 @@ def resolve(database: str | Path | None) -> URL:
 
 
 def describe(url: URL) -> str:
-    """The database's name for people, without a password."""
+    """The database's display name, without a password."""
     return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
 
 
 def connect(url: URL) -> Engine:
-    """Make the engine. SQLite: write-ahead log, foreign keys, busy timeout, and a commit is on the disk."""
+    """Create the engine.
+
+    SQLite uses a write-ahead log, foreign keys and a busy timeout; a commit waits until it is on disk.
+    """
     if url.get_backend_name() == "postgresql":
         return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
     engine = create_engine(url, pool_size=10, max_overflow=30, connect_args={"timeout": BUSY_MS / 1000})
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves, below
+        connection.isolation_level = None  # BEGIN is issued explicitly below
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later could otherwise fail half-way with "database is locked".
+        # Otherwise, a transaction that reads first and writes later could fail halfway with "database is locked".
         options = connection.get_execution_options()
         writes, lasting = options.get("writes", False), options.get("lasting", True)
         if writes and connection.info.get("lasting", True) != lasting:
@@ -85,14 +88,16 @@ def _alembic(engine: Engine) -> Config:
 
 
 def migrate(engine: Engine, *, create: bool = True) -> None:
-    """Bring the database to this version's schema. Nothing is written into a database of another program.
+    """Migrate the database to this version's schema.
+
+    Nothing is written into another program's database.
 
     Args:
-        create: make all tables where there is no study database yet.
+        create: create all tables if there is no study database yet.
 
     Raises:
-        BenchError: a newer version or one before 0.2 wrote the database, it is not a study database, or it cannot be
-            reached.
+        BenchError: the database was written by a newer version or by one before 0.2, it is not a study database, or it
+            cannot be reached.
     """
     if create and engine.url.get_backend_name() == "sqlite":
         _touch(Path(str(engine.url.database)))
@@ -108,14 +113,14 @@ def migrate(engine: Engine, *, create: bool = True) -> None:
 
 
 def _touch(path: Path) -> None:
-    """Make an empty file for a new database that only this user can read; SQLite's other files get the same mode."""
+    """Create an empty database file that only this user can read; SQLite gives its other files the same mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def check(engine: Engine) -> None:
-    """Raise a `BenchError` unless the database can be opened; a schema of an older version from 0.2 on is upgraded."""
+    """Raise a `BenchError` unless the database can be opened; upgrade an older schema from version 0.2 on."""
     name = describe(engine.url)
     if engine.url.get_backend_name() == "sqlite" and not Path(str(engine.url.database)).is_file():
         raise BenchError(f"There is no study database {name}. Create one with `bench study create`.")
@@ -139,11 +144,11 @@ def _is_empty(engine: Engine) -> bool:
             tables = inspect(connection).get_table_names()
     except DBAPIError as error:
         raise explain(error, engine.url) from error
-    return not tables or "study" in tables  # of two processes that make the tables at once, one may see the other's
+    return not tables or "study" in tables  # another process may be creating the tables at this moment
 
 
 def _revision(engine: Engine) -> str | None:
-    """The schema's revision, None for a database without tables; a `BenchError` when this version does not know it."""
+    """Revision of the schema, None for a database without tables; a `BenchError` if this version does not know it."""
     try:
         with engine.connect() as connection:
             revision = MigrationContext.configure(connection).get_current_revision()
@@ -164,7 +169,7 @@ def _revision(engine: Engine) -> str | None:
 
 
 def explain(error: DBAPIError, url: URL) -> BenchError:
-    """One plain sentence for what the database could not do."""
+    """Turn a database error into a `BenchError` with one plain sentence."""
     name, cause = (
         describe(url),
         str(error.orig).strip().splitlines()[0] if str(error.orig) else "no reason given",

@@ -1,4 +1,4 @@
-"""The only file that opens database sessions: one piece of work, one transaction."""
+"""The only module that opens database sessions; each piece of work is one transaction."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from study_app.store.connection import database
 from study_app.store.connection.write_queue import WriterQueue
 
 T = TypeVar("T")
-#: How often a piece of work is tried whose row or slot another transaction took first.
+#: Maximum attempts at a piece of work when another transaction takes the same row or slot first.
 TRIES = 5
-#: What somebody can do where the file holds parts of rows that are gone.
+#: What to do if the file still contains parts of deleted rows.
 ANEW = "stop the app and run `sqlite3 FILE VACUUM`. Otherwise, erased data may remain in the file."
 
 
 class Transactions:
-    """Work on a study database; whatever the database cannot do becomes a `BenchError` of one plain sentence."""
+    """Runs work on a study database; database errors become a `BenchError` with one plain sentence."""
 
     def __init__(self, url: URL, engine: Engine) -> None:
         self.url, self.engine = url, engine
@@ -37,7 +37,7 @@ class Transactions:
         self._queue = WriterQueue(Path(f"{url.database}.queue")) if sqlite else None
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
 
     def read(self, work: Callable[[Session], T]) -> T:
@@ -49,12 +49,12 @@ class Transactions:
             raise self._explain(error) from error
 
     def write(self, work: Callable[[Session], T], lasting: bool = True) -> T:
-        """Run `work` in one transaction; when another one took the same slot or row first, run it again.
+        """Run `work` in one transaction; run it again if another transaction took the same slot or row first.
 
         Args:
             work: what to do.
-            lasting: wait until the transaction is on the disk. Without that it is kept when the app is killed, and can
-                be lost when the machine loses power.
+            lasting: wait until the transaction is on disk. Otherwise, it survives if the app is killed, but can be lost
+                if the machine loses power.
         """
         for left in reversed(range(TRIES)):
             try:
@@ -65,14 +65,14 @@ class Transactions:
             except (DBAPIError, PoolTimeout) as error:
                 if not left or not _is_on_a_standby(error):
                     raise self._explain(error) from error
-                self.engine.dispose()  # connections stayed with the server that was the primary before a failover
+                self.engine.dispose()  # after a failover, connections still point to the former primary
         raise AssertionError("unreachable")
 
     def scrub(self, tables: Sequence[str]) -> None:
-        """Write the database anew without what is left of changed and deleted rows; PostgreSQL: those tables of it.
+        """Rewrite the database without remnants of changed and deleted rows; on PostgreSQL, only these tables.
 
         Raises:
-            BenchError: somebody reads an older state, or the disk is full; what was committed stands.
+            BenchError: another connection still reads an older state, or the disk is full. Committed changes are kept.
         """
         try:
             if self._queue is None:
@@ -109,16 +109,16 @@ class Transactions:
 
 
 def _is_on_a_standby(error: Exception) -> bool:
-    """Whether a PostgreSQL server takes no writes (25006), or is going down (57P01 to 57P03)."""
+    """Whether a PostgreSQL server accepts no writes (25006) or is shutting down (57P01 to 57P03)."""
     state = getattr(getattr(error, "orig", None), "sqlstate", None)
     return state in ("25006", "57P01", "57P02", "57P03")
 
 
-#: Stands for all studies of a database where a lock is asked for.
+#: Study id for a lock that concerns all studies of a database.
 EVERY_STUDY = 0
 
 
 def lock(session: Session, study_id: int) -> None:
-    """Let one transaction at a time hand out slots of a study. SQLite's writers are alone anyway."""
+    """Let only one transaction at a time hand out slots of a study; SQLite has a single writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(72011, :study)"), {"study": study_id})

@@ -1,10 +1,11 @@
-"""First come, first served for the one writer that a SQLite file can have.
+"""First-come, first-served queue for the single writer that a SQLite file allows.
 
-SQLite lets writers poll for its lock with growing pauses. Under load the last to ask often gets it, and somebody else
-waits until they are refused. Here the writers of a process form a queue, and at most one process at a time waits at the
-file's door, so that processes take turns as well. Measured with 40 raters without pauses in two processes on two busy
-cores for 40 seconds: no vote was refused and none waited over 8 seconds. Without the queue 25 were refused, after 20
-seconds each.
+SQLite lets writers poll for its lock with growing pauses. Under load, the last writer to ask often gets the lock, while
+another one waits until it is refused. Here, the writers of a process form a queue. A lock file admits at most one
+waiting process at a time, so processes take turns as well.
+
+Measured with 40 raters without pauses, in two processes on two busy cores for 40 seconds: no vote was refused, and none
+waited over 8 seconds. Without the queue, 25 votes were refused, after 20 seconds each.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ if sys.platform != "win32":
 
 
 class WriterQueue:
-    """The queue of one process before a SQLite file.
+    """The write queue of one process for a SQLite file.
 
     Args:
-        door: a file beside the database, made when missing; who holds its lock is the next of all processes.
+        door: lock file next to the database, created if missing; the process that holds its lock is the next to write.
     """
 
     def __init__(self, door: Path) -> None:
@@ -37,7 +38,7 @@ class WriterQueue:
 
     @contextmanager
     def turn(self) -> Iterator[Callable[[], None]]:
-        """Wait for this thread's turn, then for the door; call what it gives when the transaction has begun."""
+        """Wait for this thread's turn, then for the lock file; call what it yields once the transaction has begun."""
         self._arrive()
         try:
             connection = self._open_door()
@@ -62,15 +63,15 @@ class WriterQueue:
     def _leave(self) -> None:
         with self._guard:
             if self._waiting:
-                self._waiting.popleft().release()  # handed on: nobody who comes now gets in between
+                self._waiting.popleft().release()  # handed over directly, so that no later arrival gets in between
             else:
                 self._busy = False
 
     def _open_door(self) -> BinaryIO | None:
-        """Hold the door until it is closed again; None where there is none, and SQLite's own waiting has to do.
+        """Lock the lock file until it is closed; None if that is impossible, and SQLite's own waiting has to suffice.
 
-        There is none in a folder that cannot be written (SQLite's own sentence says it better) and on a file system
-        without this kind of lock, such as NFS without its lock service.
+        It is impossible in a folder that cannot be written, where SQLite's own error is clearer. It is also impossible
+        on a file system without this kind of lock, such as NFS without its lock service.
         """
         if sys.platform == "win32":
             return None

@@ -1,4 +1,4 @@
-"""What all tables of the study database share: how times and settings are kept, and names of constraints."""
+"""What all tables of the study database share: column types for times and settings, and constraint names."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from study_app.design.settings import StudySettings
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A time in UTC; SQLite keeps no zone, so it is put back on reading."""
+    """A time in UTC; SQLite stores no time zone, so it is restored on reading."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Store UTC, without its zone where the database has none."""
+        """Convert to UTC, without the zone if the database has none."""
         if value is None:
             return None
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Give the time back with its zone."""
+        """Return the time with its zone."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -42,12 +42,12 @@ class SettingsJSON(TypeDecorator[StudySettings]):
         return None if value is None else value.to_json()
 
     def process_result_value(self, value: str | None, dialect: Any) -> StudySettings | None:
-        """Read it."""
+        """Read JSON."""
         return None if value is None else StudySettings.from_json(value)
 
 
 def one_of(column: str, values: tuple[str, ...], name: str) -> CheckConstraint:
-    """A column's rule that it holds one of some words."""
+    """Constraint that a column contains one of these words."""
     return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=name)
 
 

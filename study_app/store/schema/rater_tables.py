@@ -1,11 +1,11 @@
-"""Tables of raters and of what they do, with the rules in the database and not only in code.
+"""Tables of raters and their actions; rules are enforced by the database, not only by the code.
 
-The schedule (system, clip, comparison, pair, slot) is written once when a study is made. Raters then get assignments,
-each at most one vote. Votes, exclusions and the audit trail cannot be changed or deleted: the migration's triggers
-see to it.
+The schedule (system, clip, comparison, pair, slot) is written once, when a study is created. Raters then get
+assignments, each with at most one vote. Triggers from the migration prevent changing or deleting votes, exclusions and
+the audit trail, except for what an erasure clears.
 
-A study is simulated or it is not, as a whole: raters carry the study's flag and votes their rater's by composite
-foreign keys, so no query can mix synthetic votes into a real tally by forgetting a condition.
+A study is simulated as a whole or not at all. Composite foreign keys give raters the study's flag, and votes their
+rater's. So no query can mix synthetic votes into a real tally by forgetting a condition.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from study_app.store.schema.columns import Base, one_of
 #: leased: shown or about to be; voted: has its vote; skipped: clips did not load; expired: went back to the pool;
 #: void: has a vote that no longer fills its slot (rater withdrawn or excluded).
 STATES = ("leased", "voted", "skipped", "expired", "void")
-#: How a session can end: to its end; so, but by the rule on catch trials it does not count; the clips do not load; the
-#: rater has withdrawn; somebody who runs the study has excluded them; by their answers they may not take part; no pair
-#: is left for them; the study is closed.
+#: How a session can end. complete: at its end; failed: by the rule on catch trials; technical: the clips do not load;
+#: withdrawn: by the rater; excluded: by the people who run the study; ineligible: because of the rater's answers; full:
+#: no pair is left for the rater; closed: the study is closed.
 OUTCOMES = ("complete", "failed", "technical", "withdrawn", "excluded", "ineligible", "full", "closed")
-#: What can be answered at a trial of whatever kind of study.
+#: Possible answers to a trial, in any kind of study.
 ANSWERS = (*SIDES, TIE, *GRADES)
 
 
 class Rater(Base):
-    """A person (or a simulated one), known by keyed hashes only."""
+    """A person (or a simulated one), known only by keyed hashes."""
 
     __tablename__ = "rater"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -59,13 +59,13 @@ class Rater(Base):
     completion_code: Mapped[str | None]
     came_at: Mapped[datetime | None]
     language: Mapped[str | None]
-    #: A random number that the rater's sides, comparisons and catch trials are drawn by. It never leaves the database,
-    #: so the seed tells nobody what comes. Raters of version 0.2 and simulated ones have none.
+    #: Random number that determines the rater's sides, comparisons and catch trials. It never leaves the database, so
+    #: the seed does not reveal what comes. Raters of version 0.2 and simulated raters have none.
     draw: Mapped[int | None] = mapped_column(BigInteger)
 
     @property
     def number(self) -> int:
-        """The number that this rater's session is drawn by."""
+        """Number that determines the draws of this rater's session."""
         return self.id if self.draw is None else self.draw
 
     __table_args__ = (
@@ -80,7 +80,7 @@ class Rater(Base):
 
 
 class Assignment(Base):
-    """A pair shown to a rater at a place of the session; its token is all that the browser learns of it."""
+    """A pair shown to a rater at one place in the session; the browser learns only its token."""
 
     __tablename__ = "assignment"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -139,14 +139,14 @@ class Vote(Base):
     __table_args__ = (
         one_of("chosen", ANSWERS, "answer"),
         CheckConstraint("response_ms >= 0 AND replays >= 0 AND focus_losses >= 0", name="counts"),
-        # only the rater who holds the assignment can have voted on it, and as what that rater is
+        # only the rater who holds the assignment can vote on it, and with that rater's simulated flag
         ForeignKeyConstraint(["assignment_id", "rater_id"], ["assignment.id", "assignment.rater_id"]),
         ForeignKeyConstraint(["rater_id", "simulated"], ["rater.id", "rater.simulated"]),
     )
 
 
 class Opinion(Base):
-    """The answer to a further question of a trial, written with its vote and never without."""
+    """The answer to a further question of a trial, always written together with its vote."""
 
     __tablename__ = "opinion"
     vote_id: Mapped[int] = mapped_column(ForeignKey("vote.id"), primary_key=True)
@@ -157,9 +157,9 @@ class Opinion(Base):
 
 
 class Reply(Base):
-    """A rater's answer to a question before or after the trials; empty where it was left out.
+    """A rater's answer to a question before or after the trials; empty if it was left out.
 
-    It cannot be changed. It can be deleted: what people write of themselves is theirs.
+    It cannot be changed, but it can be deleted: what people write about themselves is theirs.
     """
 
     __tablename__ = "reply"
@@ -190,7 +190,7 @@ class SeenOn(Base):
 
 
 class Exclusion(Base):
-    """Why a rater's votes count no longer; recorded for good, and several reasons may stand side by side."""
+    """Why a rater's votes no longer count; recorded permanently, and there may be several reasons."""
 
     __tablename__ = "exclusion"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -202,7 +202,7 @@ class Exclusion(Base):
 
 
 class Ending(Base):
-    """How a rater's session ended, and the code that says so to anyone who pays; a later ending is kept beside it."""
+    """How a rater's session ended, with the code that shows this for payment; later endings are stored as well."""
 
     __tablename__ = "ending"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -214,8 +214,10 @@ class Ending(Base):
 
 
 class Erasure(Base):
-    """That a rater was made anonymous at their wish, and whether their votes count on; written once, and then triggers
-    allow the changes that it takes: hashes, codes and free texts go, and times keep their day only.
+    """A rater's erasure at their own request, and whether their votes still count.
+
+    It is written once. Triggers then allow the changes that an erasure needs: hashes, codes and free texts are removed,
+    and times keep only their day.
     """
 
     __tablename__ = "erasure"
@@ -232,7 +234,7 @@ class Erasure(Base):
 
 
 class Declined(Base):
-    """How many people did not agree to take part. Nothing else of them is kept, not even when."""
+    """Number of people who did not agree to take part; nothing else about them is stored, not even the time."""
 
     __tablename__ = "declined"
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), primary_key=True)

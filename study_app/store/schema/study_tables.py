@@ -19,12 +19,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from study_app.design.settings import StudySettings
 from study_app.store.schema.columns import Base, one_of
 
-#: What a comparison is for; only trials enter a POS.
+#: Purpose of a comparison; only trials enter a POS.
 KINDS = ("trial", "practice", "catch")
 
 
 class Study(Base):
-    """One study: its settings as canonical JSON, from which with the seed its schedule follows byte for byte."""
+    """One study; its settings (canonical JSON) and seed determine its schedule byte for byte."""
 
     __tablename__ = "study"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -38,7 +38,7 @@ class Study(Base):
 
 
 class Media(Base):
-    """An encoded clip, by the hash of its bytes; what is the same is kept once."""
+    """An encoded clip, keyed by the hash of its bytes, so that identical clips are stored once."""
 
     __tablename__ = "media"
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -46,7 +46,7 @@ class Media(Base):
 
 
 class System(Base):
-    """What makes clips: a model's row of the run folder, the camera ("real"), or the scrambler of catch trials."""
+    """A source of clips: a method in the run folder, the camera ("real"), or the scrambler of catch trials."""
 
     __tablename__ = "system"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -97,14 +97,14 @@ class Pair(Base):
     __table_args__ = (
         UniqueConstraint("comparison_id", "scene"),
         CheckConstraint("first_clip_id <> second_clip_id", name="two_clips"),
-        # the scene travels in both keys, so a pair of two scenes cannot be written
+        # the scene is part of both keys, so a pair of two scenes cannot be written
         ForeignKeyConstraint(["first_clip_id", "scene"], ["clip.id", "clip.scene"]),
         ForeignKeyConstraint(["second_clip_id", "scene"], ["clip.id", "clip.scene"]),
     )
 
 
 class Slot(Base):
-    """One vote that the study wants: which pair, which side, in which order slots are handed out."""
+    """One vote that the study wants: which pair, which side, and in which order slots are handed out."""
 
     __tablename__ = "slot"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -119,7 +119,7 @@ class Slot(Base):
 
 
 class Audit(Base):
-    """What was done to a study, by whom and when; append only."""
+    """What was done to a study, by whom and when; append-only."""
 
     __tablename__ = "audit"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -132,7 +132,7 @@ class Audit(Base):
 
 
 class Extension(Base):
-    """Votes or clips that a study got after it was made; append only.
+    """Votes or clips added to a study after its creation; append-only.
 
     The schedule follows from the study's settings and seed, and then from every extension in turn.
     """

@@ -1,1 +1,1 @@
-"""One file a page."""
+"""The admin page, one file per view."""

@@ -19,16 +19,16 @@ from matplotlib.ticker import MaxNLocator
 from bench.report.figures.style import STYLE
 from study_app.design.settings import StudySettings
 
-#: Seen on a light and on a dark ground alike.
+#: Colours that are visible on a light and on a dark background.
 INK, OUT = "#2f78c4", "#d1495b"
-#: Ground → letters, marks and lines.
+#: Background → colour of text, marks and lines.
 LETTERS = {"light": "#31333f", "dark": "#e6e6ea"}
-#: A style is set for the whole process, and each visit runs in a thread of its own.
+#: A style applies to the whole process, but each visit runs in its own thread.
 _one_at_a_time = threading.Lock()
 
 
 def _svg(rows: int, draw: Callable[[Axes], None]) -> str:
-    """Draw on an axis high enough for `rows` lines; the page shows through."""
+    """Draw on an axis tall enough for `rows` lines, with a transparent background."""
     letters = _letters()
     own: Any = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), letters)
     with _one_at_a_time, plt.rc_context({**STYLE, **own, "grid.color": "#80808040"}):
@@ -40,12 +40,12 @@ def _svg(rows: int, draw: Callable[[Axes], None]) -> str:
 
 
 def _letters() -> str:
-    """The colour of letters in the visitor's theme."""
+    """Text colour of the visitor's theme."""
     return LETTERS.get(st.context.theme.type or "", LETTERS["light"])
 
 
 def _name_rows(axis: Axes, names: Sequence[str]) -> np.ndarray:
-    """Name a line of the chart each, from the top down; returns their heights."""
+    """Label the lines of the chart from the top down; return their y positions."""
     y = np.arange(len(names))
     axis.set(yticks=y, yticklabels=names, ylim=(len(names) - 0.4, -0.6))
     axis.tick_params(axis="y", length=0)
@@ -54,7 +54,7 @@ def _name_rows(axis: Axes, names: Sequence[str]) -> np.ndarray:
 
 
 def votes_over_time(had: pd.Series[int], wanted: int) -> str:
-    """Votes had over time, up to now; those wanted marked."""
+    """Votes received over time, up to now, with the number wanted marked."""
 
     def draw(axis: Axes) -> None:
         axis.plot(had.index, had.to_numpy(), color=INK, linewidth=1.8, drawstyle="steps-post")
@@ -62,13 +62,13 @@ def votes_over_time(had: pd.Series[int], wanted: int) -> str:
         axis.set(ylim=(0, None), xlim=(had.index[0], had.index[-1]), ylabel="votes")
         ticks = AutoDateLocator(maxticks=8)
         axis.xaxis.set_major_locator(ticks)
-        axis.xaxis.set_major_formatter(ConciseDateFormatter(ticks))  # the day once, not at each tick
+        axis.xaxis.set_major_formatter(ConciseDateFormatter(ticks))  # show the day once, not at each tick
 
     return _svg(5, draw)
 
 
 def left_after(left: pd.Series[int]) -> str:
-    """Raters who have left, over the answers that they had given."""
+    """Number of raters who left, by number of answers given."""
 
     def draw(axis: Axes) -> None:
         axis.bar(left.index, left.to_numpy(), width=0.8, color=INK)
@@ -79,7 +79,7 @@ def left_after(left: pd.Series[int]) -> str:
 
 
 def pos(table: pd.DataFrame) -> str:
-    """POS with both intervals; 50 marked."""
+    """POS with both intervals, and a mark at 50."""
     asked = table[table["votes"] > 0]
 
     def draw(axis: Axes) -> None:
@@ -94,7 +94,7 @@ def pos(table: pd.DataFrame) -> str:
 
 
 def means(table: pd.DataFrame) -> str:
-    """Mean grades with intervals, on the whole scale."""
+    """Mean grades with intervals, on the full scale."""
     graded = table[table["ratings"] > 0]
 
     def draw(axis: Axes) -> None:
@@ -107,7 +107,7 @@ def means(table: pd.DataFrame) -> str:
 
 
 def strengths(table: pd.DataFrame) -> str:
-    """Bradley–Terry strengths with intervals; one that is open to a side ends where the others do."""
+    """Bradley–Terry strengths with intervals; an unbounded interval is cut off just beyond the finite values."""
     ends = table[["ci_low", "strength", "ci_high"]].to_numpy(np.float64)
     finite = ends[np.isfinite(ends)]
     low, _, high = np.clip(ends, finite.min(initial=0.0) - 1, finite.max(initial=0.0) + 1).T
@@ -122,10 +122,10 @@ def strengths(table: pd.DataFrame) -> str:
 
 
 def raters(table: pd.DataFrame, settings: StudySettings) -> str:
-    """Median response time against catch trials got right, a point a rater, and the rule on catch trials."""
+    """Median response time against share of catch trials right, one point per rater, with the rule on catch trials."""
     caught = 100 * table["catch_right"] / table["catch_had"].where(table["catch_had"] > 0)
     counts = table["excluded"] == ""
-    seconds = table["median_ms"] / 1000  # none of who has only practised
+    seconds = table["median_ms"] / 1000  # missing for raters who have only practised
     end = 1.1 * max(1.0, float(seconds.fillna(0).max()))
 
     def draw(axis: Axes) -> None:

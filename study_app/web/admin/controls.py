@@ -1,4 +1,4 @@
-"""The head of the admin page: which study this is, its state, and what can be done to it, each asked for once more."""
+"""The header of the admin page: the study, its state, and its actions, each with a confirmation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from study_app.store.audit_trail import STATES, Action, State
 from study_app.store.study import OpenStudy
 
 Colour = Literal["green", "orange", "gray"]
-#: State → its name, colour and sign.
+#: State → label, colour and icon.
 SHOWN: dict[State, tuple[str, Colour, str]] = {
     "open": ("Open", "green", ":material/play_circle:"),
     "paused": ("Paused", "orange", ":material/pause_circle:"),
@@ -21,7 +21,7 @@ SHOWN: dict[State, tuple[str, Colour, str]] = {
 
 
 class Confirmation(NamedTuple):
-    """A button of the head, and what is asked before it does anything."""
+    """A button in the header, and the confirmation it requires."""
 
     button: str
     question: str
@@ -47,7 +47,7 @@ ACTIONS: dict[Action, Confirmation] = {
 
 
 def head(study: OpenStudy, leave: Callable[[OpenStudy], None]) -> None:
-    """Name, state and controls; `leave` signs out."""
+    """Show name, state and controls; `leave` signs out."""
     now = study.state()
     name, colour, sign = SHOWN[now]
     title, controls = st.columns([3, 2], vertical_alignment="center")
@@ -74,14 +74,14 @@ def _confirm(study: OpenStudy, action: Action) -> None:
     if st.button(ACTIONS[action].confirm, type="primary"):
         try:
             study.change(action, "admin", reason)
-        except BenchError as error:  # somebody else was quicker
+        except BenchError as error:  # another admin was quicker
             st.error(str(error))
             return
         st.rerun()
 
 
 def erasure(study: OpenStudy) -> None:
-    """Make a rater anonymous who has asked for it."""
+    """Show the form that makes a rater anonymous at their request."""
     with st.expander("Erase a rater on request"), st.form("erase"):
         st.write(
             "This permanently deletes everything that could identify the rater. Pay them first, because you "

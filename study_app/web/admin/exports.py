@@ -1,4 +1,4 @@
-"""All files of a study in one archive, made when somebody asks for it."""
+"""Downloads of a study: the file for paying raters, and all files in one archive created on request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def archive(study: OpenStudy) -> bytes:
 
 
 def show(study: OpenStudy, met: bool) -> None:
-    """Downloads: who is to be paid, and everything."""
+    """Show the downloads: the file for paying raters, and everything."""
     st.header("For paying raters")
     st.write("Sessions, codes and minutes. The file contains no answers.")
     st.download_button(

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import segno
 import streamlit as st
 
-#: What a platform's own address has in place of a rater's IDs.
+#: Query string of each platform, with its placeholders for a rater's IDs.
 PLATFORMS = {
     "Everybody": "",
     "Prolific": "?PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}",
@@ -16,7 +16,7 @@ PLATFORMS = {
 
 
 def show() -> None:
-    """The link and its QR code, for an address that can be changed where a proxy has another one."""
+    """Show the link and its QR code; the address can be changed if a proxy has another one."""
     here = urlsplit(st.context.url or "http://127.0.0.1:8501")
     address = st.text_input("Address of the study, as raters reach it", f"{here.scheme}://{here.netloc}/")
     platform = st.segmented_control("For", list(PLATFORMS), default="Everybody", required=True)

@@ -1,4 +1,4 @@
-"""The door of the admin page: its password, and a cookie that opens it again after a reload."""
+"""Sign-in to the admin page: its password, and a cookie that restores access after a reload."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _remember = st.components.v2.component("remember", js=REMEMBER)
 
 
 def is_open(study: OpenStudy) -> bool:
-    """Whether this visit may see the page; asks for the password where it may not."""
+    """Whether this visit may see the page; if not, ask for the password."""
     password = admin_session.password()
     if not password:
         style.page(
@@ -49,7 +49,7 @@ def is_open(study: OpenStudy) -> bool:
 
 
 def leave(study: OpenStudy) -> None:
-    """Sign out: this pass opens nothing any more, in whatever browser it is."""
+    """Sign out, so that this pass is no longer valid in any browser."""
     study.sign_out(str(st.session_state.get("pass", "")))
     st.session_state["left"] = True
     st.session_state["pass"] = ""
@@ -57,7 +57,7 @@ def leave(study: OpenStudy) -> None:
 
 def address() -> str:
     """The network address of a visit."""
-    direct = st.context.ip_address or calls.THIS_MACHINE[0]  # None for this machine itself
+    direct = st.context.ip_address or calls.THIS_MACHINE[0]  # None for this machine
     return calls.forwarded(direct, st.context.headers.get("X-Forwarded-For", ""))
 
 
@@ -69,5 +69,5 @@ def _ask(study: OpenStudy, password: str) -> None:
             if study.sign_in(right, address()):
                 st.session_state["pass"] = admin_session.new_pass(password)
                 st.rerun()
-            # the same words for a wrong password and for too many attempts: nothing to learn from them
+            # the same message for a wrong password and for too many attempts, so that it reveals nothing
             st.error("Sign-in failed. After several wrong passwords, the page is locked for you for 15 minutes.")

@@ -1,4 +1,4 @@
-"""The script that Streamlit runs for the people who run a study; raters' pages are `middleware`'s."""
+"""The script that Streamlit runs for the people who run a study; `middleware` serves the raters' pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from study_app.web.served_study import log, serving
 
 
 def main() -> None:
-    """Show the admin page; whatever goes wrong, the page is polite and the log says what to mend."""
+    """Show the admin page; if something fails, the page stays polite and the log explains what to fix."""
     st.set_page_config(page_title="Study", layout="wide")
     style.apply()
     if "admin" not in st.query_params:
@@ -19,7 +19,7 @@ def main() -> None:
     try:
         study = serving()
         if login.is_open(study):
-            from study_app.web.admin import page  # which loads PyTorch, and not for everybody who finds the door
+            from study_app.web.admin import page  # loads PyTorch, so not before sign-in
 
             page.show(study, login.leave)
     except BenchError as error:

@@ -14,20 +14,20 @@ from study_app.pipeline import export
 from study_app.store.study import OpenStudy
 from study_app.web.admin import charts, style
 
-#: The statistics are computed anew at most this often, in seconds.
+#: Minimum time between two computations of the statistics, in seconds.
 FRESH = 20
 
 
 POS_CAPTION = "Thin: 95 % interval over raters and videos. Thick: exact interval, assuming independent votes."
 
 
-#: How the columns of `pos.csv` are called here.
+#: Display names of the columns of `pos.csv`.
 POS_COLUMNS = {
     "comparison": "Comparison", "votes": "Votes", "chosen": "First chosen", "pos": "POS", "ci_low": "95 % from",
     "ci_high": "95 % to", "p": "p", "p_holm": "p (Holm)", "exact_low": "Exact from", "exact_high": "Exact to",
     "exact_p": "Exact p", "raters": "Raters", "videos": "Videos", "clips": "Clips",
 }  # fmt: skip
-#: The same of what agreement and metrics are told with.
+#: Display names of the columns of the tables on agreement and metrics.
 OTHER_COLUMNS = {
     "comparison": "Comparison", "alpha": "Alpha", "pairs": "Pairs", "metric": "Metric", "votes": "Votes", "auc": "AUC",
     "ci_low": "95 % from", "ci_high": "95 % to", "p_holm": "p (Holm)", "agrees": "Predicted (%)",
@@ -39,12 +39,12 @@ OTHER_COLUMNS = {
 
 @st.cache_data(ttl=FRESH, show_spinner="Counting…")
 def tallied(votes: pd.DataFrame, _settings: StudySettings) -> export.Results:
-    """Scores, ranking and agreement of the votes, kept for `FRESH` seconds."""
+    """Scores, ranking and agreement of the votes, cached for `FRESH` seconds."""
     return export.results(votes, _settings)
 
 
 def show_outcomes(outcomes: export.Results, titles: Callable[[str, str], str]) -> None:
-    """Scores with their intervals, strengths, agreement between raters; `titles` names a comparison in print."""
+    """Show scores with intervals, strengths and rater agreement; `titles` returns a comparison's display name."""
     st.header("Preference opinion scores")
     if outcomes.pos["votes"].sum() == 0:
         st.write("No votes yet.")
@@ -76,7 +76,7 @@ def show_outcomes(outcomes: export.Results, titles: Callable[[str, str], str]) -
 
 
 def show_mean_opinion_scores(study: OpenStudy) -> None:
-    """Each system's mean and their differences, question by question."""
+    """Show each method's mean and the differences between means, question by question."""
     systems = [name for name, _ in study.settings.comparisons]
     st.header("Mean opinion scores")
     names = study.settings.questions.asked(study.settings.question, study.settings.language)

@@ -1,4 +1,4 @@
-"""How the study is doing at a glance: figures, alerts, progress, votes over time. No outcomes; it updates itself."""
+"""A study at a glance: figures, alerts, progress and votes over time, refreshed automatically; no outcomes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from study_app.store.study import OpenStudy
 from study_app.web.admin import charts, style
 from study_app.web.admin.quality import quality, reward
 
-#: How often the page looks again, in seconds.
+#: Time between two refreshes of the page, in seconds.
 EVERY = 10
 
 
 @st.fragment(run_every=EVERY)
 def show(study: OpenStudy) -> None:
-    """The overview; a part of the page that is drawn anew by itself."""
+    """Show the overview, a part of the page that refreshes automatically."""
     now, seen, progress = datetime.now(UTC), study.watch(), study.progress()
     state = health(study, quality(study), now)
     share = state.votes / max(1, state.wanted)
@@ -86,13 +86,13 @@ def _bars(study: OpenStudy, progress: pd.DataFrame) -> list[tuple[str, int, int,
 
 
 def comparison_title(study: OpenStudy, first: str, second: str) -> str:
-    """A comparison by its methods' display names; what is shown alone, by its own."""
+    """A comparison by its methods' display names; for a method shown alone, its own display name."""
     shown = study.settings.title_of(first)
     return shown if second == "alone" else f"{shown} over {study.settings.title_of(second)}"
 
 
 def show_log(study: OpenStudy) -> None:
-    """What did not load, what raters said of themselves, and what was done to the study."""
+    """Show what did not load, what raters answered about themselves, and what was done to the study."""
     seen = study.watch()
     st.header(f"Pairs that did not load ({int(seen.skips['pairs'].sum())})")
     _table(seen.skips)

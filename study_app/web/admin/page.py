@@ -1,4 +1,4 @@
-"""The page of the people who run the study: its state on top, and below one of several views."""
+"""The page for the people who run the study: its state at the top, and one of several views below."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VIEWS = (OVERVIEW, RATERS, OUTCOMES, LINK, EXPORT, LOG)
 
 
 def show(study: OpenStudy, leave: Callable[[OpenStudy], None]) -> None:
-    """Show the study's head and the view that is chosen; `leave` signs out."""
+    """Show the study's header and the selected view; `leave` signs out."""
     controls.head(study, leave)
     view = st.segmented_control("View", VIEWS, default=OVERVIEW, required=True, label_visibility="collapsed")
     if view == OVERVIEW:
@@ -41,7 +41,7 @@ def _is_met(study: OpenStudy) -> bool:
 
 
 def _outcomes(study: OpenStudy) -> None:
-    """Outcomes when all votes are in, or when somebody asks for them, which is recorded."""
+    """Show outcomes when all votes are in, or on request, which is recorded."""
     if not _is_met(study):
         st.info(
             "Outcomes stay hidden until every comparison has its votes, so that nobody stops a study because of "

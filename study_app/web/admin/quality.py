@@ -1,4 +1,4 @@
-"""What several views of the admin page need of raters: the quality of their votes, and what they are paid."""
+"""Rater data for several views of the admin page: the quality of their votes, and their pay."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from study_app.analysis import rater_quality
 from study_app.design.questions import SCALE
 from study_app.store.study import OpenStudy
 
-#: Quality is computed anew at most this often, in seconds.
+#: Minimum time between two computations of quality, in seconds.
 FRESH = 20
 
 
 def quality(study: OpenStudy) -> pd.DataFrame:
-    """What is known of each rater's attention; empty where clips are graded one by one."""
+    """Measures of each rater's attention; empty if clips are graded one by one."""
     return _quality(study, study.name) if study.settings.questions.kind != SCALE else pd.DataFrame()
 
 
@@ -26,11 +26,11 @@ def _quality(_study: OpenStudy, name: str) -> pd.DataFrame:
 
 
 def forget() -> None:
-    """Compute quality anew at the next call, because votes were taken out."""
+    """Discard the cached quality because votes were removed."""
     _quality.clear()
 
 
 def reward(study: OpenStudy) -> float:
-    """What one rater gets: as it was typed here, else the first number of what the consent text says; 0 if none."""
+    """Reward of one rater: as entered here, else the first number in the pay of the consent text; 0 if none."""
     stated = re.search(r"\d+(?:[.,]\d+)?", study.settings.pay)
     return float(st.session_state.get("paid", stated[0].replace(",", ".") if stated else 0.0))

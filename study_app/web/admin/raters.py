@@ -1,4 +1,4 @@
-"""Raters on the admin page: a table to filter, to exclude raters from, and to pay from."""
+"""Raters on the admin page: a table for filtering, excluding and paying raters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STATES = {
     "excluded": "Excluded", "technical": "Clips did not load", "withdrawn": "Withdrawn",
     "ineligible": "Not eligible", "full": "Nothing left", "closed": "Study closed", "erased": "Erased",
 }  # fmt: skip
-#: Share of a rater's votes, in percent, from which the filter calls them flagged.
+#: Share of flagged votes, in percent, from which the filter treats a rater as flagged.
 FLAGGED = 10
 COLUMNS = {
     "rater": st.column_config.TextColumn("Rater", pinned=True, width="small"),
@@ -33,7 +33,7 @@ COLUMNS = {
 
 
 def table(study: OpenStudy) -> pd.DataFrame:
-    """One row a rater, as `COLUMNS`."""
+    """One row per rater, as `COLUMNS`."""
     raters = study.raters().set_index("rater")
     raters["state"] = study.watch().raters.set_index("rater")["state"].map(STATES)
     raters["started"] = pd.to_datetime(raters["started"], utc=True).dt.tz_localize(None)
@@ -47,7 +47,7 @@ def table(study: OpenStudy) -> pd.DataFrame:
 
 
 def show(study: OpenStudy) -> None:
-    """The page of raters."""
+    """Show the page of raters."""
     raters = table(study)
     if not len(raters):
         st.write("No raters yet.")

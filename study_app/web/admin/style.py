@@ -1,4 +1,4 @@
-"""The look of the admin pages: Streamlit's own theme, light or dark as the system is, without its toolbar."""
+"""The look of the admin pages: Streamlit's own theme, light or dark like the system, without its toolbar."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def apply() -> None:
 
 
 def page(title: str, text: str) -> None:
-    """A page of text; title and text are shown as they are."""
+    """Show a page of text; title and text are shown as they are."""
     st.html(f'<div class="page"><h1>{html.escape(title)}</h1><div class="text">{html.escape(text)}</div></div>')
 
 
 def tiles(values: Sequence[tuple[str, str, str]]) -> None:
-    """Figures at a glance, each as (name, value, note)."""
+    """Show key figures, each as (name, value, note)."""
     shown = "".join(
         f'<div class="tile"><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>'
         + (f'<dd class="note">{html.escape(note)}</dd>' if note else "")
@@ -70,7 +70,7 @@ def tiles(values: Sequence[tuple[str, str, str]]) -> None:
 
 
 def bars(rows: Sequence[tuple[str, int, int, str]]) -> None:
-    """A bar a row, each as (name, done, of, note)."""
+    """Show one bar per entry, each as (name, done, of, note)."""
     shown = "".join(
         f'<div class="name">{html.escape(name)}</div>'
         f'<div class="track{" met" if done >= of else ""}"><span style="width:{100 * min(done, of) / max(of, 1):.1f}%">'
@@ -81,7 +81,7 @@ def bars(rows: Sequence[tuple[str, int, int, str]]) -> None:
 
 
 def picture(svg: str, text: str) -> None:
-    """A chart with a line below it, which is also what a screen reader says of it; a phone can move it sideways."""
+    """Show a chart with a caption, which also describes it to screen readers; on a phone, it scrolls sideways."""
     source, description = base64.b64encode(svg.encode()).decode(), html.escape(text)
     image = f'<img alt="{description}" src="data:image/svg+xml;base64,{source}">'
     st.html(f'<div class="chart" tabindex="0" role="group" aria-label="{description}">{image}</div>')

@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs on the engine that `study_app.store.connection.database` hands over."""
+"""Alembic's entry point; uses the engine that `study_app.store.connection.database` provides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema of version 0.2. Votes, endings and the audit trail are append only.
+"""The schema of version 0.2, with append-only votes, endings and audit trail.
 
 It has the number of the last of the five migrations that it replaces, so studies of version 0.2 open unchanged.
 """
@@ -17,7 +17,7 @@ depends_on = None
 
 
 class Allowed(NamedTuple):
-    """What of an append-only row may be changed all the same, once its rater is erased: to what, and of which rows."""
+    """Changes that an append-only table allows once a rater is erased: columns, new values, and affected rows."""
 
     table: str
     texts: dict[str, str]
@@ -26,7 +26,7 @@ class Allowed(NamedTuple):
 
 
 OF_ERASED = "EXISTS (SELECT 1 FROM erasure WHERE erasure.rater_id = OLD.rater_id)"
-#: Lines of the audit trail name a rater by the beginning of their hash.
+#: Lines of the audit trail identify a rater by the beginning of their hash.
 NAMES_ERASED = (
     "OLD.action IN ('withdraw', 'exclude') AND EXISTS (SELECT 1 FROM erasure JOIN rater ON rater.id = erasure.rater_id "
     "WHERE rater.study_id = OLD.study_id AND substr(rater.token_hash, 1, 16) = substr(OLD.detail, 1, 16))"
@@ -46,7 +46,7 @@ TAKEN = sa.text("state IN ('leased', 'voted')")
 
 
 def upgrade() -> None:
-    """Make all tables, and the triggers that keep votes as they were cast."""
+    """Create all tables, and the triggers that keep votes as they were cast."""
     _schedule()
     _raters()
     _answers()
@@ -87,7 +87,7 @@ def _seed() -> sa.Column[int]:
 
 
 def _schedule() -> None:
-    """The study, its clips, and the votes that it wants."""
+    """Create the tables of the study, its clips, and the votes that it wants."""
     op.create_table("media", _text("sha256", 64, primary_key=True), sa.Column("data", sa.LargeBinary(), nullable=False))
     op.create_table(
         "study",
@@ -151,7 +151,7 @@ def _schedule() -> None:
 
 
 def _raters() -> None:
-    """Raters, what was handed out to them, and how their sessions ended."""
+    """Create the tables of raters, what was handed out to them, and how their sessions ended."""
     op.create_table(
         "rater",
         _id(),
@@ -224,7 +224,7 @@ def _raters() -> None:
 
 
 def _answers() -> None:
-    """Votes and what goes with them; answers before and after the trials."""
+    """Create the tables of votes and their details, and of answers before and after the trials."""
     op.create_table(
         "vote",
         _id(),
@@ -270,7 +270,7 @@ def _answers() -> None:
 
 
 def _account() -> None:
-    """What is done to a study after it was made."""
+    """Create the tables of what is done to a study after its creation."""
     op.create_table(
         "audit",
         _id(),
@@ -306,7 +306,7 @@ def _account() -> None:
 
 
 def _condition(allowed: Allowed, same: str, day: str) -> str:
-    """True of an update that changes nothing but what an erasure has to; times lose all but their day, in UTC."""
+    """SQL condition for an update that changes only what an erasure must; times keep only their day, in UTC."""
     kept = [column["name"] for column in sa.inspect(op.get_bind()).get_columns(allowed.table)]
     kept = [name for name in kept if name not in allowed.texts and name not in allowed.times]
     terms = [f"NEW.{name} {same} OLD.{name}" for name in kept]

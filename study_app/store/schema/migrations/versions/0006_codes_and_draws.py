@@ -1,6 +1,6 @@
-"""Sessions can end because no pair is left (full) and because the study is closed; raters have a number of their own.
+"""New outcomes for sessions that end because no pair is left (full) or the study is closed; a number per rater.
 
-Sides and catch trials are drawn by that number, and not by one that can be counted.
+Sides and catch trials are drawn by that number, not by one that can be counted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OUTCOMES = "outcome IN ('complete', 'failed', 'technical', 'withdrawn', 'exclude
 
 
 def upgrade() -> None:
-    """Allow the two outcomes, and add the number. SQLite writes a table anew, and its triggers with it."""
+    """Allow the two outcomes, and add the number; SQLite recreates the table, so its triggers are created again."""
     op.add_column("rater", sa.Column("draw", sa.BigInteger(), nullable=True))
     if op.get_bind().dialect.name == "postgresql":
         op.drop_constraint(op.f(NAME), "ending", type_="check")
@@ -34,5 +34,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Studies are not taken back to an older schema."""
+    """Not supported: studies are never migrated back to an older schema."""
     raise NotImplementedError
