@@ -55,7 +55,7 @@ def data_verify(
     clip_frames: ClipFrames = None,
     as_json: Json = False,
 ) -> None:
-    """Decode a whole dataset and say what is wrong with it, file by file."""
+    """Decode a whole dataset and list its faults, file by file."""
     from bench.data.clips import FRAMES
     from bench.data.dataset import Dataset
     from bench.data.verify import verify
@@ -99,7 +99,7 @@ def data_pack(
     resolution: Annotated[int, typer.Option(min=1, help="Side of the training frames in pixels.")] = 64,
     workers: Workers = None,
 ) -> None:
-    """Build the training cache of a dataset now; training builds it by itself otherwise."""
+    """Build the training cache of a dataset now; otherwise, the first training run builds it."""
     from bench.data.dataset import Dataset
     from bench.pipeline.single_steps import pack_data
 
@@ -114,7 +114,7 @@ def data_clean(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """List the content of the cache, or remove some of it; it is made again when needed."""
+    """List the content of the cache, or remove some of it; it is rebuilt when needed."""
     from bench.pipeline.cache import cached, clean
 
     found = clean(words(remove)) if remove else cached()

@@ -16,7 +16,7 @@ list_app = typer.Typer(help="What can be named on the command line.", no_args_is
 
 @list_app.command("models")
 def list_models(as_json: Json = False) -> None:
-    """Models, their result rows and sizes."""
+    """List models, with their result rows and sizes."""
     from bench.pipeline.listing import models
 
     show(models(), as_json)
@@ -24,7 +24,7 @@ def list_models(as_json: Json = False) -> None:
 
 @list_app.command("datasets")
 def list_datasets(as_json: Json = False) -> None:
-    """Datasets and where their readers live."""
+    """List datasets and their readers."""
     from bench.pipeline.listing import datasets
 
     show(datasets(), as_json)
@@ -32,7 +32,7 @@ def list_datasets(as_json: Json = False) -> None:
 
 @list_app.command("metrics")
 def list_metrics(as_json: Json = False) -> None:
-    """Metrics, their direction, range and definition."""
+    """List metrics, with their direction, range and definition."""
     from bench.pipeline.listing import metrics
 
     show(metrics(), as_json)
@@ -48,7 +48,7 @@ def doctor(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what is installed, what is found, what is missing and how to get it."""
+    """Show what is installed, what is missing and how to get it."""
     if numerics:
         _doctor_numerics(as_json)
         return

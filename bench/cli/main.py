@@ -68,20 +68,20 @@ EXAMPLES = """Examples: `bench run` (everything, on the synthetic dataset)\n
 
 
 class StoppedError(Exception):
-    """Ctrl-C. The command-line library would end the process without a word."""
+    """Ctrl-C, passed on because the command-line library would end the process without a message."""
 
 
 class SubcommandGroup(TyperGroup):
-    """The subcommands, whose interruption reaches `main`, and whose help says what a value is, not Python's type."""
+    """A group of subcommands that passes Ctrl-C on to `main`, and whose help shows kinds of values, not types."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The subcommand of a name."""
+        """Return the subcommand with this name."""
         command = super().get_command(ctx, cmd_name)
         name_values(command)
         return command
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the subcommand that is named."""
+        """Run the requested subcommand."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
@@ -130,7 +130,9 @@ def run(
     primary: Primary = "",
     clips: Clips = None,
     seeds: Seeds = "",
-    samples: Annotated[int | None, typer.Option(min=1, help="Videos per clip, for stochastic models; 1.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Videos per clip, for stochastic models; default: 1.")
+    ] = None,
     best: Annotated[int | None, typer.Option(min=1, help="As in `bench score`.")] = None,
     steps: Steps = None,
     batch: Batch = None,
@@ -187,7 +189,7 @@ def train(
     config: ConfigFile = None,
     settings: SettingOverrides = None,
 ) -> None:
-    """Train one model; leaves OUT/model.pt, resumable checkpoints and logs."""
+    """Train one model; writes OUT/model.pt, resumable checkpoints and logs."""
     from bench.pipeline.single_steps import train_alone
 
     data = {"dataset": dataset, "data_root": data_root, "resolution": resolution}

@@ -54,7 +54,7 @@ def push(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be sent, without a connection.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Send a run's page, tables and figures to a Hugging Face repository; needs HF_TOKEN, a token that may write."""
+    """Upload a run's HTML report, tables and figures to a Hugging Face repository; HF_TOKEN must allow writing."""
     from bench.pipeline.publishable_files import PublishOptions, pack_up
     from bench.pipeline.push import Repository, check_benchmark
     from bench.pipeline.push import push as send

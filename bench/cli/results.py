@@ -21,7 +21,7 @@ def report(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make tables, figures and the page again from the stored scores, with a study's results where there is one."""
+    """Make tables, figures and the HTML report again from stored scores, with a study's results if there is one."""
     from bench.pipeline.single_steps import report_alone
 
     table = report_alone(folder, ci or holm, study, holm)
@@ -39,9 +39,9 @@ def compare(
     ci: Ci = False,
     as_json: Json = False,
 ) -> None:
-    """Join runs into one table; refused, with what differs, where their numbers do not mean the same.
+    """Join runs into one table; if their numbers are not comparable, an error shows what differs.
 
-    With --margin ssim=0.02: which rows, of one folder or several, are shown to differ by less than that.
+    With --margin ssim=0.02: test which methods, in one folder or several, differ by less than that.
     """
     from bench.pipeline.compare import compare as compare_runs
 
@@ -65,7 +65,7 @@ def export(
     to: Annotated[Path, typer.Option(help="File to write.")] = Path("results.json"),
     by: Annotated[str, typer.Option(help="Author's name, as shown on a leaderboard.")] = "",
 ) -> None:
-    """Write the stored numbers into one file that can be sent, with protocol and provenance."""
+    """Write the stored numbers, with protocol and provenance, into one file that you can share."""
     from bench.report.export_results import export as write
 
     write(folder, to, by)
@@ -76,7 +76,7 @@ def leaderboard(
     files: Annotated[list[Path], typer.Argument(help="Files that `bench export` wrote, or published figures.")],
     out: Annotated[Path, typer.Option(help="Folder for the page and the CSV.")],
 ) -> None:
-    """Put many files of results on one static page: a table for each protocol, never two in one."""
+    """Make one static page from many results files, with a separate table for each protocol."""
     from bench.report.html.leaderboard import PAGE, TABLE
     from bench.report.html.leaderboard import leaderboard as write
 

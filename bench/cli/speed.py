@@ -19,7 +19,7 @@ Out = Annotated[Path | None, typer.Option(help="Folder for the results; results/
 
 
 def finish(name: str, rows: list[Any], out: Path | None, as_json: bool) -> None:
-    """Keep the rows of a measurement and print them."""
+    """Save the rows of a measurement and print them."""
     from bench.cli_options import print_json, show
     from bench.speed.interleaved_timing import FOLDER, keep
 
@@ -55,7 +55,7 @@ def speed_train(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Training steps and generation, ours against a reference implementation in float32 over the same networks."""
+    """Time training steps and generation against a reference implementation of the same networks in float32."""
     from bench.cli_options import words
     from bench.speed.train import TrainingSpeedOptions, measure_training
 
@@ -74,7 +74,7 @@ def speed_data(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """The packed cache against reading 640×360 JPEGs, one core each."""
+    """Time the packed cache against reading 640×360 JPEGs, on one core each."""
     from bench.speed.data import measure_data
 
     finish("data", measure_data(clips=clips, resolution=resolution), out, as_json)
@@ -86,7 +86,7 @@ def speed_metrics(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """The metrics against the packages that they are checked against."""
+    """Time the metrics against the packages with which they are checked."""
     from bench.cli_options import words
     from bench.speed.metrics import measure
 

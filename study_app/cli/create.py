@@ -156,7 +156,7 @@ Lease = Annotated[float, typer.Option(help="Minutes after which another rater ge
 Language = Annotated[str, typer.Option(help="Language of raters' pages: en or de.")]
 
 
-Question = Annotated[str, typer.Option(help="Question; default: the one of the language.")]
+Question = Annotated[str, typer.Option(help="Question that raters answer; default: the language's own.")]
 
 
 Consent = Annotated[

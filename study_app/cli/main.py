@@ -37,7 +37,7 @@ app.add_typer(prolific.app, name="prolific")
 
 
 def main() -> None:
-    """Run the group by itself, as `python -m study_app.cli.main`."""
+    """Run this group on its own, as `python -m study_app.cli.main`."""
     try:
         app()
     except BenchError as error:

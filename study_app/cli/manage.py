@@ -21,7 +21,7 @@ def preview(
     port: Annotated[int, typer.Option(help="Port.")] = 8502,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
-    """Show every page that raters see, on a copy that is thrown away."""
+    """Show every page that raters see, on a temporary copy of the study."""
     from study_app.web.preview import preview as run
 
     typer.echo(f"Preview of every page of the study: http://{address}:{port}. Answers are not saved.", err=True)
@@ -29,7 +29,7 @@ def preview(
 
 
 def pilot(db: Database = None, study: Name = None) -> None:
-    """Make a pilot of a study: people rate it as they would, and it never counts."""
+    """Make a pilot of a study: raters see the same pages, but their votes never count."""
     from study_app.pipeline.copies import pilot as make
     from study_app.store.store import Store
 
@@ -43,7 +43,7 @@ def register(
     study: Name = None,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("registration.json"),
 ) -> None:
-    """Write design, rules and analysis, to which a study has committed itself, with a hash; to hand in beforehand."""
+    """Write the study's design, rules and analysis plan, with a hash, for preregistration."""
     from bench.files import write_text
     from study_app.pipeline.registration import register as write_registration
 
@@ -56,22 +56,22 @@ def register(
 
 
 def pause(db: Database = None, study: Name = None, reason: Reason = "") -> None:
-    """Let raters wait; what they have answered is kept."""
+    """Pause a study: raters wait, and their answers are kept."""
     _change(db, study, "pause", reason)
 
 
 def close(db: Database = None, study: Name = None, reason: Reason = "") -> None:
-    """Take no more answers."""
+    """Close a study: it accepts no more answers."""
     _change(db, study, "close", reason)
 
 
 def reopen(db: Database = None, study: Name = None, reason: Reason = "") -> None:
-    """Take answers again after `pause` or `close`."""
+    """Accept answers again after `pause` or `close`."""
     _change(db, study, "reopen", reason)
 
 
 def unlock(db: Database = None) -> None:
-    """Open the admin page again to addresses that are shut out for wrong passwords."""
+    """Unlock the admin page for addresses that were locked out after wrong passwords."""
     from study_app.store.store import Store
 
     Store(db).unlock()
@@ -143,7 +143,7 @@ def extend(
     size: Annotated[int | None, typer.Option(help="Size at which clips are shown.")] = None,
     accept_first_frames: Annotated[bool, typer.Option(help="Accept pairs whose first frames differ.")] = False,
 ) -> None:
-    """Add votes or clips to a study; its registration says what was added when."""
+    """Add votes or clips to a study; its registration records what was added and when."""
     from study_app.pipeline.extend import extend as add
 
     request = StudyRequest(
@@ -166,7 +166,7 @@ def erase(
     db: Database = None,
     study: Name = None,
 ) -> None:
-    """Make a rater anonymous at their request: all that could point to them goes, for good."""
+    """Permanently remove everything that could identify a rater, at their request."""
     opened = open_study(db, study)
     pseudonym = opened.erase(reason, "command line", rater=rater, participant=participant)
     votes = opened.settings.erased_votes

@@ -37,7 +37,7 @@ Reason = Annotated[str, typer.Option(help="Reason; kept in the audit trail.")]
 
 
 def open_study(db: str | None, name: str | None) -> OpenStudy:
-    """The study that `--db` and `--study` name; most commands open their study here."""
+    """Open the study that `--db` and `--study` select; most commands use this."""
     from study_app.store.store import Store
 
     return Store(db).open(name)
@@ -57,6 +57,6 @@ def named(folders: list[str] | None) -> tuple[tuple[str, Path], ...]:
 
 
 def print_notes(notes: Iterable[str]) -> None:
-    """Print notes to standard error, one a line."""
+    """Print notes to standard error, one per line."""
     for note in notes:
         typer.echo(note, err=True)

@@ -26,7 +26,7 @@ def create(
     study: Name = None,
     send: Send = False,
 ) -> None:
-    """Make a draft of a study on Prolific; publishing it is done there."""
+    """Create a draft of a study on Prolific; you publish it there."""
     from study_app.pipeline import prolific
 
     opened, offer = open_study(db, study), prolific.Offer(title, description, url, reward, places)
@@ -44,7 +44,7 @@ def approve(
     study: Name = None,
     send: Send = False,
 ) -> None:
-    """Approve who has completed and passed; everybody else is listed, and nobody is rejected."""
+    """Approve participants who completed the study and passed; list all others, and reject no one."""
     from study_app.pipeline import prolific
 
     opened = open_study(db, study)

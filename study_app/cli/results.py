@@ -27,7 +27,7 @@ from study_app.cli.options import Database, Json, Name, open_study
 
 
 def status(db: Database = None, study: Name = None, as_json: Json = False) -> None:
-    """Say how far a study is."""
+    """Show the progress of a study."""
     from study_app.pipeline.status import lines
     from study_app.pipeline.status import status as read_status
 
@@ -84,7 +84,7 @@ def plan(
     out: Annotated[Path | None, typer.Option(help="Folder for plan.json, plan.csv and a figure.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say how probably a study finds a preference, and how many votes it needs, by simulation."""
+    """Simulate how likely a study is to find a preference, and how many votes it needs."""
     from study_app.design.power import Design
     from study_app.pipeline.power_analysis import power_analysis as simulate_plan
     from study_app.pipeline.power_analysis import write
@@ -105,7 +105,7 @@ def agree(
     out: Annotated[Path | None, typer.Option(help="Folder for table and figure; default: RUN/agreement.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say which metric predicts what people chose (how often, beside other people), or the grades that they gave."""
+    """Measure how well each metric predicts raters' choices, compared with other raters, or their grades."""
     from bench.report.tables.printed_table import to_json
     from study_app.pipeline.agree import agree as compare_with_votes
     from study_app.pipeline.agree_grades import agree_grades, ratings_of
@@ -138,10 +138,10 @@ def reproduce(
     offline: Offline = False,
     as_json: Json = False,
 ) -> None:
-    """Make a table of the MD-GAN paper by its own protocol, with every deviation below it.
+    """Reproduce a table of the MD-GAN paper by its own protocol, with every deviation listed below it.
 
     table4: MSE, PSNR and SSIM on 1,000 test pairs of Beach. table2 and table3: preference scores on 100 clips of Sky
-    Time-lapse; the study is made, and its votes are tallied once there are any.
+    Time-lapse; the study is created, and its votes are tallied once there are any.
     """
     from bench.report.tables.printed_table import to_json
     from study_app.pipeline.reproduce import paper

@@ -27,11 +27,11 @@ class WriterQueue:
     """The write queue of one process for a SQLite file.
 
     Args:
-        door: lock file next to the database, created if missing; the process that holds its lock is the next to write.
+        lock_file: path next to the database, created if missing; the process that holds its lock is the next to write.
     """
 
-    def __init__(self, door: Path) -> None:
-        self._door = door
+    def __init__(self, lock_file: Path) -> None:
+        self._lock_file = lock_file
         self._guard = threading.Lock()
         self._busy = False
         self._waiting: deque[threading.Lock] = deque()
@@ -41,12 +41,12 @@ class WriterQueue:
         """Wait for this thread's turn, then for the lock file; call what it yields once the transaction has begun."""
         self._arrive()
         try:
-            connection = self._open_door()
+            locked = self._lock()
             try:
-                yield connection.close if connection else lambda: None
+                yield locked.close if locked else lambda: None
             finally:
-                if connection:
-                    connection.close()
+                if locked:
+                    locked.close()
         finally:
             self._leave()
 
@@ -67,7 +67,7 @@ class WriterQueue:
             else:
                 self._busy = False
 
-    def _open_door(self) -> BinaryIO | None:
+    def _lock(self) -> BinaryIO | None:
         """Lock the lock file until it is closed; None if that is impossible, and SQLite's own waiting has to suffice.
 
         It is impossible in a folder that cannot be written, where SQLite's own error is clearer. It is also impossible
@@ -76,7 +76,7 @@ class WriterQueue:
         if sys.platform == "win32":
             return None
         try:
-            file = os.fdopen(os.open(self._door, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+            file = os.fdopen(os.open(self._lock_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
         except OSError:
             return None
         try:

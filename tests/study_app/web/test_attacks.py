@@ -283,7 +283,7 @@ def test_scripts_are_asked_for_again_and_sessions_are_never_kept(running: AppPro
     assert "no-store" in ask(running, "POST", "/trial/state", b"{}")[2]["cache-control"]
 
 
-def test_the_door_of_the_admin_page_sets_a_cookie_for_a_good_pass_only(running: AppProcess) -> None:
+def test_the_sign_in_sets_a_cookie_for_a_good_pass_only(running: AppProcess) -> None:
     for value in ("", "forged", "9999999999.00.00"):
         status, _, headers = ask(running, "POST", "/admin/session", json.dumps({"value": value}).encode())
         assert status == 204

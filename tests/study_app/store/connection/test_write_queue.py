@@ -23,7 +23,7 @@ from tests.study_app import forked
 
 
 def test_first_come_first_served(tmp_path: Path) -> None:
-    queue, served = WriterQueue(tmp_path / "door"), []
+    queue, served = WriterQueue(tmp_path / "study.queue"), []
     threads = []
 
     def come(number: int) -> None:
@@ -43,18 +43,18 @@ def test_first_come_first_served(tmp_path: Path) -> None:
 
 
 def test_a_writer_who_fails_lets_the_next_one_in(tmp_path: Path) -> None:
-    queue = WriterQueue(tmp_path / "door")
+    queue = WriterQueue(tmp_path / "study.queue")
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), queue.turn():
             1 / 0  # noqa: B018 - work that fails within its turn
     with queue.turn() as begun:
         begun()
-        with WriterQueue(tmp_path / "door").turn():
-            pass  # the door is open once the transaction has begun
+        with WriterQueue(tmp_path / "study.queue").turn():
+            pass  # the lock file is free once the transaction has begun
 
 
 def test_a_folder_that_cannot_be_written_is_for_sqlite_to_tell(tmp_path: Path) -> None:
-    with WriterQueue(tmp_path / "none" / "door").turn() as begun:
+    with WriterQueue(tmp_path / "none" / "study.queue").turn() as begun:
         begun()
 
 
@@ -68,7 +68,7 @@ def test_a_file_system_without_locks_leaves_the_waiting_to_sqlite(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    queue = WriterQueue(tmp_path / "door")
+    queue = WriterQueue(tmp_path / "study.queue")
     for _ in range(2):
         with queue.turn() as begun:
             begun()
@@ -93,10 +93,10 @@ def write_without_pause(where: str, telling: Connection) -> None:
         thread.join()
 
 
-def wait_until_held(door: Path) -> None:
-    """Wait until another process stands at the door, however late a busy machine lets it come."""
+def wait_until_held(lock_file: Path) -> None:
+    """Wait until another process holds the lock file, however late a busy machine lets it run."""
     deadline = time.monotonic() + 60
-    with door.open("ab") as file:
+    with lock_file.open("ab") as file:
         while time.monotonic() < deadline:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -104,7 +104,7 @@ def wait_until_held(door: Path) -> None:
                 return
             fcntl.flock(file, fcntl.LOCK_UN)
             time.sleep(0.001)
-    raise AssertionError("no other process came to the door")
+    raise AssertionError("no other process locked the file")
 
 
 @pytest.mark.process
@@ -128,6 +128,6 @@ def test_processes_take_turns(sqlite: str) -> None:
     assert other.exitcode == 0
     mine = [place for place, actor in enumerate(actors) if actor == "mine"]
     let_in = [after - before - 1 for before, after in pairwise(mine)]
-    # Whoever comes back at once finds the other process at the door, and it finds us there.
+    # A process that writes again at once finds the other one waiting before it, and the other way round.
     assert min(let_in) >= 1, let_in
     assert sorted(let_in)[15] <= 3, let_in

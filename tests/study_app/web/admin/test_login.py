@@ -51,7 +51,7 @@ def test_a_forwarded_address_is_believed_of_a_proxy_that_was_announced(monkeypat
 
 
 @pytest.mark.process
-def test_the_door_of_the_page_loads_no_pytorch() -> None:
+def test_the_sign_in_loads_no_pytorch() -> None:
     code = "import sys, study_app.web.app, study_app.web.admin.login; print('torch' in sys.modules)"
     said = subprocess.check_output([sys.executable, "-c", code], cwd=Path(__file__).parents[4], text=True)
     assert said.split()[-1] == "False"
