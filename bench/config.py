@@ -106,23 +106,25 @@ class RunConfig:
 
     Attributes:
         models: registered names, in the order of the table.
-        dataset, data_root: the dataset's registered name; its folder, or "synthetic".
+        dataset: the dataset's registered name.
+        data_root: the dataset's folder, or "synthetic".
         preset: one of `PRESETS`.
         resolution: side of the scored frames in pixels; a model works at its largest size that is not above it.
         frames: scored frames: "all" (as in the paper), "future" (without the given first one), or "context10-future".
-        metrics, primary: registered names, by default all default metrics; the metric on which a claim rests.
+        metrics: registered names; empty for all default metrics.
+        primary: the metric on which your claim rests; empty for none.
         clips: number of test clips to score, those with the smallest SHA-256 of their ID; None for all.
         seeds: seeds, with one training run per seed.
         samples: videos per clip from stochastic models; other models generate one.
         best: score each clip by the expected best of this many of its samples; 1 for their mean.
-        steps, batch: training steps of each stage; clips per step, over all processes.
-        accumulate: split a process's share of the batch into N parts if the whole does not fit into memory; batch
-            norms and Gram matrices then see one part at a time.
+        steps: training steps of each stage.
+        batch: clips per step, over all processes.
+        accumulate: parts of a process's batch, to save memory; batch norms and Gram matrices see one part at a time.
         compile: compile the networks with `torch.compile`.
         fast: faster ways to train on a GPU: "gram", "graph", "space-to-depth" and "stream", or "all" of them.
         options: constructor options by model ({"mdgan": {"width": 16}}).
         flip: mirror training clips at random from left to right (never in time).
-        validate_every, checkpoint_every, log_every: intervals in steps.
+        validate_every, checkpoint_every, log_every: steps between validations, checkpoints or log entries.
         select: which weights a stage outputs: "last", or "best" by validation clips.
         decay_from: share of a stage's steps after which learning rates fall linearly to 0; 1 for never.
         ema: decay of the moving average of the weights, which a stage then outputs; 0 for no average.
