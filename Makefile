@@ -10,10 +10,10 @@ WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 8 ? cor
 demo: .venv/ready
 	$(BIN)/bench run --models mdgan,vgan,rnngan --preset smoke --out results/demo
 	@echo
-	@echo "Open results/demo/report.html in a browser; the tables lie beside it."
+	@echo "Open results/demo/report.html in a browser; the folder also contains the tables."
 
-# The type checker runs beside the tests, and its output appears below theirs. Whatever the environment says of bytecode:
-# without it each of the tests' processes would compile the project for itself.
+# The type checker runs in parallel with the tests, and its output appears below theirs. Bytecode is always written,
+# whatever the environment says: without it, each process of the tests would compile the project again.
 test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/ready-dev
 	$(BIN)/ruff format --check .

@@ -1,11 +1,13 @@
-"""Make `.venv`: the packages that the project needs, installed once for all clones that need the same ones.
+"""Create `.venv` with the packages that the project needs, installed once for all clones that need the same ones.
 
-Dependencies are in `~/.cache/timelapse-bench/environment-<hash>` (below `XDG_CACHE_HOME` where that is set), named by
-what decides them: the Python, the requirements of `pyproject.toml`, `constraints.txt`. A clone's own `.venv` is a
-virtual environment that looks there too and has the clone's own packages and whatever its user installs; so clones do
-not see each other, and a second one is ready in seconds. Nothing writes into what they share but this command, under a
-lock, and the type checker, which asks what it remembers of a file by content. When another set of dependencies is
-installed, sets that no `.venv` uses any more are removed.
+Dependencies are in `~/.cache/timelapse-bench/environment-<hash>` (`XDG_CACHE_HOME` replaces `~/.cache` if it is set).
+The hash covers what determines them: the Python, the requirements in `pyproject.toml`, and `constraints.txt`.
+
+A clone's own `.venv` is a virtual environment that also uses these packages. It contains the clone's own packages and
+those that its user installs. Clones therefore do not affect each other, and a second one is ready in seconds.
+
+Only this command, under a lock, and the type checker write to the shared folder. The type checker validates its cache
+by file content. After installing a new set of dependencies, the command removes sets that no `.venv` uses any more.
 
 Usage: `python .ci/environment.py EXTRAS`, in the root of a clone; EXTRAS: comma-separated names of `pyproject.toml`.
 """
@@ -26,11 +28,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: Raised whenever a set of dependencies is laid out in another way.
+#: Version of the layout of a set of dependencies; increase it when the layout changes.
 LAYOUT = 1
-#: In either environment: what the type checker remembers, most of it about packages.
+#: Name of the type checker's cache in either environment; most of it is about packages.
 CHECKED = "mypy-cache"
-#: In a clone's site-packages: makes Python look among the shared packages, after the clone's own.
+#: Name of a file in a clone's site-packages that makes Python search the shared packages after the clone's own.
 LINK = "shared_dependencies.pth"
 
 
@@ -40,7 +42,7 @@ def store() -> Path:
 
 
 def key(root: Path) -> str:
-    """A hash of everything that decides which packages are installed, whichever extras are."""
+    """A hash of everything that determines which packages are installed, except the choice of extras."""
     pyproject = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     project = pyproject["project"]
     decides = [
@@ -57,7 +59,7 @@ def key(root: Path) -> str:
 
 
 def requirements(root: Path, extras: list[str]) -> list[str]:
-    """What pip is asked for: what builds the project, what it needs, what its extras need."""
+    """Requirements for pip: those of the build, of the project and of its extras."""
     pyproject = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     project = pyproject["project"]
     wanted = [*pyproject["build-system"]["requires"], *project["dependencies"]]
@@ -66,7 +68,7 @@ def requirements(root: Path, extras: list[str]) -> list[str]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Wait until no other process works here; the system takes the lock back from one that is killed."""
+    """Wait for an exclusive lock; the operating system releases it if its process is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -74,13 +76,13 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def site_packages(environment: Path) -> Path:
-    """Where a virtual environment of this Python keeps packages."""
+    """The folder of packages in a virtual environment of this Python."""
     return Path(sysconfig.get_path("purelib", "venv", {"base": str(environment), "platbase": str(environment)}))
 
 
 def install(root: Path, shared: Path, extras: list[str]) -> None:
-    """Install dependencies into the shared environment, as far as that has not been done."""
-    if not (shared / "bin" / "pip").exists():  # the last thing that venv makes
+    """Install dependencies into the shared environment, unless that has been done."""
+    if not (shared / "bin" / "pip").exists():  # the last file that venv creates
         venv.create(shared, with_pip=True, clear=True, symlinks=True)
     done = shared / f"ready-{'-'.join(sorted(extras))}"
     if not done.exists():
@@ -90,9 +92,9 @@ def install(root: Path, shared: Path, extras: list[str]) -> None:
 
 
 def link(own: Path, shared: Path) -> None:
-    """Let the clone's environment look among the shared packages, and give it all commands of theirs."""
+    """Make the shared packages and all their commands available in the clone's environment."""
     pointer = site_packages(own) / LINK
-    if not pointer.exists():  # none, one of another Python, or one that holds all packages itself
+    if not pointer.exists():  # no environment, one of another Python, or one that contains all packages itself
         if own.is_symlink():
             own.unlink()
         venv.create(own, with_pip=False, clear=True, symlinks=True)
@@ -121,19 +123,19 @@ def install_own(root: Path, own: Path) -> None:
 
 
 def register(own: Path, shared: Path) -> None:
-    """Note that this `.venv` uses these dependencies."""
+    """Record that this `.venv` uses these dependencies."""
     users = shared / "users"
     users.mkdir(exist_ok=True)
     (users / hashlib.sha256(os.fsencode(own)).hexdigest()[:16]).write_text(str(own))
 
 
 def uses(own: Path, shared: Path) -> bool:
-    """Whether a `.venv`, of whichever Python, is there and looks among these packages."""
+    """Whether a `.venv`, of any Python, exists and uses these packages."""
     return any(f"{shared}{os.sep}" in pointer.read_text() for pointer in own.glob(f"lib/python*/site-packages/{LINK}"))
 
 
 def remove_unused(kept: Path) -> None:
-    """Remove every set of dependencies but `kept` that no `.venv` uses."""
+    """Remove every set of dependencies that no `.venv` uses, except `kept`."""
     for other in store().glob("environment-*"):
         if other != kept and other.is_dir():
             with locked(other.with_suffix(".lock")):
@@ -142,7 +144,7 @@ def remove_unused(kept: Path) -> None:
 
 
 def main(extras: list[str]) -> None:
-    """Make or complete `.venv` in the working directory."""
+    """Create or complete `.venv` in the working directory."""
     root = Path.cwd()
     own, shared = root / ".venv", store() / f"environment-{key(root)}"
     new = not shared.exists()
@@ -160,8 +162,6 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1].split(","))
     except subprocess.CalledProcessError as error:
-        sys.exit(
-            f"{' '.join(map(str, error.cmd[:4]))} ended with status {error.returncode}; what it said stands above."
-        )
+        sys.exit(f"{' '.join(map(str, error.cmd[:4]))} ended with status {error.returncode}; its output is above.")
     except OSError as error:
         sys.exit(f"{error}. Dependencies are kept in {store()}: set XDG_CACHE_HOME to keep them elsewhere.")

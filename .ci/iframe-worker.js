@@ -1,4 +1,4 @@
-// Browsers refuse workers to pages that are opened from the disk. There, the search runs in a hidden frame instead.
+// Browsers do not allow workers on pages opened from disk. On such pages, the search runs in a hidden frame instead.
 "use strict";
 if (location.protocol === "file:") {
   window.Worker = class extends EventTarget {

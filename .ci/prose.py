@@ -1,8 +1,8 @@
-"""Check the words of the documentation: `python .ci/prose.py [PAGE ...]`, in the root of a clone; all pages by default.
+"""Check the wording of the documentation: `python .ci/prose.py [PAGE ...]` in the root of a clone; default: all pages.
 
-Sentences of paragraphs and list items count, without code, tables and headings. The mean sentence has at most 17 words,
-at most 6 % have more than 30, and terms that have a better name are absent. Texts that people read on a page or in a
-terminal are checked for terms too: the raters' texts, every `--help`, and the messages and notes in the code.
+Only sentences of paragraphs and list items count, not code, tables and headings. The mean sentence may have at most 17
+words, and at most 6 % of sentences may have more than 30. Terms that have a better name are not allowed. Terms are also
+checked in other texts that people read: the raters' texts, every `--help`, and the messages and notes in the code.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-#: Words of a mean sentence; words of a long one; share of long ones.
+#: Maximum words of a mean sentence; words above which a sentence is long; maximum share of long sentences.
 MEAN, LONG, SHARE = 17.0, 30, 0.06
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/*.md", "results/*/README.md", "docs/**/*.md")
-#: What to write in place of a term.
+#: Pattern of a term → what to write instead.
 TERMS = {
     r"\btrainings\b|\b(a|one) training\b(?! (run|step|set|split|loop|clip|log|command|data|session))": "training run",
     r"beside each other": "side by side (what is seen), in parallel (what runs)",
@@ -47,7 +47,7 @@ TERMS = {
     r"(?<!\bthere )\bis no "
     r"(checkpoint|folder|file|video|clip|run|number|metric|model|method|study|dataset)\b": "is not a …",
 }
-#: Where a term is right: what the sentence contains, and why.
+#: Phrases in which a term is right → the reason.
 EXCEPTIONS = {
     "the paper calls it Sky Scene": "the paper's own name, given once",
     "time stamp": "the ordinary word for a recorded time",
@@ -62,12 +62,12 @@ PACKAGES, HASHED = ("bench", "baselines", "mdgan", "study_app"), "study_app/pipe
 
 
 def words(sentence: str) -> int:
-    """How many words a sentence has. Signs alone are none."""
+    """The number of words in a sentence, not counting symbols alone."""
     return sum(bool(re.search(r"\w", word)) for word in sentence.split())
 
 
 def texts(page: str) -> Iterator[tuple[int, str, bool]]:
-    """The texts of a Markdown page: its line, the text, and whether it is prose (and not a cell or a heading)."""
+    """The texts of a Markdown page: line, text, and whether it is prose (not a cell or a heading)."""
     line, kind = 1, ""
     for token in MarkdownIt("commonmark").enable("table").parse(page):
         if token.type in ("paragraph_open", "heading_open", "th_open", "td_open"):
@@ -92,7 +92,7 @@ def sentences(text: str) -> list[str]:
 
 
 def terms(text: str) -> Iterator[tuple[str, str]]:
-    """The terms in a text that have a better name: the term and the name."""
+    """The terms in a text that have a better name, each with that name."""
     for exception in EXCEPTIONS:
         text = text.replace(exception, "")
     for pattern, better in TERMS.items():
@@ -101,7 +101,7 @@ def terms(text: str) -> Iterator[tuple[str, str]]:
 
 
 def other_texts(root: Path) -> Iterator[tuple[str, str]]:
-    """What people read elsewhere: where, and the text."""
+    """Texts that people read outside the pages, each with its location."""
     for name, text in _strings(json.loads((root / "study_app/locales/en.json").read_text(encoding="utf-8"))):
         yield f"study_app/locales/en.json: {name}", text
     for package in PACKAGES:
@@ -113,7 +113,7 @@ def other_texts(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def literals(code: str) -> Iterator[tuple[int, str]]:
-    """The texts of some Python code that have several words and are not docstrings: messages, help, notes."""
+    """Strings of several words in Python code that are not docstrings: messages, help, notes."""
     tree = ast.parse(code)
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -136,7 +136,7 @@ def _strings(value: object, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def check(root: Path, pages: list[Path]) -> list[str]:
-    """What is wrong with the words of the pages; prints the measures."""
+    """Check the wording of the pages, print the measures, and return the problems."""
     wrong, lengths = [], []
     for page in pages:
         here = []

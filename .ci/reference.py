@@ -1,7 +1,7 @@
-"""Write the reference pages that follow from the code: `python .ci/reference.py [FOLDER]`, by default docs/reference.
+"""Generate the reference pages from the code: `python .ci/reference.py [FOLDER]` (default: docs/reference).
 
-The pages are part of the repository, so that they can be read without building anything; a test compares them with what
-this file writes. So the documentation cannot disagree with the commands.
+The pages are part of the repository, so that they can be read without building anything. A test compares them with the
+output of this script, so the documentation cannot disagree with the commands.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ENVIRONMENT = {
     "MLFLOW_TRACKING_URI": "Where `logger=mlflow` writes.",
     "WANDB_MODE": "`offline` keeps the log of `logger=wandb` on disk.",
 }
-#: Set by launchers, by other libraries or by a parent process of ours: read, but not meant for users.
+#: Variables that the code reads but that are not for users: launchers, other libraries or a parent process set them.
 NOT_FOR_USERS = {
     "BENCH_STUDY", "BENCH_STUDY_PREVIEW", "BENCH_STUDY_PROXY", "BENCH_STUDY_SESSIONS", "DNNL_MAX_CPU_ISA", "LOCAL_RANK",
     "ONEDNN_MAX_CPU_ISA", "PYTHONPATH", "RANK", "SLURM_STEP_NUM_TASKS", "WORLD_SIZE",
@@ -58,7 +58,7 @@ def table(head: list[str], rows: list[list[object]]) -> str:
 
 
 def commands(command: Any, names: tuple[str, ...] = ("bench",)) -> Iterator[tuple[str, Any]]:
-    """Every command that does something, with its full name."""
+    """Every command that is not a group, with its full name."""
     inner: Mapping[str, Any] = getattr(command, "commands", {})
     if not inner:
         yield " ".join(names), command
@@ -67,7 +67,7 @@ def commands(command: Any, names: tuple[str, ...] = ("bench",)) -> Iterator[tupl
 
 
 def default_of(option: Any) -> str:
-    """An option's default, as it is typed."""
+    """An option's default, as typed on the command line."""
     value = option.default
     if value is None or value is False or value == [] or value == "" or value == () or callable(value):
         return ""
@@ -75,7 +75,7 @@ def default_of(option: Any) -> str:
 
 
 def command_line() -> str:
-    """All subcommands, their arguments and options."""
+    """The page of all subcommands, with their arguments and options."""
     parts = [HEAD, "# Command line\n", "Every subcommand prints the same text with `--help`.\n"]
     mount_commands()
     bench = typer.main.get_command(app)
@@ -100,7 +100,7 @@ def command_line() -> str:
 
 
 def attributes(described: object) -> dict[str, str]:
-    """The fields that a class's docstring describes: name and text."""
+    """The fields that a class's docstring describes, by name."""
     text = inspect.getdoc(described) or ""
     section = text.partition("Attributes:")[2]
     found: dict[str, str] = {}
@@ -110,7 +110,7 @@ def attributes(described: object) -> dict[str, str]:
 
 
 def configuration() -> str:
-    """Keys of a run's configuration, and presets."""
+    """The page of a run's configuration keys and of presets."""
     meanings = attributes(RunConfig)
     rows: list[list[object]] = []
     for name, key in FIELDS.items():
@@ -141,7 +141,7 @@ def _default(key: Any) -> object:
 
 
 def _preset_value(preset: Mapping[str, Any], key: str) -> str:
-    """A preset's value of a key; empty where the key's own default holds."""
+    """A preset's value of a key; empty if the key's own default applies."""
     value = preset.get(key, "")
     if isinstance(value, Mapping):
         return ", ".join(f"{size}" if not name else f"{size} ({name})" for name, size in value.items())
@@ -149,13 +149,13 @@ def _preset_value(preset: Mapping[str, Any], key: str) -> str:
 
 
 def environment() -> str:
-    """Environment variables."""
+    """The page of environment variables."""
     rows: list[list[object]] = [[f"`{name}`", meaning] for name, meaning in ENVIRONMENT.items()]
     return "\n".join([HEAD, "# Environment variables\n", table(["Variable", "Meaning"], rows)])
 
 
 def metrics() -> str:
-    """Every metric with its definition."""
+    """The page of all metrics, with their definitions."""
     rows: list[list[object]] = []
     for name in METRICS:
         metric = METRICS.load(name)

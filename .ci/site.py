@@ -1,7 +1,7 @@
-"""Build the documentation's site: `python .ci/site.py FOLDER`, in the root of a clone.
+"""Build the documentation site: `python .ci/site.py FOLDER`, in the root of a clone.
 
-Pages are in the site as they are in the repository, so that links between them lead where they lead on the disk; each
-module of the packages gets a page of its docstrings. A link that leads nowhere ends the build.
+Pages have the same paths in the site as in the repository, so that links between them work in both. Each module of the
+packages gets a page of its docstrings. A broken link makes the build fail.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-#: A script of the site, named in mkdocs.yml: search on pages that are opened from the disk.
+#: A script of the site, named in mkdocs.yml, that makes search work on pages opened from disk.
 SHIM = "iframe-worker.js"
 PACKAGES = ("bench", "mdgan", "baselines", "study_app")
-#: Folders of docs/ by their heading in the navigation, and the pages that are elsewhere.
+#: Folders of docs/ by their heading in the navigation, then pages outside these folders.
 FOLDERS = {
     "Tutorials": "docs/tutorials",
     "How-to guides": "docs/how-to",
@@ -39,7 +39,7 @@ def title(page: Path) -> str:
 
 
 def linked(root: Path, page: Path) -> list[Path]:
-    """Files that a page links to or shows and that are no pages."""
+    """Files other than pages that a page links to or shows."""
     text = page.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)#\s]+)", text)
     files = [(page.parent / target).resolve() for target in targets if "://" not in target]
@@ -47,7 +47,7 @@ def linked(root: Path, page: Path) -> list[Path]:
 
 
 def guides(root: Path, folder: str) -> list[Path]:
-    """Pages of a folder of docs/, as the index of docs/ orders them; pages that it does not name come last."""
+    """Pages of a folder of docs/, in the order of the index of docs/; pages that it does not name are last."""
     named = re.findall(r"\]\(([\w/-]+\.md)\)", (root / "docs" / "README.md").read_text(encoding="utf-8"))
     places = {root / "docs" / name: place for place, name in enumerate(dict.fromkeys(named))}
     pages = sorted(path for path in (root / folder).glob("*.md") if path.name != "README.md")
@@ -55,7 +55,7 @@ def guides(root: Path, folder: str) -> list[Path]:
 
 
 def lay_out(root: Path, source: Path) -> list[object]:
-    """Copy the pages and write those of the API; returns the navigation."""
+    """Copy the pages, write those of the API, and return the navigation."""
     index = root / "docs" / "README.md"
     by_section = {name: guides(root, folder) for name, folder in FOLDERS.items()}
     by_section |= {name: [root / page for page in pages] for name, pages in SECTIONS.items()}
@@ -74,7 +74,7 @@ def lay_out(root: Path, source: Path) -> list[object]:
 
 
 def modules(root: Path, source: Path, package: str) -> list[str]:
-    """Write a page for each module of a package that says anything; returns the pages."""
+    """Write a page for each module of a package, except migrations and `__main__`, and return the pages."""
     pages = []
     for path in sorted((root / package).rglob("*.py")):
         name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
@@ -88,7 +88,7 @@ def modules(root: Path, source: Path, package: str) -> list[str]:
 
 
 def main(root: Path, out: Path) -> int:
-    """Build the site of a clone into a folder; returns the generator's exit status."""
+    """Build the site of a clone into a folder, and return the generator's exit status."""
     with tempfile.TemporaryDirectory() as temporary:
         source = Path(temporary) / "pages"
         settings = {
@@ -100,7 +100,7 @@ def main(root: Path, out: Path) -> int:
         config = Path(temporary) / "mkdocs.yml"
         config.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
         command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "-f", str(config)]
-        # The theme speaks of its successor at every build.
+        # Without the variable, the theme prints a notice about its successor at every build.
         return subprocess.run(command, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=False).returncode
 
 

@@ -101,8 +101,7 @@ def _one_of(allowed: Iterable[str], **more: Any) -> Any:
 class RunConfig:
     """Everything that determines a run's tables: equal configurations on equal data give equal tables.
 
-    Each key's valid values, default and flag are defined only here. After `check_values`, all code may rely on them.
-    Fields without a default come from the preset.
+    Each key's values, default and flag are defined only here. Fields without a default come from the preset.
 
     Attributes:
         models: registered names, in the order of the table.

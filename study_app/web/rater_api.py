@@ -38,7 +38,7 @@ LARGEST_REPLY = 65536
 #: Lifetime of the cookie by which a browser is recognised, in seconds.
 MONTH = 30 * 24 * 3600
 #: Message to a rater about a problem that only the people who run the study can fix.
-SORRY = "Your answer could not be saved just now. Please keep this page open: it is sent again by itself."
+SORRY = "Your answer could not be saved just now. Please keep this page open: it sends your answer again."
 
 
 def _number(values: Mapping[str, Any], key: str) -> int:

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# The wheel in a fresh environment of each Python that is installed, outside of the source tree, as people install it:
-# first alone (scores and reports; says in a sentence what training and the study need), then with all extras.
+# Tests the wheel in a fresh environment of each installed Python, outside the source tree, as people install it. First,
+# without extras: it scores and reports, and error messages name what training and the study need. Then with all extras.
 #
-#   tests/manual/pythons.sh [VERSION …]     3.11 3.12 3.13 by default; PIP_ARGUMENTS are given to pip (a constraint, an index)
+#   tests/manual/pythons.sh [VERSION …]     default: 3.11 3.12 3.13
 #
-# Where uv is installed it takes pip's place: what it has unpacked once it links into the next environment.
+# PIP_ARGUMENTS are passed to pip (a constraint, an index).
+#
+# If uv is installed, it replaces pip, because it unpacks a package once and links it into the next environment.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/manual/find_python.sh
@@ -12,21 +14,21 @@ versions=("$@")
 ((${#versions[@]})) || versions=(3.11 3.12 3.13)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-unset PYTHONDONTWRITEBYTECODE # uv leaves compiling to the first import, which every command would repeat
+unset PYTHONDONTWRITEBYTECODE # uv leaves compiling to the first import; without bytecode, every command would repeat it
 export OMP_NUM_THREADS=1 BENCH_OFFLINE=1 BENCH_CACHE_DIR=$work/cache MPLBACKEND=Agg
 
-install() { # into an environment
+install() { # installs packages into an environment
   local env=$1
   shift
   if command -v uv >/dev/null; then uv pip install --quiet --python "$env/bin/python" "$@" ${PIP_ARGUMENTS:-}
   else "$env/bin/pip" install --quiet "$@" ${PIP_ARGUMENTS:-}; fi
 }
 
-well() { # a command that has to end well; what it said is shown only if it does not
+well() { # runs a command that must succeed; shows its output only if it does not
   "$@" >"$work/said" 2>&1 || { echo "failed: $*"; tail -n 20 "$work/said"; exit 1; }
 }
 
-refused() { # words, and a command that has to fail with a sentence that holds them and no traceback
+refused() { # takes words and a command, which must fail with an error message that contains them and no traceback
   local words=$1
   shift
   if "$@" >"$work/said" 2>&1; then echo "did not fail: $*"; exit 1; fi
@@ -34,7 +36,7 @@ refused() { # words, and a command that has to fail with a sentence that holds t
 }
 
 builder=$(find_python "${versions[0]}")
-# Of a copy, so that nothing that was built before gets into the wheel, and nothing is left behind.
+# Builds from a copy, so that earlier build outputs stay out of the wheel and none are left behind.
 mkdir "$work/source"
 git ls-files -z | xargs -0 cp --parents -t "$work/source"
 "$builder" -m venv "$work/build"
@@ -107,5 +109,5 @@ assert all(path.is_file() or path.is_dir() for path in held), held
 assert "site-packages" in str(held[0]), held[0]
 PYTHON
   echo "$version: $("$env/bin/python" --version), $(du -sh "$env" | cut -f 1) with everything: well"
-  rm -rf "$env" # gigabytes, which the next one needs
+  rm -rf "$env" # frees gigabytes that the next environment needs
 done

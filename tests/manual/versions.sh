@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The tests of `make check`, and those that start processes, with other versions than constraints.txt pins: the lowest of
-# each direct dependency that pyproject.toml allows (indirect ones as they are resolved), or the newest of all.
+# Runs the tests of `make check`, and those that start processes, with other versions than constraints.txt pins:
+#   lowest    of each direct dependency, the lowest that pyproject.toml allows (indirect ones as they are resolved)
+#   newest    of all dependencies, the newest
 #
-#   tests/manual/versions.sh lowest|newest [VERSION]     of an installed Python: 3.11 and 3.13 by default
+#   tests/manual/versions.sh lowest|newest [VERSION]     of an installed Python; default: 3.11 (lowest), 3.13 (newest)
 #
-# PIP_ARGUMENTS are given to uv (an index), PYTEST to pytest (a file, -x). uv makes the environment, because pip cannot
-# resolve to lowest versions; pip installs it into build/uv if it is missing. The environment stays in
-# build/versions-lowest or build/versions-newest, several gigabytes each, with the list of its packages beside it.
+# PIP_ARGUMENTS are passed to uv (an index), PYTEST to pytest (a file, -x). uv creates the environment, because pip
+# cannot resolve to lowest versions. If uv is missing, pip installs it into build/uv. The environment remains in
+# build/versions-lowest or build/versions-newest (several gigabytes each), next to a .txt file that lists its packages.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/manual/find_python.sh
@@ -26,7 +27,7 @@ if [ -z "$uv" ]; then
   uv=$PWD/build/uv/bin/uv
 fi
 
-# With pip, which some weights are fetched with.
+# Includes pip, because some weights are downloaded with it.
 "$uv" venv --quiet --clear --seed --python "$python" "$env"
 extras=train,study,time,speed,authors,hub,dev
 "$uv" pip install --quiet --python "$env/bin/python" --resolution "$resolution" ${PIP_ARGUMENTS:-} --editable ".[$extras]"

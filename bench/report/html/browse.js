@@ -1,5 +1,5 @@
 "use strict";
-// The list of all clips: sorted by a metric or by the difference of two methods, and filtered by source video.
+// The list of all clips, sorted by a metric or by the difference of two methods, and filtered by source video.
 const timelapseClips = (() => {
   const source = document.getElementById("data");
   if (!source) return null;
@@ -17,7 +17,7 @@ const timelapseClips = (() => {
   };
   const number = (value) => value === "inf" ? Infinity : value;
   const metric = () => data.metrics[metricBox.value];
-  // The smaller, the better; null where there is no value.
+  // The key by which values are ranked: lower is better; null if there is no value.
   const rank = (value) => {
     if (value === null || value === undefined) return null;
     const {direction} = metric();
@@ -25,14 +25,14 @@ const timelapseClips = (() => {
     return direction === "lower" ? number(value) : -number(value);
   };
   const text = (value) => value === "inf" ? "∞" : digits(value, metric().decimals);
-  // By how much the first method is better than the second; negative where it is worse.
+  // How much better the first method is than the second; negative if it is worse.
   const lead = (clip) => {
     const [one, other] = [rank(valueOf(oneBox.value, clip)), rank(valueOf(otherBox.value, clip))];
     if (one === null || other === null) return null;
     return one === other ? 0 : other - one;
   };
   const valueOf = (method, clip) => method === "" ? undefined : metric().values[method][clip];
-  // A method's values of a clip over the frame number; null where the page has none.
+  // A method's values of a clip over the frame number; null if the page has none.
   const framesOf = (method, clip) => {
     const stored = metric().frames;
     if (!stored) return null;
@@ -46,7 +46,7 @@ const timelapseClips = (() => {
       return step === 65535 ? null : stored.low + (stored.high - stored.low) * step / 65534;
     });
   };
-  // The frame at which a method is worst, from 0 on; null where no frame has a value.
+  // The frame at which a method is worst, counted from 0; null if no frame has a value.
   const worstFrame = (method, clip) => {
     let [worst, found] = [-Infinity, null];
     (framesOf(method, clip) || []).forEach((value, frame) => {
@@ -70,13 +70,13 @@ const timelapseClips = (() => {
     name: (one, other) => one - other,
   };
   const OF_A_PAIR = ["ahead", "behind", "other-worst", "other-best"];
-  // The two orders of a column, the first of which its head chooses first.
+  // The two orders of a column; the first click on its head chooses the first one.
   const BY_HEAD = {
     clip: ["name", "name"], one: ["worst", "best"], other: ["other-worst", "other-best"], difference: ["ahead", "behind"],
   };
   const titleOf = (method) => data.methods[method]?.title ?? "";
 
-  // A name that may be broken after the marks between its words.
+  // A name that may wrap after the separators between its words.
   const breakable = (name) => {
     const parts = document.createDocumentFragment();
     for (const part of name.split(/(?<=[_/-])(?![_/-])/)) parts.append(part, document.createElement("wbr"));
@@ -96,7 +96,7 @@ const timelapseClips = (() => {
     made.addEventListener("click", pressed);
     return made;
   };
-  // Values of both methods and their difference; the better one is bold.
+  // Values of both methods and their difference; the better value is bold.
   const values = (row, one, other) => {
     const [a, b] = [rank(one), rank(other)];
     const two = otherBox.value !== "" && a !== null && b !== null;
@@ -122,7 +122,7 @@ const timelapseClips = (() => {
     for (const [key, [down, up]] of Object.entries(BY_HEAD)) {
       const head = element("clip-table").querySelector(`[data-head=${key}]`).closest("th");
       const place = orderBox.value;
-      // "worst first" goes down where a low value is good.
+      // "worst first" is descending if lower values are better.
       const falling = (place === down) === (metric().direction !== "higher") !== (key === "difference");
       if (![down, up].includes(place)) head.removeAttribute("aria-sort");
       else head.ariaSort = key === "clip" ? "ascending" : metric().direction === "one" ? "other" : falling ? "descending" : "ascending";
@@ -154,7 +154,7 @@ const timelapseClips = (() => {
     element("clip-more").hidden = shown >= listed.length;
     compareVideos();
   };
-  // Whether a difference holds over source videos: its interval, and every video's own means.
+  // Shows whether a difference is consistent over source videos: its interval, and the means of each video.
   const compareVideos = () => {
     const several = otherBox.value !== "" && otherBox.value !== oneBox.value && data.videos.length > 1;
     element("clip-verdict").hidden = !several;
@@ -223,7 +223,7 @@ const timelapseClips = (() => {
   for (const link of document.querySelectorAll("a[href='#clips']")) link.hidden = false;
   update();
 
-  // Curves over the frame number, in place of their picture.
+  // Interactive curves over the frame number, in place of the still picture.
   const host = element("live-curves");
   for (const {name, title, head, decimals, bound} of data.metrics) {
     const curves = data.curves[name];

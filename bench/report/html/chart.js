@@ -1,5 +1,5 @@
 "use strict";
-// Lines over the frame number, as SVG, with the values under the pointer. Used by the curves and by the viewer.
+// Line charts over the frame number, as SVG, with the values under the pointer. Used by the curves and by the viewer.
 const timelapseChart = (() => {
   const SPACE = "http://www.w3.org/2000/svg";
   const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [360, 190, 48, 8, 8, 22];
@@ -14,7 +14,7 @@ const timelapseChart = (() => {
   const DASHES = ["", "6 3", "6 2 1 2", "1 2", "6 2 1 2 1 2", "1 5"];
   const digits = (value, decimals) => known(value) ? value.toFixed(decimals) : "–";
 
-  // How the line of a method looks; `number` is its place among all methods, so that it looks alike in every chart.
+  // Styles a method's line; `number` is its position among all methods, so that it looks the same in every chart.
   const stroke = (line, {colour, number}) => {
     line.style.setProperty("--colour", colour);
     line.setAttribute("stroke-dasharray", DASHES[number % DASHES.length]);
@@ -35,8 +35,8 @@ const timelapseChart = (() => {
     return [found, Math.max(0, -Math.floor(Math.log10(step)))];
   };
 
-  // lines: [{title, colour, number, mean: [value or null], low, high}]; first: number of the first frame; bound: what
-  // identical frames have, which is no part of the scale.
+  // lines: [{title, colour, number, mean: [value or null], low, high}]; first: number of the first frame; bound: the
+  // value of identical frames, which the scale leaves out.
   const draw = (host, {lines, decimals, first = 1, title, pick, bound}) => {
     host.replaceChildren();
     const count = Math.max(...lines.map((line) => line.mean.length));

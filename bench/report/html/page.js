@@ -1,16 +1,16 @@
 "use strict";
-// What is folded on the screen is part of a printed page.
+// A printed page includes the notes that are collapsed on the screen.
 addEventListener("beforeprint", () => {
   for (const group of document.querySelectorAll(".note-group")) group.open = true;
 });
-// One clock for every clip of the page: the frame number, as the style sheet's --t.
+// One clock for every clip of the page: the frame number, in the style sheet's --t.
 (() => {
   const bar = document.getElementById("clock");
   if (!bar) return;
   const root = document.documentElement;
   const [button, slider, number] = ["play", "frame", "number"].map((id) => document.getElementById(id));
   const frames = Number(slider.max);
-  const rate = 10; // frames a second
+  const rate = 10; // frames per second
   let playing = false, frame = 1, since = 0;
 
   const show = (next) => {

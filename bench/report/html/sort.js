@@ -1,5 +1,5 @@
 "use strict";
-// Tables whose lines are sorted by the column that a reader chooses: first upwards, then downwards.
+// Sorts a table by the column that the reader chooses: first ascending, then descending.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];

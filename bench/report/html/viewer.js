@@ -10,7 +10,7 @@
   const [mode, metricBox, left, right, slider, wipe] =
     ["view-mode", "view-metric", "view-left", "view-right", "view-frame", "view-wipe"].map(element);
   const stage = element("view-stage");
-  const RATE = 10; // frames a second
+  const RATE = 10; // frames per second
   const frames = data.count;
   let place = 0, frame = 0, playing = false, since = 0, chart = {mark: () => {}};
 
@@ -146,7 +146,7 @@
   for (const box of [mode, left, right]) box.addEventListener("change", update);
   slider.addEventListener("input", () => { play(false); show(Number(slider.value) - 1); });
   wipe.addEventListener("input", () => stage.style.setProperty("--wipe", `${wipe.value}%`));
-  // The wipe follows a pointer that is pressed on the picture.
+  // The wipe follows the pointer while it is pressed on the picture.
   const follow = (event) => {
     if (mode.value !== "wipe" || !event.buttons) return;
     const box = stage.firstElementChild.getBoundingClientRect();

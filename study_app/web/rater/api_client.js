@@ -1,16 +1,16 @@
-// Calls to the server (see rater_api.py). It acknowledges an answer after it is saved and not before, so a call is made again
-// until there is a reply.
+// Calls to the server (see rater_api.py). The server acknowledges an answer only after saving it, so the page repeats a
+// call until it receives a reply.
 
 const CLIP_TRIES = 4;
-const FAULTS = 5; // times in a row that the server fails at a call before the page gives up; while it cannot be reached, it goes on trying
+const FAULTS = 5; // consecutive server faults after which the page gives up; an unreachable server does not count
 const LONGEST_PAUSE = 15000;
 
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-// Sooner than after a pause when the network comes back meanwhile.
+// Resolves when the network returns, which can end a pause early.
 const online = () => new Promise((done) => window.addEventListener("online", done, { once: true }));
 
-// A reply other than 2xx, with its status and what it says.
+// A reply other than 2xx, with its status and its JSON body, if that was read.
 export class Refused extends Error {
   constructor(status, said = {}) {
     super(said.message || `status ${status}`);
@@ -22,7 +22,7 @@ export class Refused extends Error {
 export class Server {
   constructor() { this.token = ""; this.loads = new Map(); }
 
-  // What the clips of the study are like.
+  // Sets the number and the size of the clips in a trial.
   expect({ clips, frames, width, size }) {
     const columns = Math.ceil(Math.sqrt(frames));
     this.shown = clips;
@@ -40,8 +40,8 @@ export class Server {
     throw new Refused(reply.status, said);
   }
 
-  // Calls until the server has answered; `waiting` is called each time that it does not. Only a refusal, or a fault of the
-  // server that comes again and again, ends it.
+  // Repeats a call until the server answers, and calls `waiting` while it does not. Only a refusal or repeated server
+  // faults end the attempts.
   async insist(name, body, waiting) {
     let faults = 0;
     for (let tries = 0; ; tries += 1) {
@@ -58,7 +58,7 @@ export class Server {
     }
   }
 
-  // The clips of a trial, fetched once: { sheets }, { gone: true }, or { reason } when they do not load.
+  // The clips of a trial, fetched once: { sheets }, { gone: true }, or { reason } if they do not load.
   clips(trial) {
     if (!this.loads.has(trial)) this.loads.set(trial, this.fetchClips(trial));
     return this.loads.get(trial);
@@ -88,8 +88,9 @@ export class Server {
 
 const decode = (bytes) => createImageBitmap(new Blob([bytes], { type: "image/webp" }));
 
-// Where each clip's frames are, row by row: in a picture, from a pixel on. Two clips are one picture, the second one in its
-// lower right corner. Where that would have been too long, their two pictures follow each other.
+// Finds each clip's frames: the picture that contains them, row by row, and the pixel where they begin. Two clips share
+// one picture, the second one in its lower right corner. If that would have been too long, each has a picture of
+// its own, one after the other.
 async function sheets(bytes, clips, { width, height }) {
   const picture = await decode(bytes);
   const x = picture.width - width, y = picture.height - height;

@@ -1,5 +1,5 @@
-// The rater's pages: consent, instructions, practice, trials, and the ways in which a session ends. The server decides
-// which page is next (see rater_api.py), so a reload, or the same link on another day, shows the right page.
+// The rater's pages: consent, instructions, practice, trials, and the final pages. The server decides which page is
+// next (see rater_api.py), so a reload, or the same link on another day, shows the right page.
 
 import { Player } from "./player.js";
 import { form } from "./questionnaire.js";
@@ -7,22 +7,22 @@ import { Refused, Server } from "./api_client.js";
 import { button, codeBox, identity, make, prose, row, whomToAsk } from "./text_page.js";
 import { fill } from "./trial_page.js";
 
-const AGAIN_MS = 15000; // between two looks whether there is a pair for somebody who waits
-const COMPREHENSION = "comprehension"; // the part of the questions on the instructions
+const AGAIN_MS = 15000; // between two checks for a free pair while a rater waits
+const COMPREHENSION = "comprehension"; // the part with questions about the instructions
 const FINAL = ["done", "withdrawn", "excluded", "ineligible", "full", "closed"]; // nothing is left to do on these pages
 const page = document.getElementById("page");
 const link = Object.fromEntries(new URLSearchParams(location.search));
 const server = new Server();
-let here = null; // what the server said on arrival
+let here = null; // the server's reply on arrival
 let player = null;
 let chosen = ""; // language that the rater has chosen on this visit
-let card = null; // what was measured of the screen, or {} where nobody wanted to
+let card = null; // measurements of the screen, or {} if the rater skipped them
 let refusals = 0;
 
-// A page of text: whose study it is, a title, paragraphs, whatever else, and whom to ask. Screen readers are told of it by
-// the focus on its title.
+// Shows a text page: the study's identity, a title, paragraphs, other parts, and the contact. Focusing the title
+// announces the page to screen readers.
 function show(title, text, ...parts) {
-  const asks = parts.some((part) => part.className === "act"); // the contact is part of the text of consent
+  const asks = parts.some((part) => part.className === "act"); // the consent page already names the contact
   if (player) { player.stop(); player = null; }
   delete page.dataset.layout;
   page.removeAttribute("aria-busy");
@@ -38,8 +38,8 @@ function show(title, text, ...parts) {
   heading.focus({ preventScroll: true });
 }
 
-// What stands below every page of a study whose answers do not count; in a preview, the way to all other pages. It is
-// no part of the page, so that clips are as large as in the study itself.
+// Adds a notice below every page of a study whose answers do not count and, in a preview, a menu of all other pages.
+// They are outside the page, so that clips are as large as in the study itself.
 function mark() {
   const foot = document.getElementById("foot");
   if (!here || !here.mark || foot.childElementCount) return;
@@ -74,7 +74,7 @@ function away() {
   page.replaceChildren(document.getElementById("away").content.cloneNode(true));
 }
 
-// A call to which there will be an answer; until then a page says that the server is away.
+// Repeats a call until the server answers. Until then, a page explains that the server is away.
 async function ask(name, body = {}) {
   const reply = await server.insist(name, { link, language: chosen, ...body }, away);
   delete page.dataset.away;
@@ -106,12 +106,12 @@ function consent() {
   const told = [["contact", study.contact], ["ethics", study.ethics]].filter(([, said]) => said);
   const lines = told.map(([name, said]) => make("p", fill(words[name], { [name]: said })));
   const codes = make("p", words.codes);
-  const act = make("div", "", { class: "act" }); // in sight however long the text is
+  const act = make("div", "", { class: "act" }); // visible however long the text is
   act.append(label, row(go, decline, hint));
   show(words.title, "", ...tongues(), prose(study), ...lines, codes, row(copy(words.download)), act);
 }
 
-// The consent text to take away, with whom to ask, its version, and when it was agreed to if it was.
+// A link that downloads the consent text with the contacts, its version, and when the rater agreed, if they did.
 function copy(name) {
   const { texts, study, agreed } = here;
   const words = texts.consent_page;
@@ -127,7 +127,7 @@ function copy(name) {
   return keep;
 }
 
-// The other languages of the study, each by its own name.
+// A list of the study's other languages, each by its own name.
 function tongues() {
   const others = Object.entries(here.languages).filter(([code]) => code !== here.language);
   if (!others.length) return [];
@@ -141,7 +141,7 @@ function tongues() {
   return [list];
 }
 
-// Nothing is kept of who does not agree; it is counted once that somebody did not.
+// Stores nothing about a visitor who does not agree; the server only counts the refusal, once per visit.
 function declined() {
   const words = here.texts.declined;
   const code = make("div");
@@ -165,7 +165,7 @@ function asked(part) {
   show(texts.asked[part], "", ...tongues(), form(texts.asked, study.parts[part], send), row(button(texts.trial.stop, leave, "quiet")));
 }
 
-// In a preview: what stands before the clips is answered by itself.
+// In a preview, answers the questions before the clips with examples.
 async function examples() {
   while (here.view && here.view.state === "asked") here.view = await ask("reply", { part: here.view.part, example: true });
 }
@@ -186,10 +186,10 @@ function instructions(begun = false, said = "") {
   const again = said ? [make("p", said, { class: "notice", role: "alert" })] : [];
   const rest = make("p", fill(words.rest, study));
   show(words.title, "", ...tongues(), ...again, list, ...several, ...practice, rest, row(go), row(copy(words.copy)));
-  if (here.view && here.view.trials.length) server.clips(here.view.trials[0]); // it loads while this is read
+  if (here.view && here.view.trials.length) server.clips(here.view.trials[0]); // loads while the rater reads this page
 }
 
-// Whether the instructions are clear. Who is wrong reads them once more.
+// Questions about the instructions. After a wrong answer, the rater reads the instructions once more.
 function comprehension() {
   const { texts, study } = here;
   const words = texts.comprehension;
@@ -215,11 +215,11 @@ function between() {
   if (here.view && here.view.trials.length) server.clips(here.view.trials[0]);
 }
 
-// How large the screen's pixels are, where the study asks for it and it is not known yet.
+// Measures the size of the screen's pixels, if the study requires it and it is not known yet.
 async function measure(then) {
   if (!here.study.card || (card && then === rate)) { then(); return; }
   const words = here.texts.card;
-  const { measuring } = await import("./screen_calibration.js"); // most studies do without
+  const { measuring } = await import("./screen_calibration.js"); // most studies do not need it
   const { parts, read } = measuring(make, words, here.study.distance, fill);
   const wrong = make("p", "", { class: "wrong", role: "alert" });
   const go = button(words.go, () => {
@@ -241,7 +241,7 @@ function rate() {
   mark();
   player = new Player({ root: page, server, study, texts: { ...texts.trial, loading: texts.loading, slow: texts.slow }, finished: end, card: card || {} });
   const view = here.view;
-  here.view = null; // good for the first time; after that the server is asked where the session stands
+  here.view = null; // valid once; afterwards, the player requests the session's state from the server
   if (view) player.show(view); else player.resume();
 }
 
@@ -250,7 +250,8 @@ function leave() {
   show(words.title, words.text, row(button(words.go_on, rate, "main"), button(words.withdraw, () => withdraw(leave))));
 }
 
-// Asks once more: it cannot be undone. In another browser than the one in which the rater has agreed it takes their code.
+// Asks for confirmation, because a withdrawal cannot be undone. In a browser other than the one in which the rater
+// agreed, their code is required.
 function withdraw(back) {
   const words = here.texts.confirm;
   const code = make("input", "", { type: "text", id: "code", autocomplete: "off" });
@@ -270,7 +271,7 @@ function withdraw(back) {
   show(words.title, words.text, label, code, wrong, row(button(words.no, back, "main"), yes));
 }
 
-// The last page of a session; its code exists only since the session has ended so.
+// The last page of a session. Its code exists only after the session has ended in this way.
 async function end(state, said) {
   if (state === "refused") { refused(said); return; }
   if (state === "asked" || state === "between") { follow(said); return; }
@@ -290,14 +291,14 @@ async function end(state, said) {
   show(words.title, words.text, ...parts);
 }
 
-// Asks again by itself whether somebody has given a pair back.
+// Checks automatically whether another rater has given a pair back.
 function wait(words) {
   show(words.title, words.text, row(button(words.again, () => arrive("hello"), "main")));
   const shown = page.firstElementChild;
   if (!here.preview) setTimeout(() => { if (page.firstElementChild === shown) arrive("hello"); }, AGAIN_MS);
 }
 
-// The server fails at a call again and again: what to tell the people who run the study.
+// The server fails repeatedly at a call: shows what to report to the people who run the study.
 function failed(error) {
   const words = here.texts.failed;
   show(words.title, words.text, make("p", words.code, { class: "label" }), codeBox(`${error.status} ${error.call || ""}`, here.texts.code),
@@ -310,7 +311,7 @@ function refused(error) {
   show(error.said.title || "", error.said.message || "");
 }
 
-// -- where a visit begins --
+// -- start of a visit --
 
 async function arrive(name, body = {}) {
   try {
@@ -327,7 +328,7 @@ async function arrive(name, body = {}) {
   if (here.view) follow(here.view); else consent();
 }
 
-// Shows the page that is due.
+// Shows the page for the session's state.
 function follow(view) {
   here.view = view;
   const counts = view.place && view.place[0] === "pair" && view.place[1] === 1;
@@ -338,7 +339,7 @@ function follow(view) {
   else measure(rate);
 }
 
-// Browsers of version 0.2 kept their session so; today's is in a cookie that no script can read.
+// Version 0.2 stored the session in this cookie. Today's cookie cannot be read by scripts.
 const cookie = document.cookie.match(/(?:^|; )rater=([\w-]{43})(?:;|$)/);
 server.token = cookie ? cookie[1] : "";
 arrive("hello");

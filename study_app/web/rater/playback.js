@@ -1,7 +1,7 @@
-// Plays the clips of a trial again and again. One animation callback draws all of them, so neither can start or move
-// before the other.
+// Plays the clips of a trial repeatedly. One animation callback draws all of them, so neither can start or move before
+// the other.
 
-const GAP_MS = 300; // veiled between two plays, so that the jump back to the first frame does not look like motion
+const GAP_MS = 300; // veil between two plays, so that the jump back to the first frame does not look like motion
 const VEIL = "rgba(169, 169, 169, 0.6)";
 
 export class Playback {
@@ -31,13 +31,13 @@ export class Playback {
 
   pause(paused) { this.paused = paused; this.last = null; }
 
-  // While suspended, nothing is drawn; then the clips play from their first frame.
+  // While suspended, draws nothing. Afterwards, the clips play from their first frame.
   suspend(suspended) {
     if (this.suspended && !suspended) this.restart();
     this.suspended = suspended;
   }
 
-  // Milliseconds since the clips were first shown, without pauses.
+  // Milliseconds since the clips were first shown, excluding pauses.
   elapsed() { return performance.now() - this.first; }
 
   frame(now) {
@@ -66,7 +66,7 @@ export class Playback {
     Object.assign(this, { turn, drawn: 0, shown: -1 });
   }
 
-  // Draws one frame of each clip, cut from the sheet that contains all of them row by row; after the last one, a veil.
+  // Draws one frame of each clip from its sheet, which contains all frames row by row; after the last frame, a veil.
   draw(index) {
     const { frames, size, width } = this;
     const columns = Math.ceil(Math.sqrt(frames));

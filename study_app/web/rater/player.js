@@ -15,19 +15,19 @@ const PLAYING = "playing"; // they play for the first time, and no answer is pos
 const OPEN = "open"; // they repeat, and the rater can answer
 const BETWEEN = "between"; // a question is answered, and the next one about the same clips is about to open
 const SAVING = "saving"; // all questions are answered, and the answers are sent until the server acknowledges them
-const REVIEW = "review"; // the clips of a practice trial play on, and the rater reads which one had been altered
+const REVIEW = "review"; // the clips of a practice trial keep playing, and the rater reads which one was altered
 const STOPPED = "stopped"; // another page is shown
 
 const SIDES = ["left", "right"];
 const SEEN = 0.5; // share of the frames that must be drawn for a play to count as seen
 const PLAYS = 3; // answers open after this number of plays, however slow the browser is
-const BETWEEN_MS = 400; // from an answer to the next question: a double click is one answer
+const BETWEEN_MS = 400; // from an answer to the next question, so that a double click counts as one answer
 
 export class Player {
-  // Calls `finished` when there is no further trial: with the state of the session and what the server has replied.
+  // Calls `finished` when no trial is left, with the state of the session and the server's reply.
   constructor({ root, server, study, texts, finished, card }) {
     Object.assign(this, { server, study, texts, finished, card, state: LOADING, answers: [] });
-    this.calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches; // nothing moves without being asked to
+    this.calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches; // clips wait until the rater plays them
     this.page = new TrialPage(root, study, texts);
     this.playback = new Playback(this.page.canvases, study, (drawn) => this.played(drawn));
     this.fit();
@@ -50,7 +50,7 @@ export class Player {
   enter(state) {
     this.state = state;
     this.page.enable(state === OPEN);
-    this.page.offer(""); // the way on, where it is not an answer
+    this.page.offer(""); // shows the answers, not a button in their place
     this.page.busy(state === LOADING || state === PLAYING);
   }
 
@@ -60,7 +60,7 @@ export class Player {
     this.listeners.abort();
   }
 
-  // Asks the server where the session is.
+  // Requests the session's state from the server and shows it.
   async resume() {
     if (this.state === STOPPED) return;
     this.page.say(this.texts.loading);
@@ -71,7 +71,7 @@ export class Player {
     }
   }
 
-  // Shows where the session is, as the server has said: at a trial, or at its end.
+  // Shows the state that the server has returned: a trial, or the end of the session.
   async show(view) {
     if (this.state === STOPPED) return;
     this.playback.clear();
@@ -157,7 +157,7 @@ export class Player {
     else this.resume(); // refused: the trial went to another rater meanwhile
   }
 
-  // What practice has shown, while its clips play on.
+  // Shows the feedback on a practice trial while its clips keep playing.
   review(view) {
     this.enter(REVIEW);
     Object.assign(this, { next: view, reviewed: performance.now() });
@@ -167,16 +167,16 @@ export class Player {
     this.page.go.classList.add("next");
   }
 
-  // The way on, where it is not an answer.
+  // Acts on the button in place of the answers: pauses or plays the clips, or continues after practice.
   go() {
     if (this.state !== REVIEW) { this.toggle(); return; }
-    if (performance.now() - this.reviewed < BETWEEN_MS) return; // the second click of two
+    if (performance.now() - this.reviewed < BETWEEN_MS) return; // the second click of a double click
     this.page.review("", -1);
     this.page.go.classList.remove("next");
     this.show(this.next);
   }
 
-  // -- what the rater does --
+  // -- actions of the rater --
 
   get watching() { return [PLAYING, OPEN, REVIEW].includes(this.state) && this.playback.started !== null; }
 
@@ -192,7 +192,7 @@ export class Player {
     if (!event.repeat) this.choose(answer);
   }
 
-  // Pauses the clips, or plays them.
+  // Pauses or plays the clips.
   toggle() {
     if (!this.watching) return;
     const paused = !this.playback.paused;

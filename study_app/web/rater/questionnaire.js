@@ -1,14 +1,14 @@
-// Questions before and after the clips, a page for each part. What is missing or cannot be meant is said at its
-// question; the server looks again.
+// Questions before and after the clips, one page per part. The page reports missing and invalid answers below their
+// questions. The server checks again.
 
 import { fill } from "./trial_page.js";
 
-let number = 0; // names of fields that are on no page twice
+let number = 0; // for field names that are unique on a page
 
-// The form of a part: `words` of the language, its `asked` questions, and what to do with the answers.
+// The form of a part. `words` are texts in the rater's language, `asked` the questions; `send` receives the answers.
 export function form(words, asked, send) {
   const element = document.createElement("form");
-  element.noValidate = true; // ours are in the study's language
+  element.noValidate = true; // our messages are in the study's language
   const fields = asked.map((question) => field(words, question));
   const go = make("button", words.go_on, { type: "submit", class: "main" });
   const status = make("p", "", { role: "status", class: "status" });
@@ -56,7 +56,7 @@ function field(words, question) {
     });
     return Boolean(said);
   };
-  // while it is typed: a page that moves at the click on its button would lose that click
+  // check while the rater types: if the page moved at the click on its button, that click would be lost
   made.box.addEventListener("input", () => { if (!problem.hidden) complain(); });
   return { id: question.id, box: made.box, first: made.inputs[0], value: made.value, complain };
 }
@@ -70,7 +70,7 @@ function choices(question, name) {
     const input = make("input", "", { type: "radio", name, value: choice.id });
     label.append(input, make("span", choice.text));
     list.append(label);
-    // an answer that may be left out can be taken back
+    // an optional answer can be cleared
     if (question.optional) {
       let was = false;
       label.addEventListener("pointerdown", () => { was = input.checked; });
@@ -92,7 +92,7 @@ function line(words, question, name) {
   return { box, title, inputs: [input], value: () => (question.type === "text" ? input.value.trim() : input.value.trim().replace(",", ".")) };
 }
 
-// What is wrong with an answer, in words; empty where nothing is.
+// The error message for an answer; empty if the answer is valid.
 function wrong(words, question, answer) {
   if (!answer) return question.optional ? "" : words.missing;
   if (question.type === "text" && [...answer].length > question.longest) return fill(words.long, question);

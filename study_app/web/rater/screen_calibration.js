@@ -1,15 +1,15 @@
-// How large a pixel is on this screen: a rater makes a frame as wide as a bank card, whose size is the same everywhere
-// (ISO/IEC 7810 ID-1), and says how far the eyes are from the screen, unless the study has stated it. A phone is narrower
-// than a card, so there it is held upright.
+// Measures the size of a pixel on this screen. The rater makes a frame as wide as a bank card, which has the same size
+// everywhere (ISO/IEC 7810 ID-1). They also enter their distance from the screen, unless the study states it. A phone
+// is narrower than a card, so raters hold the card upright there.
 
 const LONG_MM = 85.6, SHORT_MM = 53.98;
-const NARROW = 500; // CSS pixels of a page that takes the card upright
-const LEAST = 100, MOST = 900; // CSS pixels of the frame's width
-const USUAL = { lying: 323, upright: 290 }; // where the slider begins: about right on a desk, and in a hand
+const NARROW = 500; // CSS pixels; on narrower pages, the card is upright
+const LEAST = 100, MOST = 900; // limits of the frame's width, in CSS pixels
+const USUAL = { lying: 323, upright: 290 }; // initial value of the slider: about right on a desk, and in a hand
 const DISTANCE = { least: 10, most: 300 }; // centimetres
 
-// Puts what is measured on a page: its parts, and `read`, which gives { dots_per_mm, distance_cm } or null where the
-// distance makes no sense. `make` builds elements, `stated` is the distance that the study asks for, or null.
+// Creates the parts of the page, and `read`, which returns { dots_per_mm, distance_cm }, or null if the distance makes
+// no sense. `make` builds elements. `stated` is the distance that the study asks for, or null.
 export function measuring(make, words, stated, fill) {
   const frame = make("div", "", { class: "card", role: "img", "aria-label": words.frame });
   const room = document.documentElement.clientWidth, upright = room < NARROW;
@@ -41,7 +41,7 @@ export function measuring(make, words, stated, fill) {
   const read = () => {
     const distance_cm = stated || Number(far.value);
     if (!(distance_cm >= DISTANCE.least && distance_cm <= DISTANCE.most) && !stated) return null;
-    // in the screen's own pixels, so that it holds when somebody zooms
+    // in the screen's own pixels, so that zooming does not change it
     return { dots_per_mm: (Number(slider.value) * (window.devicePixelRatio || 1)) / width_mm, distance_cm };
   };
   return { parts, read };

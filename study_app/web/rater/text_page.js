@@ -1,4 +1,4 @@
-// Parts of the rater's pages of text. Texts are put in as text, so none can be taken for HTML.
+// Parts of the rater's text pages. Texts are inserted as text, so none can be interpreted as HTML.
 
 export function make(name, text = "", attributes = {}) {
   const element = document.createElement(name);
@@ -19,7 +19,7 @@ export function row(...parts) {
   return element;
 }
 
-// The study's title and the people who run it, where the study says so.
+// The study's title and the people who run it, if the study names them.
 export function identity({ lab, title }) {
   if (!lab && !title) return [];
   const line = make("p", "", { class: "whose" });
@@ -27,7 +27,7 @@ export function identity({ lab, title }) {
   return [line];
 }
 
-// Whom to ask, in a line of the language's with `{contact}`.
+// A line that names the contact; `text` is in the rater's language and contains `{contact}`.
 export function whomToAsk(contact, text) {
   if (!contact) return [];
   const line = make("p", "", { class: "contact" });
@@ -37,21 +37,21 @@ export function whomToAsk(contact, text) {
   return [line];
 }
 
-// The consent text. Only what the server has made of Markdown is HTML; there are no tags of anybody else's in it.
+// The consent text. Only what the server has rendered from Markdown is HTML, and only the renderer adds tags to it.
 export function prose({ consent: text, consent_html: html }) {
   const box = make("div", html ? "" : text, { class: html ? "prose" : "text" });
   if (html) box.innerHTML = html;
   return box;
 }
 
-// A code, and a button that copies it.
+// A code with a button that copies it.
 export function codeBox(code, words) {
   const shown = make("span", code, { class: "code" });
   const said = make("span", "", { role: "status", class: "status" });
   const copyIt = async () => {
     try {
       await navigator.clipboard.writeText(code);
-    } catch (error) { // without https there is only the old way
+    } catch (error) { // without https, only the old way works
       getSelection().selectAllChildren(shown);
       document.execCommand("copy");
     }

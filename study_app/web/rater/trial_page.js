@@ -1,4 +1,4 @@
-// What the page of a trial shows. Nothing on it is rebuilt between trials, so the focus stays where it is.
+// The contents of a trial's page. Nothing on it is rebuilt between trials, so the focus stays in place.
 
 import { fit, LEAST } from "./clip_layout.js";
 
@@ -7,7 +7,7 @@ const PARTS = ["head", "bar", "place", "told", "number", "question", "pair", "go
 const BESIDE = { left: ["left", "ArrowLeft", "←"], right: ["right", "ArrowRight", "→"], tie: ["tie", "ArrowDown", "↓"] };
 const STACKED = { left: ["upper", "ArrowUp", "↑"], right: ["lower", "ArrowDown", "↓"], tie: ["tie", "ArrowRight", "→"] };
 
-// Text with `{name}` filled in.
+// A text with its `{name}` placeholders filled in.
 export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
 
 export class TrialPage {
@@ -20,12 +20,13 @@ export class TrialPage {
     this.bar.setAttribute("aria-label", texts.progress);
     this.small.querySelector("h1").textContent = texts.small;
     this.small.querySelector("p").textContent = texts.enlarge;
-    this.place.textContent = "\u00a0"; // the line has its height from the beginning, so clips never change their size
+    this.place.textContent = "\u00a0"; // reserves the height of the line, so that clips never change their size
     this.showQuestion(1);
     this.enable(false);
   }
 
-  // The page comes with two clips and a choice of one. What else a study has is added, what it does not have is removed.
+  // Adapts the template, which has two clips and an answer for each: adds the study's other answers, and removes
+  // answers and clips that the study does not use.
   adapt() {
     const { root, more } = this;
     const { answers, clips } = this.study;
@@ -43,7 +44,7 @@ export class TrialPage {
     [...root.querySelectorAll("canvas")].slice(clips).forEach((canvas) => canvas.remove());
   }
 
-  // Makes the clips as large as the window allows. Returns whether they are too small to judge: then they are hidden.
+  // Makes the clips as large as the window allows. Returns whether they are too small to judge; if so, hides them.
   fit() {
     this.hide(false);
     this.reserveQuestions();
@@ -72,7 +73,7 @@ export class TrialPage {
     line.textContent = shown;
   }
 
-  // Names of clips and answers, and the keys of answers, which depend on the layout.
+  // Sets the names of clips and answers, and the keys of answers, which depend on the layout.
   label() {
     const places = this.layout === "stacked" ? STACKED : BESIDE;
     const [one, other] = Object.values(places).map(([name]) => this.texts[`${name}_clip`]);
@@ -90,7 +91,7 @@ export class TrialPage {
     });
   }
 
-  // Which trial this is.
+  // Shows which trial this is.
   showProgress(view) {
     const [kind, number, of] = view.place;
     this.progress(view);
@@ -103,7 +104,7 @@ export class TrialPage {
     this.bar.firstElementChild.style.width = `${(100 * view.answered) / view.total}%`;
   }
 
-  // What is said of the answer to a practice trial, and which of its clips had been altered, by number; -1: none.
+  // Shows the feedback on a practice trial and marks the altered clip; `altered` is the clip's index, or -1 for none.
   review(text, altered) {
     this.told.textContent = text;
     this.told.hidden = !text;
@@ -111,7 +112,7 @@ export class TrialPage {
     if (text) this.say("");
   }
 
-  // A button in place of the answers, such as the one to the next pair; without a text, the answers.
+  // Shows a button in place of the answers, such as the one to the next pair. If `text` is empty, shows the answers.
   offer(text, focus = false) {
     const active = document.activeElement;
     const back = active === this.go ? this.chosen : null;
@@ -124,7 +125,7 @@ export class TrialPage {
     else if (!text && back) back.focus({ preventScroll: true });
   }
 
-  // A question of the trial, numbered from 1, with no answer chosen.
+  // Shows a question of the trial, numbered from 1, with no answer chosen.
   showQuestion(number) {
     const { questions } = this.study;
     this.question.textContent = questions[number - 1];
@@ -152,7 +153,7 @@ export class TrialPage {
     this.say(this.texts[touch ? "choose_touch" : `choose_${this.layout === "stacked" ? "stacked" : "beside"}`]);
   }
 
-  // How the clips are seen.
+  // How the clips are displayed.
   screen() {
     return {
       clip_px: this.side, pixel_ratio: window.devicePixelRatio || 1, width: window.innerWidth,
