@@ -16,7 +16,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-#: Maximum words of a mean sentence; words above which a sentence is long; maximum share of long sentences.
+#: Maximum mean number of words per sentence; words above which a sentence is long; maximum share of long sentences.
 MEAN, LONG, SHARE = 17.0, 30, 0.06
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/*.md", "results/*/README.md", "docs/**/*.md")
 #: Pattern of a term → what to write instead.

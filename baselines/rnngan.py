@@ -10,8 +10,8 @@ extends it to 32 frames. The layer sizes were never published in full. These cho
   first. So errors accumulate and are trained through all steps, which is the model's known weakness.
 - All time steps share the batch norms and their running statistics. In training, a step is normalised by its own
   batch; in evaluation, by the average over all steps. The averages' momentum is DCGAN's 0.1 divided by the number of
-  frames; otherwise they would reflect only the last frames. Group norms would need no averages. But in short trials
-  (width 8, some hundred steps) the recursion forgot its input within ten frames and made one video for all inputs.
+  frames; otherwise they would reflect only the last frames. Group norms would need no averages. But with them, short
+  trials (width 8, some hundred steps) forgot their input within ten frames and made one video for all inputs.
 - The discriminator sees the whole video: 3D convolutions with DCGAN's widths and batch norms.
 - Reconstruction is the mean squared error over all frames, weighted 1000 to 1 against the adversarial term, near
   the 999 to 1 of Pathak et al., "Context Encoders", CVPR 2016.
@@ -231,7 +231,7 @@ class RNNGAN(VideoModel):
         options: fields of `RNNGANOptions`.
 
     Raises:
-        BenchError: unsupported resolution, fewer frames, unknown initialisation, or a width or memory below 1.
+        BenchError: unsupported resolution, too few frames, unknown initialisation, or a width or memory below 1.
     """
 
     rows = ("rnngan",)

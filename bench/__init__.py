@@ -6,7 +6,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Resolve slow attributes on first use, so that other subcommands do not wait for them."""
+    """Resolve slow attributes on first use, so that subcommands that do not need them do not wait."""
     if name == "evaluate":
         from bench.pipeline.evaluate import evaluate
 

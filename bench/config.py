@@ -118,12 +118,12 @@ class RunConfig:
         best: score each clip by the expected best of this many of its samples; 1 for their mean.
         steps: training steps of each stage.
         batch: clips per step, over all processes.
-        accumulate: parts of a process's batch, to save memory; batch norms and Gram matrices see one part at a time.
+        accumulate: split a process's batch into N parts to save memory; batch norms and Gram matrices see one each.
         compile: compile the networks with `torch.compile`.
         fast: faster ways to train on a GPU: "gram", "graph", "space-to-depth" and "stream", or "all" of them.
         options: constructor options by model ({"mdgan": {"width": 16}}).
         flip: mirror training clips at random from left to right (never in time).
-        validate_every, checkpoint_every, log_every: steps between validations, checkpoints or log entries.
+        validate_every, checkpoint_every, log_every: steps between validations, checkpoints, log entries, respectively.
         select: which weights a stage outputs: "last", or "best" by validation clips.
         decay_from: share of a stage's steps after which learning rates fall linearly to 0; 1 for never.
         ema: decay of the moving average of the weights, which a stage then outputs; 0 for no average.

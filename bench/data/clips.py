@@ -199,7 +199,7 @@ def sample(clips: Sequence[Clip], count: int | None) -> list[Clip]:
 
 
 def one_per_video(videos: Mapping[str, str]) -> list[str]:
-    """The clip id with the smallest hash of each source video, smallest first; `videos` maps ids to source videos."""
+    """The clip id with the smallest hash for each source video, smallest first; `videos` maps ids to source videos."""
     first: dict[str, str] = {}
     for id in by_hash(videos):
         first.setdefault(videos[id], id)
@@ -303,7 +303,7 @@ def hashed(clip: Clip, root: Path, frames: int = FRAMES) -> Clip:
 
 
 def manifest_of(dataset: str, root: Path, clips: Iterable[Clip], listing: Listing) -> Manifest:
-    """Build the manifest of clips with hashes, and sort them."""
+    """Build the manifest of clips with hashes, sorted by split and id."""
     ordered = sorted(clips, key=lambda clip: (SPLITS.index(clip.split), clip.id))
     return Manifest(dataset, root.resolve(), tuple(ordered), len(listing.short))
 

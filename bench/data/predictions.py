@@ -40,7 +40,7 @@ class Predictions:
     Attributes:
         folder: folder of the videos.
         manifest: content of the folder's own manifest; empty for a third-party folder.
-        nested: videos by number, for clips that are folders of several videos (`bench.data.samples`).
+        nested: videos by clip id and number, for clips that are folders of several videos (`bench.data.samples`).
         number: number of the sample, if this is one of several per clip (`sample`); None if a clip has one video.
         skipped: names in the folder that are not videos; names of folders end with a slash.
 

@@ -108,7 +108,7 @@ class _DecodedClips:
 
 
 def _decoded(clips: Sequence[Clip], root: Path, frames: int) -> _DecodedClips:
-    """Hash and decode every file of every clip, but only once if it contains several clips."""
+    """Hash and decode every file of every clip; a file that contains several clips is decoded only once."""
     found = _DecodedClips([], [], {})
     with ThreadPoolExecutor(processors()) as pool, task("decoding", len(clips)) as progress:
         for looked in pool.map(partial(_look, root, frames), by_file(clips)):

@@ -98,7 +98,7 @@ def _window(clip: Clip, start: int, span: int) -> Clip:
 
 
 def drawn(ids: Sequence[str], count: int, draw: int) -> list[str]:
-    """Choose the `count` IDs with the smallest hashes, in order; another draw gives different hashes."""
+    """Choose the `count` IDs with the smallest hashes, in the given order; another draw gives different hashes."""
     if count >= len(ids):
         return list(ids)
     named = {(f"{draw} {id}" if draw else id): id for id in ids}

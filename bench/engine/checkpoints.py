@@ -18,7 +18,7 @@ from bench.interface import VideoModel
 from bench.progress import console
 
 FORMAT = 1
-#: Key of the origin of a checkpoint that is for generation only (`bench.pipeline.release`): it lacks training state.
+#: Key that marks a generation-only checkpoint (`bench.pipeline.release`), without training state; value: its origin.
 RELEASED = "released"
 #: How many resumable checkpoints a training run keeps in addition to the best one.
 KEEP = 3

@@ -116,7 +116,7 @@ def generate(
         samples: videos per clip from a stochastic model; any other model generates one.
 
     Raises:
-        BenchError: a folder contains other predictions, a first frame cannot be read, or the disk is full.
+        BenchError: a folder has predictions of another `made_by`, a first frame cannot be read, or the disk is full.
     """
     model = model.to(device).eval()
     samples = samples if isinstance(model, StochasticModel) else 1

@@ -129,7 +129,7 @@ def without_gradients(*networks: nn.Module) -> Iterator[None]:
 
 
 def channels_last(network: nn.Module) -> None:
-    """Store the weights of 3D convolutions channels last, so that the layers and the maps they produce are too.
+    """Store the weights of 3D convolutions channels last, so that the layers and their outputs are channels last too.
 
     This changes the speed but not the meaning of values: vector instructions and tensor cores work on the channels of
     one pixel.

@@ -52,7 +52,7 @@ def choose_precision(device: str, requested: str = "auto") -> Precision:
     number = _cudnn() if device == "cuda" else 0
     if requested == "bf16-mixed" and number in WRONG_BF16:
         raise BenchError(f"The precision is bf16-mixed, but {_wrong_bf16(number)}: use 32-true, or {_mend()}.")
-    # Without the argument, this includes a T4 or V100, which emulates bf16 more slowly than it computes in float32.
+    # Without the argument, this includes the T4 and V100, which emulate bf16 more slowly than they compute in float32.
     has_bf16 = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     bf16 = requested == "bf16-mixed" or (requested == "auto" and has_bf16 and number not in WRONG_BF16)
     reasons = ["bf16 mixed precision" if bf16 else "float32"]

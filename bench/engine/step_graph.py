@@ -25,7 +25,7 @@ WARM_UP = 3
 Optimizers = Mapping[str, torch.optim.Optimizer]
 #: Computes the losses of a step by term, from real clips.
 Compute = Callable[[Tensor], dict[str, Tensor]]
-#: The same for a step with that number, counted from 1; it also updates the average of the weights.
+#: The same, called with the step's number too, counted from 1; it also updates the average of the weights.
 Step = Callable[[Tensor, int], dict[str, Tensor]]
 
 
@@ -99,7 +99,7 @@ class StepGraph:
         self._taken = 0
 
     def __call__(self, clips: Tensor, number: int) -> dict[str, Tensor]:
-        """Run the step with that number, counted from 1, on real clips, and return its losses by term."""
+        """Run step `number`, counted from 1, on real clips, and return its losses by term."""
         if self._clips is None:
             self._clips = torch.empty_like(clips)
         self._clips.copy_(clips)

@@ -114,7 +114,7 @@ class Metric(ABC):
 
     @classmethod
     def unfit(cls, clips: int, frames: int, size: int) -> Unavailable | None:
-        """Why the metric is undefined for `clips` clips of `frames` scored frames and this shorter side; or None.
+        """Why `clips` clips of `frames` scored frames, `size` pixels along the shorter side, have no number; or None.
 
         Problems that only the clips themselves reveal are raised later, as `UnfitError`.
         """

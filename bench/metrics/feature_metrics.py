@@ -88,7 +88,7 @@ class FeatureMetric(SetMetric):
 
 
 def _own_videos(predicted: Sequence[Features], real: Sequence[Features]) -> tuple[Groups, Groups]:
-    """Names of source videos if every clip is its own video; with equal counts, clip i of both sides shares one."""
+    """Names of source videos if every clip is its own video; with equal counts, clips i of both sides share one."""
     first = 0 if len(predicted) == len(real) else len(predicted)
     return np.arange(len(predicted)), np.arange(first, first + len(real))
 

@@ -2,8 +2,8 @@
 
 Precision is the share of predictions within the reach of a real item: closer to it than its k-th nearest real
 neighbour. Recall is the same with the two sets exchanged (Kynkäänniemi et al., "Improved precision and recall metric
-for assessing generative models", NeurIPS 2019). Density is the number of reaches that contain a prediction, divided by
-k. Coverage is the share of real items that have a prediction within reach (Naeem et al., "Reliable fidelity and
+for assessing generative models", NeurIPS 2019). Density is the mean number of reaches that a prediction is in, divided
+by k. Coverage is the share of real items that have a prediction within reach (Naeem et al., "Reliable fidelity and
 diversity metrics for generative models", ICML 2020). Distances are Euclidean. As in the latter's `prdc`, k is 5, and an
 item at exactly that distance is outside.
 

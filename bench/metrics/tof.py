@@ -59,7 +59,7 @@ class TOF(ClipMetric):
         return Unavailable(self.name, f"the package '{PACKAGES[0]}' is not installed", how_to_install("time"))
 
     def compute(self, prediction: Frames, real: Frames) -> Mapping[str, Column]:
-        """Mean distance of the flows to each frame, column `tof` [T] in pixels; NaN for the first frame."""
+        """Mean distance between the two flows into each frame, column `tof` [T] in pixels; NaN for the first frame."""
         values = np.full(len(prediction), np.nan)
         for t, (predicted, expected) in enumerate(zip(flows(prediction), flows(real), strict=True), start=1):
             values[t] = np.sqrt(np.square(expected - predicted).sum(axis=-1)).mean(dtype=np.float64)

@@ -39,7 +39,7 @@ def ablate(
     variants have the same clips, seeds and steps. Only the run of the whole model includes the baseline.
 
     Args:
-        config: configuration of the whole model, the only one that is trained.
+        config: configuration of the whole model, which is the only trained model in it.
         out: folder for the variants' folders and the joined table.
         only: names of ablations; all by default.
         offline: do not fetch missing weights.

@@ -41,8 +41,8 @@ def equivalent_rows(folders: Sequence[Path], margins: Mapping[str, float]) -> li
 
     Returns:
         One line per metric and pair, as metric, first, second, difference, ci_low, ci_high (90 %, which decides),
-        margin, p, equivalent, clips, videos, scope, turned_by (videos, without any one of which the verdict would
-        change). p is not corrected for the number of pairs.
+        margin, p, equivalent, clips, videos, scope, turned_by (videos that each change the verdict if left out). p is
+        not corrected for the number of pairs.
 
     Raises:
         BenchError: a folder has no scores, protocols differ, a metric is missing or compares whole sets, or a margin is
@@ -102,7 +102,7 @@ def _tested(first: Any, second: Any, scored: ScoredClips, margin: float) -> dict
 
 
 def _turned_by(first: Any, second: Any, videos: Any, margin: float, shown: bool) -> str:
-    """The source videos, comma-separated, without any one of which the verdict would change."""
+    """The source videos, comma-separated, that each change the verdict if left out."""
     turned = []
     for video in np.unique(videos) if len(set(videos)) > 2 else ():
         kept = videos != video

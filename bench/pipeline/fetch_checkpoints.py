@@ -66,7 +66,7 @@ def _download(model: Any, folder: Path, by_hand: str) -> list[Path]:
     for bring in (_bring_folder, _bring_file):
         try:
             bring(model.drive, folder)
-        except (gdown.exceptions.DownloadError, OSError, ValueError) as error:  # errors of requests are OSErrors
+        except (gdown.exceptions.DownloadError, OSError, ValueError) as error:  # errors of `requests` are OSErrors
             failure = " ".join(str(error).split())[:200]
         for archive in [path for path in folder.rglob("*") if path.is_file() and zipfile.is_zipfile(path)]:
             if archive.name not in model.files:  # PyTorch's own files may be zip archives too

@@ -58,8 +58,8 @@ def train_one(config: RunConfig, name: str, seed: int, manifest: Manifest, folde
 def threads_each(trainings: int, jobs: int | None) -> int:
     """Number of this process's threads for each training run of a run that starts for the first time.
 
-    A run keeps this number, because results depend on it bit for bit, and fewer training runs remain after an
-    interruption.
+    A run keeps this number: results are bit-identical only with the same number, and fewer training runs remain after
+    an interruption.
 
     Args:
         trainings: number of training runs of the run, finished or not.

@@ -162,7 +162,7 @@ def run(config: RunConfig, out: Path, *, offline: bool = False, ci: bool = False
 
 
 def check_samples(config: RunConfig) -> None:
-    """Raise a `BenchError` for fewer samples than `best`, or samples of models that draw none (if all are classes)."""
+    """Raise a `BenchError` for fewer samples than `best`, or for several if every model is a class that draws none."""
     if config.best > config.samples:
         raise BenchError(
             f"The best of {config.best} needs {config.best} samples per clip, not {config.samples}: raise --samples."

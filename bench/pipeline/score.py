@@ -89,7 +89,7 @@ def prepare(
     Args:
         texts: `FOLDER`, `NAME=FOLDER` or `NAME@SEED=FOLDER`; each may also be a zip archive or one array of all clips.
         out: folder for the results; not that of a `bench run`.
-        plan: how to score. No metrics means all of them; no resolution (0) means the reference's own size or the
+        plan: how to score. No metrics means the default ones; no resolution (0) means the reference's own size or the
             paper's. Title and length are taken from the data.
         dataset: dataset whose test split is the reference; by default the synthetic dataset.
         reference: a folder of videos that replaces the real clips of a dataset.

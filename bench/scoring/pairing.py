@@ -106,7 +106,7 @@ def samples_of(rows: Sequence[Row]) -> dict[str, int]:
 
 
 def check_best(samples: Mapping[str, int], best: int) -> None:
-    """Raise a `BenchError` if no method has several samples per clip, or one has several but fewer than `best`."""
+    """Raise a `BenchError` if `best` > 1 and no method has several samples per clip, or one has several but too few."""
     if best > 1 and max(samples.values()) == 1:
         raise BenchError(f"No method has several samples per clip, but --best {best} needs {best}. Leave --best out.")
     for row, count in samples.items():

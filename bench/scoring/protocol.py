@@ -161,7 +161,7 @@ class Protocol:
         return "/".join([*parts, *self.choices.stamps()])
 
     def id_of(self, metric: str) -> str:
-        """The ID of one metric's numbers, with the hash of its weights if it has any, and its version if raised.
+        """The ID of one metric's numbers, with the hash of its weights if it has any, and its version if incremented.
 
         >>> Protocol("sky", 64, "all", 10, "1a2b3c4d", False, {"kvd": "v2 i3d.pt sha256:beba2715a7"}).id_of("kvd")
         'v1/sky/64px/all32/10clips/1a2b3c4d/kvd.v2:beba2715'

@@ -36,7 +36,7 @@ class SampleLine:
     Attributes:
         row, metric: what the number describes.
         statistic: `MEAN`, `BEST`, `SPREAD`, `SD` or `POOLED`.
-        k: the k of `BEST`, from 2 up; 1 for the mean over clips; 0 for whole-set metrics and without a k.
+        k: the k of `BEST`, from 2 up; 1 for `MEAN` by a metric with one value per clip; 0 for everything else.
         value: the number; NaN if no clip has a finite one.
         ci_low, ci_high: 95 % interval over source videos; NaN if there is none.
         samples: number of samples per clip.

@@ -201,8 +201,8 @@ def compute(
 
     The second dict contains the errors of all clips that cannot be read, by ID.
 
-    Threads decode ahead. The arithmetic runs in this thread, one clip at a time, so that no value depends on what else
-    is being computed.
+    Threads decode ahead. The arithmetic takes one clip at a time, so that no value depends on what else is being
+    computed.
     """
     journal = ScoreJournal(journal_path)
     todo = [(clip, row) for clip in clips for row in rows]

@@ -1,6 +1,6 @@
 """The tidy tables of a scoring (per frame, per clip, summary), which only this module reads and writes.
 
-All other tables are derived from the per-frame table, so that another choice of scored frames needs no pixels.
+Except for metrics of whole sets, all else is derived from the per-frame table: other scored frames need no pixels.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ def of_seeds(scored: ScoredClips, metric: ClipMetric, row: str, protocol: Protoc
 def judged_of_seeds(scored: ScoredClips, metric: ClipMetric, row: str, protocol: Protocol) -> NDArray[np.float64]:
     """The values by which a row is judged, by training seed and clip, `[S, N]`.
 
-    Samples are judged individually before they are combined into one number; infinite values count at the metric's
-    bound.
+    Several samples are judged individually, infinite ones at the metric's bound, before they are combined into one
+    number.
     """
     if not any(np.ndim(values) == 2 for key, of in scored.columns.items() if key[0] == row for values in of.values()):
         return metric.judged(of_seeds(scored, metric, row, protocol))

@@ -264,7 +264,7 @@ def _distance(
 ) -> float:
     """Distance from generated videos to windows of real ones.
 
-    Both sides are given as features by ID and the IDs to use. Each generated video counts as a source video.
+    Both sides are given as features by ID and the IDs to use. Each generated video is its own source video.
     """
     sides = [[of[id] for id in ids] for of, ids in (generated, real)]
     own, videos = [f"generated {id}" for id in generated[1]], [sets.windows[id].video for id in real[1]]

@@ -76,7 +76,7 @@ def compare_rates(
 
 
 def keep(name: str, rows: list[TimingComparison], folder: Path = FOLDER) -> Path:
-    """Write rows with the provenance of their measurement to a file of its own; returns its path."""
+    """Write rows with the provenance of their measurement to a new file; returns its path."""
     now = datetime.now(UTC)
     path = folder / f"{name}-{now:%Y%m%d-%H%M%S}.json"
     device = "cuda" if torch.cuda.is_available() else "cpu"

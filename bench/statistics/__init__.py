@@ -11,8 +11,8 @@ the order of its clips. Functions that draw at random are seeded.
 - `paired_difference(a, b, clusters) -> Difference`: two methods named beforehand, by sign flips.
 - `best_of_many(rows, clusters, direction, bound=) -> RankedRows`: order; each against the best (max-T).
 - `best_of_samples(values[..., n], k) -> [...]`: the expected best of k of n samples per clip.
-- `seeds_and_videos_against_best(...)`: the same over videos and training runs.
-- `smallest_p_value(videos) -> float`: the smallest that sign flips of this many videos can reach.
+- `seeds_and_videos_against_best(row, best, clusters, rows=2) -> SeedsDifference`: one against the best, by a t test.
+- `smallest_p_value(videos) -> float`: the smallest p value that sign flips of this many videos can give.
 - `equivalence(a, b, clusters, margin) -> Equivalence`: whether two methods differ by less than a margin.
 - `leave_out(distances, clusters) -> LeaveOneOutDistances`: metrics of sets; `.interval(row)`,
   `.difference(row, other, rows=2)`, `.equivalence(row, other, margin)`.

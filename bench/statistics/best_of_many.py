@@ -143,7 +143,7 @@ def at_bound(values: Floats, bound: float) -> Floats:
 
 @dataclass(frozen=True)
 class _AgainstFirst:
-    """Tests of all methods against the first: p values, and the number of the video that would turn each verdict."""
+    """Tests of the others against the first: p values, and the number of the video that would turn each verdict."""
 
     p_values: list[float]
     turned_by: list[int | None]
@@ -197,7 +197,7 @@ def _statistics(sums: Floats, squares: Floats, whole: Floats) -> Floats:
 
 
 def _against_first(sums: Floats, draws: int, seed: int) -> _AgainstFirst:
-    """Test all methods, as sums over videos [R, k], against the first, by the largest statistic of all pairs.
+    """Test the methods after the first, as sums over videos [R, k], against it, by the largest statistic of all pairs.
 
     No p value is below what sign flips of the same number of videos can give, however many methods there are.
     """

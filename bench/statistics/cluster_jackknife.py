@@ -172,7 +172,7 @@ class Clusters:
         return np.asarray(np.add.reduceat(values[order], starts), np.float64)
 
     def variance(self, away: Floats) -> float:
-        """Jackknife variance of a mean over clips from which video means differ by `away` [k]; NaN for one video."""
+        """Jackknife variance of a mean over clips; video means differ from it by `away` [k]; NaN for one video."""
         if self.count < 2:
             return NAN
         pull = self.shares / (1 - self.shares) * away  # how far leaving a video out moves the mean

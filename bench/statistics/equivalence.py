@@ -1,4 +1,4 @@
-"""Test that two methods do not differ by more than a stated margin, unlike "no significant difference".
+"""Test that two methods differ by less than a stated margin, which "no significant difference" does not show.
 
 It consists of two one-sided tests (Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 1987). They show that
 the difference is above −margin and below +margin, each at 5 %. This is the case when its 90 % interval is between them.

@@ -63,7 +63,7 @@ class Crossing:
         return min(self.raters.freedom, self.videos.freedom)
 
     def variance(self, away: Floats) -> Floats:
-        """Variance [...] of means of votes that differ from them by `away` [..., N]; NaN if it is not `known`."""
+        """Variance [...] of means of votes; the votes are `away` [..., N] from the means; NaN if it is not `known`."""
         single = np.sum(away**2, axis=-1) / away.shape[-1] ** 2
         if not self.known:
             return np.full_like(single, np.nan)
@@ -139,7 +139,7 @@ class Shares:
         """
         statistic = (self.share - null) * np.sqrt(self.effective / (null * (1 - null)))
         p_value = np.where(self.effective > 0, t.sf(statistic, self.freedom), 1.0)
-        # an event on which all tosses agree has at least this probability
+        # the probability that all tosses agree is at least this
         return np.asarray(np.maximum(p_value, np.where(np.isfinite(self.tosses), null**self.tosses, 0.0)), np.float64)
 
     def below(self, null: float) -> Floats:

@@ -226,7 +226,7 @@ class Apart:
         return np.asarray(self.part[:, None] != self.part[None, :])
 
     def bound(self, upper: int, lower: int, level: float) -> float:
-        """Smallest distance by which part `upper` can exceed part `lower`, at a two-sided `level`."""
+        """Smallest distance of part `upper` above part `lower` that the votes allow, at a two-sided `level`."""
         least = float(np.log((1 - level) / 2))
         return float(brentq(lambda d: self.log_likelihood(d, upper, lower) - least, -FAR, FAR, xtol=1e-9))
 

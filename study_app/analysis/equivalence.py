@@ -1,4 +1,4 @@
-"""Equivalence tests: preferences between two methods stay within a margin that was stated beforehand.
+"""Equivalence tests: whether preferences between two methods stay within a margin that was stated beforehand.
 
 "No significant difference" does not show equivalence. Two one-sided tests at 5 % do (Schuirmann, Journal of
 Pharmacokinetics and Biopharmaceutics 1987). They are applied to shares of votes, to differences of mean grades and to

@@ -2,7 +2,7 @@
 
 A third-order polynomial first maps a metric's values to the scale of grades. It increases monotonically with quality
 over the observed values. The Pearson correlation and the root mean square error use mapped values; the Spearman
-correlation needs no mapping. The error divides by the number of clips minus the four parameters of the mapping.
+correlation needs no mapping. The mean square error divides by the number of clips minus the mapping's parameters, 4.
 
 Intervals are t intervals from a jackknife that leaves out one source video at a time and repeats the mapping. They
 apply to Fisher's z of correlations and to the logarithm of the error.

@@ -30,7 +30,7 @@ def looks_table(
     Args:
         votes: all votes, with their times.
         comparisons: comparisons of the study.
-        ends: end of each look except the last, which is the time when the study was extended.
+        ends: end of each look except the last one: the times when the study was extended.
         fractions: share of all planned votes at each look.
         looks: number of planned looks.
         shape: shape of the bounds.

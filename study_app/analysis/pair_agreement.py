@@ -77,7 +77,7 @@ class PairedVotes:
 
     @classmethod
     def of(cls, votes: pd.DataFrame) -> PairedVotes | None:
-        """Select the paired ones of decided votes (comparison, clip, rater, video, first, chosen); None without any."""
+        """Select paired votes from decided votes (comparison, clip, rater, video, first, chosen); None without any."""
         by_pair = votes.groupby(["comparison", "clip"], sort=False)
         paired = votes[by_pair["rater"].transform("size") >= 2]
         if not len(paired):
@@ -104,7 +104,7 @@ class PairedVotes:
         return self._interval(float(self._all().alpha[0]), left)
 
     def _parts(self) -> list[tuple[Clusters, _Lost]]:
-        """Clusters by rater, video, cell and pair, each with the reduction of the sums per vote left out."""
+        """Clusters by rater, video, cell and pair, each with the reduction of the sums per vote."""
         of, alone, whole = self.crossing, self._alone(), self._whole()
         return [(of.raters, alone), (of.videos, whole), (of.cells, alone), (self.pairs, whole)]
 

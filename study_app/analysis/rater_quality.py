@@ -20,8 +20,8 @@ def agreement(votes: pd.DataFrame) -> pd.DataFrame:
     count. The interval is over raters and source videos. Alpha is NaN if no pair has two votes. It is also NaN if all
     votes of a comparison are the same, because agreement by chance is then perfect.
 
-    Over all comparisons, alpha is 1 − ΣDₒ/ΣDₑ: observed and expected disagreement are each summed within comparisons.
-    If raters merely choose one method more often than another, this does not count as agreement on clips.
+    Over all comparisons, alpha is 1 − ΣDₒ/ΣDₑ: disagreement, observed and expected, is counted within each comparison
+    and then summed. If raters merely choose one method more often than another, this is not agreement on clips.
     """
     counting = counted(votes)
     parts = [(str(name), of_comparison) for name, of_comparison in counting.groupby("comparison", sort=False)]

@@ -105,7 +105,7 @@ def agree(
     out: Annotated[Path | None, typer.Option(help="Folder for table and figure; default: RUN/agreement.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure how well each metric predicts raters' choices, compared with other raters, or their grades."""
+    """Measure how well each metric predicts raters' choices (compared with how well other raters do) or grades."""
     from bench.report.tables.printed_table import to_json
     from study_app.pipeline.agree import agree as compare_with_votes
     from study_app.pipeline.agree_grades import agree_grades, ratings_of

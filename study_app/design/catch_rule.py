@@ -50,7 +50,7 @@ class CatchRule:
         return self.planned > 0 and max(self.random_passes, self.attentive_fails) > ERROR
 
     def check(self) -> None:
-        """Raise a `BenchError` for an impossible rule, and for one that lets too many random clickers pass.
+        """Raise a `BenchError` for an impossible rule, and for a weak one (see `is_weak`).
 
         A study without catch trials has no rule and passes. Whether that is allowed is decided elsewhere.
         """

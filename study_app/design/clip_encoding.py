@@ -25,11 +25,11 @@ from bench.errors import BenchError
 
 #: Maximum width and height of a WebP in pixels.
 WEBP_SIDE = 16383
-#: Bytes of a WebP before its picture, and before the rest of the picture: its first 5 bytes contain its size.
+#: Bytes of a WebP before its picture, and before the picture without its first 5 bytes, which contain its size.
 HEAD, PICTURE = 20, 25
 #: Bytes per piece of padding.
 PIECE = 512
-#: Encoder efforts for a short picture of a pair. Each is used if the one before is too long for the study's messages.
+#: Encoder efforts for a pair's picture; each is tried if the picture of the one before is too long for a message.
 #: The first takes a tenth of the time of the second; pairs are encoded each time they are requested.
 EFFORTS: tuple[dict[str, int], ...] = (
     {"method": 0, "quality": 50},

@@ -31,7 +31,7 @@ WANTED = 0.8
 LARGEST = 5000
 #: Simulated comparisons per design; their power is known to ± 2 %.
 REPEATS = 2000
-#: Independent layouts of studies with unequal sessions; the repeats are divided among them.
+#: Number of independent layouts of studies with unequal sessions; the repeats are divided among them.
 LAYOUTS = 200
 #: Votes per comparison at which a design is evaluated, and votes per pair.
 VOTES = (50, 100, 150, 200, 300, 400, 600, 800)
@@ -50,7 +50,7 @@ def exact_power(n: int, preference: float, alpha: float = ALPHA) -> float:
 
 
 def trials_needed(preference: float, power: float, alpha: float = ALPHA) -> int:
-    """The number of independent trials from which a true preference is always detected with at least that power.
+    """The number of independent trials from which on the power to detect a true preference stays at least `power`.
 
     Power rises in a saw-tooth: a smaller number may reach it, and one more trial may lose it again. The result is 0 if
     more than `LARGEST` trials are needed.
@@ -76,7 +76,7 @@ def _normal(alpha: float) -> float:
 def table(
     comparisons: int = 1, preferences: Sequence[float] = PREFERENCES, powers: Sequence[float] = POWERS
 ) -> pd.DataFrame:
-    """Independent votes needed by true preference, before and after Holm, and the power of the paper's 100 votes.
+    """Independent votes needed per true preference, before and after Holm, and the power of the paper's 100 votes.
 
     Holm's correction is applied as if no other of the `comparisons` differed: 5 % divided by their number.
     """

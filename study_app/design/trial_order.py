@@ -6,7 +6,7 @@ where a toss would take a session further than `BIG_STICK` from balance (big-sti
 in Statistics 1983).
 
 Any pattern of answers that ignores the clips is right in half of the trials. A rater who counts sides can predict the
-next one only at that distance, in the last trials as in the others. The slots balance each comparison.
+next one only at the distance `BIG_STICK`, in the last trials as in the others. The slots balance each comparison.
 
 Studies of version 0.2 drew with equal probability from all orders of a session that balance its sides to ±1. There, the
 last trials offset the first ones, so a rater who counts can predict the very last one. These studies keep that order.
@@ -37,7 +37,7 @@ def turns(seed: int, rater: int, workload: int, comparisons: int, sides_are: str
     """The trials of one rater, in order.
 
     Comparisons are balanced to ±1 over the session. Their order is drawn separately, so a comparison reveals nothing
-    about the side. If numbers are odd, the one that gets one more is drawn at random.
+    about the side. If trials do not divide evenly, the comparisons or sides that get one more are drawn at random.
 
     Args:
         seed: seed of the study.

@@ -145,7 +145,7 @@ def comparison_title(pair: str) -> str:
 
 
 def make_grid(agreement: Agreement) -> Grid:
-    """Table of metrics: AUC within comparisons, p value, votes predicted, bounds, and votes of each comparison."""
+    """Table of metrics: AUC with interval and p value, votes predicted (in all and by comparison), and bounds."""
     pairs = [pair for pair in dict.fromkeys(agreement.lines["comparison"]) if pair != ALL]
     by = agreement.lines.set_index(["metric", "comparison"])
     correlation: Mapping[str, float] = dict(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-#: Text that spreadsheets interpret as a formula (ASCII or full width), optionally after apostrophes, escaped as well.
+#: Text that spreadsheets interpret as a formula (ASCII or full width), also after apostrophes: escaping is reversible.
 FORMULA = re.compile(r"'*[=+\-@\t\n＝＋－＠]")
 
 

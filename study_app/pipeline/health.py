@@ -9,7 +9,7 @@ import pandas as pd
 
 from study_app.store.study import OpenStudy
 
-#: Endings of a session that count as turned away, and endings that count as failed.
+#: Endings that count as turned away, and endings that count as failed; other sessions are under way or were left.
 TURNED_AWAY = ("ineligible", "full", "closed")
 FAILED = ("failed", "excluded")
 #: The pace is measured over this recent period, if it has at least this many votes.

@@ -76,7 +76,7 @@ class PowerAnalysis:
         ]
 
     def _sessions(self) -> list[str]:
-        """Lines on the number of trials per rater, and on the raters needed with sessions of the default length."""
+        """Lines on trials per rater, and on raters needed with the design's workload (`WORKLOAD` if it has none)."""
         design = self.design
         workload = design.workload or WORKLOAD
         lines = []

@@ -171,7 +171,7 @@ def create(study: OpenStudy, offer: Offer) -> str:
 
 
 def submissions(study: OpenStudy, prolific_id: str) -> list[Submission]:
-    """All submissions on Prolific, with those to be paid: complete, passed and not excluded."""
+    """All submissions on Prolific, each marked whether it is to be paid: complete, passed and not excluded."""
     raters = study.raters().set_index("platform_hash")
     listed = Prolific().call("GET", f"studies/{quote(prolific_id, safe='')}/submissions/").get("results")
     if not isinstance(listed, list):

@@ -18,7 +18,7 @@ from study_app.design.schedule import schedule_before
 from study_app.design.settings import CODES, StudySettings
 from study_app.store.study import OpenStudy
 
-#: Settings that do not affect what is measured: codes, and locations on the organisers' machines.
+#: Settings that do not affect what is measured: codes, the address for completed sessions, and the run's folder.
 PRIVATE = {*CODES, "completion_url", "run"}
 ANALYSIS = (
     "The share of votes for the first system of each comparison, in percent (POS), with a 95 % interval and a "

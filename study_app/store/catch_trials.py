@@ -30,7 +30,7 @@ def score(session: Session, study: Study, rater: Rater) -> tuple[int, int]:
 
 
 def uncounted(session: Session, study: Study) -> dict[int, str]:
-    """Map the ids of unfinished raters who have not yet shown attention to the reason why their votes do not count.
+    """Reason why votes do not count, by rater id, for unfinished raters who have not shown enough attention so far.
 
     The same rule applies whether they are still rating or have left, so an export does not depend on the time.
     """
@@ -60,7 +60,7 @@ def uncounted(session: Session, study: Study) -> dict[int, str]:
 def reopen(session: Session, study: Study, now: datetime) -> bool:
     """Open the slots of raters whose votes do not count and who have been away for as long as a lease.
 
-    A rater who returns continues with the next trial. Opened slots stay open, so no slot is filled twice.
+    A rater who returns continues with the next trial. Their earlier votes stay void, so no slot is filled twice.
     """
     since = now - timedelta(minutes=study.settings.lease_minutes)
     last = select(func.max(Vote.voted_at)).where(Vote.rater_id == Rater.id).scalar_subquery()
@@ -75,7 +75,7 @@ def reopen(session: Session, study: Study, now: datetime) -> bool:
 
 
 def _scores(session: Session, study: Study, raters: Collection[int]) -> dict[int, tuple[int, int]]:
-    """Map rater ids to catch trials right and answered, for raters who answered at least one.
+    """Number of catch trials right and answered, by rater id, for raters who answered at least one.
 
     Only the first question of a trial counts. In a pair, choosing the unaltered clip is right; a tie is not. On a
     scale, giving the altered clip one of `LOW_GRADES` is right; chance does so in two of five trials.
@@ -95,7 +95,7 @@ def _scores(session: Session, study: Study, raters: Collection[int]) -> dict[int
 
 
 def suspect(session: Session, study: Study, raters: Collection[int]) -> dict[int, tuple[int, int]]:
-    """Map rater ids to answers with a flag in `SUSPECT` and to all answers, for raters who have answered."""
+    """Number of answers with a flag in `SUSPECT` and of all answers, by rater id, for raters who have answered."""
     query = (
         select(Vote.rater_id, Vote.response_ms, Vote.focus_losses, Assignment.delivered_at, Vote.voted_at)
         .join(Assignment, Assignment.id == Vote.assignment_id)

@@ -93,7 +93,7 @@ def forwarded(direct: str, header: str) -> str:
 
 @lru_cache(4096)
 def of_one(address: str) -> str:
-    """Address that represents one subscriber: for IPv6, only its first half, because each has 2^64 of the other."""
+    """Address that represents one subscriber: the /64 network for IPv6, because each subscriber has 2^64 addresses."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -57,7 +57,7 @@ def prepare(where: str | Path | None, study: str | None) -> list[str]:
     """Check everything that a start needs and upgrade the schema; return hints for the person who starts the app.
 
     Raises:
-        BenchError: there is no database, it is newer, it has no such study, or the admin password is too short.
+        BenchError: no database, one of a newer version, no such study, or an admin password that is too short.
     """
     url = resolve(where)
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():

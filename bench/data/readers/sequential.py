@@ -41,7 +41,7 @@ class _SequentialReader:
         self._resolution: int | None = None
 
     def can_read(self, start: int, stop: int, resolution: int | None) -> bool:
-        """Whether these frames are still ahead, or are the ones returned last."""
+        """Whether these frames are still ahead, or are among those returned last."""
         return start >= self.position or self._holds(start, stop, resolution)
 
     def _holds(self, start: int, stop: int, resolution: int | None) -> bool:

@@ -107,7 +107,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file in a mixed folder is a complete video, and not a frame or an unknown file.
+    """Whether a file in a mixed folder is a video on its own, and not a frame or an unknown file.
 
     PNG, TIFF and WebP files may be either: those with several pictures are videos.
     """

@@ -219,8 +219,8 @@ class _FrameCounts:
     def lost_at_the_start(self) -> int:
         """Number of packets that belong before the first frame, or have lost their time, and produced no frame.
 
-        The frames to which they refer were cut off. They follow the frame at which the file was cut, but are shown
-        before it. If the packet at the cut itself produced no frame, the file is damaged, not cut.
+        The frames to which these packets refer were cut off. Such packets follow the frame at which the file was cut,
+        but are shown before it. If the packet at the cut itself produced no frame, the file is damaged, not cut.
         """
         if self._first is None or self._entry not in (None, self._first):
             return 0

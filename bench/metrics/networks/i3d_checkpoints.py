@@ -52,7 +52,7 @@ def from_jax(tree: Tree) -> dict[str, Tensor]:
 
     Its batch normalisation has no scale, so the scale is 1. Raises `BenchError` if something is missing or malformed.
     """
-    # Only values that are the same in every copy are taken from it: the scale, which is 1, and an unused counter.
+    # The new `I3D` only supplies values that are the same in every copy: the scale, which is 1, and an unused counter.
     expected = I3D().state_dict()
     arrays = dict(by_path(tree))
     try:

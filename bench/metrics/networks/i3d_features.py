@@ -2,7 +2,7 @@
 
 As in Unterthiner et al., "Towards accurate generative models of video" (2018), the features are the 400 numbers before
 softmax, mean over time. Clips are resized to 224 × 224 (bilinear, corners not aligned, no antialiasing) and scaled to
-[-1, 1]. Two exports of the same network are in use, and both are accepted; the protocol ID names the one used.
+[-1, 1]. Two exports of the same network are in use, and both are accepted; the protocol names the one used.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Weights of the networks behind FVD, KVD, FID and LPIPS: which exist, their location and how to identify them.
 
 All of them are in one folder, `BENCH_WEIGHTS_DIR` or `weights` in the general cache folder, as plain tensors. Only
-StyleGAN-V's I3D is a TorchScript program. They are identified by a hash of their tensors, so a network has one name in
-a protocol ID, whichever publisher's file it came from. If that hash is not known, a file is identified by the hash that
+StyleGAN-V's I3D is a TorchScript program. Weights are identified by a hash of their tensors, so a network has one name
+in a protocol, whichever publisher's file it came from. If that hash is not known, a file is identified by the hash that
 its publisher gives: a git blob SHA-1, or the beginning of a SHA-256. Nothing here opens a socket;
 `bench.metrics.networks.fetch_weights` does.
 """
@@ -143,7 +143,7 @@ FILES = {
 
 
 def known(name: str) -> Weights:
-    """The table's entry for `name`; raises a `BenchError` that suggests the closest name if there is none."""
+    """The table's entry for `name`; raises a `BenchError` with the closest known name if `name` is unknown."""
     if name not in FILES:
         raise BenchError(f"Unknown weights '{name}'.{did_you_mean(name, FILES)}")
     return FILES[name]
@@ -241,7 +241,7 @@ def is_published(weights: Weights, path: Path) -> bool:
 
 
 def identity(name: str, path: Path) -> str:
-    """A weights file as in a protocol ID: the network's name, a hash, and whether they are the published ones."""
+    """A weights file as a protocol records it: the network's name, a hash, and whether they are the published ones."""
     weights = known(name)
     shown = weights_hash(weights, path) if weights.tensors else file_hash(path)
     stamp = f"{Path(weights.filename).stem} sha256:{shown[:12]}"

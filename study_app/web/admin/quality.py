@@ -31,6 +31,6 @@ def forget() -> None:
 
 
 def reward(study: OpenStudy) -> float:
-    """Reward of one rater: as entered here, else the first number in the pay of the consent text; 0 if none."""
+    """Reward of one rater: as entered here, else the first number in the consent text's statement of pay; 0 if none."""
     stated = re.search(r"\d+(?:[.,]\d+)?", study.settings.pay)
     return float(st.session_state.get("paid", stated[0].replace(",", ".") if stated else 0.0))
