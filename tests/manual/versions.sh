@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of `make check`, and those that start processes, with other versions than constraints.txt pins:
+# Runs the tests of `make check`, the heavy ones and those that start processes, without the pins of constraints.txt:
 #   lowest    of each direct dependency, the lowest that pyproject.toml allows (indirect ones as they are resolved)
 #   newest    of all dependencies, the newest
 #
