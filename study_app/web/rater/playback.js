@@ -14,8 +14,7 @@ export class Playback {
 
   play(sheets, paused) {
     this.sheets.forEach(({ picture }) => picture.close());
-    Object.assign(this, { sheets, plays: 0, first: null });
-    this.pause(paused);
+    Object.assign(this, { sheets, paused, plays: 0, first: null, last: null });
     this.request = requestAnimationFrame((now) => this.frame(now));
   }
 
@@ -29,7 +28,8 @@ export class Playback {
 
   restart() { this.started = null; } // the next callback draws the first frame
 
-  pause(paused) { this.paused = paused; this.last = null; }
+  // A pause counts from the last callback, so that the frame that is shown stays, however slow the browser is.
+  pause(paused) { this.paused = paused; }
 
   // While suspended, draws nothing. Afterwards, the clips play from their first frame.
   suspend(suspended) {

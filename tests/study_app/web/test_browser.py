@@ -64,6 +64,14 @@ const watch = () => {
 };
 requestAnimationFrame(watch);
 """
+#: A browser that is busy: its callbacks are 300 ms apart. Keeps what a canvas showed when the rater pressed "Pause".
+BUSY = """
+window.swift = window.requestAnimationFrame;
+window.requestAnimationFrame = (draw) => setTimeout(() => window.swift(draw), 300);
+document.querySelector(".halt").addEventListener("click", () => {
+  window.atPause = document.querySelector("canvas").toDataURL();
+});
+"""
 OPEN = "button.choice[aria-disabled=false]"
 #: Of the session that is recorded.
 TRIALS = 16
@@ -1043,11 +1051,13 @@ def test_markdown_two_languages_and_a_screen_that_is_measured(chromium: Any, run
         assert page.locator(OPEN).count() == 0  # nothing plays by itself where somebody wants no motion
         page.locator("button.go").click()
         someone.ready()
+        page.evaluate(BUSY)
+        page.wait_for_timeout(400)  # from now on, frames are far apart
         page.get_by_role("button", name="Pause").click()
-        still = "c => c.toDataURL()"
-        before = page.locator("canvas").first.evaluate(still)
-        page.wait_for_timeout(700)
-        assert page.locator("canvas").first.evaluate(still) == before
+        page.wait_for_timeout(1000)
+        still = page.locator("canvas").first.evaluate("canvas => canvas.toDataURL()")
+        assert still == page.evaluate("window.atPause")  # the frame that the rater wanted to look at
+        page.evaluate("() => { window.requestAnimationFrame = window.swift; }")
         page.get_by_role("button", name="Lower").click()
         page.get_by_role("button", name="Next pair").wait_for()
         page.wait_for_timeout(450)
