@@ -161,9 +161,8 @@ class AppProcess:
 
 def wait_for(url: str, alive: Callable[[], bool], log: Path) -> None:
     """Wait until an app answers."""
-    for _ in range(600):
-        if not alive():
-            break
+    until = time.monotonic() + 120
+    while alive() and time.monotonic() < until:
         try:
             urllib.request.urlopen(f"{url}/_stcore/health", timeout=2)
             return

@@ -4,6 +4,7 @@
 const CLIP_TRIES = 4;
 const FAULTS = 5; // consecutive server faults after which the page gives up; an unreachable server does not count
 const LONGEST_PAUSE = 15000;
+const LATER = [408, 429]; // the call was too slow, or one of too many: the same call can succeed later
 
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -48,7 +49,7 @@ export class Server {
       try {
         return await this.call(name, body);
       } catch (error) {
-        if (error instanceof Refused && error.status < 500 && error.status !== 429) throw error;
+        if (error instanceof Refused && error.status < 500 && !LATER.includes(error.status)) throw error;
         faults = error.status === 500 ? faults + 1 : 0;
         if (faults === FAULTS) { error.call = name; throw error; }
         if (error.status === 429 && error.said.wait) { await pause(1000 * error.said.wait); continue; }
@@ -58,9 +59,14 @@ export class Server {
     }
   }
 
-  // The clips of a trial, fetched once: { sheets }, { gone: true }, or { reason } if they do not load.
+  // The clips of a trial, fetched once: { sheets }, { gone: true }, or { reason } if they do not load. Clips that did not
+  // load ahead of their trial are fetched again when they are needed.
   clips(trial) {
-    if (!this.loads.has(trial)) this.loads.set(trial, this.fetchClips(trial));
+    if (!this.loads.has(trial)) {
+      const load = this.fetchClips(trial);
+      this.loads.set(trial, load);
+      load.then(({ sheets }) => { if (!sheets) this.forget(trial); });
+    }
     return this.loads.get(trial);
   }
 

@@ -4,7 +4,7 @@
 import { Player } from "./player.js";
 import { form } from "./questionnaire.js";
 import { Refused, Server } from "./api_client.js";
-import { button, codeBox, identity, make, prose, row, whomToAsk } from "./text_page.js";
+import { Absence, button, codeBox, identity, make, prose, row, whomToAsk } from "./text_page.js";
 import { fill } from "./trial_page.js";
 
 const AGAIN_MS = 15000; // between two checks for a free pair while a rater waits
@@ -13,11 +13,13 @@ const FINAL = ["done", "withdrawn", "excluded", "ineligible", "full", "closed"];
 const page = document.getElementById("page");
 const link = Object.fromEntries(new URLSearchParams(location.search));
 const server = new Server();
+const absence = new Absence(page);
 let here = null; // the server's reply on arrival
 let player = null;
 let chosen = ""; // language that the rater has chosen on this visit
 let card = null; // measurements of the screen, or {} if the rater skipped them
 let refusals = 0;
+let arrivals = 0;
 
 // Shows a text page: the study's identity, a title, paragraphs, other parts, and the contact. Focusing the title
 // announces the page to screen readers.
@@ -68,17 +70,13 @@ function menu() {
 
 const later = () => show(here.texts.later.title, here.texts.later.text);
 
-function away() {
-  if (page.dataset.away) return;
-  page.dataset.away = "yes";
-  page.replaceChildren(document.getElementById("away").content.cloneNode(true));
-}
-
 // Repeats a call until the server answers. Until then, a page explains that the server is away.
 async function ask(name, body = {}) {
-  const reply = await server.insist(name, { link, language: chosen, ...body }, away);
-  delete page.dataset.away;
-  return reply;
+  try {
+    return await server.insist(name, { link, language: chosen, ...body }, () => absence.begin());
+  } finally {
+    absence.end();
+  }
 }
 
 // -- pages --
@@ -313,12 +311,17 @@ function refused(error) {
 
 // -- start of a visit --
 
+// Only the reply to the latest call counts: an older one that comes late must not take the rater out of a trial.
 async function arrive(name, body = {}) {
+  arrivals += 1;
+  const arrival = arrivals;
   try {
-    here = await ask(name, body);
+    const reply = await ask(name, body);
+    if (arrival !== arrivals) return;
+    here = reply;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    refused(error);
+    if (arrival === arrivals) refused(error);
     return;
   }
   server.token = here.token;

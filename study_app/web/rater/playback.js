@@ -44,14 +44,16 @@ export class Playback {
     this.request = requestAnimationFrame((next) => this.frame(next));
     if (this.suspended) return;
     const paused = this.paused ? now - (this.last ?? now) : 0;
+    const begins = this.started === null;
     this.last = now;
-    if (this.started === null) this.begin(now); else this.started += paused;
+    if (begins) this.begin(now); else this.started += paused;
     this.first += paused;
+    if (this.paused && !begins) return;
     const since = now - this.started;
     const period = (1000 * this.frames) / this.rate + GAP_MS;
     const turn = Math.floor(since / period);
     const index = Math.min(this.frames, Math.floor(((since % period) * this.rate) / 1000));
-    if (turn !== this.turn) this.repeat(turn);
+    if (turn !== this.turn && index < this.frames) this.repeat(turn); // not at a veil, if frames before it were dropped
     if (index !== this.shown) this.draw(index);
   }
 

@@ -178,7 +178,7 @@ export class Player {
 
   // -- actions of the rater --
 
-  get watching() { return [PLAYING, OPEN, REVIEW].includes(this.state) && this.playback.started !== null; }
+  get shows() { return [PLAYING, OPEN, REVIEW].includes(this.state); }
 
   key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -194,7 +194,7 @@ export class Player {
 
   // Pauses or plays the clips.
   toggle() {
-    if (!this.watching) return;
+    if (!this.shows) return;
     const paused = !this.playback.paused;
     this.playback.pause(paused);
     this.page.labelPause(paused);
@@ -204,7 +204,7 @@ export class Player {
   }
 
   left() {
-    if (this.away || !this.watching) return;
+    if (this.away || !this.shows || this.playback.started === null) return;
     this.away = true;
     this.counts.losses += 1;
   }

@@ -59,3 +59,25 @@ export function codeBox(code, words) {
   };
   return row(shown, button(words.copy, copyIt), said);
 }
+
+// While the server is away, a page that says so stands in place of what was shown before.
+export class Absence {
+  constructor(page) { Object.assign(this, { page, notice: null, before: [] }); }
+
+  get shown() { return this.notice !== null && this.page.firstElementChild === this.notice; }
+
+  begin() {
+    if (this.shown) return;
+    this.before = [...this.page.childNodes];
+    this.page.replaceChildren(document.getElementById("away").content.cloneNode(true));
+    this.notice = this.page.firstElementChild;
+  }
+
+  end() {
+    if (this.shown) {
+      this.page.replaceChildren(...this.before);
+      this.page.querySelector("h1")?.focus({ preventScroll: true });
+    }
+    this.notice = null;
+  }
+}

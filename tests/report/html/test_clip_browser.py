@@ -257,7 +257,7 @@ def test_a_clip_is_enlarged_stepped_and_compared(visit: Any, folder: Path) -> No
     page.locator("#clip-rows button").first.click()
     expect(page.locator("#view-number")).to_have_text("1 / 32")
     assert page.locator(".pane").count() == 3  # real and two methods
-    assert page.locator(".large").first.evaluate("e => getComputedStyle(e).backgroundImage").endswith('.png")')
+    expect(page.locator(".large").first).to_have_css("background-image", re.compile(r'\.png"\)$'))
     page.locator("#viewer").press("ArrowRight")
     expect(page.locator("#view-number")).to_have_text("2 / 32")
     expect(page.locator("#view-chart .values")).to_contain_text("Frame 2: ")
@@ -276,7 +276,7 @@ def test_a_clip_is_enlarged_stepped_and_compared(visit: Any, folder: Path) -> No
     page.get_by_role("button", name="Next clip").click()
     assert page.locator("#view-title").text_content() != before
     page.keyboard.press("Escape")
-    assert not page.locator("#viewer").is_visible()
+    expect(page.locator("#viewer")).to_be_hidden()
 
 
 @pytest.mark.browser
@@ -285,19 +285,23 @@ def test_the_difference_of_a_clip_and_itself_is_black(visit: Any) -> None:
     page.locator("#clip-rows button").first.click()
     page.select_option("#view-mode", "difference")
     page.select_option("#view-right", "0")
-    page.wait_for_timeout(300)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.layers .large')].every((e) => e.style.backgroundImage.endsWith('.png\")'))"
+    )
     shot = page.locator(".layers").screenshot()
     assert np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))[5:-5, 5:-5].max() == 0
 
 
 @pytest.mark.browser
 def test_a_page_without_its_folder_says_where_the_frames_are(folder: Path, tmp_path: Path, chromium: Any) -> None:
+    from playwright.sync_api import expect
+
     alone = tmp_path / "report.html"
     alone.write_bytes((folder / "report.html").read_bytes())
     page = chromium.new_context().new_page()
     page.goto(alone.as_uri())
     page.locator("#clip-rows button").first.click()
-    assert "not next to this file" in page.locator(".large").first.text_content()
+    expect(page.locator(".large").first).to_contain_text("not next to this file")
     page.context.close()
 
 

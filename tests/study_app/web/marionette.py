@@ -41,9 +41,9 @@ class Firefox:
         self.call("WebDriver:NewSession", capabilities={})
 
     def _connect(self, port: int) -> socket.socket:
-        for _ in range(1200):
+        for _ in range(2400):
             try:
-                return socket.create_connection(("127.0.0.1", port), timeout=60)
+                return socket.create_connection(("127.0.0.1", port), timeout=300)
             except OSError:
                 assert self.process.poll() is None, "Firefox did not start"
                 time.sleep(0.05)
@@ -52,11 +52,16 @@ class Firefox:
     def _read(self) -> Any:
         length = b""
         while not length.endswith(b":"):
-            length += self._socket.recv(1)
+            length += self._receive(1)
         data = b""
         while len(data) < int(length[:-1]):
-            data += self._socket.recv(int(length[:-1]) - len(data))
+            data += self._receive(int(length[:-1]) - len(data))
         return json.loads(data)
+
+    def _receive(self, most: int) -> bytes:
+        data = self._socket.recv(most)
+        assert data, "Firefox has ended"
+        return data
 
     def call(self, name: str, **parameters: Any) -> Any:
         """Make a call; its result."""
@@ -75,7 +80,7 @@ class Firefox:
         """What a script in the page returns."""
         return self.call("WebDriver:ExecuteScript", script=script, args=list(arguments))["value"]
 
-    def wait(self, script: str, seconds: float = 30) -> Any:
+    def wait(self, script: str, seconds: float = 120) -> Any:
         """Wait until an expression is true in the page."""
         for _ in range(int(20 * seconds)):
             if value := self.run(f"return {script}"):
@@ -86,7 +91,7 @@ class Firefox:
     def click(self, text: str) -> None:
         """Click on the button, label or link that says this, when it is there."""
         found = "[...document.querySelectorAll('button, label, a')].find((e) => e.innerText.trim() === arguments[0])"
-        for _ in range(400):
+        for _ in range(2400):
             if self.run(f"const e = {found}; return !!e && !e.disabled && !e.hidden", text):
                 self.run(f"({found}).scrollIntoView(); ({found}).click()", text)
                 return

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +74,23 @@ document.querySelector(".halt").addEventListener("click", () => {
   window.atPause = document.querySelector("canvas").toDataURL();
 });
 """
+#: Clips stand still after the next callbacks, so many of them, until they are released.
+HOLD = """(left) => {
+  window.held = [];
+  window.swift = window.requestAnimationFrame;
+  window.requestAnimationFrame = (draw) => (left-- > 0 ? window.swift(draw) : window.held.push(draw));
+}"""
+RELEASE = """() => {
+  window.requestAnimationFrame = window.swift;
+  window.held.splice(0).forEach((draw) => window.swift(draw));
+}"""
+#: A second of plays, as the browser counts them.
+FOR_A_SECOND = """() => new Promise((done) => {
+  const begun = performance.now();
+  const next = (now) => (now - begun > 1000 ? done() : requestAnimationFrame(next));
+  requestAnimationFrame(next);
+})"""
+AT_REST = "[data-testid=stApp][data-test-script-state=notRunning]"
 OPEN = "button.choice[aria-disabled=false]"
 #: Of the session that is recorded.
 TRIALS = 16
@@ -89,7 +108,7 @@ class Visitor:
         self.watch(self.page)
 
     def watch(self, page: Any) -> None:
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(120_000)  # a machine may be busy
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
@@ -138,6 +157,7 @@ class Visitor:
         return table[table["rater"] == known.token_hash[:16]].reset_index(drop=True)
 
     def close(self) -> None:
+        self.page.unroute_all(behavior="ignoreErrors")  # a call still on its way would be the next test's error
         self.context.close()
         assert not self.errors
         for url in self.requests:
@@ -178,23 +198,33 @@ def axe(page: Any) -> list[str]:
 
 def axe_at_rest(page: Any) -> list[str]:
     """What axe finds on a page that is drawn anew by itself: Streamlit pales what it is about to replace."""
-    for _ in range(5):
-        if not (found := axe(page)):
-            break
-    return found
+    until = time.monotonic() + 60
+    while True:
+        page.locator(AT_REST).wait_for()
+        if not (found := axe(page)) or time.monotonic() > until:
+            return found
 
 
 def press(page: Any, name: str, role: str = "button") -> None:
     """Click on the admin page once it is drawn: before, a button can move between a mouse press and its release."""
     button = page.get_by_role(role, name=name, exact=True)
     button.wait_for()
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    page.locator(AT_REST).wait_for()
     button.click()
 
 
 def votes(app: AppProcess) -> Any:
     store = Store(app.where)
     return store.open().votes()
+
+
+def drawn_tokens(where: str) -> list[bytes]:
+    """The names of a study's trials, in lower case.
+
+    They are drawn by chance: a hundred of 43 letters spell a word as short as "vgan" now and then.
+    """
+    with contextlib.closing(sqlite3.connect(where)) as database:
+        return [token.lower().encode() for (token,) in database.execute("SELECT token FROM assignment")]
 
 
 def shoot(page: Any, name: str) -> None:
@@ -288,12 +318,11 @@ def session(chromium: Any, run_folder: Path, tmp_path_factory: pytest.TempPathFa
             record.asked_at.append(time.monotonic())
             record.places.append(page.locator(".place").inner_text())
             someone.choose(("ArrowLeft", "ArrowRight")[n % 2])
-            if n == 0:
-                record.drawn = page.evaluate("window.drawn")
         record.asked_at.append(time.monotonic())
         page.get_by_role("heading", name="Thank you").wait_for()
         seen = page.evaluate("[window.blank, window.told, window.early, window.altered]")
         record.blank, record.told, record.early, record.altered = seen
+        record.drawn = page.evaluate("window.drawn")
         look("thanks")
         record.codes.append(page.locator(".code").inner_text())
         page.goto(app.url)  # coming back does not start again
@@ -357,12 +386,13 @@ def test_axe_finds_nothing_serious(session: Recorded) -> None:
 
 
 def test_both_clips_start_and_move_together(session: Recorded, figures: dict[str, str]) -> None:
-    left = [drawn for side, *drawn in session.drawn if side.startswith("Left")][:FRAMES]
-    right = [drawn for side, *drawn in session.drawn if side.startswith("Right")][:FRAMES]
+    left = [drawn for side, *drawn in session.drawn if side.startswith("Left")]
+    right = [drawn for side, *drawn in session.drawn if side.startswith("Right")]
+    assert len({(x, y) for x, y, *_ in left}) > FRAMES / 2  # it does move; a busy browser may drop some of one play
+    left, right = left[:FRAMES], right[:FRAMES]
     sheet = sheet_shape(FRAMES)[0] * SIZE  # the right clip's frames are beside those of the left one
     assert [[x + sheet, y] for x, y, *_ in left] == [frame[:2] for frame in right]
     assert left[0][:2] == [0, 0]
-    assert len({(x, y) for x, y, *_ in left}) > FRAMES / 2  # it does move
     assert [frame[3] for frame in left] == [frame[3] for frame in right]  # both in the same frame of the screen
     skews = [abs(a[2] - b[2]) for a, b in zip(left, right, strict=True)]
     figures["start skew of the two clips"] = f"{skews[0]:.2f} ms; largest over a play {max(skews):.2f} ms"
@@ -387,9 +417,7 @@ def test_nothing_in_the_traffic_tells_models_apart(session: Recorded) -> None:
     assert any(b"export class Player" in body for _, body in texts)
     assert not session.frames
     assert not [url for url, _ in texts if "/static/" in url or "/_stcore/" in url]  # nothing of Streamlit's
-    # Names of trials are drawn by chance: a hundred of 43 letters spell a word as short as "vgan" now and then.
-    with contextlib.closing(sqlite3.connect(session.where)) as database:
-        drawn = [token.lower().encode() for (token,) in database.execute("SELECT token FROM assignment")]
+    drawn = drawn_tokens(session.where)
     assert len(drawn) >= TRIALS
     found = []
     for place, data in texts:
@@ -398,8 +426,10 @@ def test_nothing_in_the_traffic_tells_models_apart(session: Recorded) -> None:
             low = low.replace(name, b"")
         # the question is "which is more realistic", and the player's program says "catch (error)"
         low = low.replace(b"realistic", b"").replace(b"catch (error)", b"")
+        # Compressed clips are as good as random: a megabyte of them spells a word of four letters now and then.
+        words = [word for word in secret if len(word) >= 6 or "/trial/clips/" not in place]
         found += [
-            (place, word, low[max(0, low.find(word.encode()) - 40) :][:90]) for word in secret if word.encode() in low
+            (place, word, low[max(0, low.find(word.encode()) - 40) :][:90]) for word in words if word.encode() in low
         ]
     assert found == []
     for source in clips.values():  # neither do hashes of the source files travel
@@ -515,10 +545,12 @@ def test_a_phone(chromium: Any, shared: AppProcess) -> None:
     shoot(page, "practice_740_360")
     page.wait_for_timeout(450)
     page.get_by_role("button", name="Next pair").tap()
+    page.evaluate(HOLD, 2)
     page.get_by_role("button", name="Start the study").tap()
     page.get_by_text("Watch both clips once.").wait_for()
     page.set_viewport_size({"width": 230, "height": 220})
     page.get_by_text("This window is too small").wait_for()
+    page.evaluate(RELEASE)
     shoot(page, "small")
     assert axe(page) == []
     page.wait_for_timeout(900)  # the first play would be over
@@ -549,66 +581,125 @@ def test_zoom_does_not_shrink_the_clips(guest: Visitor, chromium: Any) -> None:
     zoomed.close()
 
 
-def test_clips_that_fail_are_fetched_again_and_else_skipped(visitor: Visitor) -> None:
-    failures = {"left": 2}
+def test_clips_that_fail_are_fetched_again_and_else_skipped(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
+    create(tmp_path / "n.db", study_request(run_folder, catch_pass=0))  # one key for all answers would fail most rules
+    app = AppProcess(str(tmp_path / "n.db"), tmp_path / "log")
+    visitor = Visitor(chromium, app)
+    page, store = visitor.page, Store(app.where)
+    tries: Counter[str] = Counter()
+    # by the order of the trials: how often their clips fail; the fifth and sixth are fetched ahead in vain
+    fails = {0: 2, 4: 4, 5: 1000}
 
     def fail(route: Any) -> None:
-        if failures["left"]:
-            failures["left"] -= 1
-            route.abort()
-        else:
-            route.continue_()
+        trial = route.request.url.rsplit("/", 1)[1]
+        tries[trial] += 1
+        route.abort() if tries[trial] <= fails.get(list(tries).index(trial), 0) else route.continue_()
 
-    visitor.page.route("**/trial/clips/*", fail)
+    def skipped() -> list[str]:
+        with store.engine.connect() as connection:
+            found = connection.exec_driver_sql("SELECT reason FROM assignment WHERE state = 'skipped'")
+            return [reason for (reason,) in found]
+
+    page.route("**/trial/clips/*", fail)
     visitor.start()
     visitor.ready()
-    assert failures["left"] == 0
-    store = Store(visitor.app.where)
-    with store.engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM assignment WHERE state = 'skipped'").scalar() == 0
-    failures["left"] = 2 * 4  # all tries of the two pairs that are fetched next; then everything loads again
+    assert (next(iter(tries.values())), skipped()) == (3, [])
+    for _ in range(3):
+        visitor.choose()
+    visitor.ready()
+    until = time.monotonic() + 120
+    while [*tries.values(), *[0] * 5][4] < 4 and time.monotonic() < until:
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(500)  # until the page knows of the last one
     visitor.choose()
     visitor.choose()
-    visitor.choose()
-    visitor.choose()
-    assert len(votes(visitor.app)) == 4
-    with store.engine.connect() as connection:
-        reasons = connection.exec_driver_sql("SELECT reason FROM assignment WHERE state = 'skipped'").scalars().all()
-    assert 1 <= len(reasons) <= 2
-    assert all("did not load" in reason for reason in reasons)
+    visitor.ready()
+    assert len(votes(app)) == 5
+    assert list(tries.values())[4] == 5  # fetched once more when its turn came
+    assert list(tries.values())[5] in (4, 8)  # all tries, and all once more if the first ones were over by then
+    assert [("did not load" in reason) for reason in skipped()] == [True]
 
     def broken(route: Any) -> None:
         said = route.fetch().json()
         route.fulfill(json={**said, "view": {**said["view"], "state": "broken"}})
 
-    visitor.page.route("**/trial/hello", broken)
-    visitor.page.reload()
-    visitor.page.get_by_role("heading", name="The clips do not load here").wait_for()
-    assert axe(visitor.page) == []
-    visitor.page.unroute("**/trial/hello")
-    visitor.page.get_by_role("button", name="Try again").click()
-    visitor.ready()
-    assert visitor.answered() == 4
-    store.open().change("pause", "a test")
-    visitor.page.keyboard.press("ArrowLeft")  # on its way, so it is taken
-    visitor.page.get_by_role("heading", name="The study is paused").wait_for()
-    assert len(votes(visitor.app)) == 5
-    store.open().change("reopen", "a test")
-    visitor.page.get_by_role("button", name="Check again").click()
+    page.route("**/trial/hello", broken)
+    page.reload()
+    page.get_by_role("heading", name="The clips do not load here").wait_for()
+    assert axe(page) == []
+    page.unroute("**/trial/hello")
+    page.get_by_role("button", name="Try again").click()
     visitor.ready()
     assert visitor.answered() == 5
+    store.open().change("pause", "a test")
+    page.keyboard.press("ArrowLeft")  # on its way, so it is taken
+    page.get_by_role("heading", name="The study is paused").wait_for()
+    assert len(votes(app)) == 6
+    store.open().change("reopen", "a test")
+    page.get_by_role("button", name="Check again").click()
+    visitor.ready()
+    assert visitor.answered() == 6
+    visitor.close()
+    app.kill()
+
+
+def test_play_pressed_before_the_first_frame_is_drawn_is_not_lost(chromium: Any, shared: AppProcess) -> None:
+    someone = Visitor(chromium, shared, reduced_motion="reduce")
+    page = someone.page
+    page.goto(shared.url)
+    page.get_by_text("I have read this").click()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Begin").wait_for()
+    page.evaluate(HOLD, 0)
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_text("Press “Play” when you are ready.").wait_for()
+    page.locator("button.go").click()
+    page.evaluate(RELEASE)
+    someone.ready()
+    someone.close()
+
+
+def test_a_late_reply_does_not_take_a_rater_out_of_a_trial(guest: Visitor) -> None:
+    page, held = guest.page, []
+    waiting = {"state": "waiting", "answered": 0, "total": 0, "trials": [], "place": None, "feedback": None, "part": ""}
+    page.route("**/trial/vote", lambda route: route.fulfill(json={**waiting, "altered": None}))
+    page.add_init_script("const set = setTimeout; setTimeout = (act, ms) => set(act, ms === 15000 ? 1500 : ms);")
+    guest.start()
+    guest.ready()
+    page.route("**/trial/hello", lambda route: route.continue_() if held else held.append(route))
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("button", name="Check again").click()  # it takes long, so the page asks again by itself
+    page.get_by_role("button", name="Begin").click()
+    guest.ready()
+    with page.expect_response("**/trial/hello"):
+        held[0].continue_()
+    page.wait_for_timeout(500)
+    assert page.locator("canvas").count() == 2
+
+
+def test_who_declines_while_the_server_is_away_sees_the_page_again(guest: Visitor) -> None:
+    page, down = guest.page, [True]
+    page.route("**/trial/decline", lambda route: route.abort() if down else route.continue_())
+    page.goto(guest.app.url)
+    page.get_by_role("button", name="I do not agree").click()
+    page.get_by_role("heading", name="We will be back soon").wait_for()
+    down.clear()
+    page.get_by_role("heading", name="Thank you for your interest").wait_for()
+    assert axe(page) == []
+    page.get_by_role("button", name="Back to the text").click()
+    page.get_by_role("heading", name="Taking part").wait_for()
 
 
 def test_losing_focus_and_watching_again_are_counted(guest: Visitor) -> None:
     guest.start()
     guest.ready()
-    guest.page.wait_for_timeout(1000)  # two more plays of 0.13 s and a pause of 0.3 s after each
+    guest.page.evaluate(FOR_A_SECOND)  # two more plays of 0.13 s and a pause of 0.3 s after each
     guest.page.evaluate("window.dispatchEvent(new Event('blur')); window.dispatchEvent(new Event('focus'));")
     guest.choose()
     vote = guest.mine(votes(guest.app)).iloc[0]
     assert vote["replays"] >= 1
     assert vote["focus_losses"] == 1
-    assert vote["flags"] == "unfocused"
+    assert "unfocused" in vote["flags"].split()
     assert vote["response_ms"] >= 1300
 
 
@@ -627,9 +718,10 @@ def test_a_paused_pair_plays_from_its_first_frame_when_the_window_is_large_enoug
     page.set_viewport_size({"width": 1280, "height": 800})
     page.locator("button.go").click()
     someone.ready()
+    # a busy browser drops some frames of each play, and not always the same
+    page.wait_for_function(f"new Set(window.drawn.map((d) => `${{d[1]}} ${{d[2]}}`)).size > {FRAMES // 2}")
     drawn = [(x, y) for _, x, y, *_ in page.evaluate("window.drawn")]
     assert all(x >= 0 and y >= 0 for x, y in drawn)  # answers did not open after frames that do not exist
-    assert len(set(drawn)) > FRAMES / 2  # a busy browser may drop some
     someone.close()
 
 
@@ -647,7 +739,7 @@ def test_a_vote_outlives_the_app(visitor: Visitor) -> None:
     assert page.locator("canvas").first.is_visible()
     shoot(page, "away")
     visitor.app.start()
-    page.get_by_role("button", name="Next pair").wait_for(timeout=40_000)
+    page.get_by_role("button", name="Next pair").wait_for()
     cast = votes(visitor.app)
     assert len(cast) == 1
     assert cast["chosen"][0] == cast["right"][0]
@@ -673,19 +765,22 @@ def test_clips_whose_delivery_a_power_cut_has_forgotten_are_shown_again(guest: V
 
 def test_a_server_that_fails_again_and_again_is_not_asked_for_ever(guest: Visitor) -> None:
     page = guest.page
-    guest.start()
-    guest.ready()
     asked: list[str] = []
 
     def fail(route: Any) -> None:
         asked.append(route.request.url)
-        route.fulfill(status=500, body="Internal Server Error")
+        if len(asked) == 1:  # the connection was too slow for it, which says nothing of the next time
+            route.fulfill(status=408, json={"message": "too slow"})
+        else:
+            route.fulfill(status=500, body="Internal Server Error")
 
     page.route("**/trial/vote", fail)
+    guest.start()
+    guest.ready()
     page.keyboard.press("ArrowLeft")
-    page.get_by_role("heading", name="Something is wrong on our side").wait_for(timeout=40_000)
+    page.get_by_role("heading", name="Something is wrong on our side").wait_for()
     assert page.locator(".code").inner_text() == "500 vote"
-    assert len(asked) == 5
+    assert len(asked) == 6
     assert axe(page) == []
     page.unroute("**/trial/vote")
     page.reload()
@@ -765,7 +860,7 @@ def test_people_from_prolific_come_back_to_their_session(chromium: Any, app: App
 @pytest.fixture
 def hasty(sqlite: str, tmp_path: Path) -> Iterator[AppProcess]:
     """The app on a fresh study, whose monitor looks again every other second."""
-    process = AppProcess(sqlite, tmp_path / "log", **{forked.PERIOD: "2"})
+    process = AppProcess(sqlite, tmp_path / "log", **{forked.PERIOD: "5"})
     yield process
     process.kill()
 
@@ -790,17 +885,18 @@ def test_the_admin_page(chromium: Any, hasty: AppProcess) -> None:
     page.get_by_text("Active now").wait_for()
     page.get_by_text("updated every 10 seconds").wait_for()
     page.get_by_text("0 of 112 votes (0%)").wait_for()
-    assert page.get_by_role("heading", name="Progress").is_visible()
-    rated.enrol("a rater who has just come")
+    page.get_by_role("heading", name="Progress").wait_for()
     shoot(page, "admin_overview")
     assert axe_at_rest(page) == []
-    # without a click: the figures are drawn anew
-    page.locator(".tile").filter(has_text="Active now").filter(has_text="3").wait_for()
+    rated.enrol("a rater who has just come")
+    # without a click: the figures are drawn anew; the first two may count no longer
+    page.locator(".tile").filter(has_text=re.compile(r"Active now\s*[13]")).wait_for()
     press(page, "Log", "radio")
     page.get_by_role("heading", name="Pairs that did not load (1)").wait_for()
     press(page, "Outcomes", "radio")
     page.get_by_text("Show outcomes anyway").wait_for()
     assert page.get_by_role("heading", name="Preference opinion scores").count() == 0
+    page.locator(AT_REST).wait_for()
     page.get_by_text("Show outcomes anyway").click()
     page.get_by_role("heading", name="Preference opinion scores").wait_for()
     shoot(page, "admin_outcomes")
@@ -902,9 +998,9 @@ def test_who_reads_the_consent_text_sees_how_to_agree(
 def test_a_server_that_fails_again_and_again(chromium: Any, shared: AppProcess, scheme: str) -> None:
     someone = Visitor(chromium, shared, 390, 844, color_scheme=scheme)
     page = someone.page
+    page.route("**/trial/vote", lambda route: route.fulfill(status=500))
     someone.start()
     someone.ready()
-    page.route("**/trial/vote", lambda route: route.fulfill(status=500))
     page.locator(OPEN).first.click()
     page.get_by_role("heading", name="Something is wrong on our side").wait_for()
     assert page.locator(".code").inner_text() == "500 vote"
@@ -921,9 +1017,11 @@ def test_who_has_to_wait_and_who_gets_a_code(chromium: Any, app: AppProcess, sch
     someone = Visitor(chromium, app, 390, 844, color_scheme=scheme)
     page = someone.page
     waiting = {"state": "waiting", "answered": 0, "total": 0, "trials": [], "place": None, "feedback": None, "part": ""}
+    page.route("**/trial/vote", lambda route: route.fulfill(json={**waiting, "altered": None}))
+    # the page would look by itself after 15 seconds, perhaps before this test has looked at it
+    page.add_init_script("const set = setTimeout; setTimeout = (act, ms) => (ms === 15000 ? 0 : set(act, ms));")
     someone.start()
     someone.ready()
-    page.route("**/trial/vote", lambda route: route.fulfill(json={**waiting, "altered": None}))
     page.locator(OPEN).first.click()
     page.get_by_role("heading", name="Please wait a moment").wait_for()
     shoot(page, f"waiting_{scheme}")
@@ -981,13 +1079,15 @@ def test_clips_look_as_the_run_has_them(guest: Visitor, apart: bool) -> None:
     sides = [decode(data, study.settings.frames) for data in media()]
     grab = "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
     both = f"() => [...document.querySelectorAll('canvas')].map({grab})"
-    for _ in range(60):  # until it is not between two plays, when they are veiled
+    until = time.monotonic() + 60
+    while time.monotonic() < until:  # until it is not between two plays, when they are veiled
         pixels = [
             np.array(p, np.uint8).reshape(study.settings.size, study.settings.size, 4)
             for p in guest.page.evaluate(both)
         ]
         if any((sides[0][t] == pixels[0][..., :3]).all() for t in range(study.settings.frames)):
             break
+        guest.page.wait_for_timeout(20)
     matches = [
         [t for t in range(study.settings.frames) if (side[t] == p[..., :3]).all()]
         for side, p in zip(sides, pixels, strict=True)

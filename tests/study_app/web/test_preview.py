@@ -58,7 +58,7 @@ def test_a_preview_that_is_ended_leaves_neither_server_nor_copy(sqlite: str, tmp
         wait_for(f"http://127.0.0.1:{port}", lambda: process.poll() is None, Path(os.devnull))
         assert list(folder.glob("preview-*"))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 128 + signal.SIGTERM
+        assert process.wait(120) == 128 + signal.SIGTERM
     finally:
         process.kill()
     assert not list(folder.glob("preview-*"))
