@@ -8,6 +8,7 @@ so the IDs from the API are hashed to find raters.
 
 from __future__ import annotations
 
+import http.client
 import json
 import math
 import os
@@ -101,7 +102,7 @@ class Prolific:
                 answer: Any = json.loads(reply.read() or b"{}")
         except urllib.error.HTTPError as error:
             raise _explain(error) from error
-        except (OSError, ValueError) as error:  # no network, no answer in time, or no JSON
+        except (OSError, http.client.HTTPException, ValueError) as error:  # no network, half an answer, or no JSON
             reason = getattr(error, "reason", error)
             raise BenchError(
                 f"{self.url} cannot be reached, or sent an invalid answer ({reason}). Try again later."

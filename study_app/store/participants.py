@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,8 @@ PARAMETERS = {
 }
 #: Parameter of a lab's link that contains its signature, and the length of the signature.
 KEY, KEY_LETTERS = "key", 20
+#: Minimum length of a key in bytes, and seconds to wait for another process to write it.
+SHORTEST, PATIENCE = 16, 5.0
 #: Platform name for a study's own parameter.
 OTHER = "other"
 #: Maximum length of a participant's ID, in characters.
@@ -68,12 +71,12 @@ def secret(url: URL) -> bytes:
     """Key of all platform hashes, from the environment or from a file next to the SQLite database, created if missing.
 
     Raises:
-        BenchError: the variable's key is too short; or the database is PostgreSQL and the variable is not set. Several
-            machines must share one key, so none is generated.
+        BenchError: the variable's key is too short; or the database is PostgreSQL and the variable is not set (several
+            machines must share one key, so none is generated); or the file contains no whole key.
     """
     if given := os.environ.get(SECRET_VARIABLE, ""):
-        if len(given) < 16:
-            raise BenchError(f"{SECRET_VARIABLE} is too short for a key. Use at least 16 characters.")
+        if len(given) < SHORTEST:
+            raise BenchError(f"{SECRET_VARIABLE} is too short for a key. Use at least {SHORTEST} characters.")
         return given.encode()
     if url.get_backend_name() != "sqlite":
         raise BenchError(
@@ -84,10 +87,23 @@ def secret(url: URL) -> bytes:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return path.read_bytes()
+        return _written_key(path)
     with os.fdopen(handle, "wb") as file:
         file.write(secrets.token_hex(32).encode())
     return path.read_bytes()
+
+
+def _written_key(path: Path) -> bytes:
+    """The key in a file, which another process may have created just now and not yet written."""
+    until = time.monotonic() + PATIENCE
+    while len(key := path.read_bytes()) < SHORTEST:
+        if time.monotonic() > until:
+            raise BenchError(
+                f"{path} contains no whole key: the process that created it was stopped. Restore it from a backup, or "
+                "delete it if no links with platform IDs have been used yet."
+            )
+        time.sleep(0.01)
+    return key
 
 
 def keyed(key: bytes, *parts: str) -> str:

@@ -19,20 +19,31 @@ def preview(study: OpenStudy, port: int, address: str) -> int:
 
     If a signal ends this process, the server is stopped and the copy is removed first.
     """
-    with tempfile.TemporaryDirectory(prefix="preview-") as folder:
-        database, copied = prepare(study, Path(folder))
-        env = serve.environment(database, copied) | serve.Options(port, address, sessions=0).variables()
-        env[PREVIEW_VARIABLE] = "1"
-        before = signal.signal(signal.SIGTERM, _stop)
-        server = subprocess.Popen(serve.command(port, address), env=env, cwd=serve.APP.parent)
-        try:
-            return server.wait()
-        except KeyboardInterrupt:
-            return 0
-        finally:
-            signal.signal(signal.SIGTERM, before)
-            server.terminate()
-            server.wait()
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        with tempfile.TemporaryDirectory(prefix="preview-") as folder:
+            database, copied = prepare(study, Path(folder))
+            env = serve.environment(database, copied) | serve.Options(port, address, sessions=0).variables()
+            return _serve(serve.command(port, address), env | {PREVIEW_VARIABLE: "1"})
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _serve(command: list[str], env: dict[str, str]) -> int:
+    early: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: early.append(number))  # so that none comes before `server` is known
+    server = subprocess.Popen(command, env=env, cwd=serve.APP.parent)
+    try:
+        signal.signal(signal.SIGTERM, _stop)
+        if early:
+            _stop(early[0], None)
+        return server.wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # until the server has stopped and the copy is removed
+        server.terminate()
+        server.wait()
 
 
 def _stop(number: int, _frame: object) -> None:

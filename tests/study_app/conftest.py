@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -70,11 +73,21 @@ def template(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
+_ports = count(secrets.randbelow(1000))
+
+
 def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens at.
+
+    Between this and the start of a server, nobody else gets it: the system hands out ports from 32768 on, and each
+    worker of a test run has a range of its own below.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        port = 20_000 + 1000 * (worker % 12) + next(_ports) % 1000
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @pytest.fixture(scope="session")
@@ -90,13 +103,15 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, run_folder: Path) -> Iter
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
         user = ["runuser", "-u", "postgres", "--"]
-    port = free_port()
     data = folder / "data"
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/tmp"}
     subprocess.run([*user, bin / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync"], **quiet)
+    port = free_port()
     # the server itself is never killed, so it need not wait for the disk
     options = f"-k {folder} -p {port} -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off"
-    subprocess.run([*user, bin / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], **quiet)
+    subprocess.run(
+        [*user, bin / "pg_ctl", "-D", data, "-w", "-t", "600", "-l", folder / "log", "-o", options, "start"], **quiet
+    )
     base = f"postgresql://postgres@127.0.0.1:{port}"
     admin = database.connect(database.resolve(f"{base}/postgres")).execution_options(isolation_level="AUTOCOMMIT")
     made = 0
@@ -151,7 +166,11 @@ class AppProcess:
         env = {**serve.environment(self.where, None), **limits, **self.env}
         command = serve.command(self.port, "127.0.0.1")
         self.process = forked.start(forked.run_module, command, env, serve.APP.parent, self.log)
-        wait_for(self.url, self.process.is_alive, self.log)
+        try:
+            wait_for(self.url, self.process.is_alive, self.log)
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """kill -9."""

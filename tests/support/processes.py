@@ -72,7 +72,7 @@ class Forked:
         )
         self.process.start()
 
-    def wait(self, timeout: float = 300) -> Finished:
+    def wait(self, timeout: float = 1200) -> Finished:
         """Wait until it has ended; one that does not is killed, and fails the test."""
         self.process.join(timeout)
         if self.process.exitcode is None:

@@ -201,6 +201,10 @@ def test_without_a_token_a_network_or_a_sound_offer(
         }
         with pytest.raises(BenchError, match=sentence):
             prolific.draft(study, prolific.Offer(**offer))  # type: ignore[arg-type]
+    with monkeypatch.context() as garbled, pytest.raises(BenchError, match="sent an invalid answer"):
+        garbled.setattr(Calls, "answer", lambda self, *_: self.wfile.write(b"no status line\r\n\r\n"))
+        bench("create", *OFFER, "--db", sqlite, "--send")
+    there.asked.clear()
     monkeypatch.setenv(prolific.URL_VARIABLE, f"http://127.0.0.1:{free_port()}")
     with pytest.raises(BenchError, match="cannot be reached"):
         bench("create", *OFFER, "--db", sqlite, "--send")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import sqlite3
+import threading
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
@@ -19,7 +20,7 @@ from bench.errors import BenchError
 from study_app.design.schedule import SCENE_LIMIT
 from study_app.design.trial_order import BIG_STICK
 from study_app.pipeline.create import create
-from study_app.store import audit_trail
+from study_app.store import audit_trail, participants
 from study_app.store.audit_trail import ATTEMPTS
 from study_app.store.messages import Answer, RefusedError, View
 from study_app.store.participants import Visitor
@@ -530,6 +531,23 @@ def test_the_key_of_a_sqlite_study_lies_beside_it_and_is_private(sqlite: str, mo
     key = Path(sqlite + ".secret")
     assert key.stat().st_mode & 0o077 == 0
     assert Store(sqlite).open().token_of(Visitor("lab", "7", "")) == token
+
+
+def test_a_key_that_another_process_is_about_to_write_is_waited_for(
+    sqlite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BENCH_STUDY_SECRET", raising=False)
+    study, path = Store(sqlite).open(), Path(sqlite + ".secret")
+    path.touch()
+    writes = threading.Timer(0.3, path.write_bytes, [b"0123456789abcdef"])
+    writes.start()
+    token = study.token_of(Visitor("lab", "7", ""))
+    writes.join()
+    assert study.token_of(Visitor("lab", "7", "")) == token
+    path.write_bytes(b"")  # its process was killed: an empty key would let anybody guess who took part
+    monkeypatch.setattr(participants, "PATIENCE", 0.1)
+    with pytest.raises(BenchError, match="contains no whole key"):
+        study.token_of(Visitor("lab", "7", ""))
 
 
 def test_wrong_passwords_shut_the_admin_page_to_who_tried_them(where: str) -> None:

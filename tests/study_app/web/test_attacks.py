@@ -15,6 +15,7 @@ import pytest
 from study_app.pipeline import links
 from study_app.pipeline.create import create
 from study_app.store.store import Store
+from study_app.web import connections
 from study_app.web.new_sessions import LIMIT_VARIABLE
 from tests.study_app.conftest import AppProcess, study_request
 from tests.study_app.runfolder import FRAMES
@@ -181,21 +182,27 @@ def test_a_code_withdraws_from_another_browser(running: AppProcess) -> None:
     assert other.call("withdraw", code=" bcdfghjklm ")[1]["state"] == "withdrawn"
 
 
-def test_votes_on_pairs_that_nobody_can_have_seen_are_refused(running: AppProcess) -> None:
-    rater = Browser(running, signed(running, "P12"))
-    first, second = rater.begin()
-    assert rater.vote(first)[0] == 410  # never fetched
-    assert rater.fetch(first) == rater.fetch(second) == 200
-    status, told = rater.vote(first)
-    assert (status, 0 < told["wait"] <= ONE_PLAY) == (429, True)
-    time.sleep(ONE_PLAY)
-    assert rater.vote(first)[1]["answered"] == 1
-    assert rater.vote(first)[1]["answered"] == 1  # once more: acknowledged, and nothing changes
-    assert rater.vote(second)[0] == 429  # loaded long ago, but the first was looked at until now
-    time.sleep(ONE_PLAY)
-    assert rater.vote(second)[1]["answered"] == 2
-    votes = Store(running.where).open().votes()
-    assert not votes["flags"].str.contains("undelivered|rushed").any()
+def test_votes_on_pairs_that_nobody_can_have_seen_are_refused(run_folder: Path, tmp_path: Path) -> None:
+    play = 16.0  # seconds, longer than a busy machine takes for a few calls; no test waits for it
+    create(tmp_path / "study.db", study_request(run_folder, rate=FRAMES / play))
+    app = AppProcess(str(tmp_path / "study.db"), tmp_path / "log")
+    store = Store(app.where)
+    try:
+        rater = Browser(app)
+        first, second = rater.begin()
+        assert rater.vote(first)[0] == 410  # never fetched
+        assert rater.fetch(first) == rater.fetch(second) == 200
+        status, told = rater.vote(first)
+        assert (status, 0 < told["wait"] <= play) == (429, True)
+        with store.engine.begin() as connection:
+            earlier = f"UPDATE assignment SET delivered_at = datetime(delivered_at, '-{play + 1} seconds')"
+            connection.exec_driver_sql(earlier)
+        assert rater.vote(first)[1]["answered"] == 1
+        assert rater.vote(first)[1]["answered"] == 1  # once more: acknowledged, and nothing changes
+        assert rater.vote(second)[0] == 429  # loaded long ago, but the first was looked at until now
+        assert not store.open().votes()["flags"].str.contains("undelivered|rushed").any()
+    finally:
+        app.kill()
 
 
 def test_one_address_begins_so_many_sessions_and_signed_links_all_the_same(running: AppProcess) -> None:
@@ -295,20 +302,20 @@ def test_half_sent_requests_of_one_address_leave_room_for_others(running: AppPro
     with contextlib.ExitStack() as open_ones:
         for _ in range(400):
             attacker = open_ones.enter_context(socket.socket())
-            attacker.settimeout(5)
+            attacker.settimeout(60)
             attacker.connect(("127.0.0.1", running.port))
             with contextlib.suppress(OSError):  # closed already
                 attacker.sendall(half)
         start = time.monotonic()
         reader = open_ones.enter_context(socket.socket())
-        reader.settimeout(10)
+        reader.settimeout(60)
         reader.bind(("127.0.0.2", 0))
         reader.connect(("127.0.0.1", running.port))
         reader.sendall(b"GET /_stcore/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert reader.recv(100).startswith(b"HTTP/1.1 200")
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < connections.PATIENCE  # when the others are closed
     log = running.log.read_text()
     assert "Uvicorn running on" in log
     assert "/trial/" not in log  # addresses of requests may hold the ID of a person
-    assert 1 <= log.count("there are too many") <= 20
+    assert 1 <= log.count("there are too many") <= 40  # one a second
     assert len(log) < 20_000

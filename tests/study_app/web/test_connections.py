@@ -39,6 +39,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
+        assert thread.is_alive(), "the server did not start"
         time.sleep(0.01)
     yield number
     server.should_exit = True
@@ -46,7 +47,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def connect(port: int, sent: bytes = b"") -> socket.socket:
-    one = socket.create_connection(("127.0.0.1", port), timeout=5)
+    one = socket.create_connection(("127.0.0.1", port), timeout=60)
     one.sendall(sent)
     return one
 
@@ -79,10 +80,11 @@ def test_a_request_that_does_not_end_is_closed(port: int, sent: bytes) -> None:
     with connect(port, sent) as one:
         start = time.monotonic()
         assert is_closed(one)
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 15  # the real one has 20 s
 
 
-def test_a_crowd_of_one_address_is_closed_and_leaves_no_trace(port: int) -> None:
+def test_a_crowd_of_one_address_is_closed_and_leaves_no_trace(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 60.0)  # that they are too many is why they are closed
     crowd = [connect(port) for _ in range(40)]
     closed = 0
     for one in crowd[20:]:

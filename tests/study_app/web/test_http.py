@@ -42,7 +42,7 @@ def ask(
     app: AppProcess, method: str, path: str, body: bytes = b"", **headers: str
 ) -> tuple[int, bytes, dict[str, str]]:
     """Send exactly this path: no client-side clean-up of dots."""
-    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=60)
     given = {"content_type": "application/json", **headers} if method == "POST" else headers
     connection.request(method, path, body, {name.replace("_", "-"): value for name, value in given.items()})
     reply = connection.getresponse()
@@ -265,8 +265,9 @@ def test_the_admin_page_stays_shut_without_a_password(sqlite: str, chromium: obj
     app = AppProcess(sqlite, tmp_path / "log", BENCH_ADMIN_PASSWORD="")
     try:
         page = chromium.new_page()  # type: ignore[attr-defined]
+        page.set_default_timeout(120_000)  # a machine may be busy
         page.goto(f"{app.url}/?admin")
-        page.get_by_role("heading", name="The admin page is off").wait_for(timeout=20_000)
+        page.get_by_role("heading", name="The admin page is off").wait_for()
         assert page.locator("input").count() == 0
         page.close()
     finally:

@@ -60,7 +60,37 @@ def test_a_preview_that_is_ended_leaves_neither_server_nor_copy(sqlite: str, tmp
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 128 + signal.SIGTERM
     finally:
-        process.kill()
+        process.terminate()  # which ends its server, too
+        process.wait(120)
     assert not list(folder.glob("preview-*"))
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_preview_that_is_ended_while_its_server_starts_leaves_nothing(
+    sqlite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    class Server:
+        def __init__(self, *_: object, **__: object) -> None:
+            assert list(tmp_path.glob("preview-*"))
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        def terminate(self) -> None:
+            said.append("terminate")
+            os.kill(os.getpid(), signal.SIGTERM)  # of somebody who cannot wait
+
+        def wait(self) -> int:
+            said.append("wait")
+            return 0
+
+    monkeypatch.setattr(preview.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(preview.subprocess, "Popen", Server)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        preview.preview(Store(sqlite).open(), 1, "127.0.0.1")
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert said == ["terminate", "wait"]
+    assert not list(tmp_path.glob("preview-*"))
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,21 @@ def test_migrations_make_what_the_models_say(where: str) -> None:
     with Store(where).engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_new_database_waits_for_another_process_that_is_about_to_write(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with contextlib.closing(sqlite3.connect(path, timeout=5)) as impatient, pytest.raises(sqlite3.OperationalError):
+            impatient.execute("PRAGMA journal_mode=WAL")  # SQLite itself does not wait for this
+        timer = threading.Timer(0.3, other.rollback)
+        timer.start()
+        engine = database.connect(database.resolve(str(path)))
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        engine.dispose()
+        timer.join()
 
 
 def test_sqlite_is_set_up_to_keep_what_it_acknowledges(sqlite: str) -> None:

@@ -111,8 +111,24 @@ def wait_until_held(lock_file: Path) -> None:
 def test_processes_take_turns(sqlite: str) -> None:
     here, there = forked.Pipe()
     other = forked.start(write_without_pause, sqlite, there)
-    assert here.recv() == "writing"
-    store = Store(sqlite)
+    try:
+        actors = actors_of_both(sqlite, here)
+        other.join()
+        assert other.exitcode == 0
+    finally:
+        other.kill()
+        other.join()
+    mine = [place for place, actor in enumerate(actors) if actor == "mine"]
+    let_in = [after - before - 1 for before, after in pairwise(mine)]
+    # A process that writes again at once finds the other one waiting before it, and the other way round.
+    assert min(let_in) >= 1, let_in
+    assert sorted(let_in)[15] <= 3, let_in
+
+
+def actors_of_both(where: str, telling: Connection) -> list[str]:
+    """Write in turns with the other process; who wrote each line, in order."""
+    assert telling.recv() == "writing"
+    store = Store(where)
     transactions = Transactions(store.url, store.engine)
 
     def write(session: Session) -> None:
@@ -123,11 +139,5 @@ def test_processes_take_turns(sqlite: str) -> None:
         transactions.write(write)
     with store.engine.connect() as connection:
         actors = list(connection.execute(text("SELECT actor FROM audit ORDER BY id")).scalars())
-    here.send("stop")
-    other.join()
-    assert other.exitcode == 0
-    mine = [place for place, actor in enumerate(actors) if actor == "mine"]
-    let_in = [after - before - 1 for before, after in pairwise(mine)]
-    # A process that writes again at once finds the other one waiting before it, and the other way round.
-    assert min(let_in) >= 1, let_in
-    assert sorted(let_in)[15] <= 3, let_in
+    telling.send("stop")
+    return actors
