@@ -202,6 +202,9 @@ def _write(
                 progress.advance()
         except BaseException:
             pool.shutdown(cancel_futures=True)
+            for job in jobs:  # those that were packed at the same time are kept
+                if not job.cancelled() and not job.exception() and job.result()[0] not in packed:
+                    log.add(*job.result())
             raise
     return packed
 

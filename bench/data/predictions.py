@@ -227,7 +227,7 @@ class PredictionWriter:
         else:
             write_json(self.folder / MANIFEST, {"format": 1, "complete": False, "made_by": self.made_by, "clips": {}})
         for left in self.folder.glob(f"{PART}*"):  # from a killed process
-            left.unlink()
+            left.unlink(missing_ok=True)
 
     def has(self, id: str) -> bool:
         """Whether a clip's video already exists, from this process or from a killed one."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import math
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -24,7 +26,9 @@ from bench.download.progress import DownloadProgress, SourceError
 NO_MORE = "the server has no more bytes than were already downloaded"
 _BLOCK = 1 << 18
 _ATTEMPTS = 4  # per address, as long as each attempt adds bytes
-_unreachable: set[str] = set()  # servers that did not respond, so that the next file does not wait for them again
+#: Servers that did not respond and when, so that the next files do not wait for them again, for so many seconds.
+_unreachable: dict[str, float] = {}
+_AVOIDED = 60.0
 
 
 def _resolve(host: str, timeout: float) -> None:
@@ -52,12 +56,12 @@ def _open(url: str, offset: int, timeout: float) -> http.client.HTTPResponse:
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise SourceError("this is not an http(s) address")
-    if address.netloc in _unreachable:
+    if time.monotonic() - _unreachable.get(address.netloc, -math.inf) < _AVOIDED:
         raise SourceError(f"{address.netloc} did not answer a moment ago")
     try:
         _resolve(address.hostname, timeout)
     except SourceError:
-        _unreachable.add(address.netloc)
+        _unreachable[address.netloc] = time.monotonic()
         raise
     request = urllib.request.Request(url, headers={"User-Agent": "timelapse-bench", "Accept-Encoding": "identity"})
     if offset:
@@ -71,7 +75,7 @@ def _open(url: str, offset: int, timeout: float) -> http.client.HTTPResponse:
         raise SourceError(f"HTTP status {error.code}", again=error.code >= 500) from error
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
         reason = getattr(error, "reason", error)
-        _unreachable.add(address.netloc)
+        _unreachable[address.netloc] = time.monotonic()
         raise SourceError(f"no connection ({reason or type(reason).__name__})") from error
     return response
 

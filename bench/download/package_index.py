@@ -132,11 +132,12 @@ def _downloaded(archive: SourceArchive, folder: Path, timeout: float, report: Do
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
         try:
-            done, last = 0, time.monotonic()
+            seen, last = (0, 0), time.monotonic()
             while pip.poll() is None:
-                if (now := _largest(folder)) != done:
-                    done, last = now, time.monotonic()
-                    report(done, None)
+                # what pip says counts too: on a busy machine it starts late, and the server is not silent
+                if (now := (_largest(folder), log.stat().st_size)) != seen:
+                    seen, last = now, time.monotonic()
+                    report(seen[0], None)
                 elif time.monotonic() - last > _PATIENCE * timeout:
                     raise SourceError(f"the server sent nothing for {_PATIENCE * timeout:g} s")
                 time.sleep(_LOOK)

@@ -163,14 +163,13 @@ def _sum_over_processes(values: Tensor) -> None:
     Raises:
         BenchError: a process does not respond. NCCL instead ends this process and names the rank in its log.
     """
-    group, rank = _training_group(), torch.distributed.get_rank()
-    if torch.distributed.get_backend(group) != "gloo":
-        torch.distributed.all_reduce(values, group=group)
+    if torch.distributed.get_backend() != "gloo":
+        torch.distributed.all_reduce(values, group=_training_group())
         return
-    store = torch.distributed.distributed_c10d._get_default_store()
+    rank, store = torch.distributed.get_rank(), torch.distributed.distributed_c10d._get_default_store()
     here = store.add(SUMS.format(rank), 1)
     try:
-        torch.distributed.all_reduce(values, group=group)
+        torch.distributed.all_reduce(values, group=_training_group())  # a process may be missing when it is created
     except RuntimeError as error:
         others = range(torch.distributed.get_world_size())
         late = [str(other) for other in others if store.add(SUMS.format(other), 0) < here]

@@ -186,7 +186,7 @@ class Run:
         if self.first:
             account = RunRecord(folder, config)
             for left in folder.path.rglob(f"{PART}*"):  # left by a killed process: this one holds the lock
-                left.unlink()
+                left.unlink(missing_ok=True)  # the last of its processes may remove it at this moment
             account.record_session(this_session(fabric))
             with account.step("data"):
                 self._read_data()

@@ -78,7 +78,7 @@ def compare_rates(
 def keep(name: str, rows: list[TimingComparison], folder: Path = FOLDER) -> Path:
     """Write rows with the provenance of their measurement to a new file; returns its path."""
     now = datetime.now(UTC)
-    path = folder / f"{name}-{now:%Y%m%d-%H%M%S}.json"
+    path = folder / f"{name}-{now:%Y%m%d-%H%M%S-%f}.json"
     device = "cuda" if torch.cuda.is_available() else "cpu"
     write_json(path, {"what": name, "threads": torch.get_num_threads(), **provenance(device), "rows": rows})
     return path

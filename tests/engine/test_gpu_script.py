@@ -62,7 +62,7 @@ def test_every_faster_way_is_checked_and_compared(tmp_path: Path) -> None:
     assert all(content["complete"] for content in parts.values())
     assert [row["ok"] for part in ("gradients", "equal") for row in parts[part]["rows"]] == [True] * 9
     (shares,) = parts["profile"]["rows"]
-    assert 0.1 < shares["convolutions"] < 1
+    assert 0 < shares["convolutions"] < 1
     ways = ["plain loop", "default", "gram", "graph", "space-to-depth", "stream", "all"]
     assert [row["way"] for row in parts["speed"]["rows"]] == ways
     assert all(row["ratio"] > 0 for row in parts["speed"]["rows"])
@@ -70,7 +70,7 @@ def test_every_faster_way_is_checked_and_compared(tmp_path: Path) -> None:
 
 
 def test_a_part_out_of_time_keeps_its_rows_and_the_next_ones_run(tmp_path: Path) -> None:
-    done = call(tmp_path, "fast", FAST="--tiny --seconds 0")
+    done = call(tmp_path, "fast", FAST="--tiny --seconds 0", MINUTES="60")
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("Out of time after 0 s") == 4
     kept = {path.name: read_json(path) for path in tmp_path.glob("fast-*.json")}
@@ -91,7 +91,7 @@ def test_a_training_out_of_time_goes_on_at_the_next_call(sky: Path, tmp_path: Pa
     stopped = call(tmp_path / "out", *arguments, TRAIN=small, MINUTES="0.05", GRACE="5", HOLD="1", PYTHON=blank)
     assert stopped.returncode == 0, stopped.stderr[-2000:]
     assert "not finished: call again" in stopped.stdout
-    finished = call(tmp_path / "out", *arguments, TRAIN=small, PYTHON=blank)
+    finished = call(tmp_path / "out", *arguments, TRAIN=small, MINUTES="60", PYTHON=blank)
     assert finished.returncode == 0, finished.stderr[-2000:]
     assert "The run is finished" in finished.stdout
     brought = tmp_path / "out" / "run"

@@ -30,7 +30,7 @@ from tests.support.server import Server, cut, redirect, whole
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setenv("BENCH_OFFLINE", "")
-    monkeypatch.setattr(http, "_unreachable", set())
+    monkeypatch.setattr(http, "_unreachable", {})
     running = Server()
     yield running
     running.close()

@@ -96,7 +96,7 @@ def test_they_end_with_the_run(stop: signal.Signals, sky: Path, tmp_path: Path) 
         try:
             wait_for(lambda: all(list(out.glob(f"checkpoints/{name}-0/stage*.pt")) for name in SMALL))
             running.send_signal(stop)  # to the first process alone: a terminal would send it to all
-            assert running.wait(60) == (-stop if stop == signal.SIGKILL else 130)
+            assert running.wait(600) == (-stop if stop == signal.SIGKILL else 130)
             wait_for(lambda: not alive(running.pid))
         finally:
             if alive(running.pid):
@@ -111,7 +111,7 @@ def alive(group: int) -> bool:
     return any(not state.startswith("Z") for state in states.split())
 
 
-def wait_for(what: object, seconds: float = 120) -> None:
+def wait_for(what: object, seconds: float = 1200) -> None:
     assert callable(what)
     end = time.monotonic() + seconds
     while not what():

@@ -86,7 +86,7 @@ def cut(length: int, stall: threading.Event | None = None, content: bytes = CONT
         request.wfile.write(content[offset : offset + length])
         request.wfile.flush()
         if stall is not None:
-            stall.wait(30)
+            stall.wait()
         request.close_connection = True
 
     return answer

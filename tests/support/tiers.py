@@ -20,8 +20,8 @@ import pytest
 #: The markers of tests that may start processes or train. `pyproject.toml` says what each means.
 SLOW = ("browser", "process", "training", "docs")
 #: Programs that any test may run. Each ends within a few hundredths of a second; only weights that this machine lacks
-#: take longer, once. NumPy 2.0 itself runs lscpu when SciPy imports it.
-TOOLS = {"ffmpeg", "git", "lscpu", "mount", "pip download", "umount", "uname"}
+#: take longer, once. NumPy 2.0 itself runs lscpu when SciPy imports it, and Matplotlib lists a new machine's fonts.
+TOOLS = {"fc-list", "ffmpeg", "git", "lscpu", "mount", "pip download", "umount", "uname"}
 #: Fixtures of these folders that start a process or train. Nothing starts when a test uses one that exists already.
 CONFTESTS = ("tests", "tests/study_app")
 FIXTURES = {"app", "chromium", "postgres", "world"}

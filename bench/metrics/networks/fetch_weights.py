@@ -69,6 +69,7 @@ def _of_address(weights: Weights, url: str, timeout: float, report: DownloadProg
     part = table.weights_dir() / f"{weights.filename if ours else file.filename}.part"
 
     def right(path: Path) -> bool:
+        table.forget_hashes()
         if ours and weights.tensors:
             try:
                 return table.is_published(weights, path)

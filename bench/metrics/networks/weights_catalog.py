@@ -213,6 +213,11 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
     return _hash_once(path, algorithm, "", stat.st_size, stat.st_mtime_ns)
 
 
+def forget_hashes() -> None:
+    """Hash files anew: one that replaces another within one tick of the clock can have the same path, size and time."""
+    _hash_once.cache_clear()
+
+
 @lru_cache(maxsize=64)
 def _hash_once(path: Path, algorithm: str, prefix: str, size: int, changed: int) -> str:
     """Hash of a file or, for "tensors", of its tensors; cached while the file's size and time stay the same."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,7 @@ def test_more_clips_than_a_process_may_open_files_are_read(tmp_path: Path) -> No
 @pytest.mark.parametrize("width", [400, 2048 * 32])
 def test_kept_features_hold_no_file_open_and_large_ones_no_memory(width: int, tmp_path: Path) -> None:
     cache, clips = FeatureCache(tmp_path, "x"), _clips(20)
+    gc.collect()  # files of earlier tests are not closed meanwhile
     before = _descriptors()
     found = through_cache(clips, cache, partial(_counted, width))
     assert _descriptors() == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -124,3 +126,13 @@ def test_only_tensors_are_loaded(tmp_path: Path) -> None:
         weights_catalog.load_tensors(tmp_path / "list.pt")
     torch.save({"x": torch.ones(2)}, tmp_path / "good.pt")
     assert weights_catalog.load_tensors(tmp_path / "good.pt")["x"].sum() == 2
+
+
+def test_a_file_that_replaces_another_within_one_tick_of_the_clock_is_hashed_anew(tmp_path: Path) -> None:
+    path, hashes = tmp_path / "x.part", []
+    for content in (b"wrong", b"right"):
+        path.write_bytes(content)
+        os.utime(path, ns=(1, 1))
+        weights_catalog.forget_hashes()
+        hashes.append(weights_catalog.file_hash(path))
+    assert hashes == [hashlib.sha256(content).hexdigest() for content in (b"wrong", b"right")]
