@@ -59,8 +59,7 @@ export class Server {
     }
   }
 
-  // The clips of a trial, fetched once: { sheets }, { gone: true }, or { reason } if they do not load. Clips that did not
-  // load ahead of their trial are fetched again when they are needed.
+  // The clips of a trial, fetched once: { sheets }, { gone: true }, or { reason } if they do not load.
   clips(trial) {
     if (!this.loads.has(trial)) {
       const load = this.fetchClips(trial);
@@ -68,6 +67,13 @@ export class Server {
       load.then(({ sheets }) => { if (!sheets) this.forget(trial); });
     }
     return this.loads.get(trial);
+  }
+
+  // The clips of the trial that is shown now. If they did not load ahead of it, they are fetched again.
+  async clipsNow(trial) {
+    const ahead = this.loads.has(trial);
+    const loaded = await this.clips(trial);
+    return ahead && loaded.reason ? this.clips(trial) : loaded;
   }
 
   forget(trial) { this.loads.delete(trial); }

@@ -85,7 +85,7 @@ export class Player {
     this.page.showProgress(view);
     this.page.showQuestion(1);
     this.page.say(this.texts.loading);
-    const { sheets, gone, reason } = await this.server.clips(trial);
+    const { sheets, gone, reason } = await this.server.clipsNow(trial);
     if (this.state !== LOADING) return;
     this.server.forget(trial);
     if (gone) {

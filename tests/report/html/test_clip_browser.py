@@ -281,13 +281,14 @@ def test_a_clip_is_enlarged_stepped_and_compared(visit: Any, folder: Path) -> No
 
 @pytest.mark.browser
 def test_the_difference_of_a_clip_and_itself_is_black(visit: Any) -> None:
+    from playwright.sync_api import expect
+
     page = visit()
     page.locator("#clip-rows button").first.click()
     page.select_option("#view-mode", "difference")
     page.select_option("#view-right", "0")
-    page.wait_for_function(
-        "[...document.querySelectorAll('.layers .large')].every((e) => e.style.backgroundImage.endsWith('.png\")'))"
-    )
+    for layer in page.locator(".layers .large").all():
+        expect(layer).to_have_css("background-image", re.compile(r'\.png"\)$'))
     shot = page.locator(".layers").screenshot()
     assert np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))[5:-5, 5:-5].max() == 0
 

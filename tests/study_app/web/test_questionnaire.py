@@ -18,7 +18,7 @@ from study_app.store.messages import Answer
 from study_app.store.store import Store
 from study_app.web import preview
 from tests.study_app.conftest import PASSWORD, AppProcess, study_request
-from tests.study_app.web.test_browser import AT_REST, Visitor, axe, axe_at_rest, drawn_tokens, shoot
+from tests.study_app.web.test_browser import AT_REST, Visitor, axe, axe_at_rest, drawn_tokens, shoot, wait_until
 from tests.study_app.web.test_browser import press as press_admin
 
 pytestmark = pytest.mark.browser
@@ -90,7 +90,7 @@ def look(someone: Visitor, name: str, narrow: bool = True) -> None:
     shoot(someone.page, f"{name}_1280")
     if narrow:
         someone.page.set_viewport_size({"width": 390, "height": 844})
-        someone.page.wait_for_function("document.documentElement.scrollWidth <= 390")  # once it has taken the new width
+        wait_until(someone.page, "document.documentElement.scrollWidth <= 390")  # once it has taken the new width
         assert axe(someone.page) == [], name
         shoot(someone.page, f"{name}_390")
         someone.page.set_viewport_size({"width": 1280, "height": 800})
