@@ -26,7 +26,7 @@ from bench.download.progress import DownloadProgress, SourceError
 NO_MORE = "the server has no more bytes than were already downloaded"
 _BLOCK = 1 << 18
 _ATTEMPTS = 4  # per address, as long as each attempt adds bytes
-#: Servers that did not respond and when, so that the next files do not wait for them again, for so many seconds.
+#: Time at which each server last failed to respond, and seconds during which such a server is not tried again.
 _unreachable: dict[str, float] = {}
 _AVOIDED = 60.0
 

@@ -134,7 +134,7 @@ def _downloaded(archive: SourceArchive, folder: Path, timeout: float, report: Do
         try:
             seen, last = (0, 0), time.monotonic()
             while pip.poll() is None:
-                # what pip says counts too: on a busy machine it starts late, and the server is not silent
+                # each line that pip prints restarts the time-out: a slow pip is no silent server
                 if (now := (_largest(folder), log.stat().st_size)) != seen:
                     seen, last = now, time.monotonic()
                     report(seen[0], None)

@@ -14,6 +14,7 @@ import math
 import os
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -122,7 +123,9 @@ def _explain(error: urllib.error.HTTPError) -> BenchError:
         after = error.headers.get("Retry-After", "")
         wait = f"in {after} seconds" if after.isdecimal() else "in a minute"
         return BenchError(f"Prolific limits the rate of calls. Try again {wait}; finished calls are kept.")
-    text = error.read(400).decode(errors="replace").strip()
+    text = ""
+    with suppress(OSError, http.client.HTTPException):  # the connection may break here, too
+        text = error.read(400).decode(errors="replace").strip()
     return BenchError(f"Prolific refused the call ({error.code}): {text or error.reason}.")
 
 

@@ -71,9 +71,9 @@ function menu() {
 const later = () => show(here.texts.later.title, here.texts.later.text);
 
 // Repeats a call until the server answers. Until then, a page explains that the server is away.
-async function ask(name, body = {}) {
+async function ask(name, body = {}, wanted = () => true) {
   try {
-    return await server.insist(name, { link, language: chosen, ...body }, () => absence.begin());
+    return await server.insist(name, { link, language: chosen, ...body }, () => { if (wanted()) absence.begin(); });
   } finally {
     absence.end();
   }
@@ -229,6 +229,8 @@ async function measure(then) {
 }
 
 function rate() {
+  arrivals += 1; // a reply that comes later must not replace the trial
+  if (player) player.stop();
   const { study, texts } = here;
   page.className = "trial";
   document.documentElement.dataset.room = "clips";
@@ -313,10 +315,9 @@ function refused(error) {
 
 // Only the reply to the latest call counts: an older one that comes late must not take the rater out of a trial.
 async function arrive(name, body = {}) {
-  arrivals += 1;
-  const arrival = arrivals;
+  const arrival = (arrivals += 1);
   try {
-    const reply = await ask(name, body);
+    const reply = await ask(name, body, () => arrival === arrivals);
     if (arrival !== arrivals) return;
     here = reply;
   } catch (error) {

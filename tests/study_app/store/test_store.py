@@ -539,6 +539,7 @@ def test_a_key_that_another_process_is_about_to_write_is_waited_for(
     monkeypatch.delenv("BENCH_STUDY_SECRET", raising=False)
     study, path = Store(sqlite).open(), Path(sqlite + ".secret")
     path.touch()
+    monkeypatch.setattr(participants, "PATIENCE", 600.0)
     writes = threading.Timer(0.3, path.write_bytes, [b"0123456789abcdef"])
     writes.start()
     token = study.token_of(Visitor("lab", "7", ""))

@@ -84,10 +84,10 @@ RELEASE = """() => {
   window.requestAnimationFrame = window.swift;
   window.held.splice(0).forEach((draw) => window.swift(draw));
 }"""
-#: A second of plays, as the browser counts them.
-FOR_A_SECOND = """() => new Promise((done) => {
+#: Four seconds of plays, as the browser counts them: a slow one draws a frame in few of them.
+FOR_SECONDS = """() => new Promise((done) => {
   const begun = performance.now();
-  const next = (now) => (now - begun > 1000 ? done() : requestAnimationFrame(next));
+  const next = (now) => (now - begun > 4000 ? done() : requestAnimationFrame(next));
   requestAnimationFrame(next);
 })"""
 AT_REST = "[data-testid=stApp][data-test-script-state=notRunning]"
@@ -677,6 +677,31 @@ def test_a_late_reply_does_not_take_a_rater_out_of_a_trial(guest: Visitor) -> No
     assert page.locator("canvas").count() == 2
 
 
+def test_a_language_that_comes_late_does_not_stop_a_trial(chromium: Any, run_folder: Path, tmp_path: Path) -> None:
+    german = (StudyTexts("de", "", "Worum es geht"),)
+    create(tmp_path / "n.db", study_request(run_folder, consent="What we ask", translations=german))
+    app, held = AppProcess(str(tmp_path / "n.db"), tmp_path / "log"), []
+    someone = Visitor(chromium, app)
+    page = someone.page
+    page.goto(app.url)
+    page.get_by_text("I have read this").click()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Begin").wait_for()
+    page.route("**/trial/hello", lambda route: held.append(route))
+    page.get_by_role("button", name="Deutsch").click()
+    page.get_by_role("button", name="Begin").click()
+    someone.ready()
+    with page.expect_response("**/trial/hello"):
+        held[0].continue_()
+    page.wait_for_timeout(500)
+    assert page.locator("canvas").count() == 2
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("button", name="Next pair").wait_for()
+    assert len(votes(app)) == 1
+    someone.close()
+    app.kill()
+
+
 def test_who_declines_while_the_server_is_away_sees_the_page_again(guest: Visitor) -> None:
     page, down = guest.page, [True]
     page.route("**/trial/decline", lambda route: route.abort() if down else route.continue_())
@@ -693,7 +718,7 @@ def test_who_declines_while_the_server_is_away_sees_the_page_again(guest: Visito
 def test_losing_focus_and_watching_again_are_counted(guest: Visitor) -> None:
     guest.start()
     guest.ready()
-    guest.page.evaluate(FOR_A_SECOND)  # two more plays of 0.13 s and a pause of 0.3 s after each
+    guest.page.evaluate(FOR_SECONDS)  # several more plays of 0.13 s and a pause of 0.3 s after each
     guest.page.evaluate("window.dispatchEvent(new Event('blur')); window.dispatchEvent(new Event('focus'));")
     guest.choose()
     vote = guest.mine(votes(guest.app)).iloc[0]
@@ -859,7 +884,7 @@ def test_people_from_prolific_come_back_to_their_session(chromium: Any, app: App
 
 @pytest.fixture
 def hasty(sqlite: str, tmp_path: Path) -> Iterator[AppProcess]:
-    """The app on a fresh study, whose monitor looks again every other second."""
+    """The app on a fresh study, whose monitor looks again every five seconds."""
     process = AppProcess(sqlite, tmp_path / "log", **{forked.PERIOD: "5"})
     yield process
     process.kill()
