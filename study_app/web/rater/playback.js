@@ -53,7 +53,7 @@ export class Playback {
     const period = (1000 * this.frames) / this.rate + GAP_MS;
     const turn = Math.floor(since / period);
     const index = Math.min(this.frames, Math.floor(((since % period) * this.rate) / 1000));
-    if (turn !== this.turn && index < this.frames) this.repeat(turn); // not at a veil, if frames before it were dropped
+    if (turn !== this.turn && index < this.frames) this.repeat(turn); // counted at its first drawn frame
     if (index !== this.shown) this.draw(index);
   }
 

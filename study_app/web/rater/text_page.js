@@ -60,7 +60,7 @@ export function codeBox(code, words) {
   return row(shown, button(words.copy, copyIt), said);
 }
 
-// While the server is away, a page that says so stands in place of what was shown before.
+// Replaces the page with a notice while the server is away, and restores it afterwards.
 export class Absence {
   constructor(page) { Object.assign(this, { page, notice: null, before: [] }); }
 

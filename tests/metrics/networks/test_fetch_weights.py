@@ -139,7 +139,7 @@ def test_truncation_everywhere_is_said_and_kept_for_later(server: Server, file: 
     assert server.requests[-1][1] is not None
 
 
-def test_a_stalling_server_is_given_up_in_seconds(server: Server, file: Weights) -> None:
+def test_a_stalling_server_is_given_up(server: Server, file: Weights) -> None:
     release = threading.Event()
     server.answers["/a"] = cut(5000, release)
     server.answers["/b"] = whole()
@@ -150,7 +150,7 @@ def test_a_stalling_server_is_given_up_in_seconds(server: Server, file: Weights)
     assert server.requests[-1][0] == "/b"
 
 
-def test_a_server_that_never_answers_is_given_up_in_seconds(server: Server, file: Weights) -> None:
+def test_a_server_that_never_answers_is_given_up(server: Server, file: Weights) -> None:
     release = threading.Event()
     server.answers["/a"] = lambda request: release.wait() and None
     try:
@@ -214,7 +214,7 @@ def test_offline_opens_no_socket(file: Weights, monkeypatch: pytest.MonkeyPatch)
         fetch("test", offline=True)
 
 
-def test_no_connection_is_said_within_seconds(file: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_connection_is_said(file: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}/x"

@@ -90,6 +90,17 @@ FOR_SECONDS = """() => new Promise((done) => {
   const next = (now) => (now - begun > 4000 ? done() : requestAnimationFrame(next));
   requestAnimationFrame(next);
 })"""
+#: The reply to an answer where no pair is free.
+WAITING = {
+    "state": "waiting",
+    "answered": 0,
+    "total": 0,
+    "trials": [],
+    "place": None,
+    "feedback": None,
+    "part": "",
+    "altered": None,
+}
 AT_REST = "[data-testid=stApp][data-test-script-state=notRunning]"
 OPEN = "button.choice[aria-disabled=false]"
 #: Of the session that is recorded.
@@ -112,10 +123,14 @@ class Visitor:
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
-    def start(self, query: str = "") -> None:
+    def agree(self, query: str = "") -> None:
         self.page.goto(f"{self.app.url}/{query}")
         self.page.get_by_text("I have read this").click()
         self.page.get_by_role("button", name="Continue").click()
+        self.page.get_by_role("button", name="Begin").wait_for()
+
+    def start(self, query: str = "") -> None:
+        self.agree(query)
         self.page.get_by_role("button", name="Begin").click()
 
     def ready(self, page: Any = None) -> None:
@@ -646,10 +661,7 @@ def test_clips_that_fail_are_fetched_again_and_else_skipped(chromium: Any, run_f
 def test_play_pressed_before_the_first_frame_is_drawn_is_not_lost(chromium: Any, shared: AppProcess) -> None:
     someone = Visitor(chromium, shared, reduced_motion="reduce")
     page = someone.page
-    page.goto(shared.url)
-    page.get_by_text("I have read this").click()
-    page.get_by_role("button", name="Continue").click()
-    page.get_by_role("button", name="Begin").wait_for()
+    someone.agree()
     page.evaluate(HOLD, 0)
     page.get_by_role("button", name="Begin").click()
     page.get_by_text("Press “Play” when you are ready.").wait_for()
@@ -661,8 +673,7 @@ def test_play_pressed_before_the_first_frame_is_drawn_is_not_lost(chromium: Any,
 
 def test_a_late_reply_does_not_take_a_rater_out_of_a_trial(guest: Visitor) -> None:
     page, held = guest.page, []
-    waiting = {"state": "waiting", "answered": 0, "total": 0, "trials": [], "place": None, "feedback": None, "part": ""}
-    page.route("**/trial/vote", lambda route: route.fulfill(json={**waiting, "altered": None}))
+    page.route("**/trial/vote", lambda route: route.fulfill(json=WAITING))
     page.add_init_script("const set = setTimeout; setTimeout = (act, ms) => set(act, ms === 15000 ? 1500 : ms);")
     guest.start()
     guest.ready()
@@ -683,10 +694,7 @@ def test_a_language_that_comes_late_does_not_stop_a_trial(chromium: Any, run_fol
     app, held = AppProcess(str(tmp_path / "n.db"), tmp_path / "log"), []
     someone = Visitor(chromium, app)
     page = someone.page
-    page.goto(app.url)
-    page.get_by_text("I have read this").click()
-    page.get_by_role("button", name="Continue").click()
-    page.get_by_role("button", name="Begin").wait_for()
+    someone.agree()
     page.route("**/trial/hello", lambda route: held.append(route))
     page.get_by_role("button", name="Deutsch").click()
     page.get_by_role("button", name="Begin").click()
@@ -1041,8 +1049,7 @@ def test_a_server_that_fails_again_and_again(chromium: Any, shared: AppProcess, 
 def test_who_has_to_wait_and_who_gets_a_code(chromium: Any, app: AppProcess, scheme: str) -> None:
     someone = Visitor(chromium, app, 390, 844, color_scheme=scheme)
     page = someone.page
-    waiting = {"state": "waiting", "answered": 0, "total": 0, "trials": [], "place": None, "feedback": None, "part": ""}
-    page.route("**/trial/vote", lambda route: route.fulfill(json={**waiting, "altered": None}))
+    page.route("**/trial/vote", lambda route: route.fulfill(json=WAITING))
     # the page would look by itself after 15 seconds, perhaps before this test has looked at it
     page.add_init_script("const set = setTimeout; setTimeout = (act, ms) => (ms === 15000 ? 0 : set(act, ms));")
     someone.start()
